@@ -1,0 +1,75 @@
+#include "core/base/buf.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int buf_reserve(struct buf *buf, size_t extra)
+{
+    if (extra > SIZE_MAX / 2 - buf->size)
+        return -ENOMEM;
+    size_t wanted = buf->size + extra;
+    if (wanted <= buf->capacity)
+        return 0;
+    size_t capacity = buf->capacity < 64 ? 64 : buf->capacity;
+    while (capacity < wanted)
+        capacity *= 2;
+    uint8_t *data = realloc(buf->data, capacity);
+    if (data == NULL)
+        return -ENOMEM;
+    buf->data = data;
+    buf->capacity = capacity;
+    return 0;
+}
+
+int buf_push(struct buf *buf, const void *bytes, size_t size)
+{
+    int rc = buf_reserve(buf, size);
+    if (rc != 0)
+        return rc;
+    if (size > 0)
+        memcpy(buf->data + buf->size, bytes, size);
+    buf->size += size;
+    return 0;
+}
+
+int buf_printf(struct buf *buf, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    int rc = length < 0 ? -EINVAL : buf_reserve(buf, (size_t) length + 1);
+    if (rc == 0) {
+        (void) vsnprintf((char *) buf->data + buf->size, (size_t) length + 1, format, again); /* sized just above */
+        buf->size += (size_t) length;
+    }
+    va_end(again);
+    return rc;
+}
+
+void buf_consume(struct buf *buf, size_t size)
+{
+    assert(size <= buf->size);
+    buf->size -= size;
+    if (size > 0 && buf->size > 0)
+        memmove(buf->data, buf->data + size, buf->size);
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->size = 0;
+}
+
+void buf_finish(struct buf *buf)
+{
+    if (buf == NULL)
+        return;
+    free(buf->data);
+    *buf = (struct buf){0};
+}

@@ -1,0 +1,42 @@
+#include "core/base/diag.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/err.h"
+
+int diag_fail(struct diag *diag, int code, const char *format, ...)
+{
+    if (diag == NULL || diag->text[0] != '\0')
+        return code;
+    va_list args;
+    va_start(args, format);
+    (void) vsnprintf(diag->text, sizeof diag->text, format, args); /* a cut sentence is still a sentence */
+    va_end(args);
+    return code;
+}
+
+void diag_prefix(struct diag *diag, const char *format, ...)
+{
+    if (diag == NULL || diag->text[0] == '\0')
+        return;
+    char prefix[DIAG_TEXT_MAX / 2];
+    va_list args;
+    va_start(args, format);
+    (void) vsnprintf(prefix, sizeof prefix, format, args);
+    va_end(args);
+    size_t used = strlen(prefix);
+    size_t keep = strlen(diag->text);
+    if (used + 2 + keep >= sizeof diag->text)
+        keep = sizeof diag->text - used - 3;
+    memmove(diag->text + used + 2, diag->text, keep);
+    memcpy(diag->text, prefix, used);
+    memcpy(diag->text + used, ": ", 2);
+    diag->text[used + 2 + keep] = '\0';
+}
+
+const char *diag_text(const struct diag *diag, int code)
+{
+    return diag != NULL && diag->text[0] != '\0' ? diag->text : err_text(code);
+}

@@ -1,0 +1,13 @@
+/* The radio (A4, A6). */
+#ifndef HANDOFF_CORE_MODEL_RADIO_H
+#define HANDOFF_CORE_MODEL_RADIO_H
+
+#include "core/model/scenario.h"
+
+/* g = 10^(-PL/10) * fading; distance in metres (>= d_min), fading is linear power (1: none). */
+double radio_gain(const struct scenario *scenario, double distance_m, double fading);
+
+/* r = b log2(1 + p g / (N0 b)), bit/s; 0 when the bandwidth is 0. */
+double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w, double gain);
+
+#endif

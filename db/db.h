@@ -1,0 +1,33 @@
+/* One experiment's SQLite file: open, create, migrate, close. */
+#ifndef HANDOFF_DB_DB_H
+#define HANDOFF_DB_DB_H
+
+#include "core/base/diag.h"
+
+#define DB_APPLICATION_ID 0x68616e64 /* "hand" */
+
+struct sqlite3;
+struct db {
+    struct sqlite3 *handle; /* owned */
+    char path[4096];
+};
+
+enum db_mode {
+    DB_CREATE,    /* read-write; a missing or empty file becomes a new database; WAL while open */
+    DB_READWRITE, /* read-write; the file must exist */
+    DB_READ,      /* read-only; the file must exist */
+};
+
+/* Opens and, where writing is allowed, migrates to the present version, each step in one transaction. Refuses, saying so:
+ * a file that is no database, another program's database, one of a newer version, one in use by another writer. */
+int db_open(struct db *ret_db, const char *path, enum db_mode mode, struct diag *diag);
+
+/* Folds the WAL back so that one clean file remains, and closes. NULL-safe on a zeroed struct. */
+int db_close(struct db *db, struct diag *diag);
+
+/* BEGIN IMMEDIATE / COMMIT / ROLLBACK */
+int db_begin(struct db *db, struct diag *diag);
+int db_commit(struct db *db, struct diag *diag);
+void db_rollback(struct db *db);
+
+#endif

@@ -1,0 +1,63 @@
+/* A framed connection over TCP: bytes in, messages out, and the other way round.
+ *
+ * Sending encodes into the connection's buffer; everything sent during one turn of the loop leaves in one write at the end
+ * of that turn (or at wire_conn_flush). Queued bytes above WIRE_QUEUE_MAX close the connection: a peer that does not read
+ * cannot make us keep memory. A malformed frame is answered with REFUSE and closes this connection only.
+ *
+ * Life: created by wire_accept's callback or wire_connect; `on_close` is called exactly once, after which the pointer is
+ * dead. A callback may call wire_conn_close, never free. */
+#ifndef HANDOFF_PROTO_WIRE_CONN_H
+#define HANDOFF_PROTO_WIRE_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/diag.h"
+#include "proto/message.h"
+#include "proto/wire/loop.h"
+
+#define WIRE_QUEUE_MAX (16u * 1024u * 1024u)
+
+struct wire_conn;
+
+struct wire_handlers {
+    /* The message and all it borrows die on return. */
+    void (*on_message)(struct wire_conn *conn, const struct proto_message *message);
+    /* After all messages of one read have been handed over (NULL: not needed). */
+    void (*on_batch_end)(struct wire_conn *conn);
+    /* Once, last. status 0: closed in order by either side; else a negative code (UV_ECONNRESET, ERR_*, ...). `text` says
+     * why in words (a REFUSE's text, say), never NULL. Also called when a connect fails. */
+    void (*on_close)(struct wire_conn *conn, int status, const char *text);
+};
+
+struct wire_counters {
+    uint64_t messages_in, messages_out, bytes_in, bytes_out, writes;
+};
+
+/* Starts connecting to a numeric or resolvable host. Messages may be sent at once; they leave when connected. Nagle is
+ * off. Returns an error only when nothing could be started. */
+int wire_connect(struct wire_loop *loop, const char *host, uint16_t port, const struct wire_handlers *handlers, void *user,
+                 struct wire_conn **ret_conn, struct diag *diag);
+
+void *wire_conn_user(const struct wire_conn *conn);
+void wire_conn_set_user(struct wire_conn *conn, void *user);
+void wire_conn_set_handlers(struct wire_conn *conn, const struct wire_handlers *handlers);
+
+/* Encodes and queues. A message that violates the schema is our own bug: asserts in debug, returns its code otherwise.
+ * On a closing connection it does nothing and returns ERR_LOST. */
+int wire_conn_send(struct wire_conn *conn, const struct proto_message *message);
+/* Queues bytes that are whole frames already (a broadcast encoded once). */
+int wire_conn_send_frame(struct wire_conn *conn, const void *frame, size_t size);
+void wire_conn_flush(struct wire_conn *conn);
+size_t wire_conn_queued(const struct wire_conn *conn);
+
+/* Sends REFUSE, then closes. */
+void wire_conn_refuse(struct wire_conn *conn, enum proto_refusal reason, const char *text);
+/* Lets what is queued leave, then closes. NULL-safe, may be called twice. */
+void wire_conn_close(struct wire_conn *conn);
+
+/* "127.0.0.1:4711" of the peer. */
+void wire_conn_peer(const struct wire_conn *conn, char ret_text[static 64]);
+struct wire_counters wire_conn_counters(const struct wire_conn *conn);
+
+#endif
