@@ -6,6 +6,14 @@
 
 #include "core/base/err.h"
 
+/* What a file or a peer had written may stand in a sentence; it must not break the line or steer a terminal. */
+static void keep_one_line(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char) *text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
 int diag_fail(struct diag *diag, int code, const char *format, ...)
 {
     if (diag == NULL || diag->text[0] != '\0')
@@ -14,6 +22,7 @@ int diag_fail(struct diag *diag, int code, const char *format, ...)
     va_start(args, format);
     (void) vsnprintf(diag->text, sizeof diag->text, format, args); /* a cut sentence is still a sentence */
     va_end(args);
+    keep_one_line(diag->text);
     return code;
 }
 

@@ -31,7 +31,7 @@ double cost_edge_s(const struct world *world, double server_flops, double comput
 /* Infinite when there are bits to send and no rate. */
 double cost_transmit_s(double bits, double rate_bps);
 
-/* Joules for given times. A local task: server NULL (and no transmit or edge time). */
+/* Joules for given times. A local task: server_power_w 0, and no transmit or edge time. */
 struct task_joules cost_joules(const struct device_params *device, double server_power_w, double compute_share,
                                const struct task_times *times);
 

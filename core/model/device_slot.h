@@ -3,6 +3,7 @@
 #ifndef HANDOFF_CORE_MODEL_DEVICE_SLOT_H
 #define HANDOFF_CORE_MODEL_DEVICE_SLOT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/rng.h"

@@ -52,17 +52,18 @@ size_t env_state_size(const struct world *world);
 /* Length of a continuous action: 2N. */
 size_t env_action_size(const struct world *world);
 
-/* The state vector (docs/model.md), every entry scaled to about [-1, 1]. Layout: for each device position (2), speed, F_n
- * [, tokens]; then for each device, each server log10 gain, then distance; then for each server F_m, previous load.
- * An absent device's entries are 0. */
+/* The state vector (docs/model.md), every entry scaled to about [-1, 1] and clipped to [-1.5, 1.5]. Layout: for each
+ * device position (2), speed, F_n [, tokens]; then for each device and each of its servers the pair log10 gain, distance;
+ * then for each server the pair F_m, previous load. An absent device's entries are 0. */
 void env_state(const struct env_view *view, float *ret_state);
 
 /* A14: a[2n] chooses the split and a[2n+1] the server, each on equal-width bins of [-1, 1]. Then env_repair. */
 void env_map_action(const struct env_view *view, const float *action, struct env_decision *ret_decision);
 
 /* Makes any wish (split, server) valid, marks what it had to mend, and clears shares: out-of-coverage server -> the covered
- * server nearest in index-score; none covered -> local (no repair); split above S_n -> S_n; server memory (C8) exceeded ->
- * local, highest device number first. `split == L` is local whatever the server. */
+ * server nearest in index-score (the lower of two); none covered -> local (no repair); split below s_min -> s_min, above S_n
+ * -> S_n, above L -> local; server memory (C8) exceeded -> local, highest device number first. `split == L` is local
+ * whatever the server, and possible whatever the memory; ENV_LOCAL with a smaller split is a wish for local, mended. */
 void env_repair(const struct env_view *view, struct env_decision *decision);
 
 /* Fills the shares from split and server (A5, A10, or the scenario's other rules), and ret_load[M] = K_m. */

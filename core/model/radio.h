@@ -7,6 +7,9 @@
 /* g = 10^(-PL/10) * fading; distance in metres (>= d_min), fading is linear power (1: none). */
 double radio_gain(const struct scenario *scenario, double distance_m, double fading);
 
+/* The same from the squared distance: what the hot path has at hand. radio_gain calls this one. */
+double radio_gain_squared(const struct scenario *scenario, double distance2_m2, double fading);
+
 /* r = b log2(1 + p g / (N0 b)), bit/s; 0 when the bandwidth is 0. */
 double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w, double gain);
 

@@ -1,0 +1,103 @@
+#include "core/model/cost.h"
+
+#include <math.h>
+
+#include "core/base/units.h"
+#include "core/model/radio.h"
+
+double cost_latency_s(const struct task_times *times)
+{
+    return times->local_s + times->transmit_s + times->queue_s + times->edge_s;
+}
+
+double cost_energy_j(const struct task_joules *joules)
+{
+    return joules->compute_j + joules->transmit_j + joules->server_j;
+}
+
+double cost_local_s(const struct world *world, const struct device_params *device, uint32_t tokens,
+                    uint32_t split)
+{
+    return (double)split * llm_layer_flop(world->llm, world->scenario.model.work, tokens) / device->flops;
+}
+
+double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
+                   uint32_t split)
+{
+    if (split >= world->llm->layers)
+        return 0.0;
+    double layers = (double)(world->llm->layers - split);
+    return layers * llm_layer_flop(world->llm, world->scenario.model.work, tokens) /
+           (server_flops * compute_share);
+}
+
+double cost_transmit_s(double bits, double rate_bps)
+{
+    if (bits <= 0.0)
+        return 0.0;
+    return rate_bps > 0.0 ? bits / rate_bps : (double)INFINITY;
+}
+
+struct task_joules cost_joules(const struct device_params *device, double server_power_w,
+                               double compute_share, const struct task_times *times)
+{
+    return (struct task_joules){
+        .compute_j = device->power_w * times->local_s,
+        .transmit_j = device->transmit_power_w * times->transmit_s,
+        .server_j = server_power_w * compute_share * times->edge_s,
+    };
+}
+
+double cost_full_s(const struct world *world, const struct device_params *device, uint32_t tokens)
+{
+    return cost_local_s(world, device, tokens, world->llm->layers);
+}
+
+double cost_full_j(const struct world *world, const struct device_params *device, uint32_t tokens)
+{
+    return device->power_w * cost_full_s(world, device, tokens);
+}
+
+/* An all-local task costs exactly 1: both quotients are x / x, and w + (1 - w) rounds to 1 for every w in [0,
+ * 1]. */
+double cost_task(const struct world *world, const struct device_params *device, uint32_t tokens,
+                 double latency_s, double energy_j, bool repaired)
+{
+    const struct scenario *scenario = &world->scenario;
+    double full_s = cost_full_s(world, device, tokens);
+    double weight = scenario->objective.latency_weight;
+    double cost = weight * (latency_s / full_s) + (1.0 - weight) * (energy_j / (device->power_w * full_s));
+    if (cost_deadline_missed(scenario, latency_s))
+        cost += scenario->objective.deadline_penalty * (latency_s / scenario->objective.deadline_s - 1.0);
+    if (repaired)
+        cost += scenario->objective.repair_penalty;
+    return cost;
+}
+
+bool cost_deadline_missed(const struct scenario *scenario, double latency_s)
+{
+    return scenario->objective.deadline_s > 0.0 && latency_s > scenario->objective.deadline_s;
+}
+
+void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,
+                  const struct task_plan *plan, struct task_outcome *ret)
+{
+    const struct scenario *scenario = &world->scenario;
+    const struct device_params *params = &world->device[device];
+    bool remote = plan->split < world->llm->layers;
+    double server_power_w = 0.0;
+    *ret = (struct task_outcome){0};
+    ret->times.local_s = cost_local_s(world, params, tokens, plan->split);
+    if (remote) {
+        const struct server_params *server = &world->server[plan->server];
+        double bandwidth_hz = plan->bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
+        server_power_w = server->power_w;
+        ret->payload_bits = llm_split_bits(world->llm, plan->split, tokens, scenario->model.bits_per_element);
+        ret->rate_bps = radio_rate_bps(scenario, bandwidth_hz, params->transmit_power_w, gain);
+        ret->times.transmit_s = cost_transmit_s(ret->payload_bits, ret->rate_bps);
+        ret->times.edge_s = cost_edge_s(world, server->flops, plan->compute_share, tokens, plan->split);
+    }
+    ret->joules = cost_joules(params, server_power_w, plan->compute_share, &ret->times);
+    ret->latency_s = cost_latency_s(&ret->times);
+    ret->energy_j = cost_energy_j(&ret->joules);
+}

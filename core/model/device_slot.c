@@ -1,0 +1,67 @@
+#include "core/model/device_slot.h"
+
+#include <math.h>
+
+#include "core/model/radio.h"
+
+#define WORDS_PER_BLOCK 4u
+
+static double squared_distance_m2(const struct world *world, struct vec2 position, uint32_t server)
+{
+    double dx_m = position.x - world->server[server].position.x;
+    double dy_m = position.y - world->server[server].position.y;
+    return dx_m * dx_m + dy_m * dy_m;
+}
+
+double device_slot_distance_m(const struct world *world, struct vec2 position, uint32_t server)
+{
+    double distance_m = sqrt(squared_distance_m2(world, position, server));
+    double floor_m = world->scenario.radio.min_distance_m;
+    return distance_m < floor_m ? floor_m : distance_m;
+}
+
+/* In squares; scenario_check keeps d_min <= R_cov, so the floor of A3 cannot matter here. */
+bool device_slot_covered(const struct world *world, struct vec2 position, uint32_t server)
+{
+    double radius_m = world->scenario.servers.coverage_m;
+    return squared_distance_m2(world, position, server) <= radius_m * radius_m;
+}
+
+uint32_t device_slot_tokens(const struct scenario *scenario, const uint32_t *rows, uint32_t row_count,
+                            uint64_t seed, uint32_t device, struct slot_id id)
+{
+    if (rows == NULL || row_count == 0)
+        return (uint32_t)scenario->task.tokens;
+    struct rng_at at = {seed, id.phase, RNG_TASK, device, id.episode, 0};
+    uint64_t start = rng_below(&at, 0, row_count);
+    return rows[(start + id.slot) % row_count];
+}
+
+/* A4. One Philox block fades four servers. */
+static void meet_channels(const struct world *world, uint32_t device, struct slot_id id,
+                          struct device_slot *ret)
+{
+    const struct scenario *scenario = &world->scenario;
+    bool fades = scenario->radio.fading == FADING_RAYLEIGH;
+    struct rng_at at = {world->seed, id.phase, RNG_FADING, device, id.episode, id.slot};
+    double floor_m2 = scenario->radio.min_distance_m * scenario->radio.min_distance_m;
+    struct rng_block block = {{0}};
+    for (uint32_t m = 0; m < world->servers; m++) {
+        if (fades && m % WORDS_PER_BLOCK == 0)
+            block = rng_block(&at, m / WORDS_PER_BLOCK);
+        double fading = fades ? rng_exponential(block.v[m % WORDS_PER_BLOCK]) : 1.0;
+        double distance2_m2 = squared_distance_m2(world, ret->position, m);
+        ret->gain[m] =
+            radio_gain_squared(scenario, distance2_m2 < floor_m2 ? floor_m2 : distance2_m2, fading);
+    }
+}
+
+void device_slot_meet(const struct world *world, uint32_t device, struct slot_id id,
+                      const struct mobility *mobility, struct device_slot *ret)
+{
+    const uint32_t *rows = world->tokens != NULL ? world->tokens + (size_t)device * world->token_rows : NULL;
+    ret->position = mobility->position;
+    ret->speed_mps = mobility->speed_mps;
+    ret->tokens = device_slot_tokens(&world->scenario, rows, world->token_rows, world->seed, device, id);
+    meet_channels(world, device, id, ret);
+}

@@ -1,0 +1,412 @@
+#include "core/model/env.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/model/cost.h"
+#include "core/model/radio.h"
+
+/* Deep fades reach far below the scale's end; past this a channel is simply useless. */
+#define STATE_LIMIT 1.5
+
+int env_view_init(struct env_view *ret_view, const struct world *world)
+{
+    size_t devices = world->devices;
+    size_t servers = world->servers;
+    struct env_view view = {.world = world};
+    view.present = calloc(devices, sizeof *view.present);
+    view.position = calloc(devices, sizeof *view.position);
+    view.speed_mps = calloc(devices, sizeof *view.speed_mps);
+    view.tokens = calloc(devices, sizeof *view.tokens);
+    view.gain = calloc(devices * servers, sizeof *view.gain);
+    view.covered = calloc(devices * servers, sizeof *view.covered);
+    view.server_up = malloc(servers * sizeof *view.server_up);
+    view.previous_load = calloc(servers, sizeof *view.previous_load);
+    if (view.present == NULL || view.position == NULL || view.speed_mps == NULL || view.tokens == NULL ||
+        view.gain == NULL || view.covered == NULL || view.server_up == NULL || view.previous_load == NULL) {
+        env_view_finish(&view);
+        return -ENOMEM;
+    }
+    for (size_t m = 0; m < servers; m++)
+        view.server_up[m] = true;
+    *ret_view = view;
+    return 0;
+}
+
+void env_view_finish(struct env_view *view)
+{
+    if (view == NULL)
+        return;
+    free(view->present);
+    free(view->position);
+    free(view->speed_mps);
+    free(view->tokens);
+    free(view->gain);
+    free(view->covered);
+    free(view->server_up);
+    free(view->previous_load);
+    *view = (struct env_view){0};
+}
+
+int env_decision_init(struct env_decision *ret_decision, uint32_t devices)
+{
+    struct env_decision decision = {
+        .split = calloc(devices, sizeof *decision.split),
+        .server = calloc(devices, sizeof *decision.server),
+        .repaired = calloc(devices, sizeof *decision.repaired),
+        .bandwidth_share = calloc(devices, sizeof *decision.bandwidth_share),
+        .compute_share = calloc(devices, sizeof *decision.compute_share),
+    };
+    if (decision.split == NULL || decision.server == NULL || decision.repaired == NULL ||
+        decision.bandwidth_share == NULL || decision.compute_share == NULL) {
+        env_decision_finish(&decision);
+        return -ENOMEM;
+    }
+    *ret_decision = decision;
+    return 0;
+}
+
+void env_decision_finish(struct env_decision *decision)
+{
+    if (decision == NULL)
+        return;
+    free(decision->split);
+    free(decision->server);
+    free(decision->repaired);
+    free(decision->bandwidth_share);
+    free(decision->compute_share);
+    *decision = (struct env_decision){0};
+}
+
+void env_view_begin(struct env_view *view, struct slot_id id)
+{
+    view->id = id;
+    memset(view->present, 0, view->world->devices * sizeof *view->present);
+    memset(view->covered, 0, (size_t)view->world->devices * view->world->servers * sizeof *view->covered);
+    if (id.slot == 0)
+        memset(view->previous_load, 0, view->world->servers * sizeof *view->previous_load);
+}
+
+void env_view_observe(struct env_view *view, uint32_t device, struct vec2 position, double speed_mps,
+                      uint32_t tokens, const double *gain)
+{
+    const struct world *world = view->world;
+    assert(device < world->devices);
+    size_t first = (size_t)device * world->servers;
+    view->present[device] = true;
+    view->position[device] = position;
+    view->speed_mps[device] = speed_mps;
+    view->tokens[device] = tokens;
+    for (uint32_t m = 0; m < world->servers; m++) {
+        view->gain[first + m] = gain[m];
+        view->covered[first + m] = view->server_up[m] && device_slot_covered(world, position, m);
+    }
+}
+
+static bool has_tokens_entry(const struct world *world)
+{
+    return world->tokens != NULL;
+}
+
+size_t env_state_size(const struct world *world)
+{
+    size_t devices = world->devices;
+    size_t servers = world->servers;
+    return (has_tokens_entry(world) ? 5 : 4) * devices + 2 * devices * servers + 2 * servers;
+}
+
+size_t env_action_size(const struct world *world)
+{
+    return 2 * (size_t)world->devices;
+}
+
+/* low -> -1, high -> 1, clipped a little outside; 0 when the range is a point. */
+static float scaled(double value, double low, double high)
+{
+    if (high <= low)
+        return 0.0f;
+    double position = 2.0 * (value - low) / (high - low) - 1.0;
+    if (position > STATE_LIMIT)
+        position = STATE_LIMIT;
+    return position > -STATE_LIMIT ? (float)position : (float)-STATE_LIMIT;
+}
+
+static float *put_device(const struct env_view *view, uint32_t device, float *out)
+{
+    const struct world *world = view->world;
+    const struct scenario *scenario = &world->scenario;
+    *out++ = scaled(view->position[device].x, 0.0, scenario->area.width_m);
+    *out++ = scaled(view->position[device].y, 0.0, scenario->area.height_m);
+    *out++ = scaled(view->speed_mps[device], 0.0, scenario->mobility.speed_max);
+    *out++ = scaled(world->device[device].flops, scenario->devices.tflops_min * 1e12,
+                    scenario->devices.tflops_max * 1e12);
+    if (has_tokens_entry(world))
+        *out++ = scaled(view->tokens[device], 0.0, (double)scenario->task.tokens_max);
+    return out;
+}
+
+/* The scale of gains: an unfaded channel across the whole area is -1, one at d_min is +1. */
+static float *put_channels(const struct env_view *view, uint32_t device, float *out)
+{
+    const struct world *world = view->world;
+    const struct scenario *scenario = &world->scenario;
+    double across_m = sqrt(scenario->area.width_m * scenario->area.width_m +
+                           scenario->area.height_m * scenario->area.height_m);
+    double worst = log10(radio_gain(scenario, across_m, 1.0));
+    double best = log10(radio_gain(scenario, scenario->radio.min_distance_m, 1.0));
+    const double *gain = view->gain + (size_t)device * world->servers;
+    for (uint32_t m = 0; m < world->servers; m++) {
+        *out++ = scaled(log10(gain[m]), worst, best);
+        *out++ = scaled(device_slot_distance_m(world, view->position[device], m), 0.0, across_m);
+    }
+    return out;
+}
+
+void env_state(const struct env_view *view, float *ret_state)
+{
+    const struct world *world = view->world;
+    const struct scenario *scenario = &world->scenario;
+    size_t device_entries = has_tokens_entry(world) ? 5 : 4;
+    size_t channel_entries = 2 * (size_t)world->servers;
+    float *out = ret_state;
+    memset(ret_state, 0, env_state_size(world) * sizeof *ret_state);
+    for (uint32_t n = 0; n < world->devices; n++)
+        out = view->present[n] ? put_device(view, n, out) : out + device_entries;
+    for (uint32_t n = 0; n < world->devices; n++)
+        out = view->present[n] ? put_channels(view, n, out) : out + channel_entries;
+    for (uint32_t m = 0; m < world->servers; m++) {
+        *out++ = scaled(world->server[m].flops, scenario->servers.tflops_min * 1e12,
+                        scenario->servers.tflops_max * 1e12);
+        *out++ = scaled(view->previous_load[m], 0.0, world->devices);
+    }
+}
+
+/* The equal-width bin of [-1, 1] that an action falls into; anything that is not a number is the first. */
+static uint32_t bin_of(float action, uint32_t bins)
+{
+    double position = ((double)action + 1.0) / 2.0 * bins;
+    if (!(position > 0.0))
+        return 0;
+    return position < bins ? (uint32_t)position : bins - 1;
+}
+
+void env_map_action(const struct env_view *view, const float *action, struct env_decision *ret_decision)
+{
+    const struct world *world = view->world;
+    uint32_t min_split = (uint32_t)world->scenario.model.min_split;
+    for (uint32_t n = 0; n < world->devices; n++) {
+        ret_decision->split[n] =
+            min_split + bin_of(action[2 * (size_t)n], world->llm->layers - min_split + 1);
+        ret_decision->server[n] = bin_of(action[2 * (size_t)n + 1], world->servers);
+    }
+    env_repair(view, ret_decision);
+}
+
+static void make_local(const struct world *world, struct env_decision *decision, uint32_t device,
+                       bool repaired)
+{
+    decision->split[device] = world->llm->layers;
+    decision->server[device] = ENV_LOCAL;
+    decision->repaired[device] = repaired;
+}
+
+/* The covered server whose number is nearest to the wish, the lower one of two; ENV_LOCAL when none is. */
+static uint32_t nearest_covered(const struct env_view *view, uint32_t device, uint32_t wish)
+{
+    uint32_t best = ENV_LOCAL;
+    uint32_t best_gap = UINT32_MAX;
+    const bool *covered = view->covered + (size_t)device * view->world->servers;
+    for (uint32_t m = 0; m < view->world->servers; m++) {
+        uint32_t gap = m > wish ? m - wish : wish - m;
+        if (covered[m] && view->server_up[m] && gap < best_gap) {
+            best = m;
+            best_gap = gap;
+        }
+    }
+    return best;
+}
+
+/* C1, C2, C6, C7 for one device. s = L stays possible whatever the memory: it is what a device falls back to.
+ */
+static void repair_device(const struct env_view *view, struct env_decision *decision, uint32_t device)
+{
+    const struct world *world = view->world;
+    uint32_t layers = world->llm->layers;
+    uint32_t split = decision->split[device];
+    uint32_t wish = decision->server[device];
+    uint32_t server = nearest_covered(view, device, wish);
+    bool none_covered = server == ENV_LOCAL;
+    if (!view->present[device] || none_covered || split == layers) {
+        make_local(world, decision, device, false);
+        return;
+    }
+    if (split > layers || wish == ENV_LOCAL) {
+        make_local(world, decision, device, true);
+        return;
+    }
+    uint32_t min_split = (uint32_t)world->scenario.model.min_split;
+    uint32_t max_split = world->device[device].max_split;
+    uint32_t kept = split < min_split ? min_split : split;
+    kept = kept > max_split ? max_split : kept;
+    if (kept >= layers) {
+        make_local(world, decision, device, true);
+        return;
+    }
+    decision->split[device] = kept;
+    decision->server[device] = server;
+    decision->repaired[device] = kept != split || server != wish;
+}
+
+/* C8's left-hand side for one device: keys and values of the layers that its server runs. */
+static double server_kv_bytes(const struct env_view *view, const struct env_decision *decision,
+                              uint32_t device)
+{
+    const struct world *world = view->world;
+    double layer_bytes =
+        llm_layer_kv_bytes(world->llm, view->tokens[device], world->scenario.model.bits_per_element);
+    return (double)(world->llm->layers - decision->split[device]) * layer_bytes;
+}
+
+/* C8: while a server's memory does not hold everyone, its highest device number goes local. */
+static void repair_memory(const struct env_view *view, struct env_decision *decision)
+{
+    const struct world *world = view->world;
+    double used_bytes[WORLD_SERVERS_MAX];
+    bool limited = false;
+    for (uint32_t m = 0; m < world->servers; m++) {
+        used_bytes[m] = 0.0;
+        limited = limited || world->server[m].memory_bytes > 0.0;
+    }
+    if (!limited)
+        return;
+    for (uint32_t n = 0; n < world->devices; n++)
+        if (decision->server[n] != ENV_LOCAL)
+            used_bytes[decision->server[n]] += server_kv_bytes(view, decision, n);
+    for (uint32_t n = world->devices; n-- > 0;) {
+        uint32_t m = decision->server[n];
+        if (m == ENV_LOCAL || world->server[m].memory_bytes <= 0.0 ||
+            used_bytes[m] <= world->server[m].memory_bytes)
+            continue;
+        used_bytes[m] -= server_kv_bytes(view, decision, n);
+        make_local(world, decision, n, true);
+    }
+}
+
+void env_repair(const struct env_view *view, struct env_decision *decision)
+{
+    for (uint32_t n = 0; n < view->world->devices; n++) {
+        repair_device(view, decision, n);
+        decision->bandwidth_share[n] = 0.0;
+        decision->compute_share[n] = 0.0;
+    }
+    repair_memory(view, decision);
+}
+
+static double device_bits(const struct env_view *view, const struct env_decision *decision, uint32_t device)
+{
+    const struct world *world = view->world;
+    return llm_split_bits(world->llm, decision->split[device], view->tokens[device],
+                          world->scenario.model.bits_per_element);
+}
+
+/* Work left for the server; the common factor of all layers cancels, tokens and layers remain. */
+static double device_work(const struct env_view *view, const struct env_decision *decision, uint32_t device)
+{
+    return (double)(view->world->llm->layers - decision->split[device]) * view->tokens[device];
+}
+
+static double bandwidth_share(const struct env_view *view, const struct env_decision *decision,
+                              uint32_t device, double server_bits, uint32_t load, uint32_t offloaders)
+{
+    switch (view->world->scenario.radio.sharing) {
+    case BANDWIDTH_EQUAL:
+        return 1.0 / load;
+    case BANDWIDTH_PROPORTIONAL:
+        return device_bits(view, decision, device) / server_bits;
+    case BANDWIDTH_SHARED:
+        return 1.0 / offloaders;
+    }
+    return 0.0;
+}
+
+static double compute_share(const struct env_view *view, const struct env_decision *decision, uint32_t device,
+                            double server_work, uint32_t load)
+{
+    switch (view->world->scenario.servers.sharing) {
+    case COMPUTE_EQUAL:
+        return 1.0 / load;
+    case COMPUTE_PROPORTIONAL:
+        return device_work(view, decision, device) / server_work;
+    }
+    return 0.0;
+}
+
+void env_allocate(const struct env_view *view, struct env_decision *decision, uint32_t *ret_load)
+{
+    const struct world *world = view->world;
+    double bits[WORLD_SERVERS_MAX];
+    double work[WORLD_SERVERS_MAX];
+    uint32_t offloaders = 0;
+    for (uint32_t m = 0; m < world->servers; m++) {
+        ret_load[m] = 0;
+        bits[m] = 0.0;
+        work[m] = 0.0;
+    }
+    for (uint32_t n = 0; n < world->devices; n++) {
+        uint32_t m = decision->server[n];
+        if (m == ENV_LOCAL)
+            continue;
+        offloaders++;
+        ret_load[m]++;
+        bits[m] += device_bits(view, decision, n);
+        work[m] += device_work(view, decision, n);
+    }
+    for (uint32_t n = 0; n < world->devices; n++) {
+        uint32_t m = decision->server[n];
+        bool remote = m != ENV_LOCAL;
+        decision->bandwidth_share[n] =
+            remote ? bandwidth_share(view, decision, n, bits[m], ret_load[m], offloaders) : 0.0;
+        decision->compute_share[n] = remote ? compute_share(view, decision, n, work[m], ret_load[m]) : 0.0;
+    }
+}
+
+double env_joint_cost(const struct env_view *view, const struct env_decision *decision)
+{
+    const struct world *world = view->world;
+    double sum = 0.0;
+    uint32_t present = 0;
+    for (uint32_t n = 0; n < world->devices; n++) {
+        if (!view->present[n])
+            continue;
+        bool remote = decision->server[n] != ENV_LOCAL;
+        struct task_plan plan = {
+            .split = decision->split[n],
+            .server = remote ? decision->server[n] : 0,
+            .bandwidth_share = decision->bandwidth_share[n],
+            .compute_share = decision->compute_share[n],
+        };
+        double gain = remote ? view->gain[(size_t)n * world->servers + decision->server[n]] : 0.0;
+        struct task_outcome outcome;
+        cost_outcome(world, n, view->tokens[n], gain, &plan, &outcome);
+        sum += cost_task(world, &world->device[n], view->tokens[n], outcome.latency_s, outcome.energy_j,
+                         decision->repaired[n]);
+        present++;
+    }
+    return present > 0 ? sum / present : 0.0;
+}
+
+double env_reward(const double *cost, const bool *reported, uint32_t devices)
+{
+    double sum = 0.0;
+    uint32_t count = 0;
+    for (uint32_t n = 0; n < devices; n++) {
+        if (!reported[n])
+            continue;
+        sum += cost[n];
+        count++;
+    }
+    return count > 0 ? -(sum / count) : 0.0;
+}

@@ -1,0 +1,78 @@
+#include "core/model/llm.h"
+
+#include <string.h>
+
+#define TOKEN_ID_BITS 32.0 /* a token id on the wire: one 32-bit integer (A7) */
+
+#define WEIGHT_BYTES 2.0 /* float16 or bfloat16, as published */
+
+#define LLAMA_2 "Touvron et al., Llama 2, arXiv:2307.09288 (2023); geometry of the published checkpoints"
+#define GPT_2 "Radford et al., Language Models are Unsupervised Multitask Learners (2019), table 2"
+
+static const struct llm rows[] = {
+    {"llama-2-7b", 32, 4096, 4096, 11008, 3, 32000, LLAMA_2},
+    {"llama-2-13b", 40, 5120, 5120, 13824, 3, 32000, LLAMA_2},
+    {"mistral-7b", 32, 4096, 1024, 14336, 3, 32000,
+     "Jiang et al., Mistral 7B, arXiv:2310.06825 (2023), table 1"},
+    {"tinyllama-1.1b", 22, 2048, 256, 5632, 3, 32000, "Zhang et al., TinyLlama, arXiv:2401.02385 (2024)"},
+    {"gpt2", 12, 768, 768, 3072, 2, 50257, GPT_2},
+    {"gpt2-medium", 24, 1024, 1024, 4096, 2, 50257, GPT_2},
+    {"gpt2-large", 36, 1280, 1280, 5120, 2, 50257, GPT_2},
+    {"gpt2-xl", 48, 1600, 1600, 6400, 2, 50257, GPT_2},
+};
+
+size_t llm_count(void)
+{
+    return sizeof rows / sizeof *rows;
+}
+
+const struct llm *llm_at(size_t index)
+{
+    return &rows[index];
+}
+
+const struct llm *llm_find(const char *name)
+{
+    for (size_t i = 0; i < llm_count(); i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+double llm_layer_weights(const struct llm *llm)
+{
+    double d = llm->hidden;
+    return 2.0 * d * d + 2.0 * d * llm->kv + (double)llm->ff_mats * d * llm->ff;
+}
+
+double llm_layer_flop(const struct llm *llm, enum scenario_work work, uint32_t tokens)
+{
+    double d = llm->hidden;
+    switch (work) {
+    case WORK_PAPER:
+        return 24.0 * tokens * d * d;
+    case WORK_GEOMETRY:
+        return 2.0 * tokens * llm_layer_weights(llm);
+    }
+    return 0.0;
+}
+
+double llm_split_bits(const struct llm *llm, uint32_t split, uint32_t tokens, double bits_per_element)
+{
+    if (split >= llm->layers)
+        return 0.0;
+    return split == 0 ? TOKEN_ID_BITS * tokens : bits_per_element * tokens * llm->hidden;
+}
+
+double llm_layer_kv_bytes(const struct llm *llm, uint32_t tokens, double bits_per_element)
+{
+    return 2.0 * tokens * llm->kv * bits_per_element / 8.0;
+}
+
+uint32_t llm_layers_in(const struct llm *llm, double memory_bytes)
+{
+    if (memory_bytes <= 0.0)
+        return llm->layers;
+    double layers = memory_bytes / (WEIGHT_BYTES * llm_layer_weights(llm));
+    return layers < llm->layers ? (uint32_t)layers : llm->layers;
+}

@@ -1,0 +1,36 @@
+#include "core/model/radio.h"
+
+#include <math.h>
+
+#include "core/base/units.h"
+
+#define LN_10 2.30258509299404568402
+#define LN_1000 6.90775527898213705205
+#define LN_2 0.693147180559945309417
+
+/* PL[dB] = loss + slope log10(d / 1 km) and g = 10^(-PL/10), so that
+ * ln g = (slope ln 1000 - loss ln 10) / 10 - slope / 20 ln d^2: one logarithm and one exponential, and no
+ * root. */
+double radio_gain_squared(const struct scenario *scenario, double distance2_m2, double fading)
+{
+    double slope_db = scenario->radio.path_loss_slope_db;
+    double at_1_m = 0.1 * (slope_db * LN_1000 - scenario->radio.path_loss_db * LN_10);
+    return exp(at_1_m - 0.05 * slope_db * log(distance2_m2)) * fading;
+}
+
+double radio_gain(const struct scenario *scenario, double distance_m, double fading)
+{
+    return radio_gain_squared(scenario, distance_m * distance_m, fading);
+}
+
+/* log1p and not log2(1 + x): in a deep fade x falls below the rounding of 1, and a rate of 0 would last for
+ * ever. */
+double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w,
+                      double gain)
+{
+    if (bandwidth_hz <= 0.0)
+        return 0.0;
+    double noise_w_per_hz = exp(0.1 * LN_10 * (scenario->radio.noise_dbm_hz - 30.0)); /* 30 dBm = 1 W */
+    double snr = transmit_power_w * gain / (noise_w_per_hz * bandwidth_hz);
+    return bandwidth_hz * (log1p(snr) / LN_2);
+}

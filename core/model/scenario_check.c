@@ -1,0 +1,124 @@
+/* What must hold between keys. Each rule is one function of a few lines; the first broken one speaks. */
+#include "core/model/scenario.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "core/base/err.h"
+#include "core/base/units.h"
+#include "core/model/llm.h"
+
+/* A deadline below this would make penalties overflow; 0 switches it off. */
+#define DEADLINE_MIN_S 1e-3
+
+static int check_clock(const struct scenario *scenario, struct diag *diag)
+{
+    if (scenario->run.clock == CLOCK_REAL)
+        return diag_fail(diag, ERR_UNSUPPORTED,
+                         "run.clock: 'real' is not yet supported: real time comes later, "
+                         "use 'virtual'");
+    return 0;
+}
+
+static int check_speeds(const struct scenario *scenario, struct diag *diag)
+{
+    if (scenario->devices.tflops_min > scenario->devices.tflops_max)
+        return diag_fail(diag, ERR_RANGE, "devices.tflops_min: %g is above devices.tflops_max, %g TFLOP/s",
+                         scenario->devices.tflops_min, scenario->devices.tflops_max);
+    if (scenario->servers.tflops_min > scenario->servers.tflops_max)
+        return diag_fail(diag, ERR_RANGE, "servers.tflops_min: %g is above servers.tflops_max, %g TFLOP/s",
+                         scenario->servers.tflops_min, scenario->servers.tflops_max);
+    return 0;
+}
+
+static int check_mobility(const struct scenario *scenario, struct diag *diag)
+{
+    double mean = scenario->mobility.speed_mean;
+    if (mean < scenario->mobility.speed_min || mean > scenario->mobility.speed_max)
+        return diag_fail(
+            diag, ERR_RANGE,
+            "mobility.speed_mean: %g is not between mobility.speed_min, %g, and mobility.speed_max, %g m/s",
+            mean, scenario->mobility.speed_min, scenario->mobility.speed_max);
+    return 0;
+}
+
+static int check_radio(const struct scenario *scenario, struct diag *diag)
+{
+    double floor_m = scenario->radio.min_distance_m;
+    if (scenario->servers.coverage_m < floor_m)
+        return diag_fail(diag, ERR_RANGE, "servers.coverage_m: %g is below radio.min_distance_m, %g m",
+                         scenario->servers.coverage_m, floor_m);
+    double nearest_db =
+        scenario->radio.path_loss_db + scenario->radio.path_loss_slope_db * log10(floor_m / 1000.0);
+    if (nearest_db < 0.0)
+        return diag_fail(diag, ERR_RANGE,
+                         "radio.path_loss_db: %g gives a path loss of %g dB at radio.min_distance_m, %g m: "
+                         "a channel cannot amplify",
+                         scenario->radio.path_loss_db, nearest_db, floor_m);
+    return 0;
+}
+
+static int fail_llm(const struct scenario *scenario, struct diag *diag)
+{
+    char known[512];
+    size_t used = 0;
+    known[0] = '\0';
+    for (size_t i = 0; i < llm_count() && used < sizeof known; i++) {
+        int wrote = snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", llm_at(i)->name);
+        used += wrote > 0 ? (size_t)wrote : 0;
+    }
+    return diag_fail(diag, ERR_UNKNOWN, "model.llm: '%s' is not known, allowed %s", scenario->model.llm,
+                     known);
+}
+
+static int check_llm(const struct scenario *scenario, struct diag *diag)
+{
+    const struct llm *llm = llm_find(scenario->model.llm);
+    if (llm == NULL)
+        return fail_llm(scenario, diag);
+    if (scenario->model.min_split > llm->layers)
+        return diag_fail(diag, ERR_RANGE, "model.min_split: %" PRIu64 " is above the %u layers of %s",
+                         scenario->model.min_split, llm->layers, llm->name);
+    if (scenario->fixed.split > llm->layers)
+        return diag_fail(diag, ERR_RANGE, "fixed.split: %" PRIu64 " is above the %u layers of %s",
+                         scenario->fixed.split, llm->layers, llm->name);
+    uint32_t fits = llm_layers_in(llm, scenario->devices.memory_gb * UNITS_GB);
+    if (fits < scenario->model.min_split)
+        return diag_fail(diag, ERR_RANGE,
+                         "devices.memory_gb: %g holds %u layers of %s, fewer than model.min_split, %" PRIu64,
+                         scenario->devices.memory_gb, fits, llm->name, scenario->model.min_split);
+    return 0;
+}
+
+static int check_objective(const struct scenario *scenario, struct diag *diag)
+{
+    double deadline_s = scenario->objective.deadline_s;
+    if (deadline_s > 0.0 && deadline_s < DEADLINE_MIN_S)
+        return diag_fail(diag, ERR_RANGE,
+                         "objective.deadline_s: %g is too short, allowed 0 (none) or at least %g s",
+                         deadline_s, DEADLINE_MIN_S);
+    return 0;
+}
+
+static int check_ddpg(const struct scenario *scenario, struct diag *diag)
+{
+    if (scenario->ddpg.batch > scenario->ddpg.buffer)
+        return diag_fail(diag, ERR_RANGE,
+                         "ddpg.batch: %" PRIu64 " is above ddpg.buffer, %" PRIu64 " transitions",
+                         scenario->ddpg.batch, scenario->ddpg.buffer);
+    return 0;
+}
+
+int scenario_check(const struct scenario *scenario, struct diag *diag)
+{
+    static int (*const rules[])(const struct scenario *, struct diag *) = {
+        check_clock, check_speeds, check_mobility, check_radio, check_llm, check_objective, check_ddpg,
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        int rc = rules[i](scenario, diag);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}

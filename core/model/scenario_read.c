@@ -1,0 +1,271 @@
+/* YAML text to scenario, from libyaml's event stream: events know their line, and show what a document tree
+ * hides (anchors, tags, a second document). Only sections of plain `key: value` pass; nothing nests deeper,
+ * so the text's size bounds everything. */
+#include "core/model/scenario.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <yaml.h>
+
+#include "core/base/err.h"
+#include "core/base/file.h"
+#include "core/model/scenario_internal.h"
+
+/* More rows than the table has: one flag a row says that a file has given its key. */
+#define ROWS_MAX 256u
+#define NAME_MAX_BYTES 63u
+
+struct reader {
+    yaml_parser_t parser;
+    yaml_event_t event; /* the latest; owned until the next one is taken */
+    bool has_event;
+    const char *name; /* borrowed: the file's name for messages */
+    struct diag *diag;
+    struct scenario *scenario;
+    bool given[ROWS_MAX];
+};
+
+static unsigned long event_line(const struct reader *reader)
+{
+    return (unsigned long)reader->event.start_mark.line + 1;
+}
+
+static int fail_parser(struct reader *reader)
+{
+    const yaml_parser_t *parser = &reader->parser;
+    if (parser->error == YAML_MEMORY_ERROR)
+        return diag_fail(reader->diag, -ENOMEM, "%s: out of memory", reader->name);
+    if (parser->error == YAML_READER_ERROR)
+        return diag_fail(reader->diag, ERR_SYNTAX, "%s: byte %zu: %s", reader->name,
+                         parser->problem_offset + 1, parser->problem);
+    const char *problem = parser->problem != NULL ? parser->problem : "malformed";
+    return diag_fail(reader->diag, ERR_SYNTAX, "%s:%lu: not valid YAML: %s", reader->name,
+                     (unsigned long)parser->problem_mark.line + 1, problem);
+}
+
+static const char *event_anchor(const yaml_event_t *event)
+{
+    const yaml_char_t *anchor = NULL;
+    if (event->type == YAML_SCALAR_EVENT)
+        anchor = event->data.scalar.anchor;
+    else if (event->type == YAML_MAPPING_START_EVENT)
+        anchor = event->data.mapping_start.anchor;
+    else if (event->type == YAML_SEQUENCE_START_EVENT)
+        anchor = event->data.sequence_start.anchor;
+    return (const char *)anchor;
+}
+
+static const char *event_tag(const yaml_event_t *event)
+{
+    const yaml_char_t *tag = NULL;
+    if (event->type == YAML_SCALAR_EVENT)
+        tag = event->data.scalar.tag;
+    else if (event->type == YAML_MAPPING_START_EVENT)
+        tag = event->data.mapping_start.tag;
+    else if (event->type == YAML_SEQUENCE_START_EVENT)
+        tag = event->data.sequence_start.tag;
+    return (const char *)tag;
+}
+
+static int next_event(struct reader *reader)
+{
+    if (reader->has_event)
+        yaml_event_delete(&reader->event);
+    reader->has_event = yaml_parser_parse(&reader->parser, &reader->event) == 1;
+    if (!reader->has_event)
+        return fail_parser(reader);
+    const yaml_event_t *event = &reader->event;
+    if (event->type == YAML_ALIAS_EVENT || event_anchor(event) != NULL)
+        return diag_fail(reader->diag, ERR_SYNTAX,
+                         "%s:%lu: anchors and aliases are not allowed, write the value out", reader->name,
+                         event_line(reader));
+    if (event_tag(event) != NULL)
+        return diag_fail(reader->diag, ERR_SYNTAX, "%s:%lu: tags are not allowed, write the plain value",
+                         reader->name, event_line(reader));
+    return 0;
+}
+
+/* The event's scalar, or NULL when it is none or holds a zero byte. */
+static const char *event_scalar(const struct reader *reader)
+{
+    if (reader->event.type != YAML_SCALAR_EVENT)
+        return NULL;
+    const char *text = (const char *)reader->event.data.scalar.value;
+    return strlen(text) == reader->event.data.scalar.length ? text : NULL;
+}
+
+static bool event_is_plain(const struct reader *reader)
+{
+    return reader->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+}
+
+static int fail_unknown_key(const struct reader *reader, const char *section, const char *key)
+{
+    return diag_fail(reader->diag, ERR_UNKNOWN, "%s:%lu: %s.%.63s: unknown key, the nearest is '%s'",
+                     reader->name, event_line(reader), section, key, scenario_nearest_key(section, key));
+}
+
+/* The value that belongs to a key already recognised. */
+static int read_value(struct reader *reader, const struct scenario_row *row)
+{
+    int rc = next_event(reader);
+    if (rc != 0)
+        return rc;
+    char where[DIAG_TEXT_MAX / 2];
+    (void)snprintf(where, sizeof where, "%.300s:%lu: %s.%s", reader->name, event_line(reader), row->section,
+                   row->key);
+    const char *value = event_scalar(reader);
+    if (value == NULL)
+        return diag_fail(reader->diag, ERR_TYPE,
+                         "%s: expected one value, not a list, a section or a zero byte", where);
+    bool quoted_number = row->kind != SCENARIO_TEXT && !event_is_plain(reader);
+    if (quoted_number)
+        return diag_fail(reader->diag, ERR_TYPE, "%s: '%.80s' is quoted text, write it without quotes", where,
+                         value);
+    if (row->kind != SCENARIO_TEXT && value[0] == '\0')
+        return diag_fail(reader->diag, ERR_SYNTAX, "%s: has no value", where);
+    return scenario_set_field(reader->scenario, row, value, where, reader->diag);
+}
+
+static int read_key(struct reader *reader, const char *section)
+{
+    const char *key = event_scalar(reader);
+    if (key == NULL)
+        return diag_fail(reader->diag, ERR_TYPE, "%s:%lu: %s: expected a key", reader->name,
+                         event_line(reader), section);
+    const struct scenario_row *row = scenario_find_row(section, key);
+    if (row == NULL)
+        return fail_unknown_key(reader, section, key);
+    size_t index = (size_t)(row - scenario_rows);
+    if (reader->given[index])
+        return diag_fail(reader->diag, ERR_DUPLICATE, "%s:%lu: %s.%s: given twice", reader->name,
+                         event_line(reader), section, key);
+    reader->given[index] = true;
+    return read_value(reader, row);
+}
+
+/* The keys of one section; the event at hand is the section's name. A section may be empty ("radio:"). */
+static int read_section(struct reader *reader, bool *section_given)
+{
+    const char *name = event_scalar(reader);
+    if (name == NULL)
+        return diag_fail(reader->diag, ERR_TYPE, "%s:%lu: expected a section's name", reader->name,
+                         event_line(reader));
+    if (!scenario_has_section(name))
+        return diag_fail(reader->diag, ERR_UNKNOWN, "%s:%lu: %.63s: unknown section, the nearest is '%s'",
+                         reader->name, event_line(reader), name, scenario_nearest_section(name));
+    char section[NAME_MAX_BYTES + 1];
+    (void)snprintf(section, sizeof section, "%s", name); /* known names are short */
+    if (*section_given)
+        return diag_fail(reader->diag, ERR_DUPLICATE, "%s:%lu: %s: section given twice", reader->name,
+                         event_line(reader), section);
+    *section_given = true;
+    int rc = next_event(reader);
+    if (rc != 0)
+        return rc;
+    const char *nothing = event_scalar(reader);
+    if (nothing != NULL && nothing[0] == '\0' && event_is_plain(reader))
+        return 0;
+    if (reader->event.type != YAML_MAPPING_START_EVENT)
+        return diag_fail(reader->diag, ERR_TYPE, "%s:%lu: %s: expected a section of `key: value` lines",
+                         reader->name, event_line(reader), section);
+    for (rc = next_event(reader); rc == 0 && reader->event.type != YAML_MAPPING_END_EVENT;
+         rc = next_event(reader)) {
+        rc = read_key(reader, section);
+        if (rc != 0)
+            return rc;
+    }
+    return rc;
+}
+
+/* One flag a section, kept at the section's first row. */
+static bool *section_flag(bool *flags, const char *name)
+{
+    for (size_t i = 0; name != NULL && i < scenario_row_count; i++)
+        if (strcmp(scenario_rows[i].section, name) == 0)
+            return &flags[i];
+    return &flags[scenario_row_count];
+}
+
+static int read_sections(struct reader *reader)
+{
+    bool sections[ROWS_MAX + 1] = {false};
+    int rc = next_event(reader);
+    while (rc == 0 && reader->event.type != YAML_MAPPING_END_EVENT) {
+        rc = read_section(reader, section_flag(sections, event_scalar(reader)));
+        if (rc == 0)
+            rc = next_event(reader);
+    }
+    return rc;
+}
+
+/* Stream start, then one document or none. */
+static int read_stream(struct reader *reader)
+{
+    static const char empty[] = "is empty: expected sections such as `radio:` with `key: value` lines";
+    int rc = next_event(reader);
+    if (rc == 0)
+        rc = next_event(reader);
+    if (rc == 0 && reader->event.type == YAML_STREAM_END_EVENT)
+        return diag_fail(reader->diag, ERR_SYNTAX, "%s: %s", reader->name, empty);
+    if (rc == 0)
+        rc = next_event(reader);
+    if (rc != 0)
+        return rc;
+    const char *text = event_scalar(reader);
+    if (text != NULL && text[0] == '\0')
+        return diag_fail(reader->diag, ERR_SYNTAX, "%s: %s", reader->name, empty);
+    if (reader->event.type != YAML_MAPPING_START_EVENT)
+        return diag_fail(reader->diag, ERR_TYPE,
+                         "%s:%lu: expected sections such as `radio:` with `key: value` lines", reader->name,
+                         event_line(reader));
+    rc = read_sections(reader);
+    if (rc == 0)
+        rc = next_event(reader); /* the document's end */
+    if (rc == 0)
+        rc = next_event(reader);
+    if (rc == 0 && reader->event.type != YAML_STREAM_END_EVENT)
+        rc = diag_fail(reader->diag, ERR_SYNTAX, "%s:%lu: a second document starts here, one is allowed",
+                       reader->name, event_line(reader));
+    return rc;
+}
+
+int scenario_read(struct scenario *scenario, const char *text, size_t size, const char *name,
+                  struct diag *diag)
+{
+    _Static_assert(ROWS_MAX >= 128, "room for every key");
+    if (size > SCENARIO_TEXT_MAX)
+        return diag_fail(diag, ERR_TOO_BIG, "%s: larger than the limit of %u bytes", name, SCENARIO_TEXT_MAX);
+    struct scenario changed = *scenario;
+    struct reader reader = {.name = name, .diag = diag, .scenario = &changed};
+    if (yaml_parser_initialize(&reader.parser) != 1)
+        return diag_fail(diag, -ENOMEM, "%s: out of memory", name);
+    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, size);
+    yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
+    int rc = read_stream(&reader);
+    if (reader.has_event)
+        yaml_event_delete(&reader.event);
+    yaml_parser_delete(&reader.parser);
+    if (rc != 0)
+        return rc;
+    rc = scenario_check(&changed, diag);
+    if (rc != 0) {
+        diag_prefix(diag, "%s", name);
+        return rc;
+    }
+    *scenario = changed;
+    return 0;
+}
+
+int scenario_load(struct scenario *scenario, const char *path, struct diag *diag)
+{
+    struct buf text = {0};
+    int rc = file_read(path, SCENARIO_TEXT_MAX, &text, diag);
+    if (rc == 0)
+        rc = scenario_read(scenario, (const char *)text.data, text.size, path, diag);
+    buf_finish(&text);
+    return rc;
+}

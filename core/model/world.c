@@ -1,0 +1,211 @@
+#include "core/model/world.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/base/rng.h"
+#include "core/base/units.h"
+#include "core/model/dataset.h"
+
+/* Real requests of one device: as many as one REQUESTS message carries, and more than an episode is long. */
+#define TOKEN_ROWS_MAX 8192u
+
+/* Where servers stand as parts of the area, for up to five of them (house layout, docs/model.md). */
+static const struct vec2 layout[] = {{0.25, 0.25}, {0.75, 0.25}, {0.5, 0.75}, {0.75, 0.75}, {0.25, 0.75}};
+
+#define LAYOUT_COUNT (sizeof layout / sizeof *layout)
+
+/* Index of a node's draws under RNG_PARAMETERS. */
+enum parameter_draw { DRAW_SPEED = 0, DRAW_SITE = 1 };
+
+int world_init_empty(struct world *ret_world, const struct scenario *scenario, uint32_t devices,
+                     uint32_t servers)
+{
+    struct world world = {
+        .scenario = *scenario, .devices = devices, .servers = servers, .seed = scenario->run.seed};
+    if (devices < 1 || devices > WORLD_DEVICES_MAX || servers < 1 || servers > WORLD_SERVERS_MAX)
+        return ERR_RANGE;
+    world.scenario.devices.count = devices;
+    world.scenario.servers.count = servers;
+    world.llm = llm_find(scenario->model.llm);
+    if (world.llm == NULL)
+        return ERR_UNKNOWN;
+    world.device = calloc(devices, sizeof *world.device);
+    world.server = calloc(servers, sizeof *world.server);
+    if (world.device == NULL || world.server == NULL) {
+        world_finish(&world);
+        return -ENOMEM;
+    }
+    for (uint32_t n = 0; n < devices; n++)
+        world.device[n].max_split = world.llm->layers;
+    *ret_world = world;
+    return 0;
+}
+
+void world_finish(struct world *world)
+{
+    if (world == NULL)
+        return;
+    free(world->device);
+    free(world->server);
+    free(world->tokens);
+    *world = (struct world){0};
+}
+
+static struct rng_at draws_of(const struct world *world, uint32_t entity)
+{
+    return (struct rng_at){
+        .seed = world->seed, .phase = RNG_TRAIN, .stream = RNG_PARAMETERS, .entity = entity};
+}
+
+static struct vec2 layout_position(const struct world *world, uint32_t server)
+{
+    double width_m = world->scenario.area.width_m;
+    double height_m = world->scenario.area.height_m;
+    if (world->servers <= LAYOUT_COUNT)
+        return (struct vec2){layout[server].x * width_m, layout[server].y * height_m};
+    uint32_t columns = 1;
+    while (columns * columns < world->servers)
+        columns++;
+    uint32_t lines = (world->servers + columns - 1) / columns;
+    return (struct vec2){(server % columns + 0.5) * width_m / columns,
+                         (server / columns + 0.5) * height_m / lines};
+}
+
+static void draw_devices(struct world *world)
+{
+    const struct scenario *scenario = &world->scenario;
+    uint32_t max_split = llm_layers_in(world->llm, scenario->devices.memory_gb * UNITS_GB);
+    for (uint32_t n = 0; n < world->devices; n++) {
+        struct rng_at at = draws_of(world, n);
+        double tflops =
+            rng_range(&at, DRAW_SPEED, scenario->devices.tflops_min, scenario->devices.tflops_max);
+        world->device[n] = (struct device_params){
+            .flops = tflops * UNITS_TFLOP,
+            .power_w = scenario->devices.power_w,
+            .transmit_power_w = scenario->devices.transmit_power_w,
+            .max_split = max_split,
+        };
+    }
+}
+
+static void draw_servers(struct world *world)
+{
+    const struct scenario *scenario = &world->scenario;
+    for (uint32_t m = 0; m < world->servers; m++) {
+        struct rng_at at = draws_of(world, world->devices + m);
+        double tflops =
+            rng_range(&at, DRAW_SPEED, scenario->servers.tflops_min, scenario->servers.tflops_max);
+        world->server[m] = (struct server_params){
+            .position = layout_position(world, m),
+            .flops = tflops * UNITS_TFLOP,
+            .power_w = scenario->servers.power_w,
+            .memory_bytes = scenario->servers.memory_gb * UNITS_GB,
+        };
+    }
+}
+
+/* The first `count` of a random order of the places, the k-th swap drawn by entity first + k; begins anew
+ * when the places are used up. `order` holds places->count numbers. */
+static uint32_t draw_place(const struct world *world, uint32_t *order, uint32_t places, uint32_t first,
+                           uint32_t k)
+{
+    struct rng_at at = draws_of(world, first + k);
+    uint32_t from = k % places;
+    uint32_t to = from + rng_below(&at, DRAW_SITE, places - from);
+    uint32_t drawn = order[to];
+    order[to] = order[from];
+    order[from] = drawn;
+    return drawn;
+}
+
+static uint32_t *make_order(size_t places)
+{
+    uint32_t *order = malloc(places * sizeof *order);
+    for (size_t i = 0; order != NULL && i < places; i++)
+        order[i] = (uint32_t)i;
+    return order;
+}
+
+static int place_servers(struct world *world, const struct dataset_places *sites, struct diag *diag)
+{
+    if (sites->count == 0)
+        return 0;
+    if (sites->count < world->servers)
+        return diag_fail(diag, ERR_RANGE, "servers.count: %u servers, but %s has only %zu sites",
+                         world->servers, world->scenario.servers.positions_csv, sites->count);
+    uint32_t *order = make_order(sites->count);
+    if (order == NULL)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    for (uint32_t m = 0; m < world->servers; m++) {
+        uint32_t place = draw_place(world, order, (uint32_t)sites->count, world->devices, m);
+        world->server[m].position = sites->position[place];
+    }
+    free(order);
+    return 0;
+}
+
+static int place_devices(struct world *world, const struct dataset_places *homes, struct diag *diag)
+{
+    if (homes->count == 0)
+        return 0;
+    uint32_t *order = make_order(homes->count);
+    if (order == NULL)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    for (uint32_t n = 0; n < world->devices; n++) {
+        world->device[n].has_home = true;
+        world->device[n].home = homes->position[draw_place(world, order, (uint32_t)homes->count, 0, n)];
+    }
+    free(order);
+    return 0;
+}
+
+/* Device n has the file's rows n, n + N, n + 2N, ..; all devices equally many, so that none is drawn from a
+ * shorter run. A file with fewer rows than devices goes round. */
+static int deal_tokens(struct world *world, const struct dataset *data, struct diag *diag)
+{
+    if (data->token_count == 0)
+        return 0;
+    size_t rows = data->token_count / world->devices;
+    rows = rows < 1 ? 1 : rows;
+    rows = rows > TOKEN_ROWS_MAX ? TOKEN_ROWS_MAX : rows;
+    world->tokens = malloc(rows * world->devices * sizeof *world->tokens);
+    if (world->tokens == NULL)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    world->token_rows = (uint32_t)rows;
+    for (size_t n = 0; n < world->devices; n++)
+        for (size_t i = 0; i < rows; i++)
+            world->tokens[n * rows + i] = data->tokens[(n + i * world->devices) % data->token_count];
+    return 0;
+}
+
+int world_init(struct world *ret_world, const struct scenario *scenario, const struct dataset *data,
+               struct diag *diag)
+{
+    struct world world;
+    bool names_files = scenario->task.requests_csv[0] != '\0' || scenario->devices.positions_csv[0] != '\0' ||
+                       scenario->servers.positions_csv[0] != '\0';
+    if (names_files && data == NULL)
+        return diag_fail(diag, ERR_STATE, "the scenario names data files, which were not loaded");
+    int rc = world_init_empty(&world, scenario, (uint32_t)scenario->devices.count,
+                              (uint32_t)scenario->servers.count);
+    if (rc != 0)
+        return diag_fail(diag, rc, "model.llm, devices.count, servers.count: %s", err_text(rc));
+    draw_devices(&world);
+    draw_servers(&world);
+    if (data != NULL)
+        rc = place_servers(&world, &data->servers, diag);
+    if (rc == 0 && data != NULL)
+        rc = place_devices(&world, &data->devices, diag);
+    if (rc == 0 && data != NULL)
+        rc = deal_tokens(&world, data, diag);
+    if (rc != 0) {
+        world_finish(&world);
+        return rc;
+    }
+    *ret_world = world;
+    return 0;
+}
