@@ -1,0 +1,256 @@
+#include "edge-server/server_core.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/base/err.h"
+#include "core/model/cost.h"
+
+/* What is known of one device's task. An early task (no ALLOT of its round yet) has arrived but is not allotted. */
+struct place {
+    bool allotted; /* in the present round's ALLOT and not yet finished */
+    bool arrived;
+    uint64_t round; /* of the task that arrived */
+    double compute_share;
+    double arrival_s;
+    uint32_t split;
+    uint32_t tokens;
+};
+
+struct server_core {
+    const struct world *world; /* borrowed */
+    uint32_t number;           /* m */
+    enum server_state state;
+    uint64_t round;          /* of the last ALLOT */
+    bool any_round;          /* an ALLOT has come */
+    struct place *place;     /* [N] by device */
+    uint32_t *order;         /* [N] allotted devices, ascending; sorted by arrival while serving */
+    uint32_t allotted;       /* how many of `order` */
+    uint32_t missing;        /* allotted, not arrived */
+    uint32_t unfinished;     /* being served */
+    uint32_t served;
+    double busy_s;
+    struct server_action *job;       /* [N + 1] COMPUTE actions of a slot, or its ADVANCED */
+    struct server_action answer[2];  /* what one COMPUTED leads to */
+};
+
+int server_core_create(struct server_core **ret_core, const struct world *world, uint32_t number)
+{
+    struct server_core *core = calloc(1, sizeof *core);
+    if (core == NULL)
+        return -ENOMEM;
+    core->world = world;
+    core->number = number;
+    core->place = calloc(world->devices, sizeof *core->place);
+    core->order = calloc(world->devices, sizeof *core->order);
+    core->job = calloc((size_t) world->devices + 1, sizeof *core->job);
+    if (core->place == NULL || core->order == NULL || core->job == NULL) {
+        server_core_destroy(core);
+        return -ENOMEM;
+    }
+    *ret_core = core;
+    return 0;
+}
+
+void server_core_destroy(struct server_core *core)
+{
+    if (core == NULL)
+        return;
+    free(core->place);
+    free(core->order);
+    free(core->job);
+    free(core);
+}
+
+static struct server_action *push(struct server_actions *actions, enum server_action_kind kind)
+{
+    struct server_action *action = &actions->list[actions->count++];
+    action->kind = kind;
+    action->duration_s = 0.0;
+    action->device = 0;
+    return action;
+}
+
+static void advance(struct server_core *core, struct server_actions *actions)
+{
+    struct server_action *action = push(actions, SERVER_DO_TELL);
+    action->message.id = PROTO_ADVANCED;
+    action->message.advanced = (struct msg_advanced){
+        .server = core->number,
+        .round = core->round,
+        .served = core->served,
+        .busy_s = core->busy_s,
+    };
+    core->state = SERVER_IDLE;
+}
+
+/* Insertion sort by (arrival, device): a slot's list is short and nearly in order. */
+static void sort_by_arrival(struct server_core *core)
+{
+    for (uint32_t i = 1; i < core->allotted; i++) {
+        uint32_t device = core->order[i];
+        double arrival_s = core->place[device].arrival_s;
+        uint32_t j = i;
+        for (; j > 0 && core->place[core->order[j - 1]].arrival_s > arrival_s; j--)
+            core->order[j] = core->order[j - 1];
+        core->order[j] = device;
+    }
+}
+
+static void serve(struct server_core *core, struct server_actions *actions)
+{
+    sort_by_arrival(core);
+    core->state = SERVER_SERVING;
+    core->unfinished = core->allotted;
+    double flops = core->world->server[core->number].flops;
+    for (uint32_t i = 0; i < core->allotted; i++) {
+        const struct place *place = &core->place[core->order[i]];
+        struct server_action *action = push(actions, SERVER_DO_COMPUTE);
+        action->device = core->order[i];
+        action->duration_s =
+            cost_edge_s(core->world, flops, place->compute_share, place->tokens, place->split);
+    }
+    if (core->unfinished == 0)
+        advance(core, actions);
+}
+
+static int check_allot(const struct server_core *core, const struct msg_allot *allot, struct diag *diag)
+{
+    if (core->state != SERVER_IDLE)
+        return diag_fail(diag, ERR_STATE, "server %u: ALLOT before the slot was finished", core->number);
+    if (core->any_round && allot->round <= core->round)
+        return diag_fail(diag, ERR_STATE, "server %u: ALLOT of round %llu after round %llu", core->number,
+                         (unsigned long long) allot->round, (unsigned long long) core->round);
+    if (allot->device.count != allot->compute_share.count)
+        return diag_fail(diag, ERR_RANGE, "ALLOT: %zu devices but %zu shares", allot->device.count,
+                         allot->compute_share.count);
+    for (size_t i = 0; i < allot->device.count; i++) {
+        uint32_t device = allot->device.data[i];
+        if (device >= core->world->devices || (i > 0 && device <= allot->device.data[i - 1]))
+            return diag_fail(diag, ERR_RANGE, "ALLOT: device %u is out of range or order", device);
+        if (!(allot->compute_share.data[i] > 0.0))
+            return diag_fail(diag, ERR_RANGE, "ALLOT: device %u has no share of the server", device);
+    }
+    return 0;
+}
+
+static int on_allot(struct server_core *core, const struct msg_allot *allot, struct server_actions *actions,
+                    struct diag *diag)
+{
+    int rc = check_allot(core, allot, diag);
+    if (rc != 0)
+        return rc;
+    core->round = allot->round;
+    core->any_round = true;
+    core->allotted = 0;
+    core->missing = 0;
+    core->served = 0;
+    core->busy_s = 0.0;
+    for (size_t i = 0; i < allot->device.count; i++) {
+        uint32_t device = allot->device.data[i];
+        struct place *place = &core->place[device];
+        place->allotted = true;
+        place->compute_share = allot->compute_share.data[i];
+        place->arrived = place->arrived && place->round == core->round;
+        core->missing += place->arrived ? 0 : 1;
+        core->order[core->allotted++] = device;
+    }
+    core->state = SERVER_COLLECTING;
+    if (core->missing == 0)
+        serve(core, actions);
+    return 0;
+}
+
+static int on_task(struct server_core *core, const struct msg_task *task, struct server_actions *actions,
+                   struct diag *diag)
+{
+    uint32_t device = (uint32_t) task->device;
+    if (device >= core->world->devices || task->split >= core->world->llm->layers)
+        return diag_fail(diag, ERR_RANGE, "TASK: device %u with split %llu does not exist here", device,
+                         (unsigned long long) task->split);
+    struct place *place = &core->place[device];
+    bool early = !core->any_round || task->round > core->round;
+    bool expected = core->state == SERVER_COLLECTING && place->allotted && !place->arrived;
+    if (!early && task->round < core->round)
+        return 0; /* late: its round was closed without it (revoked, or the device was given up) */
+    if (!early && !expected)
+        return diag_fail(diag, ERR_STATE, "TASK of device %u was not allotted, or came twice", device);
+    if (early && place->allotted)
+        return diag_fail(diag, ERR_STATE, "TASK of device %u for a later round while one is open", device);
+    place->arrived = true;
+    place->round = task->round;
+    place->arrival_s = task->arrival_s;
+    place->split = (uint32_t) task->split;
+    place->tokens = (uint32_t) task->tokens;
+    if (!early && --core->missing == 0)
+        serve(core, actions);
+    return 0;
+}
+
+static int on_revoke(struct server_core *core, const struct msg_revoke *revoke, struct server_actions *actions)
+{
+    uint32_t device = (uint32_t) revoke->device;
+    bool waiting = core->state == SERVER_COLLECTING && revoke->round == core->round &&
+                   device < core->world->devices && core->place[device].allotted;
+    if (!waiting)
+        return 0; /* served already, or never allotted: nothing waits for it */
+    struct place *place = &core->place[device];
+    core->missing -= place->arrived ? 0 : 1;
+    place->allotted = false;
+    place->arrived = false;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < core->allotted; i++)
+        if (core->order[i] != device)
+            core->order[kept++] = core->order[i];
+    core->allotted = kept;
+    if (core->missing == 0)
+        serve(core, actions);
+    return 0;
+}
+
+static int on_computed(struct server_core *core, const struct server_event *event, struct server_actions *actions,
+                       struct diag *diag)
+{
+    if (core->state != SERVER_SERVING || event->device >= core->world->devices ||
+        !core->place[event->device].allotted)
+        return diag_fail(diag, ERR_STATE, "server %u: COMPUTED of device %u without a job", core->number,
+                         event->device);
+    struct place *place = &core->place[event->device];
+    struct server_action *action = push(actions, SERVER_DO_ANSWER);
+    action->device = event->device;
+    action->message.id = PROTO_RESULT;
+    action->message.result = (struct msg_result){
+        .device = event->device,
+        .round = core->round,
+        .queue_s = 0.0,
+        .edge_s = event->elapsed_s,
+        .finish_s = place->arrival_s + event->elapsed_s,
+    };
+    place->allotted = false;
+    place->arrived = false;
+    core->served++;
+    core->busy_s += event->elapsed_s;
+    if (--core->unfinished == 0)
+        advance(core, actions);
+    return 0;
+}
+
+int server_core_step(struct server_core *core, const struct server_event *event, struct server_actions *ret_actions,
+                     struct diag *diag)
+{
+    *ret_actions = (struct server_actions){
+        .count = 0,
+        .list = event->kind == SERVER_ON_COMPUTED ? core->answer : core->job,
+    };
+    switch (event->kind) {
+    case SERVER_ON_ALLOT:
+        return on_allot(core, &event->message->allot, ret_actions, diag);
+    case SERVER_ON_TASK:
+        return on_task(core, &event->message->task, ret_actions, diag);
+    case SERVER_ON_REVOKE:
+        return on_revoke(core, &event->message->revoke, ret_actions);
+    case SERVER_ON_COMPUTED:
+        return on_computed(core, event, ret_actions, diag);
+    }
+    return ERR_STATE;
+}

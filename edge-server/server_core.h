@@ -1,0 +1,61 @@
+/* One edge server as a pure state machine. In virtual time it closes a slot by itself: ALLOT says which tasks will come;
+ * once each has arrived or been revoked, the work is ordered by (arrival time, device), served, and ADVANCED is told.
+ *
+ *            ALLOT                 last TASK or REVOKE               last COMPUTED
+ *   IDLE ───────────► COLLECTING ─────────────────────► SERVING ────────────────────► IDLE
+ *                     early TASKs wait for their ALLOT   COMPUTE each    RESULT each, ADVANCED
+ *
+ * Each task has its own share of the server (A10), so tasks do not queue in per-slot mode: queue_s is 0. */
+#ifndef HANDOFF_EDGE_SERVER_SERVER_CORE_H
+#define HANDOFF_EDGE_SERVER_SERVER_CORE_H
+
+#include "core/base/diag.h"
+#include "core/model/world.h"
+#include "proto/message.h"
+
+enum server_state { SERVER_IDLE, SERVER_COLLECTING, SERVER_SERVING };
+
+enum server_event_kind {
+    SERVER_ON_ALLOT,    /* message ALLOT */
+    SERVER_ON_TASK,     /* message TASK */
+    SERVER_ON_REVOKE,   /* message REVOKE */
+    SERVER_ON_COMPUTED, /* the job of `device` ended; elapsed_s */
+};
+
+struct server_event {
+    enum server_event_kind kind;
+    uint32_t device;                     /* COMPUTED */
+    double elapsed_s;                    /* COMPUTED; virtual time: the model's duration */
+    const struct proto_message *message; /* ALLOT, TASK, REVOKE; borrowed for the call */
+};
+
+enum server_action_kind {
+    SERVER_DO_COMPUTE, /* run the rest of `device`'s layers for duration_s, then feed COMPUTED */
+    SERVER_DO_ANSWER,  /* send the RESULT `message` to `device` */
+    SERVER_DO_TELL,    /* send `message` to the orchestrator */
+};
+
+struct server_action {
+    enum server_action_kind kind;
+    uint32_t device;
+    double duration_s;
+    struct proto_message message;
+};
+
+/* The list is the core's own, at most devices + 1 long. It is valid until the next step, but that COMPUTED has a list of
+ * its own: a shell may walk a list of COMPUTE actions and feed each COMPUTED on the way. */
+struct server_actions {
+    size_t count;
+    struct server_action *list;
+};
+
+struct server_core;
+
+int server_core_create(struct server_core **ret_core, const struct world *world, uint32_t number);
+void server_core_destroy(struct server_core *core);
+
+/* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and nothing changed. */
+int server_core_step(struct server_core *core, const struct server_event *event, struct server_actions *ret_actions,
+                     struct diag *diag);
+
+#endif

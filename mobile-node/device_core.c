@@ -1,0 +1,228 @@
+#include "mobile-node/device_core.h"
+
+#include "core/base/err.h"
+#include "core/base/units.h"
+#include "core/model/radio.h"
+
+#define TRANSMIT_MAX_S 1e30 /* the schema's bound on times */
+
+static const char *const state_names[] = {
+    [DEVICE_IDLE] = "idle",       [DEVICE_OBSERVED] = "observed", [DEVICE_COMPUTING] = "computing",
+    [DEVICE_SENDING] = "sending", [DEVICE_WAITING] = "waiting",
+};
+
+/* Which states accept which event: one row an event, one bit a state. */
+static const struct {
+    const char *name;
+    unsigned states;
+} accepted[] = {
+    [DEVICE_ON_SLOT] = {"SLOT", ~0u},
+    [DEVICE_ON_DECISION] = {"DECISION", 1u << DEVICE_OBSERVED},
+    [DEVICE_ON_COMPUTED] = {"COMPUTED", 1u << DEVICE_COMPUTING},
+    [DEVICE_ON_SENT] = {"SENT", 1u << DEVICE_SENDING},
+    [DEVICE_ON_RESULT] = {"RESULT", 1u << DEVICE_WAITING},
+};
+
+const char *device_state_name(enum device_state state)
+{
+    return state_names[state];
+}
+
+void device_core_init(struct device_core *core, const struct world *world, uint32_t number)
+{
+    core->world = world;
+    core->number = number;
+    core->state = DEVICE_IDLE;
+    core->round = 0;
+    core->moving = false;
+}
+
+static struct device_action *push(struct device_actions *actions, enum device_action_kind kind)
+{
+    struct device_action *action = &actions->list[actions->count++];
+    action->kind = kind;
+    action->duration_s = 0.0;
+    return action;
+}
+
+/* Brings the movement to the slot granted: usually one step on, from slot 0 after a fresh start or a gap. */
+static void move_to(struct device_core *core, struct slot_id id)
+{
+    bool same_episode = core->moving && core->id.phase == id.phase && core->id.episode == id.episode;
+    uint32_t at = core->id.slot;
+    if (!same_episode || at > id.slot) {
+        mobility_start(core->world, core->number, id.phase, id.episode, &core->mobility);
+        at = 0;
+    }
+    for (; at < id.slot; at++)
+        mobility_step(core->world, core->number, id.phase, id.episode, at, &core->mobility);
+    core->id = id;
+    core->moving = true;
+}
+
+static void on_slot(struct device_core *core, const struct msg_slot *slot, struct device_actions *actions)
+{
+    core->round = slot->round;
+    move_to(core, (struct slot_id){(enum rng_phase) slot->phase, (uint32_t) slot->episode, (uint32_t) slot->slot});
+    device_slot_meet(core->world, core->number, core->id, &core->mobility, &core->slot);
+    core->state = slot->observe_only != 0 ? DEVICE_IDLE : DEVICE_OBSERVED;
+
+    struct proto_message *message = &push(actions, DEVICE_DO_TELL)->message;
+    message->id = PROTO_OBSERVATION;
+    message->observation = (struct msg_observation){
+        .device = core->number,
+        .round = core->round,
+        .x_m = core->slot.position.x,
+        .y_m = core->slot.position.y,
+        .speed_mps = core->slot.speed_mps,
+        .tokens = core->slot.tokens,
+        .gain = {core->slot.gain, core->world->servers},
+    };
+}
+
+static int check_decision(const struct device_core *core, const struct msg_decision *decision, struct diag *diag)
+{
+    uint32_t layers = core->world->llm->layers;
+    bool local = decision->server == PROTO_SERVER_NONE;
+    if (decision->round != core->round)
+        return diag_fail(diag, ERR_STATE, "DECISION of round %llu in round %llu", (unsigned long long) decision->round,
+                         (unsigned long long) core->round);
+    if (decision->split > layers || local != (decision->split == layers))
+        return diag_fail(diag, ERR_RANGE, "DECISION: split %llu of %u layers does not go with server %llu",
+                         (unsigned long long) decision->split, layers, (unsigned long long) decision->server);
+    if (local)
+        return 0;
+    if (decision->server >= core->world->servers)
+        return diag_fail(diag, ERR_RANGE, "DECISION: server %llu of %u", (unsigned long long) decision->server,
+                         core->world->servers);
+    if (!(decision->bandwidth_share > 0.0) || !(decision->compute_share > 0.0))
+        return diag_fail(diag, ERR_RANGE, "DECISION: offloading with no share of the server");
+    return 0;
+}
+
+static int on_decision(struct device_core *core, const struct msg_decision *decision, struct device_actions *actions,
+                       struct diag *diag)
+{
+    int rc = check_decision(core, decision, diag);
+    if (rc != 0)
+        return rc;
+    core->plan = (struct task_plan){
+        .split = (uint32_t) decision->split,
+        .server = (uint32_t) decision->server,
+        .bandwidth_share = decision->bandwidth_share,
+        .compute_share = decision->compute_share,
+    };
+    core->times = (struct task_times){0};
+    core->rate_bps = 0.0;
+    core->payload_bits = 0.0;
+    core->state = DEVICE_COMPUTING;
+    push(actions, DEVICE_DO_COMPUTE)->duration_s =
+        cost_local_s(core->world, &core->world->device[core->number], core->slot.tokens, core->plan.split);
+    return 0;
+}
+
+static void report(struct device_core *core, struct device_actions *actions)
+{
+    const struct world *world = core->world;
+    bool local = core->plan.split == world->llm->layers;
+    double server_power_w = local ? 0.0 : world->server[core->plan.server].power_w;
+    double compute_share = local ? 0.0 : core->plan.compute_share;
+    struct task_joules joules =
+        cost_joules(&world->device[core->number], server_power_w, compute_share, &core->times);
+
+    struct proto_message *message = &push(actions, DEVICE_DO_TELL)->message;
+    message->id = PROTO_REPORT;
+    message->report = (struct msg_report){
+        .device = core->number,
+        .round = core->round,
+        .local_s = core->times.local_s,
+        .transmit_s = core->times.transmit_s,
+        .queue_s = core->times.queue_s,
+        .edge_s = core->times.edge_s,
+        .latency_s = cost_latency_s(&core->times),
+        .compute_j = joules.compute_j,
+        .transmit_j = joules.transmit_j,
+        .server_j = joules.server_j,
+        .energy_j = cost_energy_j(&joules),
+        .rate_bps = core->rate_bps,
+        .payload_bits = core->payload_bits,
+    };
+    core->state = DEVICE_IDLE;
+}
+
+static int on_computed(struct device_core *core, const struct device_event *event, struct device_actions *actions,
+                       struct diag *diag)
+{
+    const struct world *world = core->world;
+    if (core->plan.split == world->llm->layers) {
+        core->times.local_s = event->elapsed_s;
+        report(core, actions);
+        return 0;
+    }
+    const struct scenario *scenario = &world->scenario;
+    double bandwidth_hz = core->plan.bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
+    double rate_bps = radio_rate_bps(scenario, bandwidth_hz, world->device[core->number].transmit_power_w,
+                                     core->slot.gain[core->plan.server]);
+    double bits =
+        llm_split_bits(world->llm, core->plan.split, core->slot.tokens, scenario->model.bits_per_element);
+    double transmit_s = cost_transmit_s(bits, rate_bps);
+    if (!(transmit_s < TRANSMIT_MAX_S))
+        return diag_fail(diag, ERR_RANGE, "device %u cannot reach server %u: its rate is %g bit/s", core->number,
+                         core->plan.server, rate_bps);
+    core->times.local_s = event->elapsed_s;
+    core->rate_bps = rate_bps;
+    core->payload_bits = bits;
+    core->state = DEVICE_SENDING;
+
+    struct device_action *action = push(actions, DEVICE_DO_SEND);
+    action->server = core->plan.server;
+    action->duration_s = transmit_s;
+    action->message.id = PROTO_TASK;
+    action->message.task = (struct msg_task){
+        .device = core->number,
+        .round = core->round,
+        .split = core->plan.split,
+        .tokens = core->slot.tokens,
+        .sent_s = event->now_s,
+        .arrival_s = event->now_s + transmit_s,
+        .declared_bits = bits,
+    };
+    return 0;
+}
+
+static int on_result(struct device_core *core, const struct msg_result *result, struct device_actions *actions,
+                     struct diag *diag)
+{
+    if (result->round != core->round)
+        return diag_fail(diag, ERR_STATE, "RESULT of round %llu in round %llu", (unsigned long long) result->round,
+                         (unsigned long long) core->round);
+    core->times.queue_s = result->queue_s;
+    core->times.edge_s = result->edge_s;
+    report(core, actions);
+    return 0;
+}
+
+int device_core_step(struct device_core *core, const struct device_event *event, struct device_actions *ret_actions,
+                     struct diag *diag)
+{
+    ret_actions->count = 0;
+    if ((accepted[event->kind].states & 1u << core->state) == 0)
+        return diag_fail(diag, ERR_STATE, "device %u: %s while %s", core->number, accepted[event->kind].name,
+                         state_names[core->state]);
+    switch (event->kind) {
+    case DEVICE_ON_SLOT:
+        on_slot(core, &event->message->slot, ret_actions);
+        return 0;
+    case DEVICE_ON_DECISION:
+        return on_decision(core, &event->message->decision, ret_actions, diag);
+    case DEVICE_ON_COMPUTED:
+        return on_computed(core, event, ret_actions, diag);
+    case DEVICE_ON_SENT:
+        core->times.transmit_s = event->elapsed_s;
+        core->state = DEVICE_WAITING;
+        return 0;
+    case DEVICE_ON_RESULT:
+        return on_result(core, &event->message->result, ret_actions, diag);
+    }
+    return ERR_STATE;
+}

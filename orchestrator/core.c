@@ -1,0 +1,584 @@
+#include "orchestrator/core.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/base/units.h"
+#include "core/model/cost.h"
+#include "orchestrator/episode.h"
+
+struct orch_core {
+    struct session session; /* as given; world and policy borrowed */
+    enum orch_state state;
+    struct slot_id id;
+    uint64_t round;
+    bool closing;          /* the slot in progress is the observation that closes an episode */
+    bool updating;         /* LEARN was asked for and LEARNED has not come */
+    bool transition_open;  /* the policy has decided, and not yet learned from it */
+    double reward;         /* of the last slot */
+
+    bool *device_alive;    /* [N] */
+    bool *server_alive;    /* [M] */
+    bool *device_owes;     /* [N] an OBSERVATION or a REPORT */
+    bool *server_owes;     /* [M] an ADVANCED */
+    uint32_t owed;         /* how many nodes owe something */
+    uint32_t devices_left; /* alive */
+    bool stop_after_slot;
+
+    struct env_view view;
+    struct env_decision decision;
+    bool *reported;    /* [N] */
+    double *cost;      /* [N] of reported tasks */
+    uint32_t *load;    /* [M] */
+    struct db_task *task;          /* [N] rows of the slot */
+    struct db_episode episode_row; /* last finished episode */
+    struct db_event event_row;
+    struct episode_stats stats;
+    uint32_t *allot_device; /* [N] lists of the ALLOT messages, server after server */
+    double *allot_share;    /* [N] */
+
+    struct orch_action *action; /* [N + M + extra] */
+    struct session_result result;
+    double cost_sum; /* over done tasks, in order of slot and device */
+    uint64_t done;
+};
+
+static int allocate(struct orch_core *core)
+{
+    const struct world *world = core->session.world;
+    size_t devices = world->devices, servers = world->servers;
+    core->device_alive = calloc(devices, sizeof *core->device_alive);
+    core->server_alive = calloc(servers, sizeof *core->server_alive);
+    core->device_owes = calloc(devices, sizeof *core->device_owes);
+    core->server_owes = calloc(servers, sizeof *core->server_owes);
+    core->reported = calloc(devices, sizeof *core->reported);
+    core->cost = calloc(devices, sizeof *core->cost);
+    core->load = calloc(servers, sizeof *core->load);
+    core->task = calloc(devices, sizeof *core->task);
+    core->allot_device = calloc(devices, sizeof *core->allot_device);
+    core->allot_share = calloc(devices, sizeof *core->allot_share);
+    core->action = calloc(devices + servers + ORCH_ACTIONS_EXTRA, sizeof *core->action);
+    bool whole = core->device_alive != NULL && core->server_alive != NULL && core->device_owes != NULL &&
+                 core->server_owes != NULL && core->reported != NULL && core->cost != NULL && core->load != NULL &&
+                 core->task != NULL && core->allot_device != NULL && core->allot_share != NULL && core->action != NULL;
+    int rc = whole ? 0 : -ENOMEM;
+    if (rc == 0)
+        rc = env_view_init(&core->view, world);
+    if (rc == 0)
+        rc = env_decision_init(&core->decision, world->devices);
+    if (rc == 0)
+        rc = episode_stats_init(&core->stats, core->session.sink.episode != NULL ? (size_t) core->session.slots * devices : 1);
+    return rc;
+}
+
+int orch_core_create(struct orch_core **ret_core, const struct session *session)
+{
+    struct orch_core *core = calloc(1, sizeof *core);
+    if (core == NULL)
+        return -ENOMEM;
+    core->session = *session;
+    core->state = ORCH_NEW;
+    int rc = allocate(core);
+    if (rc != 0) {
+        orch_core_destroy(core);
+        return rc;
+    }
+    for (uint32_t n = 0; n < session->world->devices; n++)
+        core->device_alive[n] = true;
+    for (uint32_t m = 0; m < session->world->servers; m++) {
+        core->server_alive[m] = true;
+        core->view.server_up[m] = true;
+    }
+    core->devices_left = session->world->devices;
+    *ret_core = core;
+    return 0;
+}
+
+void orch_core_destroy(struct orch_core *core)
+{
+    if (core == NULL)
+        return;
+    free(core->device_alive);
+    free(core->server_alive);
+    free(core->device_owes);
+    free(core->server_owes);
+    free(core->reported);
+    free(core->cost);
+    free(core->load);
+    free(core->task);
+    free(core->allot_device);
+    free(core->allot_share);
+    free(core->action);
+    env_view_finish(&core->view);
+    env_decision_finish(&core->decision);
+    episode_stats_finish(&core->stats);
+    free(core);
+}
+
+enum orch_state orch_core_state(const struct orch_core *core)
+{
+    return core->state;
+}
+
+struct slot_id orch_core_slot(const struct orch_core *core)
+{
+    return core->id;
+}
+
+const struct session_result *orch_core_result(const struct orch_core *core)
+{
+    return &core->result;
+}
+
+bool orch_core_waits_for(const struct orch_core *core, bool is_server, uint32_t number)
+{
+    return is_server ? core->server_owes[number] : core->device_owes[number];
+}
+
+static struct orch_action *push(struct orch_actions *actions, enum orch_action_kind kind, uint32_t number)
+{
+    struct orch_action *action = &actions->list[actions->count++];
+    action->kind = kind;
+    action->number = number;
+    return action;
+}
+
+static bool learning(const struct orch_core *core)
+{
+    return core->session.policy->training;
+}
+
+static void finish(struct orch_core *core, struct orch_actions *actions)
+{
+    core->state = ORCH_DONE;
+    core->result.mean_cost = core->done > 0 ? core->cost_sum / (double) core->done : (double) NAN;
+    push(actions, ORCH_DO_FINISH, 0);
+}
+
+/* ---- granting ---- */
+
+static void grant(struct orch_core *core, struct orch_actions *actions)
+{
+    core->state = ORCH_OBSERVING;
+    env_view_begin(&core->view, core->id);
+    core->owed = 0;
+    for (uint32_t n = 0; n < core->session.world->devices; n++) {
+        core->device_owes[n] = core->device_alive[n];
+        core->owed += core->device_alive[n] ? 1 : 0;
+    }
+    struct proto_message *message = &push(actions, ORCH_DO_GRANT, 0)->message;
+    message->id = PROTO_SLOT;
+    message->slot = (struct msg_slot){
+        .round = core->round,
+        .phase = (uint64_t) core->id.phase,
+        .episode = core->id.episode,
+        .slot = core->id.slot,
+        .observe_only = core->closing ? 1 : 0,
+    };
+}
+
+static void close_episode(struct orch_core *core, struct orch_actions *actions)
+{
+    uint32_t episode = core->id.episode;
+    core->episode_row = (struct db_episode){.episode = episode, .slots = core->id.slot + (core->closing ? 0 : 1),
+                                            .optimum_cost = (double) NAN};
+    episode_stats_close(&core->stats, &core->episode_row);
+    push(actions, ORCH_DO_EPISODE, episode);
+    uint32_t every = core->session.checkpoint_every;
+    bool last = episode + 1 == core->session.episodes || core->stop_after_slot;
+    if (learning(core) && every > 0 && ((episode + 1) % every == 0 || last))
+        push(actions, ORCH_DO_CHECKPOINT, episode);
+}
+
+/* After a slot (or the closing observation): which comes next? */
+static void next_slot(struct orch_core *core, struct orch_actions *actions)
+{
+    core->round++;
+    bool stopping = core->stop_after_slot;
+    bool episode_over = core->closing || core->id.slot + 1 >= core->session.slots || stopping;
+    if (!episode_over) {
+        core->id.slot++;
+        grant(core, actions);
+        return;
+    }
+    if (learning(core) && !core->closing) {
+        core->closing = true;
+        core->id.slot++;
+        grant(core, actions);
+        return;
+    }
+    close_episode(core, actions);
+    core->closing = false;
+    if (core->id.episode + 1 >= core->session.episodes || stopping) {
+        finish(core, actions);
+        return;
+    }
+    core->id.episode++;
+    core->id.slot = 0;
+    grant(core, actions);
+}
+
+/* ---- deciding ---- */
+
+static void tell_decisions(struct orch_core *core, struct orch_actions *actions)
+{
+    for (uint32_t n = 0; n < core->session.world->devices; n++) {
+        core->device_owes[n] = core->view.present[n];
+        if (!core->view.present[n])
+            continue;
+        core->owed++;
+        bool local = core->decision.server[n] == ENV_LOCAL;
+        struct proto_message *message = &push(actions, ORCH_DO_TELL_DEVICE, n)->message;
+        message->id = PROTO_DECISION;
+        message->decision = (struct msg_decision){
+            .device = n,
+            .round = core->round,
+            .split = core->decision.split[n],
+            .server = local ? PROTO_SERVER_NONE : core->decision.server[n],
+            .bandwidth_share = core->decision.bandwidth_share[n],
+            .compute_share = core->decision.compute_share[n],
+        };
+    }
+}
+
+static void tell_allotments(struct orch_core *core, struct orch_actions *actions)
+{
+    uint32_t used = 0;
+    for (uint32_t m = 0; m < core->session.world->servers; m++) {
+        core->server_owes[m] = core->server_alive[m];
+        if (!core->server_alive[m])
+            continue;
+        core->owed++;
+        uint32_t first = used;
+        for (uint32_t n = 0; n < core->session.world->devices; n++)
+            if (core->view.present[n] && core->decision.server[n] == m) {
+                core->allot_device[used] = n;
+                core->allot_share[used++] = core->decision.compute_share[n];
+            }
+        struct proto_message *message = &push(actions, ORCH_DO_TELL_SERVER, m)->message;
+        message->id = PROTO_ALLOT;
+        message->allot = (struct msg_allot){
+            .round = core->round,
+            .device = {core->allot_device + first, used - first},
+            .compute_share = {core->allot_share + first, used - first},
+        };
+    }
+}
+
+/* Rows of tasks as decided; reports fill in the rest. */
+static void begin_rows(struct orch_core *core)
+{
+    for (uint32_t n = 0; n < core->session.world->devices; n++) {
+        bool present = core->view.present[n];
+        double unknown = (double) NAN;
+        core->reported[n] = false;
+        core->task[n] = (struct db_task){
+            .episode = core->id.episode,
+            .slot = core->id.slot,
+            .device = n,
+            .tokens = present ? core->view.tokens[n] : 0,
+            .split = core->decision.split[n],
+            .server = core->decision.server[n] == ENV_LOCAL ? DB_SERVER_NULL : (int32_t) core->decision.server[n],
+            .repaired = core->decision.repaired[n],
+            .bandwidth_share = core->decision.bandwidth_share[n],
+            .compute_share = core->decision.compute_share[n],
+            .local_s = unknown, .transmit_s = unknown, .queue_s = unknown, .edge_s = unknown, .latency_s = unknown,
+            .compute_j = unknown, .transmit_j = unknown, .server_j = unknown, .energy_j = unknown,
+            .cost = unknown, .rate_bps = unknown, .payload_bytes = unknown,
+            .x_m = present ? core->view.position[n].x : unknown,
+            .y_m = present ? core->view.position[n].y : unknown,
+            .status = "device_lost",
+        };
+    }
+}
+
+static void end_slot(struct orch_core *core, struct orch_actions *actions)
+{
+    const struct world *world = core->session.world;
+    core->reward = env_reward(core->cost, core->reported, world->devices);
+    for (uint32_t n = 0; n < world->devices; n++) {
+        core->cost_sum += core->reported[n] ? core->cost[n] : 0.0;
+        core->done += core->reported[n] ? 1 : 0;
+        if (core->session.sink.episode != NULL)
+            episode_stats_add(&core->stats, &core->task[n]);
+    }
+    core->stats.row.episode_return += core->reward;
+    memcpy(core->view.previous_load, core->load, world->servers * sizeof *core->load);
+    core->result.slots++;
+    core->result.tasks += world->devices;
+    if (core->session.record_tasks)
+        push(actions, ORCH_DO_TASKS, 0);
+    if (core->session.stop != NULL && *core->session.stop != 0 && !core->stop_after_slot) {
+        core->stop_after_slot = true;
+        core->result.stopped = true;
+    }
+    if (core->devices_left == 0) {
+        core->stop_after_slot = true;
+        core->result.abandoned = true;
+    }
+    next_slot(core, actions);
+}
+
+/* Every observation is in and no update runs: learn from the last slot, decide this one. */
+static void decide(struct orch_core *core, struct orch_actions *actions)
+{
+    struct policy *policy = core->session.policy;
+    bool update = false;
+    if (core->transition_open) {
+        policy->kind->learn(policy, core->reward, &core->view, core->closing);
+        core->transition_open = false;
+        update = true;
+    }
+    if (core->closing) {
+        next_slot(core, actions);
+    } else {
+        policy->kind->decide(policy, &core->view, &core->decision);
+        core->transition_open = learning(core);
+        env_allocate(&core->view, &core->decision, core->load);
+        core->state = ORCH_EXECUTING;
+        core->owed = 0;
+        begin_rows(core);
+        tell_allotments(core, actions);
+        tell_decisions(core, actions);
+        if (core->owed == 0)
+            end_slot(core, actions);
+    }
+    if (update && core->state != ORCH_DONE) {
+        core->updating = true;
+        push(actions, ORCH_DO_LEARN, 0);
+    }
+}
+
+static void observed(struct orch_core *core, struct orch_actions *actions)
+{
+    core->state = ORCH_LEARNING;
+    if (!core->updating)
+        decide(core, actions);
+}
+
+/* ---- events ---- */
+
+static int on_observation(struct orch_core *core, const struct msg_observation *observation,
+                          struct orch_actions *actions, struct diag *diag)
+{
+    uint32_t n = (uint32_t) observation->device;
+    if (core->state != ORCH_OBSERVING || observation->round != core->round || !core->device_owes[n])
+        return diag_fail(diag, ERR_STATE, "OBSERVATION of device %u for round %llu is not awaited", n,
+                         (unsigned long long) observation->round);
+    if (observation->gain.count != core->session.world->servers)
+        return diag_fail(diag, ERR_RANGE, "OBSERVATION of device %u: %zu gains for %u servers", n,
+                         observation->gain.count, core->session.world->servers);
+    env_view_observe(&core->view, n, (struct vec2){observation->x_m, observation->y_m}, observation->speed_mps,
+                     (uint32_t) observation->tokens, observation->gain.data);
+    core->device_owes[n] = false;
+    if (--core->owed == 0)
+        observed(core, actions);
+    return 0;
+}
+
+static void fill_row(struct orch_core *core, uint32_t n, const struct msg_report *report)
+{
+    const struct world *world = core->session.world;
+    struct db_task *task = &core->task[n];
+    task->local_s = report->local_s;
+    task->transmit_s = report->transmit_s;
+    task->queue_s = report->queue_s;
+    task->edge_s = report->edge_s;
+    task->latency_s = report->latency_s;
+    task->compute_j = report->compute_j;
+    task->transmit_j = report->transmit_j;
+    task->server_j = report->server_j;
+    task->energy_j = report->energy_j;
+    task->rate_bps = report->rate_bps;
+    task->payload_bytes = report->payload_bits / 8.0;
+    task->cost = cost_task(world, &world->device[n], task->tokens, report->latency_s, report->energy_j, task->repaired);
+    task->deadline_missed = cost_deadline_missed(&world->scenario, report->latency_s);
+    task->status = "done";
+    core->cost[n] = task->cost;
+    core->reported[n] = true;
+}
+
+static int on_report(struct orch_core *core, const struct msg_report *report, struct orch_actions *actions,
+                     struct diag *diag)
+{
+    uint32_t n = (uint32_t) report->device;
+    bool given_up = report->round == core->round && strcmp(core->task[n].status, "server_lost") == 0;
+    if (report->round < core->round || given_up)
+        return 0; /* late: its server was lost, and the slot goes on or has closed without it */
+    if (core->state != ORCH_EXECUTING || report->round != core->round || !core->device_owes[n])
+        return diag_fail(diag, ERR_STATE, "REPORT of device %u for round %llu is not awaited", n,
+                         (unsigned long long) report->round);
+    fill_row(core, n, report);
+    core->device_owes[n] = false;
+    if (--core->owed == 0)
+        end_slot(core, actions);
+    return 0;
+}
+
+static int on_advanced(struct orch_core *core, const struct msg_advanced *advanced, struct orch_actions *actions,
+                       struct diag *diag)
+{
+    uint32_t m = (uint32_t) advanced->server;
+    if (core->state != ORCH_EXECUTING || advanced->round != core->round || !core->server_owes[m])
+        return diag_fail(diag, ERR_STATE, "ADVANCED of server %u for round %llu is not awaited", m,
+                         (unsigned long long) advanced->round);
+    core->server_owes[m] = false;
+    if (--core->owed == 0)
+        end_slot(core, actions);
+    return 0;
+}
+
+static int on_message(struct orch_core *core, const struct proto_message *message, struct orch_actions *actions,
+                      struct diag *diag)
+{
+    const struct world *world = core->session.world;
+    if (message->id == PROTO_OBSERVATION && message->observation.device < world->devices)
+        return on_observation(core, &message->observation, actions, diag);
+    if (message->id == PROTO_REPORT && message->report.device < world->devices)
+        return on_report(core, &message->report, actions, diag);
+    if (message->id == PROTO_ADVANCED && message->advanced.server < world->servers)
+        return on_advanced(core, &message->advanced, actions, diag);
+    const char *name = proto_name(message->id);
+    return diag_fail(diag, ERR_STATE, "%s is not for the orchestrator's core", name != NULL ? name : "this message");
+}
+
+static void lose_task(struct orch_core *core, uint32_t n, const char *status)
+{
+    struct db_task row = core->task[n];
+    double unknown = (double) NAN;
+    row.local_s = row.transmit_s = row.queue_s = row.edge_s = row.latency_s = unknown;
+    row.compute_j = row.transmit_j = row.server_j = row.energy_j = row.cost = unknown;
+    row.rate_bps = row.payload_bytes = unknown;
+    row.deadline_missed = false;
+    row.status = status;
+    core->task[n] = row;
+    core->reported[n] = false;
+    if (core->device_owes[n]) {
+        core->device_owes[n] = false;
+        core->owed--;
+    }
+}
+
+static void lose_device(struct orch_core *core, uint32_t n, struct orch_actions *actions)
+{
+    core->device_alive[n] = false;
+    core->devices_left--;
+    if (core->state == ORCH_EXECUTING) {
+        uint32_t m = core->decision.server[n];
+        lose_task(core, n, "device_lost");
+        if (m != ENV_LOCAL && core->server_owes[m]) {
+            struct proto_message *message = &push(actions, ORCH_DO_TELL_SERVER, m)->message;
+            message->id = PROTO_REVOKE;
+            message->revoke = (struct msg_revoke){.device = n, .round = core->round};
+        }
+        return;
+    }
+    core->view.present[n] = false;
+    if (core->device_owes[n]) {
+        core->device_owes[n] = false;
+        core->owed--;
+    }
+}
+
+static void lose_server(struct orch_core *core, uint32_t m)
+{
+    const struct world *world = core->session.world;
+    core->server_alive[m] = false;
+    core->view.server_up[m] = false;
+    for (uint32_t n = 0; n < world->devices; n++) {
+        core->view.covered[(size_t) n * world->servers + m] = false;
+        if (core->state == ORCH_EXECUTING && core->view.present[n] && core->device_alive[n] &&
+            core->decision.server[n] == m)
+            lose_task(core, n, "server_lost");
+    }
+    if (core->state == ORCH_EXECUTING && core->server_owes[m]) {
+        core->server_owes[m] = false;
+        core->owed--;
+    }
+}
+
+static int on_peer_lost(struct orch_core *core, const struct orch_event *event, struct orch_actions *actions)
+{
+    const struct world *world = core->session.world;
+    uint32_t number = event->number;
+    bool known = number < (event->is_server ? world->servers : world->devices);
+    if (!known || core->state == ORCH_NEW || core->state == ORCH_DONE ||
+        !(event->is_server ? core->server_alive : core->device_alive)[number])
+        return 0; /* gone already, or nothing to be lost from */
+    core->result.lost_nodes++;
+    core->event_row = (struct db_event){
+        .episode = core->id.episode,
+        .slot = core->id.slot,
+        .phase = core->state == ORCH_EXECUTING ? "execute" : "observe",
+        .kind = "node_lost",
+        .role = event->is_server ? "server" : "device",
+        .number = number,
+        .detail = event->why != NULL ? event->why : "",
+    };
+    push(actions, ORCH_DO_EVENT, 0);
+    if (event->is_server)
+        lose_server(core, number);
+    else
+        lose_device(core, number, actions);
+    if (core->owed > 0)
+        return 0;
+    if (core->state == ORCH_EXECUTING)
+        end_slot(core, actions);
+    else if (core->state == ORCH_OBSERVING)
+        observed(core, actions);
+    return 0;
+}
+
+static int on_learned(struct orch_core *core, struct orch_actions *actions, struct diag *diag)
+{
+    if (!core->updating)
+        return diag_fail(diag, ERR_STATE, "LEARNED without an update");
+    core->updating = false;
+    if (core->state == ORCH_LEARNING)
+        decide(core, actions);
+    return 0;
+}
+
+int orch_core_step(struct orch_core *core, const struct orch_event *event, struct orch_actions *ret_actions,
+                   struct diag *diag)
+{
+    *ret_actions = (struct orch_actions){.count = 0, .list = core->action};
+    switch (event->kind) {
+    case ORCH_ON_START:
+        if (core->state != ORCH_NEW)
+            return diag_fail(diag, ERR_STATE, "START twice");
+        core->id = (struct slot_id){core->session.phase, 0, 0};
+        if (core->session.episodes == 0)
+            finish(core, ret_actions);
+        else
+            grant(core, ret_actions);
+        return 0;
+    case ORCH_ON_MESSAGE:
+        return on_message(core, event->message, ret_actions, diag);
+    case ORCH_ON_LEARNED:
+        return on_learned(core, ret_actions, diag);
+    case ORCH_ON_PEER_LOST:
+        return on_peer_lost(core, event, ret_actions);
+    }
+    return ERR_STATE;
+}
+
+int orch_core_record(const struct orch_core *core, const struct orch_action *action, double episode_wall_s)
+{
+    const struct session_sink *sink = &core->session.sink;
+    if (action->kind == ORCH_DO_TASKS && sink->tasks != NULL)
+        return sink->tasks(sink->user, core->task, core->session.world->devices);
+    if (action->kind == ORCH_DO_EVENT && sink->event != NULL)
+        return sink->event(sink->user, &core->event_row);
+    if (action->kind == ORCH_DO_CHECKPOINT && sink->checkpoint != NULL)
+        return sink->checkpoint(sink->user, action->number, core->session.policy);
+    if (action->kind == ORCH_DO_EPISODE && sink->episode != NULL) {
+        struct db_episode row = core->episode_row;
+        row.wall_s = episode_wall_s;
+        return sink->episode(sink->user, &row);
+    }
+    return 0;
+}

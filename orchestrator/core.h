@@ -1,0 +1,85 @@
+/* The orchestrator as a pure state machine: grants slots, gathers observations, asks the policy, hands out decisions,
+ * gathers reports, makes rows. No clock, no socket, no file. Both hosts run this code.
+ *
+ *   START
+ *     │ GRANT slot t                    all observations in,           all reports and
+ *     ▼                                 and the last update done       ADVANCED in
+ *   OBSERVING ──────────► LEARNING ───────────────────────► EXECUTING ───────────────┐
+ *     ▲    (waits for LEARNED      DECISION to each device,   REPORT, ADVANCED       │ rows of the slot
+ *     │     if an update runs)     ALLOT to each server, LEARN                       │
+ *     └──────────────────────────────────────────────────────────────────────────────┘ next slot, or DONE
+ *
+ * Learning has a fixed delay in every host: decide(t+1) uses the weights after the update from transitions up to t-1, and
+ * waits for that update. The update LEARN asks for may run while the slot is on the wire.
+ * A learner's episode is closed by one more observation (observe_only), taken before anything is reset.
+ *
+ * A node that is lost during a slot loses that slot's tasks, whatever of them has arrived: in OBSERVING it takes no part,
+ * in EXECUTING its tasks get a status that says so. It does not come back in this session. */
+#ifndef HANDOFF_ORCHESTRATOR_CORE_H
+#define HANDOFF_ORCHESTRATOR_CORE_H
+
+#include "orchestrator/session.h"
+#include "proto/message.h"
+
+enum orch_state { ORCH_NEW, ORCH_OBSERVING, ORCH_LEARNING, ORCH_EXECUTING, ORCH_DONE };
+
+enum orch_event_kind {
+    ORCH_ON_START,
+    ORCH_ON_MESSAGE,   /* OBSERVATION, REPORT, ADVANCED; the shell has checked that the sender owns the number in it */
+    ORCH_ON_LEARNED,   /* the update that LEARN started is done */
+    ORCH_ON_PEER_LOST, /* device or server `number` */
+};
+
+struct orch_event {
+    enum orch_event_kind kind;
+    const struct proto_message *message;
+    bool is_server;
+    uint32_t number;
+    const char *why; /* PEER_LOST: for the event row; borrowed for the call */
+};
+
+enum orch_action_kind {
+    ORCH_DO_GRANT,       /* send the SLOT `message` to every mobile process */
+    ORCH_DO_TELL_DEVICE, /* send `message` to device `number` */
+    ORCH_DO_TELL_SERVER, /* send `message` to server `number` */
+    ORCH_DO_LEARN,       /* run policy_update, then feed LEARNED */
+    ORCH_DO_TASKS,       /* hand core->task[0..devices) to the sink */
+    ORCH_DO_EPISODE,     /* hand core->episode_row to the sink */
+    ORCH_DO_EVENT,       /* hand core->event_row to the sink */
+    ORCH_DO_CHECKPOINT,  /* save the policy after episode `number` */
+    ORCH_DO_FINISH,      /* the session is over */
+};
+
+struct orch_action {
+    enum orch_action_kind kind;
+    uint32_t number;
+    struct proto_message message; /* lists point into the core and live until the next slot is decided */
+};
+
+/* The core's own list, valid until its next step; at most devices + servers + ORCH_ACTIONS_EXTRA long. */
+#define ORCH_ACTIONS_EXTRA 8u
+struct orch_actions {
+    size_t count;
+    struct orch_action *list;
+};
+
+struct orch_core;
+
+int orch_core_create(struct orch_core **ret_core, const struct session *session);
+void orch_core_destroy(struct orch_core *core);
+
+/* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and nothing changed. */
+int orch_core_step(struct orch_core *core, const struct orch_event *event, struct orch_actions *ret_actions,
+                   struct diag *diag);
+
+enum orch_state orch_core_state(const struct orch_core *core);
+/* The slot in progress, for progress bars, faults and deadlines in shells. */
+struct slot_id orch_core_slot(const struct orch_core *core);
+const struct session_result *orch_core_result(const struct orch_core *core);
+/* Still owed to the slot in progress: a shell's watchdog names these nodes. */
+bool orch_core_waits_for(const struct orch_core *core, bool is_server, uint32_t number);
+
+/* Executes one of the recording actions (TASKS, EPISODE, EVENT, CHECKPOINT) on the session's sink; 0 for others. */
+int orch_core_record(const struct orch_core *core, const struct orch_action *action, double episode_wall_s);
+
+#endif

@@ -1,0 +1,260 @@
+#include "orchestrator/host_memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/units.h"
+#include "edge-server/server_core.h"
+#include "mobile-node/device_core.h"
+#include "orchestrator/core.h"
+
+struct host {
+    const struct session *session;
+    struct orch_core *core;
+    struct device_core *device;  /* [N] */
+    struct server_core **server; /* [M] */
+    bool *device_gone;           /* [N] lost by a fault */
+    bool *server_gone;           /* [M] */
+    /* Actions of the orchestrator yet to be executed, in order: a list that is walked while it grows, and is emptied
+     * whenever its end is reached. */
+    struct orch_action *queue;
+    size_t queue_head, queue_tail, queue_capacity;
+    size_t next_fault;
+    uint64_t episode_start_ns;
+    bool finished;
+    struct diag *diag;
+};
+
+static int feed(struct host *host, const struct orch_event *event)
+{
+    struct orch_actions actions;
+    int rc = orch_core_step(host->core, event, &actions, host->diag);
+    if (rc != 0 || actions.count == 0)
+        return rc;
+    if (host->queue_head == host->queue_tail)
+        host->queue_head = host->queue_tail = 0;
+    if (host->queue_tail + actions.count > host->queue_capacity) {
+        size_t capacity = 2 * (host->queue_tail + actions.count);
+        struct orch_action *queue = realloc(host->queue, capacity * sizeof *queue);
+        if (queue == NULL)
+            return diag_fail(host->diag, -ENOMEM, "out of memory");
+        host->queue = queue;
+        host->queue_capacity = capacity;
+    }
+    memcpy(host->queue + host->queue_tail, actions.list, actions.count * sizeof *actions.list);
+    host->queue_tail += actions.count;
+    return 0;
+}
+
+static int feed_message(struct host *host, const struct proto_message *message)
+{
+    struct orch_event event = {.kind = ORCH_ON_MESSAGE, .message = message};
+    return feed(host, &event);
+}
+
+static int step_device(struct host *host, uint32_t number, const struct device_event *event);
+
+
+static int answer(struct host *host, const struct server_action *action)
+{
+    if (host->device_gone[action->device])
+        return 0;
+    struct device_event event = {
+        .kind = DEVICE_ON_RESULT,
+        .now_s = action->message.result.finish_s,
+        .message = &action->message,
+    };
+    return step_device(host, action->device, &event);
+}
+
+static int step_server(struct host *host, uint32_t number, const struct server_event *event)
+{
+    struct server_actions actions;
+    int rc = server_core_step(host->server[number], event, &actions, host->diag);
+    for (size_t i = 0; i < actions.count && rc == 0; i++) {
+        const struct server_action *action = &actions.list[i];
+        if (action->kind == SERVER_DO_COMPUTE) {
+            struct server_event done = {
+                .kind = SERVER_ON_COMPUTED,
+                .device = action->device,
+                .elapsed_s = action->duration_s,
+            };
+            rc = step_server(host, number, &done);
+        } else if (action->kind == SERVER_DO_ANSWER) {
+            rc = answer(host, action);
+        } else {
+            rc = feed_message(host, &action->message);
+        }
+    }
+    return rc;
+}
+
+/* Virtual time: a job of duration d ends at now + d, at once. */
+static int execute_device(struct host *host, uint32_t number, double now_s, const struct device_action *action)
+{
+    if (action->kind == DEVICE_DO_TELL)
+        return feed_message(host, &action->message);
+    struct device_event event = {.now_s = now_s + action->duration_s, .elapsed_s = action->duration_s};
+    if (action->kind == DEVICE_DO_COMPUTE) {
+        event.kind = DEVICE_ON_COMPUTED;
+        return step_device(host, number, &event);
+    }
+    event.kind = DEVICE_ON_SENT; /* before the task is delivered: its result may come back within the call */
+    int rc = step_device(host, number, &event);
+    struct server_event task = {.kind = SERVER_ON_TASK, .message = &action->message};
+    if (rc == 0 && !host->server_gone[action->server])
+        rc = step_server(host, action->server, &task);
+    return rc;
+}
+
+static int step_device(struct host *host, uint32_t number, const struct device_event *event)
+{
+    struct device_actions actions;
+    int rc = device_core_step(&host->device[number], event, &actions, host->diag);
+    for (size_t i = 0; i < actions.count && rc == 0; i++)
+        rc = execute_device(host, number, event->now_s, &actions.list[i]);
+    return rc;
+}
+
+/* Injects the faults of the slot in progress that belong to `phase`. */
+static int inject(struct host *host, enum session_phase phase)
+{
+    struct slot_id id = orch_core_slot(host->core);
+    const struct session *session = host->session;
+    int rc = 0;
+    while (rc == 0 && host->next_fault < session->fault_count) {
+        const struct session_fault *fault = &session->fault[host->next_fault];
+        if (fault->episode != id.episode || fault->slot != id.slot || fault->phase != phase)
+            break;
+        host->next_fault++;
+        (fault->is_server ? host->server_gone : host->device_gone)[fault->number] = true;
+        struct orch_event event = {
+            .kind = ORCH_ON_PEER_LOST,
+            .is_server = fault->is_server,
+            .number = fault->number,
+            .why = "injected",
+        };
+        rc = feed(host, &event);
+    }
+    return rc;
+}
+
+static int grant(struct host *host, const struct proto_message *slot)
+{
+    if (slot->slot.slot == 0)
+        host->episode_start_ns = clock_monotonic_ns();
+    int rc = host->session->fault_count > 0 ? inject(host, SESSION_OBSERVE) : 0;
+    struct device_event event = {.kind = DEVICE_ON_SLOT, .message = slot};
+    for (uint32_t n = 0; n < host->session->world->devices && rc == 0; n++)
+        if (!host->device_gone[n])
+            rc = step_device(host, n, &event);
+    return rc;
+}
+
+static int tell_device(struct host *host, uint32_t number, const struct proto_message *message)
+{
+    int rc = host->session->fault_count > 0 ? inject(host, SESSION_EXECUTE) : 0;
+    struct device_event event = {.kind = DEVICE_ON_DECISION, .message = message};
+    return rc != 0 || host->device_gone[number] ? rc : step_device(host, number, &event);
+}
+
+static int tell_server(struct host *host, uint32_t number, const struct proto_message *message)
+{
+    int rc = host->session->fault_count > 0 ? inject(host, SESSION_EXECUTE) : 0;
+    struct server_event event = {
+        .kind = message->id == PROTO_ALLOT ? SERVER_ON_ALLOT : SERVER_ON_REVOKE,
+        .message = message,
+    };
+    return rc != 0 || host->server_gone[number] ? rc : step_server(host, number, &event);
+}
+
+static int learn(struct host *host)
+{
+    struct policy *policy = host->session->policy;
+    policy->kind->update(policy);
+    struct orch_event event = {.kind = ORCH_ON_LEARNED};
+    return feed(host, &event);
+}
+
+static int execute(struct host *host, const struct orch_action *action)
+{
+    switch (action->kind) {
+    case ORCH_DO_GRANT:
+        if (host->session->progress != NULL)
+            progress_update(host->session->progress, orch_core_result(host->core)->slots, NULL);
+        return grant(host, &action->message);
+    case ORCH_DO_TELL_DEVICE:
+        return tell_device(host, action->number, &action->message);
+    case ORCH_DO_TELL_SERVER:
+        return tell_server(host, action->number, &action->message);
+    case ORCH_DO_LEARN:
+        return learn(host);
+    case ORCH_DO_FINISH:
+        host->finished = true;
+        return 0;
+    case ORCH_DO_TASKS:
+    case ORCH_DO_EVENT:
+    case ORCH_DO_CHECKPOINT:
+    case ORCH_DO_EPISODE:
+        return orch_core_record(host->core, action,
+                                units_ns_to_s(clock_monotonic_ns() - host->episode_start_ns));
+    }
+    return ERR_STATE;
+}
+
+static int setup(struct host *host, const struct session *session)
+{
+    const struct world *world = session->world;
+    host->session = session;
+    host->device = calloc(world->devices, sizeof *host->device);
+    host->server = calloc(world->servers, sizeof *host->server);
+    host->device_gone = calloc(world->devices, sizeof *host->device_gone);
+    host->server_gone = calloc(world->servers, sizeof *host->server_gone);
+    if (host->device == NULL || host->server == NULL || host->device_gone == NULL || host->server_gone == NULL)
+        return -ENOMEM;
+    for (uint32_t n = 0; n < world->devices; n++)
+        device_core_init(&host->device[n], world, n);
+    int rc = 0;
+    for (uint32_t m = 0; m < world->servers && rc == 0; m++)
+        rc = server_core_create(&host->server[m], world, m);
+    return rc != 0 ? rc : orch_core_create(&host->core, session);
+}
+
+static void teardown(struct host *host)
+{
+    orch_core_destroy(host->core);
+    for (uint32_t m = 0; host->server != NULL && m < host->session->world->servers; m++)
+        server_core_destroy(host->server[m]);
+    free(host->device);
+    free(host->server);
+    free(host->device_gone);
+    free(host->server_gone);
+    free(host->queue);
+}
+
+int host_memory_run(const struct session *session, struct session_result *ret_result, struct diag *diag)
+{
+    struct host host = {.diag = diag};
+    uint64_t start_ns = clock_monotonic_ns();
+    int rc = setup(&host, session);
+    if (rc != 0)
+        diag_fail(diag, rc, "%s", err_text(rc));
+    struct orch_event start = {.kind = ORCH_ON_START};
+    if (rc == 0)
+        rc = feed(&host, &start);
+    while (rc == 0 && !host.finished && host.queue_head < host.queue_tail) {
+        struct orch_action action = host.queue[host.queue_head++]; /* a copy: executing it may grow the list */
+        rc = execute(&host, &action);
+    }
+    if (rc == 0 && !host.finished)
+        rc = diag_fail(diag, ERR_STATE, "the session stopped making progress");
+    if (rc == 0) {
+        *ret_result = *orch_core_result(host.core);
+        ret_result->wall_s = units_ns_to_s(clock_monotonic_ns() - start_ns);
+    }
+    teardown(&host);
+    return rc;
+}

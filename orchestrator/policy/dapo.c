@@ -1,0 +1,141 @@
+/* DAPO, reconstructed: DDPG on the state vector of env_state, whose continuous action env_map_action turns into splits and
+ * servers (A14). Stores the raw continuous action. Exploration: uniform actions for the first ddpg.warmup slots, then
+ * decaying noise. Knows what env_state shows, nothing of the model. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/rl/ddpg.h"
+#include "core/rl/noise.h"
+#include "orchestrator/policy/policy.h"
+
+struct dapo {
+    struct ddpg *ddpg;
+    struct noise noise;
+    size_t state_size, action_size;
+    float *state, *next_state; /* [state_size] */
+    float *action;             /* [action_size] of the last decide */
+    uint64_t decided;          /* while training */
+};
+
+static void destroy(struct policy *policy)
+{
+    struct dapo *own = policy->state;
+    if (own == NULL)
+        return;
+    ddpg_destroy(own->ddpg);
+    noise_finish(&own->noise);
+    free(own->state);
+    free(own->next_state);
+    free(own->action);
+    free(own);
+}
+
+static int create_learner(struct dapo *own, const struct world *world)
+{
+    const struct scenario *scenario = &world->scenario;
+    struct ddpg_config config = {
+        .state_size = own->state_size,
+        .action_size = own->action_size,
+        .hidden_1 = scenario->ddpg.hidden_1,
+        .hidden_2 = scenario->ddpg.hidden_2,
+        .buffer = scenario->ddpg.buffer,
+        .batch = scenario->ddpg.batch,
+        .discount = (float) scenario->ddpg.discount,
+        .actor_rate = (float) scenario->ddpg.actor_rate,
+        .critic_rate = (float) scenario->ddpg.critic_rate,
+        .soft_update = (float) scenario->ddpg.soft_update,
+        .warmup = scenario->ddpg.warmup,
+        .final_init = (float) scenario->ddpg.final_init,
+        .seed = world->seed,
+    };
+    struct noise_config noise = {
+        .ornstein_uhlenbeck = scenario->ddpg.noise == NOISE_OU,
+        .sigma = scenario->ddpg.noise_sigma,
+        .decay = scenario->ddpg.noise_decay,
+        .theta = scenario->ddpg.noise_theta,
+        .seed = world->seed,
+    };
+    int rc = ddpg_create(&own->ddpg, &config);
+    return rc != 0 ? rc : noise_init(&own->noise, &noise, own->action_size);
+}
+
+static int create(struct policy *policy, struct diag *diag)
+{
+    struct dapo *own = calloc(1, sizeof *own);
+    if (own == NULL)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    policy->state = own;
+    own->state_size = env_state_size(policy->world);
+    own->action_size = env_action_size(policy->world);
+    own->state = calloc(own->state_size, sizeof *own->state);
+    own->next_state = calloc(own->state_size, sizeof *own->next_state);
+    own->action = calloc(own->action_size, sizeof *own->action);
+    int rc = own->state == NULL || own->next_state == NULL || own->action == NULL ? -ENOMEM
+                                                                                    : create_learner(own, policy->world);
+    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
+}
+
+static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
+{
+    struct dapo *own = policy->state;
+    env_state(view, own->state);
+    if (policy->training && own->decided < policy->world->scenario.ddpg.warmup) {
+        noise_uniform(&own->noise, own->action);
+    } else {
+        ddpg_act(own->ddpg, own->state, own->action);
+        if (policy->training)
+            noise_add(&own->noise, own->action);
+    }
+    own->decided += policy->training ? 1 : 0;
+    env_map_action(view, own->action, ret_decision);
+}
+
+static void learn(struct policy *policy, double reward, const struct env_view *next, bool truncated)
+{
+    struct dapo *own = policy->state;
+    (void) truncated; /* a time limit does not end the process: the next state counts, so not terminal */
+    env_state(next, own->next_state);
+    struct ddpg_transition transition = {
+        .state = own->state,
+        .action = own->action,
+        .reward = (float) reward,
+        .next_state = own->next_state,
+        .terminal = false,
+    };
+    ddpg_push(own->ddpg, &transition);
+}
+
+static void update(struct policy *policy)
+{
+    struct dapo *own = policy->state;
+    struct ddpg_losses losses;
+    (void) ddpg_update(own->ddpg, &losses); /* false while the buffer is cold, which is no failure */
+}
+
+static int save(const struct policy *policy, bool full, struct buf *bytes)
+{
+    const struct dapo *own = policy->state;
+    return full ? ddpg_save_learner(own->ddpg, false, bytes) : ddpg_save_actor(own->ddpg, bytes);
+}
+
+static int load(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
+{
+    struct dapo *own = policy->state;
+    return ddpg_load(own->ddpg, bytes, size, diag);
+}
+
+const struct policy_kind policy_dapo = {
+    .name = "dapo",
+    .sees = POLICY_SEES_OBSERVATIONS,
+    .summary = "DDPG with continuous actions mapped to splits and servers",
+    .source = "DAPO, reconstructed (Feng et al., Electronics 2025, 14, 3929)",
+    .create = create,
+    .destroy = destroy,
+    .decide = decide,
+    .learn = learn,
+    .update = update,
+    .save = save,
+    .load = load,
+};

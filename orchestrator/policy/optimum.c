@@ -1,0 +1,294 @@
+/* The exact optimum of a slot. For a given load vector (K_1..K_M) the devices decouple: device n at server m costs
+ * min over s of cost_n(m, s, K_m), so what remains is an assignment of devices to M + 1 columns (local included) with
+ * exactly K_m devices in column m. All load vectors are enumerated, those whose relaxation (counts ignored) cannot beat the
+ * best one found are skipped. Exact for equal sharing without server memory limits; polynomial for fixed M: O(N^M) vectors. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/model/cost.h"
+#include "orchestrator/policy/policy.h"
+
+#define VECTORS_MAX 2e6 /* about what a slot can afford; beyond it, say so at the start */
+
+struct optimum {
+    uint32_t devices, servers;
+    double *cost;        /* [N][M][N]: of device n at server m with K = k + 1 there; INFINITY: not possible */
+    uint32_t *split;     /* [N][M][N]: the split that attains it */
+    double *local_cost;  /* [N] */
+    uint32_t *who;       /* [N] devices present */
+    uint32_t count;      /* how many of them */
+    uint32_t *load;      /* [M] the vector under trial */
+    uint32_t *column;    /* [N] column of the i-th present device, M: local */
+    uint32_t *best_column, *best_load;
+    double best;
+    uint32_t *room; /* [M + 1] free places while assigning */
+    double *dist;   /* [M + 1] shortest augmenting path to each column */
+    uint32_t *from; /* [M + 1] column before it on that path; M + 1: the new device itself */
+    uint32_t *mover; /* [M + 1] which present device moves into it */
+};
+
+static void destroy(struct policy *policy)
+{
+    struct optimum *own = policy->state;
+    if (own == NULL)
+        return;
+    free(own->cost);
+    free(own->split);
+    free(own->local_cost);
+    free(own->who);
+    free(own->load);
+    free(own->column);
+    free(own->best_column);
+    free(own->best_load);
+    free(own->room);
+    free(own->dist);
+    free(own->from);
+    free(own->mover);
+    free(own);
+}
+
+static double vector_count(uint32_t devices, uint32_t servers)
+{
+    double count = 1.0;
+    for (uint32_t m = 1; m <= servers; m++)
+        count *= (double) (devices + m) / (double) m;
+    return count;
+}
+
+static int create(struct policy *policy, struct diag *diag)
+{
+    const struct scenario *scenario = &policy->world->scenario;
+    if (scenario->servers.sharing != COMPUTE_EQUAL || scenario->radio.sharing != BANDWIDTH_EQUAL ||
+        scenario->servers.memory_gb > 0.0)
+        return diag_fail(diag, ERR_UNSUPPORTED,
+                         "is exact only with radio.sharing: equal, servers.sharing: equal and servers.memory_gb: 0");
+    size_t devices = policy->world->devices, servers = policy->world->servers;
+    if (vector_count((uint32_t) devices, (uint32_t) servers) > VECTORS_MAX)
+        return diag_fail(diag, ERR_UNSUPPORTED, "%zu devices and %zu servers have too many load vectors (over %g)",
+                         devices, servers, VECTORS_MAX);
+    struct optimum *own = calloc(1, sizeof *own);
+    if (own == NULL)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    policy->state = own;
+    own->devices = (uint32_t) devices;
+    own->servers = (uint32_t) servers;
+    own->cost = calloc(devices * servers * devices, sizeof *own->cost);
+    own->split = calloc(devices * servers * devices, sizeof *own->split);
+    own->local_cost = calloc(devices, sizeof *own->local_cost);
+    own->who = calloc(devices, sizeof *own->who);
+    own->load = calloc(servers, sizeof *own->load);
+    own->column = calloc(devices, sizeof *own->column);
+    own->best_column = calloc(devices, sizeof *own->best_column);
+    own->best_load = calloc(servers, sizeof *own->best_load);
+    own->room = calloc(servers + 1, sizeof *own->room);
+    own->dist = calloc(servers + 1, sizeof *own->dist);
+    own->from = calloc(servers + 1, sizeof *own->from);
+    own->mover = calloc(servers + 1, sizeof *own->mover);
+    bool whole = own->cost != NULL && own->split != NULL && own->local_cost != NULL && own->who != NULL &&
+                 own->load != NULL && own->column != NULL && own->best_column != NULL && own->best_load != NULL &&
+                 own->room != NULL && own->dist != NULL && own->from != NULL && own->mover != NULL;
+    return whole ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
+}
+
+static double plan_cost(const struct env_view *view, uint32_t n, const struct task_plan *plan, double gain)
+{
+    const struct world *world = view->world;
+    struct task_outcome outcome;
+    cost_outcome(world, n, view->tokens[n], gain, plan, &outcome);
+    return cost_task(world, &world->device[n], view->tokens[n], outcome.latency_s, outcome.energy_j, false);
+}
+
+/* Best split of device n at server m for every load. */
+static void fill_pair(struct optimum *own, const struct env_view *view, uint32_t n, uint32_t m)
+{
+    const struct world *world = view->world;
+    size_t pair = (size_t) n * own->servers + m;
+    uint32_t top = world->device[n].max_split < world->llm->layers ? world->device[n].max_split + 1 : world->llm->layers;
+    for (uint32_t k = 0; k < own->count; k++) {
+        double share = 1.0 / (double) (k + 1);
+        struct task_plan plan = {.server = m, .bandwidth_share = share, .compute_share = share};
+        double best = INFINITY;
+        uint32_t best_split = world->llm->layers;
+        for (uint32_t s = (uint32_t) world->scenario.model.min_split; view->covered[pair] && s < top; s++) {
+            plan.split = s;
+            double cost = plan_cost(view, n, &plan, view->gain[pair]);
+            if (cost < best) {
+                best = cost;
+                best_split = s;
+            }
+        }
+        own->cost[pair * own->devices + k] = best;
+        own->split[pair * own->devices + k] = best_split;
+    }
+}
+
+static bool covers_none(const struct env_view *view, uint32_t n)
+{
+    for (uint32_t m = 0; m < view->world->servers; m++)
+        if (view->covered[(size_t) n * view->world->servers + m])
+            return false;
+    return true;
+}
+
+static void fill_tables(struct optimum *own, const struct env_view *view)
+{
+    const struct world *world = view->world;
+    own->count = 0;
+    for (uint32_t n = 0; n < own->devices; n++)
+        if (view->present[n])
+            own->who[own->count++] = n;
+    for (uint32_t i = 0; i < own->count; i++) {
+        uint32_t n = own->who[i];
+        struct task_plan local = {.split = world->llm->layers, .server = ENV_LOCAL};
+        own->local_cost[n] = plan_cost(view, n, &local, 0.0);
+        if (world->device[n].max_split < world->llm->layers && !covers_none(view, n))
+            own->local_cost[n] = INFINITY; /* its memory does not hold the model (C7) */
+        for (uint32_t m = 0; m < own->servers; m++)
+            fill_pair(own, view, n, m);
+    }
+}
+
+/* Cost of the i-th present device in a column under the vector on trial. */
+static double column_cost(const struct optimum *own, uint32_t i, uint32_t column)
+{
+    uint32_t n = own->who[i];
+    if (column == own->servers)
+        return own->local_cost[n];
+    if (own->load[column] == 0)
+        return INFINITY;
+    return own->cost[((size_t) n * own->servers + column) * own->devices + own->load[column] - 1];
+}
+
+/* Cheapest way to move one of the first `placed` devices from column a to column b. */
+static double move_cost(const struct optimum *own, uint32_t placed, uint32_t a, uint32_t b, uint32_t *ret_mover)
+{
+    double best = INFINITY;
+    for (uint32_t i = 0; i < placed; i++) {
+        if (own->column[i] != a)
+            continue;
+        double there = column_cost(own, i, b);
+        if (there < INFINITY && there - column_cost(own, i, a) < best) {
+            best = there - column_cost(own, i, a);
+            *ret_mover = i;
+        }
+    }
+    return best;
+}
+
+/* Shortest paths from a new device to all columns, through columns whose devices may be moved on (Bellman-Ford). */
+static void find_paths(struct optimum *own, uint32_t placed)
+{
+    uint32_t columns = own->servers + 1;
+    for (uint32_t c = 0; c < columns; c++) {
+        own->dist[c] = column_cost(own, placed, c);
+        own->from[c] = columns;
+        own->mover[c] = placed;
+    }
+    for (uint32_t pass = 0; pass + 1 < columns; pass++)
+        for (uint32_t a = 0; a < columns; a++)
+            for (uint32_t b = 0; b < columns && own->dist[a] < INFINITY; b++) {
+                uint32_t mover = 0;
+                double step = a == b ? INFINITY : move_cost(own, placed, a, b, &mover);
+                if (own->dist[a] + step < own->dist[b] - 1e-15) {
+                    own->dist[b] = own->dist[a] + step;
+                    own->from[b] = a;
+                    own->mover[b] = mover;
+                }
+            }
+}
+
+/* Places devices one by one along cheapest augmenting paths; returns the total, INFINITY when the counts cannot be met. */
+static double assign(struct optimum *own)
+{
+    uint32_t columns = own->servers + 1;
+    uint32_t offloading = 0;
+    for (uint32_t m = 0; m < own->servers; m++) {
+        own->room[m] = own->load[m];
+        offloading += own->load[m];
+    }
+    own->room[own->servers] = own->count - offloading;
+    double total = 0.0;
+    for (uint32_t i = 0; i < own->count; i++) {
+        find_paths(own, i);
+        uint32_t end = columns;
+        for (uint32_t c = 0; c < columns; c++)
+            if (own->room[c] > 0 && own->dist[c] < INFINITY && (end == columns || own->dist[c] < own->dist[end]))
+                end = c;
+        if (end == columns)
+            return INFINITY;
+        total += own->dist[end];
+        own->room[end]--;
+        for (uint32_t c = end; c != columns; c = own->from[c])
+            own->column[own->mover[c]] = c;
+        if (total >= own->best)
+            return INFINITY; /* costs are not negative: it only grows */
+    }
+    return total;
+}
+
+static double relaxed(const struct optimum *own)
+{
+    double total = 0.0;
+    for (uint32_t i = 0; i < own->count; i++) {
+        double least = column_cost(own, i, own->servers);
+        for (uint32_t m = 0; m < own->servers; m++) {
+            double cost = column_cost(own, i, m);
+            least = cost < least ? cost : least;
+        }
+        total += least;
+    }
+    return total;
+}
+
+static void try_vectors(struct optimum *own, uint32_t server, uint32_t left)
+{
+    if (server < own->servers) {
+        for (uint32_t k = 0; k <= left; k++) {
+            own->load[server] = k;
+            try_vectors(own, server + 1, left - k);
+        }
+        return;
+    }
+    if (relaxed(own) >= own->best)
+        return;
+    double total = assign(own);
+    if (total < own->best) {
+        own->best = total;
+        memcpy(own->best_column, own->column, own->count * sizeof *own->column);
+        memcpy(own->best_load, own->load, own->servers * sizeof *own->load);
+    }
+}
+
+static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
+{
+    struct optimum *own = policy->state;
+    fill_tables(own, view);
+    own->best = INFINITY;
+    try_vectors(own, 0, own->count);
+    for (uint32_t n = 0; n < own->devices; n++) {
+        ret_decision->split[n] = policy->world->llm->layers;
+        ret_decision->server[n] = ENV_LOCAL;
+    }
+    for (uint32_t i = 0; i < own->count && own->best < INFINITY; i++) {
+        uint32_t n = own->who[i], m = own->best_column[i];
+        if (m == own->servers)
+            continue;
+        ret_decision->server[n] = m;
+        ret_decision->split[n] =
+            own->split[((size_t) n * own->servers + m) * own->devices + own->best_load[m] - 1];
+    }
+    env_repair(view, ret_decision);
+}
+
+const struct policy_kind policy_optimum = {
+    .name = "optimum",
+    .sees = POLICY_SEES_WORLD,
+    .summary = "exact: every load vector, the best assignment for each",
+    .source = "load-vector enumeration with min-cost assignment (docs/model.md)",
+    .create = create,
+    .destroy = destroy,
+    .decide = decide,
+};

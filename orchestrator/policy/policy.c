@@ -1,0 +1,67 @@
+#include "orchestrator/policy/policy.h"
+
+#include <string.h>
+
+#include "core/base/err.h"
+
+static const struct policy_kind *const kinds[] = {
+    &policy_dapo,   &policy_local,  &policy_edge_nearest,  &policy_edge_best_channel, &policy_random,
+    &policy_static, &policy_greedy, &policy_best_response, &policy_optimum,
+};
+
+size_t policy_count(void)
+{
+    return sizeof kinds / sizeof *kinds;
+}
+
+const struct policy_kind *policy_at(size_t index)
+{
+    return kinds[index];
+}
+
+const char *policy_sees_name(enum policy_sees sees)
+{
+    static const char *const names[] = {"observations", "model", "world"};
+    return names[sees];
+}
+
+int policy_find(const char *name, const struct policy_kind **ret_kind, struct diag *diag)
+{
+    for (size_t i = 0; i < policy_count(); i++)
+        if (strcmp(kinds[i]->name, name) == 0) {
+            *ret_kind = kinds[i];
+            return 0;
+        }
+    char known[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < policy_count(); i++) {
+        size_t length = strlen(kinds[i]->name);
+        if (used + length + 3 > sizeof known)
+            break;
+        if (used > 0) {
+            memcpy(known + used, ", ", 2);
+            used += 2;
+        }
+        memcpy(known + used, kinds[i]->name, length + 1);
+        used += length;
+    }
+    return diag_fail(diag, ERR_UNKNOWN, "unknown policy '%s'; known are %s", name, known);
+}
+
+int policy_create(struct policy *ret_policy, const struct policy_kind *kind, const struct world *world, bool training,
+                  struct diag *diag)
+{
+    *ret_policy = (struct policy){.kind = kind, .world = world, .training = training && policy_learns(kind)};
+    int rc = kind->create != NULL ? kind->create(ret_policy, diag) : 0;
+    if (rc != 0)
+        diag_prefix(diag, "policy %s", kind->name);
+    return rc;
+}
+
+void policy_destroy(struct policy *policy)
+{
+    if (policy != NULL && policy->kind != NULL && policy->kind->destroy != NULL)
+        policy->kind->destroy(policy);
+    if (policy != NULL)
+        *policy = (struct policy){0};
+}
