@@ -117,6 +117,8 @@ enum proto_direction {
 
 /* The message's name ("DECISION"), or NULL. */
 const char *proto_name(enum proto_id id);
+/* Who sends it to whom: a shell refuses (OUT_OF_STATE) what comes from the wrong side. `id` must be in the table. */
+enum proto_direction proto_direction_of(enum proto_id id);
 /* The refusal's text for people; never NULL. */
 const char *proto_refusal_text(enum proto_refusal reason);
 /* FNV-1a over the table's text: ids, names, kinds and limits. */
@@ -133,7 +135,7 @@ void proto_scratch_finish(struct proto_scratch *scratch);
 int proto_encode(const struct proto_message *message, struct buf *frame, struct diag *diag);
 
 /* Decodes one frame body. On failure returns the error code, names message and field in `diag`, and sets *ret_refusal.
- * Never reads outside the body, never allocates more than the body's own size. */
+ * Never reads outside the body. Allocates for lists only, in proportion to the body's own size. */
 int proto_decode(const uint8_t *body, size_t size, struct proto_scratch *scratch, struct proto_message *ret_message,
                  enum proto_refusal *ret_refusal, struct diag *diag);
 
