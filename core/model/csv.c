@@ -124,11 +124,11 @@ int csv_open(struct csv *csv, const char *path, const char *const *columns, size
 {
     struct csv opened = {.path = path, .next_line = 1, .wanted = count};
     assert(count <= sizeof opened.columns / sizeof *opened.columns);
-    int rc = file_read(path, CSV_BYTES_MAX, &opened.text, diag);
-    if (rc != 0) {
-        diag_prefix(diag, "%s", why);
-        return rc;
-    }
+    struct diag cause = {{0}};
+    int rc = file_read(path, CSV_BYTES_MAX, &opened.text, &cause);
+    if (rc != 0)
+        return diag_fail(diag, rc, "%s: %s (name another file in the scenario, or with --set %s=FILE)", why,
+                         diag_text(&cause, rc), why);
     if (opened.text.size == 0)
         rc = diag_fail(diag, ERR_SYNTAX, "%s: is empty, %s needs a header line with column '%s' and rows",
                        path, why, columns[0]);
