@@ -1,5 +1,6 @@
 /* Rows of the database as C structs, one a table (schema.sql). Text is borrowed for the call. NAN in a real column means
- * NULL: the value was never measured (a lost task). */
+ * NULL: the value was never measured (a lost task). Doubles come back with the same bits, but for negative zero: SQLite
+ * keeps whole numbers as integers, so it comes back as 0. */
 #ifndef HANDOFF_DB_ROWS_H
 #define HANDOFF_DB_ROWS_H
 
@@ -61,7 +62,8 @@ struct db_task {
     const char *status; /* 'done', 'device_lost', 'server_lost' */
 };
 
-/* Statistics over the episode's done tasks. */
+/* Statistics over the episode's done tasks (NAN: there were none); `tasks` counts lost ones too, `failures` only those.
+ * Percentiles are by nearest rank: the ceil(q n)-th smallest of n. */
 struct db_episode {
     int64_t run_id;
     uint32_t episode;

@@ -42,11 +42,22 @@ int store_each_checkpoint(struct store *store, int64_t run_id,
 /* Copies the weights of the checkpoint after `episode` (or of the latest, episode -1) into `weights`. */
 int store_read_checkpoint(struct store *store, int64_t run_id, int64_t episode, struct db_checkpoint *ret_checkpoint,
                           struct buf *weights, struct diag *diag);
+/* The same for the full learner state, which the run's latest checkpoint alone carries. ERR_NOT_FOUND: it has none. */
+int store_read_learner(struct store *store, int64_t run_id, struct db_checkpoint *ret_checkpoint, struct buf *learner,
+                       struct diag *diag);
 
-/* Runs one read-only query and appends its result as a JSON array of objects, or as an aligned text table. `sql` is one of
- * our own named queries (db/queries), never text from outside; one integer parameter (?1) may be bound. */
+/* The functions above share prepared statements: a row callback may call any of them but the one that called it.
+ *
+ * Runs one read-only query and appends its result as a JSON array of objects, or as an aligned text table. `sql` is one of
+ * our own named queries (sql_find_query in db/sql.h), never text from outside; one integer parameter (?1) may be bound. */
 int store_query_json(struct store *store, const char *sql, int64_t parameter, struct buf *text, struct diag *diag);
 int store_query_table(struct store *store, const char *sql, int64_t parameter, struct buf *text, struct diag *diag);
 int store_query_csv(struct store *store, const char *sql, int64_t parameter, struct buf *text, struct diag *diag);
+
+/* The same for results of any size: the text goes to `sink` in pieces. A nonzero return of the sink stops and is returned. */
+int store_stream_json(struct store *store, const char *sql, int64_t parameter,
+                      int (*sink)(void *user, const void *bytes, size_t size), void *user, struct diag *diag);
+int store_stream_csv(struct store *store, const char *sql, int64_t parameter,
+                     int (*sink)(void *user, const void *bytes, size_t size), void *user, struct diag *diag);
 
 #endif

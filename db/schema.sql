@@ -1,0 +1,212 @@
+-- The database as it stands today, for reading: one file holds one experiment. It is made by migrations/*.sql, one after
+-- the other; a test proves that both give the same tables, columns, indexes and views. docs/database.md explains it with
+-- examples.
+--
+-- Conventions: units end a column's name (_s seconds, _j joules, _m metres, _w watts, _bps bits per second). NULL means
+-- never measured: a lost task has no latency, a local task no server. Server and device numbers count from 0.
+
+PRAGMA application_id = 1751215716; -- 0x68616e64, "hand"
+PRAGMA user_version = 1;            -- the last migration
+
+CREATE TABLE run ( -- one start of the orchestrator, or one policy's evaluation
+    run_id             INTEGER PRIMARY KEY,
+    kind               TEXT NOT NULL CHECK (kind IN ('train', 'validate', 'test', 'counterfactual')),
+    scenario_name      TEXT NOT NULL,
+    scenario           TEXT NOT NULL,                          -- canonical YAML
+    config_json        TEXT NOT NULL CHECK (json_valid(config_json)), -- effective configuration: host, flags, versions
+    seed               INTEGER NOT NULL CHECK (seed >= 0),
+    policy             TEXT NOT NULL,
+    parent_run_id      INTEGER REFERENCES run (run_id),        -- the run whose world or learner this one reuses
+    checkpoint_episode INTEGER CHECK (checkpoint_episode >= 0), -- learner evaluated: the parent's, as of this episode
+    phase              TEXT NOT NULL CHECK (phase IN ('train', 'validate', 'test')), -- random streams it ran on
+    host               TEXT NOT NULL CHECK (host IN ('memory', 'tcp')),
+    version            TEXT NOT NULL,                          -- program version and git revision
+    cpu                TEXT NOT NULL,                          -- CPU model and BLAS kernel
+    started_utc        TEXT NOT NULL,
+    status             TEXT NOT NULL CHECK (status IN ('running', 'finished', 'aborted')), -- running: open, or killed
+    trusted            INTEGER NOT NULL CHECK (trusted IN (0, 1)),
+    untrusted_reason   TEXT CHECK (trusted = 0 OR untrusted_reason IS NULL)
+) STRICT;
+
+CREATE TABLE node ( -- a device or server of a run, with the parameters drawn for it
+    run_id           INTEGER NOT NULL REFERENCES run (run_id),
+    role             TEXT NOT NULL CHECK (role IN ('device', 'server')),
+    number           INTEGER NOT NULL CHECK (number >= 0),
+    flops            REAL NOT NULL CHECK (flops > 0),  -- floating-point operations per second
+    power_w          REAL NOT NULL CHECK (power_w >= 0), -- while computing
+    transmit_power_w REAL CHECK (transmit_power_w >= 0), -- devices only
+    x_m              REAL,                             -- server: where it stands; device: its home, if it has one
+    y_m              REAL,
+    max_split        INTEGER CHECK (max_split >= 0),   -- devices only: layers that fit into its memory; NULL: all
+    memory_bytes     REAL CHECK (memory_bytes > 0),    -- servers only; NULL: not limited
+    address          TEXT,                             -- host:port of its process; NULL in the memory host
+    PRIMARY KEY (run_id, role, number)
+) STRICT, WITHOUT ROWID;
+
+-- One inference request: one device in one slot. A row is written for every slot and device. The status check is a chain
+-- of ORs because SQLite would build a lookup table per insert for IN.
+CREATE TABLE task (
+    run_id          INTEGER NOT NULL REFERENCES run (run_id),
+    episode         INTEGER NOT NULL CHECK (episode >= 0),
+    slot            INTEGER NOT NULL CHECK (slot >= 0),
+    device          INTEGER NOT NULL CHECK (device >= 0),
+    tokens          INTEGER NOT NULL CHECK (tokens >= 0),
+    split           INTEGER NOT NULL CHECK (split >= 0),    -- layers computed on the device
+    server          INTEGER CHECK (server >= 0),            -- NULL: computed locally
+    repaired        INTEGER NOT NULL CHECK (repaired IN (0, 1)), -- the policy's wish was not allowed and was changed
+    bandwidth_share REAL CHECK (bandwidth_share BETWEEN 0 AND 1), -- of the server's bandwidth
+    compute_share   REAL CHECK (compute_share BETWEEN 0 AND 1),   -- of the server's compute
+    local_s         REAL CHECK (local_s >= 0),              -- layers 1..split on the device
+    transmit_s      REAL CHECK (transmit_s >= 0),           -- activations on the link
+    queue_s         REAL CHECK (queue_s >= 0),              -- waiting at the server
+    edge_s          REAL CHECK (edge_s >= 0),               -- the remaining layers on the server
+    latency_s       REAL CHECK (latency_s >= 0),            -- start of the task to its result
+    compute_j       REAL CHECK (compute_j >= 0),            -- device, computing
+    transmit_j      REAL CHECK (transmit_j >= 0),           -- device, sending
+    server_j        REAL CHECK (server_j >= 0),             -- server, this task's share
+    energy_j        REAL CHECK (energy_j >= 0),             -- as the objective counts it
+    cost            REAL,                                   -- this task's part of the objective
+    rate_bps        REAL CHECK (rate_bps >= 0),             -- bits per second on the link
+    payload_bytes   REAL CHECK (payload_bytes >= 0),
+    x_m             REAL,                                   -- where the device was
+    y_m             REAL,
+    deadline_missed INTEGER NOT NULL CHECK (deadline_missed IN (0, 1)),
+    status          TEXT NOT NULL CHECK (status = 'done' OR status = 'device_lost' OR status = 'server_lost'),
+    PRIMARY KEY (run_id, episode, slot, device),
+    CHECK ((status = 'done') = (latency_s IS NOT NULL)),
+    CHECK (status <> 'done' OR (energy_j IS NOT NULL AND cost IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE episode ( -- statistics over the episode's done tasks; NULL: there were none
+    run_id          INTEGER NOT NULL REFERENCES run (run_id),
+    episode         INTEGER NOT NULL CHECK (episode >= 0),
+    slots           INTEGER NOT NULL CHECK (slots >= 0),
+    mean_latency_s  REAL CHECK (mean_latency_s >= 0),
+    p50_latency_s   REAL CHECK (p50_latency_s >= 0),
+    p95_latency_s   REAL CHECK (p95_latency_s >= 0),
+    p99_latency_s   REAL CHECK (p99_latency_s >= 0),
+    mean_energy_j   REAL CHECK (mean_energy_j >= 0),
+    mean_cost       REAL,
+    episode_return  REAL,                                         -- sum of the slots' rewards
+    optimum_cost    REAL,                                         -- exact optimum's mean cost, same slots; NULL: not computed
+    tasks           INTEGER NOT NULL CHECK (tasks >= 0),          -- all, lost ones included
+    deadline_misses INTEGER NOT NULL CHECK (deadline_misses >= 0),
+    failures        INTEGER NOT NULL CHECK (failures BETWEEN 0 AND tasks), -- lost tasks
+    repairs         INTEGER NOT NULL CHECK (repairs >= 0),
+    wall_s          REAL CHECK (wall_s >= 0),                     -- real time the episode took
+    PRIMARY KEY (run_id, episode)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event ( -- something out of the ordinary
+    event_id INTEGER PRIMARY KEY, -- in the order in which they happened
+    run_id   INTEGER NOT NULL REFERENCES run (run_id),
+    episode  INTEGER NOT NULL CHECK (episode >= 0),
+    slot     INTEGER NOT NULL CHECK (slot >= 0),
+    phase    TEXT NOT NULL CHECK (phase IN ('', 'observe', 'execute')), -- of the slot; '': outside of one
+    kind     TEXT NOT NULL CHECK (kind IN ('node_lost', 'rejoin', 'repair', 'refusal')),
+    role     TEXT NOT NULL CHECK (role IN ('', 'device', 'server')),
+    number   INTEGER CHECK (number >= 0), -- the node's; NULL: no node
+    detail   TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX event_by_run ON event (run_id, event_id);
+
+CREATE TABLE checkpoint ( -- a learner's weights after an episode
+    run_id          INTEGER NOT NULL REFERENCES run (run_id),
+    episode         INTEGER NOT NULL CHECK (episode >= 0),
+    weights         BLOB NOT NULL,
+    learner         BLOB, -- full state for resuming, in the latest row alone
+    validation_cost REAL, -- mean cost on the validation streams; NULL: not validated
+    PRIMARY KEY (run_id, episode)
+) STRICT;
+
+-- One row a run, from its episode rows. Means are over all done tasks of the run: each episode's mean weighs as many
+-- tasks as it has. mean_episode_p95_latency_s is the mean of the episodes' 95th percentiles, not the run's percentile.
+CREATE VIEW run_summary AS
+SELECT r.run_id, r.kind, r.scenario_name AS scenario, r.policy, r.seed, r.parent_run_id, r.checkpoint_episode, r.phase,
+       r.host, r.status, r.trusted,
+       count(e.episode) AS episodes,
+       coalesce(sum(e.slots), 0) AS slots,
+       coalesce(sum(e.tasks), 0) AS tasks,
+       coalesce(sum(e.failures), 0) AS failures,
+       coalesce(sum(e.repairs), 0) AS repairs,
+       sum(e.mean_cost * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_cost,
+       sum(e.mean_latency_s * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_latency_s,
+       avg(e.p95_latency_s) AS mean_episode_p95_latency_s,
+       sum(e.mean_energy_j * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_energy_j,
+       sum(e.deadline_misses) * 1.0 / nullif(sum(e.tasks - e.failures), 0) AS deadline_miss_share,
+       avg(e.episode_return) AS mean_episode_return,
+       sum(e.wall_s) AS wall_s,
+       r.started_utc
+FROM run AS r LEFT JOIN episode AS e ON e.run_id = r.run_id
+GROUP BY r.run_id
+ORDER BY r.run_id;
+
+-- One row an episode: the learning curve.
+CREATE VIEW episode_summary AS
+SELECT e.run_id, r.kind, r.policy, e.episode, e.slots, e.tasks, e.mean_cost, e.optimum_cost,
+       100.0 * (e.mean_cost / nullif(e.optimum_cost, 0) - 1) AS regret_pct,
+       e.mean_latency_s, e.p50_latency_s, e.p95_latency_s, e.p99_latency_s, e.mean_energy_j,
+       e.deadline_misses * 1.0 / nullif(e.tasks - e.failures, 0) AS deadline_miss_share,
+       e.failures, e.repairs, e.episode_return, e.wall_s,
+       e.tasks / nullif(e.wall_s, 0) AS tasks_per_s
+FROM episode AS e JOIN run AS r ON r.run_id = e.run_id
+ORDER BY e.run_id, e.episode;
+
+-- Policies on the same held-out streams: finished runs of kind 'test' with the same parent, scenario and seed; of several
+-- runs of one policy the newest. p95_latency_s is the run's own 95th percentile (nearest rank over its done tasks; where
+-- only episodes were recorded, a single episode's). regret_pct is 0 for the exact optimum, and NULL where the optimum was
+-- not run on as many slots of the same streams.
+CREATE VIEW policy_comparison AS
+WITH candidate AS (
+    SELECT s.*, r.scenario AS scenario_text,
+           row_number() OVER (PARTITION BY r.parent_run_id, r.scenario, r.seed, r.phase, r.policy
+                              ORDER BY r.run_id DESC) AS age
+    FROM run AS r JOIN run_summary AS s ON s.run_id = r.run_id
+    WHERE r.kind = 'test' AND r.status = 'finished' AND s.tasks > 0
+), newest AS (
+    SELECT * FROM candidate WHERE age = 1
+)
+SELECT n.policy, n.mean_cost, n.mean_latency_s,
+       coalesce((SELECT t.latency_s FROM task AS t WHERE t.run_id = n.run_id AND t.status = 'done' ORDER BY t.latency_s
+                 LIMIT 1 OFFSET (SELECT (95 * count(*) + 99) / 100 - 1 FROM task AS u
+                                 WHERE u.run_id = n.run_id AND u.status = 'done')),
+                (SELECT max(e.p95_latency_s) FROM episode AS e WHERE e.run_id = n.run_id AND n.episodes = 1))
+           AS p95_latency_s,
+       n.mean_energy_j, n.deadline_miss_share,
+       100.0 * (n.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
+       n.tasks, n.scenario, n.parent_run_id, n.seed, n.run_id, n.checkpoint_episode
+FROM newest AS n
+LEFT JOIN newest AS o ON o.policy = 'optimum' AND o.parent_run_id IS n.parent_run_id AND o.seed = n.seed
+    AND o.phase = n.phase AND o.scenario_text = n.scenario_text AND o.episodes = n.episodes AND o.slots = n.slots
+ORDER BY n.scenario, n.parent_run_id, n.seed, n.mean_cost, n.policy;
+
+-- How often a run chose each split, lost tasks included: they were decided too.
+CREATE VIEW split_histogram AS
+SELECT h.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = h.run_id) AS policy, h.split, h.tasks,
+       h.tasks * 1.0 / sum(h.tasks) OVER (PARTITION BY h.run_id) AS share
+FROM (SELECT run_id, split, count(*) AS tasks FROM task GROUP BY run_id, split) AS h
+ORDER BY h.run_id, h.split;
+
+-- What each server had to do; servers that nobody chose have 0 tasks. busy_s adds the tasks' compute times; as tasks
+-- share a server, it can exceed the time that passed.
+CREATE VIEW server_load AS
+SELECT run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = l.run_id) AS policy, server,
+       sum(chosen) AS tasks,
+       sum(lost) AS lost,
+       avg(bandwidth_share) AS mean_bandwidth_share,
+       avg(compute_share) AS mean_compute_share,
+       avg(queue_s) AS mean_queue_s,
+       avg(edge_s) AS mean_edge_s,
+       total(edge_s) AS busy_s,
+       total(server_j) AS energy_j,
+       total(payload_bytes) AS payload_bytes
+FROM (
+    SELECT run_id, server, 1 AS chosen, status <> 'done' AS lost, bandwidth_share, compute_share, queue_s, edge_s,
+           server_j, payload_bytes
+    FROM task WHERE server IS NOT NULL
+    UNION ALL
+    SELECT run_id, number, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL FROM node WHERE role = 'server'
+) AS l
+GROUP BY run_id, server
+ORDER BY run_id, server;

@@ -1,0 +1,364 @@
+#include "db/store.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "core/base/err.h"
+#include "db/db_internal.h"
+#include "db/store_internal.h"
+
+/* Every statement there is. A run's columns stand in the order of struct db_run, and so on. */
+static const char *const sql[STATEMENT_COUNT] = {
+    [INSERT_RUN] =
+        "INSERT INTO run (kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
+        " checkpoint_episode, phase, host, version, cpu, started_utc, status, trusted, untrusted_reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [FINISH_RUN] = "UPDATE run SET status = ?, trusted = ?, untrusted_reason = ? WHERE run_id = ?",
+    [INSERT_NODE] =
+        "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split,"
+        " memory_bytes, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [INSERT_TASK] =
+        "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share,"
+        " compute_share, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, transmit_j, server_j,"
+        " energy_j, cost, rate_bps, payload_bytes, x_m, y_m, deadline_missed, status)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [INSERT_EPISODE] =
+        "INSERT INTO episode (run_id, episode, slots, mean_latency_s, p50_latency_s, p95_latency_s,"
+        " p99_latency_s, mean_energy_j, mean_cost, episode_return, optimum_cost, tasks, deadline_misses,"
+        " failures, repairs, wall_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [INSERT_EVENT] = "INSERT INTO event (run_id, episode, slot, phase, kind, role, number, detail)"
+                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    [INSERT_CHECKPOINT] = "INSERT INTO checkpoint (run_id, episode, weights, learner, validation_cost)"
+                          " VALUES (?, ?, ?, ?, ?)",
+    [CLEAR_LEARNERS] = "UPDATE checkpoint SET learner = NULL"
+                       " WHERE run_id = ? AND episode <> ? AND learner IS NOT NULL",
+    [SET_VALIDATION_COST] = "UPDATE checkpoint SET validation_cost = ? WHERE run_id = ? AND episode = ?",
+    [SELECT_RUN] =
+        "SELECT run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
+        " checkpoint_episode, phase, host, version, cpu, started_utc, status, trusted, untrusted_reason"
+        " FROM run WHERE run_id = coalesce(nullif(?, 0), (SELECT max(run_id) FROM run WHERE kind = 'train'),"
+        " (SELECT max(run_id) FROM run))",
+    [SELECT_RUNS] =
+        "SELECT run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
+        " checkpoint_episode, phase, host, version, cpu, started_utc, status, trusted, untrusted_reason"
+        " FROM run ORDER BY run_id",
+    [SELECT_NODES] =
+        "SELECT run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, memory_bytes,"
+        " address FROM node WHERE run_id = ? ORDER BY role, number",
+    [SELECT_TASKS] =
+        "SELECT run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share,"
+        " compute_share, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, transmit_j, server_j,"
+        " energy_j, cost, rate_bps, payload_bytes, x_m, y_m, deadline_missed, status"
+        " FROM task WHERE run_id = ? ORDER BY episode, slot, device",
+    [SELECT_EVENTS] = "SELECT run_id, episode, slot, phase, kind, role, number, detail"
+                      " FROM event WHERE run_id = ? ORDER BY event_id",
+    [SELECT_CHECKPOINTS] =
+        "SELECT run_id, episode, length(weights), coalesce(length(learner), 0), validation_cost"
+        " FROM checkpoint WHERE run_id = ? ORDER BY episode",
+    [SELECT_WEIGHTS] =
+        "SELECT run_id, episode, length(weights), coalesce(length(learner), 0), validation_cost, weights"
+        " FROM checkpoint WHERE run_id = ?1 AND episode = CASE WHEN ?2 < 0 THEN"
+        " (SELECT max(episode) FROM checkpoint WHERE run_id = ?1) ELSE ?2 END",
+    [SELECT_LEARNER] = "SELECT run_id, episode, length(weights), length(learner), validation_cost, learner"
+                       " FROM checkpoint WHERE run_id = ?1 AND episode ="
+                       " (SELECT max(episode) FROM checkpoint WHERE run_id = ?1 AND learner IS NOT NULL)",
+};
+
+static const char *const kinds[] = {
+    [DB_RUN_TRAIN] = "train",
+    [DB_RUN_VALIDATE] = "validate",
+    [DB_RUN_TEST] = "test",
+    [DB_RUN_COUNTERFACTUAL] = "counterfactual",
+};
+static const char *const statuses[] = {
+    [DB_RUNNING] = "running",
+    [DB_FINISHED] = "finished",
+    [DB_ABORTED] = "aborted",
+};
+
+static int find_text(const char *const *texts, size_t count, const char *text)
+{
+    for (size_t i = 0; text != NULL && i < count; i++)
+        if (strcmp(texts[i], text) == 0)
+            return (int) i;
+    return -1;
+}
+
+const char *store_kind_text(int kind)
+{
+    return kind >= 0 && (size_t) kind < sizeof kinds / sizeof *kinds ? kinds[kind] : NULL;
+}
+
+const char *store_status_text(int status)
+{
+    return status >= 0 && (size_t) status < sizeof statuses / sizeof *statuses ? statuses[status] : NULL;
+}
+
+int store_find_kind(const char *text)
+{
+    return find_text(kinds, sizeof kinds / sizeof *kinds, text);
+}
+
+int store_find_status(const char *text)
+{
+    return find_text(statuses, sizeof statuses / sizeof *statuses, text);
+}
+
+int store_create(struct store **ret_store, struct db *db, struct diag *diag)
+{
+    struct store *store = calloc(1, sizeof *store);
+    if (store == NULL)
+        return diag_fail(diag, -ENOMEM, "%s: out of memory", db->path);
+    store->db = db;
+    for (size_t i = 0; i < STATEMENT_COUNT; i++) {
+        int code =
+            sqlite3_prepare_v3(db->handle, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statement[i], NULL);
+        if (code != SQLITE_OK) {
+            int rc = db_fail(db, code, "prepare a statement", diag);
+            store_destroy(store);
+            return rc;
+        }
+    }
+    *ret_store = store;
+    return 0;
+}
+
+void store_destroy(struct store *store)
+{
+    if (store == NULL)
+        return;
+    for (size_t i = 0; i < STATEMENT_COUNT; i++)
+        (void) sqlite3_finalize(store->statement[i]); /* repeats an error that was reported */
+    free(store);
+}
+
+struct binder binder_start(struct store *store, enum statement statement)
+{
+    return (struct binder){.statement = store->statement[statement], .index = 0, .code = SQLITE_OK};
+}
+
+void binder_integer(struct binder *binder, int64_t value)
+{
+    if (binder->code == SQLITE_OK)
+        binder->code = sqlite3_bind_int64(binder->statement, ++binder->index, value);
+}
+
+static void bind_null(struct binder *binder)
+{
+    if (binder->code == SQLITE_OK)
+        binder->code = sqlite3_bind_null(binder->statement, ++binder->index);
+}
+
+void binder_integer_or_null(struct binder *binder, int64_t value, int64_t null_value)
+{
+    if (value == null_value)
+        bind_null(binder);
+    else
+        binder_integer(binder, value);
+}
+
+void binder_real(struct binder *binder, double value)
+{
+    if (isnan(value))
+        bind_null(binder);
+    else if (binder->code == SQLITE_OK)
+        binder->code = sqlite3_bind_double(binder->statement, ++binder->index, value);
+}
+
+void binder_text(struct binder *binder, const char *value)
+{
+    if (binder->code == SQLITE_OK)
+        binder->code = sqlite3_bind_text(binder->statement, ++binder->index, value, -1, SQLITE_STATIC);
+}
+
+void binder_blob(struct binder *binder, const void *bytes, size_t size)
+{
+    if (binder->code == SQLITE_OK)
+        binder->code = sqlite3_bind_blob64(binder->statement, ++binder->index, bytes, size, SQLITE_STATIC);
+}
+
+int store_step(struct store *store, struct binder *binder, const char *what, struct diag *diag)
+{
+    int code = binder->code == SQLITE_OK ? sqlite3_step(binder->statement) : binder->code;
+    if (code == SQLITE_ROW)
+        return 1;
+    return code == SQLITE_DONE ? 0 : db_fail(store->db, code, what, diag);
+}
+
+void store_reset(struct binder *binder)
+{
+    (void) sqlite3_reset(binder->statement); /* repeats the code of the step */
+}
+
+int store_run(struct store *store, struct binder *binder, const char *what, struct diag *diag)
+{
+    int rc = store_step(store, binder, what, diag);
+    store_reset(binder);
+    return rc < 0 ? rc : 0;
+}
+
+int store_insert_run(struct store *store, const struct db_run *run, int64_t *ret_run_id, struct diag *diag)
+{
+    if (run->seed > INT64_MAX)
+        return diag_fail(diag, ERR_RANGE, "seed %llu is too large: at most %lld",
+                         (unsigned long long) run->seed, (long long) INT64_MAX);
+    struct binder binder = binder_start(store, INSERT_RUN);
+    binder_text(&binder, store_kind_text((int) run->kind));
+    binder_text(&binder, run->scenario_name);
+    binder_text(&binder, run->scenario);
+    binder_text(&binder, run->config_json);
+    binder_integer(&binder, (int64_t) run->seed);
+    binder_text(&binder, run->policy);
+    binder_integer_or_null(&binder, run->parent_run_id, 0);
+    binder_integer_or_null(&binder, run->checkpoint_episode, -1);
+    binder_text(&binder, run->phase);
+    binder_text(&binder, run->host);
+    binder_text(&binder, run->version);
+    binder_text(&binder, run->cpu);
+    binder_text(&binder, run->started_utc);
+    binder_text(&binder, store_status_text((int) run->status));
+    binder_integer(&binder, run->trusted);
+    binder_text(&binder, run->trusted ? NULL : run->untrusted_reason);
+    int rc = store_run(store, &binder, "record a run", diag);
+    if (rc == 0)
+        *ret_run_id = sqlite3_last_insert_rowid(store->db->handle);
+    return rc;
+}
+
+/* An UPDATE that met no row names a row that is not there. */
+static int check_changed(struct store *store, const char *what, int64_t run_id, struct diag *diag)
+{
+    if (sqlite3_changes(store->db->handle) > 0)
+        return 0;
+    return diag_fail(diag, ERR_NOT_FOUND, "%s: run %lld has no such %s", store->db->path, (long long) run_id,
+                     what);
+}
+
+int store_finish_run(struct store *store, int64_t run_id, enum db_run_status status, bool trusted,
+                     const char *reason, struct diag *diag)
+{
+    struct binder binder = binder_start(store, FINISH_RUN);
+    binder_text(&binder, store_status_text((int) status));
+    binder_integer(&binder, trusted);
+    binder_text(&binder, trusted ? NULL : reason);
+    binder_integer(&binder, run_id);
+    int rc = store_run(store, &binder, "finish a run", diag);
+    return rc == 0 ? check_changed(store, "row", run_id, diag) : rc;
+}
+
+int store_insert_node(struct store *store, const struct db_node *node, struct diag *diag)
+{
+    struct binder binder = binder_start(store, INSERT_NODE);
+    binder_integer(&binder, node->run_id);
+    binder_text(&binder, node->is_server ? "server" : "device");
+    binder_integer(&binder, node->number);
+    binder_real(&binder, node->flops);
+    binder_real(&binder, node->power_w);
+    binder_real(&binder, node->transmit_power_w);
+    binder_real(&binder, node->x_m);
+    binder_real(&binder, node->y_m);
+    binder_integer_or_null(&binder, node->max_split, -1);
+    binder_real(&binder, node->memory_bytes);
+    binder_text(&binder, node->address);
+    return store_run(store, &binder, "record a node", diag);
+}
+
+int store_insert_task(struct store *store, const struct db_task *task, struct diag *diag)
+{
+    struct binder binder = binder_start(store, INSERT_TASK);
+    binder_integer(&binder, task->run_id);
+    binder_integer(&binder, task->episode);
+    binder_integer(&binder, task->slot);
+    binder_integer(&binder, task->device);
+    binder_integer(&binder, task->tokens);
+    binder_integer(&binder, task->split);
+    binder_integer_or_null(&binder, task->server, DB_SERVER_NULL);
+    binder_integer(&binder, task->repaired);
+    binder_real(&binder, task->bandwidth_share);
+    binder_real(&binder, task->compute_share);
+    binder_real(&binder, task->local_s);
+    binder_real(&binder, task->transmit_s);
+    binder_real(&binder, task->queue_s);
+    binder_real(&binder, task->edge_s);
+    binder_real(&binder, task->latency_s);
+    binder_real(&binder, task->compute_j);
+    binder_real(&binder, task->transmit_j);
+    binder_real(&binder, task->server_j);
+    binder_real(&binder, task->energy_j);
+    binder_real(&binder, task->cost);
+    binder_real(&binder, task->rate_bps);
+    binder_real(&binder, task->payload_bytes);
+    binder_real(&binder, task->x_m);
+    binder_real(&binder, task->y_m);
+    binder_integer(&binder, task->deadline_missed);
+    binder_text(&binder, task->status);
+    return store_run(store, &binder, "record a task", diag);
+}
+
+int store_insert_episode(struct store *store, const struct db_episode *episode, struct diag *diag)
+{
+    struct binder binder = binder_start(store, INSERT_EPISODE);
+    binder_integer(&binder, episode->run_id);
+    binder_integer(&binder, episode->episode);
+    binder_integer(&binder, episode->slots);
+    binder_real(&binder, episode->mean_latency_s);
+    binder_real(&binder, episode->p50_latency_s);
+    binder_real(&binder, episode->p95_latency_s);
+    binder_real(&binder, episode->p99_latency_s);
+    binder_real(&binder, episode->mean_energy_j);
+    binder_real(&binder, episode->mean_cost);
+    binder_real(&binder, episode->episode_return);
+    binder_real(&binder, episode->optimum_cost);
+    binder_integer(&binder, (int64_t) episode->tasks);
+    binder_integer(&binder, (int64_t) episode->deadline_misses);
+    binder_integer(&binder, (int64_t) episode->failures);
+    binder_integer(&binder, (int64_t) episode->repairs);
+    binder_real(&binder, episode->wall_s);
+    return store_run(store, &binder, "record an episode", diag);
+}
+
+int store_insert_event(struct store *store, const struct db_event *event, struct diag *diag)
+{
+    struct binder binder = binder_start(store, INSERT_EVENT);
+    binder_integer(&binder, event->run_id);
+    binder_integer(&binder, event->episode);
+    binder_integer(&binder, event->slot);
+    binder_text(&binder, event->phase);
+    binder_text(&binder, event->kind);
+    binder_text(&binder, event->role);
+    binder_integer_or_null(&binder, event->number, -1);
+    binder_text(&binder, event->detail);
+    return store_run(store, &binder, "record an event", diag);
+}
+
+int store_insert_checkpoint(struct store *store, const struct db_checkpoint *checkpoint, struct diag *diag)
+{
+    struct binder clear = binder_start(store, CLEAR_LEARNERS);
+    binder_integer(&clear, checkpoint->run_id);
+    binder_integer(&clear, checkpoint->episode);
+    int rc = store_run(store, &clear, "record a checkpoint", diag);
+    if (rc != 0)
+        return rc;
+    struct binder binder = binder_start(store, INSERT_CHECKPOINT);
+    binder_integer(&binder, checkpoint->run_id);
+    binder_integer(&binder, checkpoint->episode);
+    binder_blob(&binder, checkpoint->weights, checkpoint->weights_size);
+    binder_blob(&binder, checkpoint->learner, checkpoint->learner_size);
+    binder_real(&binder, checkpoint->validation_cost);
+    return store_run(store, &binder, "record a checkpoint", diag);
+}
+
+int store_set_validation_cost(struct store *store, int64_t run_id, uint32_t episode, double cost,
+                              struct diag *diag)
+{
+    struct binder binder = binder_start(store, SET_VALIDATION_COST);
+    binder_real(&binder, cost);
+    binder_integer(&binder, run_id);
+    binder_integer(&binder, episode);
+    int rc = store_run(store, &binder, "record a validation cost", diag);
+    return rc == 0 ? check_changed(store, "checkpoint", run_id, diag) : rc;
+}

@@ -1,0 +1,67 @@
+/* What the store's files share: the statements, and how one is bound, run and read. */
+#ifndef HANDOFF_DB_STORE_INTERNAL_H
+#define HANDOFF_DB_STORE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/diag.h"
+
+struct db;
+struct sqlite3_stmt;
+
+enum statement {
+    INSERT_RUN,
+    FINISH_RUN,
+    INSERT_NODE,
+    INSERT_TASK,
+    INSERT_EPISODE,
+    INSERT_EVENT,
+    INSERT_CHECKPOINT,
+    CLEAR_LEARNERS,
+    SET_VALIDATION_COST,
+    SELECT_RUN,
+    SELECT_RUNS,
+    SELECT_NODES,
+    SELECT_TASKS,
+    SELECT_EVENTS,
+    SELECT_CHECKPOINTS,
+    SELECT_WEIGHTS,
+    SELECT_LEARNER,
+    STATEMENT_COUNT,
+};
+
+struct store {
+    struct db *db; /* borrowed */
+    struct sqlite3_stmt *statement[STATEMENT_COUNT];
+};
+
+/* Binds a statement's parameters from left to right; the first failure sticks in `code` and the rest is skipped. */
+struct binder {
+    struct sqlite3_stmt *statement;
+    int index; /* of the last parameter bound */
+    int code;
+};
+
+struct binder binder_start(struct store *store, enum statement statement);
+void binder_integer(struct binder *binder, int64_t value);
+void binder_integer_or_null(struct binder *binder, int64_t value, int64_t null_value);
+void binder_real(struct binder *binder, double value);      /* NAN: NULL */
+void binder_text(struct binder *binder, const char *value); /* NULL: NULL; borrowed until the reset */
+void binder_blob(struct binder *binder, const void *bytes, size_t size);
+
+/* Runs a bound statement that returns no rows, and resets it. `what` completes "cannot ...". */
+int store_run(struct store *store, struct binder *binder, const char *what, struct diag *diag);
+
+/* Steps to the next row: 1, or 0 after the last, or an error. The caller resets the statement with store_reset. */
+int store_step(struct store *store, struct binder *binder, const char *what, struct diag *diag);
+void store_reset(struct binder *binder);
+
+/* Text of an enum and back. */
+const char *store_kind_text(int kind);
+const char *store_status_text(int status);
+int store_find_kind(const char *text);
+int store_find_status(const char *text);
+
+#endif

@@ -1,0 +1,336 @@
+#include "db/store.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "core/base/err.h"
+#include "db/db_internal.h"
+#include "db/store_internal.h"
+
+/* Reads a row's columns from left to right. */
+struct reader {
+    sqlite3_stmt *statement;
+    int index; /* of the next column */
+    int code;  /* SQLITE_NOMEM once a text could not be fetched */
+};
+
+static int64_t read_integer(struct reader *reader, int64_t null_value)
+{
+    int index = reader->index++;
+    if (sqlite3_column_type(reader->statement, index) == SQLITE_NULL)
+        return null_value;
+    return sqlite3_column_int64(reader->statement, index);
+}
+
+static uint32_t read_u32(struct reader *reader)
+{
+    return (uint32_t) read_integer(reader, 0); /* written from a uint32_t */
+}
+
+static double read_real(struct reader *reader)
+{
+    int index = reader->index++;
+    if (sqlite3_column_type(reader->statement, index) == SQLITE_NULL)
+        return NAN;
+    return sqlite3_column_double(reader->statement, index);
+}
+
+static const char *read_text(struct reader *reader)
+{
+    int index = reader->index++;
+    if (sqlite3_column_type(reader->statement, index) == SQLITE_NULL)
+        return NULL;
+    const char *text = (const char *) sqlite3_column_text(reader->statement, index);
+    if (text == NULL)
+        reader->code = SQLITE_NOMEM;
+    return text;
+}
+
+/* The readers below take the columns in the order of store.c's SELECTs. */
+static void read_run(struct reader *reader, struct db_run *run)
+{
+    run->run_id = read_integer(reader, 0);
+    int kind = store_find_kind(read_text(reader));
+    run->scenario_name = read_text(reader);
+    run->scenario = read_text(reader);
+    run->config_json = read_text(reader);
+    run->seed = (uint64_t) read_integer(reader, 0);
+    run->policy = read_text(reader);
+    run->parent_run_id = read_integer(reader, 0);
+    run->checkpoint_episode = read_integer(reader, -1);
+    run->phase = read_text(reader);
+    run->host = read_text(reader);
+    run->version = read_text(reader);
+    run->cpu = read_text(reader);
+    run->started_utc = read_text(reader);
+    int status = store_find_status(read_text(reader));
+    run->trusted = read_integer(reader, 0) != 0;
+    run->untrusted_reason = read_text(reader);
+    /* The table's CHECKs admit only names that are known here. */
+    run->kind = kind >= 0 ? (enum db_run_kind) kind : DB_RUN_TRAIN;
+    run->status = status >= 0 ? (enum db_run_status) status : DB_ABORTED;
+}
+
+static void read_node(struct reader *reader, struct db_node *node)
+{
+    node->run_id = read_integer(reader, 0);
+    const char *role = read_text(reader);
+    node->is_server = role != NULL && strcmp(role, "server") == 0;
+    node->number = read_u32(reader);
+    node->flops = read_real(reader);
+    node->power_w = read_real(reader);
+    node->transmit_power_w = read_real(reader);
+    node->x_m = read_real(reader);
+    node->y_m = read_real(reader);
+    node->max_split = read_integer(reader, -1);
+    node->memory_bytes = read_real(reader);
+    node->address = read_text(reader);
+}
+
+static void read_task(struct reader *reader, struct db_task *task)
+{
+    task->run_id = read_integer(reader, 0);
+    task->episode = read_u32(reader);
+    task->slot = read_u32(reader);
+    task->device = read_u32(reader);
+    task->tokens = read_u32(reader);
+    task->split = read_u32(reader);
+    task->server = (int32_t) read_integer(reader, DB_SERVER_NULL);
+    task->repaired = read_integer(reader, 0) != 0;
+    task->bandwidth_share = read_real(reader);
+    task->compute_share = read_real(reader);
+    task->local_s = read_real(reader);
+    task->transmit_s = read_real(reader);
+    task->queue_s = read_real(reader);
+    task->edge_s = read_real(reader);
+    task->latency_s = read_real(reader);
+    task->compute_j = read_real(reader);
+    task->transmit_j = read_real(reader);
+    task->server_j = read_real(reader);
+    task->energy_j = read_real(reader);
+    task->cost = read_real(reader);
+    task->rate_bps = read_real(reader);
+    task->payload_bytes = read_real(reader);
+    task->x_m = read_real(reader);
+    task->y_m = read_real(reader);
+    task->deadline_missed = read_integer(reader, 0) != 0;
+    task->status = read_text(reader);
+}
+
+static void read_event(struct reader *reader, struct db_event *event)
+{
+    event->run_id = read_integer(reader, 0);
+    event->episode = read_u32(reader);
+    event->slot = read_u32(reader);
+    event->phase = read_text(reader);
+    event->kind = read_text(reader);
+    event->role = read_text(reader);
+    event->number = read_integer(reader, -1);
+    event->detail = read_text(reader);
+}
+
+static void read_checkpoint(struct reader *reader, struct db_checkpoint *checkpoint)
+{
+    checkpoint->run_id = read_integer(reader, 0);
+    checkpoint->episode = read_u32(reader);
+    checkpoint->weights = NULL;
+    checkpoint->weights_size = (size_t) read_integer(reader, 0);
+    checkpoint->learner = NULL;
+    checkpoint->learner_size = (size_t) read_integer(reader, 0);
+    checkpoint->validation_cost = read_real(reader);
+}
+
+/* The next row as a reader: 1, 0 after the last, or an error. */
+static int next_row(struct store *store, struct binder *binder, struct reader *reader, struct diag *diag)
+{
+    *reader = (struct reader){.statement = binder->statement, .index = 0, .code = SQLITE_OK};
+    return store_step(store, binder, "read it", diag);
+}
+
+static int check_reader(struct store *store, const struct reader *reader, struct diag *diag)
+{
+    return reader->code == SQLITE_OK ? 0 : db_fail(store->db, reader->code, "read it", diag);
+}
+
+/* Copies the run's texts into memory reserved beforehand: nothing moves while pointers into it are being
+ * made. */
+static int keep_texts(struct db_run *run, struct buf *arena)
+{
+    const char **const texts[] = {
+        &run->scenario_name, &run->scenario, &run->config_json, &run->policy,      &run->phase,
+        &run->host,          &run->version,  &run->cpu,         &run->started_utc, &run->untrusted_reason};
+    size_t count = sizeof texts / sizeof *texts;
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += *texts[i] != NULL ? strlen(*texts[i]) + 1 : 0;
+    int rc = buf_reserve(arena, total);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        if (*texts[i] == NULL)
+            continue;
+        size_t at = arena->size;
+        rc = buf_push(arena, *texts[i], strlen(*texts[i]) + 1);
+        if (rc == 0)
+            *texts[i] = (const char *) arena->data + at;
+    }
+    return rc;
+}
+
+int store_read_run(struct store *store, int64_t run_id, struct db_run *ret_run, struct buf *arena,
+                   struct diag *diag)
+{
+    struct binder binder = binder_start(store, SELECT_RUN);
+    binder_integer(&binder, run_id);
+    struct reader reader;
+    struct db_run run = {0};
+    int rc = next_row(store, &binder, &reader, diag);
+    if (rc == 0 && run_id == 0)
+        rc = diag_fail(diag, ERR_NOT_FOUND, "%s: holds no run", store->db->path);
+    else if (rc == 0)
+        rc = diag_fail(diag, ERR_NOT_FOUND, "%s: holds no run %lld", store->db->path, (long long) run_id);
+    if (rc == 1) {
+        read_run(&reader, &run);
+        rc = check_reader(store, &reader, diag);
+        if (rc == 0)
+            rc = keep_texts(&run, arena);
+    }
+    store_reset(&binder);
+    if (rc == 0)
+        *ret_run = run;
+    return rc;
+}
+
+int store_each_run(struct store *store, int (*row)(void *user, const struct db_run *run), void *user,
+                   struct diag *diag)
+{
+    struct binder binder = binder_start(store, SELECT_RUNS);
+    struct reader reader;
+    struct db_run run;
+    int rc;
+    while ((rc = next_row(store, &binder, &reader, diag)) == 1) {
+        read_run(&reader, &run);
+        if ((rc = check_reader(store, &reader, diag)) != 0 || (rc = row(user, &run)) != 0)
+            break;
+    }
+    store_reset(&binder);
+    return rc;
+}
+
+int store_each_node(struct store *store, int64_t run_id, int (*row)(void *user, const struct db_node *node),
+                    void *user, struct diag *diag)
+{
+    struct binder binder = binder_start(store, SELECT_NODES);
+    binder_integer(&binder, run_id);
+    struct reader reader;
+    struct db_node node;
+    int rc;
+    while ((rc = next_row(store, &binder, &reader, diag)) == 1) {
+        read_node(&reader, &node);
+        if ((rc = check_reader(store, &reader, diag)) != 0 || (rc = row(user, &node)) != 0)
+            break;
+    }
+    store_reset(&binder);
+    return rc;
+}
+
+int store_each_task(struct store *store, int64_t run_id, int (*row)(void *user, const struct db_task *task),
+                    void *user, struct diag *diag)
+{
+    struct binder binder = binder_start(store, SELECT_TASKS);
+    binder_integer(&binder, run_id);
+    struct reader reader;
+    struct db_task task;
+    int rc;
+    while ((rc = next_row(store, &binder, &reader, diag)) == 1) {
+        read_task(&reader, &task);
+        if ((rc = check_reader(store, &reader, diag)) != 0 || (rc = row(user, &task)) != 0)
+            break;
+    }
+    store_reset(&binder);
+    return rc;
+}
+
+int store_each_event(struct store *store, int64_t run_id,
+                     int (*row)(void *user, const struct db_event *event), void *user, struct diag *diag)
+{
+    struct binder binder = binder_start(store, SELECT_EVENTS);
+    binder_integer(&binder, run_id);
+    struct reader reader;
+    struct db_event event;
+    int rc;
+    while ((rc = next_row(store, &binder, &reader, diag)) == 1) {
+        read_event(&reader, &event);
+        if ((rc = check_reader(store, &reader, diag)) != 0 || (rc = row(user, &event)) != 0)
+            break;
+    }
+    store_reset(&binder);
+    return rc;
+}
+
+int store_each_checkpoint(struct store *store, int64_t run_id,
+                          int (*row)(void *user, const struct db_checkpoint *checkpoint), void *user,
+                          struct diag *diag)
+{
+    struct binder binder = binder_start(store, SELECT_CHECKPOINTS);
+    binder_integer(&binder, run_id);
+    struct reader reader;
+    struct db_checkpoint checkpoint;
+    int rc;
+    while ((rc = next_row(store, &binder, &reader, diag)) == 1) {
+        read_checkpoint(&reader, &checkpoint);
+        if ((rc = check_reader(store, &reader, diag)) != 0 || (rc = row(user, &checkpoint)) != 0)
+            break;
+    }
+    store_reset(&binder);
+    return rc;
+}
+
+/* The one row of a bound statement: a checkpoint and, as its last column, one of the two blobs. */
+static int read_blob(struct store *store, struct binder *binder, const char *what,
+                     struct db_checkpoint *ret_checkpoint, struct buf *bytes, struct diag *diag)
+{
+    struct reader reader;
+    struct db_checkpoint checkpoint = {0};
+    int rc = next_row(store, binder, &reader, diag);
+    if (rc == 0)
+        rc = diag_fail(diag, ERR_NOT_FOUND, "%s: the run has no such %s", store->db->path, what);
+    if (rc == 1) {
+        read_checkpoint(&reader, &checkpoint);
+        const void *blob = sqlite3_column_blob(binder->statement, reader.index);
+        size_t size = (size_t) sqlite3_column_bytes(binder->statement, reader.index);
+        if (blob == NULL && size > 0)
+            rc = db_fail(store->db, SQLITE_NOMEM, "read it", diag);
+        else
+            rc = buf_push(bytes, blob, size);
+    }
+    store_reset(binder);
+    if (rc == 0)
+        *ret_checkpoint = checkpoint;
+    return rc;
+}
+
+int store_read_checkpoint(struct store *store, int64_t run_id, int64_t episode,
+                          struct db_checkpoint *ret_checkpoint, struct buf *weights, struct diag *diag)
+{
+    struct binder binder = binder_start(store, SELECT_WEIGHTS);
+    binder_integer(&binder, run_id);
+    binder_integer(&binder, episode);
+    size_t at = weights->size;
+    int rc = read_blob(store, &binder, "checkpoint", ret_checkpoint, weights, diag);
+    if (rc == 0)
+        ret_checkpoint->weights = weights->data != NULL ? weights->data + at : NULL;
+    return rc;
+}
+
+int store_read_learner(struct store *store, int64_t run_id, struct db_checkpoint *ret_checkpoint,
+                       struct buf *learner, struct diag *diag)
+{
+    struct binder binder = binder_start(store, SELECT_LEARNER);
+    binder_integer(&binder, run_id);
+    size_t at = learner->size;
+    int rc = read_blob(store, &binder, "learner state", ret_checkpoint, learner, diag);
+    if (rc == 0)
+        ret_checkpoint->learner = learner->data != NULL ? learner->data + at : NULL;
+    return rc;
+}
