@@ -18,15 +18,22 @@
 
 #define WIRE_QUEUE_MAX (16u * 1024u * 1024u)
 
+/* How long a connect may take, and how long a closing connection waits for its queue to leave and its peer to close. */
+#define WIRE_CONNECT_MS 10000u
+#define WIRE_LINGER_MS 2000u
+
 struct wire_conn;
 
 struct wire_handlers {
     /* The message and all it borrows die on return. */
+    /* A REFUSE is not handed over: it ends the connection, see on_close. */
     void (*on_message)(struct wire_conn *conn, const struct proto_message *message);
     /* After all messages of one read have been handed over (NULL: not needed). */
     void (*on_batch_end)(struct wire_conn *conn);
-    /* Once, last. status 0: closed in order by either side; else a negative code (UV_ECONNRESET, ERR_*, ...). `text` says
-     * why in words (a REFUSE's text, say), never NULL. Also called when a connect fails. */
+    /* Once, last. status 0: closed in order by either side; UV_ECONNABORTED: either side sent REFUSE (wire_conn_refusal
+     * has its code); else the code of what went wrong (UV_ECONNRESET, ERR_RANGE for a field in a malformed frame,
+     * ERR_TOO_BIG for a peer that does not read, ...). `text` says why in words (a REFUSE's text, say), never NULL.
+     * Also called when a connect fails. */
     void (*on_close)(struct wire_conn *conn, int status, const char *text);
 };
 
@@ -55,6 +62,9 @@ size_t wire_conn_queued(const struct wire_conn *conn);
 void wire_conn_refuse(struct wire_conn *conn, enum proto_refusal reason, const char *text);
 /* Lets what is queued leave, then closes. NULL-safe, may be called twice. */
 void wire_conn_close(struct wire_conn *conn);
+
+/* The reason in the REFUSE that was sent or received; PROTO_REFUSE_NONE when there was none. Good inside on_close too. */
+enum proto_refusal wire_conn_refusal(const struct wire_conn *conn);
 
 /* "127.0.0.1:4711" of the peer. */
 void wire_conn_peer(const struct wire_conn *conn, char ret_text[static 64]);

@@ -1,0 +1,163 @@
+/* Bytes out: a turn's messages gather in `queue` and leave in one write. The socket is tried first; only what
+ * it does not take is handed to libuv, and while that is on its way the next turns gather again. */
+#include "proto/wire/conn_io_internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "proto/wire/link_internal.h"
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct wire_conn *conn = request->data;
+    conn->is_writing = false;
+    buf_clear(&conn->writing);
+    conn_release_large(&conn->writing);
+    if (conn->state == CONN_CLOSED)
+        return;
+    if (status != 0)
+        conn_break(conn, status, uv_strerror(status));
+    else
+        conn_write_queue(conn);
+}
+
+/* What the socket did not take waits in `writing`, which libuv borrows. */
+static int write_rest(struct wire_conn *conn)
+{
+    assert(!conn->is_writing && conn->writing.size == 0);
+    struct buf empty = conn->writing;
+    conn->writing = conn->queue;
+    conn->queue = empty;
+    uv_buf_t buf = uv_buf_init((char *) conn->writing.data, (unsigned) conn->writing.size);
+    int rc = uv_write(&conn->write, (uv_stream_t *) &conn->tcp, &buf, 1, on_written);
+    conn->is_writing = rc == 0;
+    return rc;
+}
+
+static int write_now(struct wire_conn *conn)
+{
+    uv_buf_t buf = uv_buf_init((char *) conn->queue.data, (unsigned) conn->queue.size);
+    int written = uv_try_write((uv_stream_t *) &conn->tcp, &buf, 1);
+    if (written < 0 && written != UV_EAGAIN)
+        return written;
+    conn->counters.writes++;
+    conn->counters.bytes_out += conn->queue.size; /* the rest is on its way or the connection is lost */
+    if (written > 0)
+        buf_consume(&conn->queue, (size_t) written);
+    if (conn->queue.size > 0)
+        return write_rest(conn);
+    conn_release_large(&conn->queue);
+    return 0;
+}
+
+static void on_shutdown(uv_shutdown_t *request, int status)
+{
+    struct wire_conn *conn = request->data;
+    if (status != 0 && conn->state != CONN_CLOSED)
+        conn_break(conn, status, uv_strerror(status));
+}
+
+/* Everything has left: say so, and close when the peer has said so too. */
+static void drain_on(struct wire_conn *conn)
+{
+    if (conn->has_heard_fin) {
+        conn_break(conn, 0, "closed");
+        return;
+    }
+    if (conn->has_said_fin)
+        return;
+    conn->has_said_fin = true;
+    int rc = uv_shutdown(&conn->shutdown, (uv_stream_t *) &conn->tcp, on_shutdown);
+    if (rc != 0)
+        conn_break(conn, rc, uv_strerror(rc));
+}
+
+void conn_write_queue(struct wire_conn *conn)
+{
+    if (!conn->is_connected || conn->is_writing || conn->state == CONN_CLOSED)
+        return;
+    int rc = conn->queue.size > 0 ? write_now(conn) : 0;
+    if (rc != 0)
+        conn_break(conn, rc, uv_strerror(rc));
+    else if (conn->state == CONN_DRAINING && !conn->is_writing)
+        drain_on(conn);
+}
+
+void conn_flush_all(struct wire_loop *loop)
+{
+    while (!link_is_alone(&loop->unsent))
+        wire_conn_flush(LINK_OWNER(loop->unsent.next, struct wire_conn, in_unsent));
+}
+
+void wire_conn_flush(struct wire_conn *conn)
+{
+    link_remove(&conn->in_unsent);
+    conn_write_queue(conn);
+}
+
+size_t wire_conn_queued(const struct wire_conn *conn)
+{
+    return conn->queue.size + (conn->is_writing ? conn->tcp.write_queue_size : 0);
+}
+
+static bool is_sending(const struct wire_conn *conn)
+{
+    return conn->state == CONN_CONNECTING || conn->state == CONN_OPEN;
+}
+
+/* Bytes were queued: they leave with this turn, unless the peer has stopped reading for too long. */
+static int after_queueing(struct wire_conn *conn)
+{
+    conn->counters.messages_out++;
+    if (link_is_alone(&conn->in_unsent))
+        link_append(&conn->loop->unsent, &conn->in_unsent);
+    if (wire_conn_queued(conn) <= WIRE_QUEUE_MAX)
+        return 0;
+    wire_conn_flush(conn);
+    size_t queued = wire_conn_queued(conn);
+    if (queued <= WIRE_QUEUE_MAX)
+        return 0;
+    char text[96];
+    (void) snprintf(text, sizeof text, "the peer does not read: %zu bytes wait for it", queued); /* fits */
+    conn_break(conn, ERR_TOO_BIG, text);
+    return ERR_TOO_BIG;
+}
+
+int wire_conn_send(struct wire_conn *conn, const struct proto_message *message)
+{
+    if (!is_sending(conn))
+        return ERR_LOST;
+    int rc = proto_encode(message, &conn->queue, NULL);
+    assert(rc == 0 || rc == -ENOMEM); /* a message that violates the schema is our own bug */
+    return rc != 0 ? rc : after_queueing(conn);
+}
+
+int wire_conn_send_frame(struct wire_conn *conn, const void *frame, size_t size)
+{
+    if (!is_sending(conn))
+        return ERR_LOST;
+    int rc = buf_push(&conn->queue, frame, size);
+    return rc != 0 ? rc : after_queueing(conn);
+}
+
+void conn_refuse(struct wire_conn *conn, enum proto_refusal reason, int status, const char *text)
+{
+    if (!is_sending(conn))
+        return;
+    conn->refusal = reason;
+    if (text == NULL || text[0] == '\0')
+        text = proto_refusal_text(reason);
+    size_t size = strlen(text);
+    struct proto_message message = {.id = PROTO_REFUSE};
+    message.refuse.reason = (uint64_t) reason;
+    message.refuse.text = (struct proto_text){text, size < 255 ? size : 255};
+    if (proto_encode(&message, &conn->queue, NULL) != 0) { /* not UTF-8, or cut within a character */
+        message.refuse.text = (struct proto_text){NULL, 0};
+        (void) proto_encode(&message, &conn->queue,
+                            NULL); /* out of memory: the peer sees the end of the stream */
+    }
+    conn->counters.messages_out++;
+    conn_drain(conn, status, text);
+}
