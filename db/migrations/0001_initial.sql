@@ -162,17 +162,24 @@ WITH candidate AS (
     WHERE r.kind = 'test' AND r.status = 'finished' AND s.tasks > 0
 ), newest AS (
     SELECT * FROM candidate WHERE age = 1
+), placed AS ( -- the done tasks of those runs from fast to slow
+    SELECT t.run_id, t.latency_s,
+           row_number() OVER (PARTITION BY t.run_id ORDER BY t.latency_s) AS place,
+           count(*) OVER (PARTITION BY t.run_id) AS done
+    FROM newest AS m CROSS JOIN task AS t ON t.run_id = m.run_id -- CROSS: look up these runs, do not scan all tasks
+    WHERE t.status = 'done'
+), percentile AS (
+    SELECT run_id, min(latency_s) AS latency_s FROM placed WHERE 100 * place >= 95 * done GROUP BY run_id
 )
 SELECT n.policy, n.mean_cost, n.mean_latency_s,
-       coalesce((SELECT t.latency_s FROM task AS t WHERE t.run_id = n.run_id AND t.status = 'done' ORDER BY t.latency_s
-                 LIMIT 1 OFFSET (SELECT (95 * count(*) + 99) / 100 - 1 FROM task AS u
-                                 WHERE u.run_id = n.run_id AND u.status = 'done')),
+       coalesce(p.latency_s,
                 (SELECT max(e.p95_latency_s) FROM episode AS e WHERE e.run_id = n.run_id AND n.episodes = 1))
            AS p95_latency_s,
        n.mean_energy_j, n.deadline_miss_share,
        100.0 * (n.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
        n.tasks, n.scenario, n.parent_run_id, n.seed, n.run_id, n.checkpoint_episode
 FROM newest AS n
+LEFT JOIN percentile AS p ON p.run_id = n.run_id
 LEFT JOIN newest AS o ON o.policy = 'optimum' AND o.parent_run_id IS n.parent_run_id AND o.seed = n.seed
     AND o.phase = n.phase AND o.scenario_text = n.scenario_text AND o.episodes = n.episodes AND o.slots = n.slots
 ORDER BY n.scenario, n.parent_run_id, n.seed, n.mean_cost, n.policy;
@@ -187,22 +194,22 @@ ORDER BY h.run_id, h.split;
 -- What each server had to do; servers that nobody chose have 0 tasks. busy_s adds the tasks' compute times; as tasks
 -- share a server, it can exceed the time that passed.
 CREATE VIEW server_load AS
-SELECT run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = l.run_id) AS policy, server,
-       sum(chosen) AS tasks,
-       sum(lost) AS lost,
-       avg(bandwidth_share) AS mean_bandwidth_share,
-       avg(compute_share) AS mean_compute_share,
-       avg(queue_s) AS mean_queue_s,
-       avg(edge_s) AS mean_edge_s,
-       total(edge_s) AS busy_s,
-       total(server_j) AS energy_j,
-       total(payload_bytes) AS payload_bytes
-FROM (
-    SELECT run_id, server, 1 AS chosen, status <> 'done' AS lost, bandwidth_share, compute_share, queue_s, edge_s,
-           server_j, payload_bytes
-    FROM task WHERE server IS NOT NULL
-    UNION ALL
-    SELECT run_id, number, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL FROM node WHERE role = 'server'
-) AS l
-GROUP BY run_id, server
-ORDER BY run_id, server;
+SELECT t.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = t.run_id) AS policy, t.server,
+       count(*) AS tasks,
+       sum(t.status <> 'done') AS lost,
+       avg(t.bandwidth_share) AS mean_bandwidth_share,
+       avg(t.compute_share) AS mean_compute_share,
+       avg(t.queue_s) AS mean_queue_s,
+       avg(t.edge_s) AS mean_edge_s,
+       total(t.edge_s) AS busy_s,
+       total(t.server_j) AS energy_j,
+       total(t.payload_bytes) AS payload_bytes
+FROM task AS t
+WHERE t.server IS NOT NULL
+GROUP BY t.run_id, t.server
+UNION ALL
+SELECT n.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = n.run_id), n.number,
+       0, 0, NULL, NULL, NULL, NULL, 0.0, 0.0, 0.0
+FROM node AS n
+WHERE n.role = 'server' AND NOT EXISTS (SELECT 1 FROM task AS t WHERE t.run_id = n.run_id AND t.server = n.number)
+ORDER BY 1, 3;
