@@ -1,0 +1,415 @@
+#include "core/model/scenario.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "core/base/err.h"
+
+static const char *scenario_folder; /* deploy/scenarios, from the command line */
+
+static int read_text(const char *text, struct scenario *ret, struct diag *diag)
+{
+    scenario_defaults(ret);
+    *diag = (struct diag){{0}};
+    return scenario_read(ret, text, strlen(text), "x.yaml", diag);
+}
+
+static void assert_refused(const char *text, int code, const char *message)
+{
+    struct scenario scenario;
+    struct scenario defaults;
+    struct diag diag;
+    int rc = read_text(text, &scenario, &diag);
+    assert_string_equal(diag.text, message);
+    assert_int_equal(rc, code);
+    scenario_defaults(&defaults);
+    assert_memory_equal(&scenario, &defaults, sizeof scenario);
+}
+
+static void keys_are_read_over_what_was_there(void **state)
+{
+    (void) state;
+    struct scenario scenario;
+    struct diag diag;
+    assert_int_equal(
+        read_text("run:\n  name: mine\n  slots: 7\nradio:\n  bandwidth_mhz: 2.5e1\n  fading: none\n"
+                  "mobility:\nservers: {sharing: proportional}\n",
+                  &scenario, &diag),
+        0);
+    assert_string_equal(scenario.run.name, "mine");
+    assert_int_equal(scenario.run.slots, 7);
+    assert_int_equal(scenario.run.episodes, 20);
+    assert_same(scenario.radio.bandwidth_mhz, 25.0);
+    assert_int_equal(scenario.radio.fading, FADING_NONE);
+    assert_int_equal(scenario.servers.sharing, COMPUTE_PROPORTIONAL);
+}
+
+static void the_canonical_text_reads_back_bit_for_bit(void **state)
+{
+    (void) state;
+    struct scenario scenario;
+    struct scenario again;
+    struct diag diag = {{0}};
+    scenario_defaults(&scenario);
+    scenario.radio.bandwidth_mhz = 1.0 / 3.0;
+    scenario.radio.noise_dbm_hz = -0.0;
+    scenario.objective.latency_weight = 5e-324;
+    scenario.ddpg.discount = 0.1 + 0.2;
+    scenario.run.seed = 9223372036854775807;
+    scenario.run.record = RECORD_EPISODES;
+    (void) strcpy(scenario.run.name, "a \"quoted\" \\ name: # \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 ");
+    (void) strcpy(scenario.task.requests_csv, "~");
+    struct buf text = {0};
+    assert_int_equal(scenario_print(&scenario, &text), 0);
+    assert_true(text.size < SCENARIO_TEXT_MAX);
+    scenario_defaults(&again);
+    if (scenario_read(&again, (const char *) text.data, text.size, "again", &diag) != 0)
+        fail_msg("%s", diag.text);
+    assert_memory_equal(&scenario, &again, sizeof scenario);
+    struct buf second = {0};
+    assert_int_equal(scenario_print(&again, &second), 0);
+    assert_int_equal(text.size, second.size);
+    assert_memory_equal(text.data, second.data, text.size);
+    buf_finish(&text);
+    buf_finish(&second);
+}
+
+static void the_longest_scenario_fits_into_its_limit(void **state)
+{
+    (void) state;
+    struct scenario scenario;
+    scenario_defaults(&scenario);
+    memset(scenario.devices.positions_csv, '"', sizeof scenario.devices.positions_csv - 1);
+    memset(scenario.servers.positions_csv, '\\', sizeof scenario.servers.positions_csv - 1);
+    memset(scenario.task.requests_csv, '"', sizeof scenario.task.requests_csv - 1);
+    struct buf text = {0};
+    assert_int_equal(scenario_print(&scenario, &text), 0);
+    assert_true(text.size < SCENARIO_TEXT_MAX / 4);
+    buf_finish(&text);
+}
+
+static void unknown_names_are_refused_with_the_nearest_known_one(void **state)
+{
+    (void) state;
+    assert_refused("radio:\n  bandwith_mhz: 3\n", ERR_UNKNOWN,
+                   "x.yaml:2: radio.bandwith_mhz: unknown key, the nearest is 'bandwidth_mhz'");
+    assert_refused("# radio\nraido:\n  bandwidth_mhz: 3\n", ERR_UNKNOWN,
+                   "x.yaml:2: raido: unknown section, the nearest is 'radio'");
+    assert_refused("\"run\\n\": 1\n", ERR_UNKNOWN, "x.yaml:1: run?: unknown section, the nearest is 'run'");
+}
+
+static void keys_and_sections_given_twice_are_refused(void **state)
+{
+    (void) state;
+    assert_refused("run:\n  slots: 5\n  episodes: 1\n  slots: 5\n", ERR_DUPLICATE,
+                   "x.yaml:4: run.slots: given twice");
+    assert_refused("run:\n  slots: 5\n\nrun:\n  episodes: 6\n", ERR_DUPLICATE,
+                   "x.yaml:4: run: section given twice");
+}
+
+static void values_out_of_range_are_refused_with_range_and_unit(void **state)
+{
+    (void) state;
+    assert_refused("run:\n  slots: 5\n\nradio:\n  bandwidth_mhz: 0\n", ERR_RANGE,
+                   "x.yaml:5: radio.bandwidth_mhz: 0 is out of range, allowed 1e-06 to 1e+06 MHz");
+    assert_refused("radio:\n  bandwidth_mhz: 1e999\n", ERR_RANGE,
+                   "x.yaml:2: radio.bandwidth_mhz: 1e999 is out of range, allowed 1e-06 to 1e+06 MHz");
+    assert_refused("devices:\n  count: 0\n", ERR_RANGE,
+                   "x.yaml:2: devices.count: 0 is out of range, allowed 1 to 100000 devices");
+    assert_refused("devices:\n  count: -3\n", ERR_RANGE,
+                   "x.yaml:2: devices.count: -3 is out of range, allowed 1 to 100000 devices");
+    assert_refused(
+        "run:\n  seed: 18446744073709551616\n", ERR_RANGE,
+        "x.yaml:2: run.seed: 18446744073709551616 is out of range, allowed 0 to 9223372036854775807");
+    assert_refused("objective:\n  latency_weight: 1.5\n", ERR_RANGE,
+                   "x.yaml:2: objective.latency_weight: 1.5 is out of range, allowed 0 to 1");
+}
+
+static void malformed_numbers_are_refused(void **state)
+{
+    (void) state;
+    static const char *const malformed[] = {"1.2abc", "nan",   ".inf", "010", "+1",
+                                            "0x10",   "1_000", "1,5",  "yes"};
+    for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
+        char text[64];
+        char message[160];
+        (void) snprintf(text, sizeof text, "run:\n  slots: %s\n", malformed[i]);
+        (void) snprintf(message, sizeof message,
+                        "x.yaml:2: run.slots: '%s' is not a whole number, allowed 1 to 1000000 slots",
+                        malformed[i]);
+        assert_refused(text, ERR_SYNTAX, message);
+        (void) snprintf(text, sizeof text, "run:\n  slot_s: %s\n", malformed[i]);
+        (void) snprintf(message, sizeof message,
+                        "x.yaml:2: run.slot_s: '%s' is not a number, allowed 0.001 to 3600 s", malformed[i]);
+        assert_refused(text, ERR_SYNTAX, message);
+    }
+    assert_refused("run:\n  slots: 1.5\n", ERR_SYNTAX,
+                   "x.yaml:2: run.slots: '1.5' is not a whole number, allowed 1 to 1000000 slots");
+    assert_refused("run:\n  slots: '5'\n", ERR_TYPE,
+                   "x.yaml:2: run.slots: '5' is quoted text, write it without quotes");
+    assert_refused("run:\n  slots:\n", ERR_SYNTAX, "x.yaml:2: run.slots: has no value");
+}
+
+static void unknown_words_are_refused_with_the_known_ones(void **state)
+{
+    (void) state;
+    assert_refused("radio:\n  sharing: fair\n", ERR_UNKNOWN,
+                   "x.yaml:2: radio.sharing: 'fair' is not known, allowed equal, proportional or shared");
+    assert_refused("run:\n  record: Tasks\n", ERR_UNKNOWN,
+                   "x.yaml:2: run.record: 'Tasks' is not known, allowed tasks or episodes");
+}
+
+static void texts_are_bounded_and_clean(void **state)
+{
+    (void) state;
+    assert_refused("run:\n  policy: abcdefghijklmnopqrstuvwxyz0123456\n", ERR_TOO_BIG,
+                   "x.yaml:2: run.policy: 33 bytes are too long, allowed at most 32");
+    assert_refused("run:\n  name: \"a\\nb\"\n", ERR_SYNTAX,
+                   "x.yaml:2: run.name: byte 2 is a control character or not UTF-8");
+    assert_refused("run:\n  name: \"a\\0b\"\n", ERR_TYPE,
+                   "x.yaml:2: run.name: expected one value, not a list, a section or a zero byte");
+    struct scenario scenario;
+    struct diag diag;
+    assert_int_equal(read_text("run:\n  policy: abcdefghijklmnopqrstuvwxyz012345\n", &scenario, &diag), 0);
+    static const char *const dirty[] = {"\x80",         "\xc0\xaf",         "\xe2\x82",
+                                        "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x80\xa8",
+                                        "\xc2\x85",     "\xf0\x80\x80\x80"};
+    for (size_t i = 0; i < sizeof dirty / sizeof *dirty; i++) {
+        char assignment[32];
+        (void) snprintf(assignment, sizeof assignment, "run.name=%s", dirty[i]);
+        assert_int_equal(scenario_set(&scenario, assignment, NULL), ERR_SYNTAX);
+    }
+}
+
+static void what_is_no_scenario_is_refused(void **state)
+{
+    (void) state;
+    static const char empty[] =
+        "x.yaml: is empty: expected sections such as `radio:` with `key: value` lines";
+    assert_refused("", ERR_SYNTAX, empty);
+    assert_refused("\n# only words\n", ERR_SYNTAX, empty);
+    assert_refused("---\n", ERR_SYNTAX, empty);
+    assert_refused("hello\n", ERR_TYPE,
+                   "x.yaml:1: expected sections such as `radio:` with `key: value` lines");
+    assert_refused("- a\n", ERR_TYPE, "x.yaml:1: expected sections such as `radio:` with `key: value` lines");
+    assert_refused("run: 5\n", ERR_TYPE, "x.yaml:1: run: expected a section of `key: value` lines");
+    assert_refused("run:\n  slots: [1, 2]\n", ERR_TYPE,
+                   "x.yaml:2: run.slots: expected one value, not a list, a section or a zero byte");
+    assert_refused("run:\n  ? [slots]\n  : 1\n", ERR_TYPE, "x.yaml:2: run: expected a key");
+    assert_refused("? [run]\n: 1\n", ERR_TYPE, "x.yaml:1: expected a section's name");
+    assert_refused("run:\n  slots: 5\n---\nrun:\n  slots: 6\n", ERR_SYNTAX,
+                   "x.yaml:3: a second document starts here, one is allowed");
+    assert_refused("run:\n\tslots: 5\n", ERR_SYNTAX,
+                   "x.yaml:2: not valid YAML: found character that cannot start any token");
+    assert_refused("run:\n  name: \xff\n", ERR_SYNTAX, "x.yaml: byte 14: invalid leading UTF-8 octet");
+}
+
+static void anchors_aliases_and_tags_are_refused(void **state)
+{
+    (void) state;
+    static const char anchors[] = "anchors and aliases are not allowed, write the value out";
+    char message[128];
+    (void) snprintf(message, sizeof message, "x.yaml:2: %s", anchors);
+    assert_refused("run:\n  slots: &a 5\n", ERR_SYNTAX, message);
+    assert_refused("run:\n  slots: *a\n", ERR_SYNTAX, message);
+    (void) snprintf(message, sizeof message, "x.yaml:1: %s", anchors);
+    assert_refused("&r run:\n  slots: 5\n", ERR_SYNTAX, message);
+    assert_refused("run:\n  slots: !!int 5\n", ERR_SYNTAX,
+                   "x.yaml:2: tags are not allowed, write the plain value");
+}
+
+static void a_text_above_the_limit_is_not_even_parsed(void **state)
+{
+    (void) state;
+    char *text = malloc(SCENARIO_TEXT_MAX + 2);
+    assert_non_null(text);
+    memset(text, '[', SCENARIO_TEXT_MAX + 1);
+    struct scenario scenario;
+    struct diag diag = {{0}};
+    scenario_defaults(&scenario);
+    assert_int_equal(scenario_read(&scenario, text, SCENARIO_TEXT_MAX + 1, "x.yaml", &diag), ERR_TOO_BIG);
+    assert_string_equal(diag.text, "x.yaml: larger than the limit of 65536 bytes");
+    assert_true(scenario_read(&scenario, text, SCENARIO_TEXT_MAX, "x.yaml", NULL) != 0);
+    free(text);
+}
+
+static void what_must_hold_between_keys_is_checked(void **state)
+{
+    (void) state;
+    assert_refused("devices:\n  tflops_min: 2\n", ERR_RANGE,
+                   "x.yaml: devices.tflops_min: 2 is above devices.tflops_max, 1.5 TFLOP/s");
+    assert_refused("servers:\n  tflops_max: 4\n", ERR_RANGE,
+                   "x.yaml: servers.tflops_min: 5 is above servers.tflops_max, 4 TFLOP/s");
+    assert_refused("mobility:\n  speed_min: 6\n", ERR_RANGE,
+                   "x.yaml: mobility.speed_mean: 5 is not between mobility.speed_min, 6, and "
+                   "mobility.speed_max, 20 m/s");
+    assert_refused(
+        "mobility:\n  speed_max: 4\n", ERR_RANGE,
+        "x.yaml: mobility.speed_mean: 5 is not between mobility.speed_min, 0, and mobility.speed_max, 4 m/s");
+    assert_refused("model:\n  min_split: 33\n", ERR_RANGE,
+                   "x.yaml: model.min_split: 33 is above the 32 layers of llama-2-7b");
+    assert_refused("model:\n  llm: gpt2\n", ERR_RANGE,
+                   "x.yaml: fixed.split: 16 is above the 12 layers of gpt2");
+    assert_refused("model:\n  llm: gpt-5\n", ERR_UNKNOWN,
+                   "x.yaml: model.llm: 'gpt-5' is not known, allowed llama-2-7b, llama-2-13b, mistral-7b, "
+                   "tinyllama-1.1b, gpt2, gpt2-medium, gpt2-large, gpt2-xl");
+    assert_refused("ddpg:\n  buffer: 63\n", ERR_RANGE,
+                   "x.yaml: ddpg.batch: 64 is above ddpg.buffer, 63 transitions");
+    assert_refused("objective:\n  deadline_s: 1e-5\n", ERR_RANGE,
+                   "x.yaml: objective.deadline_s: 1e-05 is too short, allowed 0 (none) or at least 0.001 s");
+    assert_refused("servers:\n  coverage_m: 5\n", ERR_RANGE,
+                   "x.yaml: servers.coverage_m: 5 is below radio.min_distance_m, 10 m");
+    assert_refused(
+        "radio:\n  path_loss_db: 10\n", ERR_RANGE,
+        "x.yaml: radio.path_loss_db: 10 gives a path loss of -65.2 dB at radio.min_distance_m, 10 m: "
+        "a channel cannot amplify");
+    assert_refused(
+        "devices:\n  memory_gb: 1\nmodel:\n  min_split: 3\n", ERR_RANGE,
+        "x.yaml: devices.memory_gb: 1 holds 2 layers of llama-2-7b, fewer than model.min_split, 3");
+}
+
+static void the_real_clock_is_named_as_not_yet_supported(void **state)
+{
+    (void) state;
+    assert_refused("run:\n  clock: real\n", ERR_UNSUPPORTED,
+                   "x.yaml: run.clock: 'real' is not yet supported: real time comes later, use 'virtual'");
+}
+
+static void one_assignment_sets_one_key(void **state)
+{
+    (void) state;
+    struct scenario scenario;
+    scenario_defaults(&scenario);
+    assert_int_equal(scenario_set(&scenario, "devices.count=25", NULL), 0);
+    assert_int_equal(scenario.devices.count, 25);
+    assert_int_equal(scenario_set(&scenario, "task.requests_csv=a=b.csv", NULL), 0);
+    assert_string_equal(scenario.task.requests_csv, "a=b.csv");
+    assert_int_equal(scenario_set(&scenario, "task.requests_csv=", NULL), 0);
+    assert_string_equal(scenario.task.requests_csv, "");
+    static const struct {
+        const char *assignment;
+        int code;
+        const char *message;
+    } bad[] = {
+        {"devices.count", ERR_SYNTAX, "'devices.count': expected section.key=value"},
+        {"count=3", ERR_SYNTAX, "'count=3': expected section.key=value"},
+        {"device.count=3", ERR_UNKNOWN, "device: unknown section, the nearest is 'devices'"},
+        {"devices.cuont=3", ERR_UNKNOWN, "devices.cuont: unknown key, the nearest is 'count'"},
+        {"devices.count=3x", ERR_SYNTAX,
+         "devices.count: '3x' is not a whole number, allowed 1 to 100000 devices"},
+        {"devices.count=", ERR_SYNTAX,
+         "devices.count: '' is not a whole number, allowed 1 to 100000 devices"},
+        {"mobility.kind=walk", ERR_UNKNOWN,
+         "mobility.kind: 'walk' is not known, allowed gauss-markov, random-waypoint or still"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct diag diag = {{0}};
+        assert_int_equal(scenario_set(&scenario, bad[i].assignment, &diag), bad[i].code);
+        assert_string_equal(diag.text, bad[i].message);
+    }
+    assert_int_equal(scenario.devices.count, 25);
+}
+
+static void every_key_explains_itself_and_its_default_is_accepted(void **state)
+{
+    (void) state;
+    struct scenario scenario;
+    scenario_defaults(&scenario);
+    for (size_t i = 0; i < scenario_key_count(); i++) {
+        struct scenario_key key;
+        char range[128];
+        char value[64];
+        char assignment[200];
+        scenario_key_at(i, &key, range, value);
+        assert_true(strlen(key.meaning) > 5 && strlen(key.source) > 0 && strlen(key.range) > 5);
+        size_t size = strlen(key.default_text);
+        bool text = key.kind == SCENARIO_TEXT;
+        (void) snprintf(assignment, sizeof assignment, "%s.%s=%.*s", key.section, key.key,
+                        (int) (size - (text ? 2 : 0)), key.default_text + (text ? 1 : 0));
+        assert_int_equal(scenario_set(&scenario, assignment, NULL), 0);
+    }
+    struct scenario defaults;
+    scenario_defaults(&defaults);
+    assert_memory_equal(&scenario, &defaults, sizeof scenario);
+}
+
+static void load_shipped(const char *name, struct scenario *ret)
+{
+    char path[512];
+    struct diag diag = {{0}};
+    (void) snprintf(path, sizeof path, "%s/%s.yaml", scenario_folder, name);
+    scenario_defaults(ret);
+    if (scenario_load(ret, path, &diag) != 0)
+        fail_msg("%s", diag.text);
+}
+
+static void the_shipped_dapo_is_the_default_scenario(void **state)
+{
+    (void) state;
+    struct scenario shipped;
+    struct scenario defaults;
+    load_shipped("dapo", &shipped);
+    scenario_defaults(&defaults);
+    assert_memory_equal(&shipped, &defaults, sizeof shipped);
+}
+
+static void the_shipped_scenarios_differ_from_dapo_as_they_say(void **state)
+{
+    (void) state;
+    struct scenario shipped;
+    load_shipped("dapo-literal", &shipped);
+    assert_string_equal(shipped.run.name, "dapo-literal");
+    assert_same(shipped.objective.deadline_s, 0.0);
+    load_shipped("dapo-paper", &shipped);
+    assert_int_equal(shipped.run.episodes, 200);
+    assert_int_equal(shipped.run.slots, 1000);
+    assert_int_equal(shipped.run.checkpoint_every, 5);
+    load_shipped("dapo-quick", &shipped);
+    assert_string_equal(shipped.run.name, "dapo-quick");
+    assert_true(shipped.run.episodes * shipped.run.slots <= 10000);
+    load_shipped("melbourne", &shipped);
+    assert_true(shipped.task.requests_csv[0] != '\0' && shipped.servers.positions_csv[0] != '\0' &&
+                shipped.devices.positions_csv[0] != '\0');
+}
+
+static void a_missing_file_is_named(void **state)
+{
+    (void) state;
+    struct scenario scenario;
+    struct diag diag = {{0}};
+    scenario_defaults(&scenario);
+    assert_int_equal(scenario_load(&scenario, "/nonexistent/a.yaml", &diag), -ENOENT);
+    assert_string_equal(diag.text, "/nonexistent/a.yaml: No such file or directory");
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_are_read_over_what_was_there),
+        cmocka_unit_test(the_canonical_text_reads_back_bit_for_bit),
+        cmocka_unit_test(the_longest_scenario_fits_into_its_limit),
+        cmocka_unit_test(unknown_names_are_refused_with_the_nearest_known_one),
+        cmocka_unit_test(keys_and_sections_given_twice_are_refused),
+        cmocka_unit_test(values_out_of_range_are_refused_with_range_and_unit),
+        cmocka_unit_test(malformed_numbers_are_refused),
+        cmocka_unit_test(unknown_words_are_refused_with_the_known_ones),
+        cmocka_unit_test(texts_are_bounded_and_clean),
+        cmocka_unit_test(what_is_no_scenario_is_refused),
+        cmocka_unit_test(anchors_aliases_and_tags_are_refused),
+        cmocka_unit_test(a_text_above_the_limit_is_not_even_parsed),
+        cmocka_unit_test(what_must_hold_between_keys_is_checked),
+        cmocka_unit_test(the_real_clock_is_named_as_not_yet_supported),
+        cmocka_unit_test(one_assignment_sets_one_key),
+        cmocka_unit_test(every_key_explains_itself_and_its_default_is_accepted),
+        cmocka_unit_test(the_shipped_dapo_is_the_default_scenario),
+        cmocka_unit_test(the_shipped_scenarios_differ_from_dapo_as_they_say),
+        cmocka_unit_test(a_missing_file_is_named),
+    };
+    if (argc != 2)
+        return 2;
+    scenario_folder = argv[1];
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
