@@ -334,3 +334,35 @@ int store_read_learner(struct store *store, int64_t run_id, struct db_checkpoint
         ret_checkpoint->learner = learner->data != NULL ? learner->data + at : NULL;
     return rc;
 }
+
+/* The status as one of our own literals, which outlives the statement's row. */
+static const char *lasting_status(const char *status)
+{
+    static const char *const known[] = {"done", "device_lost", "server_lost"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(status, known[i]) == 0)
+            return known[i];
+    return "done"; /* the table's CHECK admits no other */
+}
+
+void store_tasks_open(struct store *store, int64_t run_id)
+{
+    struct binder binder = binder_start(store, SELECT_TASKS);
+    store_reset(&binder);
+    binder_integer(&binder, run_id);
+}
+
+int store_tasks_next(struct store *store, struct db_task *ret_task, struct diag *diag)
+{
+    struct binder binder = {.statement = store->statement[SELECT_TASKS], .code = SQLITE_OK};
+    struct reader reader;
+    int rc = next_row(store, &binder, &reader, diag);
+    if (rc == 1) {
+        read_task(&reader, ret_task);
+        ret_task->status = ret_task->status != NULL ? lasting_status(ret_task->status) : "done";
+    } else {
+        store_reset(&binder);
+    }
+    int check = rc == 1 ? check_reader(store, &reader, diag) : 0;
+    return check != 0 ? check : rc;
+}
