@@ -1,0 +1,83 @@
+#include "core/rl/noise.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/base/err.h"
+#include "core/base/rng.h"
+
+static bool config_is_valid(const struct noise_config *config)
+{
+    return config->sigma >= 0.0 && isfinite(config->sigma) && config->decay > 0.0 && config->decay <= 1.0 &&
+           config->theta >= 0.0 && config->theta <= 1.0;
+}
+
+int noise_init(struct noise *ret_noise, const struct noise_config *config, size_t size)
+{
+    if (size < 1 || !config_is_valid(config))
+        return ERR_RANGE;
+    double *level = calloc(size, sizeof(*level));
+    if (level == NULL)
+        return -ENOMEM;
+    *ret_noise = (struct noise){.config = *config, .scale = config->sigma, .level = level, .size = size};
+    return 0;
+}
+
+void noise_finish(struct noise *noise)
+{
+    free(noise->level);
+    noise->level = NULL;
+}
+
+static struct rng_at draws_of_step(const struct noise *noise)
+{
+    return (struct rng_at){
+        .seed = noise->config.seed,
+        .phase = RNG_TRAIN,
+        .stream = RNG_EXPLORATION,
+        .episode = (uint32_t) (noise->step >> 32),
+        .slot = (uint32_t) noise->step,
+    };
+}
+
+static float clip(double value)
+{
+    return (float) (value < -1.0 ? -1.0 : value > 1.0 ? 1.0 : value);
+}
+
+/* dx = -theta x + sigma N(0, 1), time step 1 (Uhlenbeck and Ornstein 1930, as discretised in arXiv
+ * 1509.02971). */
+static double next_level(const struct noise *noise, double level, double normal)
+{
+    double innovation = noise->scale * normal;
+    return noise->config.ornstein_uhlenbeck ? level - noise->config.theta * level + innovation : innovation;
+}
+
+void noise_add(struct noise *noise, float *action)
+{
+    struct rng_at at = draws_of_step(noise);
+    for (size_t i = 0; i < noise->size; i += 4) {
+        struct rng_block block = rng_block(&at, (uint32_t) (i / 4));
+        double normal[4];
+        rng_normal_pair(block.v[0], block.v[1], normal);
+        rng_normal_pair(block.v[2], block.v[3], normal + 2);
+        for (size_t j = 0; j < 4 && i + j < noise->size; j++) {
+            noise->level[i + j] = next_level(noise, noise->level[i + j], normal[j]);
+            action[i + j] = clip((double) action[i + j] + noise->level[i + j]);
+        }
+    }
+    noise->scale *= noise->config.decay;
+    noise->step++;
+}
+
+void noise_uniform(struct noise *noise, float *action)
+{
+    struct rng_at at = draws_of_step(noise);
+    for (size_t i = 0; i < noise->size; i += 4) {
+        struct rng_block block = rng_block(&at, (uint32_t) (i / 4));
+        for (size_t j = 0; j < 4 && i + j < noise->size; j++)
+            action[i + j] = clip(2.0 * rng_u01(block.v[j]) - 1.0);
+    }
+    noise->step++;
+}
