@@ -16,11 +16,12 @@
 #include "core/model/scenario.h"
 #include "core/model/world.h"
 
-#define assert_near(value, expected, tolerance) check_near(value, expected, tolerance, #value, __FILE__, __LINE__)
+#define assert_near(value, expected, tolerance)                                                              \
+    check_near(value, expected, tolerance, #value, __FILE__, __LINE__)
 #define assert_same(value, expected) check_near(value, expected, 0.0, #value, __FILE__, __LINE__)
 
-static inline void check_near(double value, double expected, double tolerance, const char *what, const char *file,
-                              int line)
+static inline void check_near(double value, double expected, double tolerance, const char *what,
+                              const char *file, int line)
 {
     if (fabs(value - expected) <= tolerance)
         return;

@@ -1,0 +1,228 @@
+#include "core/model/cost.h"
+
+#include "check.h"
+#include "core/model/llm.h"
+#include "core/model/radio.h"
+
+/* A device of 1 TFLOP/s, 5 W and 0.5 W radio in a world of three servers of 10 TFLOP/s. */
+static struct world round_world(const char *const *assignments)
+{
+    struct world world = check_world(assignments);
+    world.device[0].flops = 1e12;
+    for (uint32_t m = 0; m < world.servers; m++)
+        world.server[m].flops = 1e13;
+    return world;
+}
+
+/* A7 with n = 128, d = 4096, q = 16, L = 32. */
+static void llama_2_7b_has_the_published_work_and_sizes(void **state)
+{
+    (void) state;
+    const struct llm *llm = llm_find("llama-2-7b");
+    assert_non_null(llm);
+    assert_same(llm_layer_flop(llm, WORK_PAPER, 128), 24.0 * 128 * 4096 * 4096);
+    assert_near(llm_layer_flop(llm, WORK_PAPER, 128) / 1e9, 51.5, 0.05);
+    assert_near(32 * llm_layer_flop(llm, WORK_PAPER, 128) / 1e12, 1.65, 0.005);
+    assert_near(llm_split_bits(llm, 1, 128, 16) / 1e6, 8.39, 0.005);
+    assert_same(llm_split_bits(llm, 31, 128, 16), llm_split_bits(llm, 1, 128, 16));
+    assert_same(llm_split_bits(llm, 0, 128, 16), 4096.0);
+    assert_same(llm_split_bits(llm, 32, 128, 16), 0.0);
+    assert_same(llm_layer_weights(llm), 202375168.0);
+    assert_near(32 * llm_layer_weights(llm) + 2.0 * 32000 * 4096, 6.74e9, 0.01e9); /* "7B" */
+    assert_same(llm_layer_kv_bytes(llm, 128, 16), 2.0 * 128 * 4096 * 2);
+}
+
+/* Layers and the two embeddings (GPT-2 ties them and has a position table) make the published parameter
+ * counts. */
+static void every_geometry_makes_its_published_size(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *name;
+        double embeddings, billions;
+    } published[] = {
+        {"llama-2-7b", 2, 6.74},     {"llama-2-13b", 2, 13.02}, {"mistral-7b", 2, 7.24},
+        {"tinyllama-1.1b", 2, 1.10}, {"gpt2", 1, 0.124},        {"gpt2-medium", 1, 0.355},
+        {"gpt2-large", 1, 0.774},    {"gpt2-xl", 1, 1.558},
+    };
+    assert_int_equal(llm_count(), sizeof published / sizeof *published);
+    for (size_t i = 0; i < llm_count(); i++) {
+        const struct llm *llm = llm_find(published[i].name);
+        assert_non_null(llm);
+        assert_ptr_equal(llm, llm_at(i));
+        double weights =
+            llm->layers * llm_layer_weights(llm) + published[i].embeddings * llm->vocab * llm->hidden;
+        if (published[i].embeddings < 2)
+            weights += 1024.0 * llm->hidden;
+        assert_near(weights / 1e9, published[i].billions, 0.006 * published[i].billions);
+        assert_true(strlen(llm->source) > 20);
+    }
+    assert_null(llm_find("llama"));
+}
+
+static void geometry_work_equals_the_papers_for_plain_transformers(void **state)
+{
+    (void) state;
+    const struct llm *gpt2 = llm_find("gpt2-xl");
+    assert_same(llm_layer_flop(gpt2, WORK_GEOMETRY, 77), llm_layer_flop(gpt2, WORK_PAPER, 77));
+    const struct llm *mistral = llm_find("mistral-7b");
+    assert_near(llm_layer_flop(mistral, WORK_GEOMETRY, 128), 2.0 * 128 * 218103808, 1.0);
+}
+
+/* PL(1 km) = 128.1 dB; PL(100 m) = 90.5 dB; N0 = -174 dBm/Hz. */
+static void gains_follow_the_path_loss(void **state)
+{
+    (void) state;
+    struct scenario scenario = check_scenario(NULL);
+    assert_near(radio_gain(&scenario, 1000.0, 1.0), 1.5488166189124828e-13, 1e-25);
+    assert_near(radio_gain(&scenario, 100.0, 1.0), 8.912509381337441e-10, 1e-21);
+    assert_near(radio_gain(&scenario, 100.0, 0.25), 8.912509381337441e-10 / 4, 1e-21);
+    assert_same(radio_gain(&scenario, 123.0, 0.5), radio_gain_squared(&scenario, 123.0 * 123.0, 0.5));
+}
+
+/* A6 at 400 m: PL = 113.137 dB, p g = 2.428e-12 W, N0 b = 7.962e-14 W, so r = 20 MHz log2(1 + 30.49) = 99.54
+ * Mbit/s. */
+static void rates_follow_shannon(void **state)
+{
+    (void) state;
+    struct scenario scenario = check_scenario(NULL);
+    double gain = radio_gain(&scenario, 400.0, 1.0);
+    double noise_w = pow(10.0, -20.4) * 20e6;
+    assert_near(radio_rate_bps(&scenario, 20e6, 0.5, gain), 20e6 * log2(1.0 + 0.5 * gain / noise_w), 1.0);
+    assert_near(radio_rate_bps(&scenario, 20e6, 0.5, gain) / 1e6, 99.54, 0.005);
+    assert_same(radio_rate_bps(&scenario, 0.0, 0.5, gain), 0.0);
+    assert_true(radio_rate_bps(&scenario, 20e6, 0.5, 1e-40) > 0.0);
+    assert_true(radio_rate_bps(&scenario, 1e7, 0.5, gain) > 0.5 * radio_rate_bps(&scenario, 2e7, 0.5, gain));
+}
+
+static void parts_of_a_task_take_what_a_hand_calculation_says(void **state)
+{
+    (void) state;
+    struct world world = round_world(NULL);
+    double layer_s = 24.0 * 128 * 4096 * 4096 / 1e12;
+    assert_near(cost_local_s(&world, &world.device[0], 128, 8), 8 * layer_s, 1e-12);
+    assert_near(cost_full_s(&world, &world.device[0], 128), 1.649267441664, 1e-12);
+    assert_near(cost_full_j(&world, &world.device[0], 128), 8.24633720832, 1e-11);
+    assert_near(cost_edge_s(&world, 1e13, 0.5, 128, 8), 24 * layer_s / 5.0, 1e-12);
+    assert_same(cost_edge_s(&world, 1e13, 0.0, 128, 32), 0.0);
+    assert_near(cost_transmit_s(8388608.0, 1e8), 0.08388608, 1e-15);
+    assert_same(cost_transmit_s(0.0, 0.0), 0.0);
+    assert_true(isinf(cost_transmit_s(1.0, 0.0)));
+    struct task_times times = {1.0, 2.0, 3.0, 4.0};
+    struct task_joules joules = cost_joules(&world.device[0], 150.0, 0.25, &times);
+    assert_same(joules.compute_j, 5.0);
+    assert_same(joules.transmit_j, 1.0);
+    assert_same(joules.server_j, 150.0);
+    assert_same(cost_latency_s(&times), 10.0);
+    assert_same(cost_energy_j(&joules), 156.0);
+    world_finish(&world);
+}
+
+static void all_local_costs_exactly_one_on_every_device(void **state)
+{
+    (void) state;
+    static const double weights[] = {0.0, 0.1, 0.2, 0.3, 1.0 / 3.0, 0.49999999999999994, 0.5, 0.7, 0.9, 1.0};
+    struct world world = check_world((const char *[]){"devices.count=500", "objective.deadline_s=0", NULL});
+    struct task_plan plan = {.split = world.llm->layers};
+    for (uint32_t n = 0; n < world.devices; n++) {
+        world.scenario.objective.latency_weight = weights[n % 10];
+        uint32_t tokens = 1 + 37 * n;
+        struct task_outcome outcome;
+        cost_outcome(&world, n, tokens, 0.0, &plan, &outcome);
+        assert_same(outcome.latency_s, cost_full_s(&world, &world.device[n], tokens));
+        assert_same(outcome.energy_j, cost_full_j(&world, &world.device[n], tokens));
+        assert_same(outcome.payload_bits, 0.0);
+        assert_same(cost_task(&world, &world.device[n], tokens, outcome.latency_s, outcome.energy_j, false),
+                    1.0);
+    }
+    world_finish(&world);
+}
+
+/* The order in which device, link and server compute their parts. */
+static void an_outcome_is_the_composition_of_its_parts(void **state)
+{
+    (void) state;
+    struct world world = check_world(NULL);
+    for (uint32_t split = 0; split <= world.llm->layers; split++) {
+        uint32_t n = split % world.devices;
+        uint32_t m = split % world.servers;
+        bool remote = split < world.llm->layers;
+        double gain = 1e-11 * (1 + split);
+        struct task_plan plan = {split, m, remote ? 1.0 / 3.0 : 0.0, remote ? 0.25 : 0.0};
+        struct task_outcome outcome;
+        cost_outcome(&world, n, 128, gain, &plan, &outcome);
+        double bits = llm_split_bits(world.llm, split, 128, 16);
+        double rate_bps =
+            remote ? radio_rate_bps(&world.scenario, plan.bandwidth_share * 20 * 1e6, 0.5, gain) : 0.0;
+        struct task_times times = {
+            .local_s = cost_local_s(&world, &world.device[n], 128, split),
+            .transmit_s = cost_transmit_s(bits, rate_bps),
+            .queue_s = 0.0,
+            .edge_s = remote ? cost_edge_s(&world, world.server[m].flops, 0.25, 128, split) : 0.0,
+        };
+        struct task_joules joules =
+            cost_joules(&world.device[n], remote ? world.server[m].power_w : 0.0, plan.compute_share, &times);
+        assert_same(outcome.rate_bps, rate_bps);
+        assert_same(outcome.payload_bits, bits);
+        assert_memory_equal(&outcome.times, &times, sizeof times);
+        assert_memory_equal(&outcome.joules, &joules, sizeof joules);
+        assert_same(outcome.latency_s, cost_latency_s(&times));
+        assert_same(outcome.energy_j, cost_energy_j(&joules));
+    }
+    world_finish(&world);
+}
+
+/* A12: K users with equal work share a server for the time t and are charged P_m t together, not K P_m t. */
+static void a_servers_energy_is_counted_once(void **state)
+{
+    (void) state;
+    struct world world = round_world(NULL);
+    for (uint32_t users = 1; users <= 8; users++) {
+        struct task_plan plan = {
+            .split = 12, .server = 1, .bandwidth_share = 1.0 / users, .compute_share = 1.0 / users};
+        double charged_j = 0.0;
+        struct task_outcome outcome = {0};
+        for (uint32_t k = 0; k < users; k++) {
+            cost_outcome(&world, 0, 128, 1e-10, &plan, &outcome);
+            charged_j += outcome.joules.server_j;
+        }
+        assert_near(charged_j, world.server[1].power_w * outcome.times.edge_s, 1e-9);
+    }
+    world_finish(&world);
+}
+
+/* A15 with T_max = 1.2 s, beta = 5, beta_v = 0.1. */
+static void lateness_and_repairs_are_penalised(void **state)
+{
+    (void) state;
+    struct world world = round_world(NULL);
+    const struct device_params *device = &world.device[0];
+    double plain =
+        0.5 * (1.8 / cost_full_s(&world, device, 128)) + 0.5 * (4.0 / cost_full_j(&world, device, 128));
+    assert_near(cost_task(&world, device, 128, 1.8, 4.0, false), plain + 5.0 * 0.5, 1e-12);
+    assert_near(cost_task(&world, device, 128, 1.8, 4.0, true), plain + 2.5 + 0.1, 1e-12);
+    assert_near(cost_task(&world, device, 128, 1.2, 4.0, false), plain - 0.5 * 0.6 / 1.649267441664, 1e-12);
+    assert_true(cost_deadline_missed(&world.scenario, 1.3));
+    assert_false(cost_deadline_missed(&world.scenario, 1.2));
+    world.scenario.objective.deadline_s = 0.0;
+    assert_false(cost_deadline_missed(&world.scenario, 1e9));
+    assert_near(cost_task(&world, device, 128, 1.8, 4.0, false), plain, 1e-12);
+    world_finish(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(llama_2_7b_has_the_published_work_and_sizes),
+        cmocka_unit_test(every_geometry_makes_its_published_size),
+        cmocka_unit_test(geometry_work_equals_the_papers_for_plain_transformers),
+        cmocka_unit_test(gains_follow_the_path_loss),
+        cmocka_unit_test(rates_follow_shannon),
+        cmocka_unit_test(parts_of_a_task_take_what_a_hand_calculation_says),
+        cmocka_unit_test(all_local_costs_exactly_one_on_every_device),
+        cmocka_unit_test(an_outcome_is_the_composition_of_its_parts),
+        cmocka_unit_test(a_servers_energy_is_counted_once),
+        cmocka_unit_test(lateness_and_repairs_are_penalised),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
