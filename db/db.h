@@ -18,8 +18,9 @@ enum db_mode {
     DB_READ,      /* read-only; the file must exist */
 };
 
-/* Opens and, where writing is allowed, migrates to the present version, each step in one transaction. Refuses, saying so:
- * a file that is no database, another program's database, one of a newer version, one in use by another writer. */
+/* Opens and, where writing is allowed, migrates to the present version, each step in one transaction.
+ * Refuses, saying so: a file that is no database, another program's database, one of a newer version, one in
+ * use by another writer. */
 int db_open(struct db *ret_db, const char *path, enum db_mode mode, struct diag *diag);
 
 /* Folds the WAL back so that one clean file remains, and closes. NULL-safe on a zeroed struct. */

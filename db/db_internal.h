@@ -4,8 +4,8 @@
 
 #include "db/db.h"
 
-/* Translates the failure of the connection's last call, `code` being what it returned; `what` completes "cannot ...". The
- * diagnosis names the file. Never 0. */
+/* Translates the failure of the connection's last call, `code` being what it returned; `what` completes
+ * "cannot ...". The diagnosis names the file. Never 0. */
 int db_fail(const struct db *db, int code, const char *what, struct diag *diag);
 
 /* Runs constant SQL that returns no rows. */

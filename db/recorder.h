@@ -1,15 +1,15 @@
-/* Writes a run on its own thread: rows are handed over in order, a queue of bounded size lies between, and they are
- * committed in batches (at most RECORDER_BATCH_ROWS rows or RECORDER_BATCH_NS, whichever is first, and at every episode's
- * end). Nothing is dropped: a full queue makes the caller wait, and the wait is counted.
- * One caller thread. The recorder owns its connection to the database from create to close. */
+/* Writes a run on its own thread: rows are handed over in order, a queue of bounded size lies between, and
+ * they are committed in batches (at most RECORDER_BATCH_ROWS rows or RECORDER_BATCH_NS, whichever is first,
+ * and at every episode's end). Nothing is dropped: a full queue makes the caller wait, and the wait is
+ * counted. One caller thread. The recorder owns its connection to the database from create to close. */
 #ifndef HANDOFF_DB_RECORDER_H
 #define HANDOFF_DB_RECORDER_H
 
 #include "db/rows.h"
 #include "core/base/diag.h"
 
-#define RECORDER_QUEUE_ROWS 16384     /* task rows between the caller and the thread */
-#define RECORDER_QUEUE_ITEMS 256      /* episodes, events and checkpoints, likewise */
+#define RECORDER_QUEUE_ROWS 16384      /* task rows between the caller and the thread */
+#define RECORDER_QUEUE_ITEMS 256       /* episodes, events and checkpoints, likewise */
 #define RECORDER_QUEUE_BYTES (1 << 26) /* of checkpoints; a larger one waits until it is alone */
 #define RECORDER_BATCH_ROWS 4096
 #define RECORDER_BATCH_NS 200000000ULL
@@ -19,23 +19,25 @@ struct recorder;
 struct recorder_stats {
     uint64_t task_rows;
     uint64_t batches;
-    uint64_t waits;   /* times the caller found the queue full */
+    uint64_t waits; /* times the caller found the queue full */
     double waited_s;
 };
 
-/* Opens (creates) the file, inserts the run and its nodes in one transaction, and starts the thread. The run's id is
- * known on return. node[i].run_id need not be set; nor need any row's below. */
-int recorder_create(struct recorder **ret_recorder, const char *path, const struct db_run *run, const struct db_node *node,
-                    size_t node_count, int64_t *ret_run_id, struct diag *diag);
+/* Opens (creates) the file, inserts the run and its nodes in one transaction, and starts the thread. The
+ * run's id is known on return. node[i].run_id need not be set; nor need any row's below. */
+int recorder_create(struct recorder **ret_recorder, const char *path, const struct db_run *run,
+                    const struct db_node *node, size_t node_count, int64_t *ret_run_id, struct diag *diag);
 
-/* Hands over one slot's task rows, in device order. Rows are copied; their `status` must be a string literal. */
+/* Hands over one slot's task rows, in device order. Rows are copied; their `status` must be a string literal.
+ */
 int recorder_tasks(struct recorder *recorder, const struct db_task *task, size_t count);
 int recorder_episode(struct recorder *recorder, const struct db_episode *episode);
-int recorder_event(struct recorder *recorder, const struct db_event *event);             /* texts are copied */
-int recorder_checkpoint(struct recorder *recorder, const struct db_checkpoint *checkpoint); /* blobs are copied */
+int recorder_event(struct recorder *recorder, const struct db_event *event); /* texts are copied */
+int recorder_checkpoint(struct recorder *recorder,
+                        const struct db_checkpoint *checkpoint); /* blobs are copied */
 
-/* Writes what is queued, sets the run's status, closes the file cleanly, ends the thread, frees all. Returns the first
- * error that the thread met (each push returns it too, once it is known). NULL-safe. */
+/* Writes what is queued, sets the run's status, closes the file cleanly, ends the thread, frees all. Returns
+ * the first error that the thread met (each push returns it too, once it is known). NULL-safe. */
 int recorder_close(struct recorder *recorder, enum db_run_status status, bool trusted, const char *reason,
                    struct recorder_stats *ret_stats, struct diag *diag);
 

@@ -1,6 +1,6 @@
-/* Rows of the database as C structs, one a table (schema.sql). Text is borrowed for the call. NAN in a real column means
- * NULL: the value was never measured (a lost task). Doubles come back with the same bits, but for negative zero: SQLite
- * keeps whole numbers as integers, so it comes back as 0. */
+/* Rows of the database as C structs, one a table (schema.sql). Text is borrowed for the call. NAN in a real
+ * column means NULL: the value was never measured (a lost task). Doubles come back with the same bits, but
+ * for negative zero: SQLite keeps whole numbers as integers, so it comes back as 0. */
 #ifndef HANDOFF_DB_ROWS_H
 #define HANDOFF_DB_ROWS_H
 
@@ -21,12 +21,12 @@ struct db_run {
     const char *config_json; /* effective configuration: host, flags, versions */
     uint64_t seed;           /* < 2^63 */
     const char *policy;
-    int64_t parent_run_id;    /* 0: none (NULL) */
+    int64_t parent_run_id;      /* 0: none (NULL) */
     int64_t checkpoint_episode; /* learner evaluated as of this episode of the parent; -1: none (NULL) */
-    const char *phase;        /* 'train', 'validate', 'test': the streams it ran on */
-    const char *host;         /* 'memory' or 'tcp' */
-    const char *version;      /* program version and git revision */
-    const char *cpu;          /* CPU model and BLAS kernel */
+    const char *phase;          /* 'train', 'validate', 'test': the streams it ran on */
+    const char *host;           /* 'memory' or 'tcp' */
+    const char *version;        /* program version and git revision */
+    const char *cpu;            /* CPU model and BLAS kernel */
     const char *started_utc;
     enum db_run_status status;
     bool trusted;
@@ -62,8 +62,8 @@ struct db_task {
     const char *status; /* 'done', 'device_lost', 'server_lost' */
 };
 
-/* Statistics over the episode's done tasks (NAN: there were none); `tasks` counts lost ones too, `failures` only those.
- * Percentiles are by nearest rank: the ceil(q n)-th smallest of n. */
+/* Statistics over the episode's done tasks (NAN: there were none); `tasks` counts lost ones too, `failures`
+ * only those. Percentiles are by nearest rank: the ceil(q n)-th smallest of n. */
 struct db_episode {
     int64_t run_id;
     uint32_t episode;

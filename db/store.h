@@ -14,51 +14,63 @@ void store_destroy(struct store *store);
 
 /* Writes. None opens a transaction of its own: use db_begin/db_commit around batches. */
 int store_insert_run(struct store *store, const struct db_run *run, int64_t *ret_run_id, struct diag *diag);
-int store_finish_run(struct store *store, int64_t run_id, enum db_run_status status, bool trusted, const char *reason,
-                     struct diag *diag);
+int store_finish_run(struct store *store, int64_t run_id, enum db_run_status status, bool trusted,
+                     const char *reason, struct diag *diag);
 int store_insert_node(struct store *store, const struct db_node *node, struct diag *diag);
 int store_insert_task(struct store *store, const struct db_task *task, struct diag *diag);
 int store_insert_episode(struct store *store, const struct db_episode *episode, struct diag *diag);
 int store_insert_event(struct store *store, const struct db_event *event, struct diag *diag);
 /* Also clears the learner state of the run's earlier checkpoints. */
 int store_insert_checkpoint(struct store *store, const struct db_checkpoint *checkpoint, struct diag *diag);
-int store_set_validation_cost(struct store *store, int64_t run_id, uint32_t episode, double cost, struct diag *diag);
+int store_set_validation_cost(struct store *store, int64_t run_id, uint32_t episode, double cost,
+                              struct diag *diag);
 
-/* Reads. A returned run's text belongs to `arena`, finished by the caller after use. ERR_NOT_FOUND: no such run.
- * run_id 0 means the newest run of kind 'train' (any kind if there is none). */
-int store_read_run(struct store *store, int64_t run_id, struct db_run *ret_run, struct buf *arena, struct diag *diag);
+/* Reads. A returned run's text belongs to `arena`, finished by the caller after use. ERR_NOT_FOUND: no such
+ * run. run_id 0 means the newest run of kind 'train' (any kind if there is none). */
+int store_read_run(struct store *store, int64_t run_id, struct db_run *ret_run, struct buf *arena,
+                   struct diag *diag);
 
-/* Calls `row` for each in key order; a nonzero return stops and is returned. Text is valid during the call. */
-int store_each_run(struct store *store, int (*row)(void *user, const struct db_run *run), void *user, struct diag *diag);
-int store_each_node(struct store *store, int64_t run_id, int (*row)(void *user, const struct db_node *node), void *user,
-                    struct diag *diag);
-int store_each_task(struct store *store, int64_t run_id, int (*row)(void *user, const struct db_task *task), void *user,
-                    struct diag *diag);
-/* The same rows one at a time, for a reader that sets the pace: open, then next: 1 and a row (its status is a literal), 0
- * after the last, or an error. One such reading at a time. */
+/* Calls `row` for each in key order; a nonzero return stops and is returned. Text is valid during the call.
+ */
+int store_each_run(struct store *store, int (*row)(void *user, const struct db_run *run), void *user,
+                   struct diag *diag);
+int store_each_node(struct store *store, int64_t run_id, int (*row)(void *user, const struct db_node *node),
+                    void *user, struct diag *diag);
+int store_each_task(struct store *store, int64_t run_id, int (*row)(void *user, const struct db_task *task),
+                    void *user, struct diag *diag);
+/* The same rows one at a time, for a reader that sets the pace: open, then next: 1 and a row (its status is a
+ * literal), 0 after the last, or an error. One such reading at a time. */
 void store_tasks_open(struct store *store, int64_t run_id);
 int store_tasks_next(struct store *store, struct db_task *ret_task, struct diag *diag);
-int store_each_event(struct store *store, int64_t run_id, int (*row)(void *user, const struct db_event *event),
-                     void *user, struct diag *diag);
+int store_each_event(struct store *store, int64_t run_id,
+                     int (*row)(void *user, const struct db_event *event), void *user, struct diag *diag);
 /* Blobs are NULL in this listing; read one with store_read_checkpoint. */
 int store_each_checkpoint(struct store *store, int64_t run_id,
-                          int (*row)(void *user, const struct db_checkpoint *checkpoint), void *user, struct diag *diag);
+                          int (*row)(void *user, const struct db_checkpoint *checkpoint), void *user,
+                          struct diag *diag);
 /* Copies the weights of the checkpoint after `episode` (or of the latest, episode -1) into `weights`. */
-int store_read_checkpoint(struct store *store, int64_t run_id, int64_t episode, struct db_checkpoint *ret_checkpoint,
-                          struct buf *weights, struct diag *diag);
-/* The same for the full learner state, which the run's latest checkpoint alone carries. ERR_NOT_FOUND: it has none. */
-int store_read_learner(struct store *store, int64_t run_id, struct db_checkpoint *ret_checkpoint, struct buf *learner,
-                       struct diag *diag);
+int store_read_checkpoint(struct store *store, int64_t run_id, int64_t episode,
+                          struct db_checkpoint *ret_checkpoint, struct buf *weights, struct diag *diag);
+/* The same for the full learner state, which the run's latest checkpoint alone carries. ERR_NOT_FOUND: it has
+ * none. */
+int store_read_learner(struct store *store, int64_t run_id, struct db_checkpoint *ret_checkpoint,
+                       struct buf *learner, struct diag *diag);
 
-/* The functions above share prepared statements: a row callback may call any of them but the one that called it.
+/* The functions above share prepared statements: a row callback may call any of them but the one that called
+ * it.
  *
- * Runs one read-only query and appends its result as a JSON array of objects, or as an aligned text table. `sql` is one of
- * our own named queries (sql_find_query in db/sql.h), never text from outside; one integer parameter (?1) may be bound. */
-int store_query_json(struct store *store, const char *sql, int64_t parameter, struct buf *text, struct diag *diag);
-int store_query_table(struct store *store, const char *sql, int64_t parameter, struct buf *text, struct diag *diag);
-int store_query_csv(struct store *store, const char *sql, int64_t parameter, struct buf *text, struct diag *diag);
+ * Runs one read-only query and appends its result as a JSON array of objects, or as an aligned text table.
+ * `sql` is one of our own named queries (sql_find_query in db/sql.h), never text from outside; one integer
+ * parameter (?1) may be bound. */
+int store_query_json(struct store *store, const char *sql, int64_t parameter, struct buf *text,
+                     struct diag *diag);
+int store_query_table(struct store *store, const char *sql, int64_t parameter, struct buf *text,
+                      struct diag *diag);
+int store_query_csv(struct store *store, const char *sql, int64_t parameter, struct buf *text,
+                    struct diag *diag);
 
-/* The same for results of any size: the text goes to `sink` in pieces. A nonzero return of the sink stops and is returned. */
+/* The same for results of any size: the text goes to `sink` in pieces. A nonzero return of the sink stops and
+ * is returned. */
 int store_stream_json(struct store *store, const char *sql, int64_t parameter,
                       int (*sink)(void *user, const void *bytes, size_t size), void *user, struct diag *diag);
 int store_stream_csv(struct store *store, const char *sql, int64_t parameter,

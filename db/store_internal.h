@@ -37,7 +37,8 @@ struct store {
     struct sqlite3_stmt *statement[STATEMENT_COUNT];
 };
 
-/* Binds a statement's parameters from left to right; the first failure sticks in `code` and the rest is skipped. */
+/* Binds a statement's parameters from left to right; the first failure sticks in `code` and the rest is
+ * skipped. */
 struct binder {
     struct sqlite3_stmt *statement;
     int index; /* of the last parameter bound */
@@ -54,7 +55,8 @@ void binder_blob(struct binder *binder, const void *bytes, size_t size);
 /* Runs a bound statement that returns no rows, and resets it. `what` completes "cannot ...". */
 int store_run(struct store *store, struct binder *binder, const char *what, struct diag *diag);
 
-/* Steps to the next row: 1, or 0 after the last, or an error. The caller resets the statement with store_reset. */
+/* Steps to the next row: 1, or 0 after the last, or an error. The caller resets the statement with
+ * store_reset. */
 int store_step(struct store *store, struct binder *binder, const char *what, struct diag *diag);
 void store_reset(struct binder *binder);
 

@@ -1,0 +1,376 @@
+/* Opening and closing the file: what is made, what is refused, what survives. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "core/base/err.h"
+#include "db/db.h"
+#include "db/store.h"
+#include "scratch.h"
+
+static void open_and_close(const char *path, enum db_mode mode)
+{
+    struct db db;
+    struct diag diag = {0};
+    if (db_open(&db, path, mode, &diag) != 0)
+        fail_msg("%s", diag.text);
+    assert_int_equal(db_close(&db, &diag), 0);
+}
+
+static void assert_refused(const char *path, enum db_mode mode, int expected, const char *why)
+{
+    struct db db;
+    struct diag diag = {0};
+    int rc = db_open(&db, path, mode, &diag);
+    if (rc != expected || strstr(diag.text, why) == NULL || strstr(diag.text, path) == NULL)
+        fail_msg("%d '%s', expected %d '... %s ...'", rc, diag.text, expected, why);
+}
+
+static void insert_run(struct db *db)
+{
+    struct store *store = NULL;
+    struct db_run run = scratch_run();
+    int64_t run_id;
+    assert_int_equal(store_create(&store, db, NULL), 0);
+    assert_int_equal(store_insert_run(store, &run, &run_id, NULL), 0);
+    store_destroy(store);
+}
+
+static void a_new_database_is_one_clean_file_that_says_whose_it_is(void **state)
+{
+    struct scratch *s = *state;
+    open_and_close(s->file, DB_CREATE);
+    char other[SCRATCH_PATH];
+    scratch_path(s, "results.db-wal", other);
+    assert_false(scratch_exists(other));
+    scratch_path(s, "results.db-shm", other);
+    assert_false(scratch_exists(other));
+    scratch_expect(s->file, "PRAGMA application_id", "1751215716");
+    scratch_expect(s->file, "PRAGMA user_version", "1");
+    scratch_expect(s->file, "PRAGMA journal_mode", "delete");
+    scratch_expect(s->file, "PRAGMA integrity_check", "ok");
+}
+
+static void while_open_the_file_is_in_wal_mode_and_others_can_read(void **state)
+{
+    struct scratch *s = *state;
+    struct db db;
+    assert_int_equal(db_open(&db, s->file, DB_CREATE, NULL), 0);
+    insert_run(&db);
+    scratch_expect(s->file, "PRAGMA journal_mode", "wal");
+    scratch_expect(s->file, "SELECT count(*) FROM run", "1");
+    assert_int_equal(db_close(&db, NULL), 0);
+    scratch_expect(s->file, "PRAGMA journal_mode", "delete");
+}
+
+static void closing_beside_another_connection_loses_nothing(void **state)
+{
+    struct scratch *s = *state;
+    struct db first, second;
+    assert_int_equal(db_open(&first, s->file, DB_CREATE, NULL), 0);
+    assert_int_equal(db_open(&second, s->file, DB_READWRITE, NULL), 0);
+    insert_run(&first);
+    assert_int_equal(db_close(&first, NULL), 0);
+    insert_run(&second);
+    assert_int_equal(db_close(&second, NULL), 0);
+    scratch_expect(s->file, "PRAGMA journal_mode", "delete");
+    scratch_expect(s->file, "SELECT count(*) FROM run", "2");
+}
+
+static void closing_a_zeroed_database_does_nothing(void **state)
+{
+    (void) state;
+    struct db db = {0};
+    assert_int_equal(db_close(&db, NULL), 0);
+    assert_int_equal(db_close(NULL, NULL), 0);
+}
+
+static void an_open_transaction_is_rolled_back_at_close(void **state)
+{
+    struct scratch *s = *state;
+    struct db db;
+    assert_int_equal(db_open(&db, s->file, DB_CREATE, NULL), 0);
+    assert_int_equal(db_begin(&db, NULL), 0);
+    insert_run(&db);
+    assert_int_equal(db_close(&db, NULL), 0);
+    scratch_expect(s->file, "SELECT count(*) FROM run", "0");
+}
+
+static void a_missing_file_is_made_only_when_creating(void **state)
+{
+    struct scratch *s = *state;
+    assert_refused(s->file, DB_READ, -ENOENT, "No such file");
+    assert_refused(s->file, DB_READWRITE, -ENOENT, "No such file");
+    assert_false(scratch_exists(s->file));
+}
+
+static void a_missing_directory_is_named(void **state)
+{
+    struct scratch *s = *state;
+    char path[SCRATCH_PATH];
+    scratch_path(s, "nowhere/results.db", path);
+    assert_refused(path, DB_CREATE, -ENOENT, "nowhere: No such file or directory");
+}
+
+static void a_directory_is_refused(void **state)
+{
+    struct scratch *s = *state;
+    assert_refused(s->directory, DB_CREATE, -EISDIR, "is a directory");
+    assert_refused(s->directory, DB_READ, -EISDIR, "is a directory");
+}
+
+static void an_empty_or_overlong_name_is_refused(void **state)
+{
+    (void) state;
+    assert_refused("", DB_CREATE, -EINVAL, "empty");
+    char path[8192];
+    memset(path, 'a', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    struct db db;
+    assert_int_equal(db_open(&db, path, DB_CREATE, NULL), -ENAMETOOLONG);
+}
+
+static void a_text_file_is_refused_and_left_alone(void **state)
+{
+    struct scratch *s = *state;
+    static const char text[] = "devices: 10\nservers: 3\n";
+    scratch_write(s->file, text, sizeof text - 1);
+    assert_refused(s->file, DB_CREATE, ERR_DATABASE, "is not an SQLite database");
+    assert_refused(s->file, DB_READ, ERR_DATABASE, "is not an SQLite database");
+    assert_int_equal(scratch_size(s->file), sizeof text - 1);
+    char big[9000];
+    memset(big, 'x', sizeof big);
+    scratch_write(s->file, big, sizeof big);
+    assert_refused(s->file, DB_READWRITE, ERR_DATABASE, "is not an SQLite database");
+}
+
+static void an_empty_file_becomes_a_database_only_when_creating(void **state)
+{
+    struct scratch *s = *state;
+    scratch_write(s->file, "", 0);
+    assert_refused(s->file, DB_READ, ERR_DATABASE, "is empty");
+    assert_refused(s->file, DB_READWRITE, ERR_DATABASE, "is empty");
+    open_and_close(s->file, DB_CREATE);
+    scratch_expect(s->file, "SELECT count(*) FROM task", "0");
+}
+
+static void another_programs_database_is_refused_and_left_alone(void **state)
+{
+    struct scratch *s = *state;
+    scratch_exec(s->file, "PRAGMA application_id = 77; CREATE TABLE bookmark (url TEXT)");
+    size_t size = scratch_size(s->file);
+    assert_refused(s->file, DB_CREATE, ERR_DATABASE, "another program (application_id 77)");
+    assert_refused(s->file, DB_READ, ERR_DATABASE, "another program");
+    assert_int_equal(scratch_size(s->file), size);
+    scratch_expect(s->file, "PRAGMA journal_mode", "delete");
+    scratch_expect(s->file, "SELECT name FROM sqlite_schema", "bookmark");
+}
+
+static void a_database_without_an_owner_is_not_taken_over(void **state)
+{
+    struct scratch *s = *state;
+    scratch_exec(s->file, "CREATE TABLE run (mine TEXT)");
+    assert_refused(s->file, DB_CREATE, ERR_DATABASE, "another program");
+}
+
+static void a_newer_version_is_refused(void **state)
+{
+    struct scratch *s = *state;
+    open_and_close(s->file, DB_CREATE);
+    scratch_exec(s->file, "PRAGMA user_version = 99");
+    assert_refused(s->file, DB_READ, ERR_VERSION,
+                   "newer handoff (database version 99; this program knows up to 1)");
+    assert_refused(s->file, DB_CREATE, ERR_VERSION, "newer handoff");
+    scratch_expect(s->file, "PRAGMA user_version", "99");
+}
+
+static void an_older_version_cannot_be_read_before_it_is_migrated(void **state)
+{
+    struct scratch *s = *state;
+    scratch_exec(s->file, "PRAGMA application_id = 1751215716");
+    assert_refused(s->file, DB_READ, ERR_VERSION, "older handoff");
+    open_and_close(s->file, DB_READWRITE);
+    open_and_close(s->file, DB_READ);
+}
+
+static void a_failing_migration_leaves_the_file_as_it_was(void **state)
+{
+    struct scratch *s = *state;
+    scratch_exec(s->file, "PRAGMA application_id = 1751215716; CREATE TABLE node (in_the_way TEXT)");
+    assert_refused(s->file, DB_CREATE, ERR_DATABASE, "node already exists");
+    scratch_expect(s->file, "SELECT name FROM sqlite_schema", "node");
+    scratch_expect(s->file, "PRAGMA user_version", "0");
+}
+
+static void a_file_that_another_writer_holds_is_reported(void **state)
+{
+    struct scratch *s = *state;
+    struct db db;
+    assert_int_equal(db_open(&db, s->file, DB_CREATE, NULL), 0);
+    assert_int_equal(db_begin(&db, NULL), 0);
+    assert_refused(s->file, DB_READWRITE, ERR_DATABASE, "in use by another writer");
+    open_and_close(s->file, DB_READ);
+    db_rollback(&db);
+    assert_int_equal(db_close(&db, NULL), 0);
+}
+
+static void a_damaged_file_is_reported(void **state)
+{
+    struct scratch *s = *state;
+    open_and_close(s->file, DB_CREATE);
+    FILE *file = fopen(s->file, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 100, SEEK_SET), 0);
+    for (int i = 0; i < 4000; i++)
+        assert_int_equal(fputc(0xa5, file), 0xa5);
+    assert_int_equal(fclose(file), 0);
+    assert_refused(s->file, DB_READ, ERR_DATABASE, "damaged");
+}
+
+/* Runs `body` in a child without root's power to write everywhere; its status is the number of the failed
+ * check. */
+static int run_as_nobody(const struct scratch *s, int (*body)(const struct scratch *s))
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0) ? 99 : body(s));
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static int use_unwritable_file(const struct scratch *s)
+{
+    struct db db;
+    struct diag diag = {0};
+    if (db_open(&db, s->file, DB_READWRITE, &diag) != ERR_DATABASE || strstr(diag.text, "read-only") == NULL)
+        return 1;
+    if (db_open(&db, s->file, DB_READ, NULL) != 0)
+        return 2;
+    return db_close(&db, NULL) == 0 ? 0 : 3;
+}
+
+static void a_read_only_file_in_a_read_only_directory_can_be_read_but_not_written(void **state)
+{
+    struct scratch *s = *state;
+    open_and_close(s->file, DB_CREATE);
+    assert_int_equal(chmod(s->file, 0444), 0);
+    assert_int_equal(chmod(s->directory, 0555), 0);
+    assert_int_equal(run_as_nobody(s, use_unwritable_file), 0);
+}
+
+static int use_unreadable_file(const struct scratch *s)
+{
+    struct db db;
+    struct diag diag = {0};
+    if (db_open(&db, s->file, DB_READ, &diag) == 0)
+        return 1;
+    return strstr(diag.text, s->file) != NULL && strstr(diag.text, "Permission denied") != NULL ? 0 : 2;
+}
+
+static void a_file_without_permission_is_reported(void **state)
+{
+    struct scratch *s = *state;
+    open_and_close(s->file, DB_CREATE);
+    assert_int_equal(chmod(s->file, 0), 0);
+    assert_int_equal(chmod(s->directory, 0555), 0);
+    assert_int_equal(run_as_nobody(s, use_unreadable_file), 0);
+}
+
+static void a_file_left_in_wal_mode_by_a_killed_writer_can_be_read(void **state)
+{
+    struct scratch *s = *state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct db db;
+        if (db_open(&db, s->file, DB_CREATE, NULL) != 0)
+            _exit(1);
+        insert_run(&db);
+        if (db_begin(&db, NULL) != 0)
+            _exit(2);
+        insert_run(&db); /* never committed */
+        (void) raise(SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    char wal[SCRATCH_PATH];
+    scratch_path(s, "results.db-wal", wal);
+    assert_true(scratch_exists(wal));
+    struct db db;
+    struct store *store = NULL;
+    struct db_run run;
+    struct buf arena = {0};
+    assert_int_equal(db_open(&db, s->file, DB_READ, NULL), 0);
+    assert_int_equal(store_create(&store, &db, NULL), 0);
+    assert_int_equal(store_read_run(store, 1, &run, &arena, NULL), 0);
+    assert_int_equal(store_read_run(store, 2, &run, &arena, NULL), ERR_NOT_FOUND);
+    buf_finish(&arena);
+    store_destroy(store);
+    assert_int_equal(db_close(&db, NULL), 0);
+    open_and_close(s->file, DB_READWRITE);
+    assert_false(scratch_exists(wal));
+}
+
+static int use_odd_names(const struct scratch *s)
+{
+    struct db db;
+    if (chdir(s->directory) != 0 || db_open(&db, ":memory:", DB_CREATE, NULL) != 0 ||
+        db_close(&db, NULL) != 0)
+        return 1;
+    if (db_open(&db, "file:a.db?mode=memory", DB_CREATE, NULL) != 0 || db_close(&db, NULL) != 0)
+        return 2;
+    return access(":memory:", F_OK) == 0 && access("file:a.db?mode=memory", F_OK) == 0 ? 0 : 3;
+}
+
+static void a_file_name_means_a_file_whatever_it_looks_like(void **state)
+{
+    struct scratch *s = *state;
+    assert_int_equal(chmod(s->directory, 0777), 0);
+    assert_int_equal(run_as_nobody(s, use_odd_names), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(a_new_database_is_one_clean_file_that_says_whose_it_is),
+        TEST(while_open_the_file_is_in_wal_mode_and_others_can_read),
+        TEST(closing_beside_another_connection_loses_nothing),
+        TEST(closing_a_zeroed_database_does_nothing),
+        TEST(an_open_transaction_is_rolled_back_at_close),
+        TEST(a_missing_file_is_made_only_when_creating),
+        TEST(a_missing_directory_is_named),
+        TEST(a_directory_is_refused),
+        TEST(an_empty_or_overlong_name_is_refused),
+        TEST(a_text_file_is_refused_and_left_alone),
+        TEST(an_empty_file_becomes_a_database_only_when_creating),
+        TEST(another_programs_database_is_refused_and_left_alone),
+        TEST(a_database_without_an_owner_is_not_taken_over),
+        TEST(a_newer_version_is_refused),
+        TEST(an_older_version_cannot_be_read_before_it_is_migrated),
+        TEST(a_failing_migration_leaves_the_file_as_it_was),
+        TEST(a_file_that_another_writer_holds_is_reported),
+        TEST(a_damaged_file_is_reported),
+        TEST(a_read_only_file_in_a_read_only_directory_can_be_read_but_not_written),
+        TEST(a_file_without_permission_is_reported),
+        TEST(a_file_left_in_wal_mode_by_a_killed_writer_can_be_read),
+        TEST(a_file_name_means_a_file_whatever_it_looks_like),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
