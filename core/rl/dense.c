@@ -3,6 +3,8 @@
 #include <cblas.h>
 #include <string.h>
 
+#include "core/rl/wide.h"
+
 /* Sizes are bounded far below INT_MAX where networks are made (mlp_init). */
 #define DIM(size) ((blasint) (size))
 
@@ -41,7 +43,7 @@ void dense_weight_gradient(const struct dense *dense, float *grads, size_t rows,
                     d.at, DIM(d.stride), 0.0f, weights, out);
 }
 
-void dense_bias_gradient(const struct dense *dense, float *grads, size_t rows, struct view d)
+RL_WIDE void dense_bias_gradient(const struct dense *dense, float *grads, size_t rows, struct view d)
 {
     float *restrict bias = grads + dense->bias;
     memset(bias, 0, dense->out * sizeof(float));
@@ -75,7 +77,7 @@ void dense_input_gradient(const struct dense *dense, const float *params, size_t
                     DIM(d.stride), weights, out, 0.0f, dx.at, DIM(dx.stride));
 }
 
-void dense_relu(size_t rows, size_t columns, struct matrix y)
+RL_WIDE void dense_relu(size_t rows, size_t columns, struct matrix y)
 {
     for (size_t row = 0; row < rows; row++) {
         float *restrict at = y.at + row * y.stride;
@@ -84,13 +86,14 @@ void dense_relu(size_t rows, size_t columns, struct matrix y)
     }
 }
 
-static void mask_row(size_t columns, const float *restrict y, float *restrict d)
+static inline void mask_row(size_t columns, const float *restrict y, float *restrict d)
 {
     for (size_t i = 0; i < columns; i++)
         d[i] = y[i] > 0.0f ? d[i] : 0.0f;
 }
 
-static void mask_row_and_sum(size_t columns, const float *restrict y, float *restrict d, float *restrict sums)
+static inline void mask_row_and_sum(size_t columns, const float *restrict y, float *restrict d,
+                                    float *restrict sums)
 {
     for (size_t i = 0; i < columns; i++) {
         float value = y[i] > 0.0f ? d[i] : 0.0f;
@@ -99,7 +102,7 @@ static void mask_row_and_sum(size_t columns, const float *restrict y, float *res
     }
 }
 
-void dense_relu_backward(size_t rows, size_t columns, struct view y, struct matrix d, float *ret_sums)
+RL_WIDE void dense_relu_backward(size_t rows, size_t columns, struct view y, struct matrix d, float *ret_sums)
 {
     if (ret_sums != NULL)
         memset(ret_sums, 0, columns * sizeof(float));
@@ -156,7 +159,7 @@ static inline float tanh_one(float x)
     return size < 0.625f ? near : signed_far;
 }
 
-void dense_tanh(size_t rows, size_t columns, struct matrix y)
+RL_WIDE void dense_tanh(size_t rows, size_t columns, struct matrix y)
 {
     for (size_t row = 0; row < rows; row++) {
         float *restrict at = y.at + row * y.stride;
@@ -165,7 +168,7 @@ void dense_tanh(size_t rows, size_t columns, struct matrix y)
     }
 }
 
-void dense_tanh_backward(size_t rows, size_t columns, struct view y, struct matrix d)
+RL_WIDE void dense_tanh_backward(size_t rows, size_t columns, struct view y, struct matrix d)
 {
     for (size_t row = 0; row < rows; row++) {
         const float *restrict value = y.at + row * y.stride;
