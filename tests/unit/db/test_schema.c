@@ -1,0 +1,310 @@
+/* The schema: the readable file against the migrations, the rules of the tables, the numbers of the views. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "db/db.h"
+#include "db/sql.h"
+#include "scratch.h"
+
+/* Everything that can be asked about tables, columns, indexes, keys and views without looking at the SQL
+ * text, which ALTER TABLE would leave different. */
+static const char *const aspects[] = {
+    "PRAGMA application_id",
+    "PRAGMA user_version",
+    "SELECT type, name, tbl_name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name",
+    "SELECT name, type, ncol, wr, strict FROM pragma_table_list ORDER BY name",
+    "SELECT m.name, x.* FROM sqlite_schema AS m, pragma_table_xinfo(m.name) AS x"
+    " WHERE m.type IN ('table', 'view') ORDER BY m.name, x.cid",
+    "SELECT m.name, i.name, i.\"unique\", i.origin, i.partial, x.seqno, x.cid, x.name, x.desc, x.coll, x.key"
+    " FROM sqlite_schema AS m, pragma_index_list(m.name) AS i, pragma_index_xinfo(i.name) AS x"
+    " WHERE m.type = 'table' ORDER BY m.name, i.name, x.seqno",
+    "SELECT m.name, f.* FROM sqlite_schema AS m, pragma_foreign_key_list(m.name) AS f"
+    " WHERE m.type = 'table' ORDER BY m.name, f.id, f.seq",
+    /* A view is always made anew, so its text must agree. */
+    "SELECT name, sql FROM sqlite_schema WHERE type IN ('view', 'trigger') ORDER BY name",
+};
+
+static void the_schema_file_and_the_migrations_give_the_same_database(void **state)
+{
+    struct scratch *s = *state;
+    struct db db;
+    char readable[SCRATCH_PATH];
+    scratch_path(s, "readable.db", readable);
+    assert_int_equal(db_open(&db, s->file, DB_CREATE, NULL), 0);
+    assert_int_equal(db_close(&db, NULL), 0);
+    scratch_exec(readable, sql_schema);
+    enum { ROOM = 1 << 17 };
+    char *migrated = malloc(ROOM);
+    char *expected = malloc(ROOM);
+    assert_non_null(migrated);
+    assert_non_null(expected);
+    for (size_t i = 0; i < sizeof aspects / sizeof *aspects; i++) {
+        scratch_query(s->file, aspects[i], migrated, ROOM);
+        scratch_query(readable, aspects[i], expected, ROOM);
+        assert_true(expected[0] != '\0');
+        assert_string_equal(migrated, expected);
+    }
+    free(expected);
+    free(migrated);
+}
+
+static void the_tables_are_strict_and_hold_the_promised_task_columns(void **state)
+{
+    struct scratch *s = *state;
+    scratch_exec(s->file, sql_schema);
+    scratch_expect(s->file,
+                   "SELECT group_concat(name) FROM (SELECT name FROM pragma_table_list"
+                   " WHERE type = 'table' AND strict AND schema = 'main' ORDER BY name)",
+                   "checkpoint,episode,event,node,run,task");
+    scratch_expect(
+        s->file, "SELECT group_concat(name) FROM pragma_table_info('task')",
+        "run_id,episode,slot,device,tokens,split,server,repaired,bandwidth_share,compute_share,local_s,"
+        "transmit_s,queue_s,edge_s,latency_s,compute_j,transmit_j,server_j,energy_j,cost,rate_bps,"
+        "payload_bytes,x_m,y_m,deadline_missed,status");
+}
+
+static const char valid_rows[] =
+    "PRAGMA foreign_keys = ON;"
+    "INSERT INTO run (run_id, kind, scenario_name, scenario, config_json, seed, policy, phase, host, "
+    "version, cpu,"
+    " started_utc, status, trusted) VALUES (1, 'train', 'dapo', 'x', '{}', 1, 'greedy', 'train', 'tcp', '1', "
+    "'c', 'now',"
+    " 'finished', 1);"
+    "INSERT INTO node (run_id, role, number, flops, power_w) VALUES (1, 'device', 0, 1e12, 2);"
+    "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, latency_s, energy_j, "
+    "cost,"
+    " deadline_missed, status) VALUES (1, 0, 0, 0, 128, 3, 1, 0, 0.5, 1, 1, 0, 'done');"
+    "INSERT INTO episode (run_id, episode, slots, tasks, deadline_misses, failures, repairs) VALUES (1, 0, "
+    "1, 1, 0, 0, 0);"
+    "INSERT INTO event (run_id, episode, slot, phase, kind, role, number, detail)"
+    " VALUES (1, 0, 0, 'observe', 'node_lost', 'device', 0, '');"
+    "INSERT INTO checkpoint (run_id, episode, weights) VALUES (1, 0, x'00');";
+
+static void values_out_of_range_are_refused_in_every_table(void **state)
+{
+    static const char *const bad[] = {
+        "UPDATE run SET kind = 'demo'",
+        "UPDATE run SET seed = -1",
+        "UPDATE run SET config_json = '{'",
+        "UPDATE run SET phase = 'execute'",
+        "UPDATE run SET host = 'carrier pigeon'",
+        "UPDATE run SET status = 'done'",
+        "UPDATE run SET trusted = 2",
+        "UPDATE run SET untrusted_reason = 'but it is trusted'",
+        "UPDATE run SET parent_run_id = 9",
+        "UPDATE run SET policy = NULL",
+        "UPDATE node SET role = 'cloud'",
+        "UPDATE node SET flops = 0",
+        "UPDATE node SET power_w = -1",
+        "UPDATE node SET run_id = 9",
+        "UPDATE task SET run_id = 9",
+        "UPDATE task SET split = -1",
+        "UPDATE task SET server = -1",
+        "UPDATE task SET tokens = 'many'",
+        "UPDATE task SET repaired = 2",
+        "UPDATE task SET bandwidth_share = 1.5",
+        "UPDATE task SET compute_share = -0.1",
+        "UPDATE task SET local_s = -1",
+        "UPDATE task SET latency_s = NULL",
+        "UPDATE task SET energy_j = NULL",
+        "UPDATE task SET status = 'lost'",
+        "UPDATE task SET status = 'device_lost'",
+        "UPDATE task SET deadline_missed = NULL",
+        "UPDATE episode SET failures = 2",
+        "UPDATE episode SET wall_s = -1",
+        "UPDATE event SET phase = 'later'",
+        "UPDATE event SET kind = 'other'",
+        "UPDATE event SET role = 'cloud'",
+        "UPDATE checkpoint SET weights = NULL",
+        "UPDATE checkpoint SET weights = 'text'",
+        "INSERT INTO task SELECT * FROM task",
+        "INSERT INTO checkpoint SELECT * FROM checkpoint",
+    };
+    struct scratch *s = *state;
+    scratch_exec(s->file, sql_schema);
+    scratch_exec(s->file, valid_rows);
+    sqlite3 *plain = NULL;
+    assert_int_equal(sqlite3_open(s->file, &plain), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(plain, "PRAGMA foreign_keys = ON", NULL, NULL, NULL), SQLITE_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (sqlite3_exec(plain, bad[i], NULL, NULL, NULL) != SQLITE_CONSTRAINT)
+            fail_msg("accepted: %s", bad[i]);
+    assert_int_equal(
+        sqlite3_exec(plain,
+                     "UPDATE task SET status = 'server_lost', latency_s = NULL, energy_j = NULL, cost = NULL",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_close(plain), SQLITE_OK);
+}
+
+/* Run 1 trained; 2 to 5 test policies on its streams, 6 is a newer test of greedy, 7 never finished, 8 is a
+ * test of another parent without an optimum, 9 of greedy on fewer slots. Episodes weigh by their done tasks.
+ */
+static const char runs[] =
+    "INSERT INTO run (run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id, "
+    "phase, host,"
+    " version, cpu, started_utc, status, trusted) VALUES"
+    " (1, 'train', 'dapo', 'x', '{}', 1, 'dapo', NULL, 'train', 'tcp', '1', 'c', 'now', 'finished', 1),"
+    " (2, 'test', 'dapo', 'x', '{}', 1, 'optimum', 1, 'test', 'tcp', '1', 'c', 'now', 'finished', 1),"
+    " (3, 'test', 'dapo', 'x', '{}', 1, 'dapo', 1, 'test', 'tcp', '1', 'c', 'now', 'finished', 1),"
+    " (4, 'validate', 'dapo', 'x', '{}', 1, 'local', 1, 'validate', 'tcp', '1', 'c', 'now', 'finished', 1),"
+    " (5, 'test', 'dapo', 'x', '{}', 1, 'greedy', 1, 'test', 'tcp', '1', 'c', 'now', 'finished', 1),"
+    " (6, 'test', 'dapo', 'x', '{}', 1, 'greedy', 1, 'test', 'tcp', '1', 'c', 'now', 'finished', 1),"
+    " (7, 'test', 'dapo', 'x', '{}', 1, 'greedy', 1, 'test', 'tcp', '1', 'c', 'now', 'running', 1),"
+    " (8, 'test', 'dapo', 'x', '{}', 2, 'local', NULL, 'test', 'tcp', '1', 'c', 'now', 'finished', 1),"
+    " (9, 'test', 'dapo', 'x', '{}', 1, 'random', 1, 'test', 'tcp', '1', 'c', 'now', 'finished', 1);"
+    "INSERT INTO episode (run_id, episode, slots, mean_latency_s, p50_latency_s, p95_latency_s, "
+    "p99_latency_s,"
+    " mean_energy_j, mean_cost, episode_return, optimum_cost, tasks, deadline_misses, failures, repairs, "
+    "wall_s) VALUES"
+    " (1, 0, 2, 1.0, 1, 2, 3, 10, 4.0, -8, 2.0, 4, 1, 0, 1, 0.5),"
+    " (1, 1, 2, 2.0, 1, 4, 3, 20, 1.0, -2, NULL, 4, 2, 2, 0, 0.25),"
+    " (1, 2, 2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 4, 0, 4, 0, 0.25),"
+    " (2, 0, 2, 0.5, 1, 1, 1, 5, 1.25, -2, NULL, 4, 0, 0, 0, 1),"
+    " (3, 0, 2, 0.5, 1, 1, 1, 5, 1.5, -2, NULL, 4, 0, 0, 0, 1),"
+    " (4, 0, 2, 0.5, 1, 1, 1, 5, 0.5, -2, NULL, 4, 0, 0, 0, 1),"
+    " (5, 0, 2, 0.5, 1, 1, 1, 5, 9.0, -2, NULL, 4, 0, 0, 0, 1),"
+    " (6, 0, 2, 0.5, 1, 0.75, 1, 5, 2.5, -2, NULL, 4, 2, 0, 0, 1),"
+    " (7, 0, 2, 0.5, 1, 1, 1, 5, 0.1, -2, NULL, 4, 0, 0, 0, 1),"
+    " (8, 0, 2, 0.5, 1, 1, 1, 5, 3.5, -2, NULL, 4, 0, 0, 0, 1),"
+    " (9, 0, 1, 0.5, 1, 1, 1, 5, 5.0, -2, NULL, 2, 0, 0, 0, 1);";
+
+/* 21 done tasks of run 3 with latencies 21, 20, ..., 1 s and one lost: the 95th percentile is the 20th
+ * smallest. */
+static const char tasks[] =
+    "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, compute_share, "
+    "edge_s, latency_s,"
+    " energy_j, cost, deadline_missed, status)"
+    " SELECT 3, 0, value, 0, 1, value % 3, CASE value % 3 WHEN 0 THEN NULL ELSE value % 3 END, 0,"
+    " 1.0 / (value % 3 + 1), 0.5, 21 - value, 1, 1, 0, 'done' FROM generate_series;"
+    "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, deadline_missed, "
+    "status)"
+    " VALUES (3, 0, 21, 0, 1, 2, 2, 0, 0, 'server_lost');"
+    "INSERT INTO node (run_id, role, number, flops, power_w) VALUES"
+    " (3, 'server', 0, 1, 1), (3, 'server', 1, 1, 1), (3, 'server', 2, 1, 1), (3, 'device', 0, 1, 1);";
+
+static void make_runs(const struct scratch *s)
+{
+    scratch_exec(s->file, sql_schema);
+    scratch_exec(s->file, runs);
+    char sql[2048];
+    (void) snprintf(
+        sql, sizeof sql,
+        "CREATE TABLE generate_series (value INTEGER);"
+        "WITH RECURSIVE n (value) AS (SELECT 0 UNION ALL SELECT value + 1 FROM n WHERE value < 20)"
+        " INSERT INTO generate_series SELECT value FROM n; %s",
+        tasks);
+    scratch_exec(s->file, sql);
+}
+
+static void run_summary_weighs_episodes_by_their_done_tasks(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_expect(s->file,
+                   "SELECT episodes, slots, tasks, failures, repairs, mean_cost, mean_latency_s,"
+                   " mean_episode_p95_latency_s, round(mean_energy_j, 6), deadline_miss_share, wall_s"
+                   " FROM run_summary WHERE run_id = 1",
+                   "3|6|12|6|1|3.0|1.33333333333333|3.0|13.333333|0.5|1.0");
+    scratch_exec(s->file, "DELETE FROM episode WHERE run_id = 8");
+    scratch_expect(s->file,
+                   "SELECT episodes, tasks, mean_cost, deadline_miss_share FROM run_summary WHERE run_id = 8",
+                   "0|0|NULL|NULL");
+}
+
+static void episode_summary_gives_regret_where_the_optimum_is_known(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_expect(s->file,
+                   "SELECT episode, mean_cost, regret_pct, deadline_miss_share, tasks_per_s"
+                   " FROM episode_summary WHERE run_id = 1",
+                   "0|4.0|100.0|0.25|8.0\n1|1.0|NULL|1.0|16.0\n2|NULL|NULL|NULL|16.0");
+}
+
+static void policy_comparison_takes_the_newest_finished_test_of_each_policy(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_expect(s->file, "SELECT policy, run_id, mean_cost FROM policy_comparison WHERE parent_run_id = 1",
+                   "optimum|2|1.25\ndapo|3|1.5\ngreedy|6|2.5\nrandom|9|5.0");
+}
+
+static void policy_comparison_gives_regret_only_on_the_optimums_own_streams(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_expect(
+        s->file, "SELECT policy, round(regret_pct, 9), deadline_miss_share, tasks FROM policy_comparison",
+        "local|NULL|0.0|4\noptimum|0.0|0.0|4\ndapo|20.0|0.0|4\ngreedy|100.0|0.5|4\nrandom|NULL|0.0|2");
+}
+
+static void policy_comparison_keeps_scenarios_and_seeds_apart(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_exec(s->file,
+                 "UPDATE run SET seed = 5 WHERE run_id = 3; UPDATE run SET scenario = 'y' WHERE run_id = 6");
+    scratch_expect(
+        s->file,
+        "SELECT policy, run_id, regret_pct FROM policy_comparison WHERE parent_run_id = 1 ORDER BY run_id",
+        "optimum|2|0.0\ndapo|3|NULL\ngreedy|5|620.0\ngreedy|6|NULL\nrandom|9|NULL");
+}
+
+static void policy_comparison_takes_the_percentile_from_the_tasks(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_expect(s->file, "SELECT p95_latency_s FROM policy_comparison WHERE run_id = 3", "20.0");
+    scratch_expect(s->file, "SELECT p95_latency_s FROM policy_comparison WHERE run_id = 6", "0.75");
+    scratch_exec(s->file, "DELETE FROM task WHERE run_id = 3 AND slot < 1"); /* 20 left: the 19th smallest */
+    scratch_expect(s->file, "SELECT p95_latency_s FROM policy_comparison WHERE run_id = 3", "19.0");
+    scratch_exec(s->file, "DELETE FROM task WHERE run_id = 3 AND slot < 20"); /* one done task left */
+    scratch_expect(s->file, "SELECT p95_latency_s FROM policy_comparison WHERE run_id = 3", "1.0");
+}
+
+static void split_histogram_counts_every_decision(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_expect(s->file,
+                   "SELECT policy, split, tasks, round(share, 6) FROM split_histogram WHERE run_id = 3",
+                   "dapo|0|7|0.318182\ndapo|1|7|0.318182\ndapo|2|8|0.363636");
+    scratch_expect(s->file, "SELECT total(share) FROM split_histogram", "1.0");
+}
+
+static void server_load_shows_idle_servers_too(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_expect(
+        s->file,
+        "SELECT server, tasks, lost, round(mean_compute_share, 6), busy_s FROM server_load WHERE run_id = 3",
+        "0|0|0|NULL|0.0\n1|7|0|0.5|3.5\n2|8|1|0.333333|3.5");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
+
+int main(void)
+{
+    static const struct CMUnitTest tests_of_schema[] = {
+        TEST(the_schema_file_and_the_migrations_give_the_same_database),
+        TEST(the_tables_are_strict_and_hold_the_promised_task_columns),
+        TEST(values_out_of_range_are_refused_in_every_table),
+        TEST(run_summary_weighs_episodes_by_their_done_tasks),
+        TEST(episode_summary_gives_regret_where_the_optimum_is_known),
+        TEST(policy_comparison_takes_the_newest_finished_test_of_each_policy),
+        TEST(policy_comparison_gives_regret_only_on_the_optimums_own_streams),
+        TEST(policy_comparison_keeps_scenarios_and_seeds_apart),
+        TEST(policy_comparison_takes_the_percentile_from_the_tasks),
+        TEST(split_histogram_counts_every_decision),
+        TEST(server_load_shows_idle_servers_too),
+    };
+    return cmocka_run_group_tests(tests_of_schema, NULL, NULL);
+}
