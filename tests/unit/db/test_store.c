@@ -1,0 +1,620 @@
+/* What goes in comes out again; and query results as JSON, CSV and tables. */
+#include <errno.h>
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "core/base/err.h"
+#include "db/sql.h"
+#include "db/store.h"
+#include "scratch.h"
+
+/* An open store on a new database with one run. */
+struct fixture {
+    struct scratch *scratch;
+    struct db db;
+    struct store *store;
+    int64_t run_id;
+};
+
+static int open_store(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    void *scratch = NULL;
+    if (f == NULL || scratch_setup(&scratch) != 0)
+        return -1;
+    f->scratch = scratch;
+    struct db_run run = scratch_run();
+    if (db_open(&f->db, f->scratch->file, DB_CREATE, NULL) != 0 ||
+        store_create(&f->store, &f->db, NULL) != 0 || store_insert_run(f->store, &run, &f->run_id, NULL) != 0)
+        return -1;
+    *state = f;
+    return 0;
+}
+
+static int close_store(void **state)
+{
+    struct fixture *f = *state;
+    store_destroy(f->store);
+    int rc = db_close(&f->db, NULL);
+    void *scratch = f->scratch;
+    free(f);
+    return scratch_teardown(&scratch) != 0 ? -1 : rc;
+}
+
+static void a_run_comes_back_as_it_went_in(void **state)
+{
+    struct fixture *f = *state;
+    struct db_run in = scratch_run();
+    in.kind = DB_RUN_TEST;
+    in.scenario = "name: \"caf\xc3\xa9\"\n";
+    in.seed = INT64_MAX - 1;
+    in.parent_run_id = f->run_id;
+    in.checkpoint_episode = 0;
+    in.phase = "test";
+    in.host = "tcp";
+    in.status = DB_ABORTED;
+    in.trusted = false;
+    in.untrusted_reason = "the queue was full";
+    int64_t run_id;
+    assert_int_equal(store_insert_run(f->store, &in, &run_id, NULL), 0);
+    assert_int_equal(run_id, 2);
+    struct db_run out;
+    struct buf arena = {0};
+    assert_int_equal(store_read_run(f->store, run_id, &out, &arena, NULL), 0);
+    assert_int_equal(out.run_id, run_id);
+    assert_int_equal(out.kind, DB_RUN_TEST);
+    assert_string_equal(out.scenario_name, in.scenario_name);
+    assert_string_equal(out.scenario, in.scenario);
+    assert_string_equal(out.config_json, in.config_json);
+    assert_true(out.seed == in.seed);
+    assert_string_equal(out.policy, in.policy);
+    assert_int_equal(out.parent_run_id, f->run_id);
+    assert_int_equal(out.checkpoint_episode, 0);
+    assert_string_equal(out.phase, "test");
+    assert_string_equal(out.host, "tcp");
+    assert_string_equal(out.version, in.version);
+    assert_string_equal(out.cpu, in.cpu);
+    assert_string_equal(out.started_utc, in.started_utc);
+    assert_int_equal(out.status, DB_ABORTED);
+    assert_false(out.trusted);
+    assert_string_equal(out.untrusted_reason, in.untrusted_reason);
+    buf_finish(&arena);
+}
+
+static void a_run_without_parent_checkpoint_or_reason_has_nulls(void **state)
+{
+    struct fixture *f = *state;
+    scratch_expect(f->scratch->file, "SELECT parent_run_id, checkpoint_episode, untrusted_reason FROM run",
+                   "NULL|NULL|NULL");
+    struct db_run out;
+    struct buf arena = {0};
+    assert_int_equal(store_read_run(f->store, f->run_id, &out, &arena, NULL), 0);
+    assert_int_equal(out.parent_run_id, 0);
+    assert_int_equal(out.checkpoint_episode, -1);
+    assert_null(out.untrusted_reason);
+    buf_finish(&arena);
+}
+
+static void a_seed_of_two_to_the_63_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct db_run run = scratch_run();
+    struct diag diag = {0};
+    int64_t run_id = -5;
+    run.seed = (uint64_t) INT64_MAX + 1;
+    assert_int_equal(store_insert_run(f->store, &run, &run_id, &diag), ERR_RANGE);
+    assert_non_null(strstr(diag.text, "9223372036854775808"));
+    assert_int_equal(run_id, -5);
+    run.seed = INT64_MAX;
+    assert_int_equal(store_insert_run(f->store, &run, &run_id, NULL), 0);
+    scratch_expect(f->scratch->file, "SELECT max(seed) FROM run", "9223372036854775807");
+}
+
+static void run_zero_means_the_newest_training_run(void **state)
+{
+    struct fixture *f = *state;
+    struct db_run run = scratch_run();
+    struct db_run out;
+    struct buf arena = {0};
+    int64_t run_id;
+    run.kind = DB_RUN_TEST;
+    assert_int_equal(store_insert_run(f->store, &run, &run_id, NULL), 0);
+    assert_int_equal(store_read_run(f->store, 0, &out, &arena, NULL), 0);
+    assert_int_equal(out.run_id, 1);
+    scratch_exec(f->scratch->file, "UPDATE run SET kind = 'test'");
+    assert_int_equal(store_read_run(f->store, 0, &out, &arena, NULL), 0);
+    assert_int_equal(out.run_id, 2);
+    scratch_exec(f->scratch->file, "DELETE FROM run");
+    struct diag diag = {0};
+    assert_int_equal(store_read_run(f->store, 0, &out, &arena, &diag), ERR_NOT_FOUND);
+    assert_non_null(strstr(diag.text, "holds no run"));
+    buf_finish(&arena);
+}
+
+static void a_run_that_is_not_there_is_named(void **state)
+{
+    struct fixture *f = *state;
+    struct db_run out;
+    struct buf arena = {0};
+    struct diag diag = {0};
+    assert_int_equal(store_read_run(f->store, 41, &out, &arena, &diag), ERR_NOT_FOUND);
+    assert_non_null(strstr(diag.text, "run 41"));
+    assert_non_null(strstr(diag.text, f->scratch->file));
+    assert_int_equal(store_finish_run(f->store, 41, DB_FINISHED, true, NULL, NULL), ERR_NOT_FOUND);
+    assert_int_equal(store_set_validation_cost(f->store, 1, 3, 1.0, NULL), ERR_NOT_FOUND);
+}
+
+static void finishing_a_run_sets_status_and_trust(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(store_finish_run(f->store, f->run_id, DB_FINISHED, false, "late", NULL), 0);
+    scratch_expect(f->scratch->file, "SELECT status, trusted, untrusted_reason FROM run", "finished|0|late");
+    assert_int_equal(store_finish_run(f->store, f->run_id, DB_ABORTED, true, "ignored", NULL), 0);
+    scratch_expect(f->scratch->file, "SELECT status, trusted, untrusted_reason FROM run", "aborted|1|NULL");
+}
+
+static int copy_node(void *user, const struct db_node *node)
+{
+    struct db_node *out = user;
+    out[node->is_server ? 0 : 1] = *node;
+    out[node->is_server ? 0 : 1].address = NULL;
+    assert_true(node->is_server ? strcmp(node->address, "127.0.0.1:4711") == 0 : node->address == NULL);
+    return 0;
+}
+
+static void nodes_come_back_with_their_nulls(void **state)
+{
+    struct fixture *f = *state;
+    struct db_node server = {.run_id = 1,
+                             .is_server = true,
+                             .number = 2,
+                             .flops = 7.5e12,
+                             .power_w = 150,
+                             .transmit_power_w = NAN,
+                             .x_m = 250,
+                             .y_m = 750,
+                             .max_split = -1,
+                             .memory_bytes = 24e9,
+                             .address = "127.0.0.1:4711"};
+    struct db_node device = {.run_id = 1,
+                             .number = 9,
+                             .flops = 1e12,
+                             .power_w = 5,
+                             .transmit_power_w = 0.2,
+                             .x_m = NAN,
+                             .y_m = NAN,
+                             .max_split = 0,
+                             .memory_bytes = NAN};
+    assert_int_equal(store_insert_node(f->store, &server, NULL), 0);
+    assert_int_equal(store_insert_node(f->store, &device, NULL), 0);
+    struct db_node out[2];
+    assert_int_equal(store_each_node(f->store, 1, copy_node, out, NULL), 0);
+    assert_int_equal(out[0].number, 2);
+    assert_true(isnan(out[0].transmit_power_w));
+    assert_int_equal(out[0].max_split, -1);
+    assert_true(out[0].memory_bytes == 24e9);
+    assert_int_equal(out[1].number, 9);
+    assert_true(isnan(out[1].x_m) && isnan(out[1].memory_bytes));
+    assert_int_equal(out[1].max_split, 0);
+    scratch_expect(f->scratch->file, "SELECT count(*) FROM node WHERE max_split IS NULL", "1");
+}
+
+/* The doubles of a task, by place. */
+static double *task_reals(struct db_task *task, size_t i)
+{
+    double *const reals[] = {
+        &task->bandwidth_share, &task->compute_share, &task->local_s,   &task->transmit_s,
+        &task->queue_s,         &task->edge_s,        &task->latency_s, &task->compute_j,
+        &task->transmit_j,      &task->server_j,      &task->energy_j,  &task->cost,
+        &task->rate_bps,        &task->payload_bytes, &task->x_m,       &task->y_m};
+    return i < sizeof reals / sizeof *reals ? reals[i] : NULL;
+}
+
+static void assert_same_task(struct db_task a, struct db_task b)
+{
+    assert_int_equal(a.episode, b.episode);
+    assert_int_equal(a.slot, b.slot);
+    assert_int_equal(a.device, b.device);
+    assert_int_equal(a.tokens, b.tokens);
+    assert_int_equal(a.split, b.split);
+    assert_int_equal(a.server, b.server);
+    assert_int_equal(a.repaired, b.repaired);
+    assert_int_equal(a.deadline_missed, b.deadline_missed);
+    for (size_t i = 0; task_reals(&a, i) != NULL; i++) {
+        uint64_t x, y;
+        memcpy(&x, task_reals(&a, i), sizeof x);
+        memcpy(&y, task_reals(&b, i), sizeof y);
+        if (x != y && !(isnan(*task_reals(&a, i)) && isnan(*task_reals(&b, i))))
+            fail_msg("real %zu: %a and %a", i, *task_reals(&a, i), *task_reals(&b, i));
+    }
+}
+
+struct expected_tasks {
+    struct db_task task[64];
+    size_t seen;
+};
+
+static int compare_task(void *user, const struct db_task *task)
+{
+    struct expected_tasks *expected = user;
+    assert_same_task(expected->task[expected->seen], *task);
+    assert_string_equal(expected->task[expected->seen].status, task->status);
+    expected->seen++;
+    return 0;
+}
+
+static double any_real(uint64_t *seed)
+{
+    double value;
+    do {
+        *seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
+        uint64_t bits = *seed ^ *seed >> 29;
+        memcpy(&value, &bits, sizeof value);
+    } while (!isfinite(value));
+    return value;
+}
+
+static void doubles_come_back_bit_for_bit(void **state)
+{
+    static const double special[] = {0.1,        DBL_MAX, DBL_MIN, 4.9e-324, 1.0 / 3, 9007199254740993.0,
+                                     1e15 + 0.5, 128,     INFINITY};
+    struct fixture *f = *state;
+    struct expected_tasks expected = {.seen = 0};
+    uint64_t seed = 5;
+    for (uint32_t row = 0; row < 64; row++) {
+        struct db_task *task = &expected.task[row];
+        *task = scratch_task(0, 0, row);
+        task->run_id = 1;
+        for (size_t i = 2; task_reals(task, i) != NULL; i++)
+            *task_reals(task, i) = fabs(row < 9 ? special[row] : any_real(&seed));
+        task->cost = row < 9 ? -special[row] : any_real(&seed);
+        task->x_m = any_real(&seed);
+        task->bandwidth_share = nextafter(1, 0);
+        task->compute_share = 4.9e-324;
+        assert_int_equal(store_insert_task(f->store, task, NULL), 0);
+    }
+    assert_int_equal(store_each_task(f->store, 1, compare_task, &expected, NULL), 0);
+    assert_int_equal(expected.seen, 64);
+}
+
+static int keep_cost(void *user, const struct db_task *task)
+{
+    *(double *) user = task->cost;
+    return 0;
+}
+
+static void negative_zero_comes_back_as_zero(void **state)
+{
+    struct fixture *f = *state;
+    struct db_task task = scratch_task(0, 0, 0);
+    task.run_id = 1;
+    task.cost = -0.0;
+    assert_int_equal(store_insert_task(f->store, &task, NULL), 0);
+    double cost = 1;
+    assert_int_equal(store_each_task(f->store, 1, keep_cost, &cost, NULL), 0);
+    assert_true(cost == 0 && !signbit(cost));
+}
+
+static void a_lost_task_has_nulls_and_comes_back_with_nans(void **state)
+{
+    struct fixture *f = *state;
+    struct expected_tasks expected = {.seen = 0};
+    struct db_task *task = &expected.task[0];
+    *task = scratch_task(3, 4, 5);
+    task->run_id = 1;
+    for (size_t i = 0; task_reals(task, i) != NULL; i++)
+        *task_reals(task, i) = NAN;
+    task->status = "device_lost";
+    assert_int_equal(store_insert_task(f->store, task, NULL), 0);
+    expected.task[1] = scratch_task(3, 4, 6);
+    expected.task[1].run_id = 1;
+    expected.task[1].server = DB_SERVER_NULL;
+    expected.task[1].repaired = true;
+    expected.task[1].deadline_missed = true;
+    assert_int_equal(store_insert_task(f->store, &expected.task[1], NULL), 0);
+    assert_int_equal(store_each_task(f->store, 1, compare_task, &expected, NULL), 0);
+    assert_int_equal(expected.seen, 2);
+    scratch_expect(f->scratch->file, "SELECT latency_s, cost, x_m, server FROM task WHERE device = 5",
+                   "NULL|NULL|NULL|1");
+    scratch_expect(f->scratch->file, "SELECT latency_s IS NULL, x_m, server FROM task WHERE device = 6",
+                   "0|10.5|NULL");
+}
+
+static void tasks_are_read_in_key_order_however_they_were_written(void **state)
+{
+    struct fixture *f = *state;
+    struct expected_tasks expected = {.seen = 0};
+    for (uint32_t i = 0; i < 64; i++) {
+        expected.task[i] = scratch_task(i / 16, i / 4 % 4, i % 4);
+        expected.task[i].run_id = 1;
+    }
+    for (uint32_t i = 64; i-- > 0;)
+        assert_int_equal(store_insert_task(f->store, &expected.task[i * 5 % 64], NULL), 0);
+    assert_int_equal(store_each_task(f->store, 1, compare_task, &expected, NULL), 0);
+    assert_int_equal(expected.seen, 64);
+}
+
+static void constraint_violations_name_the_file_and_the_rule(void **state)
+{
+    struct fixture *f = *state;
+    struct db_task task = scratch_task(0, 0, 0);
+    task.run_id = 1;
+    assert_int_equal(store_insert_task(f->store, &task, NULL), 0);
+    struct diag twice = {0};
+    assert_int_equal(store_insert_task(f->store, &task, &twice), ERR_DATABASE);
+    assert_non_null(strstr(twice.text, "UNIQUE"));
+    assert_non_null(strstr(twice.text, f->scratch->file));
+    task.device = 1;
+    task.compute_share = 2;
+    struct diag range = {0};
+    assert_int_equal(store_insert_task(f->store, &task, &range), ERR_DATABASE);
+    assert_non_null(strstr(range.text, "compute_share"));
+    task.compute_share = 1;
+    task.run_id = 99;
+    struct diag stranger = {0};
+    assert_int_equal(store_insert_task(f->store, &task, &stranger), ERR_DATABASE);
+    assert_non_null(strstr(stranger.text, "FOREIGN KEY"));
+    task.run_id = 1;
+    assert_int_equal(store_insert_task(f->store, &task, NULL), 0); /* the statement is usable again */
+}
+
+static int stop_at_second(void *user, const struct db_task *task)
+{
+    (void) task;
+    return ++*(int *) user == 2 ? 77 : 0;
+}
+
+static void a_callback_stops_the_listing_with_its_own_code(void **state)
+{
+    struct fixture *f = *state;
+    for (uint32_t i = 0; i < 5; i++) {
+        struct db_task task = scratch_task(0, 0, i);
+        task.run_id = 1;
+        assert_int_equal(store_insert_task(f->store, &task, NULL), 0);
+    }
+    int seen = 0;
+    assert_int_equal(store_each_task(f->store, 1, stop_at_second, &seen, NULL), 77);
+    assert_int_equal(seen, 2);
+    assert_int_equal(store_each_task(f->store, 2, stop_at_second, &seen, NULL), 0);
+}
+
+static int check_event(void *user, const struct db_event *event)
+{
+    int *seen = user;
+    if ((*seen)++ == 0) {
+        assert_int_equal(event->slot, 7);
+        assert_int_equal(event->number, -1);
+        assert_string_equal(event->detail, "first");
+    } else {
+        assert_int_equal(event->number, 3);
+        assert_string_equal(event->phase, "execute");
+        assert_string_equal(event->kind, "node_lost");
+        assert_string_equal(event->role, "server");
+    }
+    return 0;
+}
+
+static void events_come_back_in_the_order_of_happening(void **state)
+{
+    struct fixture *f = *state;
+    struct db_event event = {
+        .run_id = 1, .slot = 7, .phase = "", .kind = "refusal", .role = "", .number = -1, .detail = "first"};
+    assert_int_equal(store_insert_event(f->store, &event, NULL), 0);
+    event = (struct db_event){.run_id = 1,
+                              .slot = 2,
+                              .phase = "execute",
+                              .kind = "node_lost",
+                              .role = "server",
+                              .number = 3,
+                              .detail = ""};
+    assert_int_equal(store_insert_event(f->store, &event, NULL), 0);
+    int seen = 0;
+    assert_int_equal(store_each_event(f->store, 1, check_event, &seen, NULL), 0);
+    assert_int_equal(seen, 2);
+}
+
+static int sum_checkpoints(void *user, const struct db_checkpoint *checkpoint)
+{
+    size_t *sum = user;
+    assert_null(checkpoint->weights);
+    assert_null(checkpoint->learner);
+    sum[0] += checkpoint->weights_size;
+    sum[1] += checkpoint->learner_size;
+    return 0;
+}
+
+static void only_the_latest_checkpoint_carries_the_learner(void **state)
+{
+    struct fixture *f = *state;
+    for (uint32_t episode = 0; episode < 3; episode++) {
+        struct db_checkpoint checkpoint = {.run_id = 1,
+                                           .episode = episode,
+                                           .weights = "wwwww",
+                                           .weights_size = 3 + episode,
+                                           .learner = "learner",
+                                           .learner_size = 7,
+                                           .validation_cost = episode == 1 ? 1.5 : (double) NAN};
+        assert_int_equal(store_insert_checkpoint(f->store, &checkpoint, NULL), 0);
+    }
+    assert_int_equal(store_set_validation_cost(f->store, 1, 2, 1.25, NULL), 0);
+    size_t sum[2] = {0};
+    assert_int_equal(store_each_checkpoint(f->store, 1, sum_checkpoints, sum, NULL), 0);
+    assert_int_equal(sum[0], 12);
+    assert_int_equal(sum[1], 7);
+    struct db_checkpoint out;
+    struct buf bytes = {0};
+    assert_int_equal(store_read_checkpoint(f->store, 1, 0, &out, &bytes, NULL), 0);
+    assert_int_equal(out.weights_size, 3);
+    assert_memory_equal(out.weights, "www", 3);
+    assert_int_equal(out.learner_size, 0);
+    assert_true(isnan(out.validation_cost));
+    buf_clear(&bytes);
+    assert_int_equal(store_read_checkpoint(f->store, 1, -1, &out, &bytes, NULL), 0);
+    assert_int_equal(out.episode, 2);
+    assert_true(out.validation_cost == 1.25);
+    buf_clear(&bytes);
+    assert_int_equal(store_read_learner(f->store, 1, &out, &bytes, NULL), 0);
+    assert_int_equal(out.episode, 2);
+    assert_memory_equal(out.learner, "learner", 7);
+    assert_int_equal(store_read_checkpoint(f->store, 1, 9, &out, &bytes, NULL), ERR_NOT_FOUND);
+    assert_int_equal(store_read_learner(f->store, 2, &out, &bytes, NULL), ERR_NOT_FOUND);
+    buf_finish(&bytes);
+}
+
+static const char sample[] = "SELECT 1 AS n, 0.1 AS share, 'a,b' AS text, NULL AS empty, ?1 AS given"
+                             " UNION ALL SELECT 20, 1e300, 'say \"hi\"' || char(10), 2.5, -1";
+
+static void query_csv_follows_rfc_4180(void **state)
+{
+    struct fixture *f = *state;
+    struct buf text = {0};
+    assert_int_equal(store_query_csv(f->store, sample, 42, &text, NULL), 0);
+    assert_int_equal(buf_push(&text, "", 1), 0);
+    assert_string_equal((char *) text.data, "n,share,text,empty,given\r\n1,0.1,\"a,b\",,42\r\n"
+                                            "20,1e+300,\"say \"\"hi\"\"\n\",2.5,-1\r\n");
+    buf_finish(&text);
+}
+
+static void query_json_is_an_array_of_objects_with_exact_numbers(void **state)
+{
+    struct fixture *f = *state;
+    struct buf text = {0};
+    assert_int_equal(store_query_json(f->store, sample, INT64_MAX, &text, NULL), 0);
+    json_t *rows = json_loadb((char *) text.data, text.size, 0, NULL);
+    assert_int_equal(json_array_size(rows), 2);
+    json_t *row = json_array_get(rows, 0);
+    assert_true(json_real_value(json_object_get(row, "share")) == 0.1);
+    assert_true(json_integer_value(json_object_get(row, "given")) == INT64_MAX);
+    assert_true(json_is_null(json_object_get(row, "empty")));
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 1), "text")), "say \"hi\"\n");
+    json_decref(rows);
+    buf_clear(&text);
+    assert_int_equal(store_query_json(f->store, "SELECT 9e999 AS x, x'00ff' AS y, CAST(x'61ff' AS TEXT) AS z",
+                                      0, &text, NULL),
+                     0);
+    assert_memory_equal(text.data, "[\n  {\"x\":null,\"y\":null,\"z\":\"a?\"}\n]\n", text.size);
+    buf_clear(&text);
+    assert_int_equal(store_query_json(f->store, "SELECT 1 WHERE 0", 0, &text, NULL), 0);
+    assert_memory_equal(text.data, "[]\n", 3);
+    buf_finish(&text);
+}
+
+static void query_table_aligns_numbers_right_and_text_left(void **state)
+{
+    struct fixture *f = *state;
+    struct buf text = {0};
+    assert_int_equal(
+        store_query_table(f->store,
+                          "SELECT 'caf\xc3\xa9' AS policy, 1.30449 AS cost, NULL AS regret_pct, 10 AS tasks"
+                          " UNION ALL SELECT 'x' || char(10), 12345.678, 2e-9, 123456",
+                          0, &text, NULL),
+        0);
+    assert_int_equal(buf_push(&text, "", 1), 0);
+    assert_string_equal((char *) text.data, "policy     cost  regret_pct   tasks\n"
+                                            "caf\xc3\xa9      1.304           -      10\n"
+                                            "x       12345.7       2e-09  123456\n");
+    buf_finish(&text);
+}
+
+static int count_bytes(void *user, const void *bytes, size_t size)
+{
+    size_t *sum = user;
+    assert_non_null(bytes);
+    sum[0] += size;
+    sum[1]++;
+    return 0;
+}
+
+static int refuse_bytes(void *user, const void *bytes, size_t size)
+{
+    (void) user, (void) bytes, (void) size;
+    return -EPIPE;
+}
+
+static void a_streamed_result_is_the_same_in_pieces(void **state)
+{
+    static const char many[] =
+        "WITH RECURSIVE n (v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 100000)"
+        " SELECT v, v / 7.0 AS w FROM n";
+    struct fixture *f = *state;
+    struct buf text = {0};
+    size_t sum[2] = {0};
+    assert_int_equal(store_query_csv(f->store, many, 0, &text, NULL), 0);
+    assert_int_equal(store_stream_csv(f->store, many, 0, count_bytes, sum, NULL), 0);
+    assert_int_equal(sum[0], text.size);
+    assert_true(sum[1] > 5);
+    buf_clear(&text);
+    memset(sum, 0, sizeof sum);
+    assert_int_equal(store_query_json(f->store, many, 0, &text, NULL), 0);
+    assert_int_equal(store_stream_json(f->store, many, 0, count_bytes, sum, NULL), 0);
+    assert_int_equal(sum[0], text.size);
+    assert_int_equal(store_stream_csv(f->store, many, 0, refuse_bytes, NULL, NULL), -EPIPE);
+    buf_finish(&text);
+}
+
+static void every_named_query_is_found_and_answers(void **state)
+{
+    struct fixture *f = *state;
+    assert_null(sql_find_query("no_such_query"));
+    for (size_t i = 0; i < sql_queries_count; i++) {
+        struct buf text = {0};
+        struct diag diag = {0};
+        assert_ptr_equal(sql_find_query(sql_queries[i].name), sql_queries[i].text);
+        if (store_query_table(f->store, sql_queries[i].text, 1, &text, &diag) != 0)
+            fail_msg("%s: %s", sql_queries[i].name, diag.text);
+        assert_true(text.size > 0);
+        buf_finish(&text);
+    }
+}
+
+static void a_query_that_would_write_or_is_wrong_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct buf text = {0};
+    struct diag diag = {0};
+    assert_int_equal(store_query_json(f->store, "DELETE FROM run", 0, &text, &diag), ERR_DATABASE);
+    assert_non_null(strstr(diag.text, "only read"));
+    assert_int_equal(store_query_csv(f->store, "SELECT nothing FROM nowhere", 0, &text, NULL), ERR_DATABASE);
+    assert_int_equal(store_query_table(f->store, "SELECT abs(-9223372036854775808)", 0, &text, NULL),
+                     ERR_DATABASE);
+    buf_finish(&text);
+    scratch_expect(f->scratch->file, "SELECT count(*) FROM run", "1");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(a_run_comes_back_as_it_went_in),
+        TEST(a_run_without_parent_checkpoint_or_reason_has_nulls),
+        TEST(a_seed_of_two_to_the_63_is_refused),
+        TEST(run_zero_means_the_newest_training_run),
+        TEST(a_run_that_is_not_there_is_named),
+        TEST(finishing_a_run_sets_status_and_trust),
+        TEST(nodes_come_back_with_their_nulls),
+        TEST(doubles_come_back_bit_for_bit),
+        TEST(negative_zero_comes_back_as_zero),
+        TEST(a_lost_task_has_nulls_and_comes_back_with_nans),
+        TEST(tasks_are_read_in_key_order_however_they_were_written),
+        TEST(constraint_violations_name_the_file_and_the_rule),
+        TEST(a_callback_stops_the_listing_with_its_own_code),
+        TEST(events_come_back_in_the_order_of_happening),
+        TEST(only_the_latest_checkpoint_carries_the_learner),
+        TEST(query_csv_follows_rfc_4180),
+        TEST(query_json_is_an_array_of_objects_with_exact_numbers),
+        TEST(query_table_aligns_numbers_right_and_text_left),
+        TEST(a_streamed_result_is_the_same_in_pieces),
+        TEST(every_named_query_is_found_and_answers),
+        TEST(a_query_that_would_write_or_is_wrong_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
