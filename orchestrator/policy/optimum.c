@@ -15,7 +15,7 @@
 
 struct optimum {
     uint32_t devices, servers;
-    double *cost;        /* [N][M][N]: of device n at server m with K = k + 1 there; INFINITY: not possible */
+    double *cost;        /* [N][M][N]: of device n at server m with K = k + 1 there; HUGE_VAL: not possible */
     uint32_t *split;     /* [N][M][N]: the split that attains it */
     double *local_cost;  /* [N] */
     uint32_t *who;       /* [N] devices present */
@@ -110,7 +110,7 @@ static void fill_pair(struct optimum *own, const struct env_view *view, uint32_t
     for (uint32_t k = 0; k < own->count; k++) {
         double share = 1.0 / (double) (k + 1);
         struct task_plan plan = {.server = m, .bandwidth_share = share, .compute_share = share};
-        double best = INFINITY;
+        double best = HUGE_VAL;
         uint32_t best_split = world->llm->layers;
         for (uint32_t s = (uint32_t) world->scenario.model.min_split; view->covered[pair] && s < top; s++) {
             plan.split = s;
@@ -145,7 +145,7 @@ static void fill_tables(struct optimum *own, const struct env_view *view)
         struct task_plan local = {.split = world->llm->layers, .server = ENV_LOCAL};
         own->local_cost[n] = plan_cost(view, n, &local, 0.0);
         if (world->device[n].max_split < world->llm->layers && !covers_none(view, n))
-            own->local_cost[n] = INFINITY; /* its memory does not hold the model (C7) */
+            own->local_cost[n] = HUGE_VAL; /* its memory does not hold the model (C7) */
         for (uint32_t m = 0; m < own->servers; m++)
             fill_pair(own, view, n, m);
     }
@@ -158,19 +158,19 @@ static double column_cost(const struct optimum *own, uint32_t i, uint32_t column
     if (column == own->servers)
         return own->local_cost[n];
     if (own->load[column] == 0)
-        return INFINITY;
+        return HUGE_VAL;
     return own->cost[((size_t) n * own->servers + column) * own->devices + own->load[column] - 1];
 }
 
 /* Cheapest way to move one of the first `placed` devices from column a to column b. */
 static double move_cost(const struct optimum *own, uint32_t placed, uint32_t a, uint32_t b, uint32_t *ret_mover)
 {
-    double best = INFINITY;
+    double best = HUGE_VAL;
     for (uint32_t i = 0; i < placed; i++) {
         if (own->column[i] != a)
             continue;
         double there = column_cost(own, i, b);
-        if (there < INFINITY && there - column_cost(own, i, a) < best) {
+        if (there < HUGE_VAL && there - column_cost(own, i, a) < best) {
             best = there - column_cost(own, i, a);
             *ret_mover = i;
         }
@@ -189,9 +189,9 @@ static void find_paths(struct optimum *own, uint32_t placed)
     }
     for (uint32_t pass = 0; pass + 1 < columns; pass++)
         for (uint32_t a = 0; a < columns; a++)
-            for (uint32_t b = 0; b < columns && own->dist[a] < INFINITY; b++) {
+            for (uint32_t b = 0; b < columns && own->dist[a] < HUGE_VAL; b++) {
                 uint32_t mover = 0;
-                double step = a == b ? INFINITY : move_cost(own, placed, a, b, &mover);
+                double step = a == b ? HUGE_VAL : move_cost(own, placed, a, b, &mover);
                 if (own->dist[a] + step < own->dist[b] - 1e-15) {
                     own->dist[b] = own->dist[a] + step;
                     own->from[b] = a;
@@ -200,7 +200,7 @@ static void find_paths(struct optimum *own, uint32_t placed)
             }
 }
 
-/* Places devices one by one along cheapest augmenting paths; returns the total, INFINITY when the counts cannot be met. */
+/* Places devices one by one along cheapest augmenting paths; returns the total, HUGE_VAL when the counts cannot be met. */
 static double assign(struct optimum *own)
 {
     uint32_t columns = own->servers + 1;
@@ -215,16 +215,16 @@ static double assign(struct optimum *own)
         find_paths(own, i);
         uint32_t end = columns;
         for (uint32_t c = 0; c < columns; c++)
-            if (own->room[c] > 0 && own->dist[c] < INFINITY && (end == columns || own->dist[c] < own->dist[end]))
+            if (own->room[c] > 0 && own->dist[c] < HUGE_VAL && (end == columns || own->dist[c] < own->dist[end]))
                 end = c;
         if (end == columns)
-            return INFINITY;
+            return HUGE_VAL;
         total += own->dist[end];
         own->room[end]--;
         for (uint32_t c = end; c != columns; c = own->from[c])
             own->column[own->mover[c]] = c;
         if (total >= own->best)
-            return INFINITY; /* costs are not negative: it only grows */
+            return HUGE_VAL; /* costs are not negative: it only grows */
     }
     return total;
 }
@@ -266,13 +266,13 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
 {
     struct optimum *own = policy->state;
     fill_tables(own, view);
-    own->best = INFINITY;
+    own->best = HUGE_VAL;
     try_vectors(own, 0, own->count);
     for (uint32_t n = 0; n < own->devices; n++) {
         ret_decision->split[n] = policy->world->llm->layers;
         ret_decision->server[n] = ENV_LOCAL;
     }
-    for (uint32_t i = 0; i < own->count && own->best < INFINITY; i++) {
+    for (uint32_t i = 0; i < own->count && own->best < HUGE_VAL; i++) {
         uint32_t n = own->who[i], m = own->best_column[i];
         if (m == own->servers)
             continue;

@@ -1,0 +1,139 @@
+#include "core/node/link.h"
+
+#include <stdio.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/base/units.h"
+#include "proto/wire/process.h"
+
+#define RETRY_MS 50u
+
+static void end(struct node_link *link, int status)
+{
+    if (link->ending)
+        return;
+    link->ending = true;
+    link->status = status;
+    uv_close((uv_handle_t *) &link->retry, NULL);
+    link->hooks->on_end(link->user);
+    wire_conn_close(link->conn);
+}
+
+void node_link_fail(struct node_link *link, int status, const char *text)
+{
+    if (!link->ending)
+        log_error("node", "%s", text);
+    end(link, status);
+}
+
+static void on_stop(void *user, int signal)
+{
+    (void) signal; /* SIGINT and SIGTERM mean the same here */
+    end(user, PROCESS_SIGNAL);
+}
+
+static void become_ready(struct node_link *link)
+{
+    struct diag diag = {0};
+    link->ready = true;
+    int rc = link->hooks->on_ready(link->user, &diag);
+    if (rc != 0) {
+        node_link_fail(link, PROCESS_FAILED, diag_text(&diag, rc));
+        return;
+    }
+    struct proto_message ready = {.id = PROTO_READY};
+    (void) wire_conn_send(link->conn, &ready); /* on_close tells if it could not leave */
+}
+
+static void on_message(struct wire_conn *conn, const struct proto_message *message)
+{
+    struct node_link *link = wire_conn_user(conn);
+    struct diag diag = {0};
+    if (link->ending)
+        return;
+    if (message->id == PROTO_GOODBYE) {
+        end(link, PROCESS_OK);
+        return;
+    }
+    int rc = link->ready ? link->hooks->on_message(link->user, message, &diag) : join_take(&link->join, message, &diag);
+    if (rc != 0) {
+        enum proto_refusal reason = rc == ERR_STATE ? PROTO_REFUSE_OUT_OF_STATE : PROTO_REFUSE_OUT_OF_RANGE;
+        wire_conn_refuse(conn, reason, diag_text(&diag, rc));
+        node_link_fail(link, PROCESS_FAILED, diag_text(&diag, rc));
+    } else if (!link->ready && join_is_ready(&link->join)) {
+        become_ready(link);
+    }
+}
+
+static void connect_again(uv_timer_t *timer);
+
+static void on_close(struct wire_conn *conn, int status, const char *text)
+{
+    struct node_link *link = wire_conn_user(conn);
+    link->conn = NULL;
+    if (link->ending)
+        return;
+    (void) status; /* `text` says it in words */
+    bool refused = wire_conn_refusal(conn) != PROTO_REFUSE_NONE;
+    if (link->join.welcome || refused || clock_monotonic_ns() >= link->give_up_ns) {
+        char what[512];
+        (void) snprintf(what, sizeof what, "%s the orchestrator at %s:%u: %s",
+                        refused ? "refused by" : (link->join.welcome ? "lost" : "cannot reach"),
+                        link->options->orchestrator.host, link->options->orchestrator.port, text);
+        node_link_fail(link, refused ? PROCESS_REFUSED : PROCESS_LOST, what);
+        return;
+    }
+    (void) uv_timer_start(&link->retry, connect_again, RETRY_MS, 0); /* the timer is initialised: cannot fail */
+}
+
+static const struct wire_handlers handlers = {.on_message = on_message, .on_close = on_close};
+
+static void connect_again(uv_timer_t *timer)
+{
+    struct node_link *link = timer->data;
+    struct diag diag = {0};
+    const struct node_address *address = &link->options->orchestrator;
+    int rc = wire_connect(&link->loop, address->host, address->port, &handlers, link, &link->conn, &diag);
+    if (rc != 0) {
+        node_link_fail(link, PROCESS_LOST, diag_text(&diag, rc));
+        return;
+    }
+    const struct node_options *options = link->options;
+    const char *host = options->advertise[0] != '\0' ? options->advertise : options->listen.host;
+    struct proto_message hello =
+        join_hello(&link->join, link->join.role == NODE_SERVER ? host : NULL, link->data_port);
+    (void) wire_conn_send(link->conn, &hello); /* leaves once connected; on_close tells if not */
+}
+
+int node_link_init(struct node_link *link, enum node_role role, const struct node_options *options,
+                   const struct node_link_hooks *hooks, void *user)
+{
+    *link = (struct node_link){.options = options, .hooks = hooks, .user = user};
+    join_init(&link->join, role, options->count);
+    int rc = wire_loop_init(&link->loop, on_stop, link);
+    if (rc == 0)
+        rc = uv_timer_init(&link->loop.uv, &link->retry);
+    link->retry.data = link;
+    return rc;
+}
+
+void node_link_start(struct node_link *link, uint16_t data_port)
+{
+    link->data_port = data_port;
+    link->give_up_ns = clock_monotonic_ns() + link->options->reconnect_s * UNITS_NS_PER_S;
+    connect_again(&link->retry);
+}
+
+int node_link_run(struct node_link *link)
+{
+    (void) uv_run(&link->loop.uv, UV_RUN_DEFAULT); /* returns when every handle is closed */
+    return link->status;
+}
+
+void node_link_finish(struct node_link *link)
+{
+    wire_loop_finish(&link->loop);
+    join_finish(&link->join);
+}

@@ -1,0 +1,47 @@
+/* A node's control connection: reaches the orchestrator (trying again while it is not up yet), joins, and then hands every
+ * message of the run to the program. libuv shell; one thread. */
+#ifndef HANDOFF_CORE_NODE_LINK_H
+#define HANDOFF_CORE_NODE_LINK_H
+
+#include <stdbool.h>
+
+#include "core/node/join.h"
+#include "core/node/options.h"
+#include "proto/wire/conn.h"
+
+struct node_link;
+
+struct node_link_hooks {
+    /* The join is complete (READY has been sent): the world and the addresses may be used. */
+    int (*on_ready)(void *user, struct diag *diag);
+    /* SLOT, ALLOT, DECISION, REVOKE. A nonzero return refuses the orchestrator's message and ends the process. */
+    int (*on_message)(void *user, const struct proto_message *message, struct diag *diag);
+    /* GOODBYE came, or the connection is gone, or a signal: close everything of yours; then the loop ends. */
+    void (*on_end)(void *user);
+};
+
+struct node_link {
+    struct wire_loop loop;
+    struct join join;
+    const struct node_options *options; /* borrowed */
+    const struct node_link_hooks *hooks;
+    void *user;
+    struct wire_conn *conn; /* NULL: not connected */
+    uv_timer_t retry;
+    uint64_t give_up_ns; /* stop trying to connect at this time */
+    uint16_t data_port;  /* server: told in HELLO */
+    bool ready, ending;
+    int status; /* enum process_exit so far */
+};
+
+int node_link_init(struct node_link *link, enum node_role role, const struct node_options *options,
+                   const struct node_link_hooks *hooks, void *user);
+/* Starts connecting; `data_port` is the server's, 0 for a mobile node. */
+void node_link_start(struct node_link *link, uint16_t data_port);
+/* Runs until the end, closes the loop. Returns the process's exit status. */
+int node_link_run(struct node_link *link);
+/* Ends the process's work for a reason of our own, which is printed. */
+void node_link_fail(struct node_link *link, int status, const char *text);
+void node_link_finish(struct node_link *link);
+
+#endif

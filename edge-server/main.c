@@ -1,0 +1,14 @@
+/* handoff-edge-server: plays one edge server of a run. */
+#include "core/base/log.h"
+#include "edge-server/server.h"
+#include "proto/wire/process.h"
+
+int main(int argc, char **argv)
+{
+    struct node_options options;
+    node_options_parse(&options, NODE_SERVER, argc, argv);
+    log_setup("handoff-edge-server", options.verbose ? LOG_DEBUG : LOG_WARN);
+    if (options.die_with_parent && process_die_with_parent() != 0)
+        return PROCESS_LOST;
+    return server_run(&options);
+}

@@ -1,0 +1,208 @@
+#include "mobile-node/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/node/link.h"
+#include "mobile-node/device_core.h"
+#include "proto/wire/process.h"
+
+#define IDLE_CHECK_MS 10000u
+
+/* One data connection, to server m, shared by the process's devices. */
+struct data_link {
+    struct client *client;
+    uint32_t server;
+    struct wire_conn *conn; /* NULL: closed; opened by the next task */
+    uint32_t outstanding;   /* tasks without a result */
+    bool used;              /* since the last idle check */
+};
+
+struct client {
+    struct node_link link;
+    struct device_core *device; /* [count], from link.join.first on */
+    struct data_link *data;     /* [M] */
+    uint8_t *payload;           /* [payload_cap_bytes] what virtual time sends for activations: zeros */
+    size_t payload_cap;
+    uv_timer_t idle;
+    bool idle_open;
+};
+
+static int step(struct client *client, struct device_core *device, const struct device_event *event, struct diag *diag);
+
+static void on_data_message(struct wire_conn *conn, const struct proto_message *message)
+{
+    struct data_link *data = wire_conn_user(conn);
+    struct client *client = data->client;
+    struct diag diag = {0};
+    const struct join *join = &client->link.join;
+    bool ours = message->id == PROTO_RESULT && message->result.device >= join->first &&
+                message->result.device - join->first < join->count;
+    if (!ours) {
+        wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, "only RESULT of this node's devices is taken here");
+        return;
+    }
+    struct device_core *device = &client->device[message->result.device - join->first];
+    struct device_event event = {
+        .kind = DEVICE_ON_RESULT,
+        .now_s = message->result.finish_s,
+        .message = message,
+    };
+    data->outstanding -= data->outstanding > 0 ? 1 : 0;
+    if (step(client, device, &event, &diag) != 0)
+        wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, diag_text(&diag, ERR_STATE));
+}
+
+/* A server that is gone takes its tasks with it: the orchestrator notices by itself, and the next SLOT abandons them. */
+static void on_data_close(struct wire_conn *conn, int status, const char *text)
+{
+    struct data_link *data = wire_conn_user(conn);
+    if (status != 0)
+        log_info("data", "server %u: %s", data->server, text);
+    data->conn = NULL;
+    data->outstanding = 0;
+}
+
+static const struct wire_handlers data_handlers = {.on_message = on_data_message, .on_close = on_data_close};
+
+static int open_data(struct client *client, struct data_link *data, struct diag *diag)
+{
+    const struct join *join = &client->link.join;
+    const struct node_address *address = &join->address[data->server];
+    int rc = wire_connect(&client->link.loop, address->host, address->port, &data_handlers, data, &data->conn, diag);
+    if (rc != 0)
+        return rc;
+    struct proto_message attach = {
+        .id = PROTO_ATTACH,
+        .attach = {.run_token = join->run_token, .first = join->first, .count = join->count},
+    };
+    return wire_conn_send(data->conn, &attach);
+}
+
+static int send_task(struct client *client, struct device_core *device, const struct device_event *event,
+                     const struct device_action *action, struct diag *diag)
+{
+    struct data_link *data = &client->data[action->server];
+    if (data->conn == NULL && open_data(client, data, diag) != 0)
+        return 0; /* as if the server had died: see on_data_close */
+    struct proto_message message = action->message;
+    double declared_bytes = message.task.declared_bits / 8.0;
+    size_t size = declared_bytes < (double) client->payload_cap ? (size_t) declared_bytes : client->payload_cap;
+    message.task.payload = (struct proto_bytes){client->payload, size};
+    data->outstanding++;
+    data->used = true;
+    (void) wire_conn_send(data->conn, &message); /* a lost server shows in on_data_close */
+    struct device_event sent = {
+        .kind = DEVICE_ON_SENT,
+        .now_s = event->now_s + action->duration_s,
+        .elapsed_s = action->duration_s,
+    };
+    return step(client, device, &sent, diag);
+}
+
+/* Virtual time: a job or transfer of duration d ends at now + d, at once. (The real clock will wait here.) */
+static int execute(struct client *client, struct device_core *device, const struct device_event *event,
+                   const struct device_action *action, struct diag *diag)
+{
+    if (action->kind == DEVICE_DO_TELL) {
+        (void) wire_conn_send(client->link.conn, &action->message); /* a lost orchestrator shows in node_link */
+        return 0;
+    }
+    if (action->kind == DEVICE_DO_SEND)
+        return send_task(client, device, event, action, diag);
+    struct device_event computed = {
+        .kind = DEVICE_ON_COMPUTED,
+        .now_s = event->now_s + action->duration_s,
+        .elapsed_s = action->duration_s,
+    };
+    return step(client, device, &computed, diag);
+}
+
+static int step(struct client *client, struct device_core *device, const struct device_event *event, struct diag *diag)
+{
+    struct device_actions actions;
+    int rc = device_core_step(device, event, &actions, diag);
+    for (size_t i = 0; i < actions.count && rc == 0; i++)
+        rc = execute(client, device, event, &actions.list[i], diag);
+    return rc;
+}
+
+static int on_message(void *user, const struct proto_message *message, struct diag *diag)
+{
+    struct client *client = user;
+    const struct join *join = &client->link.join;
+    if (message->id == PROTO_SLOT) {
+        struct device_event event = {.kind = DEVICE_ON_SLOT, .message = message};
+        int rc = 0;
+        for (uint32_t i = 0; i < join->count && rc == 0; i++)
+            rc = step(client, &client->device[i], &event, diag);
+        return rc;
+    }
+    if (message->id != PROTO_DECISION || message->decision.device < join->first ||
+        message->decision.device - join->first >= join->count)
+        return diag_fail(diag, ERR_STATE, "%s is not for this mobile node", proto_name(message->id));
+    struct device_event event = {.kind = DEVICE_ON_DECISION, .message = message};
+    return step(client, &client->device[message->decision.device - join->first], &event, diag);
+}
+
+/* Closes data connections that nobody has used since the last check. */
+static void on_idle_check(uv_timer_t *timer)
+{
+    struct client *client = timer->data;
+    for (uint32_t m = 0; m < client->link.join.world.servers; m++) {
+        struct data_link *data = &client->data[m];
+        if (!data->used && data->outstanding == 0)
+            wire_conn_close(data->conn);
+        data->used = false;
+    }
+}
+
+static int on_ready(void *user, struct diag *diag)
+{
+    struct client *client = user;
+    const struct join *join = &client->link.join;
+    client->payload_cap = join->world.scenario.run.payload_cap_bytes;
+    client->device = calloc(join->count, sizeof *client->device);
+    client->data = calloc(join->world.servers, sizeof *client->data);
+    client->payload = calloc(client->payload_cap + 1, 1);
+    if (client->device == NULL || client->data == NULL || client->payload == NULL)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < join->count; i++)
+        device_core_init(&client->device[i], &join->world, join->first + i);
+    for (uint32_t m = 0; m < join->world.servers; m++)
+        client->data[m] = (struct data_link){.client = client, .server = m};
+    int rc = uv_timer_init(&client->link.loop.uv, &client->idle);
+    client->idle.data = client;
+    client->idle_open = rc == 0;
+    return rc != 0 ? rc : uv_timer_start(&client->idle, on_idle_check, IDLE_CHECK_MS, IDLE_CHECK_MS);
+}
+
+static void on_end(void *user)
+{
+    struct client *client = user;
+    if (client->idle_open)
+        uv_close((uv_handle_t *) &client->idle, NULL);
+    for (uint32_t m = 0; client->data != NULL && m < client->link.join.world.servers; m++)
+        wire_conn_close(client->data[m].conn);
+}
+
+static const struct node_link_hooks hooks = {.on_ready = on_ready, .on_message = on_message, .on_end = on_end};
+
+int client_run(const struct node_options *options)
+{
+    struct client client = {0};
+    int rc = node_link_init(&client.link, NODE_MOBILE, options, &hooks, &client);
+    if (rc != 0) {
+        log_error("node", "cannot start: %s", err_text(rc));
+        return PROCESS_FAILED;
+    }
+    node_link_start(&client.link, 0);
+    int status = node_link_run(&client.link);
+    node_link_finish(&client.link);
+    free(client.device);
+    free(client.data);
+    free(client.payload);
+    return status;
+}

@@ -1,0 +1,227 @@
+#include "orchestrator/cli.h"
+
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/parse.h"
+#include "proto/wire/listen.h"
+#include "proto/wire/process.h"
+
+#define SECONDS_MAX 86400u
+#define DRAWS_MAX 100000u
+
+enum { RUN = 1 << CLI_RUN, EVALUATE = 1 << CLI_EVALUATE, REPLAY = 1 << CLI_REPLAY, SHOW = 1 << CLI_SHOW,
+       EXPORT = 1 << CLI_EXPORT, ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT };
+
+enum key { KEY_SET = 256, KEY_SEED, KEY_OVER, KEY_LISTEN, KEY_WAIT, KEY_STALL, KEY_RECORD, KEY_CHECKPOINT, KEY_PHASE,
+           KEY_DRAWS, KEY_DATA, KEY_VERIFY, KEY_JSON, KEY_FORMAT, KEY_DIE };
+
+/* Flags that are short for a scenario key. */
+static const struct {
+    int key;
+    const char *scenario_key;
+} shorthands[] = {
+    {'n', "devices.count"}, {'m', "servers.count"}, {'e', "run.episodes"},
+    {'t', "run.slots"},     {KEY_SEED, "run.seed"}, {KEY_RECORD, "run.record"},
+};
+
+static const struct {
+    int verbs;
+    struct argp_option option;
+} flags[] = {
+    {RUN | EVALUATE | SHOW, {"scenario", 's', "NAME|FILE", 0, "a shipped scenario or a YAML file (default dapo)", 0}},
+    {RUN | EVALUATE | SHOW, {"set", KEY_SET, "KEY=VALUE", 0, "set a scenario key, e.g. radio.bandwidth_mhz=10", 0}},
+    {RUN | EVALUATE, {"data", KEY_DATA, "DIR", 0, "where a scenario's relative data files are (default: here)", 0}},
+    {ALL, {"db", 'd', "FILE", 0, "the experiment's SQLite file (default results.db)", 0}},
+    {RUN | EVALUATE | REPLAY, {"policy", 'p', "NAME[,NAME...]", 0, "who decides; `show policies` lists them", 0}},
+    {RUN | EVALUATE, {"devices", 'n', "N", 0, "mobile devices (devices.count)", 0}},
+    {RUN | EVALUATE, {"servers", 'm', "M", 0, "edge servers (servers.count)", 0}},
+    {RUN, {"episodes", 'e', "E", 0, "training episodes (run.episodes)", 0}},
+    {RUN, {"slots", 't', "T", 0, "slots in an episode (run.slots)", 0}},
+    {RUN | EVALUATE, {"seed", KEY_SEED, "S", 0, "seed of all draws (run.seed)", 0}},
+    {RUN, {"record", KEY_RECORD, "tasks|episodes", 0, "finest rows to record (run.record)", 0}},
+    {RUN | REPLAY, {"over", KEY_OVER, "tcp|memory", 0, "nodes are processes, or cores in this one (run: tcp, replay: memory)", 0}},
+    {RUN | REPLAY, {"listen", KEY_LISTEN, "HOST:PORT", 0, "where nodes connect (default 127.0.0.1:0, any free port)", 0}},
+    {RUN | REPLAY, {"wait-s", KEY_WAIT, "S", 0, "wait S seconds for all nodes to join (default 60)", 0}},
+    {RUN | REPLAY, {"stall-s", KEY_STALL, "S", 0, "a node that owes an answer for S seconds is lost (default 30)", 0}},
+    {EVALUATE | REPLAY | SHOW | EXPORT, {"run", 'r', "R", 0, "the recorded run (default: the newest training run)", 0}},
+    {EVALUATE, {"checkpoint", KEY_CHECKPOINT, "best|last|N", 0, "a learner's weights: best on validation (default), last, or after episode N", 0}},
+    {EVALUATE, {"phase", KEY_PHASE, "test|validate", 0, "held-out streams to use (default test)", 0}},
+    {EVALUATE, {"draws", KEY_DRAWS, "K", 0, "no recorded run: compare policies over K draws of node parameters", 0}},
+    {REPLAY, {"verify", KEY_VERIFY, 0, 0, "rerun the recorded decisions and compare every number, bit for bit", 0}},
+    {ALL, {"json", KEY_JSON, 0, 0, "print JSON", 0}},
+    {ALL, {"quiet", 'q', 0, 0, "no progress", 0}},
+    {EXPORT, {"output", 'o', "FILE", 0, "write there instead of standard output", 0}},
+    {EXPORT, {"format", KEY_FORMAT, "csv|json", 0, "default csv", 0}},
+    {RUN | REPLAY, {"die-with-parent", KEY_DIE, 0, 0, "end when the process that started this one ends", 0}},
+};
+
+#define FLAG_COUNT (sizeof flags / sizeof *flags)
+
+static const struct {
+    const char *name;
+    const char *words; /* what may follow the verb */
+    const char *summary;
+} verbs[CLI_VERBS] = {
+    [CLI_RUN] = {"run", "", "Trains or drives one policy and records every task."},
+    [CLI_EVALUATE] = {"evaluate", "", "Drives policies over held-out slots of a recorded run and compares them."},
+    [CLI_REPLAY] = {"replay", "", "Reruns recorded runs: --verify compares every number, --policy asks what if."},
+    [CLI_SHOW] = {"show", "policies|models|scenarios|keys|scenario|runs|comparison|episodes|splits|servers",
+                  "Prints what there is, or what was recorded."},
+    [CLI_EXPORT] = {"export", "tasks|episodes|events", "Writes a run's rows as CSV or JSON."},
+};
+
+
+static uint64_t parse_number(struct argp_state *state, const char *flag, const char *text, uint64_t min, uint64_t max)
+{
+    uint64_t value = 0;
+    if (parse_u64(text, &value) != 0 || value < min || value > max)
+        argp_error(state, "%s: '%s' is not a whole number from %llu to %llu", flag, text, (unsigned long long) min,
+                   (unsigned long long) max);
+    return value;
+}
+
+/* 0 or 1: which of two words it is. */
+static bool parse_either(struct argp_state *state, const char *flag, const char *text, const char *no, const char *yes)
+{
+    bool is_yes = strcmp(text, yes) == 0;
+    if (!is_yes && strcmp(text, no) != 0)
+        argp_error(state, "%s: '%s' is neither %s nor %s", flag, text, no, yes);
+    return is_yes;
+}
+
+static void add_set(struct argp_state *state, struct cli *cli, const char *assignment)
+{
+    if (cli->set_count >= CLI_SETS_MAX)
+        argp_error(state, "more than %u scenario keys are set", CLI_SETS_MAX);
+    cli->set[cli->set_count++] = assignment;
+}
+
+static bool add_shorthand(struct argp_state *state, struct cli *cli, int key, const char *text)
+{
+    for (size_t i = 0; i < sizeof shorthands / sizeof *shorthands; i++) {
+        if (shorthands[i].key != key)
+            continue;
+        size_t size = strlen(shorthands[i].scenario_key) + strlen(text) + 2;
+        char *assignment = malloc(size); /* lives as long as the process: flags are parsed once */
+        if (assignment == NULL)
+            argp_failure(state, PROCESS_FAILED, 0, "out of memory");
+        (void) snprintf(assignment, size, "%s=%s", shorthands[i].scenario_key, text);
+        add_set(state, cli, assignment);
+        return true;
+    }
+    return false;
+}
+
+static error_t parse_flag(int key, char *text, struct argp_state *state)
+{
+    struct cli *cli = state->input;
+    struct diag diag = {0};
+    int rc = 0;
+    if (add_shorthand(state, cli, key, text))
+        return 0;
+    switch (key) {
+    case 's': cli->scenario = text; return 0;
+    case 'd': cli->db = text; return 0;
+    case KEY_DATA: cli->data = text; return 0;
+    case 'p': cli->policy = text; return 0;
+    case 'r': cli->run = (int64_t) parse_number(state, "--run", text, 1, INT64_MAX); return 0;
+    case 'q': cli->quiet = true; return 0;
+    case 'o': cli->output = text; return 0;
+    case KEY_SET: add_set(state, cli, text); return 0;
+    case KEY_OVER:
+        cli->host = parse_either(state, "--over", text, "tcp", "memory") ? CLI_MEMORY : CLI_TCP;
+        cli->host_given = true;
+        return 0;
+    case KEY_LISTEN:
+        rc = wire_parse_address(text, cli->listen_host, &cli->listen_port, &diag);
+        if (rc != 0)
+            argp_error(state, "--listen: %s", diag_text(&diag, rc));
+        return 0;
+    case KEY_WAIT: cli->wait_s = (uint32_t) parse_number(state, "--wait-s", text, 1, SECONDS_MAX); return 0;
+    case KEY_STALL: cli->stall_s = (uint32_t) parse_number(state, "--stall-s", text, 1, SECONDS_MAX); return 0;
+    case KEY_CHECKPOINT: cli->checkpoint = text; return 0;
+    case KEY_PHASE: cli->validate = parse_either(state, "--phase", text, "test", "validate"); return 0;
+    case KEY_DRAWS: cli->draws = (uint32_t) parse_number(state, "--draws", text, 1, DRAWS_MAX); return 0;
+    case KEY_VERIFY: cli->verify = true; return 0;
+    case KEY_JSON: cli->json = true; return 0;
+    case KEY_FORMAT: cli->csv = parse_either(state, "--format", text, "json", "csv"); return 0;
+    case KEY_DIE: cli->die_with_parent = true; return 0;
+    case ARGP_KEY_ARG:
+        if (cli->word_count >= sizeof cli->word / sizeof *cli->word)
+            argp_error(state, "too many words: '%s'", text);
+        cli->word[cli->word_count++] = text;
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void print_verbs(FILE *file)
+{
+    (void) fprintf(file, "Usage: handoff-orchestrator VERB [OPTION...]\n\n"
+                         "The orchestrator of a handoff testbed: decides after which layer each phone stops computing\n"
+                         "and which edge server finishes the job, and records what came of it.\n\nVerbs:\n");
+    for (size_t i = 0; i < CLI_VERBS; i++)
+        (void) fprintf(file, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+    (void) fprintf(file,
+                   "\n`handoff-orchestrator VERB --help` explains a verb; --version prints the version.\n"
+                   "Exit status: 0 done, 1 failed, 2 usage or bad input, 5 replay --verify found a difference,\n"
+                   "130 ended by a signal.\n");
+}
+
+static enum cli_verb parse_verb(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-?") == 0 || strcmp(word, "help") == 0) {
+        print_verbs(stdout);
+        exit(PROCESS_OK);
+    }
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+        (void) printf("handoff-orchestrator %s\n", HANDOFF_VERSION);
+        exit(PROCESS_OK);
+    }
+    for (size_t i = 0; i < CLI_VERBS; i++)
+        if (strcmp(word, verbs[i].name) == 0)
+            return (enum cli_verb) i;
+    if (word[0] == '\0')
+        (void) fprintf(stderr, "handoff-orchestrator: a verb is needed\n\n");
+    else
+        (void) fprintf(stderr, "handoff-orchestrator: unknown verb '%s'\n\n", word);
+    print_verbs(stderr);
+    exit(PROCESS_USAGE);
+}
+
+void cli_parse(struct cli *ret_cli, int argc, char **argv)
+{
+    enum cli_verb verb = parse_verb(argc, argv);
+    *ret_cli = (struct cli){
+        .verb = verb,
+        .host = verb == CLI_RUN ? CLI_TCP : CLI_MEMORY,
+        .listen_host = "127.0.0.1",
+        .wait_s = 60,
+        .stall_s = 30,
+        .checkpoint = "best",
+        .csv = true,
+    };
+    struct argp_option options[FLAG_COUNT + 1] = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        if ((flags[i].verbs & 1 << verb) != 0)
+            options[count++] = flags[i].option;
+    char name[64], words[128];
+    (void) snprintf(name, sizeof name, "handoff-orchestrator %s", verbs[verb].name); /* all fit */
+    (void) snprintf(words, sizeof words, "%s", verbs[verb].words);
+    const struct argp argp = {
+        .options = options, .parser = parse_flag, .args_doc = words, .doc = verbs[verb].summary};
+    argp_program_version = "handoff-orchestrator " HANDOFF_VERSION;
+    argp_err_exit_status = PROCESS_USAGE;
+    argv[1] = name;
+    if (argp_parse(&argp, argc - 1, argv + 1, 0, NULL, ret_cli) != 0)
+        exit(PROCESS_USAGE);
+    if (ret_cli->word_count > 0 && verbs[verb].words[0] == '\0') {
+        (void) fprintf(stderr, "%s: unexpected word '%s'\n", name, ret_cli->word[0]);
+        exit(PROCESS_USAGE);
+    }
+}

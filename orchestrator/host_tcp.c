@@ -1,0 +1,387 @@
+#include "orchestrator/host_tcp.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "core/base/units.h"
+#include "orchestrator/core.h"
+#include "orchestrator/roster.h"
+#include "proto/wire/listen.h"
+#include "proto/wire/process.h"
+
+#define TICK_MS 250u /* how often deadlines are looked at */
+#define CONNECTIONS_EXTRA 16u
+
+struct host_tcp {
+    const struct session *session;
+    const struct host_tcp_options *options;
+    struct wire_loop loop;
+    struct wire_listener *listener;
+    struct roster roster; /* who has joined: members by connection, device and server */
+    uv_timer_t tick;
+    uv_work_t learning;
+    bool learning_busy;
+    struct orch_core *core; /* NULL until all have joined */
+    int (*on_joined)(void *user, const struct host_tcp *host);
+    void *user;
+    uint64_t start_ns, progress_ns, episode_start_ns;
+    uint64_t seen_slots;
+    bool ending;
+    bool finished;
+    int status;
+    struct diag *diag;
+};
+
+/* ---- ending ---- */
+
+/* Says goodbye to all and closes; the loop then runs dry. Status 0: the session is complete. */
+static void end(struct host_tcp *host, int status)
+{
+    if (host->ending)
+        return;
+    host->ending = true;
+    host->status = status;
+    struct proto_message goodbye = {.id = PROTO_GOODBYE, .goodbye = {.status = status == 0 ? 0 : 1}};
+    for (struct member *member = host->roster.members; member != NULL; member = member->next) {
+        if (member->role != 0)
+            (void) wire_conn_send(member->conn, &goodbye); /* a node that is gone needs none */
+        wire_conn_close(member->conn);
+    }
+    wire_listener_close(host->listener);
+    host->listener = NULL;
+    uv_close((uv_handle_t *) &host->tick, NULL);
+}
+
+static void fail(struct host_tcp *host, int code)
+{
+    end(host, code);
+}
+
+/* ---- driving the core ---- */
+
+static int feed(struct host_tcp *host, const struct orch_event *event);
+
+static void on_update_work(uv_work_t *work)
+{
+    struct host_tcp *host = work->data;
+    host->session->policy->kind->update(host->session->policy);
+}
+
+static void on_update_done(uv_work_t *work, int status)
+{
+    struct host_tcp *host = work->data;
+    (void) status; /* never cancelled */
+    host->learning_busy = false;
+    struct orch_event event = {.kind = ORCH_ON_LEARNED};
+    int rc = host->ending ? 0 : feed(host, &event);
+    if (rc != 0)
+        fail(host, rc);
+}
+
+static int learn(struct host_tcp *host)
+{
+    host->learning.data = host;
+    host->learning_busy = true;
+    return uv_queue_work(&host->loop.uv, &host->learning, on_update_work, on_update_done);
+}
+
+static void grant(struct host_tcp *host, const struct proto_message *slot)
+{
+    if (slot->slot.slot == 0)
+        host->episode_start_ns = clock_monotonic_ns();
+    for (struct member *member = host->roster.members; member != NULL; member = member->next)
+        if (member->role == MEMBER_MOBILE)
+            (void) wire_conn_send(member->conn, slot); /* a lost node shows in on_close */
+    if (host->session->progress != NULL)
+        progress_update(host->session->progress, orch_core_result(host->core)->slots, NULL);
+}
+
+static int execute(struct host_tcp *host, const struct orch_action *action)
+{
+    struct member *member = NULL;
+    switch (action->kind) {
+    case ORCH_DO_GRANT:
+        grant(host, &action->message);
+        return 0;
+    case ORCH_DO_TELL_DEVICE:
+    case ORCH_DO_TELL_SERVER:
+        member = action->kind == ORCH_DO_TELL_DEVICE ? host->roster.device[action->number]
+                                                     : host->roster.server[action->number];
+        if (member != NULL)
+            (void) wire_conn_send(member->conn, &action->message); /* a lost node shows in on_close */
+        return 0;
+    case ORCH_DO_LEARN:
+        return learn(host);
+    case ORCH_DO_FINISH:
+        host->finished = true;
+        end(host, 0);
+        return 0;
+    case ORCH_DO_TASKS:
+    case ORCH_DO_EVENT:
+    case ORCH_DO_CHECKPOINT:
+    case ORCH_DO_EPISODE:
+        return orch_core_record(host->core, action,
+                                units_ns_to_s(clock_monotonic_ns() - host->episode_start_ns));
+    }
+    return ERR_STATE;
+}
+
+/* Steps the core and executes what it asks for. A sink's error ends the session; a peer's is the caller's to judge. */
+static int feed(struct host_tcp *host, const struct orch_event *event)
+{
+    struct orch_actions actions;
+    host->progress_ns = clock_monotonic_ns();
+    int rc = orch_core_step(host->core, event, &actions, host->diag);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < actions.count && !host->ending; i++) {
+        rc = execute(host, &actions.list[i]);
+        if (rc != 0) {
+            diag_fail(host->diag, rc, "%s", err_text(rc));
+            fail(host, rc);
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static void lose(struct host_tcp *host, bool is_server, uint32_t number, const char *why)
+{
+    struct orch_event event = {.kind = ORCH_ON_PEER_LOST, .is_server = is_server, .number = number, .why = why};
+    struct slot_id id = orch_core_slot(host->core);
+    log_warn("run", "lost %s %u in episode %u, slot %u: %s", is_server ? "server" : "device", number, id.episode,
+             id.slot, why);
+    int rc = feed(host, &event);
+    if (rc != 0)
+        fail(host, rc);
+}
+
+/* ---- joining ---- */
+
+static void tell_servers(struct host_tcp *host)
+{
+    const struct world *world = host->session->world;
+    for (uint32_t m = 0; m < world->servers; m++) {
+        struct proto_message message = roster_server_message(&host->roster, world, m);
+        for (struct member *member = host->roster.members; member != NULL; member = member->next)
+            if (member->role != 0)
+                (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
+    }
+}
+
+static void start(struct host_tcp *host)
+{
+    int rc = host->on_joined != NULL ? host->on_joined(host->user, host) : 0;
+    if (rc == 0) {
+        rc = orch_core_create(&host->core, host->session);
+        if (rc != 0)
+            diag_fail(host->diag, rc, "%s", err_text(rc));
+    }
+    struct orch_event event = {.kind = ORCH_ON_START};
+    host->start_ns = clock_monotonic_ns();
+    if (rc == 0)
+        rc = feed(host, &event);
+    if (rc != 0)
+        fail(host, rc);
+}
+
+static void on_joining_message(struct host_tcp *host, struct member *member, const struct proto_message *message)
+{
+    struct diag diag = {0};
+    enum proto_refusal reason = PROTO_REFUSE_OUT_OF_STATE;
+    int rc = roster_take(&host->roster, host->session->world, member, message, &reason, &diag);
+    if (rc != 0) {
+        log_warn("join", "%s", diag_text(&diag, rc));
+        wire_conn_refuse(member->conn, reason, diag_text(&diag, rc));
+        return;
+    }
+    if (message->id == PROTO_HELLO && roster_is_full(&host->roster))
+        tell_servers(host);
+    if (roster_is_ready(&host->roster) && host->core == NULL)
+        start(host);
+}
+
+/* ---- connections ---- */
+
+/* Does this connection speak for the node that the message is about? */
+static bool owns(const struct host_tcp *host, const struct member *member, const struct proto_message *message)
+{
+    const struct world *world = host->session->world;
+    uint64_t device = world->devices;
+    if (message->id == PROTO_OBSERVATION)
+        device = message->observation.device;
+    else if (message->id == PROTO_REPORT)
+        device = message->report.device;
+    else if (message->id == PROTO_ADVANCED)
+        return message->advanced.server < world->servers && host->roster.server[message->advanced.server] == member;
+    return device < world->devices && host->roster.device[device] == member;
+}
+
+static void on_message(struct wire_conn *conn, const struct proto_message *message)
+{
+    struct member *member = wire_conn_user(conn);
+    struct host_tcp *host = member->owner;
+    if (host->ending)
+        return;
+    if (host->core == NULL) {
+        on_joining_message(host, member, message);
+        return;
+    }
+    if (member->role == 0 && message->id == PROTO_HELLO) {
+        wire_conn_refuse(conn, PROTO_REFUSE_STARTED, "the run has started");
+        return;
+    }
+    if (!owns(host, member, message)) {
+        wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, "this message does not belong to this connection");
+        return;
+    }
+    struct diag diag = {0};
+    struct diag *outer = host->diag;
+    struct orch_event event = {.kind = ORCH_ON_MESSAGE, .message = message};
+    host->diag = &diag;
+    int rc = feed(host, &event);
+    host->diag = outer;
+    if (host->ending && host->status != 0)
+        (void) diag_fail(outer, host->status, "%s", diag_text(&diag, host->status));
+    else if (rc != 0)
+        wire_conn_refuse(conn, rc == ERR_STATE ? PROTO_REFUSE_OUT_OF_STATE : PROTO_REFUSE_OUT_OF_RANGE,
+                         diag_text(&diag, rc));
+}
+
+static void on_close(struct wire_conn *conn, int status, const char *text)
+{
+    struct member *member = wire_conn_user(conn);
+    struct host_tcp *host = member->owner;
+    struct member gone = *member;
+    bool was_full = roster_is_full(&host->roster);
+    roster_remove(&host->roster, member);
+    if (host->ending)
+        return;
+    if (host->core == NULL) {
+        if (gone.role != 0 && was_full) /* the others have been told of it: its place cannot be given away */
+            fail(host, diag_fail(host->diag, ERR_LOST, "a node left as the run was about to begin: %s", text));
+        else if (gone.role != 0)
+            log_warn("join", "a node left before the run began: %s", text);
+        return;
+    }
+    const char *why = status == 0 ? "closed its connection" : text;
+    for (uint32_t i = 0; i < gone.count && gone.role != 0 && !host->ending; i++)
+        lose(host, gone.role == MEMBER_SERVER, gone.first + i, why);
+}
+
+static const struct wire_handlers handlers = {.on_message = on_message, .on_close = on_close};
+
+static void on_dropped_close(struct wire_conn *conn, int status, const char *text)
+{
+    (void) conn; /* there was no memory to keep it: nothing refers to it */
+    (void) status;
+    (void) text;
+}
+
+static const struct wire_handlers dropped = {.on_message = NULL, .on_close = on_dropped_close};
+
+static void on_accept(void *user, struct wire_conn *conn)
+{
+    struct host_tcp *host = user;
+    struct member *member = roster_add(&host->roster, conn, host);
+    wire_conn_set_handlers(conn, member != NULL ? &handlers : &dropped);
+    wire_conn_set_user(conn, member);
+    if (member == NULL)
+        wire_conn_close(conn);
+}
+
+/* ---- deadlines ---- */
+
+static void give_up_joining(struct host_tcp *host)
+{
+    const struct world *world = host->session->world;
+    int rc = diag_fail(host->diag, ERR_LOST, "waited %u s: %u of %u devices and %u of %u servers have joined",
+                       host->options->wait_s, host->roster.devices_joined, world->devices,
+                       host->roster.servers_joined, world->servers);
+    fail(host, rc);
+}
+
+static void refuse_stalled(struct host_tcp *host)
+{
+    for (struct member *member = host->roster.members; member != NULL; member = member->next) {
+        bool owes = false;
+        for (uint32_t i = 0; i < member->count && member->role != 0 && !owes; i++)
+            owes = orch_core_waits_for(host->core, member->role == MEMBER_SERVER, member->first + i);
+        if (owes)
+            wire_conn_refuse(member->conn, PROTO_REFUSE_TIMEOUT, "owed an answer for too long");
+    }
+    host->progress_ns = clock_monotonic_ns();
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct host_tcp *host = timer->data;
+    uint64_t now_ns = clock_monotonic_ns();
+    bool stopping = host->session->stop != NULL && *host->session->stop != 0;
+    if (host->core == NULL && stopping)
+        fail(host, diag_fail(host->diag, -EINTR, "interrupted while waiting for nodes"));
+    else if (host->core == NULL && now_ns - host->start_ns > host->options->wait_s * UNITS_NS_PER_S)
+        give_up_joining(host);
+    else if (host->core != NULL && !host->learning_busy &&
+             now_ns - host->progress_ns > host->options->stall_s * UNITS_NS_PER_S)
+        refuse_stalled(host);
+}
+
+/* ---- life ---- */
+
+const char *host_tcp_address(const struct host_tcp *host, bool is_server, uint32_t number)
+{
+    const struct member *member = is_server ? host->roster.server[number] : host->roster.device[number];
+    return member != NULL ? member->address : "";
+}
+
+static int open_host(struct host_tcp *host)
+{
+    const struct world *world = host->session->world;
+    int rc = roster_init(&host->roster, world);
+    if (rc == 0)
+        rc = uv_timer_init(&host->loop.uv, &host->tick);
+    if (rc != 0)
+        return diag_fail(host->diag, rc, "%s", err_text(rc));
+    host->tick.data = host;
+    host->start_ns = clock_monotonic_ns();
+    rc = wire_listen(&host->loop, host->options->host, host->options->port,
+                     world->devices + world->servers + CONNECTIONS_EXTRA, on_accept, host, &host->listener, host->diag);
+    if (rc != 0) {
+        host->ending = true;
+        uv_close((uv_handle_t *) &host->tick, NULL);
+        return rc;
+    }
+    if (host->options->announce)
+        process_ready(wire_listener_port(host->listener));
+    return uv_timer_start(&host->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+int host_tcp_run(const struct session *session, const struct host_tcp_options *options,
+                 int (*on_joined)(void *user, const struct host_tcp *host), void *user, struct session_result *ret_result,
+                 struct diag *diag)
+{
+    struct host_tcp host = {
+        .session = session, .options = options, .on_joined = on_joined, .user = user, .diag = diag};
+    (void) process_raise_file_limit(); /* as many nodes as the system lets us */
+    int rc = wire_loop_init(&host.loop, NULL, NULL);
+    if (rc != 0)
+        return diag_fail(diag, rc, "cannot start the event loop: %s", err_text(rc));
+    rc = open_host(&host);
+    (void) uv_run(&host.loop.uv, UV_RUN_DEFAULT); /* returns when every handle is closed */
+    rc = rc != 0 ? rc : host.status;
+    if (rc == 0 && host.finished) {
+        *ret_result = *orch_core_result(host.core);
+        ret_result->wall_s = units_ns_to_s(clock_monotonic_ns() - host.start_ns);
+        ret_result->messages = host.roster.messages;
+    }
+    orch_core_destroy(host.core);
+    roster_finish(&host.roster);
+    wire_loop_finish(&host.loop);
+    return rc;
+}

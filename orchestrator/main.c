@@ -1,0 +1,24 @@
+/* handoff-orchestrator: hosts the offloading policy, drives the run, keeps the record. */
+#include <stdio.h>
+
+#include "core/base/log.h"
+#include "orchestrator/verbs.h"
+#include "proto/wire/process.h"
+
+int main(int argc, char **argv)
+{
+    static int (*const verbs[CLI_VERBS])(const struct cli *cli, struct diag *diag) = {
+        [CLI_RUN] = verb_run,   [CLI_EVALUATE] = verb_evaluate, [CLI_REPLAY] = verb_replay,
+        [CLI_SHOW] = verb_show, [CLI_EXPORT] = verb_export,
+    };
+    struct cli cli;
+    struct diag diag = {0};
+    cli_parse(&cli, argc, argv);
+    log_setup("handoff-orchestrator", LOG_WARN);
+    if (cli.die_with_parent && process_die_with_parent() != 0)
+        return PROCESS_LOST;
+    int status = verbs[cli.verb](&cli, &diag);
+    if (diag.text[0] != '\0' && status != PROCESS_OK)
+        (void) fprintf(stderr, "handoff-orchestrator: %s\n", diag.text);
+    return status;
+}

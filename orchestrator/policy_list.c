@@ -1,0 +1,48 @@
+#include "orchestrator/policy_list.h"
+
+#include <string.h>
+
+#include "core/base/err.h"
+
+static void add(struct policy_list *list, const struct policy_kind *kind)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->kind[i] == kind)
+            return;
+    if (list->count < POLICY_LIST_MAX)
+        list->kind[list->count++] = kind; /* the table is far shorter: nothing is dropped */
+}
+
+static int add_default(struct policy_list *list, const char *first, struct diag *diag)
+{
+    const struct policy_kind *kind = NULL;
+    int rc = first != NULL ? policy_find(first, &kind, diag) : 0;
+    if (kind != NULL)
+        add(list, kind);
+    for (size_t i = 0; i < policy_count(); i++)
+        if (!policy_learns(policy_at(i)))
+            add(list, policy_at(i));
+    return rc;
+}
+
+int policy_list_parse(struct policy_list *ret_list, const char *names, const char *first, struct diag *diag)
+{
+    struct policy_list list = {.count = 0};
+    int rc = names == NULL ? add_default(&list, first, diag) : 0;
+    while (rc == 0 && names != NULL) {
+        char name[64];
+        const struct policy_kind *kind = NULL;
+        size_t length = strcspn(names, ",");
+        if (length >= sizeof name)
+            return diag_fail(diag, ERR_UNKNOWN, "unknown policy '%.80s...'", names);
+        memcpy(name, names, length);
+        name[length] = '\0';
+        rc = policy_find(name, &kind, diag);
+        if (rc == 0)
+            add(&list, kind);
+        names = names[length] == ',' ? names + length + 1 : NULL;
+    }
+    if (rc == 0)
+        *ret_list = list;
+    return rc;
+}

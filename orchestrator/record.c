@@ -1,0 +1,175 @@
+#include "orchestrator/record.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "orchestrator/lab.h"
+
+static const char *const phase_names[] = {[RNG_TRAIN] = "train", [RNG_VALIDATE] = "validate", [RNG_TEST] = "test"};
+
+/* What the scenario text does not say: how this run was driven. The caller frees it. */
+static char *config_json(const struct world *world, const struct record_run *run)
+{
+    json_t *config = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "program", lab_version(), "host", run->host,
+                               "devices", (json_int_t) world->devices, "servers", (json_int_t) world->servers, "episodes",
+                               (json_int_t) run->episodes, "slots", (json_int_t) run->slots, "llm", world->llm->name);
+    char *text = config != NULL ? json_dumps(config, JSON_COMPACT) : NULL;
+    json_decref(config);
+    return text;
+}
+
+static void fill_nodes(struct db_node *node, const struct world *world,
+                       const char *(*address)(const void *user, bool is_server, uint32_t number), const void *user)
+{
+    double none = (double) NAN;
+    for (uint32_t n = 0; n < world->devices; n++) {
+        const struct device_params *device = &world->device[n];
+        *node++ = (struct db_node){
+            .number = n,
+            .flops = device->flops,
+            .power_w = device->power_w,
+            .transmit_power_w = device->transmit_power_w,
+            .x_m = device->has_home ? device->home.x : none,
+            .y_m = device->has_home ? device->home.y : none,
+            .max_split = device->max_split,
+            .memory_bytes = none,
+            .address = address != NULL ? address(user, false, n) : NULL,
+        };
+    }
+    for (uint32_t m = 0; m < world->servers; m++) {
+        const struct server_params *server = &world->server[m];
+        *node++ = (struct db_node){
+            .is_server = true,
+            .number = m,
+            .flops = server->flops,
+            .power_w = server->power_w,
+            .transmit_power_w = none,
+            .x_m = server->position.x,
+            .y_m = server->position.y,
+            .max_split = -1,
+            .memory_bytes = server->memory_bytes > 0.0 ? server->memory_bytes : none,
+            .address = address != NULL ? address(user, true, m) : NULL,
+        };
+    }
+}
+
+static int create_recorder(struct record *record, const struct world *world, const struct record_run *run,
+                           const struct db_node *node, const char *scenario, const char *cpu, const char *config,
+                           struct diag *diag)
+{
+    char started[CLOCK_UTC_TEXT];
+    clock_utc_text(started);
+    struct db_run row = {
+        .kind = run->kind,
+        .scenario_name = world->scenario.run.name,
+        .scenario = scenario,
+        .config_json = config,
+        .seed = world->seed,
+        .policy = run->policy,
+        .parent_run_id = run->parent_run_id,
+        .checkpoint_episode = run->checkpoint_episode,
+        .phase = phase_names[run->phase],
+        .host = run->host,
+        .version = lab_version(),
+        .cpu = cpu,
+        .started_utc = started,
+        .status = DB_RUNNING,
+        .trusted = true,
+    };
+    return recorder_create(&record->recorder, run->path, &row, node, (size_t) world->devices + world->servers,
+                           &record->run_id, diag);
+}
+
+int record_open(struct record *ret_record, const struct world *world, const struct record_run *run,
+                const char *(*address)(const void *user, bool is_server, uint32_t number), const void *user,
+                struct diag *diag)
+{
+    *ret_record = (struct record){.diag = diag, .path = run->path};
+    struct buf scenario = {0}, cpu = {0};
+    struct db_node *node = calloc((size_t) world->devices + world->servers, sizeof *node);
+    char *config = config_json(world, run);
+    int rc = node == NULL || config == NULL ? -ENOMEM : scenario_print(&world->scenario, &scenario);
+    if (rc == 0)
+        rc = buf_push(&scenario, "", 1);
+    if (rc == 0)
+        rc = lab_cpu(&cpu);
+    if (rc == 0) {
+        fill_nodes(node, world, address, user);
+        rc = create_recorder(ret_record, world, run, node, (const char *) scenario.data, (const char *) cpu.data,
+                             config, diag);
+    } else {
+        diag_fail(diag, rc, "%s: %s", run->path, err_text(rc));
+    }
+    free(node);
+    free(config);
+    buf_finish(&scenario);
+    buf_finish(&cpu);
+    return rc;
+}
+
+static int told(struct record *record, int rc)
+{
+    return rc != 0 ? diag_fail(record->diag, rc, "%s: cannot record: %s", record->path, err_text(rc)) : 0;
+}
+
+static int on_tasks(void *user, const struct db_task *task, size_t count)
+{
+    struct record *record = user;
+    return told(record, recorder_tasks(record->recorder, task, count));
+}
+
+static int on_episode(void *user, const struct db_episode *episode)
+{
+    struct record *record = user;
+    return told(record, recorder_episode(record->recorder, episode));
+}
+
+static int on_event(void *user, const struct db_event *event)
+{
+    struct record *record = user;
+    return told(record, recorder_event(record->recorder, event));
+}
+
+static int on_checkpoint(void *user, uint32_t episode, const struct policy *policy)
+{
+    struct record *record = user;
+    buf_clear(&record->weights);
+    buf_clear(&record->learner);
+    int rc = policy->kind->save(policy, false, &record->weights);
+    if (rc == 0)
+        rc = policy->kind->save(policy, true, &record->learner);
+    struct db_checkpoint row = {
+        .episode = episode,
+        .weights = record->weights.data,
+        .weights_size = record->weights.size,
+        .learner = record->learner.data,
+        .learner_size = record->learner.size,
+        .validation_cost = (double) NAN,
+    };
+    return told(record, rc != 0 ? rc : recorder_checkpoint(record->recorder, &row));
+}
+
+struct session_sink record_sink(struct record *record)
+{
+    return (struct session_sink){
+        .tasks = on_tasks,
+        .episode = on_episode,
+        .event = on_event,
+        .checkpoint = on_checkpoint,
+        .user = record,
+    };
+}
+
+int record_close(struct record *record, enum db_run_status status, struct recorder_stats *ret_stats, struct diag *diag)
+{
+    int rc = recorder_close(record->recorder, status, true, NULL, ret_stats, diag);
+    buf_finish(&record->weights);
+    buf_finish(&record->learner);
+    record->recorder = NULL;
+    return rc;
+}

@@ -1,0 +1,38 @@
+/* A session recorded: the `run` and `node` rows, and a session_sink that hands rows to the recorder. */
+#ifndef HANDOFF_ORCHESTRATOR_RECORD_H
+#define HANDOFF_ORCHESTRATOR_RECORD_H
+
+#include "db/recorder.h"
+#include "orchestrator/session.h"
+
+struct record {
+    struct recorder *recorder; /* NULL until opened */
+    int64_t run_id;
+    struct buf weights, learner; /* scratch of a checkpoint */
+    struct diag *diag;           /* says what the recorder could not do */
+    const char *path;
+};
+
+struct record_run {
+    const char *path;
+    enum db_run_kind kind;
+    const char *policy;
+    int64_t parent_run_id;      /* 0: none */
+    int64_t checkpoint_episode; /* -1: none */
+    const char *host;           /* "memory" or "tcp" */
+    enum rng_phase phase;
+    uint32_t episodes, slots;
+};
+
+/* Opens the file and writes the run and its nodes. `address` (may be NULL) tells where a node is. */
+int record_open(struct record *ret_record, const struct world *world, const struct record_run *run,
+                const char *(*address)(const void *user, bool is_server, uint32_t number), const void *user,
+                struct diag *diag);
+
+/* The sink; the record must outlive the session. */
+struct session_sink record_sink(struct record *record);
+
+/* Writes what is left and closes. NULL-safe members: a record never opened is fine. */
+int record_close(struct record *record, enum db_run_status status, struct recorder_stats *ret_stats, struct diag *diag);
+
+#endif

@@ -1,0 +1,59 @@
+/* Who takes part in a TCP run: one member a process, found by connection, by device and by server. Hands out identities in
+ * order of arrival, which changes nothing that is recorded but addresses. */
+#ifndef HANDOFF_ORCHESTRATOR_ROSTER_H
+#define HANDOFF_ORCHESTRATOR_ROSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/diag.h"
+#include "core/model/world.h"
+#include "proto/message.h"
+#include "proto/wire/conn.h"
+
+enum { MEMBER_MOBILE = 1, MEMBER_SERVER = 2 };
+
+struct member {
+    void *owner; /* the host */
+    struct wire_conn *conn;
+    struct member *next; /* roster.members */
+    int role;            /* 0: has not said HELLO */
+    uint32_t first, count;
+    bool ready;
+    char host[256];
+    uint16_t data_port;
+    char address[320]; /* for the `node` rows */
+};
+
+struct roster {
+    uint64_t run_token;
+    struct member *members;  /* all connections */
+    struct member **device;  /* [N] who plays it; NULL: nobody */
+    struct member **server;  /* [M] */
+    uint32_t devices, servers;
+    uint32_t devices_joined, servers_joined; /* have said HELLO */
+    uint32_t devices_ready, servers_ready;
+    uint64_t messages; /* in and out, of members that have left */
+    struct buf scenario; /* canonical text for WELCOME */
+};
+
+int roster_init(struct roster *roster, const struct world *world);
+void roster_finish(struct roster *roster);
+
+/* A new connection; NULL: out of memory. */
+struct member *roster_add(struct roster *roster, struct wire_conn *conn, void *owner);
+/* Its connection is gone: frees its places and itself. */
+void roster_remove(struct roster *roster, struct member *member);
+
+/* HELLO: finds a place, answers WELCOME, DEVICE and REQUESTS. READY: counts. Anything else, no room, or another version:
+ * a code, the reason for REFUSE and a sentence. */
+int roster_take(struct roster *roster, const struct world *world, struct member *member,
+                const struct proto_message *message, enum proto_refusal *ret_reason, struct diag *diag);
+
+bool roster_is_full(const struct roster *roster);
+bool roster_is_ready(const struct roster *roster);
+
+/* SERVER for server m, which has joined. Texts are borrowed from the member. */
+struct proto_message roster_server_message(const struct roster *roster, const struct world *world, uint32_t m);
+
+#endif

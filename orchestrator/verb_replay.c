@@ -1,0 +1,288 @@
+/* replay: reruns recorded runs from the file. --verify compares every number; --policy asks what another policy would have
+ * done with the same phones, channels and tasks. */
+#include "orchestrator/verbs.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "orchestrator/host_memory.h"
+#include "orchestrator/host_tcp.h"
+#include "orchestrator/lab.h"
+#include "orchestrator/record.h"
+#include "orchestrator/recorded.h"
+#include "proto/wire/process.h"
+
+/* One recorded run, as far as a session needs it. */
+struct past {
+    struct db_run run; /* texts in `texts` */
+    struct buf texts;
+    struct world world;
+    enum rng_phase phase;
+    uint32_t episodes, slots;
+    struct session_fault *fault;
+    size_t fault_count;
+    struct diag *diag;
+};
+
+struct run_ids {
+    int64_t *id;
+    size_t count;
+    int64_t only; /* 0: all */
+};
+
+static int take_run(void *user, const struct db_run *run)
+{
+    struct run_ids *ids = user;
+    if (ids->only != 0 && run->run_id != ids->only)
+        return 0;
+    int64_t *id = realloc(ids->id, (ids->count + 1) * sizeof *id);
+    if (id == NULL)
+        return -ENOMEM;
+    ids->id = id;
+    ids->id[ids->count++] = run->run_id;
+    return 0;
+}
+
+static int take_event(void *user, const struct db_event *event)
+{
+    struct past *past = user;
+    bool is_server = strcmp(event->role, "server") == 0;
+    uint32_t limit = is_server ? past->world.servers : past->world.devices;
+    if (strcmp(event->kind, "node_lost") != 0 || event->number < 0 || event->number >= (int64_t) limit)
+        return 0;
+    struct session_fault *fault = realloc(past->fault, (past->fault_count + 1) * sizeof *fault);
+    if (fault == NULL)
+        return diag_fail(past->diag, -ENOMEM, "out of memory");
+    past->fault = fault;
+    past->fault[past->fault_count++] = (struct session_fault){
+        .episode = event->episode,
+        .slot = event->slot,
+        .phase = strcmp(event->phase, "execute") == 0 ? SESSION_EXECUTE : SESSION_OBSERVE,
+        .is_server = is_server,
+        .number = (uint32_t) event->number,
+    };
+    return 0;
+}
+
+static int read_config(struct past *past)
+{
+    json_t *config = json_loads(past->run.config_json, 0, NULL);
+    json_int_t episodes = json_integer_value(json_object_get(config, "episodes"));
+    json_int_t slots = json_integer_value(json_object_get(config, "slots"));
+    json_decref(config);
+    if (episodes < 1 || slots < 1 || episodes > UINT32_MAX || slots > UINT32_MAX)
+        return diag_fail(past->diag, ERR_CORRUPT, "run %lld: its configuration names no episodes and slots",
+                         (long long) past->run.run_id);
+    past->episodes = (uint32_t) episodes;
+    past->slots = (uint32_t) slots;
+    past->phase = strcmp(past->run.phase, "test") == 0       ? RNG_TEST
+                  : strcmp(past->run.phase, "validate") == 0 ? RNG_VALIDATE
+                                                             : RNG_TRAIN;
+    return 0;
+}
+
+static int past_read(struct past *past, struct store *store, int64_t run_id, struct diag *diag)
+{
+    *past = (struct past){.diag = diag};
+    int rc = store_read_run(store, run_id, &past->run, &past->texts, diag);
+    if (rc == 0)
+        rc = read_config(past);
+    if (rc == 0)
+        rc = lab_world_recorded(&past->world, past->run.scenario, past->run.seed, diag);
+    return rc != 0 ? rc : store_each_event(store, past->run.run_id, take_event, past, diag);
+}
+
+static void past_finish(struct past *past)
+{
+    world_finish(&past->world);
+    buf_finish(&past->texts);
+    free(past->fault);
+}
+
+static int host(const struct cli *cli, const struct session *session, struct session_result *result, struct diag *diag)
+{
+    if (cli->host == CLI_MEMORY)
+        return host_memory_run(session, result, diag);
+    struct host_tcp_options options = {
+        .host = cli->listen_host,
+        .port = cli->listen_port,
+        .wait_s = cli->wait_s,
+        .stall_s = cli->stall_s,
+        .announce = true,
+    };
+    return host_tcp_run(session, &options, NULL, NULL, result, diag);
+}
+
+/* ---- verify ---- */
+
+static void tell(const struct cli *cli, const struct past *past, const struct recorded *recorded, json_t *rows)
+{
+    static const char *const kinds[] = {"train", "validate", "test", "counterfactual"};
+    const char *difference = recorded->first_difference;
+    if (cli->json) {
+        json_t *row = json_pack("{s:I, s:s, s:s, s:I, s:I, s:s}", "run_id", (json_int_t) past->run.run_id, "kind",
+                                kinds[past->run.kind], "policy", past->run.policy, "tasks",
+                                (json_int_t) recorded->compared, "identical", (json_int_t) recorded->identical,
+                                "first_difference", difference);
+        (void) json_array_append_new(rows, row); /* a row lost to memory shortage shows in its absence */
+        return;
+    }
+    (void) printf("run %lld (%s, %s): ", (long long) past->run.run_id, kinds[past->run.kind], past->run.policy);
+    if (recorded->compared == 0)
+        (void) printf("no tasks were recorded\n");
+    else
+        (void) printf("%llu of %llu tasks identical\n", (unsigned long long) recorded->identical,
+                      (unsigned long long) recorded->compared);
+    if (difference[0] != '\0')
+        (void) printf("  first difference: %s\n", difference);
+}
+
+static int verify_run(const struct cli *cli, struct store *store, int64_t run_id, json_t *rows, bool *ret_same,
+                      struct diag *diag)
+{
+    struct past past;
+    struct recorded recorded = {0};
+    struct session_result result;
+    struct progress progress;
+    int rc = past_read(&past, store, run_id, diag);
+    if (rc == 0)
+        rc = recorded_init(&recorded, &past.world, store, past.run.run_id, diag);
+    struct session session = {
+        .world = &past.world,
+        .policy = &recorded.policy,
+        .phase = past.phase,
+        .episodes = past.episodes,
+        .slots = past.slots,
+        .record_tasks = true,
+        .sink = recorded_sink(&recorded),
+        .fault = past.fault,
+        .fault_count = past.fault_count,
+        .stop = &recorded.over,
+        .progress = &progress,
+    };
+    progress_start(&progress, "replay", (uint64_t) past.episodes * past.slots, cli->quiet);
+    if (rc == 0)
+        rc = host(cli, &session, &result, diag);
+    if (rc == 0)
+        rc = recorded.error;
+    progress_stop(&progress, (uint64_t) past.episodes * past.slots);
+    if (rc == 0)
+        tell(cli, &past, &recorded, rows);
+    *ret_same = recorded.identical == recorded.compared;
+    recorded_finish(&recorded);
+    past_finish(&past);
+    return rc;
+}
+
+static int verify(const struct cli *cli, struct store *store, struct diag *diag)
+{
+    struct run_ids ids = {.only = cli->run};
+    json_t *rows = json_array();
+    bool all_same = true;
+    int rc = store_each_run(store, take_run, &ids, diag);
+    if (rc == 0 && ids.count == 0)
+        rc = diag_fail(diag, ERR_NOT_FOUND, "there is no such run");
+    for (size_t i = 0; i < ids.count && rc == 0 && lab_stop == 0; i++) {
+        bool same = true;
+        rc = verify_run(cli, store, ids.id[i], rows, &same, diag);
+        all_same = all_same && same;
+    }
+    if (rc == 0 && cli->json && (json_dumpf(rows, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF))
+        rc = -EIO;
+    json_decref(rows);
+    free(ids.id);
+    if (rc == ERR_MISMATCH)
+        return PROCESS_MISMATCH;
+    return rc != 0 ? verb_status(rc) : (all_same ? PROCESS_OK : PROCESS_MISMATCH);
+}
+
+/* ---- what if ---- */
+
+static int play_counterfactual(const struct cli *cli, struct past *past, const struct policy_kind *kind,
+                               int64_t *ret_run_id, struct diag *diag)
+{
+    struct policy policy = {0};
+    struct record record = {0};
+    struct session_result result = {0};
+    struct progress progress;
+    struct record_run row = {
+        .path = cli->db != NULL ? cli->db : "results.db",
+        .kind = DB_RUN_COUNTERFACTUAL,
+        .policy = kind->name,
+        .parent_run_id = past->run.run_id,
+        .checkpoint_episode = -1,
+        .host = cli->host == CLI_MEMORY ? "memory" : "tcp",
+        .phase = past->phase,
+        .episodes = past->episodes,
+        .slots = past->slots,
+    };
+    progress_start(&progress, kind->name, (uint64_t) past->episodes * past->slots, cli->quiet);
+    int rc = policy_create(&policy, kind, &past->world, false, diag);
+    if (rc == 0)
+        rc = record_open(&record, &past->world, &row, NULL, NULL, diag);
+    struct session session = {
+        .world = &past->world,
+        .policy = &policy,
+        .phase = past->phase,
+        .episodes = past->episodes,
+        .slots = past->slots,
+        .record_tasks = true,
+        .sink = record_sink(&record),
+        .fault = past->fault,
+        .fault_count = past->fault_count,
+        .stop = &lab_stop,
+        .progress = &progress,
+    };
+    if (rc == 0)
+        rc = host(cli, &session, &result, diag);
+    progress_stop(&progress, result.slots);
+    struct recorder_stats stats;
+    int close_rc = record_close(&record, rc == 0 && !result.stopped ? DB_FINISHED : DB_ABORTED, &stats, diag);
+    policy_destroy(&policy);
+    *ret_run_id = record.run_id;
+    return rc != 0 ? rc : close_rc;
+}
+
+static int what_if(const struct cli *cli, struct past *past, struct diag *diag)
+{
+    const struct policy_kind *kind = NULL;
+    int64_t run_id = 0;
+    int rc = policy_find(cli->policy, &kind, diag);
+    if (rc == 0 && policy_learns(kind))
+        rc = diag_fail(diag, ERR_UNSUPPORTED, "%s needs trained weights: `evaluate` drives it from a checkpoint",
+                       kind->name);
+    if (rc == 0)
+        rc = play_counterfactual(cli, past, kind, &run_id, diag);
+    return rc != 0 ? rc : verb_print_query(cli, "run_summary", run_id, diag);
+}
+
+int verb_replay(const struct cli *cli, struct diag *diag)
+{
+    struct db db = {0};
+    struct store *store = NULL;
+    struct past past = {0};
+    if (cli->verify == (cli->policy != NULL))
+        return verb_status(diag_fail(diag, ERR_SYNTAX, "replay wants --verify, or --policy NAME"));
+    lab_catch_signals();
+    int rc = db_open(&db, cli->db != NULL ? cli->db : "results.db", DB_READ, diag);
+    if (rc == 0)
+        rc = store_create(&store, &db, diag);
+    if (rc == 0 && cli->verify) {
+        int status = verify(cli, store, diag);
+        store_destroy(store);
+        (void) db_close(&db, NULL); /* only read */
+        return status;
+    }
+    if (rc == 0)
+        rc = past_read(&past, store, cli->run, diag);
+    store_destroy(store);
+    (void) db_close(&db, NULL); /* only read; recording needs the file for itself */
+    if (rc == 0)
+        rc = what_if(cli, &past, diag);
+    past_finish(&past);
+    return lab_stop != 0 ? PROCESS_SIGNAL : verb_status(rc);
+}

@@ -1,0 +1,148 @@
+/* run: trains or drives one policy and records every task. */
+#include "orchestrator/verbs.h"
+
+#include <stdio.h>
+
+#include "core/base/err.h"
+#include "core/rl/blas_check.h"
+#include "orchestrator/host_memory.h"
+#include "orchestrator/host_tcp.h"
+#include "orchestrator/lab.h"
+#include "orchestrator/record.h"
+#include "proto/wire/process.h"
+
+struct run {
+    const struct cli *cli;
+    const struct world *world;
+    struct record record;
+    struct record_run row;
+    struct session session;
+    struct progress progress;
+    struct diag *diag;
+};
+
+static const char *node_address(const void *user, bool is_server, uint32_t number)
+{
+    return host_tcp_address(user, is_server, number);
+}
+
+/* The nodes are known: the record can begin, and the clock of the progress bar. */
+static int open_record(struct run *run, const struct host_tcp *host)
+{
+    int rc = record_open(&run->record, run->world, &run->row, host != NULL ? node_address : NULL, host, run->diag);
+    progress_start(&run->progress, run->row.policy, (uint64_t) run->session.episodes * run->session.slots,
+                   run->cli->quiet);
+    return rc;
+}
+
+static int on_joined(void *user, const struct host_tcp *host)
+{
+    return open_record(user, host);
+}
+
+static int drive(struct run *run, struct session_result *result)
+{
+    const struct cli *cli = run->cli;
+    if (cli->host == CLI_MEMORY) {
+        int rc = open_record(run, NULL);
+        return rc != 0 ? rc : host_memory_run(&run->session, result, run->diag);
+    }
+    struct host_tcp_options options = {
+        .host = cli->listen_host,
+        .port = cli->listen_port,
+        .wait_s = cli->wait_s,
+        .stall_s = cli->stall_s,
+        .announce = true,
+    };
+    return host_tcp_run(&run->session, &options, on_joined, run, result, run->diag);
+}
+
+static void print_next(const struct run *run, const struct session_result *result,
+                       const struct recorder_stats *stats)
+{
+    (void) printf("run %lld in %s: %llu slots, %llu tasks in %.1f s (%.0f slots/s), mean cost %.3f\n",
+                  (long long) run->record.run_id, run->row.path, (unsigned long long) result->slots,
+                  (unsigned long long) result->tasks, result->wall_s, (double) result->slots / result->wall_s,
+                  result->mean_cost);
+    if (result->lost_nodes > 0)
+        (void) printf("%u nodes were lost on the way: see the event table\n", result->lost_nodes);
+    if (stats->waits > 0)
+        (void) printf("the recorder was waited for %llu times, %.2f s in all\n", (unsigned long long) stats->waits,
+                      stats->waited_s);
+}
+
+/* After the session: closes the record whatever happened, and tells what came of it. */
+static int conclude(struct run *run, int rc, const struct session_result *result)
+{
+    progress_stop(&run->progress, result->slots);
+    bool opened = run->record.recorder != NULL;
+    bool complete = rc == 0 && !result->stopped && !result->abandoned;
+    struct recorder_stats stats = {0};
+    int close_rc = record_close(&run->record, complete ? DB_FINISHED : DB_ABORTED, &stats, run->diag);
+    rc = rc != 0 ? rc : close_rc;
+    if (rc == 0 && result->abandoned)
+        rc = diag_fail(run->diag, ERR_LOST, "every device was lost; what was recorded is in %s", run->row.path);
+    if (rc != 0 || !opened)
+        return verb_status(rc);
+    if (!run->cli->json)
+        print_next(run, result, &stats);
+    if (run->cli->json || !result->stopped)
+        rc = verb_print_query(run->cli, "run_summary", run->record.run_id, run->diag);
+    return rc != 0 ? verb_status(rc) : (result->stopped ? PROCESS_SIGNAL : PROCESS_OK);
+}
+
+static int run_policy(const struct cli *cli, const struct world *world, struct policy *policy, struct diag *diag)
+{
+    const struct scenario *scenario = &world->scenario;
+    struct run run = {
+        .cli = cli,
+        .world = world,
+        .diag = diag,
+        .row = {
+            .path = cli->db != NULL ? cli->db : "results.db",
+            .kind = DB_RUN_TRAIN,
+            .policy = policy->kind->name,
+            .checkpoint_episode = -1,
+            .host = cli->host == CLI_MEMORY ? "memory" : "tcp",
+            .phase = RNG_TRAIN,
+            .episodes = (uint32_t) scenario->run.episodes,
+            .slots = (uint32_t) scenario->run.slots,
+        },
+    };
+    run.session = (struct session){
+        .world = world,
+        .policy = policy,
+        .phase = RNG_TRAIN,
+        .episodes = run.row.episodes,
+        .slots = run.row.slots,
+        .checkpoint_every = (uint32_t) scenario->run.checkpoint_every,
+        .record_tasks = scenario->run.record == RECORD_TASKS,
+        .sink = record_sink(&run.record),
+        .stop = &lab_stop,
+        .progress = &run.progress,
+    };
+    struct session_result result = {0};
+    lab_catch_signals();
+    return conclude(&run, drive(&run, &result), &result);
+}
+
+int verb_run(const struct cli *cli, struct diag *diag)
+{
+    struct scenario scenario;
+    struct world world = {0};
+    struct policy policy = {0};
+    const struct policy_kind *kind = NULL;
+    int rc = lab_scenario_load(cli, &scenario, diag);
+    if (rc == 0)
+        rc = policy_find(scenario.run.policy, &kind, diag);
+    if (rc == 0)
+        rc = blas_self_test(diag);
+    if (rc == 0)
+        rc = lab_world(&world, &scenario, scenario.run.seed, diag);
+    if (rc == 0)
+        rc = policy_create(&policy, kind, &world, true, diag);
+    int status = rc == 0 ? run_policy(cli, &world, &policy, diag) : verb_status(rc);
+    policy_destroy(&policy);
+    world_finish(&world);
+    return status;
+}

@@ -1,0 +1,190 @@
+/* show: what there is (policies, models, scenarios, keys), the scenario in effect, and what was recorded. */
+#include "orchestrator/verbs.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/model/llm.h"
+#include "db/sql.h"
+#include "db/store.h"
+#include "orchestrator/lab.h"
+#include "orchestrator/policy/policy.h"
+#include "proto/wire/process.h"
+
+int verb_status(int code)
+{
+    switch (code) {
+    case 0: return PROCESS_OK;
+    case ERR_SYNTAX:
+    case ERR_RANGE:
+    case ERR_UNKNOWN:
+    case ERR_DUPLICATE:
+    case ERR_TYPE:
+    case ERR_UNSUPPORTED:
+    case ERR_NOT_FOUND:
+    case ERR_STATE:
+    case ERR_VERSION:
+    case ERR_TOO_BIG:
+    case -ENOENT:
+    case -EISDIR:
+    case -EACCES: return PROCESS_USAGE;
+    case -EINTR: return PROCESS_SIGNAL;
+    default: return PROCESS_FAILED;
+    }
+}
+
+static int print_text(const struct buf *text)
+{
+    return fwrite(text->data, 1, text->size, stdout) == text->size && fflush(stdout) == 0 ? 0 : -EIO;
+}
+
+int verb_print_query(const struct cli *cli, const char *query, int64_t parameter, struct diag *diag)
+{
+    const char *path = cli->db != NULL ? cli->db : "results.db";
+    struct db db = {0};
+    struct store *store = NULL;
+    struct buf text = {0};
+    int rc = db_open(&db, path, DB_READ, diag);
+    if (rc == 0)
+        rc = store_create(&store, &db, diag);
+    if (rc == 0 && cli->json)
+        rc = store_query_json(store, sql_find_query(query), parameter, &text, diag);
+    else if (rc == 0)
+        rc = store_query_table(store, sql_find_query(query), parameter, &text, diag);
+    if (rc == 0)
+        rc = print_text(&text);
+    buf_finish(&text);
+    store_destroy(store);
+    (void) db_close(&db, NULL); /* only read */
+    return rc;
+}
+
+static int print_json(json_t *value)
+{
+    int rc = value != NULL && json_dumpf(value, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF ? 0 : -ENOMEM;
+    json_decref(value);
+    return rc;
+}
+
+static int show_policies(const struct cli *cli)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < policy_count(); i++) {
+        const struct policy_kind *kind = policy_at(i);
+        (void) json_array_append_new(rows, json_pack("{s:s, s:s, s:b, s:s, s:s}", "name", kind->name, "sees",
+                                                     policy_sees_name(kind->sees), "learns", policy_learns(kind),
+                                                     "summary", kind->summary, "source", kind->source));
+        if (!cli->json)
+            (void) printf("%-18s sees %-13s %s%s\n%19s%s\n", kind->name, policy_sees_name(kind->sees),
+                          policy_learns(kind) ? "learns; " : "", kind->summary, "", kind->source);
+    }
+    if (cli->json)
+        return print_json(rows);
+    json_decref(rows);
+    return 0;
+}
+
+static int show_models(const struct cli *cli)
+{
+    json_t *rows = json_array();
+    if (!cli->json)
+        (void) printf("%-16s %6s %6s %6s %6s %7s  %s\n", "model", "layers", "hidden", "kv", "ff", "vocab", "source");
+    for (size_t i = 0; i < llm_count(); i++) {
+        const struct llm *llm = llm_at(i);
+        (void) json_array_append_new(rows, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:s}", "name", llm->name, "layers",
+                                                     (int) llm->layers, "hidden", (int) llm->hidden, "kv",
+                                                     (int) llm->kv, "ff", (int) llm->ff, "vocab", (int) llm->vocab,
+                                                     "source", llm->source));
+        if (!cli->json)
+            (void) printf("%-16s %6u %6u %6u %6u %7u  %s\n", llm->name, llm->layers, llm->hidden, llm->kv, llm->ff,
+                          llm->vocab, llm->source);
+    }
+    if (cli->json)
+        return print_json(rows);
+    json_decref(rows);
+    return 0;
+}
+
+static int show_scenarios(const struct cli *cli)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < lab_scenario_count; i++) {
+        (void) json_array_append_new(rows, json_string(lab_scenarios[i].name));
+        if (!cli->json)
+            (void) printf("%s\n", lab_scenarios[i].name);
+    }
+    if (cli->json)
+        return print_json(rows);
+    json_decref(rows);
+    return 0;
+}
+
+static int show_keys(const struct cli *cli)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < scenario_key_count(); i++) {
+        struct scenario_key key;
+        char range[128], value[64];
+        scenario_key_at(i, &key, range, value);
+        (void) json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "section", key.section, "key",
+                                                     key.key, "unit", key.unit, "range", key.range, "default",
+                                                     key.default_text, "meaning", key.meaning, "source", key.source));
+        if (!cli->json)
+            (void) printf("%s.%s = %s %s\n    %s\n    allowed: %s; source: %s\n", key.section, key.key,
+                          key.default_text, key.unit, key.meaning, key.range, key.source);
+    }
+    if (cli->json)
+        return print_json(rows);
+    json_decref(rows);
+    return 0;
+}
+
+/* The scenario in effect: canonical YAML, or JSON with that text and its name. */
+static int show_scenario(const struct cli *cli, struct diag *diag)
+{
+    struct cli named = *cli;
+    if (cli->word_count > 1)
+        named.scenario = cli->word[1];
+    struct scenario scenario;
+    struct buf text = {0};
+    int rc = lab_scenario_load(&named, &scenario, diag);
+    if (rc == 0)
+        rc = scenario_print(&scenario, &text);
+    if (rc == 0 && cli->json)
+        rc = print_json(json_pack("{s:s, s:s%}", "name", scenario.run.name, "yaml", (const char *) text.data, text.size));
+    else if (rc == 0)
+        rc = print_text(&text);
+    buf_finish(&text);
+    return rc;
+}
+
+int verb_show(const struct cli *cli, struct diag *diag)
+{
+    static const struct {
+        const char *word, *query;
+    } recorded[] = {
+        {"runs", "runs"},           {"comparison", "policy_comparison"}, {"episodes", "episodes"},
+        {"splits", "split_histogram"}, {"servers", "server_load"},
+    };
+    const char *what = cli->word_count > 0 ? cli->word[0] : "";
+    for (size_t i = 0; i < sizeof recorded / sizeof *recorded; i++)
+        if (strcmp(what, recorded[i].word) == 0)
+            return verb_status(verb_print_query(cli, recorded[i].query, cli->run, diag));
+    if (strcmp(what, "policies") == 0)
+        return verb_status(show_policies(cli));
+    if (strcmp(what, "models") == 0)
+        return verb_status(show_models(cli));
+    if (strcmp(what, "scenarios") == 0)
+        return verb_status(show_scenarios(cli));
+    if (strcmp(what, "keys") == 0)
+        return verb_status(show_keys(cli));
+    if (strcmp(what, "scenario") == 0)
+        return verb_status(show_scenario(cli, diag));
+    return verb_status(diag_fail(diag, ERR_UNKNOWN,
+                                 "show what? '%s' is none of policies, models, scenarios, keys, scenario [NAME], runs, "
+                                 "comparison, episodes, splits, servers",
+                                 what));
+}
