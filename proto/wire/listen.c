@@ -1,5 +1,6 @@
 #include "proto/wire/listen.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
