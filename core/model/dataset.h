@@ -1,4 +1,5 @@
-/* The rows of data files in memory: prompt lengths, and places in metres. world.h names the functions that others use. */
+/* The rows of data files in memory: prompt lengths, and places in metres. world.h names the functions that
+ * others use. */
 #ifndef HANDOFF_CORE_MODEL_DATASET_H
 #define HANDOFF_CORE_MODEL_DATASET_H
 

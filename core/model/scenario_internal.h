@@ -1,4 +1,5 @@
-/* The scenario table as data, shared by the files that read, write and check scenarios. Not for other rooms. */
+/* The scenario table as data, shared by the files that read, write and check scenarios. Not for other rooms.
+ */
 #ifndef HANDOFF_CORE_MODEL_SCENARIO_INTERNAL_H
 #define HANDOFF_CORE_MODEL_SCENARIO_INTERNAL_H
 
@@ -26,8 +27,8 @@ extern const struct scenario_row scenario_rows[];
 extern const size_t scenario_row_count;
 
 /* Sets one field from its text. `where` begins the message ("dapo.yaml:12: radio.bandwidth_mhz"). */
-int scenario_set_field(struct scenario *scenario, const struct scenario_row *row, const char *value, const char *where,
-                       struct diag *diag);
+int scenario_set_field(struct scenario *scenario, const struct scenario_row *row, const char *value,
+                       const char *where, struct diag *diag);
 
 /* NULL when there is none. */
 const struct scenario_row *scenario_find_row(const char *section, const char *key);

@@ -7,8 +7,10 @@
 
 #include "check.h"
 #include "core/base/err.h"
+#include "core/base/file.h"
 
 static const char *scenario_folder; /* deploy/scenarios, from the command line */
+static const char *manual_path;     /* docs/model.md, likewise */
 
 static int read_text(const char *text, struct scenario *ret, struct diag *diag)
 {
@@ -375,6 +377,38 @@ static void the_shipped_scenarios_differ_from_dapo_as_they_say(void **state)
                 shipped.devices.positions_csv[0] != '\0');
 }
 
+/* Rows "| symbol | `section.key` | default | ..." of docs/model.md. */
+static void the_manual_states_the_defaults(void **state)
+{
+    (void) state;
+    struct buf text = {0};
+    unsigned rows = 0;
+    assert_int_equal(file_read(manual_path, 1u << 20, &text, NULL), 0);
+    for (char *line = strtok((char *) text.data, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        char name[64];
+        char value[64];
+        if (sscanf(line, "| %*[^|]| `%63[^`]` | %63[^|]", name, value) != 2)
+            continue;
+        struct scenario_key key = {0};
+        char range[128];
+        char expected[64] = "";
+        for (size_t i = 0; i < scenario_key_count(); i++) {
+            char full[128];
+            scenario_key_at(i, &key, range, expected);
+            (void) snprintf(full, sizeof full, "%s.%s", key.section, key.key);
+            if (strcmp(full, name) == 0)
+                break;
+            expected[0] = '\0';
+        }
+        value[strcspn(value, " ")] = '\0';
+        if (strcmp(value, expected) != 0)
+            fail_msg("%s: docs/model.md says '%s', the table '%s'", name, value, expected);
+        rows++;
+    }
+    assert_true(rows > 40);
+    buf_finish(&text);
+}
+
 static void a_missing_file_is_named(void **state)
 {
     (void) state;
@@ -406,10 +440,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_key_explains_itself_and_its_default_is_accepted),
         cmocka_unit_test(the_shipped_dapo_is_the_default_scenario),
         cmocka_unit_test(the_shipped_scenarios_differ_from_dapo_as_they_say),
+        cmocka_unit_test(the_manual_states_the_defaults),
         cmocka_unit_test(a_missing_file_is_named),
     };
-    if (argc != 2)
+    if (argc != 3)
         return 2;
     scenario_folder = argv[1];
+    manual_path = argv[2];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
