@@ -14,7 +14,7 @@
 #include "db/db_internal.h"
 #include "db/sql.h"
 
-/* How long a call waits for another writer. A recorder holds the lock for milliseconds at a time. */
+/* How long opening waits for another writer. A recorder holds the lock for milliseconds at a time. */
 #define BUSY_MS 3000
 
 /* Tasks are appended in key order, a few hundred bytes each: 8 KiB pages were the fastest that keep small
@@ -30,14 +30,12 @@ int db_fail(const struct db *db, int code, const char *what, struct diag *diag)
 {
     const char *text = db->handle != NULL ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code);
     switch (code & 0xff) {
-    case SQLITE_NOMEM:
-        return diag_fail(diag, -ENOMEM, "%s: cannot %s: out of memory", db->path, what);
+    case SQLITE_NOMEM: return diag_fail(diag, -ENOMEM, "%s: cannot %s: out of memory", db->path, what);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return diag_fail(diag, ERR_DATABASE,
                          "%s: cannot %s: in use by another writer; wait for it or stop it", db->path, what);
-    case SQLITE_NOTADB:
-        return diag_fail(diag, ERR_DATABASE, "%s: is not an SQLite database", db->path);
+    case SQLITE_NOTADB: return diag_fail(diag, ERR_DATABASE, "%s: is not an SQLite database", db->path);
     case SQLITE_CORRUPT:
         return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: the file is damaged (%s)", db->path, what, text);
     case SQLITE_READONLY:
@@ -47,8 +45,7 @@ int db_fail(const struct db *db, int code, const char *what, struct diag *diag)
         return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: %s", db->path, what,
                          system != 0 ? strerror(system) : text);
     }
-    default:
-        return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: %s", db->path, what, text);
+    default: return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: %s", db->path, what, text);
     }
 }
 
@@ -240,6 +237,11 @@ int db_close(struct db *db, struct diag *diag)
         (void) sqlite3_close_v2(db->handle); /* lives on until its statements end */
     *db = (struct db){0};
     return rc;
+}
+
+void db_set_patience(struct db *db, int wait_ms)
+{
+    (void) sqlite3_busy_timeout(db->handle, wait_ms); /* cannot fail on an open handle */
 }
 
 int db_begin(struct db *db, struct diag *diag)

@@ -23,7 +23,12 @@
 #include "core/base/err.h"
 #include "core/base/units.h"
 #include "db/db.h"
+#include "db/db_internal.h"
 #include "db/store.h"
+
+/* Somebody's index or VACUUM on the file holds the run back; only a lock kept for longer ends the recording.
+ */
+#define PATIENCE_MS 60000
 
 enum item_kind { ITEM_EPISODE, ITEM_EVENT, ITEM_CHECKPOINT };
 
@@ -96,10 +101,8 @@ static int write_item(struct recorder *recorder, const struct item *item, struct
             rc = db_commit(&recorder->db, diag);
         return rc == 0 ? db_begin(&recorder->db, diag) : rc;
     }
-    case ITEM_EVENT:
-        return store_insert_event(recorder->store, &item->event, diag);
-    case ITEM_CHECKPOINT:
-        return store_insert_checkpoint(recorder->store, &item->checkpoint, diag);
+    case ITEM_EVENT: return store_insert_event(recorder->store, &item->event, diag);
+    case ITEM_CHECKPOINT: return store_insert_checkpoint(recorder->store, &item->checkpoint, diag);
     }
     return ERR_STATE;
 }
@@ -419,8 +422,10 @@ int recorder_create(struct recorder **ret_recorder, const char *path, const stru
         rc = store_create(&recorder->store, &recorder->db, diag);
     if (rc == 0)
         rc = insert_run(recorder, run, node, node_count, diag);
-    if (rc == 0)
+    if (rc == 0) {
+        db_set_patience(&recorder->db, PATIENCE_MS);
         rc = start_thread(recorder, diag);
+    }
     if (rc != 0) {
         store_destroy(recorder->store);
         (void) db_close(&recorder->db, NULL); /* the first error stands */

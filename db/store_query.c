@@ -85,8 +85,7 @@ static json_t *json_of_text(const char *text, size_t size)
 static json_t *json_of_column(sqlite3_stmt *statement, int column)
 {
     switch (sqlite3_column_type(statement, column)) {
-    case SQLITE_INTEGER:
-        return json_integer(sqlite3_column_int64(statement, column));
+    case SQLITE_INTEGER: return json_integer(sqlite3_column_int64(statement, column));
     case SQLITE_FLOAT: {
         double value = sqlite3_column_double(statement, column);
         return isfinite(value) ? json_real(value) : json_null();
@@ -95,8 +94,7 @@ static json_t *json_of_column(sqlite3_stmt *statement, int column)
         const char *text = (const char *) sqlite3_column_text(statement, column);
         return json_of_text(text, (size_t) sqlite3_column_bytes(statement, column));
     }
-    default:
-        return json_null();
+    default: return json_null();
     }
 }
 
@@ -154,16 +152,13 @@ static int push_csv_text(struct buf *text, const char *value)
 static int push_csv_value(sqlite3_stmt *statement, int column, struct buf *text)
 {
     switch (sqlite3_column_type(statement, column)) {
-    case SQLITE_INTEGER:
-        return buf_printf(text, "%lld", sqlite3_column_int64(statement, column));
-    case SQLITE_FLOAT:
-        return push_real(text, sqlite3_column_double(statement, column));
+    case SQLITE_INTEGER: return buf_printf(text, "%lld", sqlite3_column_int64(statement, column));
+    case SQLITE_FLOAT: return push_real(text, sqlite3_column_double(statement, column));
     case SQLITE_TEXT: {
         const char *value = (const char *) sqlite3_column_text(statement, column);
         return value != NULL ? push_csv_text(text, value) : -ENOMEM;
     }
-    default:
-        return 0;
+    default: return 0;
     }
 }
 
@@ -255,8 +250,7 @@ static int push_cell_row(struct cells *cells, sqlite3_stmt *statement)
             cells->number[i] = false;
             value = (const char *) sqlite3_column_text(statement, i);
             break;
-        default:
-            break;
+        default: break;
         }
         rc = value != NULL ? push_cell(cells, i, value) : -ENOMEM;
     }
