@@ -1,0 +1,315 @@
+/* What is saved comes back bit for bit; anything else is refused and changes nothing. */
+#include "core/rl/checkpoint.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/err.h"
+#include "core/base/rng.h"
+#include "core/rl/ddpg_internal.h"
+#include "learner.h"
+
+static struct buf saved_learner(const struct ddpg *ddpg, bool with_buffer)
+{
+    struct buf bytes = {0};
+    assert_int_equal(ddpg_save_learner(ddpg, with_buffer, &bytes), 0);
+    return bytes;
+}
+
+/* The code of loading exactly these bytes, in memory of exactly their size. Refusals must say why and change
+ * nothing. */
+static int load_exact(struct ddpg *ddpg, const void *bytes, size_t size)
+{
+    uint8_t *copy = malloc(size > 0 ? size : 1);
+    assert_non_null(copy);
+    memcpy(copy, bytes, size);
+    struct diag diag = {{0}};
+    struct buf before = saved_learner(ddpg, true);
+    int code = ddpg_load(ddpg, copy, size, &diag);
+    free(copy);
+    if (code != 0) {
+        struct buf after = saved_learner(ddpg, true);
+        assert_true(diag.text[0] != '\0');
+        assert_int_equal(before.size, after.size);
+        assert_memory_equal(before.data, after.data, before.size);
+        buf_finish(&after);
+    }
+    buf_finish(&before);
+    return code;
+}
+
+static void repair_crc(struct buf *bytes)
+{
+    uint32_t crc = checkpoint_crc32(bytes->data, bytes->size - CHECKPOINT_CRC_BYTES);
+    memcpy(bytes->data + bytes->size - CHECKPOINT_CRC_BYTES, &crc, sizeof(crc));
+}
+
+/* Loading the checkpoint with these bytes patched in and the checksum made right again. */
+static int load_patched(struct ddpg *ddpg, const struct buf *bytes, size_t offset, const void *patch,
+                        size_t size)
+{
+    struct buf copy = {0};
+    assert_int_equal(buf_push(&copy, bytes->data, bytes->size), 0);
+    memcpy(copy.data + offset, patch, size);
+    repair_crc(&copy);
+    int code = load_exact(ddpg, copy.data, copy.size);
+    buf_finish(&copy);
+    return code;
+}
+
+struct fixture {
+    struct ddpg *trained, *fresh;
+    struct buf bytes; /* trained's learner with its buffer */
+};
+
+static struct fixture fixture_make(void)
+{
+    struct ddpg_config reseeded = learner_config;
+    reseeded.seed = 99;
+    struct fixture f = {.trained = learner_create(&learner_config), .fresh = learner_create(&reseeded)};
+    learner_run(f.trained, 0, 30);
+    f.bytes = saved_learner(f.trained, true);
+    return f;
+}
+
+static void fixture_finish(struct fixture *f)
+{
+    ddpg_destroy(f->trained);
+    ddpg_destroy(f->fresh);
+    buf_finish(&f->bytes);
+}
+
+static void the_checksum_is_the_published_one(void **state)
+{
+    (void) state;
+    assert_int_equal(checkpoint_crc32("123456789", 9), 0xcbf43926u);
+    assert_int_equal(checkpoint_crc32("", 0), 0);
+    assert_int_equal(checkpoint_crc32("The quick brown fox jumps over the lazy dog", 43), 0x414fa339u);
+}
+
+static void a_resumed_learner_goes_on_bit_for_bit(void **state)
+{
+    (void) state;
+    /* 30: the ring is not full yet; 100: it has turned twice. */
+    for (size_t until = 30; until <= 100; until += 70) {
+        struct ddpg *whole = learner_create(&learner_config), *resumed = learner_create(&learner_config);
+        learner_run(whole, 0, until);
+        struct buf bytes = saved_learner(whole, true);
+        assert_int_equal(load_exact(resumed, bytes.data, bytes.size), 0);
+        assert_int_equal(ddpg_updates(resumed), ddpg_updates(whole));
+        learner_run(whole, until, 100);
+        learner_run(resumed, until, 100);
+        struct buf end = saved_learner(whole, true), resumed_end = saved_learner(resumed, true);
+        assert_int_equal(end.size, resumed_end.size);
+        assert_memory_equal(end.data, resumed_end.data, end.size);
+        buf_finish(&bytes);
+        buf_finish(&end);
+        buf_finish(&resumed_end);
+        ddpg_destroy(whole);
+        ddpg_destroy(resumed);
+    }
+}
+
+static void an_actor_alone_decides_the_same(void **state)
+{
+    (void) state;
+    struct fixture f = fixture_make();
+    struct buf actor = {0};
+    assert_int_equal(ddpg_save_actor(f.trained, &actor), 0);
+    assert_true(actor.size < f.bytes.size / 4);
+    assert_int_equal(load_exact(f.fresh, actor.data, actor.size), 0);
+    const float at[LEARNER_STATE] = {0.1f, 0.2f, -0.3f, 0.4f, -0.5f};
+    float first[LEARNER_ACTION], second[LEARNER_ACTION];
+    ddpg_act(f.trained, at, first);
+    ddpg_act(f.fresh, at, second);
+    assert_memory_equal(first, second, sizeof(first));
+    assert_int_equal(ddpg_updates(f.fresh), 0);
+    buf_finish(&actor);
+    fixture_finish(&f);
+}
+
+static void an_actor_loads_whatever_the_buffers_capacity(void **state)
+{
+    (void) state;
+    struct fixture f = fixture_make();
+    struct ddpg_config config = learner_config;
+    config.buffer = 1000;
+    struct ddpg *roomy = learner_create(&config);
+    struct buf actor = {0};
+    assert_int_equal(ddpg_save_actor(f.trained, &actor), 0);
+    assert_int_equal(load_exact(roomy, actor.data, actor.size), 0);
+    assert_int_equal(load_exact(roomy, f.bytes.data, f.bytes.size), ERR_MISMATCH);
+    buf_finish(&actor);
+    ddpg_destroy(roomy);
+    fixture_finish(&f);
+}
+
+static void without_the_buffer_the_learners_own_transitions_stay(void **state)
+{
+    (void) state;
+    struct fixture f = fixture_make();
+    struct buf bytes = saved_learner(f.trained, false);
+    learner_feed(f.fresh, 500, 3);
+    assert_int_equal(load_exact(f.fresh, bytes.data, bytes.size), 0);
+    assert_int_equal(ddpg_updates(f.fresh), ddpg_updates(f.trained));
+    assert_int_equal(f.fresh->replay.count, 3);
+    buf_finish(&bytes);
+    fixture_finish(&f);
+}
+
+static void saving_appends(void **state)
+{
+    (void) state;
+    struct fixture f = fixture_make();
+    struct buf bytes = {0};
+    assert_int_equal(buf_push(&bytes, "before", 6), 0);
+    assert_int_equal(ddpg_save_learner(f.trained, true, &bytes), 0);
+    assert_memory_equal(bytes.data, "before", 6);
+    assert_int_equal(bytes.size, 6 + f.bytes.size);
+    assert_memory_equal(bytes.data + 6, f.bytes.data, f.bytes.size);
+    buf_finish(&bytes);
+    fixture_finish(&f);
+}
+
+static void a_checkpoint_cut_at_any_byte_is_refused(void **state)
+{
+    (void) state;
+    struct fixture f = fixture_make();
+    for (size_t size = 0; size < f.bytes.size; size++)
+        assert_int_equal(load_exact(f.fresh, f.bytes.data, size), ERR_TRUNCATED);
+    fixture_finish(&f);
+}
+
+static void a_checkpoint_with_any_byte_changed_is_refused(void **state)
+{
+    (void) state;
+    struct fixture f = fixture_make();
+    for (size_t i = 0; i < f.bytes.size; i++) {
+        f.bytes.data[i] ^= (uint8_t) (1u << i % 8);
+        assert_true(load_exact(f.fresh, f.bytes.data, f.bytes.size) < 0);
+        f.bytes.data[i] ^= (uint8_t) (1u << i % 8);
+    }
+    assert_int_equal(load_exact(f.fresh, f.bytes.data, f.bytes.size), 0);
+    fixture_finish(&f);
+}
+
+static void a_checkpoint_with_something_behind_it_is_refused(void **state)
+{
+    (void) state;
+    struct fixture f = fixture_make();
+    assert_int_equal(buf_push(&f.bytes, "more", 4), 0);
+    assert_int_equal(load_exact(f.fresh, f.bytes.data, f.bytes.size), ERR_CORRUPT);
+    fixture_finish(&f);
+}
+
+static void a_wrong_header_is_refused_by_what_is_wrong(void **state)
+{
+    (void) state;
+    struct fixture f = fixture_make();
+    const uint32_t version = 2, none = 0, unknown = 9;
+    const uint64_t huge = UINT64_MAX, six = 6;
+    assert_int_equal(load_patched(f.fresh, &f.bytes, 0, "HDDQ", 4), ERR_TYPE);
+    assert_int_equal(load_patched(f.fresh, &f.bytes, 4, &version, 4), ERR_VERSION);
+    assert_int_equal(load_patched(f.fresh, &f.bytes, 8, &none, 4), ERR_CORRUPT);
+    assert_int_equal(load_patched(f.fresh, &f.bytes, 8, &unknown, 4), ERR_CORRUPT);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(load_patched(f.fresh, &f.bytes, 12 + 8 * i, &huge, 8), ERR_MISMATCH);
+        assert_int_equal(load_patched(f.fresh, &f.bytes, 12 + 8 * i, &six, 8), ERR_MISMATCH);
+    }
+    fixture_finish(&f);
+}
+
+/* Where the sections of the fixture's checkpoint begin. */
+static size_t learner_at(const struct ddpg *ddpg)
+{
+    return CHECKPOINT_HEADER_BYTES + 4 * ddpg->actor.mlp.params;
+}
+
+static size_t replay_at(const struct ddpg *ddpg)
+{
+    return learner_at(ddpg) + 8 + 4 * (3 * ddpg->actor.mlp.params + 4 * ddpg->critic.mlp.params);
+}
+
+static void an_impossible_ring_is_refused(void **state)
+{
+    (void) state;
+    struct fixture f = fixture_make(); /* 30 of 40: head 30 */
+    size_t at = replay_at(f.trained);
+    const uint64_t huge = UINT64_MAX, few = 29, forty = 40, near = UINT64_MAX / 76;
+    assert_int_equal(load_patched(f.fresh, &f.bytes, at, &huge, 8), ERR_CORRUPT);
+    assert_int_equal(load_patched(f.fresh, &f.bytes, at, &near, 8), ERR_CORRUPT);
+    assert_int_equal(load_patched(f.fresh, &f.bytes, at, &few, 8), ERR_CORRUPT);
+    assert_int_equal(load_patched(f.fresh, &f.bytes, at, &forty, 8), ERR_TRUNCATED);
+    assert_int_equal(load_patched(f.fresh, &f.bytes, at + 8, &few, 8), ERR_CORRUPT);
+    assert_int_equal(load_patched(f.fresh, &f.bytes, at + 8, &huge, 8), ERR_CORRUPT);
+    fixture_finish(&f);
+}
+
+static void numbers_that_are_not_finite_are_refused_wherever_they_stand(void **state)
+{
+    (void) state;
+    struct fixture f = fixture_make();
+    const float bad[] = {NAN, INFINITY, -INFINITY};
+    size_t learner = learner_at(f.trained), replay = replay_at(f.trained);
+    for (size_t at = CHECKPOINT_HEADER_BYTES; at + 4 <= f.bytes.size - CHECKPOINT_CRC_BYTES; at += 4) {
+        bool counter = (at >= learner && at < learner + 8) || (at >= replay && at < replay + 16);
+        if (!counter)
+            assert_int_equal(load_patched(f.fresh, &f.bytes, at, &bad[at / 4 % 3], 4), ERR_CORRUPT);
+    }
+    fixture_finish(&f);
+}
+
+static void a_negative_second_moment_is_refused(void **state)
+{
+    (void) state;
+    struct fixture f = fixture_make();
+    size_t actor = f.trained->actor.mlp.params, critic = f.trained->critic.mlp.params;
+    size_t floats = learner_at(f.trained) + 8;
+    const float negative = -1e-3f;
+    assert_int_equal(load_patched(f.fresh, &f.bytes, floats + 4 * (2 * actor), &negative, 4), ERR_CORRUPT);
+    assert_int_equal(load_patched(f.fresh, &f.bytes, floats + 4 * (3 * actor + 3 * critic), &negative, 4),
+                     ERR_CORRUPT);
+    fixture_finish(&f);
+}
+
+static void random_bytes_behind_a_good_header_never_crash(void **state)
+{
+    (void) state;
+    struct fixture f = fixture_make();
+    for (uint32_t round = 0; round < 500; round++) {
+        struct rng_at at = {.seed = 8, .stream = RNG_POLICY, .slot = round};
+        size_t offset = 8 + rng_below(&at, 0, (uint32_t) f.bytes.size - 16);
+        struct rng_block patch = rng_block(&at, 1);
+        int code = load_patched(f.fresh, &f.bytes, offset, patch.v, 4);
+        assert_true(code <= 0);
+    }
+    fixture_finish(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_checksum_is_the_published_one),
+        cmocka_unit_test(a_resumed_learner_goes_on_bit_for_bit),
+        cmocka_unit_test(an_actor_alone_decides_the_same),
+        cmocka_unit_test(an_actor_loads_whatever_the_buffers_capacity),
+        cmocka_unit_test(without_the_buffer_the_learners_own_transitions_stay),
+        cmocka_unit_test(saving_appends),
+        cmocka_unit_test(a_checkpoint_cut_at_any_byte_is_refused),
+        cmocka_unit_test(a_checkpoint_with_any_byte_changed_is_refused),
+        cmocka_unit_test(a_checkpoint_with_something_behind_it_is_refused),
+        cmocka_unit_test(a_wrong_header_is_refused_by_what_is_wrong),
+        cmocka_unit_test(an_impossible_ring_is_refused),
+        cmocka_unit_test(numbers_that_are_not_finite_are_refused_wherever_they_stand),
+        cmocka_unit_test(a_negative_second_moment_is_refused),
+        cmocka_unit_test(random_bytes_behind_a_good_header_never_crash),
+    };
+    return cmocka_run_group_tests_name("checkpoint", tests, NULL, NULL);
+}
