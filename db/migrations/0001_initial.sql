@@ -1,4 +1,4 @@
--- Version 1: the first schema. A migration runs in one transaction and ends by stating its number; once released it is
+-- Version 1: the first schema. A migration runs in one transaction and states its number; once released it is
 -- never changed: the next change is the next file.
 
 PRAGMA application_id = 1751215716;
@@ -8,18 +8,19 @@ CREATE TABLE run ( -- one start of the orchestrator, or one policy's evaluation
     run_id             INTEGER PRIMARY KEY,
     kind               TEXT NOT NULL CHECK (kind IN ('train', 'validate', 'test', 'counterfactual')),
     scenario_name      TEXT NOT NULL,
-    scenario           TEXT NOT NULL,                          -- canonical YAML
-    config_json        TEXT NOT NULL CHECK (json_valid(config_json)), -- effective configuration: host, flags, versions
+    scenario           TEXT NOT NULL, -- canonical YAML
+    config_json        TEXT NOT NULL CHECK (json_valid(config_json)), -- effective configuration
     seed               INTEGER NOT NULL CHECK (seed >= 0),
     policy             TEXT NOT NULL,
-    parent_run_id      INTEGER REFERENCES run (run_id),        -- the run whose world or learner this one reuses
-    checkpoint_episode INTEGER CHECK (checkpoint_episode >= 0), -- learner evaluated: the parent's, as of this episode
-    phase              TEXT NOT NULL CHECK (phase IN ('train', 'validate', 'test')), -- random streams it ran on
+    parent_run_id      INTEGER REFERENCES run (run_id), -- the run whose world or learner this one reuses
+    checkpoint_episode INTEGER CHECK (checkpoint_episode >= 0), -- of the parent's learner, evaluated here
+    phase              TEXT NOT NULL CHECK (phase IN ('train', 'validate', 'test')), -- its random streams
     host               TEXT NOT NULL CHECK (host IN ('memory', 'tcp')),
-    version            TEXT NOT NULL,                          -- program version and git revision
-    cpu                TEXT NOT NULL,                          -- CPU model and BLAS kernel
+    version            TEXT NOT NULL, -- program version and git revision
+    cpu                TEXT NOT NULL, -- CPU model and BLAS kernel
     started_utc        TEXT NOT NULL,
-    status             TEXT NOT NULL CHECK (status IN ('running', 'finished', 'aborted')), -- running: open, or killed
+    status             TEXT NOT NULL -- a killed run stays 'running'
+                       CHECK (status IN ('running', 'finished', 'aborted')),
     trusted            INTEGER NOT NULL CHECK (trusted IN (0, 1)),
     untrusted_reason   TEXT CHECK (trusted = 0 OR untrusted_reason IS NULL)
 ) STRICT;
@@ -31,16 +32,16 @@ CREATE TABLE node ( -- a device or server of a run, with the parameters drawn fo
     flops            REAL NOT NULL CHECK (flops > 0),  -- floating-point operations per second
     power_w          REAL NOT NULL CHECK (power_w >= 0), -- while computing
     transmit_power_w REAL CHECK (transmit_power_w >= 0), -- devices only
-    x_m              REAL,                             -- server: where it stands; device: its home, if it has one
+    x_m              REAL, -- server: where it stands; device: its home, if it has one
     y_m              REAL,
-    max_split        INTEGER CHECK (max_split >= 0),   -- devices only: layers that fit into its memory; NULL: all
-    memory_bytes     REAL CHECK (memory_bytes > 0),    -- servers only; NULL: not limited
-    address          TEXT,                             -- host:port of its process; NULL in the memory host
+    max_split        INTEGER CHECK (max_split >= 0), -- devices only: layers that fit it; NULL: all
+    memory_bytes     REAL CHECK (memory_bytes > 0), -- servers only; NULL: not limited
+    address          TEXT, -- host:port of its process; NULL in the memory host
     PRIMARY KEY (run_id, role, number)
 ) STRICT, WITHOUT ROWID;
 
--- One inference request: one device in one slot. A row is written for every slot and device. The status check is a chain
--- of ORs because SQLite would build a lookup table per insert for IN.
+-- One inference request: one device in one slot. A row is written for every slot and device. The status check
+-- is a chain of ORs because SQLite would build a lookup table for IN at every insert.
 CREATE TABLE task (
     run_id          INTEGER NOT NULL REFERENCES run (run_id),
     episode         INTEGER NOT NULL CHECK (episode >= 0),
@@ -49,7 +50,7 @@ CREATE TABLE task (
     tokens          INTEGER NOT NULL CHECK (tokens >= 0),
     split           INTEGER NOT NULL CHECK (split >= 0),    -- layers computed on the device
     server          INTEGER CHECK (server >= 0),            -- NULL: computed locally
-    repaired        INTEGER NOT NULL CHECK (repaired IN (0, 1)), -- the policy's wish was not allowed and was changed
+    repaired        INTEGER NOT NULL CHECK (repaired IN (0, 1)), -- the policy's wish had to be changed
     bandwidth_share REAL CHECK (bandwidth_share BETWEEN 0 AND 1), -- of the server's bandwidth
     compute_share   REAL CHECK (compute_share BETWEEN 0 AND 1),   -- of the server's compute
     local_s         REAL CHECK (local_s >= 0),              -- layers 1..split on the device
@@ -83,13 +84,13 @@ CREATE TABLE episode ( -- statistics over the episode's done tasks; NULL: there 
     p99_latency_s   REAL CHECK (p99_latency_s >= 0),
     mean_energy_j   REAL CHECK (mean_energy_j >= 0),
     mean_cost       REAL,
-    episode_return  REAL,                                         -- sum of the slots' rewards
-    optimum_cost    REAL,                                         -- exact optimum's mean cost, same slots; NULL: not computed
-    tasks           INTEGER NOT NULL CHECK (tasks >= 0),          -- all, lost ones included
+    episode_return  REAL, -- sum of the slots' rewards
+    optimum_cost    REAL, -- the exact optimum's mean cost on the same slots; NULL: not computed
+    tasks           INTEGER NOT NULL CHECK (tasks >= 0), -- all, lost ones included
     deadline_misses INTEGER NOT NULL CHECK (deadline_misses >= 0),
     failures        INTEGER NOT NULL CHECK (failures BETWEEN 0 AND tasks), -- lost tasks
     repairs         INTEGER NOT NULL CHECK (repairs >= 0),
-    wall_s          REAL CHECK (wall_s >= 0),                     -- real time the episode took
+    wall_s          REAL CHECK (wall_s >= 0), -- real time the episode took
     PRIMARY KEY (run_id, episode)
 ) STRICT, WITHOUT ROWID;
 
@@ -116,18 +117,20 @@ CREATE TABLE checkpoint ( -- a learner's weights after an episode
     PRIMARY KEY (run_id, episode)
 ) STRICT;
 
--- One row a run, from its episode rows. Means are over all done tasks of the run: each episode's mean weighs as many
--- tasks as it has. mean_episode_p95_latency_s is the mean of the episodes' 95th percentiles, not the run's percentile.
+-- One row a run, from its episode rows. Means are over all done tasks of the run: each episode's mean weighs
+-- as many tasks as it has. mean_episode_p95_latency_s is the mean of the episodes' 95th percentiles, not the
+-- run's percentile.
 CREATE VIEW run_summary AS
-SELECT r.run_id, r.kind, r.scenario_name AS scenario, r.policy, r.seed, r.parent_run_id, r.checkpoint_episode, r.phase,
-       r.host, r.status, r.trusted,
+SELECT r.run_id, r.kind, r.scenario_name AS scenario, r.policy, r.seed, r.parent_run_id, r.checkpoint_episode,
+       r.phase, r.host, r.status, r.trusted,
        count(e.episode) AS episodes,
        coalesce(sum(e.slots), 0) AS slots,
        coalesce(sum(e.tasks), 0) AS tasks,
        coalesce(sum(e.failures), 0) AS failures,
        coalesce(sum(e.repairs), 0) AS repairs,
        sum(e.mean_cost * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_cost,
-       sum(e.mean_latency_s * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_latency_s,
+       sum(e.mean_latency_s * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0)
+           AS mean_latency_s,
        avg(e.p95_latency_s) AS mean_episode_p95_latency_s,
        sum(e.mean_energy_j * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_energy_j,
        sum(e.deadline_misses) * 1.0 / nullif(sum(e.tasks - e.failures), 0) AS deadline_miss_share,
@@ -149,10 +152,10 @@ SELECT e.run_id, r.kind, r.policy, e.episode, e.slots, e.tasks, e.mean_cost, e.o
 FROM episode AS e JOIN run AS r ON r.run_id = e.run_id
 ORDER BY e.run_id, e.episode;
 
--- Policies on the same held-out streams: finished runs of kind 'test' with the same parent, scenario and seed; of several
--- runs of one policy the newest. p95_latency_s is the run's own 95th percentile (nearest rank over its done tasks; where
--- only episodes were recorded, a single episode's). regret_pct is 0 for the exact optimum, and NULL where the optimum was
--- not run on as many slots of the same streams.
+-- Policies on the same held-out streams: finished runs of kind 'test' with the same parent, scenario and
+-- seed; of several runs of one policy the newest. p95_latency_s is the run's own 95th percentile (nearest
+-- rank over its done tasks; where only episodes were recorded, a single episode's). regret_pct is 0 for the
+-- exact optimum, and NULL where the optimum was not run on as many slots of the same streams.
 CREATE VIEW policy_comparison AS
 WITH candidate AS (
     SELECT s.*, r.scenario AS scenario_text,
@@ -166,7 +169,7 @@ WITH candidate AS (
     SELECT t.run_id, t.latency_s,
            row_number() OVER (PARTITION BY t.run_id ORDER BY t.latency_s) AS place,
            count(*) OVER (PARTITION BY t.run_id) AS done
-    FROM newest AS m CROSS JOIN task AS t ON t.run_id = m.run_id -- CROSS: look up these runs, do not scan all tasks
+    FROM newest AS m CROSS JOIN task AS t ON t.run_id = m.run_id -- CROSS: look these runs up, scan no other
     WHERE t.status = 'done'
 ), percentile AS (
     SELECT run_id, min(latency_s) AS latency_s FROM placed WHERE 100 * place >= 95 * done GROUP BY run_id
@@ -181,7 +184,8 @@ SELECT n.policy, n.mean_cost, n.mean_latency_s,
 FROM newest AS n
 LEFT JOIN percentile AS p ON p.run_id = n.run_id
 LEFT JOIN newest AS o ON o.policy = 'optimum' AND o.parent_run_id IS n.parent_run_id AND o.seed = n.seed
-    AND o.phase = n.phase AND o.scenario_text = n.scenario_text AND o.episodes = n.episodes AND o.slots = n.slots
+    AND o.phase = n.phase AND o.scenario_text = n.scenario_text AND o.episodes = n.episodes
+    AND o.slots = n.slots
 ORDER BY n.scenario, n.parent_run_id, n.seed, n.mean_cost, n.policy;
 
 -- How often a run chose each split, lost tasks included: they were decided too.
@@ -191,8 +195,8 @@ SELECT h.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = h.run_id) AS po
 FROM (SELECT run_id, split, count(*) AS tasks FROM task GROUP BY run_id, split) AS h
 ORDER BY h.run_id, h.split;
 
--- What each server had to do; servers that nobody chose have 0 tasks. busy_s adds the tasks' compute times; as tasks
--- share a server, it can exceed the time that passed.
+-- What each server had to do; servers that nobody chose have 0 tasks. busy_s adds the tasks' compute times;
+-- as tasks share a server, it can exceed the time that passed.
 CREATE VIEW server_load AS
 SELECT t.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = t.run_id) AS policy, t.server,
        count(*) AS tasks,
@@ -211,5 +215,6 @@ UNION ALL
 SELECT n.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = n.run_id), n.number,
        0, 0, NULL, NULL, NULL, NULL, 0.0, 0.0, 0.0
 FROM node AS n
-WHERE n.role = 'server' AND NOT EXISTS (SELECT 1 FROM task AS t WHERE t.run_id = n.run_id AND t.server = n.number)
+WHERE n.role = 'server'
+    AND NOT EXISTS (SELECT 1 FROM task AS t WHERE t.run_id = n.run_id AND t.server = n.number)
 ORDER BY 1, 3;
