@@ -89,12 +89,12 @@ static void a_contextual_bandit_is_solved_to_a_fiftieth_of_the_best_constant(voi
     ddpg_destroy(ddpg);
 }
 
-/* --- A linear-quadratic regulator: x' = x + u / 2, cost x^2 + u^2 / 4 a step, discounted. --- */
+/* --- A linear-quadratic regulator: x' = x + u / 2, cost x^2 + u^2 a step, discounted. --- */
 
 #define DRIFT 1.0
 #define PUSH 0.5
-#define EFFORT 0.25
-#define DISCOUNT 0.9
+#define EFFORT 1.0
+#define DISCOUNT 0.8
 #define HORIZON 20u /* steps of an episode; its end is truncation, not a terminal state */
 
 /* The optimal gain: u = -gain x, from the discounted Riccati equation. */
@@ -164,12 +164,12 @@ static void a_linear_quadratic_regulator_costs_within_five_percent_of_the_optimu
         .discount = (float) DISCOUNT,
         .actor_rate = 1e-3f,
         .critic_rate = 1e-3f,
-        .soft_update = 5e-3f,
+        .soft_update = 2e-2f,
         .warmup = 200,
         .final_init = 3e-3f,
         .seed = 1,
     };
-    const struct noise_config exploration = {.sigma = 0.3, .decay = 0.9998, .seed = 1};
+    const struct noise_config exploration = {.sigma = 0.5, .decay = 1.0, .seed = 1};
     struct ddpg *ddpg = learner_create(&config);
     struct noise noise;
     assert_int_equal(noise_init(&noise, &exploration, 1), 0);

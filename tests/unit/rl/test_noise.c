@@ -145,7 +145,7 @@ static void impossible_parameters_are_refused(void **state)
     struct noise noise;
     struct noise_config config = gaussian;
     assert_int_equal(noise_init(&noise, &config, 0), ERR_RANGE);
-    config.sigma = NAN;
+    config.sigma = (double) NAN;
     assert_int_equal(noise_init(&noise, &config, SIZE), ERR_RANGE);
     config = gaussian;
     config.decay = 1.5;

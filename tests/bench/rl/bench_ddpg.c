@@ -1,0 +1,209 @@
+/* How fast is one DDPG update, as a share of the bound set by this machine's own SGEMM? The bound is the time
+ * of exactly those matrix products that the update mathematically needs, at the same shapes, strides and
+ * transpositions, alone and warm. Blocks of updates and of products alternate and each pair gives one ratio,
+ * so that a noisy neighbour slows both.
+ *
+ * Single-column products (the critic's output) are left out of the bound: they are not worth an SGEMM. */
+#include <cblas.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+#include "core/base/rng.h"
+#include "core/rl/blas_check.h"
+#include "core/rl/ddpg.h"
+
+#define STATE 106
+#define ACTION 20
+#define HIDDEN_1 256
+#define HIDDEN_2 128
+#define BATCH 64
+#define INPUT (STATE + ACTION)
+#define INPUT_STRIDE 128 /* floats from row to row of the networks' input */
+#define ACTION_STRIDE 32
+#define BUFFER 100000
+#define SEED 1
+
+#define BLOCKS 101
+#define BLOCK_UPDATES 20
+#define DECISIONS 2000
+
+/* C[m][n] = op(A) op(B) on row-major matrices with these strides, `times` times in an update. */
+struct product {
+    CBLAS_TRANSPOSE a, b;
+    blasint m, n, k, lda, ldb, ldc;
+    int times;
+};
+
+#define PLAIN CblasNoTrans
+#define TURNED CblasTrans
+
+static const struct product products[] = {
+    /* Forward: actor at s' (target) and at s; critic at (s', mu'(s')) (target), (s, a) and (s, mu(s)). */
+    {PLAIN, PLAIN, BATCH, HIDDEN_1, STATE, INPUT_STRIDE, HIDDEN_1, HIDDEN_1, 2},
+    {PLAIN, PLAIN, BATCH, HIDDEN_1, INPUT, INPUT_STRIDE, HIDDEN_1, HIDDEN_1, 3},
+    {PLAIN, PLAIN, BATCH, HIDDEN_2, HIDDEN_1, HIDDEN_1, HIDDEN_2, HIDDEN_2, 5},
+    {PLAIN, PLAIN, BATCH, ACTION, HIDDEN_2, HIDDEN_2, ACTION, INPUT_STRIDE, 2},
+    /* Weight gradients: each network once. */
+    {TURNED, PLAIN, INPUT, HIDDEN_1, BATCH, INPUT_STRIDE, HIDDEN_1, HIDDEN_1, 1},
+    {TURNED, PLAIN, STATE, HIDDEN_1, BATCH, INPUT_STRIDE, HIDDEN_1, HIDDEN_1, 1},
+    {TURNED, PLAIN, HIDDEN_1, HIDDEN_2, BATCH, HIDDEN_1, HIDDEN_2, HIDDEN_2, 2},
+    {TURNED, PLAIN, HIDDEN_2, ACTION, BATCH, HIDDEN_2, ACTION_STRIDE, ACTION, 1},
+    /* Deltas: through the critic for its own step and for dQ/da, through the actor. */
+    {PLAIN, TURNED, BATCH, HIDDEN_1, HIDDEN_2, HIDDEN_2, HIDDEN_2, HIDDEN_1, 3},
+    {PLAIN, TURNED, BATCH, ACTION, HIDDEN_1, HIDDEN_1, HIDDEN_1, ACTION_STRIDE, 1},
+    {PLAIN, TURNED, BATCH, HIDDEN_2, ACTION, ACTION_STRIDE, ACTION, HIDDEN_2, 1},
+};
+
+#define PRODUCTS (sizeof(products) / sizeof(products[0]))
+#define MATRIX (256 * 256)
+
+struct operands {
+    float a[MATRIX], b[MATRIX], c[MATRIX];
+};
+
+static void *take(size_t size)
+{
+    void *memory = aligned_alloc(64, (size + 63) / 64 * 64);
+    if (memory == NULL) {
+        fprintf(stderr, "bench_ddpg: out of memory\n");
+        exit(1);
+    }
+    return memory;
+}
+
+static void fill(float *values, size_t size, uint32_t entity)
+{
+    struct rng_at at = {.seed = SEED, .stream = RNG_TASK, .entity = entity};
+    for (size_t i = 0; i < size; i += 4) {
+        struct rng_block block = rng_block(&at, (uint32_t) (i / 4));
+        for (size_t j = 0; j < 4 && i + j < size; j++)
+            values[i + j] = (float) (2.0 * rng_u01(block.v[j]) - 1.0);
+    }
+}
+
+static void multiply_all(struct operands *o)
+{
+    for (size_t i = 0; i < PRODUCTS; i++) {
+        const struct product *p = &products[i];
+        for (int time = 0; time < p->times; time++)
+            cblas_sgemm(CblasRowMajor, p->a, p->b, p->m, p->n, p->k, 1.0f, o->a, p->lda, o->b, p->ldb, 0.0f,
+                        o->c, p->ldc);
+    }
+}
+
+static double operations(void)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < PRODUCTS; i++) {
+        const struct product *p = &products[i];
+        sum += 2.0 * (double) p->m * (double) p->n * (double) p->k * (double) p->times;
+    }
+    return sum;
+}
+
+static struct ddpg *make_full_learner(void)
+{
+    const struct ddpg_config config = {
+        .state_size = STATE,
+        .action_size = ACTION,
+        .hidden_1 = HIDDEN_1,
+        .hidden_2 = HIDDEN_2,
+        .buffer = BUFFER,
+        .batch = BATCH,
+        .discount = 0.99f,
+        .actor_rate = 1e-3f,
+        .critic_rate = 1e-3f,
+        .soft_update = 5e-3f,
+        .warmup = 1000,
+        .final_init = 3e-3f,
+        .seed = SEED,
+    };
+    struct ddpg *ddpg = NULL;
+    if (ddpg_create(&ddpg, &config) < 0) {
+        fprintf(stderr, "bench_ddpg: the learner cannot be made\n");
+        exit(1);
+    }
+    float row[2 * STATE + ACTION + 1];
+    for (uint32_t n = 0; n < BUFFER; n++) {
+        fill(row, sizeof(row) / sizeof(row[0]), n);
+        struct ddpg_transition transition = {row, row + 2 * STATE, row[2 * STATE + ACTION], row + STATE,
+                                             false};
+        ddpg_push(ddpg, &transition);
+    }
+    return ddpg;
+}
+
+static double time_updates(struct ddpg *ddpg)
+{
+    uint64_t start = clock_monotonic_ns();
+    for (int i = 0; i < BLOCK_UPDATES; i++)
+        (void) ddpg_update(ddpg, NULL); /* true: it is warm */
+    return (double) (clock_monotonic_ns() - start) * 1e-3 / BLOCK_UPDATES;
+}
+
+static double time_products(struct operands *operands)
+{
+    uint64_t start = clock_monotonic_ns();
+    for (int i = 0; i < BLOCK_UPDATES; i++)
+        multiply_all(operands);
+    return (double) (clock_monotonic_ns() - start) * 1e-3 / BLOCK_UPDATES;
+}
+
+static double time_decisions(struct ddpg *ddpg)
+{
+    float state[STATE], action[ACTION];
+    fill(state, STATE, 0);
+    uint64_t start = clock_monotonic_ns();
+    for (int i = 0; i < DECISIONS; i++)
+        ddpg_act(ddpg, state, action);
+    return (double) (clock_monotonic_ns() - start) * 1e-3 / DECISIONS;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *) a, y = *(const double *) b;
+    return (x > y) - (x < y);
+}
+
+struct quartiles {
+    double low, median, high;
+};
+
+static struct quartiles quartiles_of(double *values)
+{
+    qsort(values, BLOCKS, sizeof(*values), compare);
+    return (struct quartiles){values[BLOCKS / 4], values[BLOCKS / 2], values[3 * BLOCKS / 4]};
+}
+
+int main(void)
+{
+    struct ddpg *ddpg = make_full_learner();
+    struct operands *operands = take(sizeof(*operands));
+    fill(operands->a, MATRIX, 1);
+    fill(operands->b, MATRIX, 2);
+    double update[BLOCKS], bound[BLOCKS], ratio[BLOCKS], decision[BLOCKS];
+    (void) time_updates(ddpg); /* warms the caches, as does the next */
+    (void) time_products(operands);
+    for (int i = 0; i < BLOCKS; i++) {
+        update[i] = time_updates(ddpg);
+        bound[i] = time_products(operands);
+        ratio[i] = bound[i] / update[i];
+        decision[i] = time_decisions(ddpg);
+    }
+    struct quartiles u = quartiles_of(update), b = quartiles_of(bound), r = quartiles_of(ratio);
+    printf(
+        "DDPG update: state %d, action %d, networks %d-%d, batch %d, buffer %d full, seed %d, one thread\n",
+        STATE, ACTION, HIDDEN_1, HIDDEN_2, BATCH, BUFFER, SEED);
+    printf("BLAS: kernel %s, %s\n", blas_kernel_name(), blas_config());
+    printf("median of %d blocks of %d [quartiles]\n", BLOCKS, BLOCK_UPDATES);
+    printf("update           %8.1f us  [%.1f, %.1f]   %.0f updates/s   %.1f GFLOP/s\n", u.median, u.low,
+           u.high, 1e6 / u.median, operations() / u.median * 1e-3);
+    printf("SGEMM bound      %8.1f us  [%.1f, %.1f]   %.1f MFLOP   %.1f GFLOP/s\n", b.median, b.low, b.high,
+           operations() * 1e-6, operations() / b.median * 1e-3);
+    printf("ratio to bound   %8.3f     [%.3f, %.3f]   target 0.600, aim 0.750\n", r.median, r.low, r.high);
+    printf("decision (SGEMV) %8.2f us\n", quartiles_of(decision).median);
+    free(operands);
+    ddpg_destroy(ddpg);
+    return 0;
+}
