@@ -4,10 +4,11 @@
 
 #include "core/rl/wide.h"
 
-/* The moments of a unit that has died decay towards zero and would end as denormal numbers, which take a processor many
- * times longer (the whole pass twice as long, measured). Adding and taking away a number this small rounds small moments
- * to multiples of 2^-103 (1e-31), which leaves room for the products below as well. That is far below what ADAM_EPSILON
- * covers, even under the root; larger moments change by one more rounding at most. */
+/* The moments of a unit that has died decay towards zero and would end as denormal numbers, which take a
+ * processor many times longer (the whole pass twice as long, measured). Adding and taking away a number this
+ * small rounds small moments to multiples of 2^-103 (1e-31), which leaves room for the products below as
+ * well. That is far below what ADAM_EPSILON covers, even under the root; larger moments change by one more
+ * rounding at most. */
 #define FLUSH 0x1p-80f
 
 struct factors {

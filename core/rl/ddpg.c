@@ -31,11 +31,46 @@ static bool is_share(float value)
     return value >= 0.0f && value <= 1.0f;
 }
 
-static bool config_is_valid(const struct ddpg_config *config)
+static int check_numbers(const struct ddpg_config *config, struct diag *diag)
 {
-    return config->batch >= 1 && config->batch <= MLP_SIZE_MAX && config->buffer >= config->batch &&
-           config->warmup <= config->buffer && is_share(config->discount) && is_share(config->soft_update) &&
-           is_rate(config->actor_rate) && is_rate(config->critic_rate) && is_rate(config->final_init);
+    const struct {
+        const char *name;
+        float value;
+        bool valid;
+        const char *allowed;
+    } numbers[] = {
+        {"discount", config->discount, is_share(config->discount), "0 to 1"},
+        {"soft update", config->soft_update, is_share(config->soft_update), "0 to 1"},
+        {"actor's rate", config->actor_rate, is_rate(config->actor_rate), "0 or more"},
+        {"critic's rate", config->critic_rate, is_rate(config->critic_rate), "0 or more"},
+        {"final init", config->final_init, is_rate(config->final_init), "0 or more"},
+    };
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (!numbers[i].valid)
+            return diag_fail(diag, ERR_RANGE, "learner's %s is %g, allowed is %s", numbers[i].name,
+                             (double) numbers[i].value, numbers[i].allowed);
+    return 0;
+}
+
+int ddpg_config_check(const struct ddpg_config *config, struct diag *diag)
+{
+    const struct {
+        const char *name;
+        size_t value, low, high;
+    } sizes[] = {
+        {"state", config->state_size, 1, MLP_SIZE_MAX - 1},
+        {"action", config->action_size, 1, MLP_SIZE_MAX - config->state_size},
+        {"first hidden layer", config->hidden_1, 1, MLP_SIZE_MAX},
+        {"second hidden layer", config->hidden_2, 1, MLP_SIZE_MAX},
+        {"mini-batch", config->batch, 1, MLP_SIZE_MAX},
+        {"buffer", config->buffer, config->batch, UINT32_MAX},
+        {"warm-up", config->warmup, 0, config->buffer},
+    };
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        if (sizes[i].value < sizes[i].low || sizes[i].value > sizes[i].high)
+            return diag_fail(diag, ERR_RANGE, "learner's %s is %zu, allowed is %zu to %zu", sizes[i].name,
+                             sizes[i].value, sizes[i].low, sizes[i].high);
+    return check_numbers(config, diag);
 }
 
 static int network_init(struct network *network, const size_t sizes[static MLP_LAYERS + 1],
@@ -108,15 +143,16 @@ static int passes_init(struct ddpg *ddpg)
 
 int ddpg_create(struct ddpg **ret_ddpg, const struct ddpg_config *config)
 {
-    if (!config_is_valid(config))
-        return ERR_RANGE;
+    int code = ddpg_config_check(config, NULL);
+    if (code < 0)
+        return code;
     struct ddpg *ddpg = calloc(1, sizeof(*ddpg));
     if (ddpg == NULL)
         return -ENOMEM;
     /* These products are too small to share, and one thread adds in one order. */
     openblas_set_num_threads(1);
     ddpg->config = *config;
-    int code = networks_init(ddpg);
+    code = networks_init(ddpg);
     if (code == 0)
         code = batch_init(ddpg);
     if (code == 0)

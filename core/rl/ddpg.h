@@ -40,6 +40,12 @@ struct ddpg_transition {
 
 struct ddpg;
 
+/* 0, or ERR_RANGE with the first number that is not possible and what is: a buffer smaller than a mini-batch or than the
+ * warm-up, for instance. */
+int ddpg_config_check(const struct ddpg_config *config, struct diag *diag);
+
+/* ERR_RANGE as ddpg_config_check, or -ENOMEM. Sets OpenBLAS to one thread, process-wide. The buffer's memory is reserved
+ * at once but taken from the machine only as transitions come. */
 int ddpg_create(struct ddpg **ret_ddpg, const struct ddpg_config *config);
 void ddpg_destroy(struct ddpg *ddpg);
 
@@ -58,7 +64,7 @@ struct ddpg_losses {
 };
 
 /* One update of critic, actor and targets on one mini-batch, sampled uniformly with replacement by draws at
- * (seed, RNG_SAMPLING, update number). Does nothing (and returns false) unless warm. */
+ * (seed, RNG_SAMPLING, update number). Does nothing (and returns false) unless warm. `ret_losses` may be NULL. */
 bool ddpg_update(struct ddpg *ddpg, struct ddpg_losses *ret_losses);
 
 uint64_t ddpg_updates(const struct ddpg *ddpg);
@@ -68,7 +74,9 @@ uint64_t ddpg_updates(const struct ddpg *ddpg);
 int ddpg_save_actor(const struct ddpg *ddpg, struct buf *bytes);
 /* Everything to go on from: networks, targets, Adam moments and steps, counters; the buffer's transitions when asked. */
 int ddpg_save_learner(const struct ddpg *ddpg, bool with_buffer, struct buf *bytes);
-/* Reads either kind; what is missing in it stays as it was. */
+/* Reads either kind; what is missing in it stays as it was. All of it is checked before any of it is taken: a refused
+ * checkpoint (ERR_TYPE, ERR_VERSION, ERR_MISMATCH, ERR_TRUNCATED, ERR_CORRUPT) changes nothing. The buffer's capacity
+ * has to agree only when transitions are in it. */
 int ddpg_load(struct ddpg *ddpg, const void *bytes, size_t size, struct diag *diag);
 
 #endif

@@ -33,7 +33,7 @@ struct replay_batch {
     float *terminal;     /* [size]: 1 or 0 */
 };
 
-/* -ENOMEM, or ERR_RANGE when the sizes do not fit into memory's address space. */
+/* -ENOMEM, or ERR_RANGE when the rows do not fit into the address space. */
 int replay_init(struct replay *ret_replay, size_t capacity, size_t state_size, size_t action_size);
 void replay_finish(struct replay *replay);
 

@@ -269,6 +269,9 @@ static void a_decision_is_the_actors_output(void **state)
 static void check_refused(struct ddpg_config config)
 {
     struct ddpg *ddpg = NULL;
+    struct diag diag = {{0}};
+    assert_int_equal(ddpg_config_check(&config, &diag), ERR_RANGE);
+    assert_non_null(strstr(diag.text, "allowed is"));
     assert_int_equal(ddpg_create(&ddpg, &config), ERR_RANGE);
     assert_null(ddpg);
 }
@@ -291,7 +294,8 @@ static void impossible_configurations_are_refused(void **state)
 {
     (void) state;
     check_refused(changed_size(offsetof(struct ddpg_config, state_size), 0));
-    check_refused(changed_size(offsetof(struct ddpg_config, action_size), MLP_SIZE_MAX + 1));
+    check_refused(changed_size(offsetof(struct ddpg_config, state_size), SIZE_MAX));
+    check_refused(changed_size(offsetof(struct ddpg_config, action_size), MLP_SIZE_MAX));
     check_refused(changed_size(offsetof(struct ddpg_config, hidden_1), SIZE_MAX));
     check_refused(changed_size(offsetof(struct ddpg_config, hidden_2), 0));
     check_refused(changed_size(offsetof(struct ddpg_config, batch), 0));
