@@ -175,6 +175,8 @@ static int on_task(struct server_core *core, const struct msg_task *task, struct
         return 0; /* late: its round was closed without it (revoked, or the device was given up) */
     if (!early && !expected)
         return diag_fail(diag, ERR_STATE, "TASK of device %u was not allotted, or came twice", device);
+    if (early && place->arrived && place->round == task->round)
+        return diag_fail(diag, ERR_STATE, "TASK of device %u came twice", device);
     if (early && place->allotted)
         return diag_fail(diag, ERR_STATE, "TASK of device %u for a later round while one is open", device);
     place->arrived = true;
