@@ -1,0 +1,432 @@
+/* One device on its own: every event in every state, the numbers of a task, and the ways to be told nonsense.
+ */
+#include "mobile-node/device_core.h"
+
+#include "core/base/err.h"
+#include "core/base/units.h"
+#include "tests/unit/model/check.h"
+
+#define DEVICE 1u
+#define EVENTS 5
+
+static const char *const small[] = {"devices.count=3", "servers.count=2", "servers.coverage_m=5000", NULL};
+
+struct bench {
+    struct world world;
+    struct device_core core;
+    struct device_actions actions;
+    struct diag diag;
+    struct proto_message message;
+};
+
+static int setup(void **state)
+{
+    static struct bench bench;
+    memset(&bench, 0, sizeof bench);
+    bench.world = check_world(small);
+    device_core_init(&bench.core, &bench.world, DEVICE);
+    *state = &bench;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *bench = *state;
+    world_finish(&bench->world);
+    return 0;
+}
+
+static int step(struct bench *bench, struct device_event event)
+{
+    bench->diag.text[0] = '\0';
+    return device_core_step(&bench->core, &event, &bench->actions, &bench->diag);
+}
+
+static int slot_event(struct bench *bench, uint64_t round, uint64_t episode, uint64_t slot,
+                      uint64_t observe_only)
+{
+    bench->message = (struct proto_message){
+        .id = PROTO_SLOT,
+        .slot = {.round = round,
+                 .phase = RNG_TEST,
+                 .episode = episode,
+                 .slot = slot,
+                 .observe_only = observe_only},
+    };
+    return step(bench, (struct device_event){.kind = DEVICE_ON_SLOT, .message = &bench->message});
+}
+
+static int decision_event(struct bench *bench, uint64_t round, uint64_t split, uint64_t server)
+{
+    bool local = server == PROTO_SERVER_NONE;
+    bench->message = (struct proto_message){
+        .id = PROTO_DECISION,
+        .decision = {.device = DEVICE,
+                     .round = round,
+                     .split = split,
+                     .server = server,
+                     .bandwidth_share = local ? 0.0 : 0.5,
+                     .compute_share = local ? 0.0 : 0.25},
+    };
+    return step(bench, (struct device_event){.kind = DEVICE_ON_DECISION, .message = &bench->message});
+}
+
+static int result_event(struct bench *bench, uint64_t round, double queue_s, double edge_s)
+{
+    bench->message = (struct proto_message){
+        .id = PROTO_RESULT,
+        .result = {.device = DEVICE, .round = round, .queue_s = queue_s, .edge_s = edge_s},
+    };
+    return step(bench, (struct device_event){.kind = DEVICE_ON_RESULT, .message = &bench->message});
+}
+
+static int done_event(struct bench *bench, enum device_event_kind kind, double now_s, double elapsed_s)
+{
+    return step(bench, (struct device_event){.kind = kind, .now_s = now_s, .elapsed_s = elapsed_s});
+}
+
+/* Brings a fresh core to `state` by the usual way, in round 7. */
+static void bring_to(struct bench *bench, enum device_state state)
+{
+    device_core_init(&bench->core, &bench->world, DEVICE);
+    if (state > DEVICE_IDLE)
+        assert_int_equal(slot_event(bench, 7, 0, 2, 0), 0);
+    if (state > DEVICE_OBSERVED)
+        assert_int_equal(decision_event(bench, 7, 16, 1), 0);
+    if (state > DEVICE_COMPUTING)
+        assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 1.0, 1.0), 0);
+    if (state > DEVICE_SENDING)
+        assert_int_equal(done_event(bench, DEVICE_ON_SENT, 2.0, 1.0), 0);
+    assert_int_equal(bench->core.state, state);
+}
+
+static int feed(struct bench *bench, enum device_event_kind kind)
+{
+    switch (kind) {
+    case DEVICE_ON_SLOT: return slot_event(bench, 8, 0, 3, 0);
+    case DEVICE_ON_DECISION: return decision_event(bench, 7, 16, 1);
+    case DEVICE_ON_COMPUTED: return done_event(bench, DEVICE_ON_COMPUTED, 1.0, 1.0);
+    case DEVICE_ON_SENT: return done_event(bench, DEVICE_ON_SENT, 1.0, 1.0);
+    case DEVICE_ON_RESULT: return result_event(bench, 7, 0.0, 1.0);
+    }
+    return ERR_TYPE;
+}
+
+static void assert_unchanged(const struct bench *bench, const struct device_core *before)
+{
+    assert_memory_equal(&bench->core, before, sizeof *before);
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_not_equal(bench->diag.text[0], '\0');
+}
+
+static void every_state_takes_its_own_events_and_refuses_the_others_unchanged(void **state)
+{
+    /* rows: IDLE, OBSERVED, COMPUTING, SENDING, WAITING; where each event leads, -1: refused */
+    static const int leads_to[EVENTS][EVENTS] = {
+        {DEVICE_OBSERVED, -1, -1, -1, -1},
+        {DEVICE_OBSERVED, DEVICE_COMPUTING, -1, -1, -1},
+        {DEVICE_OBSERVED, -1, DEVICE_SENDING, -1, -1},
+        {DEVICE_OBSERVED, -1, -1, DEVICE_WAITING, -1},
+        {DEVICE_OBSERVED, -1, -1, -1, DEVICE_IDLE},
+    };
+    struct bench *bench = *state;
+    for (int from = 0; from < EVENTS; from++)
+        for (int kind = 0; kind < EVENTS; kind++) {
+            bring_to(bench, (enum device_state) from);
+            struct device_core before = bench->core;
+            int rc = feed(bench, (enum device_event_kind) kind);
+            if (leads_to[from][kind] < 0) {
+                assert_int_equal(rc, ERR_STATE);
+                assert_unchanged(bench, &before);
+            } else {
+                assert_int_equal(rc, 0);
+                assert_int_equal(bench->core.state, leads_to[from][kind]);
+            }
+        }
+}
+
+static void every_state_has_a_name(void **state)
+{
+    (void) state;
+    assert_string_equal(device_state_name(DEVICE_IDLE), "idle");
+    assert_string_equal(device_state_name(DEVICE_WAITING), "waiting");
+    for (int a = 0; a < EVENTS; a++)
+        for (int b = 0; b < a; b++)
+            assert_string_not_equal(device_state_name((enum device_state) a),
+                                    device_state_name((enum device_state) b));
+}
+
+static void a_slot_is_answered_by_what_the_device_meets_in_it(void **state)
+{
+    struct bench *bench = *state;
+    struct slot_id id = {RNG_TEST, 3, 4};
+    struct mobility mobility;
+    struct device_slot expected;
+    mobility_start(&bench->world, DEVICE, id.phase, id.episode, &mobility);
+    for (uint32_t t = 0; t < id.slot; t++)
+        mobility_step(&bench->world, DEVICE, id.phase, id.episode, t, &mobility);
+    device_slot_meet(&bench->world, DEVICE, id, &mobility, &expected);
+    assert_int_equal(slot_event(bench, 9, 3, 4, 0), 0);
+    assert_int_equal(bench->actions.count, 1);
+    assert_int_equal(bench->actions.list[0].kind, DEVICE_DO_TELL);
+    assert_int_equal(bench->actions.list[0].message.id, PROTO_OBSERVATION);
+    const struct msg_observation *told = &bench->actions.list[0].message.observation;
+    assert_int_equal(told->device, DEVICE);
+    assert_int_equal(told->round, 9);
+    assert_int_equal(told->tokens, expected.tokens);
+    assert_same(told->x_m, expected.position.x);
+    assert_same(told->y_m, expected.position.y);
+    assert_same(told->speed_mps, expected.speed_mps);
+    assert_int_equal(told->gain.count, bench->world.servers);
+    for (uint32_t m = 0; m < bench->world.servers; m++)
+        assert_same(told->gain.data[m], expected.gain[m]);
+}
+
+static void an_observation_that_closes_an_episode_waits_for_no_decision(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(slot_event(bench, 5, 0, 10, 1), 0);
+    assert_int_equal(bench->actions.list[0].message.id, PROTO_OBSERVATION);
+    assert_int_equal(bench->core.state, DEVICE_IDLE);
+    assert_int_equal(decision_event(bench, 5, 16, 1), ERR_STATE);
+}
+
+static void a_local_task_reports_what_cost_outcome_says_and_sends_nothing(void **state)
+{
+    struct bench *bench = *state;
+    uint32_t layers = bench->world.llm->layers;
+    assert_int_equal(slot_event(bench, 1, 0, 0, 0), 0);
+    struct task_outcome expected;
+    cost_outcome(&bench->world, DEVICE, bench->core.slot.tokens, 0.0, &(struct task_plan){.split = layers},
+                 &expected);
+    assert_int_equal(decision_event(bench, 1, layers, PROTO_SERVER_NONE), 0);
+    assert_int_equal(bench->actions.count, 1);
+    assert_int_equal(bench->actions.list[0].kind, DEVICE_DO_COMPUTE);
+    double duration_s = bench->actions.list[0].duration_s;
+    assert_same(duration_s, expected.times.local_s);
+    assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, duration_s, duration_s), 0);
+    assert_int_equal(bench->actions.count, 1);
+    const struct msg_report *report = &bench->actions.list[0].message.report;
+    assert_int_equal(bench->actions.list[0].message.id, PROTO_REPORT);
+    assert_int_equal(report->device, DEVICE);
+    assert_int_equal(report->round, 1);
+    assert_same(report->local_s, expected.times.local_s);
+    assert_same(report->latency_s, expected.latency_s);
+    assert_same(report->energy_j, expected.energy_j);
+    assert_same(report->transmit_s + report->queue_s + report->edge_s, 0.0);
+    assert_same(report->transmit_j + report->server_j, 0.0);
+    assert_same(report->rate_bps + report->payload_bits, 0.0);
+    assert_int_equal(bench->core.state, DEVICE_IDLE);
+}
+
+static void assert_report(const struct msg_report *report, const struct task_outcome *expected)
+{
+    assert_same(report->local_s, expected->times.local_s);
+    assert_same(report->transmit_s, expected->times.transmit_s);
+    assert_same(report->queue_s, expected->times.queue_s);
+    assert_same(report->edge_s, expected->times.edge_s);
+    assert_same(report->latency_s, expected->latency_s);
+    assert_same(report->compute_j, expected->joules.compute_j);
+    assert_same(report->transmit_j, expected->joules.transmit_j);
+    assert_same(report->server_j, expected->joules.server_j);
+    assert_same(report->energy_j, expected->energy_j);
+    assert_same(report->rate_bps, expected->rate_bps);
+    assert_same(report->payload_bits, expected->payload_bits);
+}
+
+/* One offloaded task at split s, as a host in virtual time plays it. */
+static void offload(struct bench *bench, uint64_t round, uint32_t split)
+{
+    assert_int_equal(slot_event(bench, round, 0, round, 0), 0);
+    struct task_plan plan = {.split = split, .server = 1, .bandwidth_share = 0.5, .compute_share = 0.25};
+    struct task_outcome expected;
+    cost_outcome(&bench->world, DEVICE, bench->core.slot.tokens, bench->core.slot.gain[1], &plan, &expected);
+    assert_int_equal(decision_event(bench, round, split, 1), 0);
+    double local_s = bench->actions.list[0].duration_s;
+    assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, local_s, local_s), 0);
+    assert_int_equal(bench->actions.count, 1);
+    struct device_action send = bench->actions.list[0];
+    assert_int_equal(send.kind, DEVICE_DO_SEND);
+    assert_int_equal(send.server, 1);
+    assert_int_equal(send.message.id, PROTO_TASK);
+    assert_int_equal(send.message.task.device, DEVICE);
+    assert_int_equal(send.message.task.round, round);
+    assert_int_equal(send.message.task.split, split);
+    assert_int_equal(send.message.task.tokens, bench->core.slot.tokens);
+    assert_int_equal(send.message.task.payload.size, 0);
+    assert_same(send.message.task.declared_bits, expected.payload_bits);
+    assert_same(send.message.task.sent_s, local_s);
+    assert_same(send.message.task.arrival_s, local_s + send.duration_s);
+    assert_int_equal(done_event(bench, DEVICE_ON_SENT, local_s + send.duration_s, send.duration_s), 0);
+    assert_int_equal(bench->actions.count, 0);
+    double edge_s =
+        cost_edge_s(&bench->world, bench->world.server[1].flops, 0.25, bench->core.slot.tokens, split);
+    assert_int_equal(result_event(bench, round, 0.0, edge_s), 0);
+    assert_int_equal(bench->actions.count, 1);
+    assert_int_equal(bench->actions.list[0].message.id, PROTO_REPORT);
+    assert_report(&bench->actions.list[0].message.report, &expected);
+}
+
+static void an_offloaded_task_reports_what_cost_outcome_says_at_every_split(void **state)
+{
+    struct bench *bench = *state;
+    for (uint32_t split = 0; split < bench->world.llm->layers; split++)
+        offload(bench, split + 1, split);
+}
+
+static void waiting_at_the_server_counts_as_latency_and_costs_no_energy(void **state)
+{
+    struct bench *bench = *state;
+    bring_to(bench, DEVICE_WAITING);
+    assert_int_equal(result_event(bench, 7, 0.0, 0.5), 0);
+    struct msg_report prompt = bench->actions.list[0].message.report;
+    bring_to(bench, DEVICE_WAITING);
+    assert_int_equal(result_event(bench, 7, 2.0, 0.5), 0);
+    struct msg_report waited = bench->actions.list[0].message.report;
+    assert_same(waited.queue_s, 2.0);
+    assert_near(waited.latency_s, prompt.latency_s + 2.0, 1e-12);
+    assert_same(waited.energy_j, prompt.energy_j);
+}
+
+static void the_times_that_really_passed_are_reported_not_the_ones_asked_for(void **state)
+{
+    struct bench *bench = *state;
+    bring_to(bench, DEVICE_WAITING); /* one second of work and one on the link, whatever the model says */
+    assert_int_equal(result_event(bench, 7, 0.0, 0.5), 0);
+    assert_same(bench->actions.list[0].message.report.local_s, 1.0);
+    assert_same(bench->actions.list[0].message.report.transmit_s, 1.0);
+    assert_same(bench->actions.list[0].message.report.latency_s, 2.5);
+}
+
+static void a_new_slot_abandons_the_task_in_every_state(void **state)
+{
+    struct bench *bench = *state;
+    for (int from = 0; from < EVENTS; from++) {
+        bring_to(bench, (enum device_state) from);
+        assert_int_equal(slot_event(bench, 8, 0, 3, 0), 0);
+        assert_int_equal(result_event(bench, 7, 0.0, 1.0), ERR_STATE);
+        offload(bench, 9, 16);
+    }
+}
+
+static void a_late_result_of_an_abandoned_round_is_refused(void **state)
+{
+    struct bench *bench = *state;
+    bring_to(bench, DEVICE_WAITING);
+    struct device_core before = bench->core;
+    assert_int_equal(result_event(bench, 6, 0.0, 1.0), ERR_STATE);
+    assert_unchanged(bench, &before);
+    assert_int_equal(result_event(bench, 8, 0.0, 1.0), ERR_STATE);
+    assert_unchanged(bench, &before);
+    assert_int_equal(result_event(bench, 7, 0.0, 1.0), 0);
+}
+
+static void a_device_that_joins_late_stands_where_it_would_have_stood(void **state)
+{
+    struct bench *bench = *state;
+    for (uint64_t t = 0; t <= 20; t++)
+        assert_int_equal(slot_event(bench, t, 2, t, 1), 0);
+    struct device_slot walked = bench->core.slot;
+    device_core_init(&bench->core, &bench->world, DEVICE);
+    assert_int_equal(slot_event(bench, 20, 2, 20, 1), 0);
+    assert_memory_equal(&bench->core.slot.position, &walked.position, sizeof walked.position);
+    assert_memory_equal(bench->core.slot.gain, walked.gain, bench->world.servers * sizeof *walked.gain);
+    assert_int_equal(slot_event(bench, 21, 2, 3, 1), 0); /* back in time, then forward over a gap */
+    assert_int_equal(slot_event(bench, 22, 2, 20, 1), 0);
+    assert_memory_equal(&bench->core.slot.position, &walked.position, sizeof walked.position);
+}
+
+static void every_episode_starts_afresh_whatever_came_before(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(slot_event(bench, 0, 5, 0, 1), 0);
+    struct vec2 start = bench->core.slot.position;
+    for (uint64_t t = 0; t < 9; t++)
+        assert_int_equal(slot_event(bench, t, 4, t, 1), 0);
+    assert_int_equal(slot_event(bench, 9, 5, 0, 1), 0);
+    assert_memory_equal(&bench->core.slot.position, &start, sizeof start);
+}
+
+static void a_decision_that_cannot_be_is_refused_and_a_right_one_still_taken(void **state)
+{
+    struct bench *bench = *state;
+    uint32_t layers = bench->world.llm->layers;
+    bring_to(bench, DEVICE_OBSERVED);
+    struct device_core before = bench->core;
+    static const struct {
+        uint64_t round, split, server;
+        int rc;
+    } wrong[] = {
+        {6, 16, 1, ERR_STATE},
+        {8, 16, 1, ERR_STATE},
+        {7, 16, 2, ERR_RANGE},
+        {7, 16, 255, ERR_RANGE},
+        {7, 16, PROTO_SERVER_NONE, ERR_RANGE},
+        {7, 32, 1, ERR_RANGE},
+        {7, 33, 1, ERR_RANGE},
+        {7, 33, PROTO_SERVER_NONE, ERR_RANGE},
+        {7, UINT64_C(0x100000010), 1, ERR_RANGE},
+    };
+    assert_int_equal(layers, 32);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(decision_event(bench, wrong[i].round, wrong[i].split, wrong[i].server), wrong[i].rc);
+        assert_unchanged(bench, &before);
+    }
+    assert_int_equal(decision_event(bench, 7, 16, 1), 0);
+}
+
+static void offloading_without_a_share_of_the_server_is_refused(void **state)
+{
+    struct bench *bench = *state;
+    static const double shares[][2] = {{0.0, 0.5}, {0.5, 0.0}, {-0.5, 0.5}, {0.5, -1.0}, {(double) NAN, 0.5}};
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        bring_to(bench, DEVICE_OBSERVED);
+        struct device_core before = bench->core;
+        bench->message = (struct proto_message){
+            .id = PROTO_DECISION,
+            .decision = {.device = DEVICE,
+                         .round = 7,
+                         .split = 3,
+                         .server = 0,
+                         .bandwidth_share = shares[i][0],
+                         .compute_share = shares[i][1]},
+        };
+        struct device_event event = {.kind = DEVICE_ON_DECISION, .message = &bench->message};
+        assert_int_equal(step(bench, event), ERR_RANGE);
+        assert_unchanged(bench, &before);
+    }
+}
+
+static void a_server_that_no_bit_ever_reaches_is_an_error_and_not_an_endless_transfer(void **state)
+{
+    struct bench *bench = *state;
+    bring_to(bench, DEVICE_COMPUTING);
+    bench->core.slot.gain[1] = 0.0;
+    struct device_core before = bench->core;
+    assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 1.0, 1.0), ERR_RANGE);
+    assert_unchanged(bench, &before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        ROW(every_state_takes_its_own_events_and_refuses_the_others_unchanged),
+        ROW(every_state_has_a_name),
+        ROW(a_slot_is_answered_by_what_the_device_meets_in_it),
+        ROW(an_observation_that_closes_an_episode_waits_for_no_decision),
+        ROW(a_local_task_reports_what_cost_outcome_says_and_sends_nothing),
+        ROW(an_offloaded_task_reports_what_cost_outcome_says_at_every_split),
+        ROW(waiting_at_the_server_counts_as_latency_and_costs_no_energy),
+        ROW(the_times_that_really_passed_are_reported_not_the_ones_asked_for),
+        ROW(a_new_slot_abandons_the_task_in_every_state),
+        ROW(a_late_result_of_an_abandoned_round_is_refused),
+        ROW(a_device_that_joins_late_stands_where_it_would_have_stood),
+        ROW(every_episode_starts_afresh_whatever_came_before),
+        ROW(a_decision_that_cannot_be_is_refused_and_a_right_one_still_taken),
+        ROW(offloading_without_a_share_of_the_server_is_refused),
+        ROW(a_server_that_no_bit_ever_reaches_is_an_error_and_not_an_endless_transfer),
+#undef ROW
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,446 @@
+/* One edge server on its own: a slot opens with ALLOT and closes by itself, whatever the order of what comes.
+ */
+#include "edge-server/server_core.h"
+
+#include "core/base/err.h"
+#include "core/model/cost.h"
+#include "tests/unit/model/check.h"
+
+#define SERVER 1u
+#define DEVICES 5u
+
+static const char *const small[] = {"devices.count=5", "servers.count=2", NULL};
+
+struct bench {
+    struct world world;
+    struct server_core *core;
+    struct server_actions actions;
+    struct diag diag;
+    struct proto_message message;
+    /* what the server told the orchestrator and the devices, when COMPUTE actions are fed back at once */
+    uint32_t answered[DEVICES];
+    size_t answers, advances;
+    struct msg_advanced advanced;
+    struct msg_result result[DEVICES];
+};
+
+static int setup(void **state)
+{
+    static struct bench bench;
+    memset(&bench, 0, sizeof bench);
+    bench.world = check_world(small);
+    assert_int_equal(server_core_create(&bench.core, &bench.world, SERVER), 0);
+    *state = &bench;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *bench = *state;
+    server_core_destroy(bench->core);
+    server_core_destroy(NULL);
+    world_finish(&bench->world);
+    return 0;
+}
+
+static int step(struct bench *bench, struct server_event event)
+{
+    bench->diag.text[0] = '\0';
+    int rc = server_core_step(bench->core, &event, &bench->actions, &bench->diag);
+    assert_true(bench->actions.count <= bench->world.devices + 1);
+    if (rc != 0) {
+        assert_int_equal(bench->actions.count, 0);
+        assert_int_not_equal(bench->diag.text[0], '\0');
+    }
+    return rc;
+}
+
+static int allot_with(struct bench *bench, uint64_t round, const uint32_t *device, const double *share,
+                      size_t count)
+{
+    bench->message = (struct proto_message){
+        .id = PROTO_ALLOT,
+        .allot = {.round = round, .device = {device, count}, .compute_share = {share, count}},
+    };
+    return step(bench, (struct server_event){.kind = SERVER_ON_ALLOT, .message = &bench->message});
+}
+
+/* ALLOT of the devices whose letters stand in `who` ("abd": 0, 1 and 3), a quarter of the server each. */
+static int allot(struct bench *bench, uint64_t round, const char *who)
+{
+    static const double share[DEVICES] = {0.25, 0.25, 0.25, 0.25, 0.25};
+    uint32_t device[DEVICES];
+    size_t count = strlen(who);
+    for (size_t i = 0; i < count; i++)
+        device[i] = (uint32_t) (who[i] - 'a');
+    return allot_with(bench, round, device, share, count);
+}
+
+static int task_with(struct bench *bench, uint64_t round, uint32_t device, uint64_t split, double arrival_s)
+{
+    bench->message = (struct proto_message){
+        .id = PROTO_TASK,
+        .task =
+            {.device = device, .round = round, .split = split, .tokens = 64 + device, .arrival_s = arrival_s},
+    };
+    return step(bench, (struct server_event){.kind = SERVER_ON_TASK, .message = &bench->message});
+}
+
+static int task(struct bench *bench, uint64_t round, char who, double arrival_s)
+{
+    return task_with(bench, round, (uint32_t) (who - 'a'), 8, arrival_s);
+}
+
+static int revoke(struct bench *bench, uint64_t round, char who)
+{
+    bench->message = (struct proto_message){
+        .id = PROTO_REVOKE,
+        .revoke = {.device = (uint64_t) (who - 'a'), .round = round},
+    };
+    return step(bench, (struct server_event){.kind = SERVER_ON_REVOKE, .message = &bench->message});
+}
+
+static int computed(struct bench *bench, char who, double elapsed_s)
+{
+    struct server_event event = {
+        .kind = SERVER_ON_COMPUTED, .device = (uint32_t) (who - 'a'), .elapsed_s = elapsed_s};
+    return step(bench, event);
+}
+
+/* Plays the actions of the last step as a host in virtual time does, and keeps what was told. */
+static void play(struct bench *bench)
+{
+    struct server_actions list = bench->actions; /* COMPUTED has a list of its own, so this one stays */
+    for (size_t i = 0; i < list.count; i++) {
+        const struct server_action *action = &list.list[i];
+        if (action->kind == SERVER_DO_COMPUTE) {
+            struct server_event done = {
+                .kind = SERVER_ON_COMPUTED, .device = action->device, .elapsed_s = action->duration_s};
+            assert_int_equal(step(bench, done), 0);
+            play(bench);
+        } else if (action->kind == SERVER_DO_ANSWER) {
+            assert_int_equal(action->message.id, PROTO_RESULT);
+            assert_int_equal(action->message.result.device, action->device);
+            bench->result[bench->answers] = action->message.result;
+            bench->answered[bench->answers++] = action->device;
+        } else {
+            assert_int_equal(action->message.id, PROTO_ADVANCED);
+            bench->advanced = action->message.advanced;
+            bench->advances++;
+        }
+    }
+}
+
+static void assert_answered(struct bench *bench, const char *who)
+{
+    play(bench);
+    assert_int_equal(bench->answers, strlen(who));
+    for (size_t i = 0; i < bench->answers; i++)
+        assert_int_equal(bench->answered[i], who[i] - 'a');
+    assert_int_equal(bench->advances, 1);
+    assert_int_equal(bench->advanced.server, SERVER);
+    assert_int_equal(bench->advanced.served, strlen(who));
+    bench->answers = bench->advances = 0;
+}
+
+static void a_slot_without_tasks_advances_at_once(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(allot(bench, 0, ""), 0);
+    assert_answered(bench, "");
+    assert_int_equal(bench->advanced.round, 0);
+    assert_same(bench->advanced.busy_s, 0.0);
+    assert_same(bench->advanced.backlog_s, 0.0);
+}
+
+static void nothing_is_served_before_the_last_allotted_task_has_come(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(allot(bench, 3, "acd"), 0);
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(task(bench, 3, 'd', 0.5), 0);
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(task(bench, 3, 'a', 0.7), 0);
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(task(bench, 3, 'c', 0.6), 0);
+    assert_int_equal(bench->actions.count, 3);
+    assert_answered(bench, "dca");
+    assert_int_equal(bench->advanced.round, 3);
+}
+
+static void tasks_are_served_by_arrival_and_then_by_device_in_every_order_of_coming(void **state)
+{
+    static const char *const orders[] = {"abcd", "dcba", "badc", "cdab", "bdac", "dabc"};
+    struct bench *bench = *state;
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        assert_int_equal(allot(bench, i, "abcd"), 0);
+        for (const char *who = orders[i]; *who != '\0'; who++)
+            assert_int_equal(task(bench, i, *who, *who == 'd' ? 0.1 : 0.2), 0);
+        assert_answered(bench, "dabc");
+    }
+}
+
+static void an_early_task_waits_for_its_allot(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(task(bench, 0, 'b', 0.4), 0);
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(allot(bench, 0, "ab"), 0);
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(task(bench, 0, 'a', 0.6), 0);
+    assert_answered(bench, "ba");
+    assert_int_equal(task(bench, 1, 'a', 0.1), 0);
+    assert_int_equal(task(bench, 1, 'b', 0.2), 0);
+    assert_int_equal(allot(bench, 1, "ab"), 0); /* all were early: the slot runs at its ALLOT */
+    assert_answered(bench, "ab");
+}
+
+static void an_early_task_of_a_round_that_was_not_allotted_is_forgotten(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(task(bench, 4, 'b', 0.4), 0);
+    assert_int_equal(allot(bench, 4, "a"), 0);
+    assert_int_equal(task(bench, 4, 'a', 0.4), 0);
+    assert_answered(bench, "a");
+    assert_int_equal(allot(bench, 5, "b"), 0);
+    assert_int_equal(bench->actions.count, 0); /* the old one is not taken for the new one */
+    assert_int_equal(task(bench, 5, 'b', 0.1), 0);
+    assert_answered(bench, "b");
+}
+
+static void an_early_task_for_a_later_round_while_one_is_open_is_refused(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(allot(bench, 4, "ab"), 0);
+    assert_int_equal(task(bench, 5, 'b', 0.4), ERR_STATE);
+    assert_int_equal(task(bench, 5, 'c', 0.4), 0); /* not allotted now: may be ahead */
+    assert_int_equal(task(bench, 4, 'a', 0.4), 0);
+    assert_int_equal(task(bench, 4, 'b', 0.4), 0);
+    assert_answered(bench, "ab");
+    assert_int_equal(allot(bench, 5, "c"), 0);
+    assert_answered(bench, "c");
+}
+
+static void a_task_that_comes_twice_is_refused_and_the_first_one_served(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(task(bench, 2, 'a', 0.1), 0);
+    assert_int_equal(task(bench, 2, 'a', 0.9), ERR_STATE); /* early */
+    assert_int_equal(allot(bench, 2, "ab"), 0);
+    assert_int_equal(task(bench, 2, 'a', 0.9), ERR_STATE); /* while collecting */
+    assert_int_equal(task(bench, 2, 'b', 0.5), 0);
+    struct server_actions jobs = bench->actions;
+    assert_int_equal(jobs.count, 2);
+    assert_int_equal(jobs.list[0].device, 0);
+    assert_int_equal(computed(bench, 'a', 1.0), 0);
+    assert_int_equal(task(bench, 2, 'a', 0.9), ERR_STATE); /* while serving */
+    assert_int_equal(computed(bench, 'b', 1.0), 0);
+    assert_int_equal(task(bench, 2, 'a', 0.9), ERR_STATE); /* served */
+}
+
+static void a_late_task_of_a_closed_round_is_ignored(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(allot(bench, 2, "ab"), 0);
+    assert_int_equal(task(bench, 2, 'a', 0.5), 0);
+    assert_int_equal(revoke(bench, 2, 'b'), 0);
+    assert_answered(bench, "a");
+    assert_int_equal(allot(bench, 3, "ab"), 0);
+    assert_int_equal(task(bench, 2, 'b', 0.5), 0);
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(task(bench, 3, 'a', 0.5), 0);
+    assert_int_equal(bench->actions.count, 0); /* the late one did not stand in for b's */
+    assert_int_equal(task(bench, 3, 'b', 0.7), 0);
+    assert_answered(bench, "ab");
+}
+
+static void a_task_that_was_not_allotted_or_cannot_be_is_refused(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(allot(bench, 1, "ab"), 0);
+    assert_int_equal(task(bench, 1, 'c', 0.5), ERR_STATE);
+    assert_int_equal(task_with(bench, 1, DEVICES, 8, 0.5), ERR_RANGE);
+    assert_int_equal(task_with(bench, 1, 0, bench->world.llm->layers, 0.5), ERR_RANGE);
+    assert_int_equal(task_with(bench, 1, 0, UINT64_C(0x100000001), 0.5), ERR_RANGE);
+    assert_int_equal(task(bench, 1, 'b', 0.5), 0);
+    assert_int_equal(task(bench, 1, 'a', 0.6), 0);
+    assert_answered(bench, "ba");
+}
+
+static void a_revoked_device_is_not_waited_for(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(allot(bench, 1, "abc"), 0);
+    assert_int_equal(task(bench, 1, 'c', 0.5), 0);
+    assert_int_equal(revoke(bench, 1, 'a'), 0);
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(revoke(bench, 1, 'a'), 0); /* told twice */
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(revoke(bench, 1, 'b'), 0); /* the last one missing */
+    assert_answered(bench, "c");
+}
+
+static void a_task_that_has_arrived_is_dropped_by_its_revocation(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(allot(bench, 1, "abc"), 0);
+    assert_int_equal(task(bench, 1, 'b', 0.5), 0);
+    assert_int_equal(revoke(bench, 1, 'b'), 0);
+    assert_int_equal(task(bench, 1, 'a', 0.9), 0);
+    assert_int_equal(task(bench, 1, 'c', 0.8), 0);
+    assert_answered(bench, "ca");
+    assert_int_equal(allot(bench, 2, "b"), 0);
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(task(bench, 2, 'b', 0.8), 0);
+    assert_answered(bench, "b");
+}
+
+static void revoking_everyone_closes_the_slot_with_nothing_served(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(allot(bench, 1, "ab"), 0);
+    assert_int_equal(revoke(bench, 1, 'a'), 0);
+    assert_int_equal(revoke(bench, 1, 'b'), 0);
+    assert_answered(bench, "");
+    assert_int_equal(revoke(bench, 1, 'b'), 0);
+    assert_int_equal(bench->actions.count, 0); /* advanced once, and not again */
+}
+
+static void a_revocation_that_concerns_nothing_changes_nothing(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(revoke(bench, 0, 'a'), 0); /* before any slot */
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(allot(bench, 5, "ab"), 0);
+    assert_int_equal(revoke(bench, 4, 'a'), 0);
+    assert_int_equal(revoke(bench, 6, 'a'), 0);
+    assert_int_equal(revoke(bench, 5, 'c'), 0);
+    assert_int_equal(revoke(bench, 5, (char) ('a' + DEVICES)), 0);
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(task(bench, 5, 'a', 0.1), 0);
+    assert_int_equal(task(bench, 5, 'b', 0.2), 0);
+    assert_int_equal(bench->actions.count, 2);
+    assert_int_equal(revoke(bench, 5, 'a'), 0); /* serving: its job runs on */
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(computed(bench, 'a', 1.0), 0);
+    assert_int_equal(computed(bench, 'b', 1.0), 0);
+    assert_int_equal(bench->actions.count, 2);
+}
+
+static void a_result_says_how_long_it_took_and_when_it_was_done(void **state)
+{
+    struct bench *bench = *state;
+    uint32_t device[] = {1, 3};
+    double share[] = {0.75, 0.25};
+    assert_int_equal(allot_with(bench, 1, device, share, 2), 0);
+    assert_int_equal(task_with(bench, 1, 3, 0, 0.25), 0);
+    assert_int_equal(task_with(bench, 1, 1, 31, 0.5), 0);
+    assert_answered(bench, "db");
+    double flops = bench->world.server[SERVER].flops;
+    double edge_s[] = {cost_edge_s(&bench->world, flops, 0.25, 64 + 3, 0),
+                       cost_edge_s(&bench->world, flops, 0.75, 64 + 1, 31)};
+    double arrival_s[] = {0.25, 0.5};
+    for (size_t i = 0; i < 2; i++) {
+        assert_same(bench->result[i].edge_s, edge_s[i]);
+        assert_same(bench->result[i].queue_s, 0.0);
+        assert_same(bench->result[i].finish_s, arrival_s[i] + edge_s[i]);
+        assert_int_equal(bench->result[i].round, 1);
+    }
+    assert_same(bench->advanced.busy_s, edge_s[0] + edge_s[1]);
+}
+
+static void busy_time_counts_the_slot_alone_and_what_really_passed(void **state)
+{
+    struct bench *bench = *state;
+    for (uint64_t round = 0; round < 3; round++) {
+        assert_int_equal(allot(bench, round, "ab"), 0);
+        assert_int_equal(task(bench, round, 'a', 0.1), 0);
+        assert_int_equal(task(bench, round, 'b', 0.2), 0);
+        assert_int_equal(computed(bench, 'b', 3.0), 0); /* in any order */
+        assert_int_equal(bench->actions.count, 1);
+        assert_int_equal(computed(bench, 'a', 0.5), 0);
+        assert_int_equal(bench->actions.count, 2);
+        assert_int_equal(bench->actions.list[0].kind, SERVER_DO_ANSWER);
+        assert_int_equal(bench->actions.list[1].kind, SERVER_DO_TELL);
+        assert_same(bench->actions.list[1].message.advanced.busy_s, 3.5);
+    }
+}
+
+static void a_job_that_was_not_given_cannot_end(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(computed(bench, 'a', 1.0), ERR_STATE);
+    assert_int_equal(allot(bench, 0, "ab"), 0);
+    assert_int_equal(task(bench, 0, 'a', 0.1), 0);
+    assert_int_equal(computed(bench, 'a', 1.0), ERR_STATE); /* arrived, but not being served */
+    assert_int_equal(task(bench, 0, 'b', 0.1), 0);
+    assert_int_equal(computed(bench, 'c', 1.0), ERR_STATE);
+    assert_int_equal(computed(bench, (char) ('a' + DEVICES), 1.0), ERR_STATE);
+    assert_int_equal(computed(bench, 'a', 1.0), 0);
+    assert_int_equal(computed(bench, 'a', 1.0), ERR_STATE); /* ended already */
+    assert_int_equal(computed(bench, 'b', 1.0), 0);
+    assert_int_equal(computed(bench, 'b', 1.0), ERR_STATE);
+}
+
+static void an_allot_out_of_order_is_refused(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(allot(bench, 3, "a"), 0);
+    assert_int_equal(allot(bench, 4, "a"), ERR_STATE); /* collecting */
+    assert_int_equal(task(bench, 3, 'a', 0.1), 0);
+    assert_int_equal(allot(bench, 4, "a"), ERR_STATE); /* serving */
+    assert_int_equal(computed(bench, 'a', 1.0), 0);
+    assert_int_equal(allot(bench, 3, "a"), ERR_STATE); /* again */
+    assert_int_equal(allot(bench, 2, "a"), ERR_STATE); /* back */
+    assert_int_equal(allot(bench, 9, ""), 0);          /* rounds may be skipped */
+    assert_answered(bench, "");
+}
+
+static void an_allot_of_wrong_devices_or_shares_is_refused_and_the_right_one_taken(void **state)
+{
+    struct bench *bench = *state;
+    const uint32_t device[] = {1, 2};
+    const double share[] = {0.5, 0.5};
+    assert_int_equal(allot(bench, 1, "ba"), ERR_RANGE);
+    assert_int_equal(allot(bench, 1, "aa"), ERR_RANGE);
+    assert_int_equal(allot(bench, 1, "af"), ERR_RANGE);
+    assert_int_equal(allot_with(bench, 1, device, (const double[]){0.5, 0.0}, 2), ERR_RANGE);
+    assert_int_equal(allot_with(bench, 1, device, (const double[]){(double) NAN, 0.5}, 2), ERR_RANGE);
+    bench->message = (struct proto_message){
+        .id = PROTO_ALLOT,
+        .allot = {.round = 1, .device = {device, 2}, .compute_share = {share, 1}},
+    };
+    struct server_event event = {.kind = SERVER_ON_ALLOT, .message = &bench->message};
+    assert_int_equal(step(bench, event), ERR_RANGE);
+    assert_int_equal(allot_with(bench, 1, device, share, 2), 0);
+    assert_int_equal(task(bench, 1, 'b', 0.1), 0);
+    assert_int_equal(task(bench, 1, 'c', 0.1), 0);
+    assert_answered(bench, "bc");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        ROW(a_slot_without_tasks_advances_at_once),
+        ROW(nothing_is_served_before_the_last_allotted_task_has_come),
+        ROW(tasks_are_served_by_arrival_and_then_by_device_in_every_order_of_coming),
+        ROW(an_early_task_waits_for_its_allot),
+        ROW(an_early_task_of_a_round_that_was_not_allotted_is_forgotten),
+        ROW(an_early_task_for_a_later_round_while_one_is_open_is_refused),
+        ROW(a_task_that_comes_twice_is_refused_and_the_first_one_served),
+        ROW(a_late_task_of_a_closed_round_is_ignored),
+        ROW(a_task_that_was_not_allotted_or_cannot_be_is_refused),
+        ROW(a_revoked_device_is_not_waited_for),
+        ROW(a_task_that_has_arrived_is_dropped_by_its_revocation),
+        ROW(revoking_everyone_closes_the_slot_with_nothing_served),
+        ROW(a_revocation_that_concerns_nothing_changes_nothing),
+        ROW(a_result_says_how_long_it_took_and_when_it_was_done),
+        ROW(busy_time_counts_the_slot_alone_and_what_really_passed),
+        ROW(a_job_that_was_not_given_cannot_end),
+        ROW(an_allot_out_of_order_is_refused),
+        ROW(an_allot_of_wrong_devices_or_shares_is_refused_and_the_right_one_taken),
+#undef ROW
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
