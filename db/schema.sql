@@ -41,6 +41,7 @@ CREATE TABLE node ( -- a device or server of a run, with the parameters drawn fo
     y_m              REAL,
     max_split        INTEGER CHECK (max_split >= 0), -- devices only: layers that fit it; NULL: all
     memory_bytes     REAL CHECK (memory_bytes > 0), -- servers only; NULL: not limited
+    requests         BLOB, -- devices only: prompt tokens of its real requests, u32 little-endian each; NULL: none
     address          TEXT, -- host:port of its process; NULL in the memory host
     PRIMARY KEY (run_id, role, number)
 ) STRICT, WITHOUT ROWID;

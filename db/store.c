@@ -20,7 +20,7 @@ static const char *const sql[STATEMENT_COUNT] = {
     [FINISH_RUN] = "UPDATE run SET status = ?, trusted = ?, untrusted_reason = ? WHERE run_id = ?",
     [INSERT_NODE] =
         "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split,"
-        " memory_bytes, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " memory_bytes, requests, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [INSERT_TASK] =
         "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share,"
         " compute_share, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, transmit_j, server_j,"
@@ -48,7 +48,7 @@ static const char *const sql[STATEMENT_COUNT] = {
         " FROM run ORDER BY run_id",
     [SELECT_NODES] =
         "SELECT run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, memory_bytes,"
-        " address FROM node WHERE run_id = ? ORDER BY role, number",
+        " requests, address FROM node WHERE run_id = ? ORDER BY role, number",
     [SELECT_TASKS] =
         "SELECT run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share,"
         " compute_share, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, transmit_j, server_j,"
@@ -263,6 +263,7 @@ int store_insert_node(struct store *store, const struct db_node *node, struct di
     binder_real(&binder, node->y_m);
     binder_integer_or_null(&binder, node->max_split, -1);
     binder_real(&binder, node->memory_bytes);
+    binder_blob(&binder, node->requests, node->request_count * sizeof *node->requests);
     binder_text(&binder, node->address);
     return store_run(store, &binder, "record a node", diag);
 }

@@ -73,6 +73,17 @@ static void read_run(struct reader *reader, struct db_run *run)
     run->status = status >= 0 ? (enum db_run_status) status : DB_ABORTED;
 }
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "node.requests is little-endian, and so must this machine be");
+
+/* SQLite aligns a blob's memory as malloc does. */
+static void read_requests(struct reader *reader, struct db_node *node)
+{
+    int index = reader->index++;
+    node->requests = sqlite3_column_blob(reader->statement, index);
+    node->request_count = (size_t) sqlite3_column_bytes(reader->statement, index) / sizeof *node->requests;
+}
+
 static void read_node(struct reader *reader, struct db_node *node)
 {
     node->run_id = read_integer(reader, 0);
@@ -86,6 +97,7 @@ static void read_node(struct reader *reader, struct db_node *node)
     node->y_m = read_real(reader);
     node->max_split = read_integer(reader, -1);
     node->memory_bytes = read_real(reader);
+    read_requests(reader, node);
     node->address = read_text(reader);
 }
 

@@ -1,6 +1,6 @@
 #include "orchestrator/lab.h"
 
-#include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +62,8 @@ static int join_data_path(char *path, size_t size, const char *directory, struct
     char joined[1024];
     int length = snprintf(joined, sizeof joined, "%s/%s", directory, path);
     if (length < 0 || (size_t) length >= size)
-        return diag_fail(diag, ERR_TOO_BIG, "--data: '%s/%s' is longer than %zu bytes", directory, path, size - 1);
+        return diag_fail(diag, ERR_TOO_BIG, "--data: '%s/%s' is longer than %zu bytes", directory, path,
+                         size - 1);
     memcpy(path, joined, (size_t) length + 1);
     return 0;
 }
@@ -76,15 +77,18 @@ int lab_scenario_load(const struct cli *cli, struct scenario *ret_scenario, stru
         rc = scenario_set(&scenario, cli->set[i], diag);
     if (rc == 0 && cli->policy != NULL && cli->verb == CLI_RUN) {
         char assignment[128];
-        (void) snprintf(assignment, sizeof assignment, "run.policy=%s", cli->policy); /* a longer name is unknown anyway */
+        (void) snprintf(assignment, sizeof assignment, "run.policy=%s",
+                        cli->policy); /* a longer name is unknown anyway */
         rc = scenario_set(&scenario, assignment, diag);
     }
     if (rc == 0)
         rc = join_data_path(scenario.task.requests_csv, sizeof scenario.task.requests_csv, cli->data, diag);
     if (rc == 0)
-        rc = join_data_path(scenario.servers.positions_csv, sizeof scenario.servers.positions_csv, cli->data, diag);
+        rc = join_data_path(scenario.servers.positions_csv, sizeof scenario.servers.positions_csv, cli->data,
+                            diag);
     if (rc == 0)
-        rc = join_data_path(scenario.devices.positions_csv, sizeof scenario.devices.positions_csv, cli->data, diag);
+        rc = join_data_path(scenario.devices.positions_csv, sizeof scenario.devices.positions_csv, cli->data,
+                            diag);
     if (rc == 0)
         rc = scenario_check(&scenario, diag);
     if (rc == 0)
@@ -106,12 +110,77 @@ int lab_world(struct world *ret_world, const struct scenario *scenario, uint64_t
     return rc;
 }
 
-int lab_world_recorded(struct world *ret_world, const char *scenario_text, uint64_t seed, struct diag *diag)
+struct node_rows {
+    struct world *world;
+    uint32_t devices, servers; /* rows so far; they come in order of number, devices first */
+    struct diag *diag;
+};
+
+static int take_requests(struct world *world, const struct db_node *node, struct diag *diag)
+{
+    if (node->number == 0) {
+        world->tokens = calloc((size_t) world->devices * node->request_count, sizeof *world->tokens);
+        world->token_rows = (uint32_t) node->request_count;
+    }
+    if (world->tokens == NULL || node->request_count != world->token_rows)
+        return diag_fail(diag, ERR_CORRUPT, "node rows: the devices' requests do not fit together");
+    memcpy(world->tokens + (size_t) node->number * world->token_rows, node->requests,
+           node->request_count * sizeof *node->requests);
+    return 0;
+}
+
+static int take_node(void *user, const struct db_node *node)
+{
+    struct node_rows *rows = user;
+    struct world *world = rows->world;
+    uint32_t *next = node->is_server ? &rows->servers : &rows->devices;
+    if (node->number != *next || node->number >= (node->is_server ? world->servers : world->devices))
+        return diag_fail(rows->diag, ERR_CORRUPT, "node rows: %s %u is out of place",
+                         node->is_server ? "server" : "device", node->number);
+    ++*next;
+    struct vec2 place = {isnan(node->x_m) ? 0.0 : node->x_m, isnan(node->y_m) ? 0.0 : node->y_m};
+    if (node->is_server) {
+        world->server[node->number] = (struct server_params){
+            .position = place,
+            .flops = node->flops,
+            .power_w = node->power_w,
+            .memory_bytes = isnan(node->memory_bytes) ? 0.0 : node->memory_bytes,
+        };
+        return 0;
+    }
+    world->device[node->number] = (struct device_params){
+        .flops = node->flops,
+        .power_w = node->power_w,
+        .transmit_power_w = node->transmit_power_w,
+        .max_split = node->max_split < 0 ? world->llm->layers : (uint32_t) node->max_split,
+        .has_home = !isnan(node->x_m),
+        .home = place,
+    };
+    return node->request_count > 0 ? take_requests(world, node, rows->diag) : 0;
+}
+
+int lab_world_recorded(struct world *ret_world, struct store *store, const struct db_run *run,
+                       struct diag *diag)
 {
     struct scenario scenario;
+    struct world world = {0};
     scenario_defaults(&scenario);
-    int rc = scenario_read(&scenario, scenario_text, strlen(scenario_text), "recorded scenario", diag);
-    return rc != 0 ? rc : lab_world(ret_world, &scenario, seed, diag);
+    int rc = scenario_read(&scenario, run->scenario, strlen(run->scenario), "recorded scenario", diag);
+    scenario.run.seed = run->seed;
+    if (rc == 0)
+        rc = world_init_empty(&world, &scenario, (uint32_t) scenario.devices.count,
+                              (uint32_t) scenario.servers.count);
+    struct node_rows rows = {.world = &world, .diag = diag};
+    if (rc == 0)
+        rc = store_each_node(store, run->run_id, take_node, &rows, diag);
+    if (rc == 0 && (rows.devices != world.devices || rows.servers != world.servers))
+        rc = diag_fail(diag, ERR_CORRUPT, "run %lld: %u of %u devices and %u of %u servers are recorded",
+                       (long long) run->run_id, rows.devices, world.devices, rows.servers, world.servers);
+    if (rc == 0)
+        *ret_world = world;
+    else
+        world_finish(&world);
+    return rc != 0 ? diag_fail(diag, rc, "run %lld: %s", (long long) run->run_id, err_text(rc)) : 0;
 }
 
 const char *lab_version(void)

@@ -8,6 +8,7 @@
 #include "core/base/buf.h"
 #include "core/base/diag.h"
 #include "core/model/world.h"
+#include "db/store.h"
 #include "orchestrator/cli.h"
 
 /* A scenario the program carries (deploy/scenarios, embedded at build). */
@@ -24,8 +25,8 @@ int lab_scenario_load(const struct cli *cli, struct scenario *ret_scenario, stru
 /* The world of a scenario; reads the data files it names. */
 int lab_world(struct world *ret_world, const struct scenario *scenario, uint64_t seed, struct diag *diag);
 
-/* The world of a recorded run, from its canonical scenario text and seed. */
-int lab_world_recorded(struct world *ret_world, const char *scenario_text, uint64_t seed, struct diag *diag);
+/* The world of a recorded run, from its rows alone: no data file is read again. */
+int lab_world_recorded(struct world *ret_world, struct store *store, const struct db_run *run, struct diag *diag);
 
 /* "0.1.0 (3f2a1bc)" */
 const char *lab_version(void);

@@ -10,21 +10,24 @@
 #include "core/base/err.h"
 #include "orchestrator/lab.h"
 
-static const char *const phase_names[] = {[RNG_TRAIN] = "train", [RNG_VALIDATE] = "validate", [RNG_TEST] = "test"};
+static const char *const phase_names[] = {
+    [RNG_TRAIN] = "train", [RNG_VALIDATE] = "validate", [RNG_TEST] = "test"};
 
 /* What the scenario text does not say: how this run was driven. The caller frees it. */
 static char *config_json(const struct world *world, const struct record_run *run)
 {
-    json_t *config = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "program", lab_version(), "host", run->host,
-                               "devices", (json_int_t) world->devices, "servers", (json_int_t) world->servers, "episodes",
-                               (json_int_t) run->episodes, "slots", (json_int_t) run->slots, "llm", world->llm->name);
+    json_t *config =
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "program", lab_version(), "host", run->host,
+                  "devices", (json_int_t) world->devices, "servers", (json_int_t) world->servers, "episodes",
+                  (json_int_t) run->episodes, "slots", (json_int_t) run->slots, "llm", world->llm->name);
     char *text = config != NULL ? json_dumps(config, JSON_COMPACT) : NULL;
     json_decref(config);
     return text;
 }
 
 static void fill_nodes(struct db_node *node, const struct world *world,
-                       const char *(*address)(const void *user, bool is_server, uint32_t number), const void *user)
+                       const char *(*address)(const void *user, bool is_server, uint32_t number),
+                       const void *user)
 {
     double none = (double) NAN;
     for (uint32_t n = 0; n < world->devices; n++) {
@@ -38,6 +41,8 @@ static void fill_nodes(struct db_node *node, const struct world *world,
             .y_m = device->has_home ? device->home.y : none,
             .max_split = device->max_split,
             .memory_bytes = none,
+            .requests = world->tokens != NULL ? world->tokens + (size_t) n * world->token_rows : NULL,
+            .request_count = world->tokens != NULL ? world->token_rows : 0,
             .address = address != NULL ? address(user, false, n) : NULL,
         };
     }
@@ -59,8 +64,8 @@ static void fill_nodes(struct db_node *node, const struct world *world,
 }
 
 static int create_recorder(struct record *record, const struct world *world, const struct record_run *run,
-                           const struct db_node *node, const char *scenario, const char *cpu, const char *config,
-                           struct diag *diag)
+                           const struct db_node *node, const char *scenario, const char *cpu,
+                           const char *config, struct diag *diag)
 {
     char started[CLOCK_UTC_TEXT];
     clock_utc_text(started);
@@ -100,8 +105,8 @@ int record_open(struct record *ret_record, const struct world *world, const stru
         rc = lab_cpu(&cpu);
     if (rc == 0) {
         fill_nodes(node, world, address, user);
-        rc = create_recorder(ret_record, world, run, node, (const char *) scenario.data, (const char *) cpu.data,
-                             config, diag);
+        rc = create_recorder(ret_record, world, run, node, (const char *) scenario.data,
+                             (const char *) cpu.data, config, diag);
     } else {
         diag_fail(diag, rc, "%s: %s", run->path, err_text(rc));
     }
@@ -165,7 +170,8 @@ struct session_sink record_sink(struct record *record)
     };
 }
 
-int record_close(struct record *record, enum db_run_status status, struct recorder_stats *ret_stats, struct diag *diag)
+int record_close(struct record *record, enum db_run_status status, struct recorder_stats *ret_stats,
+                 struct diag *diag)
 {
     int rc = recorder_close(record->recorder, status, true, NULL, ret_stats, diag);
     buf_finish(&record->weights);

@@ -17,15 +17,22 @@ static const struct {
     enum field_kind kind;
     size_t offset;
 } fields[] = {
-#define FIELD(kind, name) {#name, kind, offsetof(struct db_task, name)}
-    FIELD(FIELD_U32, episode),         FIELD(FIELD_U32, slot),           FIELD(FIELD_U32, device),
-    FIELD(FIELD_U32, tokens),          FIELD(FIELD_U32, split),          FIELD(FIELD_I32, server),
-    FIELD(FIELD_BOOL, repaired),       FIELD(FIELD_REAL, bandwidth_share), FIELD(FIELD_REAL, compute_share),
-    FIELD(FIELD_REAL, local_s),        FIELD(FIELD_REAL, transmit_s),    FIELD(FIELD_REAL, queue_s),
-    FIELD(FIELD_REAL, edge_s),         FIELD(FIELD_REAL, latency_s),     FIELD(FIELD_REAL, compute_j),
-    FIELD(FIELD_REAL, transmit_j),     FIELD(FIELD_REAL, server_j),      FIELD(FIELD_REAL, energy_j),
-    FIELD(FIELD_REAL, cost),           FIELD(FIELD_REAL, rate_bps),      FIELD(FIELD_REAL, payload_bytes),
-    FIELD(FIELD_REAL, x_m),            FIELD(FIELD_REAL, y_m),           FIELD(FIELD_BOOL, deadline_missed),
+#define FIELD(kind, name)                                                                                    \
+    {                                                                                                        \
+#name, kind, offsetof(struct db_task, name)                                                          \
+    }
+    FIELD(FIELD_U32, episode),        FIELD(FIELD_U32, slot),
+    FIELD(FIELD_U32, device),         FIELD(FIELD_U32, tokens),
+    FIELD(FIELD_U32, split),          FIELD(FIELD_I32, server),
+    FIELD(FIELD_BOOL, repaired),      FIELD(FIELD_REAL, bandwidth_share),
+    FIELD(FIELD_REAL, compute_share), FIELD(FIELD_REAL, local_s),
+    FIELD(FIELD_REAL, transmit_s),    FIELD(FIELD_REAL, queue_s),
+    FIELD(FIELD_REAL, edge_s),        FIELD(FIELD_REAL, latency_s),
+    FIELD(FIELD_REAL, compute_j),     FIELD(FIELD_REAL, transmit_j),
+    FIELD(FIELD_REAL, server_j),      FIELD(FIELD_REAL, energy_j),
+    FIELD(FIELD_REAL, cost),          FIELD(FIELD_REAL, rate_bps),
+    FIELD(FIELD_REAL, payload_bytes), FIELD(FIELD_REAL, x_m),
+    FIELD(FIELD_REAL, y_m),           FIELD(FIELD_BOOL, deadline_missed),
 #undef FIELD
 };
 
@@ -42,17 +49,21 @@ static double field_value(const struct db_task *task, size_t field)
     return (double) NAN;
 }
 
-/* Bit for bit; two NULLs (NAN) are the same. */
+/* Bit for bit; two NULLs (NAN) are the same. SQLite keeps -0.0 as 0.0, so adding 0.0 makes them one. */
 static bool same(double a, double b)
 {
+    a += 0.0;
+    b += 0.0;
     return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
 }
 
-static void note_difference(struct recorded *recorded, const struct db_task *was, const char *field, const char *text)
+static void note_difference(struct recorded *recorded, const struct db_task *was, const char *field,
+                            const char *text)
 {
     if (recorded->first_difference[0] == '\0')
         (void) snprintf(recorded->first_difference, sizeof recorded->first_difference,
-                        "episode %u, slot %u, device %u: %s %s", was->episode, was->slot, was->device, field, text);
+                        "episode %u, slot %u, device %u: %s %s", was->episode, was->slot, was->device, field,
+                        text);
 }
 
 static bool compare_task(struct recorded *recorded, const struct db_task *was, const struct db_task *is)
@@ -99,8 +110,8 @@ static void read_slot(struct recorded *recorded, const struct slot_id *id)
             recorded->error = rc;
         else if (rc == 0 || row->episode != id->episode || row->slot != id->slot || row->device != n)
             recorded->error = diag_fail(recorded->diag, ERR_MISMATCH,
-                                        "a row is missing: episode %u, slot %u, device %u was to come next", id->episode,
-                                        id->slot, n);
+                                        "a row is missing: episode %u, slot %u, device %u was to come next",
+                                        id->episode, id->slot, n);
     }
     if (recorded->error != 0)
         recorded->over = 1;

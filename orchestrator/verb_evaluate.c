@@ -1,4 +1,5 @@
-/* evaluate: drives policies over held-out streams of a recorded run, records one linked run each, and compares them. With
+/* evaluate: drives policies over held-out streams of a recorded run, records one linked run each, and
+ * compares them. With
  * --draws and no run: the same over many draws of node parameters, nothing recorded. */
 #include "orchestrator/verbs.h"
 
@@ -56,7 +57,8 @@ static int take_checkpoint(void *user, const struct db_checkpoint *row)
 }
 
 /* Opens the file for the time of one call: recording needs it for itself. */
-static int with_store(struct evaluation *own, enum db_mode mode, int (*work)(struct evaluation *own, struct store *store))
+static int with_store(struct evaluation *own, enum db_mode mode,
+                      int (*work)(struct evaluation *own, struct store *store))
 {
     struct db db = {0};
     struct store *store = NULL;
@@ -74,10 +76,12 @@ static int read_parent(struct evaluation *own, struct store *store)
 {
     int rc = store_read_run(store, own->cli->run, &own->parent, &own->texts, own->diag);
     if (rc == 0 && own->parent.kind != DB_RUN_TRAIN)
-        rc = diag_fail(own->diag, ERR_STATE, "%s: run %lld is an evaluation itself; name the run it evaluates", own->path,
-                       (long long) own->parent.run_id);
-    return rc != 0 ? rc
-                   : store_each_checkpoint(store, own->parent.run_id, take_checkpoint, own, own->diag);
+        rc =
+            diag_fail(own->diag, ERR_STATE, "%s: run %lld is an evaluation itself; name the run it evaluates",
+                      own->path, (long long) own->parent.run_id);
+    if (rc == 0)
+        rc = lab_world_recorded(&own->world, store, &own->parent, own->diag);
+    return rc != 0 ? rc : store_each_checkpoint(store, own->parent.run_id, take_checkpoint, own, own->diag);
 }
 
 static int write_validation(struct evaluation *own, struct store *store)
@@ -85,7 +89,8 @@ static int write_validation(struct evaluation *own, struct store *store)
     int rc = 0;
     for (size_t i = 0; i < own->checkpoints && rc == 0; i++)
         if (!isnan(own->validation_cost[i]))
-            rc = store_set_validation_cost(store, own->parent.run_id, own->episode[i], own->validation_cost[i], own->diag);
+            rc = store_set_validation_cost(store, own->parent.run_id, own->episode[i],
+                                           own->validation_cost[i], own->diag);
     return rc;
 }
 
@@ -110,8 +115,8 @@ static int load_weights(struct evaluation *own, struct policy *policy, int64_t e
 
 /* ---- one policy over one phase ---- */
 
-static int drive(struct evaluation *own, const struct policy_kind *kind, enum rng_phase phase, int64_t checkpoint,
-                 struct session_result *ret_result)
+static int drive(struct evaluation *own, const struct policy_kind *kind, enum rng_phase phase,
+                 int64_t checkpoint, struct session_result *ret_result)
 {
     const struct scenario *scenario = &own->world.scenario;
     bool test = phase == RNG_TEST;
@@ -123,7 +128,8 @@ static int drive(struct evaluation *own, const struct policy_kind *kind, enum rn
         .checkpoint_episode = checkpoint,
         .host = "memory",
         .phase = phase,
-        .episodes = (uint32_t) (test ? scenario->evaluation.test_episodes : scenario->evaluation.validate_episodes),
+        .episodes =
+            (uint32_t) (test ? scenario->evaluation.test_episodes : scenario->evaluation.validate_episodes),
         .slots = (uint32_t) (test ? scenario->evaluation.test_slots : scenario->evaluation.validate_slots),
     };
     struct policy policy = {0};
@@ -151,7 +157,8 @@ static int drive(struct evaluation *own, const struct policy_kind *kind, enum rn
         rc = host_memory_run(&session, &result, own->diag);
     progress_stop(&progress, result.slots);
     struct recorder_stats stats;
-    int close_rc = record_close(&record, rc == 0 && !result.stopped ? DB_FINISHED : DB_ABORTED, &stats, own->diag);
+    int close_rc =
+        record_close(&record, rc == 0 && !result.stopped ? DB_FINISHED : DB_ABORTED, &stats, own->diag);
     policy_destroy(&policy);
     if (rc == 0 && result.stopped)
         rc = diag_fail(own->diag, -EINTR, "interrupted");
@@ -195,15 +202,16 @@ static int choose_checkpoint(struct evaluation *own, const struct policy_kind *k
         return rc;
     }
     if (parse_u64(wish, &number) != 0)
-        return diag_fail(own->diag, ERR_SYNTAX, "--checkpoint: '%s' is neither best, last nor an episode", wish);
+        return diag_fail(own->diag, ERR_SYNTAX, "--checkpoint: '%s' is neither best, last nor an episode",
+                         wish);
     for (size_t i = 0; i < own->checkpoints; i++)
         if (own->episode[i] == number) {
             *ret_episode = (int64_t) number;
             return 0;
         }
-    return diag_fail(own->diag, ERR_NOT_FOUND, "run %lld has no checkpoint after episode %llu; its last is %u",
-                     (long long) own->parent.run_id, (unsigned long long) number,
-                     own->episode[own->checkpoints - 1]);
+    return diag_fail(
+        own->diag, ERR_NOT_FOUND, "run %lld has no checkpoint after episode %llu; its last is %u",
+        (long long) own->parent.run_id, (unsigned long long) number, own->episode[own->checkpoints - 1]);
 }
 
 static int evaluate_policy(struct evaluation *own, const struct policy_kind *kind)
@@ -224,8 +232,6 @@ static int evaluate_run(struct evaluation *own)
     struct policy_list list = {0};
     int rc = with_store(own, DB_READ, read_parent);
     if (rc == 0)
-        rc = lab_world_recorded(&own->world, own->parent.scenario, own->parent.seed, own->diag);
-    if (rc == 0)
         rc = policy_list_parse(&list, own->cli->policy, own->parent.policy, own->diag);
     for (size_t i = 0; i < list.count && rc == 0; i++)
         rc = evaluate_policy(own, list.kind[i]);
@@ -242,7 +248,8 @@ int verb_evaluate(const struct cli *cli, struct diag *diag)
         return survey(cli, diag);
     struct evaluation own = {.cli = cli, .path = cli->db != NULL ? cli->db : "results.db", .diag = diag};
     if (rc == 0 && (cli->scenario != NULL || cli->set_count > 0))
-        rc = diag_fail(diag, ERR_STATE, "a recorded run has its own scenario: --scenario and --set go with --draws");
+        rc = diag_fail(diag, ERR_STATE,
+                       "a recorded run has its own scenario: --scenario and --set go with --draws");
     if (rc == 0)
         rc = evaluate_run(&own);
     world_finish(&own.world);

@@ -9,15 +9,28 @@
 #include "db/sql.h"
 #include "db/store.h"
 
-static int write_text(const char *path, const struct buf *text, struct diag *diag)
+/* Where rows go as they are read: a long run's do not fit in memory. */
+static int write_bytes(void *user, const void *bytes, size_t size)
 {
-    FILE *file = path != NULL ? fopen(path, "wb") : stdout;
+    return fwrite(bytes, 1, size, user) == size ? 0 : -EIO;
+}
+
+static int write_rows(const struct cli *cli, struct store *store, const char *what, int64_t run_id,
+                      struct diag *diag)
+{
+    FILE *file = cli->output != NULL ? fopen(cli->output, "wb") : stdout;
     if (file == NULL)
-        return diag_fail(diag, -errno, "%s: %s", path, strerror(errno));
-    bool whole = fwrite(text->data, 1, text->size, file) == text->size && fflush(file) == 0;
-    if (path != NULL && fclose(file) != 0)
-        whole = false;
-    return whole ? 0 : diag_fail(diag, -EIO, "%s: cannot write", path != NULL ? path : "standard output");
+        return diag_fail(diag, -errno, "%s: %s", cli->output, strerror(errno));
+    int (*stream)(struct store *, const char *, int64_t, int (*)(void *, const void *, size_t), void *,
+                  struct diag *) = cli->csv && !cli->json ? store_stream_csv : store_stream_json;
+    int rc = stream(store, sql_find_query(what), run_id, write_bytes, file, diag);
+    bool flushed = fflush(file) == 0;
+    if (cli->output != NULL && fclose(file) != 0)
+        flushed = false;
+    if (rc == 0 && flushed)
+        return 0;
+    return diag_fail(diag, rc != 0 ? rc : -EIO, "%s: cannot write",
+                     cli->output != NULL ? cli->output : "standard output");
 }
 
 int verb_export(const struct cli *cli, struct diag *diag)
@@ -29,21 +42,16 @@ int verb_export(const struct cli *cli, struct diag *diag)
     struct db db = {0};
     struct store *store = NULL;
     struct db_run run;
-    struct buf texts = {0}, text = {0};
+    struct buf texts = {0};
     int rc = db_open(&db, cli->db != NULL ? cli->db : "results.db", DB_READ, diag);
     if (rc == 0)
         rc = store_create(&store, &db, diag);
     if (rc == 0)
         rc = store_read_run(store, cli->run, &run, &texts, diag);
-    if (rc == 0 && cli->csv && !cli->json)
-        rc = store_query_csv(store, sql_find_query(what), run.run_id, &text, diag);
-    else if (rc == 0)
-        rc = store_query_json(store, sql_find_query(what), run.run_id, &text, diag);
     if (rc == 0)
-        rc = write_text(cli->output, &text, diag);
+        rc = write_rows(cli, store, what, run.run_id, diag);
     store_destroy(store);
     (void) db_close(&db, NULL); /* only read */
     buf_finish(&texts);
-    buf_finish(&text);
     return verb_status(rc);
 }

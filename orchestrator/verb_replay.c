@@ -1,5 +1,5 @@
-/* replay: reruns recorded runs from the file. --verify compares every number; --policy asks what another policy would have
- * done with the same phones, channels and tasks. */
+/* replay: reruns recorded runs from the file. --verify compares every number; --policy asks what another
+ * policy would have done with the same phones, channels and tasks. */
 #include "orchestrator/verbs.h"
 
 #include <errno.h>
@@ -92,7 +92,7 @@ static int past_read(struct past *past, struct store *store, int64_t run_id, str
     if (rc == 0)
         rc = read_config(past);
     if (rc == 0)
-        rc = lab_world_recorded(&past->world, past->run.scenario, past->run.seed, diag);
+        rc = lab_world_recorded(&past->world, store, &past->run, diag);
     return rc != 0 ? rc : store_each_event(store, past->run.run_id, take_event, past, diag);
 }
 
@@ -103,7 +103,8 @@ static void past_finish(struct past *past)
     free(past->fault);
 }
 
-static int host(const struct cli *cli, const struct session *session, struct session_result *result, struct diag *diag)
+static int host(const struct cli *cli, const struct session *session, struct session_result *result,
+                struct diag *diag)
 {
     if (cli->host == CLI_MEMORY)
         return host_memory_run(session, result, diag);
@@ -119,19 +120,21 @@ static int host(const struct cli *cli, const struct session *session, struct ses
 
 /* ---- verify ---- */
 
-static void tell(const struct cli *cli, const struct past *past, const struct recorded *recorded, json_t *rows)
+static void tell(const struct cli *cli, const struct past *past, const struct recorded *recorded,
+                 json_t *rows)
 {
     static const char *const kinds[] = {"train", "validate", "test", "counterfactual"};
     const char *difference = recorded->first_difference;
     if (cli->json) {
-        json_t *row = json_pack("{s:I, s:s, s:s, s:I, s:I, s:s}", "run_id", (json_int_t) past->run.run_id, "kind",
-                                kinds[past->run.kind], "policy", past->run.policy, "tasks",
-                                (json_int_t) recorded->compared, "identical", (json_int_t) recorded->identical,
-                                "first_difference", difference);
+        json_t *row = json_pack("{s:I, s:s, s:s, s:I, s:I, s:s}", "run_id", (json_int_t) past->run.run_id,
+                                "kind", kinds[past->run.kind], "policy", past->run.policy, "tasks",
+                                (json_int_t) recorded->compared, "identical",
+                                (json_int_t) recorded->identical, "first_difference", difference);
         (void) json_array_append_new(rows, row); /* a row lost to memory shortage shows in its absence */
         return;
     }
-    (void) printf("run %lld (%s, %s): ", (long long) past->run.run_id, kinds[past->run.kind], past->run.policy);
+    (void) printf("run %lld (%s, %s): ", (long long) past->run.run_id, kinds[past->run.kind],
+                  past->run.policy);
     if (recorded->compared == 0)
         (void) printf("no tasks were recorded\n");
     else
@@ -141,8 +144,8 @@ static void tell(const struct cli *cli, const struct past *past, const struct re
         (void) printf("  first difference: %s\n", difference);
 }
 
-static int verify_run(const struct cli *cli, struct store *store, int64_t run_id, json_t *rows, bool *ret_same,
-                      struct diag *diag)
+static int verify_run(const struct cli *cli, struct store *store, int64_t run_id, json_t *rows,
+                      bool *ret_same, struct diag *diag)
 {
     struct past past;
     struct recorded recorded = {0};
@@ -253,8 +256,8 @@ static int what_if(const struct cli *cli, struct past *past, struct diag *diag)
     int64_t run_id = 0;
     int rc = policy_find(cli->policy, &kind, diag);
     if (rc == 0 && policy_learns(kind))
-        rc = diag_fail(diag, ERR_UNSUPPORTED, "%s needs trained weights: `evaluate` drives it from a checkpoint",
-                       kind->name);
+        rc = diag_fail(diag, ERR_UNSUPPORTED,
+                       "%s needs trained weights: `evaluate` drives it from a checkpoint", kind->name);
     if (rc == 0)
         rc = play_counterfactual(cli, past, kind, &run_id, diag);
     return rc != 0 ? rc : verb_print_query(cli, "run_summary", run_id, diag);

@@ -29,7 +29,8 @@ static const char *node_address(const void *user, bool is_server, uint32_t numbe
 /* The nodes are known: the record can begin, and the clock of the progress bar. */
 static int open_record(struct run *run, const struct host_tcp *host)
 {
-    int rc = record_open(&run->record, run->world, &run->row, host != NULL ? node_address : NULL, host, run->diag);
+    int rc =
+        record_open(&run->record, run->world, &run->row, host != NULL ? node_address : NULL, host, run->diag);
     progress_start(&run->progress, run->row.policy, (uint64_t) run->session.episodes * run->session.slots,
                    run->cli->quiet);
     return rc;
@@ -57,18 +58,22 @@ static int drive(struct run *run, struct session_result *result)
     return host_tcp_run(&run->session, &options, on_joined, run, result, run->diag);
 }
 
-static void print_next(const struct run *run, const struct session_result *result,
-                       const struct recorder_stats *stats)
+static void print_summary(const struct run *run, const struct session_result *result,
+                          const struct recorder_stats *stats)
 {
-    (void) printf("run %lld in %s: %llu slots, %llu tasks in %.1f s (%.0f slots/s), mean cost %.3f\n",
-                  (long long) run->record.run_id, run->row.path, (unsigned long long) result->slots,
-                  (unsigned long long) result->tasks, result->wall_s, (double) result->slots / result->wall_s,
-                  result->mean_cost);
+    (void) printf(
+        "run %lld in %s: %s on %s, %llu slots, %llu tasks in %.1f s (%.0f slots/s), mean cost %.3f\n",
+        (long long) run->record.run_id, run->row.path, run->row.policy, run->world->scenario.run.name,
+        (unsigned long long) result->slots, (unsigned long long) result->tasks, result->wall_s,
+        (double) result->slots / result->wall_s, result->mean_cost);
     if (result->lost_nodes > 0)
         (void) printf("%u nodes were lost on the way: see the event table\n", result->lost_nodes);
+    if (result->messages > 0)
+        (void) printf("%llu messages in and out of the orchestrator\n",
+                      (unsigned long long) result->messages);
     if (stats->waits > 0)
-        (void) printf("the recorder was waited for %llu times, %.2f s in all\n", (unsigned long long) stats->waits,
-                      stats->waited_s);
+        (void) printf("the recorder was waited for %llu times, %.2f s in all\n",
+                      (unsigned long long) stats->waits, stats->waited_s);
 }
 
 /* After the session: closes the record whatever happened, and tells what came of it. */
@@ -81,33 +86,36 @@ static int conclude(struct run *run, int rc, const struct session_result *result
     int close_rc = record_close(&run->record, complete ? DB_FINISHED : DB_ABORTED, &stats, run->diag);
     rc = rc != 0 ? rc : close_rc;
     if (rc == 0 && result->abandoned)
-        rc = diag_fail(run->diag, ERR_LOST, "every device was lost; what was recorded is in %s", run->row.path);
+        rc = diag_fail(run->diag, ERR_LOST, "every device was lost; what was recorded is in %s",
+                       run->row.path);
     if (rc != 0 || !opened)
         return verb_status(rc);
-    if (!run->cli->json)
-        print_next(run, result, &stats);
-    if (run->cli->json || !result->stopped)
+    if (run->cli->json)
         rc = verb_print_query(run->cli, "run_summary", run->record.run_id, run->diag);
+    else
+        print_summary(run, result, &stats);
     return rc != 0 ? verb_status(rc) : (result->stopped ? PROCESS_SIGNAL : PROCESS_OK);
 }
 
-static int run_policy(const struct cli *cli, const struct world *world, struct policy *policy, struct diag *diag)
+static int run_policy(const struct cli *cli, const struct world *world, struct policy *policy,
+                      struct diag *diag)
 {
     const struct scenario *scenario = &world->scenario;
     struct run run = {
         .cli = cli,
         .world = world,
         .diag = diag,
-        .row = {
-            .path = cli->db != NULL ? cli->db : "results.db",
-            .kind = DB_RUN_TRAIN,
-            .policy = policy->kind->name,
-            .checkpoint_episode = -1,
-            .host = cli->host == CLI_MEMORY ? "memory" : "tcp",
-            .phase = RNG_TRAIN,
-            .episodes = (uint32_t) scenario->run.episodes,
-            .slots = (uint32_t) scenario->run.slots,
-        },
+        .row =
+            {
+                .path = cli->db != NULL ? cli->db : "results.db",
+                .kind = DB_RUN_TRAIN,
+                .policy = policy->kind->name,
+                .checkpoint_episode = -1,
+                .host = cli->host == CLI_MEMORY ? "memory" : "tcp",
+                .phase = RNG_TRAIN,
+                .episodes = (uint32_t) scenario->run.episodes,
+                .slots = (uint32_t) scenario->run.slots,
+            },
     };
     run.session = (struct session){
         .world = world,

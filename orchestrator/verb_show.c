@@ -64,7 +64,8 @@ int verb_print_query(const struct cli *cli, const char *query, int64_t parameter
 
 static int print_json(json_t *value)
 {
-    int rc = value != NULL && json_dumpf(value, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF ? 0 : -ENOMEM;
+    int rc =
+        value != NULL && json_dumpf(value, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF ? 0 : -ENOMEM;
     json_decref(value);
     return rc;
 }
@@ -74,9 +75,10 @@ static int show_policies(const struct cli *cli)
     json_t *rows = json_array();
     for (size_t i = 0; i < policy_count(); i++) {
         const struct policy_kind *kind = policy_at(i);
-        (void) json_array_append_new(rows, json_pack("{s:s, s:s, s:b, s:s, s:s}", "name", kind->name, "sees",
-                                                     policy_sees_name(kind->sees), "learns", policy_learns(kind),
-                                                     "summary", kind->summary, "source", kind->source));
+        (void) json_array_append_new(rows,
+                                     json_pack("{s:s, s:s, s:b, s:s, s:s}", "name", kind->name, "sees",
+                                               policy_sees_name(kind->sees), "learns", policy_learns(kind),
+                                               "summary", kind->summary, "source", kind->source));
         if (!cli->json)
             (void) printf("%-18s sees %-13s %s%s\n%19s%s\n", kind->name, policy_sees_name(kind->sees),
                           policy_learns(kind) ? "learns; " : "", kind->summary, "", kind->source);
@@ -91,16 +93,17 @@ static int show_models(const struct cli *cli)
 {
     json_t *rows = json_array();
     if (!cli->json)
-        (void) printf("%-16s %6s %6s %6s %6s %7s  %s\n", "model", "layers", "hidden", "kv", "ff", "vocab", "source");
+        (void) printf("%-16s %6s %6s %6s %6s %7s  %s\n", "model", "layers", "hidden", "kv", "ff", "vocab",
+                      "source");
     for (size_t i = 0; i < llm_count(); i++) {
         const struct llm *llm = llm_at(i);
-        (void) json_array_append_new(rows, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:s}", "name", llm->name, "layers",
-                                                     (int) llm->layers, "hidden", (int) llm->hidden, "kv",
-                                                     (int) llm->kv, "ff", (int) llm->ff, "vocab", (int) llm->vocab,
-                                                     "source", llm->source));
+        (void) json_array_append_new(rows, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:s}", "name", llm->name,
+                                                     "layers", (int) llm->layers, "hidden", (int) llm->hidden,
+                                                     "kv", (int) llm->kv, "ff", (int) llm->ff, "vocab",
+                                                     (int) llm->vocab, "source", llm->source));
         if (!cli->json)
-            (void) printf("%-16s %6u %6u %6u %6u %7u  %s\n", llm->name, llm->layers, llm->hidden, llm->kv, llm->ff,
-                          llm->vocab, llm->source);
+            (void) printf("%-16s %6u %6u %6u %6u %7u  %s\n", llm->name, llm->layers, llm->hidden, llm->kv,
+                          llm->ff, llm->vocab, llm->source);
     }
     if (cli->json)
         return print_json(rows);
@@ -129,9 +132,10 @@ static int show_keys(const struct cli *cli)
         struct scenario_key key;
         char range[128], value[64];
         scenario_key_at(i, &key, range, value);
-        (void) json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "section", key.section, "key",
-                                                     key.key, "unit", key.unit, "range", key.range, "default",
-                                                     key.default_text, "meaning", key.meaning, "source", key.source));
+        (void) json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "section",
+                                                     key.section, "key", key.key, "unit", key.unit, "range",
+                                                     key.range, "default", key.default_text, "meaning",
+                                                     key.meaning, "source", key.source));
         if (!cli->json)
             (void) printf("%s.%s = %s %s\n    %s\n    allowed: %s; source: %s\n", key.section, key.key,
                           key.default_text, key.unit, key.meaning, key.range, key.source);
@@ -154,7 +158,8 @@ static int show_scenario(const struct cli *cli, struct diag *diag)
     if (rc == 0)
         rc = scenario_print(&scenario, &text);
     if (rc == 0 && cli->json)
-        rc = print_json(json_pack("{s:s, s:s%}", "name", scenario.run.name, "yaml", (const char *) text.data, text.size));
+        rc = print_json(
+            json_pack("{s:s, s:s%}", "name", scenario.run.name, "yaml", (const char *) text.data, text.size));
     else if (rc == 0)
         rc = print_text(&text);
     buf_finish(&text);
@@ -166,8 +171,9 @@ int verb_show(const struct cli *cli, struct diag *diag)
     static const struct {
         const char *word, *query;
     } recorded[] = {
-        {"runs", "runs"},           {"comparison", "policy_comparison"}, {"episodes", "episodes"},
-        {"splits", "split_histogram"}, {"servers", "server_load"},
+        {"runs", "runs"},           {"comparison", "policy_comparison"},
+        {"episodes", "episodes"},   {"splits", "split_histogram"},
+        {"servers", "server_load"},
     };
     const char *what = cli->word_count > 0 ? cli->word[0] : "";
     for (size_t i = 0; i < sizeof recorded / sizeof *recorded; i++)
@@ -183,8 +189,9 @@ int verb_show(const struct cli *cli, struct diag *diag)
         return verb_status(show_keys(cli));
     if (strcmp(what, "scenario") == 0)
         return verb_status(show_scenario(cli, diag));
-    return verb_status(diag_fail(diag, ERR_UNKNOWN,
-                                 "show what? '%s' is none of policies, models, scenarios, keys, scenario [NAME], runs, "
-                                 "comparison, episodes, splits, servers",
-                                 what));
+    return verb_status(
+        diag_fail(diag, ERR_UNKNOWN,
+                  "show what? '%s' is none of policies, models, scenarios, keys, scenario [NAME], runs, "
+                  "comparison, episodes, splits, servers",
+                  what));
 }
