@@ -120,7 +120,7 @@ static int batch_init(struct ddpg *ddpg)
     size_t batch = ddpg->config.batch;
     size_t stride = whole_lines(ddpg->config.state_size + ddpg->config.action_size);
     size_t vector = whole_lines(batch);
-    float *block = aligned_alloc(LINE_BYTES, 2 * (batch * stride + vector) * sizeof(float));
+    float *block = aligned_alloc(LINE_BYTES, (2 * (batch * stride + vector) + stride) * sizeof(float));
     if (block == NULL)
         return -ENOMEM;
     ddpg->batch_block = block;
@@ -128,6 +128,7 @@ static int batch_init(struct ddpg *ddpg)
     ddpg->next = (struct matrix){block + batch * stride, stride};
     ddpg->reward = block + 2 * batch * stride;
     ddpg->terminal = ddpg->reward + vector;
+    ddpg->state = ddpg->terminal + vector;
     return 0;
 }
 
@@ -184,7 +185,9 @@ void ddpg_destroy(struct ddpg *ddpg)
 void ddpg_act(struct ddpg *ddpg, const float *state, float *ret_action)
 {
     struct mlp_pass *pass = &ddpg->row;
-    pass->x = (struct view){state, ddpg->config.state_size};
+    /* Always from the same alignment: a kernel may add in another order elsewhere. */
+    memcpy(ddpg->state, state, ddpg->config.state_size * sizeof(float));
+    pass->x = (struct view){ddpg->state, ddpg->config.state_size};
     mlp_forward(&ddpg->actor.mlp, ddpg->actor.params, pass);
     memcpy(ret_action, pass->y[MLP_LAYERS - 1].at, ddpg->config.action_size * sizeof(float));
 }

@@ -21,11 +21,12 @@ struct ddpg {
     uint64_t updates; /* done; Adam's step number is one more */
 
     /* Working memory. */
-    struct mlp_pass row;                      /* the actor's, one row: decisions */
-    struct mlp_pass actor_pass, critic_pass;  /* of a mini-batch */
-    struct matrix now, next;                  /* [batch][state | action]: the critic's input at s and at s' */
-    float *reward, *terminal;                 /* [batch] */
-    float *batch_block;                       /* owned: now, next, reward, terminal */
+    struct mlp_pass row;                     /* the actor's, one row: decisions */
+    struct mlp_pass actor_pass, critic_pass; /* of a mini-batch */
+    struct matrix now, next;                 /* [batch][state | action]: the critic's input at s and at s' */
+    float *reward, *terminal;                /* [batch] */
+    float *state;                            /* [state]: a decision's */
+    float *batch_block;                      /* owned: now, next, reward, terminal, state */
 };
 
 #endif

@@ -266,6 +266,25 @@ static void a_decision_is_the_actors_output(void **state)
     ddpg_destroy(ddpg);
 }
 
+static void a_decision_does_not_depend_on_where_the_state_lies(void **state)
+{
+    (void) state;
+    struct ddpg_config config = learner_config;
+    config.state_size = 106;
+    config.hidden_1 = 256;
+    config.hidden_2 = 128;
+    struct ddpg *ddpg = learner_create(&config);
+    float values[106], room[106 + 16], first[ACTION], other[ACTION];
+    twin_fill(values, 106, 1.0f, 9);
+    ddpg_act(ddpg, values, first);
+    for (size_t offset = 0; offset < 16; offset++) {
+        memcpy(room + offset, values, sizeof(values));
+        ddpg_act(ddpg, room + offset, other);
+        assert_memory_equal(first, other, sizeof(first));
+    }
+    ddpg_destroy(ddpg);
+}
+
 static void check_refused(struct ddpg_config config)
 {
     struct ddpg *ddpg = NULL;
@@ -326,6 +345,7 @@ int main(void)
         cmocka_unit_test(the_same_seed_gives_the_same_bits_and_another_seed_others),
         cmocka_unit_test(a_decision_does_not_disturb_learning_nor_learning_a_decisions_path),
         cmocka_unit_test(a_decision_is_the_actors_output),
+        cmocka_unit_test(a_decision_does_not_depend_on_where_the_state_lies),
         cmocka_unit_test(impossible_configurations_are_refused),
         cmocka_unit_test(destroying_nothing_is_allowed),
     };
