@@ -32,7 +32,7 @@ static void destroy(struct policy *policy)
     free(own);
 }
 
-static int create_learner(struct dapo *own, const struct world *world)
+static int create_learner(struct dapo *own, const struct world *world, struct diag *diag)
 {
     const struct scenario *scenario = &world->scenario;
     struct ddpg_config config = {
@@ -57,7 +57,9 @@ static int create_learner(struct dapo *own, const struct world *world)
         .theta = scenario->ddpg.noise_theta,
         .seed = world->seed,
     };
-    int rc = ddpg_create(&own->ddpg, &config);
+    int rc = ddpg_config_check(&config, diag);
+    if (rc == 0)
+        rc = ddpg_create(&own->ddpg, &config);
     return rc != 0 ? rc : noise_init(&own->noise, &noise, own->action_size);
 }
 
@@ -72,8 +74,8 @@ static int create(struct policy *policy, struct diag *diag)
     own->state = calloc(own->state_size, sizeof *own->state);
     own->next_state = calloc(own->state_size, sizeof *own->next_state);
     own->action = calloc(own->action_size, sizeof *own->action);
-    int rc = own->state == NULL || own->next_state == NULL || own->action == NULL ? -ENOMEM
-                                                                                    : create_learner(own, policy->world);
+    bool whole = own->state != NULL && own->next_state != NULL && own->action != NULL;
+    int rc = whole ? create_learner(own, policy->world, diag) : -ENOMEM;
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
