@@ -5,9 +5,9 @@
 
 #include <assert.h>
 #include <msgpack.h>
-#include <string.h>
 
 #include "core/base/err.h"
+#include "proto/endian_internal.h"
 #include "proto/limits_internal.h"
 #include "proto/scan.h"
 #include "proto/schema.h"
@@ -26,7 +26,7 @@ static int unpack_number(const uint8_t *bytes, size_t size, msgpack_object *ret_
     msgpack_unpacked unpacked; /* a number takes no zone: nothing to destroy */
     msgpack_unpacked_init(&unpacked);
     size_t used = 0;
-    if (msgpack_unpack_next(&unpacked, (const char *)bytes, size, &used) != MSGPACK_UNPACK_SUCCESS ||
+    if (msgpack_unpack_next(&unpacked, (const char *) bytes, size, &used) != MSGPACK_UNPACK_SUCCESS ||
         used != size)
         return ERR_SYNTAX;
     assert(unpacked.zone == NULL);
@@ -81,7 +81,7 @@ static int read_text(struct decoder *decoder, const struct schema_field *field, 
     int rc = limits_size(decoder->row, field, item->payload, decoder->diag);
     if (rc != 0)
         return rc;
-    struct proto_text text = {(const char *)decoder->body + decoder->at + item->head, item->payload};
+    struct proto_text text = {(const char *) decoder->body + decoder->at + item->head, item->payload};
     rc = limits_text(decoder->row, field, text, decoder->diag);
     if (rc == 0)
         *ret_text = text;
@@ -115,14 +115,6 @@ static int take_room(struct decoder *decoder, size_t count, size_t width, void *
     return 0;
 }
 
-static uint64_t load_le(const uint8_t *bytes, size_t width)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < width; i++)
-        value |= (uint64_t)bytes[i] << (8 * i);
-    return value;
-}
-
 /* A list is a bin whose length is a multiple of the element's width. */
 static int list_count(struct decoder *decoder, const struct schema_field *field, const struct scan_item *item,
                       size_t width, size_t *ret_count)
@@ -149,7 +141,7 @@ static int read_u32s(struct decoder *decoder, const struct schema_field *field, 
     uint32_t *values = room;
     const uint8_t *bytes = decoder->body + decoder->at + item->head;
     for (size_t i = 0; i < count; i++) {
-        values[i] = (uint32_t)load_le(bytes + i * sizeof(uint32_t), sizeof(uint32_t));
+        values[i] = endian_load_u32(bytes + i * sizeof(uint32_t));
         rc = limits_uint(decoder->row, field, values[i], decoder->diag);
         if (rc != 0)
             return rc;
@@ -171,8 +163,7 @@ static int read_reals(struct decoder *decoder, const struct schema_field *field,
     double *values = room;
     const uint8_t *bytes = decoder->body + decoder->at + item->head;
     for (size_t i = 0; i < count; i++) {
-        uint64_t bits = load_le(bytes + i * sizeof(double), sizeof(double));
-        memcpy(&values[i], &bits, sizeof bits);
+        values[i] = endian_load_real(bytes + i * sizeof(double));
         rc = limits_real(decoder->row, field, values[i], decoder->diag);
         if (rc != 0)
             return rc;
@@ -185,18 +176,12 @@ static int read_value(struct decoder *decoder, const struct schema_field *field,
                       void *slot)
 {
     switch (field->kind) {
-    case SCHEMA_UINT:
-        return read_uint(decoder, field, item, slot);
-    case SCHEMA_REAL:
-        return read_real(decoder, field, item, slot);
-    case SCHEMA_TEXT:
-        return read_text(decoder, field, item, slot);
-    case SCHEMA_BYTES:
-        return read_bytes(decoder, field, item, slot);
-    case SCHEMA_UINT_LIST:
-        return read_u32s(decoder, field, item, slot);
-    case SCHEMA_REAL_LIST:
-        return read_reals(decoder, field, item, slot);
+    case SCHEMA_UINT: return read_uint(decoder, field, item, slot);
+    case SCHEMA_REAL: return read_real(decoder, field, item, slot);
+    case SCHEMA_TEXT: return read_text(decoder, field, item, slot);
+    case SCHEMA_BYTES: return read_bytes(decoder, field, item, slot);
+    case SCHEMA_UINT_LIST: return read_u32s(decoder, field, item, slot);
+    case SCHEMA_REAL_LIST: return read_reals(decoder, field, item, slot);
     }
     return ERR_TYPE;
 }
@@ -236,7 +221,8 @@ static int read_start(struct decoder *decoder, size_t *ret_values)
     if (number.type == MSGPACK_OBJECT_POSITIVE_INTEGER)
         decoder->row = schema_row(number.via.u64);
     if (decoder->row == NULL)
-        return diag_fail(decoder->diag, ERR_UNKNOWN, "no message has the id %lld", (long long)number.via.i64);
+        return diag_fail(decoder->diag, ERR_UNKNOWN, "no message has the id %lld",
+                         (long long) number.via.i64);
     return 0;
 }
 

@@ -1,11 +1,11 @@
 /* Messages to frames: msgpack-c packs straight into the frame's buffer. */
 #include "proto/message.h"
 
-#include <assert.h>
 #include <msgpack.h>
 #include <string.h>
 
 #include "core/base/err.h"
+#include "proto/endian_internal.h"
 #include "proto/limits_internal.h"
 #include "proto/schema.h"
 
@@ -29,24 +29,13 @@ static size_t bound(const struct schema_field *field, const void *slot)
 {
     switch (field->kind) {
     case SCHEMA_UINT:
-    case SCHEMA_REAL:
-        return HEAD_MAX;
-    case SCHEMA_TEXT:
-        return HEAD_MAX + ((const struct proto_text *)slot)->size;
-    case SCHEMA_BYTES:
-        return HEAD_MAX + ((const struct proto_bytes *)slot)->size;
-    case SCHEMA_UINT_LIST:
-        return HEAD_MAX + ((const struct proto_u32s *)slot)->count * sizeof(uint32_t);
-    case SCHEMA_REAL_LIST:
-        return HEAD_MAX + ((const struct proto_reals *)slot)->count * sizeof(double);
+    case SCHEMA_REAL: return HEAD_MAX;
+    case SCHEMA_TEXT: return HEAD_MAX + ((const struct proto_text *) slot)->size;
+    case SCHEMA_BYTES: return HEAD_MAX + ((const struct proto_bytes *) slot)->size;
+    case SCHEMA_UINT_LIST: return HEAD_MAX + ((const struct proto_u32s *) slot)->count * sizeof(uint32_t);
+    case SCHEMA_REAL_LIST: return HEAD_MAX + ((const struct proto_reals *) slot)->count * sizeof(double);
     }
     return 0;
-}
-
-static void store_le(uint8_t *bytes, uint64_t value, size_t width)
-{
-    for (size_t i = 0; i < width; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
 }
 
 static int pack_text(msgpack_packer *packer, struct proto_text text)
@@ -72,7 +61,7 @@ static int pack_u32s(msgpack_packer *packer, struct proto_u32s list)
     for (size_t i = 0; rc == 0 && i < list.count; i += per_piece) {
         size_t count = list.count - i < per_piece ? list.count - i : per_piece;
         for (size_t j = 0; j < count; j++)
-            store_le(piece + j * sizeof(uint32_t), list.data[i + j], sizeof(uint32_t));
+            endian_store_u32(piece + j * sizeof(uint32_t), list.data[i + j]);
         rc = msgpack_pack_bin_body(packer, piece, count * sizeof(uint32_t));
     }
     return rc;
@@ -85,11 +74,8 @@ static int pack_reals(msgpack_packer *packer, struct proto_reals list)
     int rc = msgpack_pack_bin(packer, list.count * sizeof(double));
     for (size_t i = 0; rc == 0 && i < list.count; i += per_piece) {
         size_t count = list.count - i < per_piece ? list.count - i : per_piece;
-        for (size_t j = 0; j < count; j++) {
-            uint64_t bits;
-            memcpy(&bits, &list.data[i + j], sizeof bits);
-            store_le(piece + j * sizeof(double), bits, sizeof(double));
-        }
+        for (size_t j = 0; j < count; j++)
+            endian_store_real(piece + j * sizeof(double), list.data[i + j]);
         rc = msgpack_pack_bin_body(packer, piece, count * sizeof(double));
     }
     return rc;
@@ -117,21 +103,16 @@ static int check_value(const struct schema_row *row, const struct schema_field *
                        struct diag *diag)
 {
     switch (field->kind) {
-    case SCHEMA_UINT:
-        return limits_uint(row, field, *(const uint64_t *)slot, diag);
-    case SCHEMA_REAL:
-        return limits_real(row, field, *(const double *)slot, diag);
+    case SCHEMA_UINT: return limits_uint(row, field, *(const uint64_t *) slot, diag);
+    case SCHEMA_REAL: return limits_real(row, field, *(const double *) slot, diag);
     case SCHEMA_TEXT: {
-        struct proto_text text = *(const struct proto_text *)slot;
+        struct proto_text text = *(const struct proto_text *) slot;
         int rc = limits_size(row, field, text.size, diag);
         return rc != 0 ? rc : limits_text(row, field, text, diag);
     }
-    case SCHEMA_BYTES:
-        return limits_size(row, field, ((const struct proto_bytes *)slot)->size, diag);
-    case SCHEMA_UINT_LIST:
-        return check_u32s(row, field, *(const struct proto_u32s *)slot, diag);
-    case SCHEMA_REAL_LIST:
-        return check_reals(row, field, *(const struct proto_reals *)slot, diag);
+    case SCHEMA_BYTES: return limits_size(row, field, ((const struct proto_bytes *) slot)->size, diag);
+    case SCHEMA_UINT_LIST: return check_u32s(row, field, *(const struct proto_u32s *) slot, diag);
+    case SCHEMA_REAL_LIST: return check_reals(row, field, *(const struct proto_reals *) slot, diag);
     }
     return ERR_TYPE;
 }
@@ -139,18 +120,12 @@ static int check_value(const struct schema_row *row, const struct schema_field *
 static int pack_value(msgpack_packer *packer, const struct schema_field *field, const void *slot)
 {
     switch (field->kind) {
-    case SCHEMA_UINT:
-        return msgpack_pack_uint64(packer, *(const uint64_t *)slot);
-    case SCHEMA_REAL:
-        return msgpack_pack_double(packer, *(const double *)slot);
-    case SCHEMA_TEXT:
-        return pack_text(packer, *(const struct proto_text *)slot);
-    case SCHEMA_BYTES:
-        return pack_bytes(packer, *(const struct proto_bytes *)slot);
-    case SCHEMA_UINT_LIST:
-        return pack_u32s(packer, *(const struct proto_u32s *)slot);
-    case SCHEMA_REAL_LIST:
-        return pack_reals(packer, *(const struct proto_reals *)slot);
+    case SCHEMA_UINT: return msgpack_pack_uint64(packer, *(const uint64_t *) slot);
+    case SCHEMA_REAL: return msgpack_pack_double(packer, *(const double *) slot);
+    case SCHEMA_TEXT: return pack_text(packer, *(const struct proto_text *) slot);
+    case SCHEMA_BYTES: return pack_bytes(packer, *(const struct proto_bytes *) slot);
+    case SCHEMA_UINT_LIST: return pack_u32s(packer, *(const struct proto_u32s *) slot);
+    case SCHEMA_REAL_LIST: return pack_reals(packer, *(const struct proto_reals *) slot);
     }
     return ERR_TYPE;
 }
@@ -177,7 +152,7 @@ static int pack_message(const struct schema_row *row, const struct proto_message
     msgpack_packer_init(&packer, frame, append);
     int rc = msgpack_pack_array(&packer, 1 + row->field_count);
     if (rc == 0)
-        rc = msgpack_pack_uint64(&packer, (uint64_t)row->id);
+        rc = msgpack_pack_uint64(&packer, (uint64_t) row->id);
     for (size_t i = 0; rc == 0 && i < row->field_count; i++)
         rc = pack_value(&packer, &row->fields[i], schema_slot_const(message, &row->fields[i]));
     return rc;
@@ -185,9 +160,9 @@ static int pack_message(const struct schema_row *row, const struct proto_message
 
 int proto_encode(const struct proto_message *message, struct buf *frame, struct diag *diag)
 {
-    const struct schema_row *row = schema_row((uint64_t)message->id);
+    const struct schema_row *row = schema_row((uint64_t) message->id);
     if (row == NULL)
-        return diag_fail(diag, ERR_UNKNOWN, "no message has the id %u", (unsigned)message->id);
+        return diag_fail(diag, ERR_UNKNOWN, "no message has the id %u", (unsigned) message->id);
     size_t size = 0;
     int rc = check_message(row, message, &size, diag);
     if (rc == 0)
@@ -208,6 +183,6 @@ int proto_encode(const struct proto_message *message, struct buf *frame, struct 
     }
     uint8_t *length = frame->data + start;
     for (size_t i = 0; i < LENGTH_SIZE; i++)
-        length[i] = (uint8_t)(body >> (8 * (LENGTH_SIZE - 1 - i)));
+        length[i] = (uint8_t) (body >> (8 * (LENGTH_SIZE - 1 - i)));
     return 0;
 }

@@ -7,7 +7,7 @@ enum frame_state frame_split(const uint8_t *bytes, size_t size, size_t body_max,
 {
     if (size < LENGTH_SIZE)
         return FRAME_PARTIAL;
-    size_t length = (size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3];
+    size_t length = (size_t) bytes[0] << 24 | (size_t) bytes[1] << 16 | (size_t) bytes[2] << 8 | bytes[3];
     if (length == 0 || length > body_max)
         return FRAME_BAD;
     if (size - LENGTH_SIZE < length)

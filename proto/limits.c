@@ -5,20 +5,16 @@
 
 #include "core/base/err.h"
 
-int limits_uint(const struct schema_row *row, const struct schema_field *field, uint64_t value,
-                struct diag *diag)
+int limits_tell_uint(const struct schema_row *row, const struct schema_field *field, uint64_t value,
+                     struct diag *diag)
 {
-    if (value >= field->low && value <= field->high)
-        return 0;
     return diag_fail(diag, ERR_RANGE, "%s.%s is %" PRIu64 ", allowed is %" PRIu64 " to %" PRIu64, row->name,
                      field->name, value, field->low, field->high);
 }
 
-int limits_real(const struct schema_row *row, const struct schema_field *field, double value,
-                struct diag *diag)
+int limits_tell_real(const struct schema_row *row, const struct schema_field *field, double value,
+                     struct diag *diag)
 {
-    if (value >= field->real_low && value <= field->real_high)
-        return 0;
     if (!isfinite(value))
         return diag_fail(diag, ERR_RANGE, "%s.%s is not a finite number", row->name, field->name);
     return diag_fail(diag, ERR_RANGE, "%s.%s is %.9g, allowed is %.9g to %.9g", row->name, field->name, value,
@@ -56,7 +52,7 @@ static size_t character_size(const uint8_t *text, size_t size)
 int limits_text(const struct schema_row *row, const struct schema_field *field, struct proto_text text,
                 struct diag *diag)
 {
-    const uint8_t *bytes = (const uint8_t *)text.data;
+    const uint8_t *bytes = (const uint8_t *) text.data;
     for (size_t at = 0; at < text.size;) {
         size_t length = character_size(bytes + at, text.size - at);
         if (length == 0)

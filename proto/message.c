@@ -10,13 +10,13 @@
 
 const char *proto_name(enum proto_id id)
 {
-    const struct schema_row *row = schema_row((uint64_t)id);
+    const struct schema_row *row = schema_row((uint64_t) id);
     return row != NULL ? row->name : NULL;
 }
 
 enum proto_direction proto_direction_of(enum proto_id id)
 {
-    const struct schema_row *row = schema_row((uint64_t)id);
+    const struct schema_row *row = schema_row((uint64_t) id);
     assert(row != NULL);
     return row->direction;
 }
@@ -58,7 +58,7 @@ uint64_t proto_schema_hash(void)
 {
     uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a, 64 bits: offset basis, then the prime */
     for (const char *at = schema_text; *at != '\0'; at++)
-        hash = (hash ^ (uint8_t)*at) * 0x100000001b3u;
+        hash = (hash ^ (uint8_t) *at) * 0x100000001b3u;
     return hash;
 }
 
@@ -71,7 +71,7 @@ static int print_text(struct buf *out, struct proto_text text)
     int rc = buf_push(out, "\"", 1);
     size_t shown = text.size < TEXT_SHOWN ? text.size : TEXT_SHOWN;
     for (size_t i = 0; rc == 0 && i < shown; i++) {
-        uint8_t c = (uint8_t)text.data[i];
+        uint8_t c = (uint8_t) text.data[i];
         bool is_plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
         rc = is_plain ? buf_push(out, &c, 1) : buf_printf(out, "\\x%02x", c);
     }
@@ -104,25 +104,19 @@ static int print_reals(struct buf *out, struct proto_reals list)
 static int print_value(struct buf *out, const struct schema_field *field, const void *slot)
 {
     switch (field->kind) {
-    case SCHEMA_UINT:
-        return buf_printf(out, "%" PRIu64, *(const uint64_t *)slot);
-    case SCHEMA_REAL:
-        return buf_printf(out, "%.9g", *(const double *)slot);
-    case SCHEMA_TEXT:
-        return print_text(out, *(const struct proto_text *)slot);
-    case SCHEMA_BYTES:
-        return buf_printf(out, "(%zu bytes)", ((const struct proto_bytes *)slot)->size);
-    case SCHEMA_UINT_LIST:
-        return print_u32s(out, *(const struct proto_u32s *)slot);
-    case SCHEMA_REAL_LIST:
-        return print_reals(out, *(const struct proto_reals *)slot);
+    case SCHEMA_UINT: return buf_printf(out, "%" PRIu64, *(const uint64_t *) slot);
+    case SCHEMA_REAL: return buf_printf(out, "%.9g", *(const double *) slot);
+    case SCHEMA_TEXT: return print_text(out, *(const struct proto_text *) slot);
+    case SCHEMA_BYTES: return buf_printf(out, "(%zu bytes)", ((const struct proto_bytes *) slot)->size);
+    case SCHEMA_UINT_LIST: return print_u32s(out, *(const struct proto_u32s *) slot);
+    case SCHEMA_REAL_LIST: return print_reals(out, *(const struct proto_reals *) slot);
     }
     return ERR_TYPE;
 }
 
 int proto_print(const struct proto_message *message, struct buf *text)
 {
-    const struct schema_row *row = schema_row((uint64_t)message->id);
+    const struct schema_row *row = schema_row((uint64_t) message->id);
     if (row == NULL)
         return ERR_UNKNOWN;
     int rc = buf_printf(text, "%s", row->name);

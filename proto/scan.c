@@ -51,8 +51,8 @@ static int finish_item(enum scan_type type, size_t head, uint64_t number, size_t
     *ret_item = (struct scan_item){
         .type = type,
         .head = head,
-        .payload = is_container ? 0 : (size_t)needed,
-        .items = is_container ? (size_t)needed : 0,
+        .payload = is_container ? 0 : (size_t) needed,
+        .items = is_container ? (size_t) needed : 0,
     };
     return 0;
 }

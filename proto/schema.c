@@ -83,24 +83,15 @@ const struct schema_row *schema_row(uint64_t id)
 const char *schema_direction_name(enum proto_direction direction)
 {
     switch (direction) {
-    case PROTO_NODE_TO_ORCH:
-        return "node to orchestrator";
-    case PROTO_ORCH_TO_NODE:
-        return "orchestrator to node";
-    case PROTO_ORCH_TO_MOBILE:
-        return "orchestrator to mobile node";
-    case PROTO_ORCH_TO_SERVER:
-        return "orchestrator to edge server";
-    case PROTO_MOBILE_TO_ORCH:
-        return "mobile node to orchestrator";
-    case PROTO_SERVER_TO_ORCH:
-        return "edge server to orchestrator";
-    case PROTO_MOBILE_TO_SERVER:
-        return "mobile node to edge server";
-    case PROTO_SERVER_TO_MOBILE:
-        return "edge server to mobile node";
-    case PROTO_ANY:
-        return "any";
+    case PROTO_NODE_TO_ORCH: return "node to orchestrator";
+    case PROTO_ORCH_TO_NODE: return "orchestrator to node";
+    case PROTO_ORCH_TO_MOBILE: return "orchestrator to mobile node";
+    case PROTO_ORCH_TO_SERVER: return "orchestrator to edge server";
+    case PROTO_MOBILE_TO_ORCH: return "mobile node to orchestrator";
+    case PROTO_SERVER_TO_ORCH: return "edge server to orchestrator";
+    case PROTO_MOBILE_TO_SERVER: return "mobile node to edge server";
+    case PROTO_SERVER_TO_MOBILE: return "edge server to mobile node";
+    case PROTO_ANY: return "any";
     }
     return "unknown";
 }
