@@ -35,7 +35,6 @@ struct orch_core {
     uint32_t *load;    /* [M] */
     struct db_task *task;          /* [N] rows of the slot */
     struct db_episode episode_row; /* last finished episode */
-    struct db_event event_row;
     struct episode_stats stats;
     uint32_t *allot_device; /* [N] lists of the ALLOT messages, server after server */
     double *allot_share;    /* [N] */
@@ -70,7 +69,8 @@ static int allocate(struct orch_core *core)
     if (rc == 0)
         rc = env_decision_init(&core->decision, world->devices);
     if (rc == 0)
-        rc = episode_stats_init(&core->stats, core->session.sink.episode != NULL ? (size_t) core->session.slots * devices : 1);
+        rc = episode_stats_init(&core->stats,
+                                core->session.sink.episode != NULL ? (size_t) core->session.slots * devices : 1);
     return rc;
 }
 
@@ -180,6 +180,8 @@ static void grant(struct orch_core *core, struct orch_actions *actions)
     };
 }
 
+static void observed(struct orch_core *core, struct orch_actions *actions);
+
 static void close_episode(struct orch_core *core, struct orch_actions *actions)
 {
     uint32_t episode = core->id.episode;
@@ -197,6 +199,10 @@ static void close_episode(struct orch_core *core, struct orch_actions *actions)
 static void next_slot(struct orch_core *core, struct orch_actions *actions)
 {
     core->round++;
+    if (core->devices_left == 0) {
+        core->stop_after_slot = true;
+        core->result.abandoned = true;
+    }
     bool stopping = core->stop_after_slot;
     bool episode_over = core->closing || core->id.slot + 1 >= core->session.slots || stopping;
     if (!episode_over) {
@@ -208,6 +214,8 @@ static void next_slot(struct orch_core *core, struct orch_actions *actions)
         core->closing = true;
         core->id.slot++;
         grant(core, actions);
+        if (core->owed == 0) /* nobody is left to observe; an update may still be running */
+            observed(core, actions);
         return;
     }
     close_episode(core, actions);
@@ -298,6 +306,7 @@ static void begin_rows(struct orch_core *core)
 static void end_slot(struct orch_core *core, struct orch_actions *actions)
 {
     const struct world *world = core->session.world;
+    uint64_t done_before = core->done;
     core->reward = env_reward(core->cost, core->reported, world->devices);
     for (uint32_t n = 0; n < world->devices; n++) {
         core->cost_sum += core->reported[n] ? core->cost[n] : 0.0;
@@ -306,6 +315,8 @@ static void end_slot(struct orch_core *core, struct orch_actions *actions)
             episode_stats_add(&core->stats, &core->task[n]);
     }
     core->stats.row.episode_return += core->reward;
+    if (core->done == done_before) /* every task was lost: 0 would pass for the best reward of all */
+        core->transition_open = false;
     memcpy(core->view.previous_load, core->load, world->servers * sizeof *core->load);
     core->result.slots++;
     core->result.tasks += world->devices;
@@ -315,10 +326,6 @@ static void end_slot(struct orch_core *core, struct orch_actions *actions)
         core->stop_after_slot = true;
         core->result.stopped = true;
     }
-    if (core->devices_left == 0) {
-        core->stop_after_slot = true;
-        core->result.abandoned = true;
-    }
     next_slot(core, actions);
 }
 
@@ -326,12 +333,10 @@ static void end_slot(struct orch_core *core, struct orch_actions *actions)
 static void decide(struct orch_core *core, struct orch_actions *actions)
 {
     struct policy *policy = core->session.policy;
-    bool update = false;
-    if (core->transition_open) {
+    bool update = core->transition_open && core->devices_left > 0; /* a view of nobody teaches nothing */
+    if (update)
         policy->kind->learn(policy, core->reward, &core->view, core->closing);
-        core->transition_open = false;
-        update = true;
-    }
+    core->transition_open = false;
     if (core->closing) {
         next_slot(core, actions);
     } else {
@@ -405,7 +410,8 @@ static int on_report(struct orch_core *core, const struct msg_report *report, st
                      struct diag *diag)
 {
     uint32_t n = (uint32_t) report->device;
-    bool given_up = report->round == core->round && strcmp(core->task[n].status, "server_lost") == 0;
+    bool given_up = core->state == ORCH_EXECUTING && report->round == core->round &&
+                    strcmp(core->task[n].status, "server_lost") == 0;
     if (report->round < core->round || given_up)
         return 0; /* late: its server was lost, and the slot goes on or has closed without it */
     if (core->state != ORCH_EXECUTING || report->round != core->round || !core->device_owes[n])
@@ -509,7 +515,7 @@ static int on_peer_lost(struct orch_core *core, const struct orch_event *event, 
         !(event->is_server ? core->server_alive : core->device_alive)[number])
         return 0; /* gone already, or nothing to be lost from */
     core->result.lost_nodes++;
-    core->event_row = (struct db_event){
+    push(actions, ORCH_DO_EVENT, 0)->event = (struct db_event){
         .episode = core->id.episode,
         .slot = core->id.slot,
         .phase = core->state == ORCH_EXECUTING ? "execute" : "observe",
@@ -518,7 +524,6 @@ static int on_peer_lost(struct orch_core *core, const struct orch_event *event, 
         .number = number,
         .detail = event->why != NULL ? event->why : "",
     };
-    push(actions, ORCH_DO_EVENT, 0);
     if (event->is_server)
         lose_server(core, number);
     else
@@ -572,7 +577,7 @@ int orch_core_record(const struct orch_core *core, const struct orch_action *act
     if (action->kind == ORCH_DO_TASKS && sink->tasks != NULL)
         return sink->tasks(sink->user, core->task, core->session.world->devices);
     if (action->kind == ORCH_DO_EVENT && sink->event != NULL)
-        return sink->event(sink->user, &core->event_row);
+        return sink->event(sink->user, &action->event);
     if (action->kind == ORCH_DO_CHECKPOINT && sink->checkpoint != NULL)
         return sink->checkpoint(sink->user, action->number, core->session.policy);
     if (action->kind == ORCH_DO_EPISODE && sink->episode != NULL) {

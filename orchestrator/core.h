@@ -35,7 +35,7 @@ struct orch_event {
     const struct proto_message *message;
     bool is_server;
     uint32_t number;
-    const char *why; /* PEER_LOST: for the event row; borrowed for the call */
+    const char *why; /* PEER_LOST: for the event row; borrowed until its EVENT action is executed */
 };
 
 enum orch_action_kind {
@@ -45,7 +45,7 @@ enum orch_action_kind {
     ORCH_DO_LEARN,       /* run policy_update, then feed LEARNED */
     ORCH_DO_TASKS,       /* hand core->task[0..devices) to the sink */
     ORCH_DO_EPISODE,     /* hand core->episode_row to the sink */
-    ORCH_DO_EVENT,       /* hand core->event_row to the sink */
+    ORCH_DO_EVENT,       /* hand `event` to the sink */
     ORCH_DO_CHECKPOINT,  /* save the policy after episode `number` */
     ORCH_DO_FINISH,      /* the session is over */
 };
@@ -53,7 +53,10 @@ enum orch_action_kind {
 struct orch_action {
     enum orch_action_kind kind;
     uint32_t number;
-    struct proto_message message; /* lists point into the core and live until the next slot is decided */
+    union {
+        struct proto_message message; /* GRANT, TELL; lists point into the core and live until the next slot is decided */
+        struct db_event event;        /* EVENT; its `detail` is borrowed from the PEER_LOST that led to it */
+    };
 };
 
 /* The core's own list, valid until its next step; at most devices + servers + ORCH_ACTIONS_EXTRA long. */

@@ -57,7 +57,6 @@ static int feed_message(struct host *host, const struct proto_message *message)
 
 static int step_device(struct host *host, uint32_t number, const struct device_event *event);
 
-
 static int answer(struct host *host, const struct server_action *action)
 {
     if (host->device_gone[action->device])
@@ -119,15 +118,29 @@ static int step_device(struct host *host, uint32_t number, const struct device_e
     return rc;
 }
 
-/* Injects the faults of the slot in progress that belong to `phase`. */
+/* Has the session come to the fault's place? A place that this session does not visit (the closing observation of a learner,
+ * when its decisions are replayed) is passed by at the next one. */
+static bool is_due(const struct session_fault *fault, struct slot_id id, enum session_phase phase)
+{
+    if (fault->episode != id.episode)
+        return fault->episode < id.episode;
+    if (fault->slot != id.slot)
+        return fault->slot < id.slot;
+    return fault->phase <= phase;
+}
+
+/* Injects the faults that are due at `phase` of the slot in progress. Messages of a slot that closed without their receivers
+ * may still be in the queue: they are no place for the next slot's faults. */
 static int inject(struct host *host, enum session_phase phase)
 {
     struct slot_id id = orch_core_slot(host->core);
     const struct session *session = host->session;
+    if (phase == SESSION_EXECUTE && orch_core_state(host->core) != ORCH_EXECUTING)
+        return 0;
     int rc = 0;
     while (rc == 0 && host->next_fault < session->fault_count) {
         const struct session_fault *fault = &session->fault[host->next_fault];
-        if (fault->episode != id.episode || fault->slot != id.slot || fault->phase != phase)
+        if (!is_due(fault, id, phase))
             break;
         host->next_fault++;
         (fault->is_server ? host->server_gone : host->device_gone)[fault->number] = true;
