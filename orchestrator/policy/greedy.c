@@ -1,5 +1,5 @@
-/* Greedy: best channel, and the split that is best for the device itself as if it were alone there (K_m = 1). Selfish and
- * load-blind; the gap to `best-response` is the price of not knowing the load. */
+/* Greedy: best channel, and of the splits that the device's memory allows (C7) the one that is best for the device itself as
+ * if it were alone there (K_m = 1). Selfish and load-blind; the gap to `best-response` is the price of not knowing the load. */
 #include "core/model/cost.h"
 #include "orchestrator/policy/pick.h"
 #include "orchestrator/policy/policy.h"
@@ -23,7 +23,8 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
         uint32_t best = layers;
         if (server != ENV_LOCAL) {
             double best_cost = own_cost(world, view, n, server, layers);
-            for (uint32_t split = (uint32_t) world->scenario.model.min_split; split < layers; split++) {
+            uint32_t last = world->device[n].max_split < layers ? world->device[n].max_split : layers - 1;
+            for (uint32_t split = (uint32_t) world->scenario.model.min_split; split <= last; split++) {
                 double cost = own_cost(world, view, n, server, split);
                 if (cost < best_cost) {
                     best_cost = cost;

@@ -125,14 +125,6 @@ static void fill_pair(struct optimum *own, const struct env_view *view, uint32_t
     }
 }
 
-static bool covers_none(const struct env_view *view, uint32_t n)
-{
-    for (uint32_t m = 0; m < view->world->servers; m++)
-        if (view->covered[(size_t) n * view->world->servers + m])
-            return false;
-    return true;
-}
-
 static void fill_tables(struct optimum *own, const struct env_view *view)
 {
     const struct world *world = view->world;
@@ -144,8 +136,6 @@ static void fill_tables(struct optimum *own, const struct env_view *view)
         uint32_t n = own->who[i];
         struct task_plan local = {.split = world->llm->layers, .server = ENV_LOCAL};
         own->local_cost[n] = plan_cost(view, n, &local, 0.0);
-        if (world->device[n].max_split < world->llm->layers && !covers_none(view, n))
-            own->local_cost[n] = HUGE_VAL; /* its memory does not hold the model (C7) */
         for (uint32_t m = 0; m < own->servers; m++)
             fill_pair(own, view, n, m);
     }
@@ -178,6 +168,15 @@ static double move_cost(const struct optimum *own, uint32_t placed, uint32_t a, 
     return best;
 }
 
+/* Is column c on the path found to column `end`? */
+static bool on_path(const struct optimum *own, uint32_t end, uint32_t c)
+{
+    for (uint32_t at = end; at != own->servers + 1; at = own->from[at])
+        if (at == c)
+            return true;
+    return false;
+}
+
 /* Shortest paths from a new device to all columns, through columns whose devices may be moved on (Bellman-Ford). */
 static void find_paths(struct optimum *own, uint32_t placed)
 {
@@ -192,7 +191,8 @@ static void find_paths(struct optimum *own, uint32_t placed)
             for (uint32_t b = 0; b < columns && own->dist[a] < HUGE_VAL; b++) {
                 uint32_t mover = 0;
                 double step = a == b ? HUGE_VAL : move_cost(own, placed, a, b, &mover);
-                if (own->dist[a] + step < own->dist[b] - 1e-15) {
+                /* The second condition only ever bars a loop that gains a rounding error: there is none that gains more. */
+                if (own->dist[a] + step < own->dist[b] && !on_path(own, a, b)) {
                     own->dist[b] = own->dist[a] + step;
                     own->from[b] = a;
                     own->mover[b] = mover;
