@@ -64,7 +64,7 @@ static void fail(struct host_tcp *host, int code)
 
 /* ---- driving the core ---- */
 
-static int feed(struct host_tcp *host, const struct orch_event *event);
+static int feed(struct host_tcp *host, const struct orch_event *event, struct diag *diag);
 
 static void on_update_work(uv_work_t *work)
 {
@@ -78,7 +78,7 @@ static void on_update_done(uv_work_t *work, int status)
     (void) status; /* never cancelled */
     host->learning_busy = false;
     struct orch_event event = {.kind = ORCH_ON_LEARNED};
-    int rc = host->ending ? 0 : feed(host, &event);
+    int rc = host->ending ? 0 : feed(host, &event, host->diag);
     if (rc != 0)
         fail(host, rc);
 }
@@ -131,12 +131,13 @@ static int execute(struct host_tcp *host, const struct orch_action *action)
     return ERR_STATE;
 }
 
-/* Steps the core and executes what it asks for. A sink's error ends the session; a peer's is the caller's to judge. */
-static int feed(struct host_tcp *host, const struct orch_event *event)
+/* Steps the core and executes what it asks for. What the core refuses is returned, with a sentence in `diag`, for the caller
+ * to judge; what cannot be executed (a sink's error) ends the session here. */
+static int feed(struct host_tcp *host, const struct orch_event *event, struct diag *diag)
 {
     struct orch_actions actions;
     host->progress_ns = clock_monotonic_ns();
-    int rc = orch_core_step(host->core, event, &actions, host->diag);
+    int rc = orch_core_step(host->core, event, &actions, diag);
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < actions.count && !host->ending; i++) {
@@ -156,7 +157,7 @@ static void lose(struct host_tcp *host, bool is_server, uint32_t number, const c
     struct slot_id id = orch_core_slot(host->core);
     log_warn("run", "lost %s %u in episode %u, slot %u: %s", is_server ? "server" : "device", number, id.episode,
              id.slot, why);
-    int rc = feed(host, &event);
+    int rc = feed(host, &event, host->diag);
     if (rc != 0)
         fail(host, rc);
 }
@@ -185,7 +186,7 @@ static void start(struct host_tcp *host)
     struct orch_event event = {.kind = ORCH_ON_START};
     host->start_ns = clock_monotonic_ns();
     if (rc == 0)
-        rc = feed(host, &event);
+        rc = feed(host, &event, host->diag);
     if (rc != 0)
         fail(host, rc);
 }
@@ -241,14 +242,9 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
         return;
     }
     struct diag diag = {0};
-    struct diag *outer = host->diag;
     struct orch_event event = {.kind = ORCH_ON_MESSAGE, .message = message};
-    host->diag = &diag;
-    int rc = feed(host, &event);
-    host->diag = outer;
-    if (host->ending && host->status != 0)
-        (void) diag_fail(outer, host->status, "%s", diag_text(&diag, host->status));
-    else if (rc != 0)
+    int rc = feed(host, &event, &diag);
+    if (rc != 0)
         wire_conn_refuse(conn, rc == ERR_STATE ? PROTO_REFUSE_OUT_OF_STATE : PROTO_REFUSE_OUT_OF_RANGE,
                          diag_text(&diag, rc));
 }
