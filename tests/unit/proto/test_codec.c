@@ -192,7 +192,7 @@ static void a_message_outside_the_schema_is_not_encoded(void **state)
     struct diag diag = {{0}};
     assert_int_equal(buf_push(&frame, "kept", 4), 0);
 
-    struct proto_message message = {.id = PROTO_RESULT, .result = {.device = 5, .edge_s = NAN}};
+    struct proto_message message = {.id = PROTO_RESULT, .result = {.device = 5, .edge_s = (double) NAN}};
     assert_int_equal(proto_encode(&message, &frame, &diag), ERR_RANGE);
     assert_string_equal(diag.text, "RESULT.edge_s is not a finite number");
 
@@ -313,7 +313,7 @@ static void a_real_out_of_range_or_not_finite_is_refused(void **state)
             const struct schema_field *field = &row->fields[i];
             if (field->kind != SCHEMA_REAL)
                 continue;
-            const double wrong[] = {NAN,
+            const double wrong[] = {(double) NAN,
                                     -(double) NAN,
                                     (double) INFINITY,
                                     -(double) INFINITY,
