@@ -36,7 +36,8 @@ static int on_tasks(void *user, const struct db_task *task, size_t count)
     return 0;
 }
 
-static int drive(const struct policy_kind *kind, const struct world *world, struct line *line, struct diag *diag)
+static int drive(const struct policy_kind *kind, const struct world *world, struct line *line,
+                 struct diag *diag)
 {
     struct policy policy = {0};
     struct session_result result = {0};
@@ -64,21 +65,22 @@ static int drive(const struct policy_kind *kind, const struct world *world, stru
 static double standard_error(const struct line *line, uint32_t draws)
 {
     double n = (double) draws;
-    double variance = (line->cost_square_sum - line->cost_sum * line->cost_sum / n) / (n > 1.0 ? n - 1.0 : 1.0);
+    double variance =
+        (line->cost_square_sum - line->cost_sum * line->cost_sum / n) / (n > 1.0 ? n - 1.0 : 1.0);
     return sqrt(variance > 0.0 ? variance / n : 0.0);
 }
 
 static void print_table(const struct policy_list *list, const struct line *line, uint32_t draws)
 {
-    (void) printf("%-18s %9s %7s %10s %9s %8s %7s %9s %7s\n", "policy", "mean_cost", "+-", "latency_s", "energy_j", "missed",
-                  "local", "interior", "full");
+    (void) printf("%-18s %9s %7s %10s %9s %8s %7s %9s %7s\n", "policy", "mean_cost", "+-", "latency_s",
+                  "energy_j", "missed", "local", "interior", "full");
     for (size_t i = 0; i < list->count; i++) {
         double tasks = (double) line[i].tasks;
         (void) printf("%-18s %9.4f %7.4f %10.4f %9.3f %7.1f%% %6.1f%% %8.1f%% %6.1f%%\n", list->kind[i]->name,
-                      line[i].cost_sum / (double) draws, standard_error(&line[i], draws), line[i].latency_sum / tasks,
-                      line[i].energy_sum / tasks, 100.0 * (double) line[i].misses / tasks,
-                      100.0 * (double) line[i].local / tasks, 100.0 * (double) line[i].interior / tasks,
-                      100.0 * (double) line[i].full / tasks);
+                      line[i].cost_sum / (double) draws, standard_error(&line[i], draws),
+                      line[i].latency_sum / tasks, line[i].energy_sum / tasks,
+                      100.0 * (double) line[i].misses / tasks, 100.0 * (double) line[i].local / tasks,
+                      100.0 * (double) line[i].interior / tasks, 100.0 * (double) line[i].full / tasks);
     }
 }
 
@@ -87,13 +89,14 @@ static int print_json(const struct policy_list *list, const struct line *line, u
     json_t *rows = json_array();
     for (size_t i = 0; i < list->count; i++) {
         double tasks = (double) line[i].tasks;
-        json_t *row = json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "policy", list->kind[i]->name,
-                                "mean_cost", line[i].cost_sum / (double) draws, "standard_error",
-                                standard_error(&line[i], draws), "mean_latency_s", line[i].latency_sum / tasks,
-                                "mean_energy_j", line[i].energy_sum / tasks, "deadline_miss_share",
-                                (double) line[i].misses / tasks, "local_share", (double) line[i].local / tasks,
-                                "interior_share", (double) line[i].interior / tasks, "tasks", (json_int_t) line[i].tasks,
-                                "draws", (json_int_t) draws);
+        json_t *row = json_pack(
+            "{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "policy", list->kind[i]->name, "sees",
+            policy_sees_name(list->kind[i]->sees), "mean_cost", line[i].cost_sum / (double) draws,
+            "standard_error", standard_error(&line[i], draws), "mean_latency_s", line[i].latency_sum / tasks,
+            "mean_energy_j", line[i].energy_sum / tasks, "deadline_miss_share",
+            (double) line[i].misses / tasks, "local_share", (double) line[i].local / tasks, "interior_share",
+            (double) line[i].interior / tasks, "tasks", (json_int_t) line[i].tasks, "draws",
+            (json_int_t) draws);
         if (row == NULL || json_array_append_new(rows, row) != 0) {
             json_decref(rows);
             return -ENOMEM;
@@ -115,7 +118,8 @@ int survey(const struct cli *cli, struct diag *diag)
         rc = policy_list_parse(&list, cli->policy, NULL, diag);
     for (size_t i = 0; i < list.count && rc == 0; i++)
         if (policy_learns(list.kind[i]))
-            rc = diag_fail(diag, ERR_UNSUPPORTED, "%s must be trained first: evaluate a recorded run", list.kind[i]->name);
+            rc = diag_fail(diag, ERR_UNSUPPORTED, "%s must be trained first: evaluate a recorded run",
+                           list.kind[i]->name);
     if (rc != 0)
         return verb_status(rc);
     progress_start(&progress, "draws", cli->draws, cli->quiet);
