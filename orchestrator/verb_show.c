@@ -166,19 +166,47 @@ static int show_scenario(const struct cli *cli, struct diag *diag)
     return rc;
 }
 
+/* The run that --run names, or the newest training run. */
+static int find_run(const struct cli *cli, int64_t *ret_run_id, struct diag *diag)
+{
+    struct db db = {0};
+    struct store *store = NULL;
+    struct db_run run;
+    struct buf texts = {0};
+    int rc = db_open(&db, cli->db != NULL ? cli->db : "results.db", DB_READ, diag);
+    if (rc == 0)
+        rc = store_create(&store, &db, diag);
+    if (rc == 0)
+        rc = store_read_run(store, cli->run, &run, &texts, diag);
+    if (rc == 0)
+        *ret_run_id = run.run_id;
+    buf_finish(&texts);
+    store_destroy(store);
+    (void) db_close(&db, NULL); /* only read */
+    return rc;
+}
+
+static int show_recorded(const struct cli *cli, const char *query, bool of_one_run, struct diag *diag)
+{
+    int64_t run_id = cli->run;
+    int rc = of_one_run ? find_run(cli, &run_id, diag) : 0;
+    return rc != 0 ? rc : verb_print_query(cli, query, run_id, diag);
+}
+
 int verb_show(const struct cli *cli, struct diag *diag)
 {
     static const struct {
         const char *word, *query;
+        bool of_one_run;
     } recorded[] = {
-        {"runs", "runs"},           {"comparison", "policy_comparison"},
-        {"episodes", "episodes"},   {"splits", "split_histogram"},
-        {"servers", "server_load"},
+        {"runs", "runs", false},          {"comparison", "policy_comparison", false},
+        {"episodes", "episodes", true},   {"splits", "split_histogram", true},
+        {"servers", "server_load", true},
     };
     const char *what = cli->word_count > 0 ? cli->word[0] : "";
     for (size_t i = 0; i < sizeof recorded / sizeof *recorded; i++)
         if (strcmp(what, recorded[i].word) == 0)
-            return verb_status(verb_print_query(cli, recorded[i].query, cli->run, diag));
+            return verb_status(show_recorded(cli, recorded[i].query, recorded[i].of_one_run, diag));
     if (strcmp(what, "policies") == 0)
         return verb_status(show_policies(cli));
     if (strcmp(what, "models") == 0)
