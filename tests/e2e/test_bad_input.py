@@ -1,0 +1,126 @@
+"""Bad files and bad names: one clear line, a documented status, nothing lost."""
+import os
+import sqlite3
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import tap
+import testbed
+
+# A scenario's text, and what the message must hold.
+BAD_SCENARIOS = {
+    'unknown key': ('radio:\n  bandwith_mhz: 10\n', ['bad.yaml:2', 'radio.bandwith_mhz', 'bandwidth_mhz']),
+    'unknown section': ('radios:\n  bandwidth_mhz: 10\n', ['bad.yaml:1', 'radios']),
+    'duplicate key': ('run:\n  slots: 5\n  slots: 6\n', ['bad.yaml:3', 'slots']),
+    'out of range': ('radio:\n  bandwidth_mhz: -1\n', ['bad.yaml:2', 'radio.bandwidth_mhz', '-1', 'MHz', ' to ']),
+    'zero slots': ('run:\n  slots: 0\n', ['bad.yaml:2', 'run.slots', '1 to 1000000']),
+    'no number': ('run:\n  slots: many\n', ['bad.yaml:2', 'run.slots', 'many']),
+    'trailing letters': ('radio:\n  bandwidth_mhz: 1.2abc\n', ['bad.yaml:2', '1.2abc']),
+    'not a number': ('radio:\n  bandwidth_mhz: nan\n', ['bad.yaml:2', 'nan']),
+    'too large a number': ('radio:\n  bandwidth_mhz: 1e999\n', ['bad.yaml:2', '1e999']),
+    'octal': ('run:\n  slots: 010\n', ['bad.yaml:2', '010']),
+    'unknown choice': ('radio:\n  fading: foggy\n', ['bad.yaml:2', 'radio.fading', 'foggy', 'rayleigh']),
+    'a list for a number': ('run:\n  slots: [1, 2]\n', ['bad.yaml:2', 'slots']),
+    'no YAML': ('run: {slots: 5\n', ['bad.yaml:']),
+    'empty': ('', ['bad.yaml', 'empty']),
+    'two documents': ('run:\n  slots: 5\n---\nrun:\n  slots: 6\n', ['bad.yaml']),
+    'unknown model': ('model:\n  llm: gpt-17\n', ['gpt-17', 'llama-2-7b']),
+    'missing data file': ('task:\n  requests_csv: nowhere.csv\n', ['nowhere.csv']),
+}
+
+
+def one_line(errors):
+    tap.equal(len(errors.strip().splitlines()), 1, f'lines of {errors!r}')
+    tap.true(errors.startswith('handoff-orchestrator'), f'it says who speaks: {errors!r}')
+
+
+@tap.test
+def bad_scenario_files_are_explained_in_one_line():
+    with testbed.scratch() as folder:
+        for what, (text, parts) in BAD_SCENARIOS.items():
+            with open(os.path.join(folder, 'bad.yaml'), 'w', encoding='utf-8') as file:
+                file.write(text)
+            _, errors = testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'bad.yaml', '-e', 1, '-t', 1, cwd=folder,
+                                             status=2)
+            one_line(errors)
+            try:
+                tap.contains(errors, *parts)
+            except AssertionError as error:
+                raise AssertionError(f'{what}: {error}') from None
+            tap.true(not os.path.exists(os.path.join(folder, 'results.db')), f'{what}: no database was made')
+
+
+@tap.test
+def missing_and_unreadable_files_are_named():
+    with testbed.scratch() as folder:
+        for path in ('missing.yaml', folder):
+            _, errors = testbed.orchestrator('run', '-q', '--over', 'memory', '-s', path, cwd=folder, status=2)
+            one_line(errors)
+            tap.contains(errors, path)
+        for verb in (['evaluate'], ['replay', '--verify'], ['show', 'runs'], ['export', 'tasks']):
+            _, errors = testbed.orchestrator(*verb, '--db', 'missing.db', cwd=folder, status=2)
+            one_line(errors)
+            tap.contains(errors, 'missing.db')
+            tap.true(not os.path.exists(os.path.join(folder, 'missing.db')), 'reading makes no file')
+
+
+@tap.test
+def bad_settings_are_explained():
+    for setting, parts in {'radio.bandwidth_mhz=x': ['radio.bandwidth_mhz', 'x'], 'nothing=1': ['nothing'],
+                           'radio.nothing=1': ['radio.nothing'], 'run.slots': ['run.slots'],
+                           'run.slots=0': ['run.slots', '1 to 1000000']}.items():
+        _, errors = testbed.orchestrator('run', '-q', '--over', 'memory', '--set', setting, status=2)
+        one_line(errors)
+        tap.contains(errors, *parts)
+
+
+@tap.test
+def the_memory_host_refuses_the_real_clock():
+    _, errors = testbed.orchestrator('run', '-q', '--over', 'memory', '--set', 'run.clock=real', status=2)
+    one_line(errors)
+    tap.contains(errors, 'real')
+
+
+@tap.test
+def files_of_other_programs_and_newer_files_are_refused_untouched():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'dapo-quick', '-p', 'local', '-e', 1, '-t', 2, '--db', db)
+        for pragma, part in (('user_version = 999', '999'), ('application_id = 7', 'another program')):
+            connection = sqlite3.connect(db)
+            connection.execute('PRAGMA ' + pragma)
+            connection.close()
+            before = open(db, 'rb').read()
+            for verb in (['run', '-q', '--over', 'memory', '-p', 'local', '-e', 1, '-t', 1], ['show', 'runs'],
+                         ['replay', '--verify']):
+                _, errors = testbed.orchestrator(*verb, '--db', db, status=None)
+                one_line(errors)
+                tap.contains(errors, part)
+            tap.true(open(db, 'rb').read() == before, 'the file is untouched')
+        with open(db, 'wb') as file:
+            file.write(b'this is no database at all, only a text of some length' * 20)
+        _, errors = testbed.orchestrator('show', 'runs', '--db', db, status=None)
+        one_line(errors)
+
+
+@tap.test
+def a_folder_that_is_not_there_is_named():
+    _, errors = testbed.orchestrator('run', '-q', '--over', 'memory', '-p', 'local', '-e', 1, '-t', 1, '--db', '/nowhere/x.db',
+                                     status=None)
+    one_line(errors)
+    tap.contains(errors, '/nowhere/x.db')
+
+
+@tap.test
+def what_cannot_be_evaluated_is_explained():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'dapo-quick', '-p', 'local', '-e', 1, '-t', 2, '--db', db)
+        for arguments, parts in ((['-p', 'clever'], ['clever', 'optimum']), (['--run', 9, '-p', 'local'], ['9']),
+                                 (['-p', 'dapo'], ['dapo', 'local'])):
+            _, errors = testbed.orchestrator('evaluate', '-q', '--db', db, *arguments, status=2)
+            one_line(errors)
+            tap.contains(errors, *parts)
+
+
+tap.main()

@@ -1,0 +1,299 @@
+"""The programs at their edges: flags, statuses, strangers at the door, deaths at every moment."""
+import os
+import signal
+import socket
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import tap
+import testbed
+import wiretap
+
+EPISODES, SLOTS, DEVICES, SERVERS = 2, 15, 4, 2
+FAULT_ROUND = 6  # of 32: each episode has an observation of its own at its end
+
+
+class Run:
+    """Orchestrator, devices and servers, one of which speaks through a wiretap."""
+
+    def __init__(self, folder, policy='greedy', devices=DEVICES, servers=SERVERS, record='tasks', slots=SLOTS):
+        self.db = os.path.join(folder, 'x.db')
+        self.devices, self.servers, self.slots = devices, servers, slots
+        self.orchestrator = testbed.start_orchestrator('-s', 'dapo-quick', '--db', self.db, '-n', devices, '-m', servers,
+                                                       '-e', EPISODES, '-t', slots, '-p', policy, '--record', record,
+                                                       '--set', 'ddpg.warmup=20')
+        self.port = self.orchestrator.port()
+        self.nodes = []
+
+    def add(self, starter, *arguments, hook=None):
+        tap_line = wiretap.Wiretap(self.port, hook) if hook is not None else None
+        node = starter(tap_line.port if tap_line is not None else self.port, *arguments)
+        self.nodes.append(node)
+        return node
+
+    def fill(self, device_shares, servers):
+        for _ in range(servers):
+            self.add(testbed.start_server)
+        for share in device_shares:
+            self.add(testbed.start_device, '--count', str(share))
+
+    def finish(self, victim=None, status=0):
+        tap.equal(self.orchestrator.wait(), status, f'orchestrator: {self.orchestrator.text()}')
+        for node in self.nodes:
+            if node is not victim:
+                tap.equal(node.wait(), 0, f'a node: {node.text()}')
+        if victim is not None:
+            tap.equal(victim.wait(), 137, 'the victim')
+
+
+def dies_at(victim, wanted, goes_on):
+    """A hook that kills the victim with the FAULT_ROUND-th message of a kind."""
+    seen = {'count': 0}
+
+    def hook(message):
+        seen['count'] += message == wanted
+        if message == wanted and seen['count'] == FAULT_ROUND:
+            victim[0].kill(signal.SIGKILL)
+            victim[0].child.wait()
+            return goes_on
+        return True
+    return hook
+
+
+def run_with_death(role, message, goes_on, policy='greedy', share=1, phase=None):
+    with testbed.scratch() as folder:
+        run = Run(folder, policy=policy)
+        victim = [None]
+        hook = dies_at(victim, message, goes_on)
+        if role == 'device':
+            victim[0] = run.add(testbed.start_device, '--count', str(share), hook=hook)
+            run.fill([1] * (DEVICES - share), SERVERS)
+        else:
+            victim[0] = run.add(testbed.start_server, hook=hook)
+            run.fill([1] * DEVICES, SERVERS - 1)
+        run.finish(victim[0])
+        testbed.check_database(run.db)
+        tap.equal(testbed.one(run.db, 'SELECT status FROM run'), 'finished', 'run')
+        tap.equal(testbed.one(run.db, 'SELECT count(*) FROM task'), EPISODES * SLOTS * DEVICES, 'tasks')
+        lost = testbed.rows(run.db, "SELECT role, number, phase FROM event WHERE kind = 'node_lost'")
+        tap.equal([row[0] for row in lost], [role] * share, f'node_lost events {lost}')
+        if phase is not None:
+            tap.equal([row[2] for row in lost], [phase] * share, 'phase')
+        if role == 'device':
+            numbers = [row[1] for row in lost]
+            failed = testbed.rows(run.db, "SELECT DISTINCT device FROM task WHERE status = 'device_lost' ORDER BY device")
+            tap.equal([row[0] for row in failed], sorted(numbers), 'devices with lost tasks')
+            tap.equal(testbed.one(run.db, "SELECT count(*) FROM task WHERE device = ? AND episode = 1 AND status = 'done'",
+                                  numbers[0]), 0, 'tasks of a dead device')
+        tap.equal(testbed.verify(run.db), EPISODES * SLOTS * DEVICES, 'tasks replayed identically')
+
+
+@tap.test
+def help_and_version_are_given():
+    for program in (testbed.ORCHESTRATOR, testbed.MOBILE_NODE, testbed.EDGE_SERVER):
+        output, _ = testbed.call(program, '--help')
+        tap.contains(output, 'Exit status')
+        output, _ = testbed.call(program, '--version')
+        tap.contains(output, os.path.basename(program))
+    for verb in ('run', 'evaluate', 'replay', 'show', 'export'):
+        output, _ = testbed.orchestrator(verb, '--help')
+        tap.contains(output, verb)
+
+
+@tap.test
+def bad_flags_are_usage_errors():
+    for program in (testbed.MOBILE_NODE, testbed.EDGE_SERVER):
+        for wrong in ([], ['--nonsense'], ['--orchestrator', 'nowhere'], ['--orchestrator', '127.0.0.1:70000'],
+                      ['--orchestrator', '127.0.0.1:1', '--reconnect-s', 'soon']):
+            _, errors = testbed.call(program, *wrong, status=2)
+            tap.true(errors.strip(), f'{program} {wrong}: it says why')
+    testbed.call(testbed.MOBILE_NODE, '--orchestrator', '127.0.0.1:1', '--count', '0', status=2)
+    for wrong in ([], ['dance'], ['run', 'along'], ['run', '--nonsense'], ['run', '--over', 'pigeon'], ['run', '-n', 'many'],
+                  ['run', '--listen', 'x'], ['replay'], ['show'], ['show', 'nothing'], ['export', 'nothing']):
+        _, errors = testbed.orchestrator(*wrong, status=2)
+        tap.true(errors.strip(), f'{wrong}: it says why')
+
+
+@tap.test
+def a_node_without_an_orchestrator_gives_up_with_status_3():
+    with socket.socket() as silent:  # bound, so that nobody else takes the port, but it does not listen
+        silent.bind(('127.0.0.1', 0))
+        address = f'127.0.0.1:{silent.getsockname()[1]}'
+        for program in (testbed.MOBILE_NODE, testbed.EDGE_SERVER):
+            _, errors = testbed.call(program, '--orchestrator', address, '--reconnect-s', '1', status=3)
+            tap.contains(errors, 'cannot reach', address)
+
+
+@tap.test
+def a_node_too_many_is_refused_with_status_4():
+    with testbed.scratch() as folder:
+        run = Run(folder, devices=1, servers=1)
+        pair = [testbed.start_device(run.port) for _ in range(2)]
+        testbed.until(lambda: any(node.child.poll() is not None for node in pair), 'one of two is refused')
+        (refused,) = [node for node in pair if node.child.poll() is not None]
+        tap.equal(refused.wait(), 4, 'status of the one too many')
+        tap.contains(refused.text(), 'refused', 'no room')
+        run.nodes = [node for node in pair if node is not refused]
+        run.fill([], 1)
+        run.finish()
+
+
+@tap.test
+def what_waits_for_nodes_can_be_interrupted():
+    with testbed.scratch() as folder:
+        run = Run(folder)
+        run.orchestrator.kill(signal.SIGINT)
+        tap.equal(run.orchestrator.wait(), 130, 'status')
+
+
+def frame(body):
+    return struct.pack('>I', len(body)) + body
+
+
+GARBAGE = {
+    'another protocol': b'GET / HTTP/1.1\r\n\r\n',
+    'a length beyond all bounds': b'\xff\xff\xff\xff',
+    'an empty frame': struct.pack('>I', 0),
+    'no array': frame(b'\xc0'),
+    'an unknown message': frame(b'\x91\x7f'),
+    'an array that declares gigabytes': frame(b'\xdd\x7f\xff\xff\xff'),
+    'a REPORT by a stranger': frame(b'\x9e' + b'\x14' + b'\x00' * 13),
+    'a HELLO with a field of another type': frame(b'\x98\x01\xc0\x00\x00\x01\x01\x00\xa0'),
+    'a HELLO of a third kind': frame(b'\x98\x01\x01\x00\x00\x03\x01\x00\xa0'),
+    'a HELLO for no device': frame(b'\x98\x01\x01\x00\x00\x01\x00\x00\xa0'),
+}
+
+
+def is_shown_the_door(port, sent):
+    """The other side closes this connection, and within the deadline."""
+    with socket.create_connection(('127.0.0.1', port), timeout=testbed.DEADLINE_S) as stranger:
+        stranger.sendall(sent)
+        try:
+            while stranger.recv(65536):
+                pass  # a REFUSE
+        except ConnectionResetError:
+            pass  # closed as well: it had not read all of it
+
+
+def torment(port):
+    for what, sent in GARBAGE.items():
+        try:
+            is_shown_the_door(port, sent)
+        except TimeoutError:
+            raise AssertionError(f'{what} is not refused') from None
+    with socket.create_connection(('127.0.0.1', port)) as stranger:
+        stranger.sendall(struct.pack('>I', 100) + b'\x98\x01')  # and leaves in mid-frame
+
+
+@tap.test
+def strangers_are_shown_the_door_and_the_run_goes_on():
+    with testbed.scratch() as folder:
+        run = Run(folder)
+        torment(run.port)  # while nodes join
+        rounds = {'count': 0}
+        server = testbed.start_server(run.port)
+        data_port = server.port()
+        torment(data_port)
+
+        def hook(message):
+            rounds['count'] += message == wiretap.SLOT
+            if message == wiretap.SLOT and rounds['count'] == FAULT_ROUND:
+                torment(run.port)
+                torment(data_port)
+            return True
+        run.nodes.append(server)
+        run.add(testbed.start_device, hook=hook)
+        run.fill([1] * (DEVICES - 1), SERVERS - 1)
+        run.finish()
+        tap.true(rounds['count'] >= FAULT_ROUND, 'strangers came in mid-run')
+        tap.equal(testbed.one(run.db, "SELECT count(*) FROM task WHERE status = 'done'"), EPISODES * SLOTS * DEVICES, 'tasks')
+        tap.equal(testbed.rows(run.db, "SELECT * FROM event WHERE kind = 'node_lost'"), [], 'lost nodes')
+
+
+@tap.test
+def a_device_killed_before_its_slot_is_recorded_as_lost():
+    run_with_death('device', wiretap.SLOT, False, phase='observe')
+
+
+@tap.test
+def a_device_killed_after_it_observed_is_recorded_as_lost():
+    run_with_death('device', wiretap.OBSERVATION, True)
+
+
+@tap.test
+def a_device_killed_with_its_decision_is_recorded_as_lost():
+    run_with_death('device', wiretap.DECISION, False, phase='execute')
+
+
+@tap.test
+def a_device_killed_before_its_report_is_recorded_as_lost():
+    run_with_death('device', wiretap.REPORT, False, phase='execute')
+
+
+@tap.test
+def a_device_killed_after_its_slot_is_recorded_as_lost():
+    run_with_death('device', wiretap.REPORT, True)
+
+
+@tap.test
+def a_process_killed_takes_all_its_devices_with_it():
+    run_with_death('device', wiretap.DECISION, False, share=2)
+
+
+@tap.test
+def a_device_killed_while_a_learner_learns_is_recorded_as_lost():
+    run_with_death('device', wiretap.DECISION, False, policy='dapo')
+
+
+@tap.test
+def a_server_killed_before_its_slot_is_recorded_as_lost():
+    run_with_death('server', wiretap.ALLOT, False)
+
+
+@tap.test
+def a_server_killed_after_its_slot_is_recorded_as_lost():
+    run_with_death('server', wiretap.ADVANCED, True)
+
+
+@tap.test
+def a_server_killed_before_it_says_that_it_is_done_is_recorded_as_lost():
+    run_with_death('server', wiretap.ADVANCED, False, policy='dapo')
+
+
+@tap.test
+def when_every_device_is_lost_the_run_ends_and_says_so():
+    with testbed.scratch() as folder:
+        run = Run(folder, devices=1)
+        victim = [None]
+        victim[0] = run.add(testbed.start_device, hook=dies_at(victim, wiretap.DECISION, False))
+        run.fill([], SERVERS)
+        tap.equal(run.orchestrator.wait(), 1, 'status')
+        tap.contains(run.orchestrator.text(), 'every device was lost')
+        testbed.check_database(run.db)
+
+
+@tap.test
+def a_killed_orchestrator_leaves_a_database_that_opens_and_its_nodes_end():
+    with testbed.scratch() as folder:
+        run = Run(folder, slots=2000)
+        rounds = {'count': 0}
+
+        def hook(message):
+            rounds['count'] += message == wiretap.SLOT
+            if message == wiretap.SLOT and rounds['count'] == 500:
+                run.orchestrator.kill(signal.SIGKILL)
+            return True
+        run.add(testbed.start_device, hook=hook)
+        run.fill([1] * (DEVICES - 1), SERVERS)
+        tap.equal(run.orchestrator.wait(), 137, 'orchestrator')
+        for node in run.nodes:
+            tap.equal(node.wait(), 3, f'a node: {node.text()}')
+        output, _ = testbed.orchestrator('show', 'runs', '--json', '--db', run.db)
+        tap.contains(output, '"running"')
+        testbed.check_database(run.db)
+        testbed.orchestrator('run', '--over', 'memory', '-q', '-s', 'dapo-quick', '-p', 'local', '-e', '1', '-t', '2', '--db', run.db)
+        tap.equal(testbed.one(run.db, 'SELECT count(*) FROM run'), 2, 'runs: the file is of use again')
+
+
+tap.main()

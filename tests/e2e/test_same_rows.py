@@ -1,0 +1,107 @@
+"""The same seed gives the same rows, whatever carries the messages: whole databases are compared, bit for bit."""
+import json
+import os
+import struct
+import sys
+import sqlite3
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import tap
+import testbed
+
+# What may differ: wall time, addresses, and the name of the host.
+EXCEPT = {'run': {'started_utc', 'host', 'config_json'}, 'episode': {'wall_s'}, 'node': {'address'}}
+EPISODES, SLOTS, DEVICES, SERVERS = 2, 120, 5, 2
+WHAT = ('-s', 'dapo-quick', '-n', DEVICES, '-m', SERVERS, '-e', EPISODES, '-t', SLOTS)
+LEARNING = ('--set', 'ddpg.warmup=50', '--seed', 11)
+
+
+def bits(value):
+    return struct.pack('<d', value) if isinstance(value, float) else value
+
+
+def content(path):
+    """Every table: its columns, and its rows in order of their primary keys."""
+    connection = sqlite3.connect(path)
+    tables = {}
+    for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):
+        info = connection.execute(f'PRAGMA table_info({table})').fetchall()
+        columns = [row[1] for row in info if row[1] not in EXCEPT.get(table, ())]
+        key = [row[1] for row in sorted(info, key=lambda row: row[5]) if row[5] > 0]
+        rows = connection.execute(f'SELECT {", ".join(columns)} FROM {table} ORDER BY {", ".join(key)}').fetchall()
+        tables[table] = (columns, [tuple(bits(value) for value in row) for row in rows])
+        if table == 'run':
+            config = [json.loads(row[0]) for row in connection.execute('SELECT config_json FROM run ORDER BY run_id')]
+            for entry in config:
+                entry.pop('host')
+            tables['configuration'] = (['config'], config)
+    connection.close()
+    return tables
+
+
+def compare(first, second):
+    tap.equal(sorted(first), sorted(second), 'tables')
+    for table, (columns, expected) in first.items():
+        actual = second[table][1]
+        tap.equal(len(actual), len(expected), f'rows of {table}')
+        for row, (one, other) in enumerate(zip(expected, actual)):
+            if one != other:
+                names = [c for c, a, b in zip(columns, one, other) if a != b] if table != 'configuration' else one
+                raise AssertionError(f'{table}, row {row}: {names} differ')
+
+
+def run_over_memory(folder, extra):
+    db = os.path.join(folder, 'memory.db')
+    testbed.orchestrator('run', '-q', '--over', 'memory', '--db', db, *WHAT, *extra)
+    return content(db)
+
+
+def run_over_tcp(folder, shares, extra, servers_first=True):
+    db = os.path.join(folder, f'tcp-{len(shares)}-{servers_first}.db')
+    program = testbed.start_orchestrator('--db', db, *WHAT, *extra)
+    port = program.port()
+    starters = [lambda: testbed.start_server(port)] * SERVERS
+    starters += [lambda share=share: testbed.start_device(port, '--count', str(share)) for share in shares]
+    nodes = [start() for start in (starters if servers_first else reversed(starters))]
+    tap.equal(program.wait(), 0, program.text())
+    for node in nodes:
+        tap.equal(node.wait(), 0, node.text())
+    return content(db)
+
+
+def check_that_it_learned(tables):
+    columns, rows = tables['checkpoint']
+    weights = [row[columns.index('weights')] for row in rows]
+    tap.equal(len(weights), EPISODES, 'checkpoints')
+    tap.true(weights[0] != weights[1], 'the weights move')
+    tap.equal(len(tables['task'][1]), EPISODES * SLOTS * DEVICES, 'tasks')
+
+
+@tap.test
+def memory_and_one_process_a_device_and_several_devices_a_process_record_the_same_while_learning():
+    with testbed.scratch() as folder:
+        memory = run_over_memory(folder, LEARNING)
+        check_that_it_learned(memory)
+        compare(memory, run_over_tcp(folder, [1] * DEVICES, LEARNING))
+        compare(memory, run_over_tcp(folder, [3, 2], LEARNING, servers_first=False))
+        compare(memory, run_over_tcp(folder, [DEVICES], LEARNING))
+
+
+@tap.test
+def policies_that_do_not_learn_record_the_same():
+    for policy in ('random', 'best-response', 'optimum'):
+        with testbed.scratch() as folder:
+            extra = ('-p', policy)
+            compare(run_over_memory(folder, extra), run_over_tcp(folder, [2, 3], extra))
+
+
+@tap.test
+def another_seed_records_something_else():
+    with testbed.scratch() as folder:
+        first = run_over_memory(folder, LEARNING)
+    with testbed.scratch() as folder:
+        second = run_over_memory(folder, ('--set', 'ddpg.warmup=50', '--seed', 12))
+    tap.true(first['task'] != second['task'], 'tasks differ')
+
+
+tap.main()

@@ -1,0 +1,67 @@
+"""A connection to the orchestrator that a test can see: forwards frames both ways and calls a hook for each.
+
+The hook is called before a frame goes on; what it does (kill a process, say) has happened by then, and when it returns
+False, the frame does not go on.
+"""
+import socket
+import struct
+import threading
+
+# Message ids, from proto/messages.def.
+HELLO, WELCOME, READY, GOODBYE = 0x01, 0x02, 0x06, 0x07
+SLOT, OBSERVATION, ALLOT, DECISION, REPORT, ADVANCED = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
+
+
+def _exactly(connection, size):
+    data = b''
+    while len(data) < size:
+        piece = connection.recv(size - len(data))
+        if not piece:
+            raise ConnectionError('closed')
+        data += piece
+    return data
+
+
+def message_id(body):
+    """First element of the msgpack array that a frame holds."""
+    start = 1 if body[0] & 0xf0 == 0x90 else 3  # fixarray or array 16
+    return body[start] if body[start] < 0x80 else body[start + 1]  # positive fixint or uint 8
+
+
+class Wiretap:
+    """Listens on a port of its own for one node, and speaks to the orchestrator on its behalf."""
+
+    def __init__(self, orchestrator_port, hook):
+        self._hook = hook
+        self._target = orchestrator_port
+        self._listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self._listener.getsockname()[1]
+        self._lock = threading.Lock()
+        self.error = None
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        node, _ = self._listener.accept()
+        self._listener.close()
+        orchestrator = socket.create_connection(('127.0.0.1', self._target))
+        for pair in ((node, orchestrator), (orchestrator, node)):
+            threading.Thread(target=self._forward, args=pair, daemon=True).start()
+
+    def _forward(self, source, sink):
+        try:
+            while True:
+                head = _exactly(source, 4)
+                body = _exactly(source, struct.unpack('>I', head)[0])
+                with self._lock:
+                    goes_on = self._hook(message_id(body))
+                if goes_on is not False:
+                    sink.sendall(head + body)
+        except OSError:
+            pass  # one side has closed: so does the other
+        except Exception as error:  # the hook's: the test shall see it
+            self.error = error
+        for connection in (source, sink):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # closed already
