@@ -1,0 +1,336 @@
+/* The second host. Messages in flight are copied whole, so that no list outlives what it points into. */
+#include "tests/sim/sim.h"
+
+#include <stdlib.h>
+
+#include "core/base/rng.h"
+#include "edge-server/server_core.h"
+#include "mobile-node/device_core.h"
+#include "orchestrator/core.h"
+
+#define FLIGHT_MAX 1024u
+#define LIST_MAX 64u
+
+enum role { ORCHESTRATOR, DEVICE, SERVER, WORKER };
+static const char *const role_names[] = {"orchestrator", "device", "server", "worker"};
+
+struct flight {
+    enum role from, to;
+    uint32_t from_number, to_number;
+    struct proto_message message;
+    uint32_t whole[LIST_MAX];
+    double real[LIST_MAX];
+};
+
+struct host {
+    const struct session *session;
+    const struct sim_host_options *options;
+    struct orch_core *core;
+    struct device_core *device;
+    struct server_core **server;
+    bool *device_gone, *server_gone;
+    uint64_t allotted_round[WORLD_SERVERS_MAX]; /* 1 + round of the last ALLOT; 0: none */
+    struct flight *flight;                      /* [FLIGHT_MAX] in the order of sending */
+    uint32_t flights;
+    uint32_t drawn; /* shuffles so far */
+    size_t next_fault;
+    bool finished;
+    struct diag diag;
+};
+
+static void trace_line(struct host *host, const char *text)
+{
+    struct slot_id id = orch_core_slot(host->core);
+    if (host->options->trace != NULL)
+        assert_int_equal(buf_printf(host->options->trace, "%u.%u %s\n", id.episode, id.slot, text), 0);
+}
+
+static void trace_flight(struct host *host, const struct flight *flight)
+{
+    static const char *const arrow = "->";
+    struct buf *trace = host->options->trace;
+    struct slot_id id = orch_core_slot(host->core);
+    if (trace == NULL)
+        return;
+    assert_int_equal(buf_printf(trace, "%u.%u %s", id.episode, id.slot, role_names[flight->from]), 0);
+    if (flight->from != ORCHESTRATOR)
+        assert_int_equal(buf_printf(trace, " %u", flight->from_number), 0);
+    assert_int_equal(buf_printf(trace, " %s %s", arrow, role_names[flight->to]), 0);
+    if (flight->to != ORCHESTRATOR)
+        assert_int_equal(buf_printf(trace, " %u", flight->to_number), 0);
+    assert_int_equal(buf_printf(trace, ": "), 0);
+    assert_int_equal(proto_print(&flight->message, trace), 0);
+    assert_int_equal(buf_printf(trace, "\n"), 0);
+}
+
+static void copy_lists(struct flight *flight)
+{
+    struct proto_message *message = &flight->message;
+    if (message->id == PROTO_OBSERVATION) {
+        struct proto_reals *gain = &message->observation.gain;
+        assert_true(gain->count <= LIST_MAX);
+        memcpy(flight->real, gain->data, gain->count * sizeof *gain->data);
+    } else if (message->id == PROTO_ALLOT) {
+        struct msg_allot *allot = &message->allot;
+        assert_true(allot->device.count <= LIST_MAX);
+        memcpy(flight->whole, allot->device.data, allot->device.count * sizeof *allot->device.data);
+        memcpy(flight->real, allot->compute_share.data,
+               allot->device.count * sizeof *allot->compute_share.data);
+    }
+}
+
+/* Lists point into the flight itself: set again wherever it has been moved to. */
+static void point_to_lists(struct flight *flight)
+{
+    if (flight->message.id == PROTO_OBSERVATION) {
+        flight->message.observation.gain.data = flight->real;
+    } else if (flight->message.id == PROTO_ALLOT) {
+        flight->message.allot.device.data = flight->whole;
+        flight->message.allot.compute_share.data = flight->real;
+    }
+}
+
+static void launch(struct host *host, enum role from, uint32_t from_number, enum role to, uint32_t to_number,
+                   const struct proto_message *message)
+{
+    assert_true(host->flights < FLIGHT_MAX);
+    struct flight *flight = &host->flight[host->flights++];
+    *flight = (struct flight){
+        .from = from,
+        .to = to,
+        .from_number = from_number,
+        .to_number = to_number,
+        .message = *message,
+    };
+    copy_lists(flight);
+}
+
+/* May the i-th flight land now? Not before those that its sender sent to the same receiver earlier. */
+static bool may_land(const struct host *host, uint32_t i)
+{
+    const struct flight *flight = &host->flight[i];
+    for (uint32_t j = 0; j < i; j++) {
+        const struct flight *other = &host->flight[j];
+        if (other->from == flight->from && other->to == flight->to &&
+            other->from_number == flight->from_number && other->to_number == flight->to_number)
+            return false;
+    }
+    return true;
+}
+
+static struct flight take_next(struct host *host)
+{
+    uint32_t chosen = 0;
+    while (host->options->shuffle) {
+        struct rng_at at = {
+            .seed = host->options->seed, .stream = RNG_SAMPLING, .slot = host->drawn / 1000000u};
+        chosen = rng_below(&at, host->drawn++ % 1000000u, host->flights);
+        if (may_land(host, chosen))
+            break;
+    }
+    struct flight flight = host->flight[chosen];
+    host->flights--;
+    memmove(host->flight + chosen, host->flight + chosen + 1,
+            (host->flights - chosen) * sizeof *host->flight);
+    return flight;
+}
+
+/* ---- actions ---- */
+
+static void feed(struct host *host, const struct orch_event *event);
+
+static void lose(struct host *host, const struct session_fault *fault)
+{
+    struct orch_event event = {
+        .kind = ORCH_ON_PEER_LOST, .is_server = fault->is_server, .number = fault->number, .why = "injected"};
+    (fault->is_server ? host->server_gone : host->device_gone)[fault->number] = true;
+    feed(host, &event);
+}
+
+static void inject(struct host *host, enum session_phase phase)
+{
+    struct slot_id id = orch_core_slot(host->core);
+    while (host->next_fault < host->session->fault_count) {
+        const struct session_fault *fault = &host->session->fault[host->next_fault];
+        if (fault->episode != id.episode || fault->slot != id.slot || fault->phase != phase)
+            return;
+        host->next_fault++;
+        lose(host, fault);
+    }
+}
+
+static void execute(struct host *host, const struct orch_action *action)
+{
+    switch (action->kind) {
+    case ORCH_DO_GRANT:
+        for (uint32_t n = 0; n < host->session->world->devices; n++)
+            launch(host, ORCHESTRATOR, 0, DEVICE, n, &action->message);
+        return;
+    case ORCH_DO_TELL_DEVICE: launch(host, ORCHESTRATOR, 0, DEVICE, action->number, &action->message); return;
+    case ORCH_DO_TELL_SERVER: launch(host, ORCHESTRATOR, 0, SERVER, action->number, &action->message); return;
+    case ORCH_DO_LEARN:
+        trace_line(host, "learn");
+        launch(host, ORCHESTRATOR, 0, WORKER, 0, &(struct proto_message){.id = PROTO_READY});
+        return;
+    case ORCH_DO_FINISH: host->finished = true; return;
+    case ORCH_DO_TASKS: trace_line(host, "rows of the slot"); break;
+    case ORCH_DO_EPISODE: trace_line(host, "row of the episode"); break;
+    case ORCH_DO_EVENT: trace_line(host, "a node is lost"); break;
+    case ORCH_DO_CHECKPOINT: trace_line(host, "checkpoint"); break;
+    }
+    assert_int_equal(orch_core_record(host->core, action, 0.0), 0);
+}
+
+/* Actions are executed at once; a slot that begins or is decided is the place for its faults. */
+static void feed(struct host *host, const struct orch_event *event)
+{
+    struct orch_actions actions;
+    bool granted = false, decided = false;
+    if (orch_core_step(host->core, event, &actions, &host->diag) != 0)
+        fail_msg("%s", host->diag.text);
+    for (size_t i = 0; i < actions.count; i++) {
+        const struct orch_action *action = &actions.list[i];
+        granted = granted || action->kind == ORCH_DO_GRANT;
+        decided = decided || action->kind == ORCH_DO_TELL_DEVICE ||
+                  (action->kind == ORCH_DO_TELL_SERVER && action->message.id == PROTO_ALLOT);
+        execute(host, action);
+    }
+    if (decided && orch_core_state(host->core) == ORCH_EXECUTING)
+        inject(host, SESSION_EXECUTE);
+    else if (granted && orch_core_state(host->core) == ORCH_OBSERVING)
+        inject(host, SESSION_OBSERVE);
+}
+
+/* ---- landings ---- */
+
+static void step_device(struct host *host, uint32_t number, const struct device_event *event)
+{
+    struct device_actions actions;
+    if (device_core_step(&host->device[number], event, &actions, &host->diag) != 0)
+        fail_msg("%s", host->diag.text);
+    for (size_t i = 0; i < actions.count; i++) {
+        const struct device_action *action = &actions.list[i];
+        struct device_event done = {.now_s = event->now_s + action->duration_s,
+                                    .elapsed_s = action->duration_s};
+        if (action->kind == DEVICE_DO_TELL) {
+            launch(host, DEVICE, number, ORCHESTRATOR, 0, &action->message);
+            continue;
+        }
+        if (action->kind == DEVICE_DO_SEND)
+            launch(host, DEVICE, number, SERVER, action->server, &action->message);
+        done.kind = action->kind == DEVICE_DO_SEND ? DEVICE_ON_SENT : DEVICE_ON_COMPUTED;
+        step_device(host, number, &done);
+    }
+}
+
+static void step_server(struct host *host, uint32_t number, const struct server_event *event)
+{
+    struct server_actions actions;
+    if (server_core_step(host->server[number], event, &actions, &host->diag) != 0)
+        fail_msg("%s", host->diag.text);
+    for (size_t i = 0; i < actions.count; i++) {
+        const struct server_action *action = &actions.list[i];
+        if (action->kind == SERVER_DO_COMPUTE) {
+            struct server_event done = {
+                .kind = SERVER_ON_COMPUTED, .device = action->device, .elapsed_s = action->duration_s};
+            step_server(host, number, &done);
+        } else if (action->kind == SERVER_DO_ANSWER) {
+            launch(host, SERVER, number, DEVICE, action->device, &action->message);
+        } else {
+            launch(host, SERVER, number, ORCHESTRATOR, 0, &action->message);
+        }
+    }
+}
+
+static void land_at_device(struct host *host, const struct flight *flight)
+{
+    struct device_event event = {.kind = DEVICE_ON_SLOT, .message = &flight->message};
+    if (flight->message.id == PROTO_DECISION)
+        event.kind = DEVICE_ON_DECISION;
+    if (flight->message.id == PROTO_RESULT) {
+        event.kind = DEVICE_ON_RESULT;
+        event.now_s = flight->message.result.finish_s;
+    }
+    step_device(host, flight->to_number, &event);
+}
+
+static void land_at_server(struct host *host, const struct flight *flight)
+{
+    struct server_event event = {.kind = SERVER_ON_TASK, .message = &flight->message};
+    uint64_t *allotted = &host->allotted_round[flight->to_number];
+    if (flight->message.id == PROTO_REVOKE)
+        event.kind = SERVER_ON_REVOKE;
+    if (flight->message.id == PROTO_ALLOT) {
+        event.kind = SERVER_ON_ALLOT;
+        *allotted = flight->message.allot.round + 1;
+    }
+    if (flight->message.id == PROTO_TASK && host->options->overtook != NULL)
+        *host->options->overtook += flight->message.task.round + 1 > *allotted ? 1 : 0;
+    step_server(host, flight->to_number, &event);
+}
+
+static void land(struct host *host, const struct flight *flight)
+{
+    bool from_gone = (flight->from == DEVICE && host->device_gone[flight->from_number]) ||
+                     (flight->from == SERVER && host->server_gone[flight->from_number]);
+    bool to_gone = (flight->to == DEVICE && host->device_gone[flight->to_number]) ||
+                   (flight->to == SERVER && host->server_gone[flight->to_number]);
+    if (from_gone || to_gone)
+        return; /* its connection is closed */
+    struct orch_event event = {.kind = ORCH_ON_MESSAGE, .message = &flight->message};
+    if (flight->to != WORKER)
+        trace_flight(host, flight);
+    switch (flight->to) {
+    case DEVICE: land_at_device(host, flight); return;
+    case SERVER: land_at_server(host, flight); return;
+    case WORKER:
+        host->session->policy->kind->update(host->session->policy);
+        event.kind = ORCH_ON_LEARNED;
+        break;
+    case ORCHESTRATOR: break;
+    }
+    feed(host, &event);
+}
+
+/* ---- life ---- */
+
+static void setup(struct host *host)
+{
+    const struct world *world = host->session->world;
+    host->flight = calloc(FLIGHT_MAX, sizeof *host->flight);
+    host->device = calloc(world->devices, sizeof *host->device);
+    host->server = calloc(world->servers, sizeof *host->server);
+    host->device_gone = calloc(world->devices, sizeof *host->device_gone);
+    host->server_gone = calloc(world->servers, sizeof *host->server_gone);
+    assert_true(host->flight != NULL && host->device != NULL && host->server != NULL &&
+                host->device_gone != NULL && host->server_gone != NULL);
+    for (uint32_t n = 0; n < world->devices; n++)
+        device_core_init(&host->device[n], world, n);
+    for (uint32_t m = 0; m < world->servers; m++)
+        assert_int_equal(server_core_create(&host->server[m], world, m), 0);
+    assert_int_equal(orch_core_create(&host->core, host->session), 0);
+}
+
+void sim_host_run(const struct session *session, const struct sim_host_options *options,
+                  struct session_result *ret_result)
+{
+    struct host host = {.session = session, .options = options};
+    setup(&host);
+    struct orch_event start = {.kind = ORCH_ON_START};
+    feed(&host, &start);
+    while (!host.finished && host.flights > 0) {
+        struct flight flight = take_next(&host);
+        point_to_lists(&flight);
+        land(&host, &flight);
+    }
+    assert_true(host.finished);
+    *ret_result = *orch_core_result(host.core);
+    orch_core_destroy(host.core);
+    for (uint32_t m = 0; m < session->world->servers; m++)
+        server_core_destroy(host.server[m]);
+    free(host.flight);
+    free(host.device);
+    free(host.server);
+    free(host.device_gone);
+    free(host.server_gone);
+}
