@@ -482,7 +482,9 @@ static void lose_device(struct orch_core *core, uint32_t n, struct orch_actions 
         }
         return;
     }
+    uint32_t servers = core->session.world->servers;
     core->view.present[n] = false;
+    memset(core->view.covered + (size_t) n * servers, 0, servers * sizeof *core->view.covered);
     if (core->device_owes[n]) {
         core->device_owes[n] = false;
         core->owed--;
