@@ -265,6 +265,22 @@ static void a_lost_server_costs_the_tasks_of_that_slot_and_is_not_chosen_again(v
     }
 }
 
+static void a_lost_server_that_nobody_needed_costs_nothing(void **state)
+{
+    (void) state;
+    static const enum session_phase phases[] = {SESSION_OBSERVE, SESSION_EXECUTE};
+    for (int i = 0; i < 2; i++) {
+        struct session_fault fault = {0, 3, phases[i], true, 1};
+        struct sim_record whole, torn;
+        play(plain_keys, "local", 2, 8, NULL, 0, &whole);
+        play(plain_keys, "local", 2, 8, &fault, 1, &torn);
+        assert_true(sim_same_rows(&whole, &torn));
+        assert_int_equal(torn.events, 1);
+        sim_record_finish(&whole);
+        sim_record_finish(&torn);
+    }
+}
+
 static void the_last_device_ends_the_session_and_the_last_server_does_not(void **state)
 {
     (void) state;
@@ -463,6 +479,7 @@ int main(void)
         cmocka_unit_test(what_the_nodes_report_is_the_models_joint_cost_to_the_last_bit),
         cmocka_unit_test(a_lost_device_costs_its_own_tasks_from_there_on),
         cmocka_unit_test(a_lost_server_costs_the_tasks_of_that_slot_and_is_not_chosen_again),
+        cmocka_unit_test(a_lost_server_that_nobody_needed_costs_nothing),
         cmocka_unit_test(the_last_device_ends_the_session_and_the_last_server_does_not),
         cmocka_unit_test(losses_in_slots_that_follow_one_another_happen_in_their_own_slot),
         cmocka_unit_test(a_learner_goes_on_without_the_lost_and_gives_up_when_all_are),

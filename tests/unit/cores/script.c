@@ -25,7 +25,11 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     assert_false(script->updating);
     add(script->log, sizeof script->log, "decide(%u.%u):%u ", view->id.episode, view->id.slot,
         script->weights);
+    memcpy(script->previous_load, view->previous_load, sizeof script->previous_load);
     for (uint32_t n = 0; n < script->world.devices; n++) {
+        for (uint32_t m = 0; m < script->world.servers; m++)
+            if (view->covered[n * script->world.servers + m])
+                assert_true(view->present[n] && view->server_up[m]);
         bool local = n >= script->world.servers;
         ret_decision->split[n] = local ? script->world.llm->layers : 16;
         ret_decision->server[n] = local ? ENV_LOCAL : n;

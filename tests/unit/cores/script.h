@@ -1,12 +1,13 @@
-/* The orchestrator's core driven by a script: the test plays the nodes, the worker and the recorder. Events are words,
+/* The orchestrator's core driven by a script: the test plays the nodes, the worker and the recorder. Events
+ * are words,
  *
- *   start   o2 observation of device 2   r2 its report   a1 ADVANCED of server 1   d2, e1 device 2, server 1 is lost
- *   l the update is done
+ *   start   o2 observation of device 2   r2 its report   a1 ADVANCED of server 1   d2, e1 device 2, server 1
+ * is lost l the update is done
  *
  * and so are the actions they lead to:
  *
- *   grant(0.3) SLOT, episode 0, slot 3; close(0.4) the same, observe_only   allot1[0,2]   decision2   revoke1[2]
- *   learn   tasks   episode0   checkpoint0   event(device2,observe)   finish */
+ *   grant(0.3) SLOT, episode 0, slot 3; close(0.4) the same, observe_only   allot1[0,2]   decision2
+ * revoke1[2] learn   tasks   episode0   checkpoint0   event(device2,observe)   finish */
 #ifndef HANDOFF_TESTS_UNIT_CORES_SCRIPT_H
 #define HANDOFF_TESTS_UNIT_CORES_SCRIPT_H
 
@@ -26,12 +27,13 @@ struct script {
     struct orch_core *core;
     struct orch_actions actions; /* of the last step */
     struct diag diag;
-    uint64_t granted;           /* round of the last SLOT */
-    uint64_t round;             /* that the words o, r and a speak of: the same, unless a test wants another */
-    char text[4096];            /* actions so far, one word each */
-    char log[4096];             /* calls of the policy */
-    uint32_t learned, weights;  /* transitions: told, and behind the present weights */
-    bool updating;              /* LEARN was executed, and not yet followed by LEARNED */
+    uint64_t granted; /* round of the last SLOT */
+    uint64_t round;   /* that the words o, r and a speak of: the same, unless a test wants another */
+    char text[4096];  /* actions so far, one word each */
+    char log[4096];   /* calls of the policy */
+    uint32_t previous_load[SCRIPT_SERVERS]; /* as the last decide saw it */
+    uint32_t learned, weights;              /* transitions: told, and behind the present weights */
+    bool updating;                          /* LEARN was executed, and not yet followed by LEARNED */
     struct db_task row[SCRIPT_ROWS_MAX];
     size_t rows;
     struct db_episode episode[SCRIPT_EPISODES_MAX];

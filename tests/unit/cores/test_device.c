@@ -347,6 +347,39 @@ static void every_episode_starts_afresh_whatever_came_before(void **state)
     assert_memory_equal(&bench->core.slot.position, &start, sizeof start);
 }
 
+static void every_phase_has_a_world_of_its_own(void **state)
+{
+    struct bench *bench = *state;
+    struct vec2 at[2];
+    for (int i = 0; i < 2; i++) {
+        bench->message = (struct proto_message){
+            .id = PROTO_SLOT,
+            .slot = {.phase = i == 0 ? RNG_TRAIN : RNG_VALIDATE, .slot = 4, .observe_only = 1}};
+        assert_int_equal(
+            step(bench, (struct device_event){.kind = DEVICE_ON_SLOT, .message = &bench->message}), 0);
+        at[i] = bench->core.slot.position;
+    }
+    struct mobility mobility;
+    mobility_start(&bench->world, DEVICE, RNG_VALIDATE, 0, &mobility);
+    for (uint32_t t = 0; t < 4; t++)
+        mobility_step(&bench->world, DEVICE, RNG_VALIDATE, 0, t, &mobility);
+    assert_memory_equal(&at[1], &mobility.position, sizeof at[1]);
+    assert_memory_not_equal(&at[0], &at[1], sizeof at[1]);
+}
+
+static void a_local_task_after_an_offloaded_one_reports_nothing_of_it(void **state)
+{
+    struct bench *bench = *state;
+    offload(bench, 1, 16);
+    assert_int_equal(slot_event(bench, 2, 0, 2, 0), 0);
+    assert_int_equal(decision_event(bench, 2, bench->world.llm->layers, PROTO_SERVER_NONE), 0);
+    assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 2.0, 2.0), 0);
+    const struct msg_report *report = &bench->actions.list[0].message.report;
+    assert_same(report->latency_s, 2.0);
+    assert_same(report->rate_bps + report->payload_bits, 0.0);
+    assert_same(report->transmit_s + report->edge_s + report->transmit_j + report->server_j, 0.0);
+}
+
 static void a_decision_that_cannot_be_is_refused_and_a_right_one_still_taken(void **state)
 {
     struct bench *bench = *state;
@@ -423,6 +456,8 @@ int main(void)
         ROW(a_late_result_of_an_abandoned_round_is_refused),
         ROW(a_device_that_joins_late_stands_where_it_would_have_stood),
         ROW(every_episode_starts_afresh_whatever_came_before),
+        ROW(every_phase_has_a_world_of_its_own),
+        ROW(a_local_task_after_an_offloaded_one_reports_nothing_of_it),
         ROW(a_decision_that_cannot_be_is_refused_and_a_right_one_still_taken),
         ROW(offloading_without_a_share_of_the_server_is_refused),
         ROW(a_server_that_no_bit_ever_reaches_is_an_error_and_not_an_endless_transfer),

@@ -135,6 +135,34 @@ static void what_a_lost_device_still_says_is_refused(void **state)
     assert_int_equal(script_word(&script, "r2"), ERR_STATE);
     script_run(&script, "r0 a0 a1", "tasks grant(0.1)");
     assert_row(2, "device_lost", 66);
+    assert_int_equal(script_word(&script, "o1"), ERR_STATE); /* in the slots that follow, too */
+    assert_int_equal(script_word(&script, "o2"), ERR_STATE);
+    assert_false(orch_core_waits_for(script.core, false, 1));
+    script_run(&script, "o0", "allot0[0] allot1[] decision0");
+}
+
+static void a_task_that_was_lost_with_its_device_is_not_lost_again_with_its_server(void **state)
+{
+    (void) state;
+    script_run(&script, "start o0 o1 o2 d1 e1",
+               "grant(0.0) " DECIDED " event(device1,execute) revoke1[1] "
+               "event(server1,execute)");
+    script_run(&script, "r0 r2 a0", "tasks grant(0.1)");
+    assert_row(1, "device_lost", 65);
+}
+
+static void lost_tasks_do_not_count_in_any_mean(void **state)
+{
+    (void) state;
+    script_close(&script);
+    script_open(&script, false, 1, 1);
+    script_run(&script, "start o0 o1 o2 d1 r0 r2 a0 a1",
+               "grant(0.0) " DECIDED " event(device1,execute) revoke1[1] tasks episode0 finish");
+    double mean = (script.row[0].cost + script.row[2].cost) / 2.0;
+    assert_same(orch_core_result(script.core)->mean_cost, mean);
+    assert_same(script.episode[0].mean_cost, mean);
+    assert_same(script.episode[0].episode_return, -mean);
+    assert_int_equal(orch_core_result(script.core)->tasks, SCRIPT_DEVICES);
 }
 
 /* ---- a server ---- */
@@ -342,8 +370,20 @@ static void mess(const struct rng_at *at, uint32_t index)
     script.round -= draw.v[3] % 16 == 1 && script.round > 0 ? 1 : 0;
     script.text[0] = script.log[0] = '\0';
     bool postponed = word[0] == 'l' && script.updating && draw.v[2] % 4 != 0;
-    if (word[0] != 'x' && !postponed)
-        (void) script_word(&script, word); /* may well be refused */
+    bool is_lost = false;
+    for (size_t i = 0; i < script.events; i++)
+        is_lost = is_lost || (script.event[i].number == number &&
+                              (strcmp(script.event[i].role, "server") == 0) == (word[0] == 'a'));
+    enum orch_state before = orch_core_state(script.core);
+    if (word[0] == 'x' || postponed)
+        return;
+    int rc = script_word(&script, word); /* may well be refused */
+    if (is_lost && (word[0] == 'o' || word[0] == 'r' || word[0] == 'a')) {
+        assert_int_equal(script.actions.count,
+                         0); /* the dead move nothing; a report of theirs may just be late */
+        assert_true(rc != 0 || word[0] == 'r');
+        assert_int_equal(orch_core_state(script.core), before);
+    }
     script.round = script.granted;
 }
 
@@ -410,6 +450,8 @@ int main(void)
         PLAIN(the_last_thing_a_slot_waits_for_may_be_a_lost_device),
         LEARNER(a_device_lost_while_the_update_runs_takes_no_part),
         PLAIN(what_a_lost_device_still_says_is_refused),
+        PLAIN(a_task_that_was_lost_with_its_device_is_not_lost_again_with_its_server),
+        PLAIN(lost_tasks_do_not_count_in_any_mean),
         PLAIN(a_server_lost_while_observing_covers_nobody),
         PLAIN(a_server_lost_after_the_observations_covers_nobody_either),
         PLAIN(a_server_lost_while_executing_takes_its_tasks_with_it),

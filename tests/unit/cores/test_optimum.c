@@ -58,6 +58,14 @@ static uint32_t count_interior(const struct slot *slot)
     return count;
 }
 
+static uint32_t count_offloaded(const struct slot *slot)
+{
+    uint32_t count = 0;
+    for (uint32_t n = 0; n < slot->world.devices; n++)
+        count += slot->decision.server[n] != ENV_LOCAL ? 1 : 0;
+    return count;
+}
+
 static uint32_t compare_with_brute_force(const char *const *keys, uint32_t worlds, uint32_t slots)
 {
     uint32_t interior = 0;
@@ -213,6 +221,31 @@ static void assert_no_move_helps(struct slot *slot, double cost)
     }
 }
 
+/* Where only the last layer may leave the phone, that is what is tried. */
+static void best_response_and_the_optimum_know_the_last_split(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {
+        "devices.count=2",        "model.min_split=31",      "objective.latency_weight=1",
+        "devices.tflops_max=0.6", "servers.coverage_m=5000", NULL};
+    struct slot slot;
+    slot_open(&slot, keys);
+    struct policy response = slot_policy(&slot, "best-response");
+    struct policy optimum = slot_policy(&slot, "optimum");
+    uint32_t offloaded = 0;
+    for (uint32_t e = 0; e < 20; e++) {
+        slot_draw(&slot, e, 0, 0, 0);
+        double least = slot_decide(&slot, &optimum);
+        offloaded += count_offloaded(&slot);
+        assert_true(slot_decide(&slot, &response) <= least * 1.05);
+        offloaded += count_offloaded(&slot);
+    }
+    assert_true(offloaded > 40);
+    policy_destroy(&response);
+    policy_destroy(&optimum);
+    slot_close(&slot);
+}
+
 static void best_response_ends_where_no_single_move_helps(void **state)
 {
     (void) state;
@@ -289,6 +322,7 @@ int main(void)
         cmocka_unit_test(the_optimum_is_what_brute_force_finds_with_little_memory),
         cmocka_unit_test(devices_that_are_all_alike_do_not_confuse_the_optimum),
         cmocka_unit_test(nothing_beats_the_optimum_and_best_response_never_loses_to_local),
+        cmocka_unit_test(best_response_and_the_optimum_know_the_last_split),
         cmocka_unit_test(best_response_ends_where_no_single_move_helps),
         cmocka_unit_test(on_dapo_coordination_beats_greed_and_greed_beats_fixed_rules),
     };

@@ -247,6 +247,25 @@ static void the_result_and_the_episode_average_over_all_tasks(void **state)
     assert_near(orch_core_result(script.core)->mean_cost, cost / 12.0, 1e-12);
 }
 
+static void a_decision_sees_the_load_of_the_slot_before_and_none_at_the_start(void **state)
+{
+    (void) state;
+    script_close(&script);
+    script_open(&script, false, 2, 3);
+    static const uint32_t none[SCRIPT_SERVERS] = {0, 0}, both[SCRIPT_SERVERS] = {1, 1},
+                          one[SCRIPT_SERVERS] = {2, 0};
+    script_run(&script, "start o0 o1 o2 " SLOT_ENDS, "grant(0.0) " DECIDED " tasks grant(0.1)");
+    assert_memory_equal(script.previous_load, none, sizeof none);
+    script_run(&script, "e1 o0 o1 o2 r0 r1 r2 a0",
+               "event(server1,observe) allot0[0,1] decision0 decision1 decision2 tasks grant(0.2)");
+    assert_memory_equal(script.previous_load, both, sizeof both);
+    script_run(&script, "o0 o1 o2 r0 r1 r2 a0",
+               "allot0[0,1] decision0 decision1 decision2 tasks episode0 grant(1.0)");
+    assert_memory_equal(script.previous_load, one, sizeof one);
+    script_run(&script, "o0 o1 o2", "allot0[0,1] decision0 decision1 decision2");
+    assert_memory_equal(script.previous_load, none, sizeof none);
+}
+
 static void without_rows_of_tasks_everything_else_is_the_same(void **state)
 {
     (void) state;
@@ -404,6 +423,7 @@ int main(void)
         LEARNER(a_stopped_learner_still_observes_its_end_and_saves),
         PLAIN(a_row_says_what_was_decided_and_what_came_of_it),
         PLAIN(the_result_and_the_episode_average_over_all_tasks),
+        PLAIN(a_decision_sees_the_load_of_the_slot_before_and_none_at_the_start),
         PLAIN(without_rows_of_tasks_everything_else_is_the_same),
         PLAIN(nothing_is_taken_before_the_start_nor_a_second_start),
         PLAIN(messages_out_of_state_are_refused_and_the_slot_goes_on),
