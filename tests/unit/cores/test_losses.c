@@ -375,16 +375,14 @@ static void mess(const struct rng_at *at, uint32_t index)
         is_lost = is_lost || (script.event[i].number == number &&
                               (strcmp(script.event[i].role, "server") == 0) == (word[0] == 'a'));
     enum orch_state before = orch_core_state(script.core);
-    if (word[0] == 'x' || postponed)
-        return;
-    int rc = script_word(&script, word); /* may well be refused */
+    int rc = word[0] == 'x' || postponed ? 0 : script_word(&script, word); /* may well be refused */
+    script.round = script.granted;
     if (is_lost && (word[0] == 'o' || word[0] == 'r' || word[0] == 'a')) {
         assert_int_equal(script.actions.count,
                          0); /* the dead move nothing; a report of theirs may just be late */
         assert_true(rc != 0 || word[0] == 'r');
         assert_int_equal(orch_core_state(script.core), before);
     }
-    script.round = script.granted;
 }
 
 /* From whatever was made of it, orderly to the end. */
