@@ -12,11 +12,32 @@
 #define SECONDS_MAX 86400u
 #define DRAWS_MAX 100000u
 
-enum { RUN = 1 << CLI_RUN, EVALUATE = 1 << CLI_EVALUATE, REPLAY = 1 << CLI_REPLAY, SHOW = 1 << CLI_SHOW,
-       EXPORT = 1 << CLI_EXPORT, ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT };
+enum {
+    RUN = 1 << CLI_RUN,
+    EVALUATE = 1 << CLI_EVALUATE,
+    REPLAY = 1 << CLI_REPLAY,
+    SHOW = 1 << CLI_SHOW,
+    EXPORT = 1 << CLI_EXPORT,
+    ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT
+};
 
-enum key { KEY_SET = 256, KEY_SEED, KEY_OVER, KEY_LISTEN, KEY_WAIT, KEY_STALL, KEY_RECORD, KEY_CHECKPOINT, KEY_PHASE,
-           KEY_DRAWS, KEY_DATA, KEY_VERIFY, KEY_JSON, KEY_FORMAT, KEY_DIE };
+enum key {
+    KEY_SET = 256,
+    KEY_SEED,
+    KEY_OVER,
+    KEY_LISTEN,
+    KEY_WAIT,
+    KEY_STALL,
+    KEY_RECORD,
+    KEY_CHECKPOINT,
+    KEY_PHASE,
+    KEY_DRAWS,
+    KEY_DATA,
+    KEY_VERIFY,
+    KEY_JSON,
+    KEY_FORMAT,
+    KEY_DIE
+};
 
 /* Flags that are short for a scenario key. */
 static const struct {
@@ -31,26 +52,39 @@ static const struct {
     int verbs;
     struct argp_option option;
 } flags[] = {
-    {RUN | EVALUATE | SHOW, {"scenario", 's', "NAME|FILE", 0, "a shipped scenario or a YAML file (default dapo)", 0}},
-    {RUN | EVALUATE | SHOW, {"set", KEY_SET, "KEY=VALUE", 0, "set a scenario key, e.g. radio.bandwidth_mhz=10", 0}},
-    {RUN | EVALUATE, {"data", KEY_DATA, "DIR", 0, "where a scenario's relative data files are (default: here)", 0}},
+    {RUN | EVALUATE | SHOW,
+     {"scenario", 's', "NAME|FILE", 0, "a shipped scenario or a YAML file (default dapo)", 0}},
+    {RUN | EVALUATE | SHOW,
+     {"set", KEY_SET, "KEY=VALUE", 0, "set a scenario key, e.g. radio.bandwidth_mhz=10", 0}},
+    {RUN | EVALUATE,
+     {"data", KEY_DATA, "DIR", 0, "where a scenario's relative data files are (default: here)", 0}},
     {ALL, {"db", 'd', "FILE", 0, "the experiment's SQLite file (default results.db)", 0}},
-    {RUN | EVALUATE | REPLAY, {"policy", 'p', "NAME[,NAME...]", 0, "who decides; `show policies` lists them", 0}},
+    {RUN | EVALUATE | REPLAY,
+     {"policy", 'p', "NAME[,NAME...]", 0, "who decides; `show policies` lists them", 0}},
     {RUN | EVALUATE, {"devices", 'n', "N", 0, "mobile devices (devices.count)", 0}},
     {RUN | EVALUATE, {"servers", 'm', "M", 0, "edge servers (servers.count)", 0}},
     {RUN, {"episodes", 'e', "E", 0, "training episodes (run.episodes)", 0}},
     {RUN, {"slots", 't', "T", 0, "slots in an episode (run.slots)", 0}},
     {RUN | EVALUATE, {"seed", KEY_SEED, "S", 0, "seed of all draws (run.seed)", 0}},
     {RUN, {"record", KEY_RECORD, "tasks|episodes", 0, "finest rows to record (run.record)", 0}},
-    {RUN | REPLAY, {"over", KEY_OVER, "tcp|memory", 0, "nodes are processes, or cores in this one (run: tcp, replay: memory)", 0}},
-    {RUN | REPLAY, {"listen", KEY_LISTEN, "HOST:PORT", 0, "where nodes connect (default 127.0.0.1:0, any free port)", 0}},
+    {RUN | REPLAY,
+     {"over", KEY_OVER, "tcp|memory", 0,
+      "nodes are processes, or cores in this one (run: tcp, replay: memory)", 0}},
+    {RUN | REPLAY,
+     {"listen", KEY_LISTEN, "HOST:PORT", 0, "where nodes connect (default 127.0.0.1:0, any free port)", 0}},
     {RUN | REPLAY, {"wait-s", KEY_WAIT, "S", 0, "wait S seconds for all nodes to join (default 60)", 0}},
-    {RUN | REPLAY, {"stall-s", KEY_STALL, "S", 0, "a node that owes an answer for S seconds is lost (default 30)", 0}},
-    {EVALUATE | REPLAY | SHOW | EXPORT, {"run", 'r', "R", 0, "the recorded run (default: the newest training run)", 0}},
-    {EVALUATE, {"checkpoint", KEY_CHECKPOINT, "best|last|N", 0, "a learner's weights: best on validation (default), last, or after episode N", 0}},
+    {RUN | REPLAY,
+     {"stall-s", KEY_STALL, "S", 0, "a node that owes an answer for S seconds is lost (default 30)", 0}},
+    {EVALUATE | REPLAY | SHOW | EXPORT,
+     {"run", 'r', "R", 0, "the recorded run (default: the newest training run)", 0}},
+    {EVALUATE,
+     {"checkpoint", KEY_CHECKPOINT, "best|last|N", 0,
+      "a learner's weights: best on validation (default), last, or after episode N", 0}},
     {EVALUATE, {"phase", KEY_PHASE, "test|validate", 0, "held-out streams to use (default test)", 0}},
-    {EVALUATE, {"draws", KEY_DRAWS, "K", 0, "no recorded run: compare policies over K draws of node parameters", 0}},
-    {REPLAY, {"verify", KEY_VERIFY, 0, 0, "rerun the recorded decisions and compare every number, bit for bit", 0}},
+    {EVALUATE,
+     {"draws", KEY_DRAWS, "K", 0, "no recorded run: compare policies over K draws of node parameters", 0}},
+    {REPLAY,
+     {"verify", KEY_VERIFY, 0, 0, "rerun the recorded decisions and compare every number, bit for bit", 0}},
     {ALL, {"json", KEY_JSON, 0, 0, "print JSON", 0}},
     {ALL, {"quiet", 'q', 0, 0, "no progress", 0}},
     {EXPORT, {"output", 'o', "FILE", 0, "write there instead of standard output", 0}},
@@ -66,25 +100,28 @@ static const struct {
     const char *summary;
 } verbs[CLI_VERBS] = {
     [CLI_RUN] = {"run", "", "Trains or drives one policy and records every task."},
-    [CLI_EVALUATE] = {"evaluate", "", "Drives policies over held-out slots of a recorded run and compares them."},
-    [CLI_REPLAY] = {"replay", "", "Reruns recorded runs: --verify compares every number, --policy asks what if."},
+    [CLI_EVALUATE] = {"evaluate", "",
+                      "Drives policies over held-out slots of a recorded run and compares them."},
+    [CLI_REPLAY] = {"replay", "",
+                    "Reruns recorded runs: --verify compares every number, --policy asks what if."},
     [CLI_SHOW] = {"show", "policies|models|scenarios|keys|scenario|runs|comparison|episodes|splits|servers",
                   "Prints what there is, or what was recorded."},
     [CLI_EXPORT] = {"export", "tasks|episodes|events", "Writes a run's rows as CSV or JSON."},
 };
 
-
-static uint64_t parse_number(struct argp_state *state, const char *flag, const char *text, uint64_t min, uint64_t max)
+static uint64_t parse_number(struct argp_state *state, const char *flag, const char *text, uint64_t min,
+                             uint64_t max)
 {
     uint64_t value = 0;
     if (parse_u64(text, &value) != 0 || value < min || value > max)
-        argp_error(state, "%s: '%s' is not a whole number from %llu to %llu", flag, text, (unsigned long long) min,
-                   (unsigned long long) max);
+        argp_error(state, "%s: '%s' is not a whole number from %llu to %llu", flag, text,
+                   (unsigned long long) min, (unsigned long long) max);
     return value;
 }
 
 /* 0 or 1: which of two words it is. */
-static bool parse_either(struct argp_state *state, const char *flag, const char *text, const char *no, const char *yes)
+static bool parse_either(struct argp_state *state, const char *flag, const char *text, const char *no,
+                         const char *yes)
 {
     bool is_yes = strcmp(text, yes) == 0;
     if (!is_yes && strcmp(text, no) != 0)
@@ -105,11 +142,12 @@ static bool add_shorthand(struct argp_state *state, struct cli *cli, int key, co
         if (shorthands[i].key != key)
             continue;
         size_t size = strlen(shorthands[i].scenario_key) + strlen(text) + 2;
-        char *assignment = malloc(size); /* lives as long as the process: flags are parsed once */
+        char *assignment = malloc(size);
         if (assignment == NULL)
             argp_failure(state, PROCESS_FAILED, 0, "out of memory");
         (void) snprintf(assignment, size, "%s=%s", shorthands[i].scenario_key, text);
         add_set(state, cli, assignment);
+        cli->own[cli->own_count++] = assignment; /* never more than sets, which are counted */
         return true;
     }
     return false;
@@ -141,7 +179,9 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
             argp_error(state, "--listen: %s", diag_text(&diag, rc));
         return 0;
     case KEY_WAIT: cli->wait_s = (uint32_t) parse_number(state, "--wait-s", text, 1, SECONDS_MAX); return 0;
-    case KEY_STALL: cli->stall_s = (uint32_t) parse_number(state, "--stall-s", text, 1, SECONDS_MAX); return 0;
+    case KEY_STALL:
+        cli->stall_s = (uint32_t) parse_number(state, "--stall-s", text, 1, SECONDS_MAX);
+        return 0;
     case KEY_CHECKPOINT: cli->checkpoint = text; return 0;
     case KEY_PHASE: cli->validate = parse_either(state, "--phase", text, "test", "validate"); return 0;
     case KEY_DRAWS: cli->draws = (uint32_t) parse_number(state, "--draws", text, 1, DRAWS_MAX); return 0;
@@ -160,15 +200,16 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
 
 static void print_verbs(FILE *file)
 {
-    (void) fprintf(file, "Usage: handoff-orchestrator VERB [OPTION...]\n\n"
-                         "The orchestrator of a handoff testbed: decides after which layer each phone stops computing\n"
-                         "and which edge server finishes the job, and records what came of it.\n\nVerbs:\n");
+    (void) fprintf(
+        file, "Usage: handoff-orchestrator VERB [OPTION...]\n\n"
+              "The orchestrator of a handoff testbed: decides after which layer each phone stops computing\n"
+              "and which edge server finishes the job, and records what came of it.\n\nVerbs:\n");
     for (size_t i = 0; i < CLI_VERBS; i++)
         (void) fprintf(file, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
-    (void) fprintf(file,
-                   "\n`handoff-orchestrator VERB --help` explains a verb; --version prints the version.\n"
-                   "Exit status: 0 done, 1 failed, 2 usage or bad input, 5 replay --verify found a difference,\n"
-                   "130 ended by a signal.\n");
+    (void) fprintf(
+        file, "\n`handoff-orchestrator VERB --help` explains a verb; --version prints the version.\n"
+              "Exit status: 0 done, 1 failed, 2 usage or bad input, 5 replay --verify found a difference,\n"
+              "130 ended by a signal.\n");
 }
 
 static enum cli_verb parse_verb(int argc, char **argv)
@@ -224,4 +265,11 @@ void cli_parse(struct cli *ret_cli, int argc, char **argv)
         (void) fprintf(stderr, "%s: unexpected word '%s'\n", name, ret_cli->word[0]);
         exit(PROCESS_USAGE);
     }
+}
+
+void cli_finish(struct cli *cli)
+{
+    for (size_t i = 0; i < cli->own_count; i++)
+        free(cli->own[i]);
+    cli->own_count = 0;
 }

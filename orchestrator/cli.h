@@ -15,30 +15,36 @@ enum cli_host { CLI_TCP, CLI_MEMORY };
 
 struct cli {
     enum cli_verb verb;
-    const char *scenario;          /* NULL: not given */
-    const char *set[CLI_SETS_MAX]; /* "section.key=value", in order given; --devices and its like are among them */
+    const char *scenario; /* NULL: not given */
+    const char
+        *set[CLI_SETS_MAX]; /* "section.key=value", in order given; --devices and its like are among them */
     size_t set_count;
-    const char *data;              /* directory of data files; NULL: not given */
-    const char *db;                /* NULL: not given */
-    const char *policy;            /* a name, or a list with commas; NULL: not given */
+    char *own[CLI_SETS_MAX]; /* texts made here: cli_finish frees them */
+    size_t own_count;
+    const char *data;   /* directory of data files; NULL: not given */
+    const char *db;     /* NULL: not given */
+    const char *policy; /* a name, or a list with commas; NULL: not given */
     enum cli_host host;
     bool host_given;
     char listen_host[256];
     uint16_t listen_port;
     uint32_t wait_s, stall_s;
-    int64_t run;                   /* 0: the newest */
-    const char *checkpoint;        /* "best", "last" or an episode's number */
-    bool validate;                 /* evaluate on the validation streams, not the test streams */
-    uint32_t draws;                /* evaluate without a run: how many draws of node parameters */
+    int64_t run;            /* 0: the newest */
+    const char *checkpoint; /* "best", "last" or an episode's number */
+    bool validate;          /* evaluate on the validation streams, not the test streams */
+    uint32_t draws;         /* evaluate without a run: how many draws of node parameters */
     bool verify;
     bool json, quiet, die_with_parent;
-    const char *output;            /* NULL: stdout */
-    bool csv;                      /* export: CSV, not JSON */
-    const char *word[4];           /* what follows the verb */
+    const char *output;  /* NULL: stdout */
+    bool csv;            /* export: CSV, not JSON */
+    const char *word[4]; /* what follows the verb */
     size_t word_count;
 };
 
-/* Parses argv, verb first. Help, version and usage errors print and end the process (PROCESS_OK, PROCESS_USAGE). */
+/* Parses argv, verb first. Help, version and usage errors print and end the process (PROCESS_OK,
+ * PROCESS_USAGE). */
 void cli_parse(struct cli *ret_cli, int argc, char **argv);
+
+void cli_finish(struct cli *cli);
 
 #endif

@@ -15,10 +15,10 @@ int main(int argc, char **argv)
     struct diag diag = {0};
     cli_parse(&cli, argc, argv);
     log_setup("handoff-orchestrator", LOG_WARN);
-    if (cli.die_with_parent && process_die_with_parent() != 0)
-        return PROCESS_LOST;
-    int status = verbs[cli.verb](&cli, &diag);
+    bool orphan = cli.die_with_parent && process_die_with_parent() != 0;
+    int status = orphan ? PROCESS_LOST : verbs[cli.verb](&cli, &diag);
     if (diag.text[0] != '\0' && status != PROCESS_OK)
         (void) fprintf(stderr, "handoff-orchestrator: %s\n", diag.text);
+    cli_finish(&cli);
     return status;
 }
