@@ -13,6 +13,8 @@
  * waits for that update. The update LEARN asks for may run while the slot is on the wire.
  * A learner's episode is closed by one more observation (observe_only), taken before anything is reset.
  *
+ * When every device is lost the session is abandoned: the slot gets its rows, the episode is closed, a learner saves.
+ *
  * A node that is lost during a slot loses that slot's tasks, whatever of them has arrived: in OBSERVING it takes no part,
  * in EXECUTING its tasks get a status that says so. It does not come back in this session. */
 #ifndef HANDOFF_ORCHESTRATOR_CORE_H

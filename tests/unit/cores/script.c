@@ -42,6 +42,10 @@ static void learn(struct policy *policy, double reward, const struct env_view *n
     struct script *script = policy->state;
     assert_false(script->updating);
     assert_true(reward < 0.0);
+    bool anybody = false;
+    for (uint32_t n = 0; n < script->world.devices; n++)
+        anybody = anybody || next->present[n];
+    assert_true(anybody); /* a view of nobody teaches nothing */
     script->learned++;
     add(script->log, sizeof script->log, "learn(%u.%u%s) ", next->id.episode, next->id.slot,
         truncated ? ",end" : "");

@@ -339,6 +339,37 @@ static void random_reaches_every_split_and_server_evenly_and_repeats_itself(void
     slot_close(&slot);
 }
 
+/* Nothing is learned here and noise is off: after the warm-up the learner acts like its untrained twin,
+ * before it does not. */
+static void dapo_acts_at_random_until_its_warm_up_is_over(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {"servers.coverage_m=5000", "ddpg.hidden_1=16",   "ddpg.hidden_2=16",
+                                       "ddpg.warmup=300",         "ddpg.noise_sigma=0", NULL};
+    struct slot slot;
+    struct policy training;
+    slot_open(&slot, keys);
+    struct policy deployed = slot_policy(&slot, "dapo");
+    assert_int_equal(policy_create(&training, &policy_dapo, &slot.world, true, NULL), 0);
+    uint32_t splits[33] = {0}, same = 0;
+    for (uint32_t e = 0; e < 400; e++) {
+        slot_draw(&slot, e, 0, 0, 0);
+        double cost = slot_decide(&slot, &training);
+        for (uint32_t n = 0; n < slot.world.devices && e < 300; n++)
+            splits[slot.decision.split[n]]++;
+        bool is_same = slot_decide(&slot, &deployed) == cost;
+        same += is_same ? 1 : 0;
+        if (e >= 300)
+            assert_true(is_same);
+    }
+    assert_true(same < 110);
+    for (size_t s = 0; s < 33; s++)
+        assert_near(splits[s] / 3000.0, 1.0 / 33.0, 0.015);
+    policy_destroy(&training);
+    policy_destroy(&deployed);
+    slot_close(&slot);
+}
+
 static void static_takes_the_scenarios_split_everywhere(void **state)
 {
     (void) state;
@@ -398,6 +429,7 @@ int main(void)
         cmocka_unit_test(policies_that_know_the_rules_wish_for_nothing_impossible),
         cmocka_unit_test(edge_policies_pick_the_nearest_server_and_the_best_channel),
         cmocka_unit_test(random_reaches_every_split_and_server_evenly_and_repeats_itself),
+        cmocka_unit_test(dapo_acts_at_random_until_its_warm_up_is_over),
         cmocka_unit_test(static_takes_the_scenarios_split_everywhere),
         cmocka_unit_test(greedy_is_best_for_a_device_that_is_alone),
     };
