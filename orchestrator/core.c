@@ -6,19 +6,18 @@
 #include <string.h>
 
 #include "core/base/err.h"
-#include "core/base/units.h"
-#include "core/model/cost.h"
 #include "orchestrator/episode.h"
+#include "orchestrator/task_row.h"
 
 struct orch_core {
     struct session session; /* as given; world and policy borrowed */
     enum orch_state state;
     struct slot_id id;
     uint64_t round;
-    bool closing;          /* the slot in progress is the observation that closes an episode */
-    bool updating;         /* LEARN was asked for and LEARNED has not come */
-    bool transition_open;  /* the policy has decided, and not yet learned from it */
-    double reward;         /* of the last slot */
+    bool closing;         /* the slot in progress is the observation that closes an episode */
+    bool updating;        /* LEARN was asked for and LEARNED has not come */
+    bool transition_open; /* the policy has decided, and not yet learned from it */
+    double reward;        /* of the last slot */
 
     bool *device_alive;    /* [N] */
     bool *server_alive;    /* [M] */
@@ -30,9 +29,9 @@ struct orch_core {
 
     struct env_view view;
     struct env_decision decision;
-    bool *reported;    /* [N] */
-    double *cost;      /* [N] of reported tasks */
-    uint32_t *load;    /* [M] */
+    bool *reported;                /* [N] */
+    double *cost;                  /* [N] of reported tasks */
+    uint32_t *load;                /* [M] */
     struct db_task *task;          /* [N] rows of the slot */
     struct db_episode episode_row; /* last finished episode */
     struct episode_stats stats;
@@ -61,16 +60,17 @@ static int allocate(struct orch_core *core)
     core->allot_share = calloc(devices, sizeof *core->allot_share);
     core->action = calloc(devices + servers + ORCH_ACTIONS_EXTRA, sizeof *core->action);
     bool whole = core->device_alive != NULL && core->server_alive != NULL && core->device_owes != NULL &&
-                 core->server_owes != NULL && core->reported != NULL && core->cost != NULL && core->load != NULL &&
-                 core->task != NULL && core->allot_device != NULL && core->allot_share != NULL && core->action != NULL;
+                 core->server_owes != NULL && core->reported != NULL && core->cost != NULL &&
+                 core->load != NULL && core->task != NULL && core->allot_device != NULL &&
+                 core->allot_share != NULL && core->action != NULL;
     int rc = whole ? 0 : -ENOMEM;
     if (rc == 0)
         rc = env_view_init(&core->view, world);
     if (rc == 0)
         rc = env_decision_init(&core->decision, world->devices);
     if (rc == 0)
-        rc = episode_stats_init(&core->stats,
-                                core->session.sink.episode != NULL ? (size_t) core->session.slots * devices : 1);
+        rc = episode_stats_init(
+            &core->stats, core->session.sink.episode != NULL ? (size_t) core->session.slots * devices : 1);
     return rc;
 }
 
@@ -185,8 +185,8 @@ static void observed(struct orch_core *core, struct orch_actions *actions);
 static void close_episode(struct orch_core *core, struct orch_actions *actions)
 {
     uint32_t episode = core->id.episode;
-    core->episode_row = (struct db_episode){.episode = episode, .slots = core->id.slot + (core->closing ? 0 : 1),
-                                            .optimum_cost = (double) NAN};
+    core->episode_row = (struct db_episode){
+        .episode = episode, .slots = core->id.slot + (core->closing ? 0 : 1), .optimum_cost = (double) NAN};
     episode_stats_close(&core->stats, &core->episode_row);
     push(actions, ORCH_DO_EPISODE, episode);
     uint32_t every = core->session.checkpoint_every;
@@ -280,26 +280,8 @@ static void tell_allotments(struct orch_core *core, struct orch_actions *actions
 static void begin_rows(struct orch_core *core)
 {
     for (uint32_t n = 0; n < core->session.world->devices; n++) {
-        bool present = core->view.present[n];
-        double unknown = (double) NAN;
         core->reported[n] = false;
-        core->task[n] = (struct db_task){
-            .episode = core->id.episode,
-            .slot = core->id.slot,
-            .device = n,
-            .tokens = present ? core->view.tokens[n] : 0,
-            .split = core->decision.split[n],
-            .server = core->decision.server[n] == ENV_LOCAL ? DB_SERVER_NULL : (int32_t) core->decision.server[n],
-            .repaired = core->decision.repaired[n],
-            .bandwidth_share = core->decision.bandwidth_share[n],
-            .compute_share = core->decision.compute_share[n],
-            .local_s = unknown, .transmit_s = unknown, .queue_s = unknown, .edge_s = unknown, .latency_s = unknown,
-            .compute_j = unknown, .transmit_j = unknown, .server_j = unknown, .energy_j = unknown,
-            .cost = unknown, .rate_bps = unknown, .payload_bytes = unknown,
-            .x_m = present ? core->view.position[n].x : unknown,
-            .y_m = present ? core->view.position[n].y : unknown,
-            .status = "device_lost",
-        };
+        task_row_decide(&core->task[n], &core->view, &core->decision, n);
     }
 }
 
@@ -376,34 +358,12 @@ static int on_observation(struct orch_core *core, const struct msg_observation *
     if (observation->gain.count != core->session.world->servers)
         return diag_fail(diag, ERR_RANGE, "OBSERVATION of device %u: %zu gains for %u servers", n,
                          observation->gain.count, core->session.world->servers);
-    env_view_observe(&core->view, n, (struct vec2){observation->x_m, observation->y_m}, observation->speed_mps,
-                     (uint32_t) observation->tokens, observation->gain.data);
+    env_view_observe(&core->view, n, (struct vec2){observation->x_m, observation->y_m},
+                     observation->speed_mps, (uint32_t) observation->tokens, observation->gain.data);
     core->device_owes[n] = false;
     if (--core->owed == 0)
         observed(core, actions);
     return 0;
-}
-
-static void fill_row(struct orch_core *core, uint32_t n, const struct msg_report *report)
-{
-    const struct world *world = core->session.world;
-    struct db_task *task = &core->task[n];
-    task->local_s = report->local_s;
-    task->transmit_s = report->transmit_s;
-    task->queue_s = report->queue_s;
-    task->edge_s = report->edge_s;
-    task->latency_s = report->latency_s;
-    task->compute_j = report->compute_j;
-    task->transmit_j = report->transmit_j;
-    task->server_j = report->server_j;
-    task->energy_j = report->energy_j;
-    task->rate_bps = report->rate_bps;
-    task->payload_bytes = report->payload_bits / 8.0;
-    task->cost = cost_task(world, &world->device[n], task->tokens, report->latency_s, report->energy_j, task->repaired);
-    task->deadline_missed = cost_deadline_missed(&world->scenario, report->latency_s);
-    task->status = "done";
-    core->cost[n] = task->cost;
-    core->reported[n] = true;
 }
 
 static int on_report(struct orch_core *core, const struct msg_report *report, struct orch_actions *actions,
@@ -417,15 +377,17 @@ static int on_report(struct orch_core *core, const struct msg_report *report, st
     if (core->state != ORCH_EXECUTING || report->round != core->round || !core->device_owes[n])
         return diag_fail(diag, ERR_STATE, "REPORT of device %u for round %llu is not awaited", n,
                          (unsigned long long) report->round);
-    fill_row(core, n, report);
+    task_row_report(&core->task[n], core->session.world, report);
+    core->cost[n] = core->task[n].cost;
+    core->reported[n] = true;
     core->device_owes[n] = false;
     if (--core->owed == 0)
         end_slot(core, actions);
     return 0;
 }
 
-static int on_advanced(struct orch_core *core, const struct msg_advanced *advanced, struct orch_actions *actions,
-                       struct diag *diag)
+static int on_advanced(struct orch_core *core, const struct msg_advanced *advanced,
+                       struct orch_actions *actions, struct diag *diag)
 {
     uint32_t m = (uint32_t) advanced->server;
     if (core->state != ORCH_EXECUTING || advanced->round != core->round || !core->server_owes[m])
@@ -437,8 +399,8 @@ static int on_advanced(struct orch_core *core, const struct msg_advanced *advanc
     return 0;
 }
 
-static int on_message(struct orch_core *core, const struct proto_message *message, struct orch_actions *actions,
-                      struct diag *diag)
+static int on_message(struct orch_core *core, const struct proto_message *message,
+                      struct orch_actions *actions, struct diag *diag)
 {
     const struct world *world = core->session.world;
     if (message->id == PROTO_OBSERVATION && message->observation.device < world->devices)
@@ -448,19 +410,13 @@ static int on_message(struct orch_core *core, const struct proto_message *messag
     if (message->id == PROTO_ADVANCED && message->advanced.server < world->servers)
         return on_advanced(core, &message->advanced, actions, diag);
     const char *name = proto_name(message->id);
-    return diag_fail(diag, ERR_STATE, "%s is not for the orchestrator's core", name != NULL ? name : "this message");
+    return diag_fail(diag, ERR_STATE, "%s is not for the orchestrator's core",
+                     name != NULL ? name : "this message");
 }
 
 static void lose_task(struct orch_core *core, uint32_t n, const char *status)
 {
-    struct db_task row = core->task[n];
-    double unknown = (double) NAN;
-    row.local_s = row.transmit_s = row.queue_s = row.edge_s = row.latency_s = unknown;
-    row.compute_j = row.transmit_j = row.server_j = row.energy_j = row.cost = unknown;
-    row.rate_bps = row.payload_bytes = unknown;
-    row.deadline_missed = false;
-    row.status = status;
-    core->task[n] = row;
+    task_row_lose(&core->task[n], status);
     core->reported[n] = false;
     if (core->device_owes[n]) {
         core->device_owes[n] = false;
@@ -563,12 +519,9 @@ int orch_core_step(struct orch_core *core, const struct orch_event *event, struc
         else
             grant(core, ret_actions);
         return 0;
-    case ORCH_ON_MESSAGE:
-        return on_message(core, event->message, ret_actions, diag);
-    case ORCH_ON_LEARNED:
-        return on_learned(core, ret_actions, diag);
-    case ORCH_ON_PEER_LOST:
-        return on_peer_lost(core, event, ret_actions);
+    case ORCH_ON_MESSAGE: return on_message(core, event->message, ret_actions, diag);
+    case ORCH_ON_LEARNED: return on_learned(core, ret_actions, diag);
+    case ORCH_ON_PEER_LOST: return on_peer_lost(core, event, ret_actions);
     }
     return ERR_STATE;
 }
