@@ -35,13 +35,15 @@ static int step(struct server *server, const struct server_event *event, struct 
 static int execute(struct server *server, const struct server_action *action, struct diag *diag)
 {
     if (action->kind == SERVER_DO_TELL) {
-        (void) wire_conn_send(server->link.conn, &action->message); /* a lost orchestrator shows in node_link */
+        (void) wire_conn_send(server->link.conn,
+                              &action->message); /* a lost orchestrator shows in node_link */
         return 0;
     }
     if (action->kind == SERVER_DO_ANSWER) {
         struct peer *peer = server->peer_of[action->device];
         if (peer != NULL)
-            (void) wire_conn_send(peer->conn, &action->message); /* a lost device is the orchestrator's business */
+            (void) wire_conn_send(peer->conn,
+                                  &action->message); /* a lost device is the orchestrator's business */
         return 0;
     }
     struct server_event computed = {
@@ -88,7 +90,8 @@ static void on_peer_message(struct wire_conn *conn, const struct proto_message *
     bool welcome = peer->attached && message->id == PROTO_TASK && message->task.device >= peer->first &&
                    message->task.device - peer->first < peer->count;
     if (!welcome) {
-        wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, "ATTACH first, then TASKs of the devices named there");
+        wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE,
+                         "ATTACH first, then TASKs of the devices named there");
         return;
     }
     struct diag diag = {0};
@@ -175,7 +178,8 @@ static void on_end(void *user)
         wire_conn_close(peer->conn);
 }
 
-static const struct node_link_hooks hooks = {.on_ready = on_ready, .on_message = on_message, .on_end = on_end};
+static const struct node_link_hooks hooks = {
+    .on_ready = on_ready, .on_message = on_message, .on_end = on_end};
 
 int server_run(const struct node_options *options)
 {
@@ -187,8 +191,8 @@ int server_run(const struct node_options *options)
         log_error("node", "cannot start: %s", err_text(rc));
         return PROCESS_FAILED;
     }
-    rc = wire_listen(&server.link.loop, options->listen.host, options->listen.port, WORLD_DEVICES_MAX + PEERS_EXTRA,
-                     on_accept, &server, &server.listener, &diag);
+    rc = wire_listen(&server.link.loop, options->listen.host, options->listen.port,
+                     WORLD_DEVICES_MAX + PEERS_EXTRA, on_accept, &server, &server.listener, &diag);
     if (rc != 0) {
         node_link_fail(&server.link, PROCESS_FAILED, diag_text(&diag, rc));
     } else {

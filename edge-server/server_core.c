@@ -6,7 +6,8 @@
 #include "core/base/err.h"
 #include "core/model/cost.h"
 
-/* What is known of one device's task. An early task (no ALLOT of its round yet) has arrived but is not allotted. */
+/* What is known of one device's task. An early task (no ALLOT of its round yet) has arrived but is not
+ * allotted. */
 struct place {
     bool allotted; /* in the present round's ALLOT and not yet finished */
     bool arrived;
@@ -21,17 +22,17 @@ struct server_core {
     const struct world *world; /* borrowed */
     uint32_t number;           /* m */
     enum server_state state;
-    uint64_t round;          /* of the last ALLOT */
-    bool any_round;          /* an ALLOT has come */
-    struct place *place;     /* [N] by device */
-    uint32_t *order;         /* [N] allotted devices, ascending; sorted by arrival while serving */
-    uint32_t allotted;       /* how many of `order` */
-    uint32_t missing;        /* allotted, not arrived */
-    uint32_t unfinished;     /* being served */
+    uint64_t round;      /* of the last ALLOT */
+    bool any_round;      /* an ALLOT has come */
+    struct place *place; /* [N] by device */
+    uint32_t *order;     /* [N] allotted devices, ascending; sorted by arrival while serving */
+    uint32_t allotted;   /* how many of `order` */
+    uint32_t missing;    /* allotted, not arrived */
+    uint32_t unfinished; /* being served */
     uint32_t served;
     double busy_s;
-    struct server_action *job;       /* [N + 1] COMPUTE actions of a slot, or its ADVANCED */
-    struct server_action answer[2];  /* what one COMPUTED leads to */
+    struct server_action *job;      /* [N + 1] COMPUTE actions of a slot, or its ADVANCED */
+    struct server_action answer[2]; /* what one COMPUTED leads to */
 };
 
 int server_core_create(struct server_core **ret_core, const struct world *world, uint32_t number)
@@ -189,7 +190,8 @@ static int on_task(struct server_core *core, const struct msg_task *task, struct
     return 0;
 }
 
-static int on_revoke(struct server_core *core, const struct msg_revoke *revoke, struct server_actions *actions)
+static int on_revoke(struct server_core *core, const struct msg_revoke *revoke,
+                     struct server_actions *actions)
 {
     uint32_t device = (uint32_t) revoke->device;
     bool waiting = core->state == SERVER_COLLECTING && revoke->round == core->round &&
@@ -210,8 +212,8 @@ static int on_revoke(struct server_core *core, const struct msg_revoke *revoke, 
     return 0;
 }
 
-static int on_computed(struct server_core *core, const struct server_event *event, struct server_actions *actions,
-                       struct diag *diag)
+static int on_computed(struct server_core *core, const struct server_event *event,
+                       struct server_actions *actions, struct diag *diag)
 {
     if (core->state != SERVER_SERVING || event->device >= core->world->devices ||
         !core->place[event->device].allotted)
@@ -237,22 +239,18 @@ static int on_computed(struct server_core *core, const struct server_event *even
     return 0;
 }
 
-int server_core_step(struct server_core *core, const struct server_event *event, struct server_actions *ret_actions,
-                     struct diag *diag)
+int server_core_step(struct server_core *core, const struct server_event *event,
+                     struct server_actions *ret_actions, struct diag *diag)
 {
     *ret_actions = (struct server_actions){
         .count = 0,
         .list = event->kind == SERVER_ON_COMPUTED ? core->answer : core->job,
     };
     switch (event->kind) {
-    case SERVER_ON_ALLOT:
-        return on_allot(core, &event->message->allot, ret_actions, diag);
-    case SERVER_ON_TASK:
-        return on_task(core, &event->message->task, ret_actions, diag);
-    case SERVER_ON_REVOKE:
-        return on_revoke(core, &event->message->revoke, ret_actions);
-    case SERVER_ON_COMPUTED:
-        return on_computed(core, event, ret_actions, diag);
+    case SERVER_ON_ALLOT: return on_allot(core, &event->message->allot, ret_actions, diag);
+    case SERVER_ON_TASK: return on_task(core, &event->message->task, ret_actions, diag);
+    case SERVER_ON_REVOKE: return on_revoke(core, &event->message->revoke, ret_actions);
+    case SERVER_ON_COMPUTED: return on_computed(core, event, ret_actions, diag);
     }
     return ERR_STATE;
 }

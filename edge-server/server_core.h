@@ -1,5 +1,6 @@
-/* One edge server as a pure state machine. In virtual time it closes a slot by itself: ALLOT says which tasks will come;
- * once each has arrived or been revoked, the work is ordered by (arrival time, device), served, and ADVANCED is told.
+/* One edge server as a pure state machine. In virtual time it closes a slot by itself: ALLOT says which tasks
+ * will come; once each has arrived or been revoked, the work is ordered by (arrival time, device), served,
+ * and ADVANCED is told.
  *
  *            ALLOT                 last TASK or REVOKE               last COMPUTED
  *   IDLE ───────────► COLLECTING ─────────────────────► SERVING ────────────────────► IDLE
@@ -42,8 +43,8 @@ struct server_action {
     struct proto_message message;
 };
 
-/* The list is the core's own, at most devices + 1 long. It is valid until the next step, but that COMPUTED has a list of
- * its own: a shell may walk a list of COMPUTE actions and feed each COMPUTED on the way. */
+/* The list is the core's own, at most devices + 1 long. It is valid until the next step, but that COMPUTED
+ * has a list of its own: a shell may walk a list of COMPUTE actions and feed each COMPUTED on the way. */
 struct server_actions {
     size_t count;
     struct server_action *list;
@@ -55,7 +56,7 @@ int server_core_create(struct server_core **ret_core, const struct world *world,
 void server_core_destroy(struct server_core *core);
 
 /* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and nothing changed. */
-int server_core_step(struct server_core *core, const struct server_event *event, struct server_actions *ret_actions,
-                     struct diag *diag);
+int server_core_step(struct server_core *core, const struct server_event *event,
+                     struct server_actions *ret_actions, struct diag *diag);
 
 #endif

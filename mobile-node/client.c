@@ -30,7 +30,8 @@ struct client {
     bool idle_open;
 };
 
-static int step(struct client *client, struct device_core *device, const struct device_event *event, struct diag *diag);
+static int step(struct client *client, struct device_core *device, const struct device_event *event,
+                struct diag *diag);
 
 static void on_data_message(struct wire_conn *conn, const struct proto_message *message)
 {
@@ -55,7 +56,8 @@ static void on_data_message(struct wire_conn *conn, const struct proto_message *
         wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, diag_text(&diag, ERR_STATE));
 }
 
-/* A server that is gone takes its tasks with it: the orchestrator notices by itself, and the next SLOT abandons them. */
+/* A server that is gone takes its tasks with it: the orchestrator notices by itself, and the next SLOT
+ * abandons them. */
 static void on_data_close(struct wire_conn *conn, int status, const char *text)
 {
     struct data_link *data = wire_conn_user(conn);
@@ -71,7 +73,8 @@ static int open_data(struct client *client, struct data_link *data, struct diag 
 {
     const struct join *join = &client->link.join;
     const struct node_address *address = &join->address[data->server];
-    int rc = wire_connect(&client->link.loop, address->host, address->port, &data_handlers, data, &data->conn, diag);
+    int rc = wire_connect(&client->link.loop, address->host, address->port, &data_handlers, data, &data->conn,
+                          diag);
     if (rc != 0)
         return rc;
     struct proto_message attach = {
@@ -89,7 +92,8 @@ static int send_task(struct client *client, struct device_core *device, const st
         return 0; /* as if the server had died: see on_data_close */
     struct proto_message message = action->message;
     double declared_bytes = message.task.declared_bits / 8.0;
-    size_t size = declared_bytes < (double) client->payload_cap ? (size_t) declared_bytes : client->payload_cap;
+    size_t size =
+        declared_bytes < (double) client->payload_cap ? (size_t) declared_bytes : client->payload_cap;
     message.task.payload = (struct proto_bytes){client->payload, size};
     data->outstanding++;
     data->used = true;
@@ -107,7 +111,8 @@ static int execute(struct client *client, struct device_core *device, const stru
                    const struct device_action *action, struct diag *diag)
 {
     if (action->kind == DEVICE_DO_TELL) {
-        (void) wire_conn_send(client->link.conn, &action->message); /* a lost orchestrator shows in node_link */
+        (void) wire_conn_send(client->link.conn,
+                              &action->message); /* a lost orchestrator shows in node_link */
         return 0;
     }
     if (action->kind == DEVICE_DO_SEND)
@@ -120,7 +125,8 @@ static int execute(struct client *client, struct device_core *device, const stru
     return step(client, device, &computed, diag);
 }
 
-static int step(struct client *client, struct device_core *device, const struct device_event *event, struct diag *diag)
+static int step(struct client *client, struct device_core *device, const struct device_event *event,
+                struct diag *diag)
 {
     struct device_actions actions;
     int rc = device_core_step(device, event, &actions, diag);
@@ -188,7 +194,8 @@ static void on_end(void *user)
         wire_conn_close(client->data[m].conn);
 }
 
-static const struct node_link_hooks hooks = {.on_ready = on_ready, .on_message = on_message, .on_end = on_end};
+static const struct node_link_hooks hooks = {
+    .on_ready = on_ready, .on_message = on_message, .on_end = on_end};
 
 int client_run(const struct node_options *options)
 {

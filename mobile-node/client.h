@@ -1,5 +1,5 @@
-/* The mobile node's libuv shell: the control connection, one data connection for each server in use, and the device cores
- * that this process plays. Completes jobs and transfers for them: in virtual time, at once. */
+/* The mobile node's libuv shell: the control connection, one data connection for each server in use, and the
+ * device cores that this process plays. Completes jobs and transfers for them: in virtual time, at once. */
 #ifndef HANDOFF_MOBILE_NODE_CLIENT_H
 #define HANDOFF_MOBILE_NODE_CLIENT_H
 

@@ -63,7 +63,8 @@ static void move_to(struct device_core *core, struct slot_id id)
 static void on_slot(struct device_core *core, const struct msg_slot *slot, struct device_actions *actions)
 {
     core->round = slot->round;
-    move_to(core, (struct slot_id){(enum rng_phase) slot->phase, (uint32_t) slot->episode, (uint32_t) slot->slot});
+    move_to(core,
+            (struct slot_id){(enum rng_phase) slot->phase, (uint32_t) slot->episode, (uint32_t) slot->slot});
     device_slot_meet(core->world, core->number, core->id, &core->mobility, &core->slot);
     core->state = slot->observe_only != 0 ? DEVICE_IDLE : DEVICE_OBSERVED;
 
@@ -80,28 +81,29 @@ static void on_slot(struct device_core *core, const struct msg_slot *slot, struc
     };
 }
 
-static int check_decision(const struct device_core *core, const struct msg_decision *decision, struct diag *diag)
+static int check_decision(const struct device_core *core, const struct msg_decision *decision,
+                          struct diag *diag)
 {
     uint32_t layers = core->world->llm->layers;
     bool local = decision->server == PROTO_SERVER_NONE;
     if (decision->round != core->round)
-        return diag_fail(diag, ERR_STATE, "DECISION of round %llu in round %llu", (unsigned long long) decision->round,
-                         (unsigned long long) core->round);
+        return diag_fail(diag, ERR_STATE, "DECISION of round %llu in round %llu",
+                         (unsigned long long) decision->round, (unsigned long long) core->round);
     if (decision->split > layers || local != (decision->split == layers))
         return diag_fail(diag, ERR_RANGE, "DECISION: split %llu of %u layers does not go with server %llu",
                          (unsigned long long) decision->split, layers, (unsigned long long) decision->server);
     if (local)
         return 0;
     if (decision->server >= core->world->servers)
-        return diag_fail(diag, ERR_RANGE, "DECISION: server %llu of %u", (unsigned long long) decision->server,
-                         core->world->servers);
+        return diag_fail(diag, ERR_RANGE, "DECISION: server %llu of %u",
+                         (unsigned long long) decision->server, core->world->servers);
     if (!(decision->bandwidth_share > 0.0) || !(decision->compute_share > 0.0))
         return diag_fail(diag, ERR_RANGE, "DECISION: offloading with no share of the server");
     return 0;
 }
 
-static int on_decision(struct device_core *core, const struct msg_decision *decision, struct device_actions *actions,
-                       struct diag *diag)
+static int on_decision(struct device_core *core, const struct msg_decision *decision,
+                       struct device_actions *actions, struct diag *diag)
 {
     int rc = check_decision(core, decision, diag);
     if (rc != 0)
@@ -150,8 +152,8 @@ static void report(struct device_core *core, struct device_actions *actions)
     core->state = DEVICE_IDLE;
 }
 
-static int on_computed(struct device_core *core, const struct device_event *event, struct device_actions *actions,
-                       struct diag *diag)
+static int on_computed(struct device_core *core, const struct device_event *event,
+                       struct device_actions *actions, struct diag *diag)
 {
     const struct world *world = core->world;
     if (core->plan.split == world->llm->layers) {
@@ -167,8 +169,8 @@ static int on_computed(struct device_core *core, const struct device_event *even
         llm_split_bits(world->llm, core->plan.split, core->slot.tokens, scenario->model.bits_per_element);
     double transmit_s = cost_transmit_s(bits, rate_bps);
     if (!(transmit_s < TRANSMIT_MAX_S))
-        return diag_fail(diag, ERR_RANGE, "device %u cannot reach server %u: its rate is %g bit/s", core->number,
-                         core->plan.server, rate_bps);
+        return diag_fail(diag, ERR_RANGE, "device %u cannot reach server %u: its rate is %g bit/s",
+                         core->number, core->plan.server, rate_bps);
     core->times.local_s = event->elapsed_s;
     core->rate_bps = rate_bps;
     core->payload_bits = bits;
@@ -190,39 +192,34 @@ static int on_computed(struct device_core *core, const struct device_event *even
     return 0;
 }
 
-static int on_result(struct device_core *core, const struct msg_result *result, struct device_actions *actions,
-                     struct diag *diag)
+static int on_result(struct device_core *core, const struct msg_result *result,
+                     struct device_actions *actions, struct diag *diag)
 {
     if (result->round != core->round)
-        return diag_fail(diag, ERR_STATE, "RESULT of round %llu in round %llu", (unsigned long long) result->round,
-                         (unsigned long long) core->round);
+        return diag_fail(diag, ERR_STATE, "RESULT of round %llu in round %llu",
+                         (unsigned long long) result->round, (unsigned long long) core->round);
     core->times.queue_s = result->queue_s;
     core->times.edge_s = result->edge_s;
     report(core, actions);
     return 0;
 }
 
-int device_core_step(struct device_core *core, const struct device_event *event, struct device_actions *ret_actions,
-                     struct diag *diag)
+int device_core_step(struct device_core *core, const struct device_event *event,
+                     struct device_actions *ret_actions, struct diag *diag)
 {
     ret_actions->count = 0;
     if ((accepted[event->kind].states & 1u << core->state) == 0)
         return diag_fail(diag, ERR_STATE, "device %u: %s while %s", core->number, accepted[event->kind].name,
                          state_names[core->state]);
     switch (event->kind) {
-    case DEVICE_ON_SLOT:
-        on_slot(core, &event->message->slot, ret_actions);
-        return 0;
-    case DEVICE_ON_DECISION:
-        return on_decision(core, &event->message->decision, ret_actions, diag);
-    case DEVICE_ON_COMPUTED:
-        return on_computed(core, event, ret_actions, diag);
+    case DEVICE_ON_SLOT: on_slot(core, &event->message->slot, ret_actions); return 0;
+    case DEVICE_ON_DECISION: return on_decision(core, &event->message->decision, ret_actions, diag);
+    case DEVICE_ON_COMPUTED: return on_computed(core, event, ret_actions, diag);
     case DEVICE_ON_SENT:
         core->times.transmit_s = event->elapsed_s;
         core->state = DEVICE_WAITING;
         return 0;
-    case DEVICE_ON_RESULT:
-        return on_result(core, &event->message->result, ret_actions, diag);
+    case DEVICE_ON_RESULT: return on_result(core, &event->message->result, ret_actions, diag);
     }
     return ERR_STATE;
 }

@@ -1,13 +1,15 @@
-/* One mobile device as a pure state machine: an event goes in, a bounded list of actions comes out. No clock, no socket, no
- * file, no randomness but the draws of core/base/rng. Both hosts, memory and TCP, run this code.
+/* One mobile device as a pure state machine: an event goes in, a bounded list of actions comes out. No clock,
+ * no socket, no file, no randomness but the draws of core/base/rng. Both hosts, memory and TCP, run this
+ * code.
  *
  *             SLOT                DECISION             COMPUTED            SENT              RESULT
  *   IDLE ───────────► OBSERVED ───────────► COMPUTING ──────────► SENDING ───────► WAITING ───────────► IDLE
  *     ▲  observation              layers 1..s      │   TASK to server       (server runs s+1..L)   report │
  *     └────────────────────────────────────────────┘ s = L: report at once ◄──────────────────────────────┘
  *
- * SLOT is welcome in every state: a device whose server was lost is told so by the next slot and abandons the old task.
- * Everything else out of its state is ERR_STATE, and the shell closes the connection it came from. */
+ * SLOT is welcome in every state: a device whose server was lost is told so by the next slot and abandons the
+ * old task. Everything else out of its state is ERR_STATE, and the shell closes the connection it came from.
+ */
 #ifndef HANDOFF_MOBILE_NODE_DEVICE_CORE_H
 #define HANDOFF_MOBILE_NODE_DEVICE_CORE_H
 
@@ -29,23 +31,25 @@ enum device_event_kind {
 
 struct device_event {
     enum device_event_kind kind;
-    double now_s;                        /* seconds since the slot's start */
-    double elapsed_s;                    /* COMPUTED, SENT: how long it really took; virtual time: the model's duration */
+    double now_s;     /* seconds since the slot's start */
+    double elapsed_s; /* COMPUTED, SENT: how long it really took; virtual time: the model's duration */
     const struct proto_message *message; /* SLOT, DECISION, RESULT; borrowed for the call */
 };
 
 enum device_action_kind {
     DEVICE_DO_TELL,    /* send `message` to the orchestrator */
     DEVICE_DO_COMPUTE, /* run layers for duration_s, then feed COMPUTED */
-    DEVICE_DO_SEND,    /* send the TASK `message` to `server` over a link that takes duration_s, then feed SENT */
+    DEVICE_DO_SEND, /* send the TASK `message` to `server` over a link that takes duration_s, then feed SENT
+                     */
 };
 
 struct device_action {
     enum device_action_kind kind;
-    uint32_t server;              /* SEND */
-    double duration_s;            /* COMPUTE, SEND: the model's duration */
-    struct proto_message message; /* TELL, SEND; lists point into the core and live until its next step. A TASK's payload
-                                     is empty: the shell knows how many bytes its clock sends */
+    uint32_t server;   /* SEND */
+    double duration_s; /* COMPUTE, SEND: the model's duration */
+    struct proto_message
+        message; /* TELL, SEND; lists point into the core and live until its next step. A TASK's payload
+                    is empty: the shell knows how many bytes its clock sends */
 };
 
 #define DEVICE_ACTIONS_MAX 2
@@ -61,10 +65,10 @@ struct device_core {
     enum device_state state;
     uint64_t round;
     struct slot_id id;
-    bool moving;               /* mobility holds the state at `id` */
+    bool moving; /* mobility holds the state at `id` */
     struct mobility mobility;
     struct device_slot slot;
-    struct task_plan plan;     /* the decision */
+    struct task_plan plan; /* the decision */
     struct task_times times;
     double rate_bps;
     double payload_bits;
@@ -73,10 +77,11 @@ struct device_core {
 void device_core_init(struct device_core *core, const struct world *world, uint32_t number);
 
 /* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and neither state nor actions changed. */
-int device_core_step(struct device_core *core, const struct device_event *event, struct device_actions *ret_actions,
-                     struct diag *diag);
+int device_core_step(struct device_core *core, const struct device_event *event,
+                     struct device_actions *ret_actions, struct diag *diag);
 
-/* Where this device is now on its way through a slot: for logs and for the shell's decisions at a lost server. */
+/* Where this device is now on its way through a slot: for logs and for the shell's decisions at a lost
+ * server. */
 const char *device_state_name(enum device_state state);
 
 #endif

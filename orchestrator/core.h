@@ -1,5 +1,5 @@
-/* The orchestrator as a pure state machine: grants slots, gathers observations, asks the policy, hands out decisions,
- * gathers reports, makes rows. No clock, no socket, no file. Both hosts run this code.
+/* The orchestrator as a pure state machine: grants slots, gathers observations, asks the policy, hands out
+ * decisions, gathers reports, makes rows. No clock, no socket, no file. Both hosts run this code.
  *
  *   START
  *     │ GRANT slot t                    all observations in,           all reports and
@@ -9,14 +9,15 @@
  *     │     if an update runs)     ALLOT to each server, LEARN                       │
  *     └──────────────────────────────────────────────────────────────────────────────┘ next slot, or DONE
  *
- * Learning has a fixed delay in every host: decide(t+1) uses the weights after the update from transitions up to t-1, and
- * waits for that update. The update LEARN asks for may run while the slot is on the wire.
- * A learner's episode is closed by one more observation (observe_only), taken before anything is reset.
+ * Learning has a fixed delay in every host: decide(t+1) uses the weights after the update from transitions up
+ * to t-1, and waits for that update. The update LEARN asks for may run while the slot is on the wire. A
+ * learner's episode is closed by one more observation (observe_only), taken before anything is reset.
  *
- * When every device is lost the session is abandoned: the slot gets its rows, the episode is closed, a learner saves.
+ * When every device is lost the session is abandoned: the slot gets its rows, the episode is closed, a
+ * learner saves.
  *
- * A node that is lost during a slot loses that slot's tasks, whatever of them has arrived: in OBSERVING it takes no part,
- * in EXECUTING its tasks get a status that says so. It does not come back in this session. */
+ * A node that is lost during a slot loses that slot's tasks, whatever of them has arrived: in OBSERVING it
+ * takes no part, in EXECUTING its tasks get a status that says so. It does not come back in this session. */
 #ifndef HANDOFF_ORCHESTRATOR_CORE_H
 #define HANDOFF_ORCHESTRATOR_CORE_H
 
@@ -27,7 +28,8 @@ enum orch_state { ORCH_NEW, ORCH_OBSERVING, ORCH_LEARNING, ORCH_EXECUTING, ORCH_
 
 enum orch_event_kind {
     ORCH_ON_START,
-    ORCH_ON_MESSAGE,   /* OBSERVATION, REPORT, ADVANCED; the shell has checked that the sender owns the number in it */
+    ORCH_ON_MESSAGE,   /* OBSERVATION, REPORT, ADVANCED; the shell has checked that the sender owns the number
+                          in it */
     ORCH_ON_LEARNED,   /* the update that LEARN started is done */
     ORCH_ON_PEER_LOST, /* device or server `number` */
 };
@@ -56,8 +58,9 @@ struct orch_action {
     enum orch_action_kind kind;
     uint32_t number;
     union {
-        struct proto_message message; /* GRANT, TELL; lists point into the core and live until the next slot is decided */
-        struct db_event event;        /* EVENT; its `detail` is borrowed from the PEER_LOST that led to it */
+        struct proto_message
+            message; /* GRANT, TELL; lists point into the core and live until the next slot is decided */
+        struct db_event event; /* EVENT; its `detail` is borrowed from the PEER_LOST that led to it */
     };
 };
 
@@ -84,7 +87,8 @@ const struct session_result *orch_core_result(const struct orch_core *core);
 /* Still owed to the slot in progress: a shell's watchdog names these nodes. */
 bool orch_core_waits_for(const struct orch_core *core, bool is_server, uint32_t number);
 
-/* Executes one of the recording actions (TASKS, EPISODE, EVENT, CHECKPOINT) on the session's sink; 0 for others. */
+/* Executes one of the recording actions (TASKS, EPISODE, EVENT, CHECKPOINT) on the session's sink; 0 for
+ * others. */
 int orch_core_record(const struct orch_core *core, const struct orch_action *action, double episode_wall_s);
 
 #endif

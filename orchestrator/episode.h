@@ -18,8 +18,8 @@ void episode_stats_finish(struct episode_stats *stats);
 
 void episode_stats_add(struct episode_stats *stats, const struct db_task *task);
 
-/* Writes what was gathered into `row` (its episode, slots and optimum_cost are the caller's) and starts afresh.
- * Percentiles are nearest-rank over done tasks; NAN when there were none. */
+/* Writes what was gathered into `row` (its episode, slots and optimum_cost are the caller's) and starts
+ * afresh. Percentiles are nearest-rank over done tasks; NAN when there were none. */
 void episode_stats_close(struct episode_stats *stats, struct db_episode *row);
 
 #endif

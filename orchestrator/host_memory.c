@@ -18,8 +18,8 @@ struct host {
     struct server_core **server; /* [M] */
     bool *device_gone;           /* [N] lost by a fault */
     bool *server_gone;           /* [M] */
-    /* Actions of the orchestrator yet to be executed, in order: a list that is walked while it grows, and is emptied
-     * whenever its end is reached. */
+    /* Actions of the orchestrator yet to be executed, in order: a list that is walked while it grows, and is
+     * emptied whenever its end is reached. */
     struct orch_action *queue;
     size_t queue_head, queue_tail, queue_capacity;
     size_t next_fault;
@@ -92,7 +92,8 @@ static int step_server(struct host *host, uint32_t number, const struct server_e
 }
 
 /* Virtual time: a job of duration d ends at now + d, at once. */
-static int execute_device(struct host *host, uint32_t number, double now_s, const struct device_action *action)
+static int execute_device(struct host *host, uint32_t number, double now_s,
+                          const struct device_action *action)
 {
     if (action->kind == DEVICE_DO_TELL)
         return feed_message(host, &action->message);
@@ -118,8 +119,8 @@ static int step_device(struct host *host, uint32_t number, const struct device_e
     return rc;
 }
 
-/* Has the session come to the fault's place? A place that this session does not visit (the closing observation of a learner,
- * when its decisions are replayed) is passed by at the next one. */
+/* Has the session come to the fault's place? A place that this session does not visit (the closing
+ * observation of a learner, when its decisions are replayed) is passed by at the next one. */
 static bool is_due(const struct session_fault *fault, struct slot_id id, enum session_phase phase)
 {
     if (fault->episode != id.episode)
@@ -129,8 +130,8 @@ static bool is_due(const struct session_fault *fault, struct slot_id id, enum se
     return fault->phase <= phase;
 }
 
-/* Injects the faults that are due at `phase` of the slot in progress. Messages of a slot that closed without their receivers
- * may still be in the queue: they are no place for the next slot's faults. */
+/* Injects the faults that are due at `phase` of the slot in progress. Messages of a slot that closed without
+ * their receivers may still be in the queue: they are no place for the next slot's faults. */
 static int inject(struct host *host, enum session_phase phase)
 {
     struct slot_id id = orch_core_slot(host->core);
@@ -199,15 +200,10 @@ static int execute(struct host *host, const struct orch_action *action)
         if (host->session->progress != NULL)
             progress_update(host->session->progress, orch_core_result(host->core)->slots, NULL);
         return grant(host, &action->message);
-    case ORCH_DO_TELL_DEVICE:
-        return tell_device(host, action->number, &action->message);
-    case ORCH_DO_TELL_SERVER:
-        return tell_server(host, action->number, &action->message);
-    case ORCH_DO_LEARN:
-        return learn(host);
-    case ORCH_DO_FINISH:
-        host->finished = true;
-        return 0;
+    case ORCH_DO_TELL_DEVICE: return tell_device(host, action->number, &action->message);
+    case ORCH_DO_TELL_SERVER: return tell_server(host, action->number, &action->message);
+    case ORCH_DO_LEARN: return learn(host);
+    case ORCH_DO_FINISH: host->finished = true; return 0;
     case ORCH_DO_TASKS:
     case ORCH_DO_EVENT:
     case ORCH_DO_CHECKPOINT:
@@ -226,7 +222,8 @@ static int setup(struct host *host, const struct session *session)
     host->server = calloc(world->servers, sizeof *host->server);
     host->device_gone = calloc(world->devices, sizeof *host->device_gone);
     host->server_gone = calloc(world->servers, sizeof *host->server_gone);
-    if (host->device == NULL || host->server == NULL || host->device_gone == NULL || host->server_gone == NULL)
+    if (host->device == NULL || host->server == NULL || host->device_gone == NULL ||
+        host->server_gone == NULL)
         return -ENOMEM;
     for (uint32_t n = 0; n < world->devices; n++)
         device_core_init(&host->device[n], world, n);
@@ -259,7 +256,8 @@ int host_memory_run(const struct session *session, struct session_result *ret_re
     if (rc == 0)
         rc = feed(&host, &start);
     while (rc == 0 && !host.finished && host.queue_head < host.queue_tail) {
-        struct orch_action action = host.queue[host.queue_head++]; /* a copy: executing it may grow the list */
+        struct orch_action action =
+            host.queue[host.queue_head++]; /* a copy: executing it may grow the list */
         rc = execute(&host, &action);
     }
     if (rc == 0 && !host.finished)

@@ -105,9 +105,7 @@ static int execute(struct host_tcp *host, const struct orch_action *action)
 {
     struct member *member = NULL;
     switch (action->kind) {
-    case ORCH_DO_GRANT:
-        grant(host, &action->message);
-        return 0;
+    case ORCH_DO_GRANT: grant(host, &action->message); return 0;
     case ORCH_DO_TELL_DEVICE:
     case ORCH_DO_TELL_SERVER:
         member = action->kind == ORCH_DO_TELL_DEVICE ? host->roster.device[action->number]
@@ -115,8 +113,7 @@ static int execute(struct host_tcp *host, const struct orch_action *action)
         if (member != NULL)
             (void) wire_conn_send(member->conn, &action->message); /* a lost node shows in on_close */
         return 0;
-    case ORCH_DO_LEARN:
-        return learn(host);
+    case ORCH_DO_LEARN: return learn(host);
     case ORCH_DO_FINISH:
         host->finished = true;
         end(host, 0);
@@ -131,8 +128,8 @@ static int execute(struct host_tcp *host, const struct orch_action *action)
     return ERR_STATE;
 }
 
-/* Steps the core and executes what it asks for. What the core refuses is returned, with a sentence in `diag`, for the caller
- * to judge; what cannot be executed (a sink's error) ends the session here. */
+/* Steps the core and executes what it asks for. What the core refuses is returned, with a sentence in `diag`,
+ * for the caller to judge; what cannot be executed (a sink's error) ends the session here. */
 static int feed(struct host_tcp *host, const struct orch_event *event, struct diag *diag)
 {
     struct orch_actions actions;
@@ -153,10 +150,11 @@ static int feed(struct host_tcp *host, const struct orch_event *event, struct di
 
 static void lose(struct host_tcp *host, bool is_server, uint32_t number, const char *why)
 {
-    struct orch_event event = {.kind = ORCH_ON_PEER_LOST, .is_server = is_server, .number = number, .why = why};
+    struct orch_event event = {
+        .kind = ORCH_ON_PEER_LOST, .is_server = is_server, .number = number, .why = why};
     struct slot_id id = orch_core_slot(host->core);
-    log_warn("run", "lost %s %u in episode %u, slot %u: %s", is_server ? "server" : "device", number, id.episode,
-             id.slot, why);
+    log_warn("run", "lost %s %u in episode %u, slot %u: %s", is_server ? "server" : "device", number,
+             id.episode, id.slot, why);
     int rc = feed(host, &event, host->diag);
     if (rc != 0)
         fail(host, rc);
@@ -191,7 +189,8 @@ static void start(struct host_tcp *host)
         fail(host, rc);
 }
 
-static void on_joining_message(struct host_tcp *host, struct member *member, const struct proto_message *message)
+static void on_joining_message(struct host_tcp *host, struct member *member,
+                               const struct proto_message *message)
 {
     struct diag diag = {0};
     enum proto_refusal reason = PROTO_REFUSE_OUT_OF_STATE;
@@ -210,7 +209,8 @@ static void on_joining_message(struct host_tcp *host, struct member *member, con
 /* ---- connections ---- */
 
 /* Does this connection speak for the node that the message is about? */
-static bool owns(const struct host_tcp *host, const struct member *member, const struct proto_message *message)
+static bool owns(const struct host_tcp *host, const struct member *member,
+                 const struct proto_message *message)
 {
     const struct world *world = host->session->world;
     uint64_t device = world->devices;
@@ -219,7 +219,8 @@ static bool owns(const struct host_tcp *host, const struct member *member, const
     else if (message->id == PROTO_REPORT)
         device = message->report.device;
     else if (message->id == PROTO_ADVANCED)
-        return message->advanced.server < world->servers && host->roster.server[message->advanced.server] == member;
+        return message->advanced.server < world->servers &&
+               host->roster.server[message->advanced.server] == member;
     return device < world->devices && host->roster.device[device] == member;
 }
 
@@ -260,7 +261,8 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
         return;
     if (host->core == NULL) {
         if (gone.role != 0 && was_full) /* the others have been told of it: its place cannot be given away */
-            fail(host, diag_fail(host->diag, ERR_LOST, "a node left as the run was about to begin: %s", text));
+            fail(host,
+                 diag_fail(host->diag, ERR_LOST, "a node left as the run was about to begin: %s", text));
         else if (gone.role != 0)
             log_warn("join", "a node left before the run began: %s", text);
         return;
@@ -347,7 +349,8 @@ static int open_host(struct host_tcp *host)
     host->tick.data = host;
     host->start_ns = clock_monotonic_ns();
     rc = wire_listen(&host->loop, host->options->host, host->options->port,
-                     world->devices + world->servers + CONNECTIONS_EXTRA, on_accept, host, &host->listener, host->diag);
+                     world->devices + world->servers + CONNECTIONS_EXTRA, on_accept, host, &host->listener,
+                     host->diag);
     if (rc != 0) {
         host->ending = true;
         uv_close((uv_handle_t *) &host->tick, NULL);
@@ -359,8 +362,8 @@ static int open_host(struct host_tcp *host)
 }
 
 int host_tcp_run(const struct session *session, const struct host_tcp_options *options,
-                 int (*on_joined)(void *user, const struct host_tcp *host), void *user, struct session_result *ret_result,
-                 struct diag *diag)
+                 int (*on_joined)(void *user, const struct host_tcp *host), void *user,
+                 struct session_result *ret_result, struct diag *diag)
 {
     struct host_tcp host = {
         .session = session, .options = options, .on_joined = on_joined, .user = user, .diag = diag};

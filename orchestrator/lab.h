@@ -1,5 +1,5 @@
-/* What every verb sets up first: the scenario in effect, the world drawn from it, and what is known of this program and
- * machine. */
+/* What every verb sets up first: the scenario in effect, the world drawn from it, and what is known of this
+ * program and machine. */
 #ifndef HANDOFF_ORCHESTRATOR_LAB_H
 #define HANDOFF_ORCHESTRATOR_LAB_H
 
@@ -26,7 +26,8 @@ int lab_scenario_load(const struct cli *cli, struct scenario *ret_scenario, stru
 int lab_world(struct world *ret_world, const struct scenario *scenario, uint64_t seed, struct diag *diag);
 
 /* The world of a recorded run, from its rows alone: no data file is read again. */
-int lab_world_recorded(struct world *ret_world, struct store *store, const struct db_run *run, struct diag *diag);
+int lab_world_recorded(struct world *ret_world, struct store *store, const struct db_run *run,
+                       struct diag *diag);
 
 /* "0.1.0 (3f2a1bc)" */
 const char *lab_version(void);

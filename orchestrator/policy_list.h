@@ -11,7 +11,8 @@ struct policy_list {
     size_t count;
 };
 
-/* `names` NULL: `first` (may be NULL) and every policy that does not learn. A name given twice counts once. */
+/* `names` NULL: `first` (may be NULL) and every policy that does not learn. A name given twice counts once.
+ */
 int policy_list_parse(struct policy_list *ret_list, const char *names, const char *first, struct diag *diag);
 
 #endif

@@ -33,6 +33,7 @@ int record_open(struct record *ret_record, const struct world *world, const stru
 struct session_sink record_sink(struct record *record);
 
 /* Writes what is left and closes. NULL-safe members: a record never opened is fine. */
-int record_close(struct record *record, enum db_run_status status, struct recorder_stats *ret_stats, struct diag *diag);
+int record_close(struct record *record, enum db_run_status status, struct recorder_stats *ret_stats,
+                 struct diag *diag);
 
 #endif

@@ -1,5 +1,5 @@
-/* A recorded run played again: a policy that decides what was decided, and a sink that compares what comes of it with what
- * was recorded, field by field, bit for bit. Both read the same rows, one slot at a time. */
+/* A recorded run played again: a policy that decides what was decided, and a sink that compares what comes of
+ * it with what was recorded, field by field, bit for bit. Both read the same rows, one slot at a time. */
 #ifndef HANDOFF_ORCHESTRATOR_RECORDED_H
 #define HANDOFF_ORCHESTRATOR_RECORDED_H
 
@@ -10,11 +10,11 @@
 
 struct recorded {
     const struct world *world;
-    struct store *store;     /* borrowed; its task reading is ours */
-    struct policy policy;    /* to put into the session */
-    struct db_task *row;     /* [N] rows of the slot in progress */
+    struct store *store;        /* borrowed; its task reading is ours */
+    struct policy policy;       /* to put into the session */
+    struct db_task *row;        /* [N] rows of the slot in progress */
     volatile sig_atomic_t over; /* the rows have ended: to put into session.stop */
-    int error;               /* of reading */
+    int error;                  /* of reading */
     uint64_t compared, identical;
     char first_difference[512]; /* "" while there is none */
     struct diag *diag;

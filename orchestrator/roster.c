@@ -74,8 +74,8 @@ static bool find_places(struct member *const *place, uint32_t size, uint32_t cou
     return false;
 }
 
-static int check_hello(const struct member *member, const struct msg_hello *hello, enum proto_refusal *ret_reason,
-                       struct diag *diag)
+static int check_hello(const struct member *member, const struct msg_hello *hello,
+                       enum proto_refusal *ret_reason, struct diag *diag)
 {
     if (member->role != 0)
         return diag_fail(diag, ERR_STATE, "HELLO came twice");
@@ -97,27 +97,29 @@ static void send_device(const struct world *world, struct member *member, uint32
     const struct device_params *device = &world->device[n];
     struct proto_message message = {
         .id = PROTO_DEVICE,
-        .device = {
-            .device = n,
-            .flops = device->flops,
-            .power_w = device->power_w,
-            .transmit_power_w = device->transmit_power_w,
-            .max_split = device->max_split,
-            .has_home = device->has_home ? 1 : 0,
-            .home_x_m = device->home.x,
-            .home_y_m = device->home.y,
-        },
+        .device =
+            {
+                .device = n,
+                .flops = device->flops,
+                .power_w = device->power_w,
+                .transmit_power_w = device->transmit_power_w,
+                .max_split = device->max_split,
+                .has_home = device->has_home ? 1 : 0,
+                .home_x_m = device->home.x,
+                .home_y_m = device->home.y,
+            },
     };
     (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
     for (uint32_t sent = 0; world->tokens != NULL && sent < world->token_rows; sent += REQUESTS_PIECE) {
         uint32_t left = world->token_rows - sent;
         struct proto_message requests = {
             .id = PROTO_REQUESTS,
-            .requests = {
-                .device = n,
-                .tokens = {world->tokens + (size_t) n * world->token_rows + sent,
-                           left < REQUESTS_PIECE ? left : REQUESTS_PIECE},
-            },
+            .requests =
+                {
+                    .device = n,
+                    .tokens = {world->tokens + (size_t) n * world->token_rows + sent,
+                               left < REQUESTS_PIECE ? left : REQUESTS_PIECE},
+                },
         };
         (void) wire_conn_send(member->conn, &requests);
     }
@@ -127,19 +129,20 @@ static void welcome(struct roster *roster, const struct world *world, struct mem
 {
     struct proto_message message = {
         .id = PROTO_WELCOME,
-        .welcome = {
-            .major = PROTO_MAJOR,
-            .minor = PROTO_MINOR,
-            .schema_hash = proto_schema_hash(),
-            .run_token = roster->run_token,
-            .seed = world->seed,
-            .first = member->first,
-            .count = member->count,
-            .devices = world->devices,
-            .servers = world->servers,
-            .token_rows = world->tokens != NULL ? world->token_rows : 0,
-            .scenario = {(const char *) roster->scenario.data, roster->scenario.size},
-        },
+        .welcome =
+            {
+                .major = PROTO_MAJOR,
+                .minor = PROTO_MINOR,
+                .schema_hash = proto_schema_hash(),
+                .run_token = roster->run_token,
+                .seed = world->seed,
+                .first = member->first,
+                .count = member->count,
+                .devices = world->devices,
+                .servers = world->servers,
+                .token_rows = world->tokens != NULL ? world->token_rows : 0,
+                .scenario = {(const char *) roster->scenario.data, roster->scenario.size},
+            },
     };
     (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
     for (uint32_t i = 0; i < member->count && member->role == MEMBER_MOBILE; i++)
@@ -157,7 +160,8 @@ static int take_hello(struct roster *roster, const struct world *world, struct m
     struct member **places = server ? roster->server : roster->device;
     if (!find_places(places, server ? roster->servers : roster->devices, count, &first)) {
         *ret_reason = PROTO_REFUSE_FULL;
-        return diag_fail(diag, ERR_STATE, "there is no room for %u more %s", count, server ? "servers" : "devices");
+        return diag_fail(diag, ERR_STATE, "there is no room for %u more %s", count,
+                         server ? "servers" : "devices");
     }
     member->role = server ? MEMBER_SERVER : MEMBER_MOBILE;
     member->first = first;
@@ -204,14 +208,15 @@ struct proto_message roster_server_message(const struct roster *roster, const st
     const struct member *member = roster->server[m];
     return (struct proto_message){
         .id = PROTO_SERVER,
-        .server = {
-            .server = m,
-            .x_m = world->server[m].position.x,
-            .y_m = world->server[m].position.y,
-            .flops = world->server[m].flops,
-            .power_w = world->server[m].power_w,
-            .port = member->data_port,
-            .host = {member->host, strlen(member->host)},
-        },
+        .server =
+            {
+                .server = m,
+                .x_m = world->server[m].position.x,
+                .y_m = world->server[m].position.y,
+                .flops = world->server[m].flops,
+                .power_w = world->server[m].power_w,
+                .port = member->data_port,
+                .host = {member->host, strlen(member->host)},
+            },
     };
 }

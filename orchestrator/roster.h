@@ -1,5 +1,5 @@
-/* Who takes part in a TCP run: one member a process, found by connection, by device and by server. Hands out identities in
- * order of arrival, which changes nothing that is recorded but addresses. */
+/* Who takes part in a TCP run: one member a process, found by connection, by device and by server. Hands out
+ * identities in order of arrival, which changes nothing that is recorded but addresses. */
 #ifndef HANDOFF_ORCHESTRATOR_ROSTER_H
 #define HANDOFF_ORCHESTRATOR_ROSTER_H
 
@@ -27,13 +27,13 @@ struct member {
 
 struct roster {
     uint64_t run_token;
-    struct member *members;  /* all connections */
-    struct member **device;  /* [N] who plays it; NULL: nobody */
-    struct member **server;  /* [M] */
+    struct member *members; /* all connections */
+    struct member **device; /* [N] who plays it; NULL: nobody */
+    struct member **server; /* [M] */
     uint32_t devices, servers;
     uint32_t devices_joined, servers_joined; /* have said HELLO */
     uint32_t devices_ready, servers_ready;
-    uint64_t messages; /* in and out, of members that have left */
+    uint64_t messages;   /* in and out, of members that have left */
     struct buf scenario; /* canonical text for WELCOME */
 };
 
@@ -45,8 +45,8 @@ struct member *roster_add(struct roster *roster, struct wire_conn *conn, void *o
 /* Its connection is gone: frees its places and itself. */
 void roster_remove(struct roster *roster, struct member *member);
 
-/* HELLO: finds a place, answers WELCOME, DEVICE and REQUESTS. READY: counts. Anything else, no room, or another version:
- * a code, the reason for REFUSE and a sentence. */
+/* HELLO: finds a place, answers WELCOME, DEVICE and REQUESTS. READY: counts. Anything else, no room, or
+ * another version: a code, the reason for REFUSE and a sentence. */
 int roster_take(struct roster *roster, const struct world *world, struct member *member,
                 const struct proto_message *message, enum proto_refusal *ret_reason, struct diag *diag);
 
@@ -54,6 +54,7 @@ bool roster_is_full(const struct roster *roster);
 bool roster_is_ready(const struct roster *roster);
 
 /* SERVER for server m, which has joined. Texts are borrowed from the member. */
-struct proto_message roster_server_message(const struct roster *roster, const struct world *world, uint32_t m);
+struct proto_message roster_server_message(const struct roster *roster, const struct world *world,
+                                           uint32_t m);
 
 #endif

@@ -1,5 +1,5 @@
-/* One session: a policy driven through a phase's episodes, in one of the two hosts. What both hosts need to know, and where
- * what happened goes. */
+/* One session: a policy driven through a phase's episodes, in one of the two hosts. What both hosts need to
+ * know, and where what happened goes. */
 #ifndef HANDOFF_ORCHESTRATOR_SESSION_H
 #define HANDOFF_ORCHESTRATOR_SESSION_H
 
@@ -11,8 +11,8 @@
 #include "db/rows.h"
 #include "orchestrator/policy/policy.h"
 
-/* Where rows go: the recorder, a comparison with recorded rows, a summary, or nowhere. Rows are borrowed for the call; a
- * nonzero return ends the session with that code. Any hook may be NULL. */
+/* Where rows go: the recorder, a comparison with recorded rows, a summary, or nowhere. Rows are borrowed for
+ * the call; a nonzero return ends the session with that code. Any hook may be NULL. */
 struct session_sink {
     int (*tasks)(void *user, const struct db_task *task, size_t count);
     int (*episode)(void *user, const struct db_episode *episode);
@@ -45,14 +45,14 @@ struct session {
 };
 
 struct session_result {
-    uint64_t slots;      /* finished */
-    uint64_t tasks;      /* finished or lost */
-    double mean_cost;    /* over done tasks; NAN: none */
+    uint64_t slots;   /* finished */
+    uint64_t tasks;   /* finished or lost */
+    double mean_cost; /* over done tasks; NAN: none */
     double wall_s;
-    uint64_t messages;   /* TCP: frames in and out of the orchestrator */
+    uint64_t messages; /* TCP: frames in and out of the orchestrator */
     uint32_t lost_nodes;
-    bool stopped;        /* ended early by `stop` */
-    bool abandoned;      /* ended early because every device was lost */
+    bool stopped;   /* ended early by `stop` */
+    bool abandoned; /* ended early because every device was lost */
 };
 
 #endif

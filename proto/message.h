@@ -1,5 +1,5 @@
-/* Messages as C structs, made from messages.def. Text, bytes and lists are borrowed: in a decoded message they point into
- * the frame's bytes or the decoder's scratch and die with it; keep = copy. */
+/* Messages as C structs, made from messages.def. Text, bytes and lists are borrowed: in a decoded message
+ * they point into the frame's bytes or the decoder's scratch and die with it; keep = copy. */
 #ifndef HANDOFF_PROTO_MESSAGE_H
 #define HANDOFF_PROTO_MESSAGE_H
 
@@ -61,9 +61,10 @@ struct proto_reals {
 #define B(name, field, max_bytes, meaning) struct proto_bytes field;
 #define UV(name, field, max_count, min, max, meaning) struct proto_u32s field;
 #define RV(name, field, max_count, min, max, meaning) struct proto_reals field;
-#define END_MSG(name) \
-    uint8_t end_; /* keeps a message without fields a valid struct */ \
-    };
+#define END_MSG(name)                                                                                        \
+    uint8_t end_; /* keeps a message without fields a valid struct */                                        \
+    }                                                                                                        \
+    ;
 #include "proto/messages.def"
 #undef MSG
 #undef END_MSG
@@ -117,27 +118,30 @@ enum proto_direction {
 
 /* The message's name ("DECISION"), or NULL. */
 const char *proto_name(enum proto_id id);
-/* Who sends it to whom: a shell refuses (OUT_OF_STATE) what comes from the wrong side. `id` must be in the table. */
+/* Who sends it to whom: a shell refuses (OUT_OF_STATE) what comes from the wrong side. `id` must be in the
+ * table. */
 enum proto_direction proto_direction_of(enum proto_id id);
 /* The refusal's text for people; never NULL. */
 const char *proto_refusal_text(enum proto_refusal reason);
 /* FNV-1a over the table's text: ids, names, kinds and limits. */
 uint64_t proto_schema_hash(void);
 
-/* Scratch memory that a decoder fills with aligned copies of lists; grows to the largest message seen, finish once. */
+/* Scratch memory that a decoder fills with aligned copies of lists; grows to the largest message seen, finish
+ * once. */
 struct proto_scratch {
     struct buf lists;
 };
 void proto_scratch_finish(struct proto_scratch *scratch);
 
-/* Appends one whole frame (u32 big-endian body length, then a msgpack array [id, fields...]). Refuses what a decoder would
- * refuse: ERR_RANGE with the field's name in `diag`. */
+/* Appends one whole frame (u32 big-endian body length, then a msgpack array [id, fields...]). Refuses what a
+ * decoder would refuse: ERR_RANGE with the field's name in `diag`. */
 int proto_encode(const struct proto_message *message, struct buf *frame, struct diag *diag);
 
-/* Decodes one frame body. On failure returns the error code, names message and field in `diag`, and sets *ret_refusal.
- * Never reads outside the body. Allocates for lists only, in proportion to the body's own size. */
-int proto_decode(const uint8_t *body, size_t size, struct proto_scratch *scratch, struct proto_message *ret_message,
-                 enum proto_refusal *ret_refusal, struct diag *diag);
+/* Decodes one frame body. On failure returns the error code, names message and field in `diag`, and sets
+ * *ret_refusal. Never reads outside the body. Allocates for lists only, in proportion to the body's own size.
+ */
+int proto_decode(const uint8_t *body, size_t size, struct proto_scratch *scratch,
+                 struct proto_message *ret_message, enum proto_refusal *ret_refusal, struct diag *diag);
 
 /* One line for logs and traces: "DECISION device=3 slot=0 split=16 ...". Lists and texts are shortened. */
 int proto_print(const struct proto_message *message, struct buf *text);

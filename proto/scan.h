@@ -1,5 +1,5 @@
-/* Bounded look at msgpack bytes: every declared count and length is checked against the bytes that are really there
- * before anybody believes it. Allocates nothing, never reads outside [bytes, bytes + size). */
+/* Bounded look at msgpack bytes: every declared count and length is checked against the bytes that are really
+ * there before anybody believes it. Allocates nothing, never reads outside [bytes, bytes + size). */
 #ifndef HANDOFF_PROTO_SCAN_H
 #define HANDOFF_PROTO_SCAN_H
 
@@ -26,8 +26,8 @@ struct scan_item {
     size_t items;   /* values that follow an array's or a map's head (two for each pair) */
 };
 
-/* Looks at the value that starts at `bytes`. ERR_TRUNCATED: it declares more than follows (an item needs at least one
- * byte). ERR_SYNTAX: no msgpack value starts like this. */
+/* Looks at the value that starts at `bytes`. ERR_TRUNCATED: it declares more than follows (an item needs at
+ * least one byte). ERR_SYNTAX: no msgpack value starts like this. */
 int scan_head(const uint8_t *bytes, size_t size, struct scan_item *ret_item);
 
 /* Length of the whole value at `bytes`. ERR_TOO_BIG: arrays and maps nested deeper than SCAN_DEPTH_MAX. */

@@ -1,5 +1,6 @@
-/* messages.def as data: one row a message, one row a field. Encoder, decoder, printer, the documentation tool and the tests
- * walk these tables, so that a new row in messages.def is a new message everywhere. Constant; safe from any thread. */
+/* messages.def as data: one row a message, one row a field. Encoder, decoder, printer, the documentation tool
+ * and the tests walk these tables, so that a new row in messages.def is a new message everywhere. Constant;
+ * safe from any thread. */
 #ifndef HANDOFF_PROTO_SCHEMA_H
 #define HANDOFF_PROTO_SCHEMA_H
 
@@ -49,7 +50,8 @@ static inline void *schema_slot(struct proto_message *message, const struct sche
     return (uint8_t *) message + offsetof(struct proto_message, hello) + field->offset;
 }
 
-static inline const void *schema_slot_const(const struct proto_message *message, const struct schema_field *field)
+static inline const void *schema_slot_const(const struct proto_message *message,
+                                            const struct schema_field *field)
 {
     return (const uint8_t *) message + offsetof(struct proto_message, hello) + field->offset;
 }

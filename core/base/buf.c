@@ -46,7 +46,8 @@ int buf_printf(struct buf *buf, const char *format, ...)
     va_end(args);
     int rc = length < 0 ? -EINVAL : buf_reserve(buf, (size_t) length + 1);
     if (rc == 0) {
-        (void) vsnprintf((char *) buf->data + buf->size, (size_t) length + 1, format, again); /* sized just above */
+        (void) vsnprintf((char *) buf->data + buf->size, (size_t) length + 1, format,
+                         again); /* sized just above */
         buf->size += (size_t) length;
     }
     va_end(again);

@@ -28,6 +28,7 @@ void clock_utc_text(char ret_text[static CLOCK_UTC_TEXT])
 {
     time_t now = time(NULL);
     struct tm parts;
-    if (gmtime_r(&now, &parts) == NULL || strftime(ret_text, CLOCK_UTC_TEXT, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+    if (gmtime_r(&now, &parts) == NULL ||
+        strftime(ret_text, CLOCK_UTC_TEXT, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
         ret_text[0] = '\0';
 }

@@ -1,4 +1,5 @@
-/* The only place that reads the operating system's clocks. Pure cores never call it: their events carry the time. */
+/* The only place that reads the operating system's clocks. Pure cores never call it: their events carry the
+ * time. */
 #ifndef HANDOFF_CORE_BASE_CLOCK_H
 #define HANDOFF_CORE_BASE_CLOCK_H
 

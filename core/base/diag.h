@@ -1,6 +1,6 @@
-/* A diagnosis: the one sentence that tells a person what was wrong, where, and what would be right. Library code fills
- * it beside the error code; only a program prints it. The first diagnosis wins: a caller's wider context never hides
- * the cause. */
+/* A diagnosis: the one sentence that tells a person what was wrong, where, and what would be right. Library
+ * code fills it beside the error code; only a program prints it. The first diagnosis wins: a caller's wider
+ * context never hides the cause. */
 #ifndef HANDOFF_CORE_BASE_DIAG_H
 #define HANDOFF_CORE_BASE_DIAG_H
 
@@ -10,8 +10,8 @@ struct diag {
     char text[DIAG_TEXT_MAX]; /* empty: nothing said */
 };
 
-/* Writes the sentence unless one is there already; returns `code` so that a caller can `return diag_fail(...)`.
- * `diag` may be NULL. */
+/* Writes the sentence unless one is there already; returns `code` so that a caller can `return
+ * diag_fail(...)`. `diag` may be NULL. */
 __attribute__((format(printf, 3, 4))) int diag_fail(struct diag *diag, int code, const char *format, ...);
 
 /* Puts "prefix: " before what is there (a file's name, say). No effect on an empty diagnosis. */

@@ -1,4 +1,5 @@
-/* Strict numbers: the whole text must be the number. "1.2abc", "nan", "inf", "1e999", "010", "+1" and "" are errors. */
+/* Strict numbers: the whole text must be the number. "1.2abc", "nan", "inf", "1e999", "010", "+1" and "" are
+ * errors. */
 #ifndef HANDOFF_CORE_BASE_PARSE_H
 #define HANDOFF_CORE_BASE_PARSE_H
 

@@ -22,7 +22,8 @@ void progress_start(struct progress *progress, const char *label, uint64_t total
     };
 }
 
-static void draw_bar(const struct progress *progress, uint64_t done, double elapsed_s, double eta_s, const char *note)
+static void draw_bar(const struct progress *progress, uint64_t done, double elapsed_s, double eta_s,
+                     const char *note)
 {
     char bar[BAR_CELLS + 1];
     uint64_t filled = done * BAR_CELLS / progress->total;
@@ -62,5 +63,6 @@ void progress_stop(struct progress *progress, uint64_t done)
     double elapsed_s = units_ns_to_s(clock_monotonic_ns() - progress->start_ns);
     if (progress->terminal)
         (void) fprintf(stderr, "\r\033[K");
-    (void) fprintf(stderr, "%s: %u%% in %.1f s\n", progress->label, (unsigned) (done * 100 / progress->total), elapsed_s);
+    (void) fprintf(stderr, "%s: %u%% in %.1f s\n", progress->label, (unsigned) (done * 100 / progress->total),
+                   elapsed_s);
 }

@@ -1,5 +1,5 @@
-/* Progress on stderr for anything over two seconds: a bar with ETA on a terminal, a plain line every few seconds
- * elsewhere, nothing when quiet. */
+/* Progress on stderr for anything over two seconds: a bar with ETA on a terminal, a plain line every few
+ * seconds elsewhere, nothing when quiet. */
 #ifndef HANDOFF_CORE_BASE_PROGRESS_H
 #define HANDOFF_CORE_BASE_PROGRESS_H
 

@@ -1,9 +1,10 @@
-/* Random draws as functions: a draw depends on (run seed; phase, stream, entity, episode, slot, index) and on nothing
- * else. No state is carried, so process layout, order of arrival and replay cannot change a draw.
+/* Random draws as functions: a draw depends on (run seed; phase, stream, entity, episode, slot, index) and on
+ * nothing else. No state is carried, so process layout, order of arrival and replay cannot change a draw.
  *
- * Generator: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11) from Random123.
- * Key = the seed's two halves; counter = {index, slot, episode, phase:4 | stream:8 | entity:20}.
- * Reference: rng_block of seed 0 at the all-zero counter is 6627e8d5 e169c58d bc57ac4c 9b00dbd8 (Random123 kat_vectors). */
+ * Generator: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11) from
+ * Random123. Key = the seed's two halves; counter = {index, slot, episode, phase:4 | stream:8 | entity:20}.
+ * Reference: rng_block of seed 0 at the all-zero counter is 6627e8d5 e169c58d bc57ac4c 9b00dbd8 (Random123
+ * kat_vectors). */
 #ifndef HANDOFF_CORE_BASE_RNG_H
 #define HANDOFF_CORE_BASE_RNG_H
 

@@ -1,4 +1,5 @@
-/* Units and constants. Every physical quantity's name ends in its unit (_s, _j, _w, _m, _hz, _bps, _bits, _flops). */
+/* Units and constants. Every physical quantity's name ends in its unit (_s, _j, _w, _m, _hz, _bps, _bits,
+ * _flops). */
 #ifndef HANDOFF_CORE_BASE_UNITS_H
 #define HANDOFF_CORE_BASE_UNITS_H
 

@@ -18,7 +18,7 @@ double cost_energy_j(const struct task_joules *joules)
 double cost_local_s(const struct world *world, const struct device_params *device, uint32_t tokens,
                     uint32_t split)
 {
-    return (double)split * llm_layer_flop(world->llm, world->scenario.model.work, tokens) / device->flops;
+    return (double) split * llm_layer_flop(world->llm, world->scenario.model.work, tokens) / device->flops;
 }
 
 double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
@@ -26,7 +26,7 @@ double cost_edge_s(const struct world *world, double server_flops, double comput
 {
     if (split >= world->llm->layers)
         return 0.0;
-    double layers = (double)(world->llm->layers - split);
+    double layers = (double) (world->llm->layers - split);
     return layers * llm_layer_flop(world->llm, world->scenario.model.work, tokens) /
            (server_flops * compute_share);
 }
@@ -35,7 +35,7 @@ double cost_transmit_s(double bits, double rate_bps)
 {
     if (bits <= 0.0)
         return 0.0;
-    return rate_bps > 0.0 ? bits / rate_bps : (double)INFINITY;
+    return rate_bps > 0.0 ? bits / rate_bps : (double) INFINITY;
 }
 
 struct task_joules cost_joules(const struct device_params *device, double server_power_w,

@@ -1,5 +1,6 @@
-/* What a task takes: delays (A8, A9, A11), energies (A12) and cost (A13, A15). The cores, the policies and the exact
- * optimum all call these functions; there is no second physics. Sums run in the order of the fields. */
+/* What a task takes: delays (A8, A9, A11), energies (A12) and cost (A13, A15). The cores, the policies and
+ * the exact optimum all call these functions; there is no second physics. Sums run in the order of the
+ * fields. */
 #ifndef HANDOFF_CORE_MODEL_COST_H
 #define HANDOFF_CORE_MODEL_COST_H
 
@@ -8,7 +9,8 @@
 
 #include "core/model/world.h"
 
-/* Where each second went. In virtual time these are the model's durations; on the real clock they are measured. */
+/* Where each second went. In virtual time these are the model's durations; on the real clock they are
+ * measured. */
 struct task_times {
     double local_s;    /* T^l, layers 1..s on the device */
     double transmit_s; /* T^tr */
@@ -26,28 +28,30 @@ double cost_latency_s(const struct task_times *times);
 double cost_energy_j(const struct task_joules *joules);
 
 /* Durations of the parts for a given split. */
-double cost_local_s(const struct world *world, const struct device_params *device, uint32_t tokens, uint32_t split);
-double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens, uint32_t split);
+double cost_local_s(const struct world *world, const struct device_params *device, uint32_t tokens,
+                    uint32_t split);
+double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
+                   uint32_t split);
 /* Infinite when there are bits to send and no rate. */
 double cost_transmit_s(double bits, double rate_bps);
 
 /* Joules for given times. A local task: server_power_w 0, and no transmit or edge time. */
-struct task_joules cost_joules(const struct device_params *device, double server_power_w, double compute_share,
-                               const struct task_times *times);
+struct task_joules cost_joules(const struct device_params *device, double server_power_w,
+                               double compute_share, const struct task_times *times);
 
 /* T_full and E_full (A8). */
 double cost_full_s(const struct world *world, const struct device_params *device, uint32_t tokens);
 double cost_full_j(const struct world *world, const struct device_params *device, uint32_t tokens);
 
-/* One device's term of -r_t (A15): omega T/T_full + (1-omega) E/E_full + beta max(0, T/T_max - 1) + beta_v [repaired].
- * The slot's cost J is the mean over devices in order of device number; the reward is -J. */
-double cost_task(const struct world *world, const struct device_params *device, uint32_t tokens, double latency_s,
-                 double energy_j, bool repaired);
+/* One device's term of -r_t (A15): omega T/T_full + (1-omega) E/E_full + beta max(0, T/T_max - 1) + beta_v
+ * [repaired]. The slot's cost J is the mean over devices in order of device number; the reward is -J. */
+double cost_task(const struct world *world, const struct device_params *device, uint32_t tokens,
+                 double latency_s, double energy_j, bool repaired);
 
 bool cost_deadline_missed(const struct scenario *scenario, double latency_s);
 
-/* The whole path composed, as the cores compose it: a task of device n with split s at server m (ignored when s = L), given
- * shares of the server's bandwidth and speed, a gain, and no queue. */
+/* The whole path composed, as the cores compose it: a task of device n with split s at server m (ignored when
+ * s = L), given shares of the server's bandwidth and speed, a gain, and no queue. */
 struct task_outcome {
     struct task_times times;
     struct task_joules joules;
@@ -62,7 +66,7 @@ struct task_plan {
     double bandwidth_share; /* of B, 0..1 */
     double compute_share;   /* of F_m, 0..1 */
 };
-void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain, const struct task_plan *plan,
-                  struct task_outcome *ret);
+void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,
+                  const struct task_plan *plan, struct task_outcome *ret);
 
 #endif

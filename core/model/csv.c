@@ -10,7 +10,7 @@
 #include "core/base/file.h"
 #include "core/base/units.h"
 
-#define CSV_BYTES_MAX ((size_t)256 * UNITS_MB) /* ten times the longest trace that we know of */
+#define CSV_BYTES_MAX ((size_t) 256 * UNITS_MB) /* ten times the longest trace that we know of */
 
 static bool at_end(const struct csv *csv)
 {
@@ -19,7 +19,7 @@ static bool at_end(const struct csv *csv)
 
 static char peek(const struct csv *csv)
 {
-    return at_end(csv) ? '\0' : (char)csv->text.data[csv->at];
+    return at_end(csv) ? '\0' : (char) csv->text.data[csv->at];
 }
 
 /* Reads one field up to its comma or line end, keeping at most CSV_FIELD_MAX bytes; *ret_size is its true
@@ -171,8 +171,8 @@ int csv_next(struct csv *csv, char (*ret_fields)[CSV_FIELD_MAX + 1], struct diag
             if (size > CSV_FIELD_MAX)
                 return diag_fail(diag, ERR_TOO_BIG, "%s:%u: field %zu is longer than %u bytes", csv->path,
                                  csv->line, fields + 1, CSV_FIELD_MAX);
-            (void)snprintf(ret_fields[k], CSV_FIELD_MAX + 1, "%s",
-                           trimmed(field)); /* never longer than field */
+            (void) snprintf(ret_fields[k], CSV_FIELD_MAX + 1, "%s",
+                            trimmed(field)); /* never longer than field */
             found++;
         }
         more = next_in_row(csv);

@@ -44,7 +44,7 @@ static int read_tokens(const struct csv *csv, const char *field, uint64_t cut, u
     if (rc != 0 || tokens < 1 || tokens > TOKENS_MAX)
         return diag_fail(diag, ERR_RANGE, "%s:%u: ContextTokens: %s is out of range, allowed 1 to %u tokens",
                          csv->path, csv->line, field, TOKENS_MAX);
-    *ret_tokens = (uint32_t)(tokens < cut ? tokens : cut);
+    *ret_tokens = (uint32_t) (tokens < cut ? tokens : cut);
     return 0;
 }
 

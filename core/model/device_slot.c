@@ -31,7 +31,7 @@ uint32_t device_slot_tokens(const struct scenario *scenario, const uint32_t *row
                             uint64_t seed, uint32_t device, struct slot_id id)
 {
     if (rows == NULL || row_count == 0)
-        return (uint32_t)scenario->task.tokens;
+        return (uint32_t) scenario->task.tokens;
     struct rng_at at = {seed, id.phase, RNG_TASK, device, id.episode, 0};
     uint64_t start = rng_below(&at, 0, row_count);
     return rows[(start + id.slot) % row_count];
@@ -59,7 +59,7 @@ static void meet_channels(const struct world *world, uint32_t device, struct slo
 void device_slot_meet(const struct world *world, uint32_t device, struct slot_id id,
                       const struct mobility *mobility, struct device_slot *ret)
 {
-    const uint32_t *rows = world->tokens != NULL ? world->tokens + (size_t)device * world->token_rows : NULL;
+    const uint32_t *rows = world->tokens != NULL ? world->tokens + (size_t) device * world->token_rows : NULL;
     ret->position = mobility->position;
     ret->speed_mps = mobility->speed_mps;
     ret->tokens = device_slot_tokens(&world->scenario, rows, world->token_rows, world->seed, device, id);

@@ -1,5 +1,6 @@
-/* What one device meets in one slot: where it is, its channels, its task. A pure function of (world, phase, episode, slot,
- * device) and of the device's movement so far; the mobile node computes it, the orchestrator receives it. */
+/* What one device meets in one slot: where it is, its channels, its task. A pure function of (world, phase,
+ * episode, slot, device) and of the device's movement so far; the mobile node computes it, the orchestrator
+ * receives it. */
 #ifndef HANDOFF_CORE_MODEL_DEVICE_SLOT_H
 #define HANDOFF_CORE_MODEL_DEVICE_SLOT_H
 
@@ -19,18 +20,19 @@ struct slot_id {
 struct device_slot {
     struct vec2 position; /* m */
     double speed_mps;
-    uint32_t tokens;                 /* n_t of this slot's task */
-    double gain[WORLD_SERVERS_MAX];  /* g_{n,m}, linear power gain, first M valid (A4) */
+    uint32_t tokens;                /* n_t of this slot's task */
+    double gain[WORLD_SERVERS_MAX]; /* g_{n,m}, linear power gain, first M valid (A4) */
 };
 
-/* Fills `ret` for a device whose movement has been brought to this slot (mobility_start, then one mobility_step a slot). */
-void device_slot_meet(const struct world *world, uint32_t device, struct slot_id id, const struct mobility *mobility,
-                      struct device_slot *ret);
+/* Fills `ret` for a device whose movement has been brought to this slot (mobility_start, then one
+ * mobility_step a slot). */
+void device_slot_meet(const struct world *world, uint32_t device, struct slot_id id,
+                      const struct mobility *mobility, struct device_slot *ret);
 
-/* Prompt tokens of the device's task in this slot: the scenario's number, or a run of consecutive real requests whose
- * start is drawn for each episode. `rows` = NULL means no real requests. */
-uint32_t device_slot_tokens(const struct scenario *scenario, const uint32_t *rows, uint32_t row_count, uint64_t seed,
-                            uint32_t device, struct slot_id id);
+/* Prompt tokens of the device's task in this slot: the scenario's number, or a run of consecutive real
+ * requests whose start is drawn for each episode. `rows` = NULL means no real requests. */
+uint32_t device_slot_tokens(const struct scenario *scenario, const uint32_t *rows, uint32_t row_count,
+                            uint64_t seed, uint32_t device, struct slot_id id);
 
 /* d_{n,m}, never below d_min (A3). */
 double device_slot_distance_m(const struct world *world, struct vec2 position, uint32_t server);

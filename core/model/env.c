@@ -85,7 +85,7 @@ void env_view_begin(struct env_view *view, struct slot_id id)
 {
     view->id = id;
     memset(view->present, 0, view->world->devices * sizeof *view->present);
-    memset(view->covered, 0, (size_t)view->world->devices * view->world->servers * sizeof *view->covered);
+    memset(view->covered, 0, (size_t) view->world->devices * view->world->servers * sizeof *view->covered);
     if (id.slot == 0)
         memset(view->previous_load, 0, view->world->servers * sizeof *view->previous_load);
 }
@@ -95,7 +95,7 @@ void env_view_observe(struct env_view *view, uint32_t device, struct vec2 positi
 {
     const struct world *world = view->world;
     assert(device < world->devices);
-    size_t first = (size_t)device * world->servers;
+    size_t first = (size_t) device * world->servers;
     view->present[device] = true;
     view->position[device] = position;
     view->speed_mps[device] = speed_mps;
@@ -120,7 +120,7 @@ size_t env_state_size(const struct world *world)
 
 size_t env_action_size(const struct world *world)
 {
-    return 2 * (size_t)world->devices;
+    return 2 * (size_t) world->devices;
 }
 
 /* low -> -1, high -> 1, clipped a little outside; 0 when the range is a point. */
@@ -131,7 +131,7 @@ static float scaled(double value, double low, double high)
     double position = 2.0 * (value - low) / (high - low) - 1.0;
     if (position > STATE_LIMIT)
         position = STATE_LIMIT;
-    return position > -STATE_LIMIT ? (float)position : (float)-STATE_LIMIT;
+    return position > -STATE_LIMIT ? (float) position : (float) -STATE_LIMIT;
 }
 
 static float *put_device(const struct env_view *view, uint32_t device, float *out)
@@ -144,7 +144,7 @@ static float *put_device(const struct env_view *view, uint32_t device, float *ou
     *out++ = scaled(world->device[device].flops, scenario->devices.tflops_min * 1e12,
                     scenario->devices.tflops_max * 1e12);
     if (has_tokens_entry(world))
-        *out++ = scaled(view->tokens[device], 0.0, (double)scenario->task.tokens_max);
+        *out++ = scaled(view->tokens[device], 0.0, (double) scenario->task.tokens_max);
     return out;
 }
 
@@ -157,7 +157,7 @@ static float *put_channels(const struct env_view *view, uint32_t device, float *
                            scenario->area.height_m * scenario->area.height_m);
     double worst = log10(radio_gain(scenario, across_m, 1.0));
     double best = log10(radio_gain(scenario, scenario->radio.min_distance_m, 1.0));
-    const double *gain = view->gain + (size_t)device * world->servers;
+    const double *gain = view->gain + (size_t) device * world->servers;
     for (uint32_t m = 0; m < world->servers; m++) {
         *out++ = scaled(log10(gain[m]), worst, best);
         *out++ = scaled(device_slot_distance_m(world, view->position[device], m), 0.0, across_m);
@@ -170,7 +170,7 @@ void env_state(const struct env_view *view, float *ret_state)
     const struct world *world = view->world;
     const struct scenario *scenario = &world->scenario;
     size_t device_entries = has_tokens_entry(world) ? 5 : 4;
-    size_t channel_entries = 2 * (size_t)world->servers;
+    size_t channel_entries = 2 * (size_t) world->servers;
     float *out = ret_state;
     memset(ret_state, 0, env_state_size(world) * sizeof *ret_state);
     for (uint32_t n = 0; n < world->devices; n++)
@@ -187,20 +187,20 @@ void env_state(const struct env_view *view, float *ret_state)
 /* The equal-width bin of [-1, 1] that an action falls into; anything that is not a number is the first. */
 static uint32_t bin_of(float action, uint32_t bins)
 {
-    double position = ((double)action + 1.0) / 2.0 * bins;
+    double position = ((double) action + 1.0) / 2.0 * bins;
     if (!(position > 0.0))
         return 0;
-    return position < bins ? (uint32_t)position : bins - 1;
+    return position < bins ? (uint32_t) position : bins - 1;
 }
 
 void env_map_action(const struct env_view *view, const float *action, struct env_decision *ret_decision)
 {
     const struct world *world = view->world;
-    uint32_t min_split = (uint32_t)world->scenario.model.min_split;
+    uint32_t min_split = (uint32_t) world->scenario.model.min_split;
     for (uint32_t n = 0; n < world->devices; n++) {
         ret_decision->split[n] =
-            min_split + bin_of(action[2 * (size_t)n], world->llm->layers - min_split + 1);
-        ret_decision->server[n] = bin_of(action[2 * (size_t)n + 1], world->servers);
+            min_split + bin_of(action[2 * (size_t) n], world->llm->layers - min_split + 1);
+        ret_decision->server[n] = bin_of(action[2 * (size_t) n + 1], world->servers);
     }
     env_repair(view, ret_decision);
 }
@@ -218,7 +218,7 @@ static uint32_t nearest_covered(const struct env_view *view, uint32_t device, ui
 {
     uint32_t best = ENV_LOCAL;
     uint32_t best_gap = UINT32_MAX;
-    const bool *covered = view->covered + (size_t)device * view->world->servers;
+    const bool *covered = view->covered + (size_t) device * view->world->servers;
     for (uint32_t m = 0; m < view->world->servers; m++) {
         uint32_t gap = m > wish ? m - wish : wish - m;
         if (covered[m] && view->server_up[m] && gap < best_gap) {
@@ -247,7 +247,7 @@ static void repair_device(const struct env_view *view, struct env_decision *deci
         make_local(world, decision, device, true);
         return;
     }
-    uint32_t min_split = (uint32_t)world->scenario.model.min_split;
+    uint32_t min_split = (uint32_t) world->scenario.model.min_split;
     uint32_t max_split = world->device[device].max_split;
     uint32_t kept = split < min_split ? min_split : split;
     kept = kept > max_split ? max_split : kept;
@@ -267,7 +267,7 @@ static double server_kv_bytes(const struct env_view *view, const struct env_deci
     const struct world *world = view->world;
     double layer_bytes =
         llm_layer_kv_bytes(world->llm, view->tokens[device], world->scenario.model.bits_per_element);
-    return (double)(world->llm->layers - decision->split[device]) * layer_bytes;
+    return (double) (world->llm->layers - decision->split[device]) * layer_bytes;
 }
 
 /* C8: while a server's memory does not hold everyone, its highest device number goes local. */
@@ -315,19 +315,16 @@ static double device_bits(const struct env_view *view, const struct env_decision
 /* Work left for the server; the common factor of all layers cancels, tokens and layers remain. */
 static double device_work(const struct env_view *view, const struct env_decision *decision, uint32_t device)
 {
-    return (double)(view->world->llm->layers - decision->split[device]) * view->tokens[device];
+    return (double) (view->world->llm->layers - decision->split[device]) * view->tokens[device];
 }
 
 static double bandwidth_share(const struct env_view *view, const struct env_decision *decision,
                               uint32_t device, double server_bits, uint32_t load, uint32_t offloaders)
 {
     switch (view->world->scenario.radio.sharing) {
-    case BANDWIDTH_EQUAL:
-        return 1.0 / load;
-    case BANDWIDTH_PROPORTIONAL:
-        return device_bits(view, decision, device) / server_bits;
-    case BANDWIDTH_SHARED:
-        return 1.0 / offloaders;
+    case BANDWIDTH_EQUAL: return 1.0 / load;
+    case BANDWIDTH_PROPORTIONAL: return device_bits(view, decision, device) / server_bits;
+    case BANDWIDTH_SHARED: return 1.0 / offloaders;
     }
     return 0.0;
 }
@@ -336,10 +333,8 @@ static double compute_share(const struct env_view *view, const struct env_decisi
                             double server_work, uint32_t load)
 {
     switch (view->world->scenario.servers.sharing) {
-    case COMPUTE_EQUAL:
-        return 1.0 / load;
-    case COMPUTE_PROPORTIONAL:
-        return device_work(view, decision, device) / server_work;
+    case COMPUTE_EQUAL: return 1.0 / load;
+    case COMPUTE_PROPORTIONAL: return device_work(view, decision, device) / server_work;
     }
     return 0.0;
 }
@@ -388,7 +383,7 @@ double env_joint_cost(const struct env_view *view, const struct env_decision *de
             .bandwidth_share = decision->bandwidth_share[n],
             .compute_share = decision->compute_share[n],
         };
-        double gain = remote ? view->gain[(size_t)n * world->servers + decision->server[n]] : 0.0;
+        double gain = remote ? view->gain[(size_t) n * world->servers + decision->server[n]] : 0.0;
         struct task_outcome outcome;
         cost_outcome(world, n, view->tokens[n], gain, &plan, &outcome);
         sum += cost_task(world, &world->device[n], view->tokens[n], outcome.latency_s, outcome.energy_j,

@@ -1,5 +1,5 @@
-/* The environment: the only place that turns observations into a state vector, continuous actions into valid decisions
- * (A14), decisions into shares (A5, A10), and outcomes into a reward (A15). */
+/* The environment: the only place that turns observations into a state vector, continuous actions into valid
+ * decisions (A14), decisions into shares (A5, A10), and outcomes into a reward (A15). */
 #ifndef HANDOFF_CORE_MODEL_ENV_H
 #define HANDOFF_CORE_MODEL_ENV_H
 
@@ -12,21 +12,23 @@
 
 #define ENV_LOCAL UINT32_MAX /* "no server": the task stays on the device */
 
-/* What the orchestrator knows of all devices in one slot. Arrays are owned by the view (env_view_init/finish). */
+/* What the orchestrator knows of all devices in one slot. Arrays are owned by the view
+ * (env_view_init/finish). */
 struct env_view {
     const struct world *world; /* borrowed */
     struct slot_id id;
-    bool *present;             /* [N] observed in this slot; a lost device is not */
-    struct vec2 *position;     /* [N] m */
-    double *speed_mps;         /* [N] */
-    uint32_t *tokens;          /* [N] */
-    double *gain;              /* [N][M] linear */
-    bool *covered;             /* [N][M]: in coverage, and the server is up */
-    bool *server_up;           /* [M] */
-    uint32_t *previous_load;   /* [M] K_m of the slot before, 0 in slot 0 */
+    bool *present;           /* [N] observed in this slot; a lost device is not */
+    struct vec2 *position;   /* [N] m */
+    double *speed_mps;       /* [N] */
+    uint32_t *tokens;        /* [N] */
+    double *gain;            /* [N][M] linear */
+    bool *covered;           /* [N][M]: in coverage, and the server is up */
+    bool *server_up;         /* [M] */
+    uint32_t *previous_load; /* [M] K_m of the slot before, 0 in slot 0 */
 };
 
-/* One decision per device. `server` is ENV_LOCAL exactly when split == L. Absent devices: split L, local, shares 0. */
+/* One decision per device. `server` is ENV_LOCAL exactly when split == L. Absent devices: split L, local,
+ * shares 0. */
 struct env_decision {
     uint32_t *split;         /* [N] s_n */
     uint32_t *server;        /* [N] x_n or ENV_LOCAL */
@@ -44,37 +46,42 @@ void env_decision_finish(struct env_decision *decision);
 void env_view_begin(struct env_view *view, struct slot_id id);
 
 /* Enters one device's observation; computes its coverage from its position. */
-void env_view_observe(struct env_view *view, uint32_t device, struct vec2 position, double speed_mps, uint32_t tokens,
-                      const double *gain);
+void env_view_observe(struct env_view *view, uint32_t device, struct vec2 position, double speed_mps,
+                      uint32_t tokens, const double *gain);
 
 /* Length of the state vector: 4N + 2NM + 2M, plus N (tokens) when tasks differ. */
 size_t env_state_size(const struct world *world);
 /* Length of a continuous action: 2N. */
 size_t env_action_size(const struct world *world);
 
-/* The state vector (docs/model.md), every entry scaled to about [-1, 1] and clipped to [-1.5, 1.5]. Layout: for each
- * device position (2), speed, F_n [, tokens]; then for each device and each of its servers the pair log10 gain, distance;
- * then for each server the pair F_m, previous load. An absent device's entries are 0. */
+/* The state vector (docs/model.md), every entry scaled to about [-1, 1] and clipped to [-1.5, 1.5]. Layout:
+ * for each device position (2), speed, F_n [, tokens]; then for each device and each of its servers the pair
+ * log10 gain, distance; then for each server the pair F_m, previous load. An absent device's entries are 0.
+ */
 void env_state(const struct env_view *view, float *ret_state);
 
-/* A14: a[2n] chooses the split and a[2n+1] the server, each on equal-width bins of [-1, 1]. Then env_repair. */
+/* A14: a[2n] chooses the split and a[2n+1] the server, each on equal-width bins of [-1, 1]. Then env_repair.
+ */
 void env_map_action(const struct env_view *view, const float *action, struct env_decision *ret_decision);
 
-/* Makes any wish (split, server) valid, marks what it had to mend, and clears shares: out-of-coverage server -> the covered
- * server nearest in index-score (the lower of two); none covered -> local (no repair); split below s_min -> s_min, above S_n
- * -> S_n, above L -> local; server memory (C8) exceeded -> local, highest device number first. `split == L` is local
- * whatever the server, and possible whatever the memory; ENV_LOCAL with a smaller split is a wish for local, mended. */
+/* Makes any wish (split, server) valid, marks what it had to mend, and clears shares: out-of-coverage server
+ * -> the covered server nearest in index-score (the lower of two); none covered -> local (no repair); split
+ * below s_min -> s_min, above S_n
+ * -> S_n, above L -> local; server memory (C8) exceeded -> local, highest device number first. `split == L`
+ * is local whatever the server, and possible whatever the memory; ENV_LOCAL with a smaller split is a wish
+ * for local, mended. */
 void env_repair(const struct env_view *view, struct env_decision *decision);
 
 /* Fills the shares from split and server (A5, A10, or the scenario's other rules), and ret_load[M] = K_m. */
 void env_allocate(const struct env_view *view, struct env_decision *decision, uint32_t *ret_load);
 
-/* J of a whole decision with its shares, by the model: mean over present devices of cost_task, in device order. This is
- * what the model-knowing policies minimise; equal, bit for bit, to what the cores report in virtual time. 0 when nobody
- * is present. */
+/* J of a whole decision with its shares, by the model: mean over present devices of cost_task, in device
+ * order. This is what the model-knowing policies minimise; equal, bit for bit, to what the cores report in
+ * virtual time. 0 when nobody is present. */
 double env_joint_cost(const struct env_view *view, const struct env_decision *decision);
 
-/* The reward from reported costs: minus their mean in device order over devices with a report (reported[n]); 0 if none. */
+/* The reward from reported costs: minus their mean in device order over devices with a report (reported[n]);
+ * 0 if none. */
 double env_reward(const double *cost, const bool *reported, uint32_t devices);
 
 #endif

@@ -42,17 +42,15 @@ const struct llm *llm_find(const char *name)
 double llm_layer_weights(const struct llm *llm)
 {
     double d = llm->hidden;
-    return 2.0 * d * d + 2.0 * d * llm->kv + (double)llm->ff_mats * d * llm->ff;
+    return 2.0 * d * d + 2.0 * d * llm->kv + (double) llm->ff_mats * d * llm->ff;
 }
 
 double llm_layer_flop(const struct llm *llm, enum scenario_work work, uint32_t tokens)
 {
     double d = llm->hidden;
     switch (work) {
-    case WORK_PAPER:
-        return 24.0 * tokens * d * d;
-    case WORK_GEOMETRY:
-        return 2.0 * tokens * llm_layer_weights(llm);
+    case WORK_PAPER: return 24.0 * tokens * d * d;
+    case WORK_GEOMETRY: return 2.0 * tokens * llm_layer_weights(llm);
     }
     return 0.0;
 }
@@ -74,5 +72,5 @@ uint32_t llm_layers_in(const struct llm *llm, double memory_bytes)
     if (memory_bytes <= 0.0)
         return llm->layers;
     double layers = memory_bytes / (WEIGHT_BYTES * llm_layer_weights(llm));
-    return layers < llm->layers ? (uint32_t)layers : llm->layers;
+    return layers < llm->layers ? (uint32_t) layers : llm->layers;
 }

@@ -35,8 +35,8 @@ double llm_split_bits(const struct llm *llm, uint32_t split, uint32_t tokens, do
 /* Bytes of keys and values that one layer keeps for `tokens` (C8). */
 double llm_layer_kv_bytes(const struct llm *llm, uint32_t tokens, double bits_per_element);
 
-/* S_n, the layers whose weights fit in `memory_bytes` (C7), at most L; 0 bytes: no limit. Weights stay in 16 bits, the
- * precision of the published checkpoints, whatever the activations use. */
+/* S_n, the layers whose weights fit in `memory_bytes` (C7), at most L; 0 bytes: no limit. Weights stay in 16
+ * bits, the precision of the published checkpoints, whatever the activations use. */
 uint32_t llm_layers_in(const struct llm *llm, double memory_bytes);
 
 #endif

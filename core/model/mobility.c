@@ -45,15 +45,12 @@ void mobility_start(const struct world *world, uint32_t device, enum rng_phase p
     start.mean_heading_rad = start.heading_rad;
     start.waypoint = start.position;
     switch (scenario->mobility.kind) {
-    case MOBILITY_GAUSS_MARKOV:
-        start.speed_mps = scenario->mobility.speed_mean;
-        break;
+    case MOBILITY_GAUSS_MARKOV: start.speed_mps = scenario->mobility.speed_mean; break;
     case MOBILITY_RANDOM_WAYPOINT:
         block = rng_block(&at, 1);
         draw_leg(world, &block, &start);
         break;
-    case MOBILITY_STILL:
-        break;
+    case MOBILITY_STILL: break;
     }
     *ret = start;
 }
@@ -144,10 +141,7 @@ void mobility_step(const struct world *world, uint32_t device, enum rng_phase ph
         move_straight(&world->scenario, mobility);
         turn_gauss_markov(&world->scenario, &at, mobility);
         break;
-    case MOBILITY_RANDOM_WAYPOINT:
-        step_waypoint(world, &at, mobility);
-        break;
-    case MOBILITY_STILL:
-        break;
+    case MOBILITY_RANDOM_WAYPOINT: step_waypoint(world, &at, mobility); break;
+    case MOBILITY_STILL: break;
     }
 }

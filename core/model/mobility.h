@@ -21,7 +21,7 @@ void mobility_start(const struct world *world, uint32_t device, enum rng_phase p
                     struct mobility *ret);
 
 /* Advances by one slot; `slot` is the one being left, and names the draws. */
-void mobility_step(const struct world *world, uint32_t device, enum rng_phase phase, uint32_t episode, uint32_t slot,
-                   struct mobility *mobility);
+void mobility_step(const struct world *world, uint32_t device, enum rng_phase phase, uint32_t episode,
+                   uint32_t slot, struct mobility *mobility);
 
 #endif

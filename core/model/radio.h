@@ -11,6 +11,7 @@ double radio_gain(const struct scenario *scenario, double distance_m, double fad
 double radio_gain_squared(const struct scenario *scenario, double distance2_m2, double fading);
 
 /* r = b log2(1 + p g / (N0 b)), bit/s; 0 when the bandwidth is 0. */
-double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w, double gain);
+double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w,
+                      double gain);
 
 #endif

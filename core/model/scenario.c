@@ -138,7 +138,7 @@ static void join_words(const char *const *words, char *text, size_t size)
     for (size_t i = 0; words[i] != NULL && used < size; i++) {
         const char *comma = words[i + 1] == NULL ? " or " : ", ";
         int wrote = snprintf(text + used, size - used, "%s%s", i == 0 ? "" : comma, words[i]);
-        used += wrote > 0 ? (size_t)wrote : 0;
+        used += wrote > 0 ? (size_t) wrote : 0;
     }
 }
 
@@ -147,18 +147,14 @@ void scenario_range_text(const struct scenario_row *row, char ret_text[static 12
     const char *space = row->unit[0] != '\0' ? " " : "";
     switch (row->kind) {
     case SCENARIO_REAL:
-        (void)snprintf(ret_text, 128, "%g to %g%s%s", row->real_min, row->real_max, space, row->unit);
+        (void) snprintf(ret_text, 128, "%g to %g%s%s", row->real_min, row->real_max, space, row->unit);
         break;
     case SCENARIO_INT:
-        (void)snprintf(ret_text, 128, "%" PRIu64 " to %" PRIu64 "%s%s", row->int_min, row->int_max, space,
-                       row->unit);
+        (void) snprintf(ret_text, 128, "%" PRIu64 " to %" PRIu64 "%s%s", row->int_min, row->int_max, space,
+                        row->unit);
         break;
-    case SCENARIO_TEXT:
-        (void)snprintf(ret_text, 128, "at most %zu bytes", row->text_max);
-        break;
-    case SCENARIO_WORD:
-        join_words(row->words, ret_text, 128);
-        break;
+    case SCENARIO_TEXT: (void) snprintf(ret_text, 128, "at most %zu bytes", row->text_max); break;
+    case SCENARIO_WORD: join_words(row->words, ret_text, 128); break;
     }
 }
 
@@ -249,7 +245,7 @@ static int set_text(char *field, const struct scenario_row *row, const char *val
         return diag_fail(diag, ERR_TOO_BIG, "%s: %zu bytes are too long, allowed at most %zu", where, size,
                          row->text_max);
     for (size_t i = 0; i < size;) {
-        size_t length = clean_character((const unsigned char *)value + i);
+        size_t length = clean_character((const unsigned char *) value + i);
         if (length == 0)
             return diag_fail(diag, ERR_SYNTAX, "%s: byte %zu is a control character or not UTF-8", where,
                              i + 1);
@@ -263,16 +259,12 @@ static int set_text(char *field, const struct scenario_row *row, const char *val
 int scenario_set_field(struct scenario *scenario, const struct scenario_row *row, const char *value,
                        const char *where, struct diag *diag)
 {
-    void *field = (char *)scenario + row->offset;
+    void *field = (char *) scenario + row->offset;
     switch (row->kind) {
-    case SCENARIO_REAL:
-        return set_real(field, row, value, where, diag);
-    case SCENARIO_INT:
-        return set_int(field, row, value, where, diag);
-    case SCENARIO_TEXT:
-        return set_text(field, row, value, where, diag);
-    case SCENARIO_WORD:
-        return set_word(field, row, value, where, diag);
+    case SCENARIO_REAL: return set_real(field, row, value, where, diag);
+    case SCENARIO_INT: return set_int(field, row, value, where, diag);
+    case SCENARIO_TEXT: return set_text(field, row, value, where, diag);
+    case SCENARIO_WORD: return set_word(field, row, value, where, diag);
     }
     return ERR_TYPE;
 }
@@ -285,9 +277,9 @@ int scenario_set(struct scenario *scenario, const char *assignment, struct diag 
     char key[64];
     if (equals == NULL || dot == NULL || dot > equals)
         return diag_fail(diag, ERR_SYNTAX, "'%.80s': expected section.key=value", assignment);
-    (void)snprintf(section, sizeof section, "%.*s", (int)(dot - assignment < 63 ? dot - assignment : 63),
-                   assignment);
-    (void)snprintf(key, sizeof key, "%.*s", (int)(equals - dot - 1 < 63 ? equals - dot - 1 : 63), dot + 1);
+    (void) snprintf(section, sizeof section, "%.*s", (int) (dot - assignment < 63 ? dot - assignment : 63),
+                    assignment);
+    (void) snprintf(key, sizeof key, "%.*s", (int) (equals - dot - 1 < 63 ? equals - dot - 1 : 63), dot + 1);
     if (!scenario_has_section(section))
         return diag_fail(diag, ERR_UNKNOWN, "%s: unknown section, the nearest is '%s'", section,
                          scenario_nearest_section(section));
@@ -296,7 +288,7 @@ int scenario_set(struct scenario *scenario, const char *assignment, struct diag 
         return diag_fail(diag, ERR_UNKNOWN, "%s.%s: unknown key, the nearest is '%s'", section, key,
                          scenario_nearest_key(section, key));
     char where[160];
-    (void)snprintf(where, sizeof where, "%s.%s", section, key);
+    (void) snprintf(where, sizeof where, "%s.%s", section, key);
     return scenario_set_field(scenario, row, equals + 1, where, diag);
 }
 
@@ -305,7 +297,7 @@ static int print_real(double value, struct buf *text)
 {
     char digits[40];
     for (int precision = 15; precision <= 17; precision++) {
-        (void)snprintf(digits, sizeof digits, "%.*g", precision, value); /* at most 24 characters */
+        (void) snprintf(digits, sizeof digits, "%.*g", precision, value); /* at most 24 characters */
         double again = strtod(digits, NULL);
         if (memcmp(&again, &value, sizeof value) == 0)
             break;
@@ -323,16 +315,12 @@ static int print_text(const char *value, struct buf *text)
 
 static int print_field(const struct scenario *scenario, const struct scenario_row *row, struct buf *text)
 {
-    const void *field = (const char *)scenario + row->offset;
+    const void *field = (const char *) scenario + row->offset;
     switch (row->kind) {
-    case SCENARIO_REAL:
-        return print_real(*(const double *)field, text);
-    case SCENARIO_INT:
-        return buf_printf(text, "%" PRIu64, *(const uint64_t *)field);
-    case SCENARIO_TEXT:
-        return print_text(field, text);
-    case SCENARIO_WORD:
-        return buf_printf(text, "%s", row->words[*(const unsigned *)field]);
+    case SCENARIO_REAL: return print_real(*(const double *) field, text);
+    case SCENARIO_INT: return buf_printf(text, "%" PRIu64, *(const uint64_t *) field);
+    case SCENARIO_TEXT: return print_text(field, text);
+    case SCENARIO_WORD: return buf_printf(text, "%s", row->words[*(const unsigned *) field]);
     }
     return ERR_TYPE;
 }
@@ -368,8 +356,8 @@ void scenario_key_at(size_t index, struct scenario_key *ret_key, char range_text
     scenario_defaults(&defaults);
     scenario_range_text(row, range_text);
     bool printed = print_field(&defaults, row, &text) == 0;
-    (void)snprintf(default_text, 64, "%.63s",
-                   printed ? (const char *)text.data : ""); /* defaults are short */
+    (void) snprintf(default_text, 64, "%.63s",
+                    printed ? (const char *) text.data : ""); /* defaults are short */
     buf_finish(&text);
     *ret_key = (struct scenario_key){
         .section = row->section,

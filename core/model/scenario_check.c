@@ -66,7 +66,7 @@ static int fail_llm(const struct scenario *scenario, struct diag *diag)
     known[0] = '\0';
     for (size_t i = 0; i < llm_count() && used < sizeof known; i++) {
         int wrote = snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", llm_at(i)->name);
-        used += wrote > 0 ? (size_t)wrote : 0;
+        used += wrote > 0 ? (size_t) wrote : 0;
     }
     return diag_fail(diag, ERR_UNKNOWN, "model.llm: '%s' is not known, allowed %s", scenario->model.llm,
                      known);

@@ -30,7 +30,7 @@ struct reader {
 
 static unsigned long event_line(const struct reader *reader)
 {
-    return (unsigned long)reader->event.start_mark.line + 1;
+    return (unsigned long) reader->event.start_mark.line + 1;
 }
 
 static int fail_parser(struct reader *reader)
@@ -43,7 +43,7 @@ static int fail_parser(struct reader *reader)
                          parser->problem_offset + 1, parser->problem);
     const char *problem = parser->problem != NULL ? parser->problem : "malformed";
     return diag_fail(reader->diag, ERR_SYNTAX, "%s:%lu: not valid YAML: %s", reader->name,
-                     (unsigned long)parser->problem_mark.line + 1, problem);
+                     (unsigned long) parser->problem_mark.line + 1, problem);
 }
 
 static const char *event_anchor(const yaml_event_t *event)
@@ -55,7 +55,7 @@ static const char *event_anchor(const yaml_event_t *event)
         anchor = event->data.mapping_start.anchor;
     else if (event->type == YAML_SEQUENCE_START_EVENT)
         anchor = event->data.sequence_start.anchor;
-    return (const char *)anchor;
+    return (const char *) anchor;
 }
 
 static const char *event_tag(const yaml_event_t *event)
@@ -67,7 +67,7 @@ static const char *event_tag(const yaml_event_t *event)
         tag = event->data.mapping_start.tag;
     else if (event->type == YAML_SEQUENCE_START_EVENT)
         tag = event->data.sequence_start.tag;
-    return (const char *)tag;
+    return (const char *) tag;
 }
 
 static int next_event(struct reader *reader)
@@ -93,7 +93,7 @@ static const char *event_scalar(const struct reader *reader)
 {
     if (reader->event.type != YAML_SCALAR_EVENT)
         return NULL;
-    const char *text = (const char *)reader->event.data.scalar.value;
+    const char *text = (const char *) reader->event.data.scalar.value;
     return strlen(text) == reader->event.data.scalar.length ? text : NULL;
 }
 
@@ -115,8 +115,8 @@ static int read_value(struct reader *reader, const struct scenario_row *row)
     if (rc != 0)
         return rc;
     char where[DIAG_TEXT_MAX / 2];
-    (void)snprintf(where, sizeof where, "%.300s:%lu: %s.%s", reader->name, event_line(reader), row->section,
-                   row->key);
+    (void) snprintf(where, sizeof where, "%.300s:%lu: %s.%s", reader->name, event_line(reader), row->section,
+                    row->key);
     const char *value = event_scalar(reader);
     if (value == NULL)
         return diag_fail(reader->diag, ERR_TYPE,
@@ -139,7 +139,7 @@ static int read_key(struct reader *reader, const char *section)
     const struct scenario_row *row = scenario_find_row(section, key);
     if (row == NULL)
         return fail_unknown_key(reader, section, key);
-    size_t index = (size_t)(row - scenario_rows);
+    size_t index = (size_t) (row - scenario_rows);
     if (reader->given[index])
         return diag_fail(reader->diag, ERR_DUPLICATE, "%s:%lu: %s.%s: given twice", reader->name,
                          event_line(reader), section, key);
@@ -158,7 +158,7 @@ static int read_section(struct reader *reader, bool *section_given)
         return diag_fail(reader->diag, ERR_UNKNOWN, "%s:%lu: %.63s: unknown section, the nearest is '%s'",
                          reader->name, event_line(reader), name, scenario_nearest_section(name));
     char section[NAME_MAX_BYTES + 1];
-    (void)snprintf(section, sizeof section, "%s", name); /* known names are short */
+    (void) snprintf(section, sizeof section, "%s", name); /* known names are short */
     if (*section_given)
         return diag_fail(reader->diag, ERR_DUPLICATE, "%s:%lu: %s: section given twice", reader->name,
                          event_line(reader), section);
@@ -243,7 +243,7 @@ int scenario_read(struct scenario *scenario, const char *text, size_t size, cons
     struct reader reader = {.name = name, .diag = diag, .scenario = &changed};
     if (yaml_parser_initialize(&reader.parser) != 1)
         return diag_fail(diag, -ENOMEM, "%s: out of memory", name);
-    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, size);
+    yaml_parser_set_input_string(&reader.parser, (const unsigned char *) text, size);
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
     int rc = read_stream(&reader);
     if (reader.has_event)
@@ -265,7 +265,7 @@ int scenario_load(struct scenario *scenario, const char *path, struct diag *diag
     struct buf text = {0};
     int rc = file_read(path, SCENARIO_TEXT_MAX, &text, diag);
     if (rc == 0)
-        rc = scenario_read(scenario, (const char *)text.data, text.size, path, diag);
+        rc = scenario_read(scenario, (const char *) text.data, text.size, path, diag);
     buf_finish(&text);
     return rc;
 }

@@ -126,7 +126,7 @@ static uint32_t *make_order(size_t places)
 {
     uint32_t *order = malloc(places * sizeof *order);
     for (size_t i = 0; order != NULL && i < places; i++)
-        order[i] = (uint32_t)i;
+        order[i] = (uint32_t) i;
     return order;
 }
 
@@ -141,7 +141,7 @@ static int place_servers(struct world *world, const struct dataset_places *sites
     if (order == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
     for (uint32_t m = 0; m < world->servers; m++) {
-        uint32_t place = draw_place(world, order, (uint32_t)sites->count, world->devices, m);
+        uint32_t place = draw_place(world, order, (uint32_t) sites->count, world->devices, m);
         world->server[m].position = sites->position[place];
     }
     free(order);
@@ -157,7 +157,7 @@ static int place_devices(struct world *world, const struct dataset_places *homes
         return diag_fail(diag, -ENOMEM, "out of memory");
     for (uint32_t n = 0; n < world->devices; n++) {
         world->device[n].has_home = true;
-        world->device[n].home = homes->position[draw_place(world, order, (uint32_t)homes->count, 0, n)];
+        world->device[n].home = homes->position[draw_place(world, order, (uint32_t) homes->count, 0, n)];
     }
     free(order);
     return 0;
@@ -175,7 +175,7 @@ static int deal_tokens(struct world *world, const struct dataset *data, struct d
     world->tokens = malloc(rows * world->devices * sizeof *world->tokens);
     if (world->tokens == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
-    world->token_rows = (uint32_t)rows;
+    world->token_rows = (uint32_t) rows;
     for (size_t n = 0; n < world->devices; n++)
         for (size_t i = 0; i < rows; i++)
             world->tokens[n * rows + i] = data->tokens[(n + i * world->devices) % data->token_count];
@@ -190,8 +190,8 @@ int world_init(struct world *ret_world, const struct scenario *scenario, const s
                        scenario->servers.positions_csv[0] != '\0';
     if (names_files && data == NULL)
         return diag_fail(diag, ERR_STATE, "the scenario names data files, which were not loaded");
-    int rc = world_init_empty(&world, scenario, (uint32_t)scenario->devices.count,
-                              (uint32_t)scenario->servers.count);
+    int rc = world_init_empty(&world, scenario, (uint32_t) scenario->devices.count,
+                              (uint32_t) scenario->servers.count);
     if (rc != 0)
         return diag_fail(diag, rc, "model.llm, devices.count, servers.count: %s", err_text(rc));
     draw_devices(&world);

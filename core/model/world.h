@@ -1,5 +1,5 @@
-/* The world of one run: the scenario, the seed and every node's parameters, drawn once. Both host programs and the
- * policies that may know the model read it; nobody changes it after world_init. */
+/* The world of one run: the scenario, the seed and every node's parameters, drawn once. Both host programs
+ * and the policies that may know the model read it; nobody changes it after world_init. */
 #ifndef HANDOFF_CORE_MODEL_WORLD_H
 #define HANDOFF_CORE_MODEL_WORLD_H
 
@@ -44,24 +44,29 @@ struct world {
     uint32_t servers;             /* M */
     struct device_params *device; /* [N], owned */
     struct server_params *server; /* [M], owned */
-    /* Real requests: device n's prompt lengths are tokens[n * token_rows .. +token_rows). Owned; NULL: all alike. */
+    /* Real requests: device n's prompt lengths are tokens[n * token_rows .. +token_rows). Owned; NULL: all
+     * alike. */
     uint32_t *tokens;
     uint32_t token_rows;
 };
 
-/* Draws the node parameters: F_n and F_m uniform (stream RNG_PARAMETERS, entity n and N + m), servers on the layout below
- * or on sites drawn from the data set, homes likewise. `data` may be NULL when the scenario names no files.
- * Layout (issue's constants): (250, 250), (750, 250), (500, 750), (750, 750), (250, 750) scaled to the area for M <= 5
- * in this order, a square grid beyond. */
-int world_init(struct world *ret_world, const struct scenario *scenario, const struct dataset *data, struct diag *diag);
+/* Draws the node parameters: F_n and F_m uniform (stream RNG_PARAMETERS, entity n and N + m), servers on the
+ * layout below or on sites drawn from the data set, homes likewise. `data` may be NULL when the scenario
+ * names no files. Layout (issue's constants): (250, 250), (750, 250), (500, 750), (750, 750), (250, 750)
+ * scaled to the area for M <= 5 in this order, a square grid beyond. */
+int world_init(struct world *ret_world, const struct scenario *scenario, const struct dataset *data,
+               struct diag *diag);
 
-/* A world with room for N devices and M servers whose parameters the caller fills in (a node told by WELCOME). */
-int world_init_empty(struct world *ret_world, const struct scenario *scenario, uint32_t devices, uint32_t servers);
+/* A world with room for N devices and M servers whose parameters the caller fills in (a node told by
+ * WELCOME). */
+int world_init_empty(struct world *ret_world, const struct scenario *scenario, uint32_t devices,
+                     uint32_t servers);
 
 void world_finish(struct world *world);
 
-/* Reads the files a scenario names (requests, device and server positions). The area becomes the sites' bounding box
- * (with a margin), positions are projected to metres (equirectangular about the centre), the scenario's area is set. */
+/* Reads the files a scenario names (requests, device and server positions). The area becomes the sites'
+ * bounding box (with a margin), positions are projected to metres (equirectangular about the centre), the
+ * scenario's area is set. */
 int dataset_load(struct dataset **ret_data, struct scenario *scenario, struct diag *diag);
 void dataset_destroy(struct dataset *data);
 

@@ -28,15 +28,16 @@ struct proto_message join_hello(const struct join *join, const char *host, uint1
 {
     return (struct proto_message){
         .id = PROTO_HELLO,
-        .hello = {
-            .major = PROTO_MAJOR,
-            .minor = PROTO_MINOR,
-            .schema_hash = proto_schema_hash(),
-            .role = (uint64_t) join->role,
-            .count = join->count,
-            .data_port = data_port,
-            .host = {host, host != NULL ? strlen(host) : 0},
-        },
+        .hello =
+            {
+                .major = PROTO_MAJOR,
+                .minor = PROTO_MINOR,
+                .schema_hash = proto_schema_hash(),
+                .role = (uint64_t) join->role,
+                .count = join->count,
+                .data_port = data_port,
+                .host = {host, host != NULL ? strlen(host) : 0},
+            },
     };
 }
 
@@ -49,9 +50,9 @@ static int check_welcome(const struct join *join, const struct msg_welcome *welc
         return diag_fail(diag, ERR_VERSION, "the orchestrator speaks protocol %llu, this program %u",
                          (unsigned long long) welcome->major, PROTO_MAJOR);
     if (welcome->count != join->count || welcome->first + welcome->count > limit)
-        return diag_fail(diag, ERR_RANGE, "WELCOME for nodes %llu to %llu of %llu",
-                         (unsigned long long) welcome->first,
-                         (unsigned long long) (welcome->first + welcome->count - 1), (unsigned long long) limit);
+        return diag_fail(
+            diag, ERR_RANGE, "WELCOME for nodes %llu to %llu of %llu", (unsigned long long) welcome->first,
+            (unsigned long long) (welcome->first + welcome->count - 1), (unsigned long long) limit);
     return 0;
 }
 
@@ -127,7 +128,8 @@ static int take_device(struct join *join, const struct msg_device *device, struc
 static int take_requests(struct join *join, const struct msg_requests *requests, struct diag *diag)
 {
     if (!is_ours(join, requests->device))
-        return diag_fail(diag, ERR_STATE, "REQUESTS of device %llu are not ours", (unsigned long long) requests->device);
+        return diag_fail(diag, ERR_STATE, "REQUESTS of device %llu are not ours",
+                         (unsigned long long) requests->device);
     uint32_t rows = join->world.token_rows;
     uint32_t *known = &join->rows_known[requests->device - join->first];
     if (requests->tokens.count > rows - *known)
@@ -171,7 +173,8 @@ int join_take(struct join *join, const struct proto_message *message, struct dia
     if (join->welcome && message->id == PROTO_SERVER)
         return take_server(join, &message->server, diag);
     const char *name = proto_name(message->id);
-    return diag_fail(diag, ERR_STATE, "%s before the node has joined", name != NULL ? name : "unknown message");
+    return diag_fail(diag, ERR_STATE, "%s before the node has joined",
+                     name != NULL ? name : "unknown message");
 }
 
 bool join_is_ready(const struct join *join)

@@ -1,5 +1,6 @@
-/* How a node process joins a run: HELLO out; WELCOME, its DEVICE rows (mobile) with their REQUESTS, and all SERVER rows in;
- * then READY. Pure: the shells hand messages in and send what comes out. Used by both node programs. */
+/* How a node process joins a run: HELLO out; WELCOME, its DEVICE rows (mobile) with their REQUESTS, and all
+ * SERVER rows in; then READY. Pure: the shells hand messages in and send what comes out. Used by both node
+ * programs. */
 #ifndef HANDOFF_CORE_NODE_JOIN_H
 #define HANDOFF_CORE_NODE_JOIN_H
 
@@ -19,8 +20,8 @@ struct node_address {
 
 struct join {
     enum node_role role;
-    uint32_t count;               /* devices wanted; 1 for a server */
-    bool welcome;                 /* WELCOME has come; what follows is set */
+    uint32_t count; /* devices wanted; 1 for a server */
+    bool welcome;   /* WELCOME has come; what follows is set */
     uint64_t run_token;
     uint32_t first;               /* lowest device number of this process, or the server's number */
     struct world world;           /* owned; complete once join_is_ready */
@@ -36,8 +37,8 @@ void join_finish(struct join *join);
 /* The first frame. `host` and `data_port` only for a server; `host` is borrowed by the message. */
 struct proto_message join_hello(const struct join *join, const char *host, uint16_t data_port);
 
-/* Takes WELCOME, DEVICE, REQUESTS or SERVER. Refuses what is out of order, out of range or told twice, another major
- * version, and a scenario it cannot read. */
+/* Takes WELCOME, DEVICE, REQUESTS or SERVER. Refuses what is out of order, out of range or told twice,
+ * another major version, and a scenario it cannot read. */
 int join_take(struct join *join, const struct proto_message *message, struct diag *diag);
 
 /* Everything announced has come: send READY. */

@@ -57,7 +57,8 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
         end(link, PROCESS_OK);
         return;
     }
-    int rc = link->ready ? link->hooks->on_message(link->user, message, &diag) : join_take(&link->join, message, &diag);
+    int rc = link->ready ? link->hooks->on_message(link->user, message, &diag)
+                         : join_take(&link->join, message, &diag);
     if (rc != 0) {
         enum proto_refusal reason = rc == ERR_STATE ? PROTO_REFUSE_OUT_OF_STATE : PROTO_REFUSE_OUT_OF_RANGE;
         wire_conn_refuse(conn, reason, diag_text(&diag, rc));
@@ -85,7 +86,8 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
         node_link_fail(link, refused ? PROCESS_REFUSED : PROCESS_LOST, what);
         return;
     }
-    (void) uv_timer_start(&link->retry, connect_again, RETRY_MS, 0); /* the timer is initialised: cannot fail */
+    (void) uv_timer_start(&link->retry, connect_again, RETRY_MS,
+                          0); /* the timer is initialised: cannot fail */
 }
 
 static const struct wire_handlers handlers = {.on_message = on_message, .on_close = on_close};

@@ -1,5 +1,5 @@
-/* A node's control connection: reaches the orchestrator (trying again while it is not up yet), joins, and then hands every
- * message of the run to the program. libuv shell; one thread. */
+/* A node's control connection: reaches the orchestrator (trying again while it is not up yet), joins, and
+ * then hands every message of the run to the program. libuv shell; one thread. */
 #ifndef HANDOFF_CORE_NODE_LINK_H
 #define HANDOFF_CORE_NODE_LINK_H
 
@@ -14,7 +14,8 @@ struct node_link;
 struct node_link_hooks {
     /* The join is complete (READY has been sent): the world and the addresses may be used. */
     int (*on_ready)(void *user, struct diag *diag);
-    /* SLOT, ALLOT, DECISION, REVOKE. A nonzero return refuses the orchestrator's message and ends the process. */
+    /* SLOT, ALLOT, DECISION, REVOKE. A nonzero return refuses the orchestrator's message and ends the
+     * process. */
     int (*on_message)(void *user, const struct proto_message *message, struct diag *diag);
     /* GOODBYE came, or the connection is gone, or a signal: close everything of yours; then the loop ends. */
     void (*on_end)(void *user);

@@ -17,8 +17,8 @@ struct node_options {
     bool verbose;
 };
 
-/* Parses argv for the program of this role. Prints help, version or a usage error itself and then exits the process with
- * PROCESS_OK or PROCESS_USAGE, as a main's first act. */
+/* Parses argv for the program of this role. Prints help, version or a usage error itself and then exits the
+ * process with PROCESS_OK or PROCESS_USAGE, as a main's first act. */
 void node_options_parse(struct node_options *ret_options, enum node_role role, int argc, char **argv);
 
 #endif

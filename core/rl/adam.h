@@ -1,5 +1,5 @@
-/* Adam (Kingma and Ba, arXiv 1412.6980, algorithm 1) over one flat block, with the target network's soft update in the
- * same pass: each parameter is touched once. */
+/* Adam (Kingma and Ba, arXiv 1412.6980, algorithm 1) over one flat block, with the target network's soft
+ * update in the same pass: each parameter is touched once. */
 #ifndef HANDOFF_CORE_RL_ADAM_H
 #define HANDOFF_CORE_RL_ADAM_H
 

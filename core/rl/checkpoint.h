@@ -1,4 +1,5 @@
-/* The checkpoint's frame: CRC-32 and the layout that ddpg_save_* write and ddpg_load reads. All numbers little-endian.
+/* The checkpoint's frame: CRC-32 and the layout that ddpg_save_* write and ddpg_load reads. All numbers
+ * little-endian.
  *
  *   bytes      what
  *   0..3       magic "HDDP"
@@ -9,12 +10,12 @@
  *   last 4     u32 CRC-32 (ISO-HDLC, as in zip and PNG) of everything before it
  *
  *   actor      f32 parameters [actor]
- *   learner    u64 updates; f32 actor target, first and second moments [actor]; f32 critic parameters, target, first
- *              and second moments [critic]
- *   replay     u64 count, u64 head; count rows of f32 state | action | next state | reward | terminal, in slot order
+ *   learner    u64 updates; f32 actor target, first and second moments [actor]; f32 critic parameters,
+ * target, first and second moments [critic] replay     u64 count, u64 head; count rows of f32 state | action
+ * | next state | reward | terminal, in slot order
  *
- * A network's block: three layers, each weights [in][out] and bias [out]. The length follows from the header and the
- * replay's count alone, and has to be exactly that. */
+ * A network's block: three layers, each weights [in][out] and bias [out]. The length follows from the header
+ * and the replay's count alone, and has to be exactly that. */
 #ifndef HANDOFF_CORE_RL_CHECKPOINT_H
 #define HANDOFF_CORE_RL_CHECKPOINT_H
 

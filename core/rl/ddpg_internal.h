@@ -7,7 +7,8 @@
 #include "core/rl/mlp.h"
 #include "core/rl/replay.h"
 
-/* A network with everything that is learned of it. Owns `params`, the start of one block; the others point into it. */
+/* A network with everything that is learned of it. Owns `params`, the start of one block; the others point
+ * into it. */
 struct network {
     struct mlp mlp;
     float *params; /* [mlp.params], as are the others */

@@ -1,8 +1,8 @@
 /* One dense layer and the element-wise passes around it, on OpenBLAS, single precision, row-major.
  *
- * Weights are stored [in][out], so that a row of outputs is contiguous for one input: y = x W + b. That is the layout
- * in which OpenBLAS is fastest for most of the products here. Matrices of a batch may be columns of a wider one: each
- * comes with its stride, the distance between rows in floats. */
+ * Weights are stored [in][out], so that a row of outputs is contiguous for one input: y = x W + b. That is
+ * the layout in which OpenBLAS is fastest for most of the products here. Matrices of a batch may be columns
+ * of a wider one: each comes with its stride, the distance between rows in floats. */
 #ifndef HANDOFF_CORE_RL_DENSE_H
 #define HANDOFF_CORE_RL_DENSE_H
 
@@ -30,29 +30,31 @@ static inline struct view dense_view(struct matrix matrix)
     return (struct view){matrix.at, matrix.stride};
 }
 
-/* y[rows][out] = x[rows][in] W + b. One row goes through SGEMV (SGEMM with one row is ten times slower), more rows
- * through SGEMM, one output through SGEMV over the batch. */
-void dense_forward(const struct dense *dense, const float *params, size_t rows, struct view x, struct matrix y);
+/* y[rows][out] = x[rows][in] W + b. One row goes through SGEMV (SGEMM with one row is ten times slower), more
+ * rows through SGEMM, one output through SGEMV over the batch. */
+void dense_forward(const struct dense *dense, const float *params, size_t rows, struct view x,
+                   struct matrix y);
 
 /* grads' weights = x^T d, for d[rows][out] the loss's gradient at y. Overwrites. */
-void dense_weight_gradient(const struct dense *dense, float *grads, size_t rows, struct view x, struct view d);
+void dense_weight_gradient(const struct dense *dense, float *grads, size_t rows, struct view x,
+                           struct view d);
 
 /* grads' bias = column sums of d. Overwrites. */
 void dense_bias_gradient(const struct dense *dense, float *grads, size_t rows, struct view d);
 
 /* dx[rows][count] = columns first .. first + count - 1 of d W^T: the gradient at those inputs alone. */
-void dense_input_gradient(const struct dense *dense, const float *params, size_t rows, struct view d, size_t first,
-                          size_t count, struct matrix dx);
+void dense_input_gradient(const struct dense *dense, const float *params, size_t rows, struct view d,
+                          size_t first, size_t count, struct matrix dx);
 
 /* y = max(y, 0), in place. */
 void dense_relu(size_t rows, size_t columns, struct matrix y);
 
-/* d = 0 where y = 0, for y = ReLU's output. With `ret_sums` (may be NULL) also the column sums of the result: the
- * bias gradient in the same pass. */
+/* d = 0 where y = 0, for y = ReLU's output. With `ret_sums` (may be NULL) also the column sums of the result:
+ * the bias gradient in the same pass. */
 void dense_relu_backward(size_t rows, size_t columns, struct view y, struct matrix d, float *ret_sums);
 
-/* y = tanh(y), in place, within a few ulp, and never outside [-1, 1] whatever y is. The same bits for a value wherever
- * it stands. */
+/* y = tanh(y), in place, within a few ulp, and never outside [-1, 1] whatever y is. The same bits for a value
+ * wherever it stands. */
 void dense_tanh(size_t rows, size_t columns, struct matrix y);
 
 /* d = d * (1 - y^2), for y = tanh's output. */

@@ -1,5 +1,6 @@
-/* A network of three dense layers: ReLU, ReLU, and a linear or tanh head. All parameters lie in one flat block, layer
- * after layer, weights [in][out] and then bias [out]; gradients, moments and targets are blocks of the same shape. */
+/* A network of three dense layers: ReLU, ReLU, and a linear or tanh head. All parameters lie in one flat
+ * block, layer after layer, weights [in][out] and then bias [out]; gradients, moments and targets are blocks
+ * of the same shape. */
 #ifndef HANDOFF_CORE_RL_MLP_H
 #define HANDOFF_CORE_RL_MLP_H
 
@@ -10,7 +11,8 @@
 #include "core/rl/dense.h"
 
 #define MLP_LAYERS 3
-#define MLP_SIZE_MAX 65536u /* of any one layer: products of two sizes stay far inside size_t, sizes inside an int */
+#define MLP_SIZE_MAX                                                                                         \
+    65536u /* of any one layer: products of two sizes stay far inside size_t, sizes inside an int */
 
 enum mlp_head { MLP_LINEAR, MLP_TANH };
 
@@ -20,12 +22,14 @@ struct mlp {
     size_t params; /* floats in a block */
 };
 
-/* What a forward pass leaves for the backward pass. Owns `block`; the matrices point into it unless set elsewhere. */
+/* What a forward pass leaves for the backward pass. Owns `block`; the matrices point into it unless set
+ * elsewhere. */
 struct mlp_pass {
-    size_t rows;                  /* of the batch */
-    struct view x;                /* [rows][in]: borrowed, set by the caller */
-    struct matrix y[MLP_LAYERS];  /* activations [rows][out of the layer]; the last may be set elsewhere */
-    struct matrix dy[MLP_LAYERS]; /* gradients at each layer's output, the same shapes; used by mlp_backward */
+    size_t rows;                 /* of the batch */
+    struct view x;               /* [rows][in]: borrowed, set by the caller */
+    struct matrix y[MLP_LAYERS]; /* activations [rows][out of the layer]; the last may be set elsewhere */
+    struct matrix
+        dy[MLP_LAYERS]; /* gradients at each layer's output, the same shapes; used by mlp_backward */
     float *block;
 };
 
@@ -43,15 +47,16 @@ int mlp_init(struct mlp *ret_mlp, const size_t sizes[static MLP_LAYERS + 1], enu
 int mlp_pass_init(struct mlp_pass *ret_pass, const struct mlp *mlp, size_t rows);
 void mlp_pass_finish(struct mlp_pass *pass);
 
-/* Weights and biases uniform in +-1/sqrt(fan-in), the last layer's in +-final_init: draws at `at`, whose slot this sets
- * to the layer. */
+/* Weights and biases uniform in +-1/sqrt(fan-in), the last layer's in +-final_init: draws at `at`, whose slot
+ * this sets to the layer. */
 void mlp_draw(const struct mlp *mlp, float *params, struct rng_at at, float final_init);
 
 /* pass->y from pass->x. One row takes the SGEMV path. */
 void mlp_forward(const struct mlp *mlp, const float *params, struct mlp_pass *pass);
 
-/* From the loss's gradient at the network's output, which the caller has put into pass->dy[MLP_LAYERS - 1] (at the
- * tanh head: after tanh; it is overwritten), what is wanted. */
-void mlp_backward(const struct mlp *mlp, const float *params, struct mlp_pass *pass, const struct mlp_wanted *wanted);
+/* From the loss's gradient at the network's output, which the caller has put into pass->dy[MLP_LAYERS - 1]
+ * (at the tanh head: after tanh; it is overwritten), what is wanted. */
+void mlp_backward(const struct mlp *mlp, const float *params, struct mlp_pass *pass,
+                  const struct mlp_wanted *wanted);
 
 #endif

@@ -1,5 +1,5 @@
-/* Exploration noise on a continuous action: independent Gaussian or Ornstein-Uhlenbeck, whose scale decays. Draws are
- * functions of (seed, RNG_EXPLORATION, step). */
+/* Exploration noise on a continuous action: independent Gaussian or Ornstein-Uhlenbeck, whose scale decays.
+ * Draws are functions of (seed, RNG_EXPLORATION, step). */
 #ifndef HANDOFF_CORE_RL_NOISE_H
 #define HANDOFF_CORE_RL_NOISE_H
 
@@ -17,8 +17,8 @@ struct noise_config {
 
 struct noise {
     struct noise_config config;
-    double scale;    /* current sigma */
-    double *level;   /* [size] OU state; owned */
+    double scale;  /* current sigma */
+    double *level; /* [size] OU state; owned */
     size_t size;
     uint64_t step;
 };

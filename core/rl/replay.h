@@ -1,5 +1,5 @@
-/* The replay buffer: a ring of transitions, the oldest falls out when full. Owns its memory, which is reserved at once
- * but, being untouched, taken from the machine only as transitions come.
+/* The replay buffer: a ring of transitions, the oldest falls out when full. Owns its memory, which is
+ * reserved at once but, being untouched, taken from the machine only as transitions come.
  *
  * A transition is one row of floats, so that a sample is one run of memory:
  *
@@ -22,8 +22,8 @@ struct replay {
     float *rows;     /* [capacity][stride]; owned */
 };
 
-/* A sampled mini-batch, as the networks want it. Rows are `stride` floats apart; the columns of state and action stand
- * side by side as the critic's input. Borrowed. */
+/* A sampled mini-batch, as the networks want it. Rows are `stride` floats apart; the columns of state and
+ * action stand side by side as the critic's input. Borrowed. */
 struct replay_batch {
     size_t size;
     size_t stride;       /* of the two matrices */
@@ -40,7 +40,8 @@ void replay_finish(struct replay *replay);
 void replay_push(struct replay *replay, const struct ddpg_transition *transition);
 
 /* Draws batch->size transitions, uniformly with replacement: update number `update`'s draws of this seed. */
-void replay_sample(const struct replay *replay, uint64_t seed, uint64_t update, const struct replay_batch *batch);
+void replay_sample(const struct replay *replay, uint64_t seed, uint64_t update,
+                   const struct replay_batch *batch);
 
 /* Floats of a row that mean something: all but the unused end. */
 size_t replay_row_size(const struct replay *replay);

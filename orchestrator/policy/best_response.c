@@ -1,13 +1,14 @@
-/* Best response: starting all-local, the devices in turn move to the (split, server) that lowers the joint cost J most,
- * loads as they truly are, until a whole round changes nothing. Coordinate descent on J, so it ends; a local optimum that
- * is close to the exact one in practice. Works under every sharing rule and constraint, since it asks env_joint_cost. */
+/* Best response: starting all-local, the devices in turn move to the (split, server) that lowers the joint
+ * cost J most, loads as they truly are, until a whole round changes nothing. Coordinate descent on J, so it
+ * ends; a local optimum that is close to the exact one in practice. Works under every sharing rule and
+ * constraint, since it asks env_joint_cost. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "orchestrator/policy/policy.h"
 
-#define ROUNDS_MAX 50     /* far above what is ever needed (3 to 5 rounds); a bound on a slot's work */
-#define GAIN_MIN 1e-12    /* a move must gain more than rounding */
+#define ROUNDS_MAX 50  /* far above what is ever needed (3 to 5 rounds); a bound on a slot's work */
+#define GAIN_MIN 1e-12 /* a move must gain more than rounding */
 
 struct best_response {
     struct env_decision trial;
@@ -36,7 +37,8 @@ static void destroy(struct policy *policy)
 }
 
 /* J of the wishes in `decision`, on a copy that may be repaired. */
-static double joint_cost(struct best_response *own, const struct env_view *view, const struct env_decision *decision)
+static double joint_cost(struct best_response *own, const struct env_view *view,
+                         const struct env_decision *decision)
 {
     for (uint32_t n = 0; n < view->world->devices; n++) {
         own->trial.split[n] = decision->split[n];
@@ -47,9 +49,10 @@ static double joint_cost(struct best_response *own, const struct env_view *view,
     return env_joint_cost(view, &own->trial);
 }
 
-/* Moves device n to its best place given the others; returns whether it moved. *cost is J before and after. */
-static bool respond(struct best_response *own, const struct env_view *view, struct env_decision *decision, uint32_t n,
-                    double *cost)
+/* Moves device n to its best place given the others; returns whether it moved. *cost is J before and after.
+ */
+static bool respond(struct best_response *own, const struct env_view *view, struct env_decision *decision,
+                    uint32_t n, double *cost)
 {
     const struct world *world = view->world;
     uint32_t layers = world->llm->layers;

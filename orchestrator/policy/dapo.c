@@ -1,6 +1,6 @@
-/* DAPO, reconstructed: DDPG on the state vector of env_state, whose continuous action env_map_action turns into splits and
- * servers (A14). Stores the raw continuous action. Exploration: uniform actions for the first ddpg.warmup slots, then
- * decaying noise. Knows what env_state shows, nothing of the model. */
+/* DAPO, reconstructed: DDPG on the state vector of env_state, whose continuous action env_map_action turns
+ * into splits and servers (A14). Stores the raw continuous action. Exploration: uniform actions for the first
+ * ddpg.warmup slots, then decaying noise. Knows what env_state shows, nothing of the model. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

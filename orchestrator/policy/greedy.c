@@ -1,17 +1,19 @@
-/* Greedy: best channel, and of the splits that the device's memory allows (C7) the one that is best for the device itself as
- * if it were alone there (K_m = 1). Selfish and load-blind; the gap to `best-response` is the price of not knowing the load. */
+/* Greedy: best channel, and of the splits that the device's memory allows (C7) the one that is best for the
+ * device itself as if it were alone there (K_m = 1). Selfish and load-blind; the gap to `best-response` is
+ * the price of not knowing the load. */
 #include "core/model/cost.h"
 #include "orchestrator/policy/pick.h"
 #include "orchestrator/policy/policy.h"
 
-static double own_cost(const struct world *world, const struct env_view *view, uint32_t device, uint32_t server,
-                       uint32_t split)
+static double own_cost(const struct world *world, const struct env_view *view, uint32_t device,
+                       uint32_t server, uint32_t split)
 {
     struct task_plan plan = {.split = split, .server = server, .bandwidth_share = 1.0, .compute_share = 1.0};
     struct task_outcome outcome;
-    cost_outcome(world, device, view->tokens[device], view->gain[(size_t) device * world->servers + server], &plan,
-                 &outcome);
-    return cost_task(world, &world->device[device], view->tokens[device], outcome.latency_s, outcome.energy_j, false);
+    cost_outcome(world, device, view->tokens[device], view->gain[(size_t) device * world->servers + server],
+                 &plan, &outcome);
+    return cost_task(world, &world->device[device], view->tokens[device], outcome.latency_s, outcome.energy_j,
+                     false);
 }
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)

@@ -1,7 +1,8 @@
-/* The exact optimum of a slot. For a given load vector (K_1..K_M) the devices decouple: device n at server m costs
- * min over s of cost_n(m, s, K_m), so what remains is an assignment of devices to M + 1 columns (local included) with
- * exactly K_m devices in column m. All load vectors are enumerated, those whose relaxation (counts ignored) cannot beat the
- * best one found are skipped. Exact for equal sharing without server memory limits; polynomial for fixed M: O(N^M) vectors. */
+/* The exact optimum of a slot. For a given load vector (K_1..K_M) the devices decouple: device n at server m
+ * costs min over s of cost_n(m, s, K_m), so what remains is an assignment of devices to M + 1 columns (local
+ * included) with exactly K_m devices in column m. All load vectors are enumerated, those whose relaxation
+ * (counts ignored) cannot beat the best one found are skipped. Exact for equal sharing without server memory
+ * limits; polynomial for fixed M: O(N^M) vectors. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,18 +16,18 @@
 
 struct optimum {
     uint32_t devices, servers;
-    double *cost;        /* [N][M][N]: of device n at server m with K = k + 1 there; HUGE_VAL: not possible */
-    uint32_t *split;     /* [N][M][N]: the split that attains it */
-    double *local_cost;  /* [N] */
-    uint32_t *who;       /* [N] devices present */
-    uint32_t count;      /* how many of them */
-    uint32_t *load;      /* [M] the vector under trial */
-    uint32_t *column;    /* [N] column of the i-th present device, M: local */
+    double *cost;       /* [N][M][N]: of device n at server m with K = k + 1 there; HUGE_VAL: not possible */
+    uint32_t *split;    /* [N][M][N]: the split that attains it */
+    double *local_cost; /* [N] */
+    uint32_t *who;      /* [N] devices present */
+    uint32_t count;     /* how many of them */
+    uint32_t *load;     /* [M] the vector under trial */
+    uint32_t *column;   /* [N] column of the i-th present device, M: local */
     uint32_t *best_column, *best_load;
     double best;
-    uint32_t *room; /* [M + 1] free places while assigning */
-    double *dist;   /* [M + 1] shortest augmenting path to each column */
-    uint32_t *from; /* [M + 1] column before it on that path; M + 1: the new device itself */
+    uint32_t *room;  /* [M + 1] free places while assigning */
+    double *dist;    /* [M + 1] shortest augmenting path to each column */
+    uint32_t *from;  /* [M + 1] column before it on that path; M + 1: the new device itself */
     uint32_t *mover; /* [M + 1] which present device moves into it */
 };
 
@@ -63,12 +64,14 @@ static int create(struct policy *policy, struct diag *diag)
     const struct scenario *scenario = &policy->world->scenario;
     if (scenario->servers.sharing != COMPUTE_EQUAL || scenario->radio.sharing != BANDWIDTH_EQUAL ||
         scenario->servers.memory_gb > 0.0)
-        return diag_fail(diag, ERR_UNSUPPORTED,
-                         "is exact only with radio.sharing: equal, servers.sharing: equal and servers.memory_gb: 0");
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "is exact only with radio.sharing: equal, servers.sharing: equal and servers.memory_gb: 0");
     size_t devices = policy->world->devices, servers = policy->world->servers;
     if (vector_count((uint32_t) devices, (uint32_t) servers) > VECTORS_MAX)
-        return diag_fail(diag, ERR_UNSUPPORTED, "%zu devices and %zu servers have too many load vectors (over %g)",
-                         devices, servers, VECTORS_MAX);
+        return diag_fail(diag, ERR_UNSUPPORTED,
+                         "%zu devices and %zu servers have too many load vectors (over %g)", devices, servers,
+                         VECTORS_MAX);
     struct optimum *own = calloc(1, sizeof *own);
     if (own == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
@@ -88,8 +91,9 @@ static int create(struct policy *policy, struct diag *diag)
     own->from = calloc(servers + 1, sizeof *own->from);
     own->mover = calloc(servers + 1, sizeof *own->mover);
     bool whole = own->cost != NULL && own->split != NULL && own->local_cost != NULL && own->who != NULL &&
-                 own->load != NULL && own->column != NULL && own->best_column != NULL && own->best_load != NULL &&
-                 own->room != NULL && own->dist != NULL && own->from != NULL && own->mover != NULL;
+                 own->load != NULL && own->column != NULL && own->best_column != NULL &&
+                 own->best_load != NULL && own->room != NULL && own->dist != NULL && own->from != NULL &&
+                 own->mover != NULL;
     return whole ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
 }
 
@@ -106,7 +110,8 @@ static void fill_pair(struct optimum *own, const struct env_view *view, uint32_t
 {
     const struct world *world = view->world;
     size_t pair = (size_t) n * own->servers + m;
-    uint32_t top = world->device[n].max_split < world->llm->layers ? world->device[n].max_split + 1 : world->llm->layers;
+    uint32_t top =
+        world->device[n].max_split < world->llm->layers ? world->device[n].max_split + 1 : world->llm->layers;
     for (uint32_t k = 0; k < own->count; k++) {
         double share = 1.0 / (double) (k + 1);
         struct task_plan plan = {.server = m, .bandwidth_share = share, .compute_share = share};
@@ -153,7 +158,8 @@ static double column_cost(const struct optimum *own, uint32_t i, uint32_t column
 }
 
 /* Cheapest way to move one of the first `placed` devices from column a to column b. */
-static double move_cost(const struct optimum *own, uint32_t placed, uint32_t a, uint32_t b, uint32_t *ret_mover)
+static double move_cost(const struct optimum *own, uint32_t placed, uint32_t a, uint32_t b,
+                        uint32_t *ret_mover)
 {
     double best = HUGE_VAL;
     for (uint32_t i = 0; i < placed; i++) {
@@ -177,7 +183,8 @@ static bool on_path(const struct optimum *own, uint32_t end, uint32_t c)
     return false;
 }
 
-/* Shortest paths from a new device to all columns, through columns whose devices may be moved on (Bellman-Ford). */
+/* Shortest paths from a new device to all columns, through columns whose devices may be moved on
+ * (Bellman-Ford). */
 static void find_paths(struct optimum *own, uint32_t placed)
 {
     uint32_t columns = own->servers + 1;
@@ -191,7 +198,8 @@ static void find_paths(struct optimum *own, uint32_t placed)
             for (uint32_t b = 0; b < columns && own->dist[a] < HUGE_VAL; b++) {
                 uint32_t mover = 0;
                 double step = a == b ? HUGE_VAL : move_cost(own, placed, a, b, &mover);
-                /* The second condition only ever bars a loop that gains a rounding error: there is none that gains more. */
+                /* The second condition only ever bars a loop that gains a rounding error: there is none that
+                 * gains more. */
                 if (own->dist[a] + step < own->dist[b] && !on_path(own, a, b)) {
                     own->dist[b] = own->dist[a] + step;
                     own->from[b] = a;
@@ -200,7 +208,8 @@ static void find_paths(struct optimum *own, uint32_t placed)
             }
 }
 
-/* Places devices one by one along cheapest augmenting paths; returns the total, HUGE_VAL when the counts cannot be met. */
+/* Places devices one by one along cheapest augmenting paths; returns the total, HUGE_VAL when the counts
+ * cannot be met. */
 static double assign(struct optimum *own)
 {
     uint32_t columns = own->servers + 1;
@@ -215,7 +224,8 @@ static double assign(struct optimum *own)
         find_paths(own, i);
         uint32_t end = columns;
         for (uint32_t c = 0; c < columns; c++)
-            if (own->room[c] > 0 && own->dist[c] < HUGE_VAL && (end == columns || own->dist[c] < own->dist[end]))
+            if (own->room[c] > 0 && own->dist[c] < HUGE_VAL &&
+                (end == columns || own->dist[c] < own->dist[end]))
                 end = c;
         if (end == columns)
             return HUGE_VAL;

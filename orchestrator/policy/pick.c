@@ -29,7 +29,8 @@ uint32_t pick_nearest(const struct env_view *view, uint32_t device)
 }
 
 void pick_for_all(const struct env_view *view, uint32_t split,
-                  uint32_t (*pick)(const struct env_view *view, uint32_t device), struct env_decision *decision)
+                  uint32_t (*pick)(const struct env_view *view, uint32_t device),
+                  struct env_decision *decision)
 {
     const struct world *world = view->world;
     for (uint32_t n = 0; n < world->devices; n++) {

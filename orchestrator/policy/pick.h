@@ -12,6 +12,7 @@ uint32_t pick_nearest(const struct env_view *view, uint32_t device);
 
 /* Every device: `split` at the server that `pick` finds; local where none is covered. */
 void pick_for_all(const struct env_view *view, uint32_t split,
-                  uint32_t (*pick)(const struct env_view *view, uint32_t device), struct env_decision *decision);
+                  uint32_t (*pick)(const struct env_view *view, uint32_t device),
+                  struct env_decision *decision);
 
 #endif

@@ -48,8 +48,8 @@ int policy_find(const char *name, const struct policy_kind **ret_kind, struct di
     return diag_fail(diag, ERR_UNKNOWN, "unknown policy '%s'; known are %s", name, known);
 }
 
-int policy_create(struct policy *ret_policy, const struct policy_kind *kind, const struct world *world, bool training,
-                  struct diag *diag)
+int policy_create(struct policy *ret_policy, const struct policy_kind *kind, const struct world *world,
+                  bool training, struct diag *diag)
 {
     *ret_policy = (struct policy){.kind = kind, .world = world, .training = training && policy_learns(kind)};
     int rc = kind->create != NULL ? kind->create(ret_policy, diag) : 0;

@@ -1,10 +1,10 @@
-/* A policy maps one slot's observations to one decision per device. One file a policy, one row of the table each
- * (policy.c); a scenario names it.
+/* A policy maps one slot's observations to one decision per device. One file a policy, one row of the table
+ * each (policy.c); a scenario names it.
  *
  * What a policy may know is declared in its row and printed with every comparison:
- *   observations  what a deployment could know: positions, gains, tasks, the nodes' declared speeds, last slot's loads;
- *   model         also how delay, energy and cost come about (core/model/cost);
- *   world         everything, to compute the yardstick. */
+ *   observations  what a deployment could know: positions, gains, tasks, the nodes' declared speeds, last
+ * slot's loads; model         also how delay, energy and cost come about (core/model/cost); world everything,
+ * to compute the yardstick. */
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_POLICY_H
 #define HANDOFF_ORCHESTRATOR_POLICY_POLICY_H
 
@@ -28,13 +28,13 @@ struct policy_kind {
     /* Sets policy->state. Says why when the scenario does not suit the policy (ERR_UNSUPPORTED). */
     int (*create)(struct policy *policy, struct diag *diag);
     void (*destroy)(struct policy *policy);
-    /* Fills split, server and repaired for all devices with a valid decision (env_repair has the last word). Shares are
-     * not a policy's business: env_allocate fills them. */
+    /* Fills split, server and repaired for all devices with a valid decision (env_repair has the last word).
+     * Shares are not a policy's business: env_allocate fills them. */
     void (*decide)(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision);
 
     /* Learners only, NULL otherwise. */
-    /* Ends the transition that the last decide began: its reward, and the view that followed it. `truncated`: the time
-     * limit ended the episode here (the process itself goes on). */
+    /* Ends the transition that the last decide began: its reward, and the view that followed it. `truncated`:
+     * the time limit ended the episode here (the process itself goes on). */
     void (*learn)(struct policy *policy, double reward, const struct env_view *next, bool truncated);
     /* One update from what was learned so far; may run on a worker thread while nothing else is called. */
     void (*update)(struct policy *policy);
@@ -58,8 +58,8 @@ const char *policy_sees_name(enum policy_sees sees);
 /* Finds a row; ERR_UNKNOWN and the list of known names otherwise. */
 int policy_find(const char *name, const struct policy_kind **ret_kind, struct diag *diag);
 
-int policy_create(struct policy *ret_policy, const struct policy_kind *kind, const struct world *world, bool training,
-                  struct diag *diag);
+int policy_create(struct policy *ret_policy, const struct policy_kind *kind, const struct world *world,
+                  bool training, struct diag *diag);
 void policy_destroy(struct policy *policy);
 
 static inline bool policy_learns(const struct policy_kind *kind)
@@ -68,7 +68,7 @@ static inline bool policy_learns(const struct policy_kind *kind)
 }
 
 /* Rows, each defined in the file of its name. */
-extern const struct policy_kind policy_dapo, policy_local, policy_edge_nearest, policy_edge_best_channel, policy_random,
-    policy_static, policy_greedy, policy_best_response, policy_optimum;
+extern const struct policy_kind policy_dapo, policy_local, policy_edge_nearest, policy_edge_best_channel,
+    policy_random, policy_static, policy_greedy, policy_best_response, policy_optimum;
 
 #endif

@@ -33,7 +33,8 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
         bool local = !view->present[n] || choices == 0 || split == layers;
         ret_decision->split[n] = local ? layers : split;
         ret_decision->server[n] =
-            local ? ENV_LOCAL : nth_covered(covered, world->servers, (uint32_t) ((uint64_t) draw.v[1] * choices >> 32));
+            local ? ENV_LOCAL
+                  : nth_covered(covered, world->servers, (uint32_t) ((uint64_t) draw.v[1] * choices >> 32));
     }
     env_repair(view, ret_decision);
 }

@@ -1,11 +1,12 @@
 /* A framed connection over TCP: bytes in, messages out, and the other way round.
  *
- * Sending encodes into the connection's buffer; everything sent during one turn of the loop leaves in one write at the end
- * of that turn (or at wire_conn_flush). Queued bytes above WIRE_QUEUE_MAX close the connection: a peer that does not read
- * cannot make us keep memory. A malformed frame is answered with REFUSE and closes this connection only.
+ * Sending encodes into the connection's buffer; everything sent during one turn of the loop leaves in one
+ * write at the end of that turn (or at wire_conn_flush). Queued bytes above WIRE_QUEUE_MAX close the
+ * connection: a peer that does not read cannot make us keep memory. A malformed frame is answered with REFUSE
+ * and closes this connection only.
  *
- * Life: created by wire_accept's callback or wire_connect; `on_close` is called exactly once, after which the pointer is
- * dead. A callback may call wire_conn_close, never free. */
+ * Life: created by wire_accept's callback or wire_connect; `on_close` is called exactly once, after which the
+ * pointer is dead. A callback may call wire_conn_close, never free. */
 #ifndef HANDOFF_PROTO_WIRE_CONN_H
 #define HANDOFF_PROTO_WIRE_CONN_H
 
@@ -18,7 +19,8 @@
 
 #define WIRE_QUEUE_MAX (16u * 1024u * 1024u)
 
-/* How long a connect may take, and how long a closing connection waits for its queue to leave and its peer to close. */
+/* How long a connect may take, and how long a closing connection waits for its queue to leave and its peer to
+ * close. */
 #define WIRE_CONNECT_MS 10000u
 #define WIRE_LINGER_MS 2000u
 
@@ -30,10 +32,10 @@ struct wire_handlers {
     void (*on_message)(struct wire_conn *conn, const struct proto_message *message);
     /* After all messages of one read have been handed over (NULL: not needed). */
     void (*on_batch_end)(struct wire_conn *conn);
-    /* Once, last. status 0: closed in order by either side; UV_ECONNABORTED: either side sent REFUSE (wire_conn_refusal
-     * has its code); else the code of what went wrong (UV_ECONNRESET, ERR_RANGE for a field in a malformed frame,
-     * ERR_TOO_BIG for a peer that does not read, ...). `text` says why in words (a REFUSE's text, say), never NULL.
-     * Also called when a connect fails. */
+    /* Once, last. status 0: closed in order by either side; UV_ECONNABORTED: either side sent REFUSE
+     * (wire_conn_refusal has its code); else the code of what went wrong (UV_ECONNRESET, ERR_RANGE for a
+     * field in a malformed frame, ERR_TOO_BIG for a peer that does not read, ...). `text` says why in words
+     * (a REFUSE's text, say), never NULL. Also called when a connect fails. */
     void (*on_close)(struct wire_conn *conn, int status, const char *text);
 };
 
@@ -41,17 +43,18 @@ struct wire_counters {
     uint64_t messages_in, messages_out, bytes_in, bytes_out, writes;
 };
 
-/* Starts connecting to a numeric or resolvable host. Messages may be sent at once; they leave when connected. Nagle is
- * off. Returns an error only when nothing could be started. */
-int wire_connect(struct wire_loop *loop, const char *host, uint16_t port, const struct wire_handlers *handlers, void *user,
-                 struct wire_conn **ret_conn, struct diag *diag);
+/* Starts connecting to a numeric or resolvable host. Messages may be sent at once; they leave when connected.
+ * Nagle is off. Returns an error only when nothing could be started. */
+int wire_connect(struct wire_loop *loop, const char *host, uint16_t port,
+                 const struct wire_handlers *handlers, void *user, struct wire_conn **ret_conn,
+                 struct diag *diag);
 
 void *wire_conn_user(const struct wire_conn *conn);
 void wire_conn_set_user(struct wire_conn *conn, void *user);
 void wire_conn_set_handlers(struct wire_conn *conn, const struct wire_handlers *handlers);
 
-/* Encodes and queues. A message that violates the schema is our own bug: asserts in debug, returns its code otherwise.
- * On a closing connection it does nothing and returns ERR_LOST. */
+/* Encodes and queues. A message that violates the schema is our own bug: asserts in debug, returns its code
+ * otherwise. On a closing connection it does nothing and returns ERR_LOST. */
 int wire_conn_send(struct wire_conn *conn, const struct proto_message *message);
 /* Queues bytes that are whole frames already (a broadcast encoded once). */
 int wire_conn_send_frame(struct wire_conn *conn, const void *frame, size_t size);
@@ -63,7 +66,8 @@ void wire_conn_refuse(struct wire_conn *conn, enum proto_refusal reason, const c
 /* Lets what is queued leave, then closes. NULL-safe, may be called twice. */
 void wire_conn_close(struct wire_conn *conn);
 
-/* The reason in the REFUSE that was sent or received; PROTO_REFUSE_NONE when there was none. Good inside on_close too. */
+/* The reason in the REFUSE that was sent or received; PROTO_REFUSE_NONE when there was none. Good inside
+ * on_close too. */
 enum proto_refusal wire_conn_refusal(const struct wire_conn *conn);
 
 /* "127.0.0.1:4711" of the peer. */

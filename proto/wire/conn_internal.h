@@ -10,7 +10,7 @@
  *  ─────────────► CONNECTING ───────► OPEN ───────────────────────────────────► DRAINING
  *                     │  wire_accept ──► │                                         │
  *                     │ failed, late     │ error, queue too long                   │ queue gone and peer
- * closed, error, └──────────────────┴────────────────► CLOSED ◄──────────────┘ or WIRE_LINGER_MS over
+ *                     └──────────────────┴────────────────► CLOSED ◄──────────────┘ or WIRE_LINGER_MS over
  *
  * DRAINING writes what is queued, says FIN, and reads on without listening until the peer's FIN: closing with
  * unread bytes would make the kernel answer RST, and the peer could lose our last frame. CLOSED waits for

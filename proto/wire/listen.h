@@ -6,11 +6,11 @@
 
 struct wire_listener;
 
-/* Binds and listens. A port in use is -EADDRINUSE and a sentence naming host and port. `on_accept` gets a new connection
- * with no handlers yet and must call wire_conn_set_handlers and wire_conn_set_user. */
+/* Binds and listens. A port in use is -EADDRINUSE and a sentence naming host and port. `on_accept` gets a new
+ * connection with no handlers yet and must call wire_conn_set_handlers and wire_conn_set_user. */
 int wire_listen(struct wire_loop *loop, const char *host, uint16_t port, unsigned connections_max,
-                void (*on_accept)(void *user, struct wire_conn *conn), void *user, struct wire_listener **ret_listener,
-                struct diag *diag);
+                void (*on_accept)(void *user, struct wire_conn *conn), void *user,
+                struct wire_listener **ret_listener, struct diag *diag);
 uint16_t wire_listener_port(const struct wire_listener *listener);
 void wire_listener_close(struct wire_listener *listener); /* NULL-safe; frees itself */
 

@@ -28,10 +28,12 @@ struct wire_loop {
     bool is_finishing;            /* no new connections */
 };
 
-/* SIGPIPE is ignored. `on_stop` (may be NULL) is called on SIGINT or SIGTERM; the handles do not keep the loop alive. */
+/* SIGPIPE is ignored. `on_stop` (may be NULL) is called on SIGINT or SIGTERM; the handles do not keep the
+ * loop alive. */
 int wire_loop_init(struct wire_loop *loop, void (*on_stop)(void *user, int signal), void *user);
-/* Breaks off the connections and listeners that are left (on_close is called), closes the signal handles, runs the loop
- * until every handle is closed, asserts that it then closes with 0. Connections already closing may finish. */
+/* Breaks off the connections and listeners that are left (on_close is called), closes the signal handles,
+ * runs the loop until every handle is closed, asserts that it then closes with 0. Connections already closing
+ * may finish. */
 void wire_loop_finish(struct wire_loop *loop);
 
 #endif

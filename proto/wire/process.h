@@ -7,16 +7,16 @@
 /* Exit statuses, documented in every man page. */
 enum process_exit {
     PROCESS_OK = 0,
-    PROCESS_FAILED = 1,    /* the work failed; stderr says why */
-    PROCESS_USAGE = 2,     /* bad flag, scenario or file */
-    PROCESS_LOST = 3,      /* a node lost its orchestrator */
-    PROCESS_REFUSED = 4,   /* a node was refused by its orchestrator */
-    PROCESS_MISMATCH = 5,  /* replay --verify found a difference */
-    PROCESS_SIGNAL = 130,  /* ended by Ctrl-C or SIGTERM after an orderly stop */
+    PROCESS_FAILED = 1,   /* the work failed; stderr says why */
+    PROCESS_USAGE = 2,    /* bad flag, scenario or file */
+    PROCESS_LOST = 3,     /* a node lost its orchestrator */
+    PROCESS_REFUSED = 4,  /* a node was refused by its orchestrator */
+    PROCESS_MISMATCH = 5, /* replay --verify found a difference */
+    PROCESS_SIGNAL = 130, /* ended by Ctrl-C or SIGTERM after an orderly stop */
 };
 
-/* Asks the kernel to send SIGTERM to this process when its parent dies, and checks that the parent is still there (returns
- * ERR_LOST when it was gone already). */
+/* Asks the kernel to send SIGTERM to this process when its parent dies, and checks that the parent is still
+ * there (returns ERR_LOST when it was gone already). */
 int process_die_with_parent(void);
 
 /* Prints "READY port=N\n" on stdout and flushes: scripts and tests wait for this line. */

@@ -22,14 +22,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct diag diag = {{0}};
     scenario_defaults(&first);
     scenario_defaults(&second);
-    if (scenario_read(&first, (const char *)data, size, "fuzz", &diag) != 0) {
+    if (scenario_read(&first, (const char *) data, size, "fuzz", &diag) != 0) {
         require(diag.text[0] != '\0' && strchr(diag.text, '\n') == NULL);
         require(memcmp(&first, &second, sizeof first) == 0); /* changed only on success */
         return 0;
     }
     struct buf text = {0};
     require(scenario_print(&first, &text) == 0 && text.size <= SCENARIO_TEXT_MAX);
-    require(scenario_read(&second, (const char *)text.data, text.size, "again", &diag) == 0);
+    require(scenario_read(&second, (const char *) text.data, text.size, "again", &diag) == 0);
     require(memcmp(&first, &second, sizeof first) == 0);
     buf_finish(&text);
     return 0;

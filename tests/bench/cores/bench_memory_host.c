@@ -1,6 +1,6 @@
-/* Device decisions per second of the memory host on one core: random policy, no recording, the scenario `dapo`, through
- * the cores. The named peer is the physics alone: the same mobility, channels and outcomes as plain function calls, with no
- * cores and no messages. The ratio says what the state machines cost. */
+/* Device decisions per second of the memory host on one core: random policy, no recording, the scenario
+ * `dapo`, through the cores. The named peer is the physics alone: the same mobility, channels and outcomes as
+ * plain function calls, with no cores and no messages. The ratio says what the state machines cost. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -45,11 +45,15 @@ static double run_physics(const struct world *world, double *sink)
             struct mobility mobility;
             mobility_start(world, n, RNG_TRAIN, e, &mobility);
             for (uint32_t t = 0; t < SLOTS; t++, tasks++) {
-                struct task_plan plan = {.split = t % 32, .server = t % world->servers, .bandwidth_share = 0.3, .compute_share = 0.3};
+                struct task_plan plan = {.split = t % 32,
+                                         .server = t % world->servers,
+                                         .bandwidth_share = 0.3,
+                                         .compute_share = 0.3};
                 struct task_outcome outcome;
                 device_slot_meet(world, n, (struct slot_id){RNG_TRAIN, e, t}, &mobility, &slot);
                 cost_outcome(world, n, slot.tokens, slot.gain[plan.server], &plan, &outcome);
-                *sink += cost_task(world, &world->device[n], slot.tokens, outcome.latency_s, outcome.energy_j, false);
+                *sink += cost_task(world, &world->device[n], slot.tokens, outcome.latency_s, outcome.energy_j,
+                                   false);
                 mobility_step(world, n, RNG_TRAIN, e, t, &mobility);
             }
         }

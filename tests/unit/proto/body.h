@@ -1,4 +1,5 @@
-/* Frame bodies taken apart and put together wrongly, and a decoder call that faults on the first byte read too far. */
+/* Frame bodies taken apart and put together wrongly, and a decoder call that faults on the first byte read
+ * too far. */
 #ifndef HANDOFF_TESTS_UNIT_PROTO_BODY_H
 #define HANDOFF_TESTS_UNIT_PROTO_BODY_H
 
@@ -28,9 +29,11 @@ void fence_finish(struct fence *fence);
 struct verdict fence_decode(struct fence *fence, const void *body, size_t size);
 
 /* Appends `body` with its index-th value (0: the id) replaced by raw bytes. */
-void body_replace(const uint8_t *body, size_t size, size_t index, const void *raw, size_t raw_size, struct buf *out);
+void body_replace(const uint8_t *body, size_t size, size_t index, const void *raw, size_t raw_size,
+                  struct buf *out);
 /* Appends `body` with `extra` raw bytes, said to be `count` more values, behind the last one. */
-void body_extend(const uint8_t *body, size_t size, size_t count, const void *extra, size_t extra_size, struct buf *out);
+void body_extend(const uint8_t *body, size_t size, size_t count, const void *extra, size_t extra_size,
+                 struct buf *out);
 /* Appends `body` without its last value; the array's head says so. */
 void body_shorten(const uint8_t *body, size_t size, struct buf *out);
 

@@ -1,4 +1,5 @@
-/* Both ends of connections in one loop, and a bare socket that misbehaves. Nothing here waits by the clock. */
+/* Both ends of connections in one loop, and a bare socket that misbehaves. Nothing here waits by the clock.
+ */
 #ifndef HANDOFF_TESTS_UNIT_PROTO_PEER_H
 #define HANDOFF_TESTS_UNIT_PROTO_PEER_H
 
@@ -31,7 +32,8 @@ struct pair {
     struct peer client;
     struct peer accepted[PEERS_MAX];
     unsigned accepted_count;
-    void (*on_message)(struct peer *peer, const struct proto_message *message); /* of accepted peers; may be NULL */
+    void (*on_message)(struct peer *peer,
+                       const struct proto_message *message); /* of accepted peers; may be NULL */
 };
 
 void pair_init(struct pair *pair, unsigned connections_max);

@@ -1,4 +1,5 @@
-/* The network again, in double precision and plain loops: what core/rl's single-precision code is held against. */
+/* The network again, in double precision and plain loops: what core/rl's single-precision code is held
+ * against. */
 #ifndef HANDOFF_TESTS_UNIT_RL_TWIN_H
 #define HANDOFF_TESTS_UNIT_RL_TWIN_H
 
@@ -19,8 +20,8 @@ struct twin_function {
     size_t size;
 };
 
-/* Largest difference between `grads` and the central differences of the function at `params`, as a share of the
- * largest gradient. */
+/* Largest difference between `grads` and the central differences of the function at `params`, as a share of
+ * the largest gradient. */
 double twin_gradient_error(const struct twin_function *function, const float *params, const float *grads);
 
 /* A copy in double precision; free it. */
