@@ -35,7 +35,7 @@ int db_fail(const struct db *db, int code, const char *what, struct diag *diag)
     case SQLITE_LOCKED:
         return diag_fail(diag, ERR_DATABASE,
                          "%s: cannot %s: in use by another writer; wait for it or stop it", db->path, what);
-    case SQLITE_NOTADB: return diag_fail(diag, ERR_DATABASE, "%s: is not an SQLite database", db->path);
+    case SQLITE_NOTADB: return diag_fail(diag, ERR_TYPE, "%s: is not an SQLite database", db->path);
     case SQLITE_CORRUPT:
         return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: the file is damaged (%s)", db->path, what, text);
     case SQLITE_READONLY:
@@ -139,9 +139,9 @@ static int identify(struct db *db, enum db_mode mode, int64_t *ret_version, stru
     bool empty = application == 0 && version == 0 && objects == 0;
     int64_t known = (int64_t) sql_migrations_count;
     if (empty && mode != DB_CREATE)
-        return diag_fail(diag, ERR_DATABASE, "%s: is empty, not a handoff database", db->path);
+        return diag_fail(diag, ERR_TYPE, "%s: is empty, not a handoff database", db->path);
     if (!empty && application != DB_APPLICATION_ID)
-        return diag_fail(diag, ERR_DATABASE,
+        return diag_fail(diag, ERR_TYPE,
                          "%s: is an SQLite database of another program (application_id %lld)", db->path,
                          (long long) application);
     if (version > known)

@@ -146,21 +146,21 @@ static void a_text_file_is_refused_and_left_alone(void **state)
     struct scratch *s = *state;
     static const char text[] = "devices: 10\nservers: 3\n";
     scratch_write(s->file, text, sizeof text - 1);
-    assert_refused(s->file, DB_CREATE, ERR_DATABASE, "is not an SQLite database");
-    assert_refused(s->file, DB_READ, ERR_DATABASE, "is not an SQLite database");
+    assert_refused(s->file, DB_CREATE, ERR_TYPE, "is not an SQLite database");
+    assert_refused(s->file, DB_READ, ERR_TYPE, "is not an SQLite database");
     assert_int_equal(scratch_size(s->file), sizeof text - 1);
     char big[9000];
     memset(big, 'x', sizeof big);
     scratch_write(s->file, big, sizeof big);
-    assert_refused(s->file, DB_READWRITE, ERR_DATABASE, "is not an SQLite database");
+    assert_refused(s->file, DB_READWRITE, ERR_TYPE, "is not an SQLite database");
 }
 
 static void an_empty_file_becomes_a_database_only_when_creating(void **state)
 {
     struct scratch *s = *state;
     scratch_write(s->file, "", 0);
-    assert_refused(s->file, DB_READ, ERR_DATABASE, "is empty");
-    assert_refused(s->file, DB_READWRITE, ERR_DATABASE, "is empty");
+    assert_refused(s->file, DB_READ, ERR_TYPE, "is empty");
+    assert_refused(s->file, DB_READWRITE, ERR_TYPE, "is empty");
     open_and_close(s->file, DB_CREATE);
     scratch_expect(s->file, "SELECT count(*) FROM task", "0");
 }
@@ -170,8 +170,8 @@ static void another_programs_database_is_refused_and_left_alone(void **state)
     struct scratch *s = *state;
     scratch_exec(s->file, "PRAGMA application_id = 77; CREATE TABLE bookmark (url TEXT)");
     size_t size = scratch_size(s->file);
-    assert_refused(s->file, DB_CREATE, ERR_DATABASE, "another program (application_id 77)");
-    assert_refused(s->file, DB_READ, ERR_DATABASE, "another program");
+    assert_refused(s->file, DB_CREATE, ERR_TYPE, "another program (application_id 77)");
+    assert_refused(s->file, DB_READ, ERR_TYPE, "another program");
     assert_int_equal(scratch_size(s->file), size);
     scratch_expect(s->file, "PRAGMA journal_mode", "delete");
     scratch_expect(s->file, "SELECT name FROM sqlite_schema", "bookmark");
@@ -181,7 +181,7 @@ static void a_database_without_an_owner_is_not_taken_over(void **state)
 {
     struct scratch *s = *state;
     scratch_exec(s->file, "CREATE TABLE run (mine TEXT)");
-    assert_refused(s->file, DB_CREATE, ERR_DATABASE, "another program");
+    assert_refused(s->file, DB_CREATE, ERR_TYPE, "another program");
 }
 
 static void a_newer_version_is_refused(void **state)
