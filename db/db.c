@@ -141,9 +141,8 @@ static int identify(struct db *db, enum db_mode mode, int64_t *ret_version, stru
     if (empty && mode != DB_CREATE)
         return diag_fail(diag, ERR_TYPE, "%s: is empty, not a handoff database", db->path);
     if (!empty && application != DB_APPLICATION_ID)
-        return diag_fail(diag, ERR_TYPE,
-                         "%s: is an SQLite database of another program (application_id %lld)", db->path,
-                         (long long) application);
+        return diag_fail(diag, ERR_TYPE, "%s: is an SQLite database of another program (application_id %lld)",
+                         db->path, (long long) application);
     if (version > known)
         return diag_fail(
             diag, ERR_VERSION,

@@ -239,6 +239,7 @@ void cli_parse(struct cli *ret_cli, int argc, char **argv)
     enum cli_verb verb = parse_verb(argc, argv);
     *ret_cli = (struct cli){
         .verb = verb,
+        .db = "results.db",
         .host = verb == CLI_RUN ? CLI_TCP : CLI_MEMORY,
         .listen_host = "127.0.0.1",
         .wait_s = 60,

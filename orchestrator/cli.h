@@ -22,7 +22,7 @@ struct cli {
     char *own[CLI_SETS_MAX]; /* texts made here: cli_finish frees them */
     size_t own_count;
     const char *data;   /* directory of data files; NULL: not given */
-    const char *db;     /* NULL: not given */
+    const char *db;     /* the database's path */
     const char *policy; /* a name, or a list with commas; NULL: not given */
     enum cli_host host;
     bool host_given;

@@ -12,11 +12,10 @@
 #include "core/base/err.h"
 #include "core/base/parse.h"
 #include "core/rl/blas_check.h"
-#include "db/store.h"
-#include "orchestrator/host_memory.h"
+#include "orchestrator/archive.h"
 #include "orchestrator/lab.h"
+#include "orchestrator/play.h"
 #include "orchestrator/policy_list.h"
-#include "orchestrator/record.h"
 #include "orchestrator/survey.h"
 #include "proto/wire/process.h"
 
@@ -60,15 +59,11 @@ static int take_checkpoint(void *user, const struct db_checkpoint *row)
 static int with_store(struct evaluation *own, enum db_mode mode,
                       int (*work)(struct evaluation *own, struct store *store))
 {
-    struct db db = {0};
-    struct store *store = NULL;
-    int rc = db_open(&db, own->path, mode, own->diag);
+    struct archive archive = {0};
+    int rc = archive_open(&archive, own->path, mode, own->diag);
     if (rc == 0)
-        rc = store_create(&store, &db, own->diag);
-    if (rc == 0)
-        rc = work(own, store);
-    store_destroy(store);
-    int close_rc = db_close(&db, own->diag);
+        rc = work(own, archive.store);
+    int close_rc = archive_close(&archive, own->diag);
     return rc != 0 ? rc : close_rc;
 }
 
@@ -94,22 +89,14 @@ static int write_validation(struct evaluation *own, struct store *store)
     return rc;
 }
 
-static int load_weights(struct evaluation *own, struct policy *policy, int64_t episode)
+static int read_weights(struct evaluation *own, int64_t episode, struct buf *weights)
 {
-    struct db db = {0};
-    struct store *store = NULL;
+    struct archive archive = {0};
     struct db_checkpoint row;
-    struct buf weights = {0};
-    int rc = db_open(&db, own->path, DB_READ, own->diag);
+    int rc = archive_open(&archive, own->path, DB_READ, own->diag);
     if (rc == 0)
-        rc = store_create(&store, &db, own->diag);
-    if (rc == 0)
-        rc = store_read_checkpoint(store, own->parent.run_id, episode, &row, &weights, own->diag);
-    if (rc == 0)
-        rc = policy->kind->load(policy, weights.data, weights.size, own->diag);
-    store_destroy(store);
-    (void) db_close(&db, NULL); /* only read */
-    buf_finish(&weights);
+        rc = store_read_checkpoint(archive.store, own->parent.run_id, episode, &row, weights, own->diag);
+    (void) archive_close(&archive, NULL); /* only read */
     return rc;
 }
 
@@ -120,50 +107,32 @@ static int drive(struct evaluation *own, const struct policy_kind *kind, enum rn
 {
     const struct scenario *scenario = &own->world.scenario;
     bool test = phase == RNG_TEST;
-    struct record_run row = {
-        .path = own->path,
-        .kind = test ? DB_RUN_TEST : DB_RUN_VALIDATE,
-        .policy = kind->name,
-        .parent_run_id = own->parent.run_id,
-        .checkpoint_episode = checkpoint,
-        .host = "memory",
-        .phase = phase,
-        .episodes =
-            (uint32_t) (test ? scenario->evaluation.test_episodes : scenario->evaluation.validate_episodes),
-        .slots = (uint32_t) (test ? scenario->evaluation.test_slots : scenario->evaluation.validate_slots),
-    };
-    struct policy policy = {0};
-    struct record record = {0};
-    struct progress progress;
-    progress_start(&progress, kind->name, (uint64_t) row.episodes * row.slots, own->cli->quiet);
-    int rc = policy_create(&policy, kind, &own->world, false, own->diag);
-    if (rc == 0 && checkpoint >= 0)
-        rc = load_weights(own, &policy, checkpoint);
-    if (rc == 0)
-        rc = record_open(&record, &own->world, &row, NULL, NULL, own->diag);
-    struct session session = {
+    struct buf weights = {0};
+    int64_t run_id = 0;
+    struct play play = {
+        .cli = own->cli,
         .world = &own->world,
-        .policy = &policy,
-        .phase = phase,
-        .episodes = row.episodes,
-        .slots = row.slots,
+        .kind = kind,
+        .weights = checkpoint >= 0 ? &weights : NULL,
+        .row =
+            {
+                .path = own->path,
+                .kind = test ? DB_RUN_TEST : DB_RUN_VALIDATE,
+                .parent_run_id = own->parent.run_id,
+                .checkpoint_episode = checkpoint,
+                .phase = phase,
+                .episodes = (uint32_t) (test ? scenario->evaluation.test_episodes
+                                             : scenario->evaluation.validate_episodes),
+                .slots =
+                    (uint32_t) (test ? scenario->evaluation.test_slots : scenario->evaluation.validate_slots),
+            },
         .record_tasks = test,
-        .sink = record_sink(&record),
-        .stop = &lab_stop,
-        .progress = &progress,
     };
-    struct session_result result = {0};
+    int rc = checkpoint >= 0 ? read_weights(own, checkpoint, &weights) : 0;
     if (rc == 0)
-        rc = host_memory_run(&session, &result, own->diag);
-    progress_stop(&progress, result.slots);
-    struct recorder_stats stats;
-    int close_rc =
-        record_close(&record, rc == 0 && !result.stopped ? DB_FINISHED : DB_ABORTED, &stats, own->diag);
-    policy_destroy(&policy);
-    if (rc == 0 && result.stopped)
-        rc = diag_fail(own->diag, -EINTR, "interrupted");
-    *ret_result = result;
-    return rc != 0 ? rc : close_rc;
+        rc = play_record(&play, ret_result, &run_id, own->diag);
+    buf_finish(&weights);
+    return rc;
 }
 
 /* ---- choosing a checkpoint ---- */
@@ -246,7 +215,7 @@ int verb_evaluate(const struct cli *cli, struct diag *diag)
     lab_catch_signals();
     if (rc == 0 && cli->draws > 0)
         return survey(cli, diag);
-    struct evaluation own = {.cli = cli, .path = cli->db != NULL ? cli->db : "results.db", .diag = diag};
+    struct evaluation own = {.cli = cli, .path = cli->db, .diag = diag};
     if (rc == 0 && (cli->scenario != NULL || cli->set_count > 0))
         rc = diag_fail(diag, ERR_STATE,
                        "a recorded run has its own scenario: --scenario and --set go with --draws");

@@ -7,7 +7,7 @@
 
 #include "core/base/err.h"
 #include "db/sql.h"
-#include "db/store.h"
+#include "orchestrator/archive.h"
 
 /* Where rows go as they are read: a long run's do not fit in memory. */
 static int write_bytes(void *user, const void *bytes, size_t size)
@@ -39,19 +39,15 @@ int verb_export(const struct cli *cli, struct diag *diag)
     if (strcmp(what, "tasks") != 0 && strcmp(what, "episodes") != 0 && strcmp(what, "events") != 0)
         return verb_status(
             diag_fail(diag, ERR_UNKNOWN, "export what? '%s' is none of tasks, episodes, events", what));
-    struct db db = {0};
-    struct store *store = NULL;
+    struct archive archive = {0};
     struct db_run run;
     struct buf texts = {0};
-    int rc = db_open(&db, cli->db != NULL ? cli->db : "results.db", DB_READ, diag);
+    int rc = archive_open(&archive, cli->db, DB_READ, diag);
     if (rc == 0)
-        rc = store_create(&store, &db, diag);
+        rc = store_read_run(archive.store, cli->run, &run, &texts, diag);
     if (rc == 0)
-        rc = store_read_run(store, cli->run, &run, &texts, diag);
-    if (rc == 0)
-        rc = write_rows(cli, store, what, run.run_id, diag);
-    store_destroy(store);
-    (void) db_close(&db, NULL); /* only read */
+        rc = write_rows(cli, archive.store, what, run.run_id, diag);
+    (void) archive_close(&archive, NULL); /* only read */
     buf_finish(&texts);
     return verb_status(rc);
 }

@@ -9,10 +9,9 @@
 #include <string.h>
 
 #include "core/base/err.h"
-#include "orchestrator/host_memory.h"
-#include "orchestrator/host_tcp.h"
+#include "orchestrator/archive.h"
 #include "orchestrator/lab.h"
-#include "orchestrator/record.h"
+#include "orchestrator/play.h"
 #include "orchestrator/recorded.h"
 #include "proto/wire/process.h"
 
@@ -103,21 +102,6 @@ static void past_finish(struct past *past)
     free(past->fault);
 }
 
-static int host(const struct cli *cli, const struct session *session, struct session_result *result,
-                struct diag *diag)
-{
-    if (cli->host == CLI_MEMORY)
-        return host_memory_run(session, result, diag);
-    struct host_tcp_options options = {
-        .host = cli->listen_host,
-        .port = cli->listen_port,
-        .wait_s = cli->wait_s,
-        .stall_s = cli->stall_s,
-        .announce = true,
-    };
-    return host_tcp_run(session, &options, NULL, NULL, result, diag);
-}
-
 /* ---- verify ---- */
 
 static void tell(const struct cli *cli, const struct past *past, const struct recorded *recorded,
@@ -169,7 +153,7 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
     };
     progress_start(&progress, "replay", (uint64_t) past.episodes * past.slots, cli->quiet);
     if (rc == 0)
-        rc = host(cli, &session, &result, diag);
+        rc = play_host(cli, &session, NULL, NULL, &result, diag);
     if (rc == 0)
         rc = recorded.error;
     progress_stop(&progress, (uint64_t) past.episodes * past.slots);
@@ -205,51 +189,6 @@ static int verify(const struct cli *cli, struct store *store, struct diag *diag)
 
 /* ---- what if ---- */
 
-static int play_counterfactual(const struct cli *cli, struct past *past, const struct policy_kind *kind,
-                               int64_t *ret_run_id, struct diag *diag)
-{
-    struct policy policy = {0};
-    struct record record = {0};
-    struct session_result result = {0};
-    struct progress progress;
-    struct record_run row = {
-        .path = cli->db != NULL ? cli->db : "results.db",
-        .kind = DB_RUN_COUNTERFACTUAL,
-        .policy = kind->name,
-        .parent_run_id = past->run.run_id,
-        .checkpoint_episode = -1,
-        .host = cli->host == CLI_MEMORY ? "memory" : "tcp",
-        .phase = past->phase,
-        .episodes = past->episodes,
-        .slots = past->slots,
-    };
-    progress_start(&progress, kind->name, (uint64_t) past->episodes * past->slots, cli->quiet);
-    int rc = policy_create(&policy, kind, &past->world, false, diag);
-    if (rc == 0)
-        rc = record_open(&record, &past->world, &row, NULL, NULL, diag);
-    struct session session = {
-        .world = &past->world,
-        .policy = &policy,
-        .phase = past->phase,
-        .episodes = past->episodes,
-        .slots = past->slots,
-        .record_tasks = true,
-        .sink = record_sink(&record),
-        .fault = past->fault,
-        .fault_count = past->fault_count,
-        .stop = &lab_stop,
-        .progress = &progress,
-    };
-    if (rc == 0)
-        rc = host(cli, &session, &result, diag);
-    progress_stop(&progress, result.slots);
-    struct recorder_stats stats;
-    int close_rc = record_close(&record, rc == 0 && !result.stopped ? DB_FINISHED : DB_ABORTED, &stats, diag);
-    policy_destroy(&policy);
-    *ret_run_id = record.run_id;
-    return rc != 0 ? rc : close_rc;
-}
-
 static int what_if(const struct cli *cli, struct past *past, struct diag *diag)
 {
     const struct policy_kind *kind = NULL;
@@ -258,32 +197,46 @@ static int what_if(const struct cli *cli, struct past *past, struct diag *diag)
     if (rc == 0 && policy_learns(kind))
         rc = diag_fail(diag, ERR_UNSUPPORTED,
                        "%s needs trained weights: `evaluate` drives it from a checkpoint", kind->name);
+    struct session_result result;
+    struct play play = {
+        .cli = cli,
+        .world = &past->world,
+        .kind = kind,
+        .row =
+            {
+                .path = cli->db,
+                .kind = DB_RUN_COUNTERFACTUAL,
+                .parent_run_id = past->run.run_id,
+                .checkpoint_episode = -1,
+                .phase = past->phase,
+                .episodes = past->episodes,
+                .slots = past->slots,
+            },
+        .record_tasks = true,
+        .fault = past->fault,
+        .fault_count = past->fault_count,
+    };
     if (rc == 0)
-        rc = play_counterfactual(cli, past, kind, &run_id, diag);
+        rc = play_record(&play, &result, &run_id, diag);
     return rc != 0 ? rc : verb_print_query(cli, "run_summary", run_id, diag);
 }
 
 int verb_replay(const struct cli *cli, struct diag *diag)
 {
-    struct db db = {0};
-    struct store *store = NULL;
+    struct archive archive = {0};
     struct past past = {0};
     if (cli->verify == (cli->policy != NULL))
         return verb_status(diag_fail(diag, ERR_SYNTAX, "replay wants --verify, or --policy NAME"));
     lab_catch_signals();
-    int rc = db_open(&db, cli->db != NULL ? cli->db : "results.db", DB_READ, diag);
-    if (rc == 0)
-        rc = store_create(&store, &db, diag);
+    int rc = archive_open(&archive, cli->db, DB_READ, diag);
     if (rc == 0 && cli->verify) {
-        int status = verify(cli, store, diag);
-        store_destroy(store);
-        (void) db_close(&db, NULL); /* only read */
+        int status = verify(cli, archive.store, diag);
+        (void) archive_close(&archive, NULL); /* only read */
         return status;
     }
     if (rc == 0)
-        rc = past_read(&past, store, cli->run, diag);
-    store_destroy(store);
-    (void) db_close(&db, NULL); /* only read; recording needs the file for itself */
+        rc = past_read(&past, archive.store, cli->run, diag);
+    (void) archive_close(&archive, NULL); /* only read; recording needs the file for itself */
     if (rc == 0)
         rc = what_if(cli, &past, diag);
     past_finish(&past);

@@ -5,10 +5,8 @@
 
 #include "core/base/err.h"
 #include "core/rl/blas_check.h"
-#include "orchestrator/host_memory.h"
-#include "orchestrator/host_tcp.h"
 #include "orchestrator/lab.h"
-#include "orchestrator/record.h"
+#include "orchestrator/play.h"
 #include "proto/wire/process.h"
 
 struct run {
@@ -44,18 +42,8 @@ static int on_joined(void *user, const struct host_tcp *host)
 static int drive(struct run *run, struct session_result *result)
 {
     const struct cli *cli = run->cli;
-    if (cli->host == CLI_MEMORY) {
-        int rc = open_record(run, NULL);
-        return rc != 0 ? rc : host_memory_run(&run->session, result, run->diag);
-    }
-    struct host_tcp_options options = {
-        .host = cli->listen_host,
-        .port = cli->listen_port,
-        .wait_s = cli->wait_s,
-        .stall_s = cli->stall_s,
-        .announce = true,
-    };
-    return host_tcp_run(&run->session, &options, on_joined, run, result, run->diag);
+    int rc = cli->host == CLI_MEMORY ? open_record(run, NULL) : 0;
+    return rc != 0 ? rc : play_host(cli, &run->session, on_joined, run, result, run->diag);
 }
 
 static void print_summary(const struct run *run, const struct session_result *result,
@@ -107,7 +95,7 @@ static int run_policy(const struct cli *cli, const struct world *world, struct p
         .diag = diag,
         .row =
             {
-                .path = cli->db != NULL ? cli->db : "results.db",
+                .path = cli->db,
                 .kind = DB_RUN_TRAIN,
                 .policy = policy->kind->name,
                 .checkpoint_episode = -1,

@@ -9,7 +9,7 @@
 #include "core/base/err.h"
 #include "core/model/llm.h"
 #include "db/sql.h"
-#include "db/store.h"
+#include "orchestrator/archive.h"
 #include "orchestrator/lab.h"
 #include "orchestrator/policy/policy.h"
 #include "proto/wire/process.h"
@@ -43,22 +43,17 @@ static int print_text(const struct buf *text)
 
 int verb_print_query(const struct cli *cli, const char *query, int64_t parameter, struct diag *diag)
 {
-    const char *path = cli->db != NULL ? cli->db : "results.db";
-    struct db db = {0};
-    struct store *store = NULL;
+    struct archive archive = {0};
     struct buf text = {0};
-    int rc = db_open(&db, path, DB_READ, diag);
-    if (rc == 0)
-        rc = store_create(&store, &db, diag);
+    int rc = archive_open(&archive, cli->db, DB_READ, diag);
     if (rc == 0 && cli->json)
-        rc = store_query_json(store, sql_find_query(query), parameter, &text, diag);
+        rc = store_query_json(archive.store, sql_find_query(query), parameter, &text, diag);
     else if (rc == 0)
-        rc = store_query_table(store, sql_find_query(query), parameter, &text, diag);
+        rc = store_query_table(archive.store, sql_find_query(query), parameter, &text, diag);
     if (rc == 0)
         rc = print_text(&text);
     buf_finish(&text);
-    store_destroy(store);
-    (void) db_close(&db, NULL); /* only read */
+    (void) archive_close(&archive, NULL); /* only read */
     return rc;
 }
 
@@ -169,20 +164,16 @@ static int show_scenario(const struct cli *cli, struct diag *diag)
 /* The run that --run names, or the newest training run. */
 static int find_run(const struct cli *cli, int64_t *ret_run_id, struct diag *diag)
 {
-    struct db db = {0};
-    struct store *store = NULL;
+    struct archive archive = {0};
     struct db_run run;
     struct buf texts = {0};
-    int rc = db_open(&db, cli->db != NULL ? cli->db : "results.db", DB_READ, diag);
+    int rc = archive_open(&archive, cli->db, DB_READ, diag);
     if (rc == 0)
-        rc = store_create(&store, &db, diag);
-    if (rc == 0)
-        rc = store_read_run(store, cli->run, &run, &texts, diag);
+        rc = store_read_run(archive.store, cli->run, &run, &texts, diag);
     if (rc == 0)
         *ret_run_id = run.run_id;
     buf_finish(&texts);
-    store_destroy(store);
-    (void) db_close(&db, NULL); /* only read */
+    (void) archive_close(&archive, NULL); /* only read */
     return rc;
 }
 

@@ -1,0 +1,19 @@
+#include "orchestrator/archive.h"
+
+int archive_open(struct archive *ret_archive, const char *path, enum db_mode mode, struct diag *diag)
+{
+    *ret_archive = (struct archive){0};
+    int rc = db_open(&ret_archive->db, path, mode, diag);
+    if (rc == 0)
+        rc = store_create(&ret_archive->store, &ret_archive->db, diag);
+    if (rc != 0)
+        (void) archive_close(ret_archive, NULL); /* the first error is the one to tell */
+    return rc;
+}
+
+int archive_close(struct archive *archive, struct diag *diag)
+{
+    store_destroy(archive->store);
+    archive->store = NULL;
+    return db_close(&archive->db, diag);
+}
