@@ -29,8 +29,9 @@ struct host_tcp {
     struct orch_core *core; /* NULL until all have joined */
     int (*on_joined)(void *user, const struct host_tcp *host);
     void *user;
-    uint64_t start_ns, progress_ns, episode_start_ns;
+    uint64_t start_ns, episode_start_ns;
     uint64_t seen_slots;
+    uint32_t quiet_ticks; /* since the run last went a step on */
     bool ending;
     bool finished;
     int status;
@@ -133,10 +134,11 @@ static int execute(struct host_tcp *host, const struct orch_action *action)
 static int feed(struct host_tcp *host, const struct orch_event *event, struct diag *diag)
 {
     struct orch_actions actions;
-    host->progress_ns = clock_monotonic_ns();
     int rc = orch_core_step(host->core, event, &actions, diag);
     if (rc != 0)
         return rc;
+    if (actions.count > 0) /* a message that changes nothing, a late REPORT say, is no progress */
+        host->quiet_ticks = 0;
     for (size_t i = 0; i < actions.count && !host->ending; i++) {
         rc = execute(host, &actions.list[i]);
         if (rc != 0) {
@@ -313,7 +315,17 @@ static void refuse_stalled(struct host_tcp *host)
         if (owes)
             wire_conn_refuse(member->conn, PROTO_REFUSE_TIMEOUT, "owed an answer for too long");
     }
-    host->progress_ns = clock_monotonic_ns();
+    host->quiet_ticks = 0;
+}
+
+/* Counts ticks, not time: a second in which this process was stopped (Ctrl-Z) or waited for a locked database
+ * is no second in which the nodes were silent. */
+static bool has_stalled(struct host_tcp *host)
+{
+    if (host->core == NULL || host->learning_busy)
+        return false;
+    host->quiet_ticks++;
+    return (uint64_t) host->quiet_ticks * TICK_MS > (uint64_t) host->options->stall_s * 1000u;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -325,8 +337,7 @@ static void on_tick(uv_timer_t *timer)
         fail(host, diag_fail(host->diag, -EINTR, "interrupted while waiting for nodes"));
     else if (host->core == NULL && now_ns - host->start_ns > host->options->wait_s * UNITS_NS_PER_S)
         give_up_joining(host);
-    else if (host->core != NULL && !host->learning_busy &&
-             now_ns - host->progress_ns > host->options->stall_s * UNITS_NS_PER_S)
+    else if (has_stalled(host))
         refuse_stalled(host);
 }
 
