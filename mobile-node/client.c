@@ -63,6 +63,8 @@ static void on_data_close(struct wire_conn *conn, int status, const char *text)
     struct data_link *data = wire_conn_user(conn);
     if (status != 0)
         log_info("data", "server %u: %s", data->server, text);
+    if (data->conn != conn) /* it was idle; a later task may have opened another by now */
+        return;
     data->conn = NULL;
     data->outstanding = 0;
 }
@@ -153,14 +155,17 @@ static int on_message(void *user, const struct proto_message *message, struct di
     return step(client, &client->device[message->decision.device - join->first], &event, diag);
 }
 
-/* Closes data connections that nobody has used since the last check. */
+/* Closes data connections that nobody has used since the last check. They are let go of at once: a closing
+ * one takes no task, and a task that comes before it is closed opens another. */
 static void on_idle_check(uv_timer_t *timer)
 {
     struct client *client = timer->data;
     for (uint32_t m = 0; m < client->link.join.world.servers; m++) {
         struct data_link *data = &client->data[m];
-        if (!data->used && data->outstanding == 0)
+        if (!data->used && data->outstanding == 0) {
             wire_conn_close(data->conn);
+            data->conn = NULL;
+        }
         data->used = false;
     }
 }
