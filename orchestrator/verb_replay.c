@@ -232,7 +232,7 @@ int verb_replay(const struct cli *cli, struct diag *diag)
     if (rc == 0 && cli->verify) {
         int status = verify(cli, archive.store, diag);
         (void) archive_close(&archive, NULL); /* only read */
-        return status;
+        return lab_stop != 0 ? PROCESS_SIGNAL : status;
     }
     if (rc == 0)
         rc = past_read(&past, archive.store, cli->run, diag);
