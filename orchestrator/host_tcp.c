@@ -16,6 +16,7 @@
 
 #define TICK_MS 250u /* how often deadlines are looked at */
 #define CONNECTIONS_EXTRA 16u
+#define HELLO_TICKS 40u /* in which a connection has to say HELLO: 10 s */
 
 struct host_tcp {
     const struct session *session;
@@ -328,9 +329,18 @@ static bool has_stalled(struct host_tcp *host)
     return (uint64_t) host->quiet_ticks * TICK_MS > (uint64_t) host->options->stall_s * 1000u;
 }
 
+/* A connection that never says who it is must not keep a place for ever. */
+static void refuse_mute(struct host_tcp *host)
+{
+    for (struct member *member = host->roster.members; member != NULL; member = member->next)
+        if (member->role == 0 && ++member->mute_ticks > HELLO_TICKS)
+            wire_conn_refuse(member->conn, PROTO_REFUSE_TIMEOUT, "no HELLO came");
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct host_tcp *host = timer->data;
+    refuse_mute(host);
     uint64_t now_ns = clock_monotonic_ns();
     bool stopping = host->session->stop != NULL && *host->session->stop != 0;
     if (host->core == NULL && stopping)

@@ -19,6 +19,7 @@ struct member {
     struct member *next; /* roster.members */
     int role;            /* 0: has not said HELLO */
     uint32_t first, count;
+    uint32_t mute_ticks; /* passed without a HELLO */
     bool ready;
     char host[256];
     uint16_t data_port;
