@@ -1,6 +1,8 @@
 /* handoff-orchestrator: hosts the offloading policy, drives the run, keeps the record. */
+#include <errno.h>
 #include <stdio.h>
 
+#include "core/base/diag.h"
 #include "core/base/log.h"
 #include "orchestrator/verbs.h"
 #include "proto/wire/process.h"
@@ -17,6 +19,8 @@ int main(int argc, char **argv)
     log_setup("handoff-orchestrator", LOG_WARN);
     bool orphan = cli.die_with_parent && process_die_with_parent() != 0;
     int status = orphan ? PROCESS_LOST : verbs[cli.verb](&cli, &diag);
+    if (cli.verb == CLI_SHOW && status == PROCESS_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
+        status = verb_status(diag_fail(&diag, -EIO, "standard output: cannot write"));
     if (diag.text[0] != '\0' && status != PROCESS_OK)
         (void) fprintf(stderr, "handoff-orchestrator: %s\n", diag.text);
     cli_finish(&cli);

@@ -36,9 +36,10 @@ int verb_status(int code)
     }
 }
 
-static int print_text(const struct buf *text)
+static int print_text(const struct buf *text, struct diag *diag)
 {
-    return fwrite(text->data, 1, text->size, stdout) == text->size && fflush(stdout) == 0 ? 0 : -EIO;
+    bool printed = fwrite(text->data, 1, text->size, stdout) == text->size && fflush(stdout) == 0;
+    return printed ? 0 : diag_fail(diag, -EIO, "standard output: cannot write");
 }
 
 int verb_print_query(const struct cli *cli, const char *query, int64_t parameter, struct diag *diag)
@@ -51,7 +52,7 @@ int verb_print_query(const struct cli *cli, const char *query, int64_t parameter
     else if (rc == 0)
         rc = store_query_table(archive.store, sql_find_query(query), parameter, &text, diag);
     if (rc == 0)
-        rc = print_text(&text);
+        rc = print_text(&text, diag);
     buf_finish(&text);
     (void) archive_close(&archive, NULL); /* only read */
     return rc;
@@ -156,7 +157,7 @@ static int show_scenario(const struct cli *cli, struct diag *diag)
         rc = print_json(
             json_pack("{s:s, s:s%}", "name", scenario.run.name, "yaml", (const char *) text.data, text.size));
     else if (rc == 0)
-        rc = print_text(&text);
+        rc = print_text(&text, diag);
     buf_finish(&text);
     return rc;
 }
