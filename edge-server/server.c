@@ -49,6 +49,7 @@ static int execute(struct server *server, const struct server_action *action, st
     struct server_event computed = {
         .kind = SERVER_ON_COMPUTED,
         .device = action->device,
+        .round = action->round,
         .elapsed_s = action->duration_s,
     };
     return step(server, &computed, diag);

@@ -11,11 +11,13 @@
 struct place {
     bool allotted; /* in the present round's ALLOT and not yet finished */
     bool arrived;
+    bool revoked;   /* allotted in `round`, and taken back */
     uint64_t round; /* of the task that arrived */
     double compute_share;
     double arrival_s;
     uint32_t split;
     uint32_t tokens;
+    double busy_s; /* compute time in the present round */
 };
 
 struct server_core {
@@ -25,13 +27,11 @@ struct server_core {
     uint64_t round;      /* of the last ALLOT */
     bool any_round;      /* an ALLOT has come */
     struct place *place; /* [N] by device */
-    uint32_t *order;     /* [N] allotted devices, ascending; sorted by arrival while serving */
+    uint32_t *order;     /* [N] devices of the last ALLOT, ascending */
     uint32_t allotted;   /* how many of `order` */
-    uint32_t missing;    /* allotted, not arrived */
-    uint32_t unfinished; /* being served */
+    uint32_t unfinished; /* allotted, neither served nor revoked */
     uint32_t served;
-    double busy_s;
-    struct server_action *job;      /* [N + 1] COMPUTE actions of a slot, or its ADVANCED */
+    struct server_action *job;      /* [N + 1] COMPUTE actions of what is there, or ADVANCED */
     struct server_action answer[2]; /* what one COMPUTED leads to */
 };
 
@@ -72,6 +72,15 @@ static struct server_action *push(struct server_actions *actions, enum server_ac
     return action;
 }
 
+/* Sums in order of devices: the order in which tasks happened to arrive leaves no trace. */
+static double busy_s(const struct server_core *core)
+{
+    double sum = 0.0;
+    for (uint32_t i = 0; i < core->allotted; i++)
+        sum += core->place[core->order[i]].busy_s;
+    return sum;
+}
+
 static void advance(struct server_core *core, struct server_actions *actions)
 {
     struct server_action *action = push(actions, SERVER_DO_TELL);
@@ -80,38 +89,28 @@ static void advance(struct server_core *core, struct server_actions *actions)
         .server = core->number,
         .round = core->round,
         .served = core->served,
-        .busy_s = core->busy_s,
+        .busy_s = busy_s(core),
     };
     core->state = SERVER_IDLE;
 }
 
-/* Insertion sort by (arrival, device): a slot's list is short and nearly in order. */
-static void sort_by_arrival(struct server_core *core)
+/* An allotted task has arrived: its share of the server is its own, so it begins at once. */
+static void serve(struct server_core *core, uint32_t device, struct server_actions *actions)
 {
-    for (uint32_t i = 1; i < core->allotted; i++) {
-        uint32_t device = core->order[i];
-        double arrival_s = core->place[device].arrival_s;
-        uint32_t j = i;
-        for (; j > 0 && core->place[core->order[j - 1]].arrival_s > arrival_s; j--)
-            core->order[j] = core->order[j - 1];
-        core->order[j] = device;
-    }
+    const struct place *place = &core->place[device];
+    struct server_action *action = push(actions, SERVER_DO_COMPUTE);
+    action->device = device;
+    action->round = core->round;
+    action->duration_s = cost_edge_s(core->world, core->world->server[core->number].flops,
+                                     place->compute_share, place->tokens, place->split);
 }
 
-static void serve(struct server_core *core, struct server_actions *actions)
+/* One allotted task less to wait for. */
+static void close_place(struct server_core *core, struct place *place, struct server_actions *actions)
 {
-    sort_by_arrival(core);
-    core->state = SERVER_SERVING;
-    core->unfinished = core->allotted;
-    double flops = core->world->server[core->number].flops;
-    for (uint32_t i = 0; i < core->allotted; i++) {
-        const struct place *place = &core->place[core->order[i]];
-        struct server_action *action = push(actions, SERVER_DO_COMPUTE);
-        action->device = core->order[i];
-        action->duration_s =
-            cost_edge_s(core->world, flops, place->compute_share, place->tokens, place->split);
-    }
-    if (core->unfinished == 0)
+    place->allotted = false;
+    place->arrived = false;
+    if (--core->unfinished == 0)
         advance(core, actions);
 }
 
@@ -143,22 +142,24 @@ static int on_allot(struct server_core *core, const struct msg_allot *allot, str
         return rc;
     core->round = allot->round;
     core->any_round = true;
-    core->allotted = 0;
-    core->missing = 0;
+    core->allotted = (uint32_t) allot->device.count;
+    core->unfinished = core->allotted;
     core->served = 0;
-    core->busy_s = 0.0;
+    core->state = SERVER_SERVING;
     for (size_t i = 0; i < allot->device.count; i++) {
         uint32_t device = allot->device.data[i];
         struct place *place = &core->place[device];
+        core->order[i] = device;
         place->allotted = true;
+        place->revoked = false;
+        place->busy_s = 0.0;
         place->compute_share = allot->compute_share.data[i];
         place->arrived = place->arrived && place->round == core->round;
-        core->missing += place->arrived ? 0 : 1;
-        core->order[core->allotted++] = device;
+        if (place->arrived)
+            serve(core, device, actions);
     }
-    core->state = SERVER_COLLECTING;
-    if (core->missing == 0)
-        serve(core, actions);
+    if (core->unfinished == 0)
+        advance(core, actions);
     return 0;
 }
 
@@ -171,9 +172,10 @@ static int on_task(struct server_core *core, const struct msg_task *task, struct
                          (unsigned long long) task->split);
     struct place *place = &core->place[device];
     bool early = !core->any_round || task->round > core->round;
-    bool expected = core->state == SERVER_COLLECTING && place->allotted && !place->arrived;
-    if (!early && task->round < core->round)
-        return 0; /* late: its round was closed without it (revoked, or the device was given up) */
+    bool expected = core->state == SERVER_SERVING && place->allotted && !place->arrived;
+    bool late = !early && (task->round < core->round || (place->revoked && place->round == task->round));
+    if (late)
+        return 0; /* its round was closed without it, or it was revoked as it was on its way */
     if (!early && !expected)
         return diag_fail(diag, ERR_STATE, "TASK of device %u was not allotted, or came twice", device);
     if (early && place->arrived && place->round == task->round)
@@ -185,8 +187,9 @@ static int on_task(struct server_core *core, const struct msg_task *task, struct
     place->arrival_s = task->arrival_s;
     place->split = (uint32_t) task->split;
     place->tokens = (uint32_t) task->tokens;
-    if (!early && --core->missing == 0)
-        serve(core, actions);
+    place->revoked = false;
+    if (!early)
+        serve(core, device, actions);
     return 0;
 }
 
@@ -194,31 +197,42 @@ static int on_revoke(struct server_core *core, const struct msg_revoke *revoke,
                      struct server_actions *actions)
 {
     uint32_t device = (uint32_t) revoke->device;
-    bool waiting = core->state == SERVER_COLLECTING && revoke->round == core->round &&
+    bool waiting = core->state == SERVER_SERVING && revoke->round == core->round &&
                    device < core->world->devices && core->place[device].allotted;
     if (!waiting)
         return 0; /* served already, or never allotted: nothing waits for it */
     struct place *place = &core->place[device];
-    core->missing -= place->arrived ? 0 : 1;
-    place->allotted = false;
-    place->arrived = false;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < core->allotted; i++)
-        if (core->order[i] != device)
-            core->order[kept++] = core->order[i];
-    core->allotted = kept;
-    if (core->missing == 0)
-        serve(core, actions);
+    place->revoked = true;
+    place->round = core->round;
+    close_place(core, place, actions);
     return 0;
+}
+
+static int check_computed(const struct server_core *core, const struct server_event *event, struct diag *diag)
+{
+    const struct place *place = event->device < core->world->devices ? &core->place[event->device] : NULL;
+    if (place == NULL || core->state != SERVER_SERVING || !place->allotted || !place->arrived)
+        return diag_fail(diag, ERR_STATE, "server %u: COMPUTED of device %u without a job", core->number,
+                         event->device);
+    return 0;
+}
+
+static bool was_revoked(const struct server_core *core, const struct server_event *event)
+{
+    if (event->device >= core->world->devices)
+        return false;
+    const struct place *place = &core->place[event->device];
+    return event->round < core->round || (place->revoked && place->round == event->round);
 }
 
 static int on_computed(struct server_core *core, const struct server_event *event,
                        struct server_actions *actions, struct diag *diag)
 {
-    if (core->state != SERVER_SERVING || event->device >= core->world->devices ||
-        !core->place[event->device].allotted)
-        return diag_fail(diag, ERR_STATE, "server %u: COMPUTED of device %u without a job", core->number,
-                         event->device);
+    if (was_revoked(core, event))
+        return 0;
+    int rc = check_computed(core, event, diag);
+    if (rc != 0)
+        return rc;
     struct place *place = &core->place[event->device];
     struct server_action *action = push(actions, SERVER_DO_ANSWER);
     action->device = event->device;
@@ -230,12 +244,9 @@ static int on_computed(struct server_core *core, const struct server_event *even
         .edge_s = event->elapsed_s,
         .finish_s = place->arrival_s + event->elapsed_s,
     };
-    place->allotted = false;
-    place->arrived = false;
     core->served++;
-    core->busy_s += event->elapsed_s;
-    if (--core->unfinished == 0)
-        advance(core, actions);
+    place->busy_s = event->elapsed_s;
+    close_place(core, place, actions);
     return 0;
 }
 

@@ -1,12 +1,14 @@
-/* One edge server as a pure state machine. In virtual time it closes a slot by itself: ALLOT says which tasks
- * will come; once each has arrived or been revoked, the work is ordered by (arrival time, device), served,
- * and ADVANCED is told.
+/* One edge server as a pure state machine. ALLOT says which tasks will come and with which share of the
+ * server; each is served from the moment it arrives, and when each has been served or revoked, ADVANCED is
+ * told.
  *
- *            ALLOT                 last TASK or REVOKE               last COMPUTED
- *   IDLE ───────────► COLLECTING ─────────────────────► SERVING ────────────────────► IDLE
- *                     early TASKs wait for their ALLOT   COMPUTE each    RESULT each, ADVANCED
+ *            ALLOT                            last COMPUTED or REVOKE
+ *   IDLE ───────────► SERVING ──────────────────────────────────────────────────► IDLE
+ *                     COMPUTE each TASK that arrives, RESULT each COMPUTED    ADVANCED
+ *                     (early TASKs wait for their ALLOT)
  *
- * Each task has its own share of the server (A10), so tasks do not queue in per-slot mode: queue_s is 0. */
+ * Each task has its own share of the server (A10), so tasks do not queue in per-slot mode: queue_s is 0, and
+ * it does not matter in which order they arrive. */
 #ifndef HANDOFF_EDGE_SERVER_SERVER_CORE_H
 #define HANDOFF_EDGE_SERVER_SERVER_CORE_H
 
@@ -14,18 +16,19 @@
 #include "core/model/world.h"
 #include "proto/message.h"
 
-enum server_state { SERVER_IDLE, SERVER_COLLECTING, SERVER_SERVING };
+enum server_state { SERVER_IDLE, SERVER_SERVING };
 
 enum server_event_kind {
     SERVER_ON_ALLOT,    /* message ALLOT */
     SERVER_ON_TASK,     /* message TASK */
     SERVER_ON_REVOKE,   /* message REVOKE */
-    SERVER_ON_COMPUTED, /* the job of `device` ended; elapsed_s */
+    SERVER_ON_COMPUTED, /* the job of `device` in `round` ended; elapsed_s */
 };
 
 struct server_event {
     enum server_event_kind kind;
     uint32_t device;                     /* COMPUTED */
+    uint64_t round;                      /* COMPUTED: of its COMPUTE action */
     double elapsed_s;                    /* COMPUTED; virtual time: the model's duration */
     const struct proto_message *message; /* ALLOT, TASK, REVOKE; borrowed for the call */
 };
@@ -39,12 +42,14 @@ enum server_action_kind {
 struct server_action {
     enum server_action_kind kind;
     uint32_t device;
+    uint64_t round; /* COMPUTE */
     double duration_s;
     struct proto_message message;
 };
 
 /* The list is the core's own, at most devices + 1 long. It is valid until the next step, but that COMPUTED
- * has a list of its own: a shell may walk a list of COMPUTE actions and feed each COMPUTED on the way. */
+ * has a list of its own: a shell may walk a list of COMPUTE actions and feed each COMPUTED on the way. A
+ * COMPUTED whose task has been revoked since is taken and leads to nothing. */
 struct server_actions {
     size_t count;
     struct server_action *list;

@@ -79,6 +79,7 @@ static int step_server(struct host *host, uint32_t number, const struct server_e
             struct server_event done = {
                 .kind = SERVER_ON_COMPUTED,
                 .device = action->device,
+                .round = action->round,
                 .elapsed_s = action->duration_s,
             };
             rc = step_server(host, number, &done);

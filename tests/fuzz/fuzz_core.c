@@ -132,8 +132,11 @@ static void step_server(struct fuzz *fuzz, unsigned what, unsigned who, unsigned
         (struct msg_allot){.round = round, .device = {device + who % 4, how}, .compute_share = {share, how}};
     if (who % 4 + how > sizeof device / sizeof *device)
         return;
-    struct server_event event = {
-        .kind = (enum server_event_kind) what, .device = who, .elapsed_s = how, .message = &message};
+    struct server_event event = {.kind = (enum server_event_kind) what,
+                                 .device = who,
+                                 .round = round,
+                                 .elapsed_s = how,
+                                 .message = &message};
     if (event.kind == SERVER_ON_TASK) {
         message.id = PROTO_TASK;
         message.task =

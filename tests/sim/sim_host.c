@@ -231,8 +231,10 @@ static void step_server(struct host *host, uint32_t number, const struct server_
     for (size_t i = 0; i < actions.count; i++) {
         const struct server_action *action = &actions.list[i];
         if (action->kind == SERVER_DO_COMPUTE) {
-            struct server_event done = {
-                .kind = SERVER_ON_COMPUTED, .device = action->device, .elapsed_s = action->duration_s};
+            struct server_event done = {.kind = SERVER_ON_COMPUTED,
+                                        .device = action->device,
+                                        .round = action->round,
+                                        .elapsed_s = action->duration_s};
             step_server(host, number, &done);
         } else if (action->kind == SERVER_DO_ANSWER) {
             launch(host, SERVER, number, DEVICE, action->device, &action->message);

@@ -17,7 +17,8 @@ struct bench {
     struct server_actions actions;
     struct diag diag;
     struct proto_message message;
-    /* what the server told the orchestrator and the devices, when COMPUTE actions are fed back at once */
+    bool jobs_last; /* COMPUTE actions are left to the test; otherwise they end at once, as in virtual time */
+    /* what the server told the orchestrator and the devices since assert_answered */
     uint32_t answered[DEVICES];
     size_t answers, advances;
     struct msg_advanced advanced;
@@ -43,6 +44,8 @@ static int teardown(void **state)
     return 0;
 }
 
+static void play(struct bench *bench);
+
 static int step(struct bench *bench, struct server_event event)
 {
     bench->diag.text[0] = '\0';
@@ -52,6 +55,7 @@ static int step(struct bench *bench, struct server_event event)
         assert_int_equal(bench->actions.count, 0);
         assert_int_not_equal(bench->diag.text[0], '\0');
     }
+    play(bench);
     return rc;
 }
 
@@ -100,40 +104,42 @@ static int revoke(struct bench *bench, uint64_t round, char who)
     return step(bench, (struct server_event){.kind = SERVER_ON_REVOKE, .message = &bench->message});
 }
 
-static int computed(struct bench *bench, char who, double elapsed_s)
+static int computed(struct bench *bench, uint64_t round, char who, double elapsed_s)
 {
     struct server_event event = {
-        .kind = SERVER_ON_COMPUTED, .device = (uint32_t) (who - 'a'), .elapsed_s = elapsed_s};
+        .kind = SERVER_ON_COMPUTED, .device = (uint32_t) (who - 'a'), .round = round, .elapsed_s = elapsed_s};
     return step(bench, event);
 }
 
-/* Plays the actions of the last step as a host in virtual time does, and keeps what was told. */
+/* Keeps what the last step told, and ends its jobs at once. COMPUTED has a list of its own, so the list
+ * walked stays. */
 static void play(struct bench *bench)
 {
-    struct server_actions list = bench->actions; /* COMPUTED has a list of its own, so this one stays */
+    struct server_actions list = bench->actions;
     for (size_t i = 0; i < list.count; i++) {
         const struct server_action *action = &list.list[i];
-        if (action->kind == SERVER_DO_COMPUTE) {
-            struct server_event done = {
-                .kind = SERVER_ON_COMPUTED, .device = action->device, .elapsed_s = action->duration_s};
+        if (action->kind == SERVER_DO_COMPUTE && !bench->jobs_last) {
+            struct server_event done = {.kind = SERVER_ON_COMPUTED,
+                                        .device = action->device,
+                                        .round = action->round,
+                                        .elapsed_s = action->duration_s};
             assert_int_equal(step(bench, done), 0);
-            play(bench);
         } else if (action->kind == SERVER_DO_ANSWER) {
             assert_int_equal(action->message.id, PROTO_RESULT);
             assert_int_equal(action->message.result.device, action->device);
             bench->result[bench->answers] = action->message.result;
             bench->answered[bench->answers++] = action->device;
-        } else {
+        } else if (action->kind == SERVER_DO_TELL) {
             assert_int_equal(action->message.id, PROTO_ADVANCED);
             bench->advanced = action->message.advanced;
             bench->advances++;
         }
     }
+    bench->actions = list;
 }
 
 static void assert_answered(struct bench *bench, const char *who)
 {
-    play(bench);
     assert_int_equal(bench->answers, strlen(who));
     for (size_t i = 0; i < bench->answers; i++)
         assert_int_equal(bench->answered[i], who[i] - 'a');
@@ -153,30 +159,33 @@ static void a_slot_without_tasks_advances_at_once(void **state)
     assert_same(bench->advanced.backlog_s, 0.0);
 }
 
-static void nothing_is_served_before_the_last_allotted_task_has_come(void **state)
+static void each_task_is_served_from_the_moment_it_arrives(void **state)
 {
     struct bench *bench = *state;
     assert_int_equal(allot(bench, 3, "acd"), 0);
     assert_int_equal(bench->actions.count, 0);
     assert_int_equal(task(bench, 3, 'd', 0.5), 0);
-    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(bench->answers, 1);
     assert_int_equal(task(bench, 3, 'a', 0.7), 0);
-    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(bench->answers, 2);
+    assert_int_equal(bench->advances, 0);
     assert_int_equal(task(bench, 3, 'c', 0.6), 0);
-    assert_int_equal(bench->actions.count, 3);
-    assert_answered(bench, "dca");
+    assert_answered(bench, "dac");
     assert_int_equal(bench->advanced.round, 3);
 }
 
-static void tasks_are_served_by_arrival_and_then_by_device_in_every_order_of_coming(void **state)
+static void the_order_in_which_tasks_come_leaves_no_trace_in_the_sum(void **state)
 {
     static const char *const orders[] = {"abcd", "dcba", "badc", "cdab", "bdac", "dabc"};
     struct bench *bench = *state;
+    double busy_s = 0.0;
     for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
         assert_int_equal(allot(bench, i, "abcd"), 0);
         for (const char *who = orders[i]; *who != '\0'; who++)
             assert_int_equal(task(bench, i, *who, *who == 'd' ? 0.1 : 0.2), 0);
-        assert_answered(bench, "dabc");
+        assert_answered(bench, orders[i]);
+        busy_s = i == 0 ? bench->advanced.busy_s : busy_s;
+        assert_same(bench->advanced.busy_s, busy_s);
     }
 }
 
@@ -186,11 +195,11 @@ static void an_early_task_waits_for_its_allot(void **state)
     assert_int_equal(task(bench, 0, 'b', 0.4), 0);
     assert_int_equal(bench->actions.count, 0);
     assert_int_equal(allot(bench, 0, "ab"), 0);
-    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(bench->answers, 1);
     assert_int_equal(task(bench, 0, 'a', 0.6), 0);
     assert_answered(bench, "ba");
-    assert_int_equal(task(bench, 1, 'a', 0.1), 0);
-    assert_int_equal(task(bench, 1, 'b', 0.2), 0);
+    assert_int_equal(task(bench, 1, 'b', 0.1), 0);
+    assert_int_equal(task(bench, 1, 'a', 0.2), 0);
     assert_int_equal(allot(bench, 1, "ab"), 0); /* all were early: the slot runs at its ALLOT */
     assert_answered(bench, "ab");
 }
@@ -224,17 +233,18 @@ static void an_early_task_for_a_later_round_while_one_is_open_is_refused(void **
 static void a_task_that_comes_twice_is_refused_and_the_first_one_served(void **state)
 {
     struct bench *bench = *state;
+    bench->jobs_last = true;
     assert_int_equal(task(bench, 2, 'a', 0.1), 0);
     assert_int_equal(task(bench, 2, 'a', 0.9), ERR_STATE); /* early */
     assert_int_equal(allot(bench, 2, "ab"), 0);
-    assert_int_equal(task(bench, 2, 'a', 0.9), ERR_STATE); /* while collecting */
+    assert_int_equal(bench->actions.count, 1);
+    assert_int_equal(bench->actions.list[0].kind, SERVER_DO_COMPUTE);
+    assert_int_equal(bench->actions.list[0].device, 0);
+    assert_int_equal(task(bench, 2, 'a', 0.9), ERR_STATE); /* while being served */
     assert_int_equal(task(bench, 2, 'b', 0.5), 0);
-    struct server_actions jobs = bench->actions;
-    assert_int_equal(jobs.count, 2);
-    assert_int_equal(jobs.list[0].device, 0);
-    assert_int_equal(computed(bench, 'a', 1.0), 0);
-    assert_int_equal(task(bench, 2, 'a', 0.9), ERR_STATE); /* while serving */
-    assert_int_equal(computed(bench, 'b', 1.0), 0);
+    assert_int_equal(computed(bench, 2, 'a', 1.0), 0);
+    assert_int_equal(task(bench, 2, 'a', 0.9), ERR_STATE); /* while another is served */
+    assert_int_equal(computed(bench, 2, 'b', 1.0), 0);
     assert_int_equal(task(bench, 2, 'a', 0.9), ERR_STATE); /* served */
 }
 
@@ -249,7 +259,7 @@ static void a_late_task_of_a_closed_round_is_ignored(void **state)
     assert_int_equal(task(bench, 2, 'b', 0.5), 0);
     assert_int_equal(bench->actions.count, 0);
     assert_int_equal(task(bench, 3, 'a', 0.5), 0);
-    assert_int_equal(bench->actions.count, 0); /* the late one did not stand in for b's */
+    assert_int_equal(bench->advances, 0); /* the late one did not stand in for b's */
     assert_int_equal(task(bench, 3, 'b', 0.7), 0);
     assert_answered(bench, "ab");
 }
@@ -280,18 +290,40 @@ static void a_revoked_device_is_not_waited_for(void **state)
     assert_answered(bench, "c");
 }
 
-static void a_task_that_has_arrived_is_dropped_by_its_revocation(void **state)
+static void a_task_that_is_being_served_is_dropped_by_its_revocation(void **state)
 {
     struct bench *bench = *state;
-    assert_int_equal(allot(bench, 1, "abc"), 0);
+    bench->jobs_last = true;
+    assert_int_equal(allot(bench, 1, "ab"), 0);
     assert_int_equal(task(bench, 1, 'b', 0.5), 0);
     assert_int_equal(revoke(bench, 1, 'b'), 0);
-    assert_int_equal(task(bench, 1, 'a', 0.9), 0);
-    assert_int_equal(task(bench, 1, 'c', 0.8), 0);
-    assert_answered(bench, "ca");
-    assert_int_equal(allot(bench, 2, "b"), 0);
+    assert_int_equal(computed(bench, 1, 'b', 1.0), 0); /* nobody is answered */
     assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(task(bench, 1, 'a', 0.9), 0);
+    assert_int_equal(computed(bench, 1, 'a', 1.0), 0);
+    assert_answered(bench, "a");
+    assert_same(bench->advanced.busy_s, 1.0);
+    assert_int_equal(allot(bench, 2, "b"), 0);
     assert_int_equal(task(bench, 2, 'b', 0.8), 0);
+    assert_int_equal(computed(bench, 1, 'b', 1.0), 0); /* a job of the round before ends at last */
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(computed(bench, 2, 'b', 1.0), 0);
+    assert_answered(bench, "b");
+}
+
+static void a_task_that_was_on_its_way_when_it_was_revoked_is_ignored(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(allot(bench, 1, "ab"), 0);
+    assert_int_equal(revoke(bench, 1, 'b'), 0);
+    assert_int_equal(task(bench, 1, 'b', 0.5), 0);
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(task(bench, 1, 'a', 0.5), 0);
+    assert_answered(bench, "a");
+    assert_int_equal(task(bench, 1, 'b', 0.5), 0); /* after the slot has closed, too */
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(task(bench, 2, 'b', 0.5), 0);
+    assert_int_equal(allot(bench, 2, "b"), 0);
     assert_answered(bench, "b");
 }
 
@@ -318,13 +350,10 @@ static void a_revocation_that_concerns_nothing_changes_nothing(void **state)
     assert_int_equal(revoke(bench, 5, (char) ('a' + DEVICES)), 0);
     assert_int_equal(bench->actions.count, 0);
     assert_int_equal(task(bench, 5, 'a', 0.1), 0);
-    assert_int_equal(task(bench, 5, 'b', 0.2), 0);
-    assert_int_equal(bench->actions.count, 2);
-    assert_int_equal(revoke(bench, 5, 'a'), 0); /* serving: its job runs on */
+    assert_int_equal(revoke(bench, 5, 'a'), 0); /* served already */
     assert_int_equal(bench->actions.count, 0);
-    assert_int_equal(computed(bench, 'a', 1.0), 0);
-    assert_int_equal(computed(bench, 'b', 1.0), 0);
-    assert_int_equal(bench->actions.count, 2);
+    assert_int_equal(task(bench, 5, 'b', 0.2), 0);
+    assert_answered(bench, "ab");
 }
 
 static void a_result_says_how_long_it_took_and_when_it_was_done(void **state)
@@ -352,13 +381,14 @@ static void a_result_says_how_long_it_took_and_when_it_was_done(void **state)
 static void busy_time_counts_the_slot_alone_and_what_really_passed(void **state)
 {
     struct bench *bench = *state;
+    bench->jobs_last = true;
     for (uint64_t round = 0; round < 3; round++) {
         assert_int_equal(allot(bench, round, "ab"), 0);
         assert_int_equal(task(bench, round, 'a', 0.1), 0);
         assert_int_equal(task(bench, round, 'b', 0.2), 0);
-        assert_int_equal(computed(bench, 'b', 3.0), 0); /* in any order */
+        assert_int_equal(computed(bench, round, 'b', 3.0), 0); /* in any order */
         assert_int_equal(bench->actions.count, 1);
-        assert_int_equal(computed(bench, 'a', 0.5), 0);
+        assert_int_equal(computed(bench, round, 'a', 0.5), 0);
         assert_int_equal(bench->actions.count, 2);
         assert_int_equal(bench->actions.list[0].kind, SERVER_DO_ANSWER);
         assert_int_equal(bench->actions.list[1].kind, SERVER_DO_TELL);
@@ -369,27 +399,31 @@ static void busy_time_counts_the_slot_alone_and_what_really_passed(void **state)
 static void a_job_that_was_not_given_cannot_end(void **state)
 {
     struct bench *bench = *state;
-    assert_int_equal(computed(bench, 'a', 1.0), ERR_STATE);
-    assert_int_equal(allot(bench, 0, "ab"), 0);
+    bench->jobs_last = true;
+    assert_int_equal(computed(bench, 0, 'a', 1.0), ERR_STATE);
     assert_int_equal(task(bench, 0, 'a', 0.1), 0);
-    assert_int_equal(computed(bench, 'a', 1.0), ERR_STATE); /* arrived, but not being served */
+    assert_int_equal(computed(bench, 0, 'a', 1.0), ERR_STATE); /* arrived, but not allotted */
+    assert_int_equal(allot(bench, 0, "ab"), 0);
+    assert_int_equal(computed(bench, 0, 'b', 1.0), ERR_STATE); /* allotted, but not arrived */
+    assert_int_equal(computed(bench, 0, 'c', 1.0), ERR_STATE);
+    assert_int_equal(computed(bench, 0, (char) ('a' + DEVICES), 1.0), ERR_STATE);
+    assert_int_equal(computed(bench, 0, 'a', 1.0), 0);
+    assert_int_equal(computed(bench, 0, 'a', 1.0), ERR_STATE); /* ended already */
     assert_int_equal(task(bench, 0, 'b', 0.1), 0);
-    assert_int_equal(computed(bench, 'c', 1.0), ERR_STATE);
-    assert_int_equal(computed(bench, (char) ('a' + DEVICES), 1.0), ERR_STATE);
-    assert_int_equal(computed(bench, 'a', 1.0), 0);
-    assert_int_equal(computed(bench, 'a', 1.0), ERR_STATE); /* ended already */
-    assert_int_equal(computed(bench, 'b', 1.0), 0);
-    assert_int_equal(computed(bench, 'b', 1.0), ERR_STATE);
+    assert_int_equal(computed(bench, 0, 'b', 1.0), 0);
+    assert_int_equal(computed(bench, 0, 'b', 1.0), ERR_STATE);
 }
 
 static void an_allot_out_of_order_is_refused(void **state)
 {
     struct bench *bench = *state;
+    bench->jobs_last = true;
     assert_int_equal(allot(bench, 3, "a"), 0);
-    assert_int_equal(allot(bench, 4, "a"), ERR_STATE); /* collecting */
+    assert_int_equal(allot(bench, 4, "a"), ERR_STATE); /* waiting for the task */
     assert_int_equal(task(bench, 3, 'a', 0.1), 0);
-    assert_int_equal(allot(bench, 4, "a"), ERR_STATE); /* serving */
-    assert_int_equal(computed(bench, 'a', 1.0), 0);
+    assert_int_equal(allot(bench, 4, "a"), ERR_STATE); /* serving it */
+    assert_int_equal(computed(bench, 3, 'a', 1.0), 0);
+    assert_answered(bench, "a");
     assert_int_equal(allot(bench, 3, "a"), ERR_STATE); /* again */
     assert_int_equal(allot(bench, 2, "a"), ERR_STATE); /* back */
     assert_int_equal(allot(bench, 9, ""), 0);          /* rounds may be skipped */
@@ -423,8 +457,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         ROW(a_slot_without_tasks_advances_at_once),
-        ROW(nothing_is_served_before_the_last_allotted_task_has_come),
-        ROW(tasks_are_served_by_arrival_and_then_by_device_in_every_order_of_coming),
+        ROW(each_task_is_served_from_the_moment_it_arrives),
+        ROW(the_order_in_which_tasks_come_leaves_no_trace_in_the_sum),
         ROW(an_early_task_waits_for_its_allot),
         ROW(an_early_task_of_a_round_that_was_not_allotted_is_forgotten),
         ROW(an_early_task_for_a_later_round_while_one_is_open_is_refused),
@@ -432,7 +466,8 @@ int main(void)
         ROW(a_late_task_of_a_closed_round_is_ignored),
         ROW(a_task_that_was_not_allotted_or_cannot_be_is_refused),
         ROW(a_revoked_device_is_not_waited_for),
-        ROW(a_task_that_has_arrived_is_dropped_by_its_revocation),
+        ROW(a_task_that_is_being_served_is_dropped_by_its_revocation),
+        ROW(a_task_that_was_on_its_way_when_it_was_revoked_is_ignored),
         ROW(revoking_everyone_closes_the_slot_with_nothing_served),
         ROW(a_revocation_that_concerns_nothing_changes_nothing),
         ROW(a_result_says_how_long_it_took_and_when_it_was_done),
