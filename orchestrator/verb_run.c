@@ -122,6 +122,15 @@ static int run_policy(const struct cli *cli, const struct world *world, struct p
     return conclude(&run, drive(&run, &result), &result);
 }
 
+static int check_host(const struct cli *cli, const struct scenario *scenario, struct diag *diag)
+{
+    if (cli->host == CLI_MEMORY && scenario->run.clock == CLOCK_REAL)
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "run.clock: 'real' needs node processes and --over tcp: memory has no wall clock to keep");
+    return 0;
+}
+
 int verb_run(const struct cli *cli, struct diag *diag)
 {
     struct scenario scenario;
@@ -129,6 +138,8 @@ int verb_run(const struct cli *cli, struct diag *diag)
     struct policy policy = {0};
     const struct policy_kind *kind = NULL;
     int rc = lab_scenario_load(cli, &scenario, diag);
+    if (rc == 0)
+        rc = check_host(cli, &scenario, diag);
     if (rc == 0)
         rc = policy_find(scenario.run.policy, &kind, diag);
     if (rc == 0)

@@ -34,3 +34,11 @@ double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, doub
     double snr = transmit_power_w * gain / (noise_w_per_hz * bandwidth_hz);
     return bandwidth_hz * (log1p(snr) / LN_2);
 }
+
+double radio_peak_rate_bps(const struct scenario *scenario)
+{
+    double fading = scenario->radio.fading == FADING_RAYLEIGH ? 9.0 * LN_10 : 1.0; /* P(Exp(1) > x) = e^-x */
+    double gain = radio_gain(scenario, scenario->radio.min_distance_m, fading);
+    return radio_rate_bps(scenario, scenario->radio.bandwidth_mhz * UNITS_MHZ,
+                          scenario->devices.transmit_power_w, gain);
+}

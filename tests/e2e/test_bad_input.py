@@ -78,7 +78,16 @@ def bad_settings_are_explained():
 def the_memory_host_refuses_the_real_clock():
     _, errors = testbed.orchestrator('run', '-q', '--over', 'memory', '--set', 'run.clock=real', status=2)
     one_line(errors)
-    tap.contains(errors, 'real')
+    tap.contains(errors, 'run.clock', '--over tcp')
+
+
+@tap.test
+def time_scales_out_of_range_are_refused():
+    for scale, part in ((0, '0.1 to 100'), (1000, '0.1 to 100'), ('inf', 'inf'), (50, 'at most 1.70 fits')):
+        _, errors = testbed.orchestrator('run', '-q', '--set', 'run.clock=real', '--set', f'run.time_scale={scale}',
+                                         status=2)
+        one_line(errors)
+        tap.contains(errors, 'run.time_scale', part)
 
 
 @tap.test

@@ -1,3 +1,4 @@
+#include "core/model/radio.h"
 #include "core/model/scenario.h"
 
 #include <errno.h>
@@ -273,11 +274,29 @@ static void what_must_hold_between_keys_is_checked(void **state)
         "x.yaml: devices.memory_gb: 1 holds 2 layers of llama-2-7b, fewer than model.min_split, 3");
 }
 
-static void the_real_clock_is_named_as_not_yet_supported(void **state)
+static void a_time_scale_that_no_link_could_keep_up_with_is_refused_with_one_that_fits(void **state)
 {
     (void) state;
-    assert_refused("run:\n  clock: real\n", ERR_UNSUPPORTED,
-                   "x.yaml: run.clock: 'real' is not yet supported: real time comes later, use 'virtual'");
+    struct scenario scenario;
+    struct diag diag = {0};
+    scenario_defaults(&scenario);
+    scenario.run.clock = CLOCK_REAL;
+    assert_int_equal(scenario_check(&scenario, &diag), 0);
+    double fits = 1e9 / radio_peak_rate_bps(&scenario);
+    assert_refused(
+        "run:\n  clock: real\n  time_scale: 2\n", ERR_RANGE,
+        "x.yaml: run.time_scale: uplinks of this scenario reach 586 Mbit/s, at scale 2 more than the "
+        "1 Gbit/s a link carries in real time: at most 1.70 fits");
+    scenario.run.time_scale = fits * 1.0001;
+    assert_int_equal(scenario_check(&scenario, &diag), ERR_RANGE);
+    scenario.run.time_scale = fits * 0.9999;
+    assert_int_equal(scenario_check(&scenario, &diag), 0);
+    assert_refused("run:\n  clock: real\nradio:\n  bandwidth_mhz: 1000\n", ERR_RANGE,
+                   "x.yaml: run.time_scale: uplinks of this scenario reach 23670 Mbit/s, and a link carries "
+                   "1 Gbit/s in real time: no scale fits, use a smaller radio.bandwidth_mhz");
+    scenario.run.clock = CLOCK_VIRTUAL; /* which has no link to keep up */
+    scenario.run.time_scale = 100.0;
+    assert_int_equal(scenario_check(&scenario, &diag), 0);
 }
 
 static void one_assignment_sets_one_key(void **state)
@@ -435,7 +454,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(anchors_aliases_and_tags_are_refused),
         cmocka_unit_test(a_text_above_the_limit_is_not_even_parsed),
         cmocka_unit_test(what_must_hold_between_keys_is_checked),
-        cmocka_unit_test(the_real_clock_is_named_as_not_yet_supported),
+        cmocka_unit_test(a_time_scale_that_no_link_could_keep_up_with_is_refused_with_one_that_fits),
         cmocka_unit_test(one_assignment_sets_one_key),
         cmocka_unit_test(every_key_explains_itself_and_its_default_is_accepted),
         cmocka_unit_test(the_shipped_dapo_is_the_default_scenario),
