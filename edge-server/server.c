@@ -1,12 +1,16 @@
 #include "edge-server/server.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/node/link.h"
+#include "core/node/real_time.h"
 #include "edge-server/server_core.h"
+#include "proto/wire/alarm.h"
 #include "proto/wire/listen.h"
 #include "proto/wire/process.h"
 
@@ -21,31 +25,58 @@ struct peer {
     uint32_t first, count; /* the devices it may speak for */
 };
 
+/* The real clock: what is being received from and computed for one device. */
+struct job {
+    struct server *server;
+    struct wire_alarm alarm;
+    uint32_t device;
+    uint64_t round;
+    uint64_t start_ns;
+    uint64_t piece_round, piece_bytes; /* activations that have come for the TASK of that round */
+};
+
 struct server {
     struct node_link link;
     struct wire_listener *listener;
     struct server_core *core;
     struct peer *peers;
-    struct peer **peer_of; /* [N] the connection each device last sent on; NULL: none */
+    struct peer **peer_of;     /* [N] the connection each device last sent on; NULL: none */
+    struct wire_alarms alarms; /* real clock */
+    struct job *job;           /* [N], real clock; NULL in virtual time */
 };
 
 static int step(struct server *server, const struct server_event *event, struct diag *diag);
 
-/* Virtual time: a job of duration d ends at once. (The real clock will wait here.) */
-static int execute(struct server *server, const struct server_action *action, struct diag *diag)
+/* A core that refuses what its own shell brings is a fault of ours: the process ends and says so. */
+static void on_job_done(struct wire_alarm *alarm)
 {
-    if (action->kind == SERVER_DO_TELL) {
-        (void) wire_conn_send(server->link.conn,
-                              &action->message); /* a lost orchestrator shows in node_link */
-        return 0;
-    }
-    if (action->kind == SERVER_DO_ANSWER) {
-        struct peer *peer = server->peer_of[action->device];
-        if (peer != NULL)
-            (void) wire_conn_send(peer->conn,
-                                  &action->message); /* a lost device is the orchestrator's business */
-        return 0;
-    }
+    struct job *job = alarm->user;
+    struct server *server = job->server;
+    struct diag diag = {0};
+    struct server_event computed = {
+        .kind = SERVER_ON_COMPUTED,
+        .device = job->device,
+        .round = job->round,
+        .elapsed_s = real_time_s(&server->link.join.world.scenario, job->start_ns, clock_monotonic_ns()),
+    };
+    int rc = step(server, &computed, &diag);
+    if (rc != 0)
+        node_link_fail(&server->link, PROCESS_FAILED, diag_text(&diag, rc));
+}
+
+/* Real clock: a job ends when its time has passed. One that is still set was revoked: nobody waits for it. */
+static int start_job(struct server *server, const struct server_action *action)
+{
+    struct job *job = &server->job[action->device];
+    job->round = action->round;
+    job->start_ns = clock_monotonic_ns();
+    uint64_t due_ns = real_time_due_ns(&server->link.join.world.scenario, job->start_ns, action->duration_s);
+    return wire_alarm_set(&server->alarms, &job->alarm, due_ns);
+}
+
+/* Virtual time: a job of duration d ends at once. */
+static int end_job(struct server *server, const struct server_action *action, struct diag *diag)
+{
     struct server_event computed = {
         .kind = SERVER_ON_COMPUTED,
         .device = action->device,
@@ -53,6 +84,26 @@ static int execute(struct server *server, const struct server_action *action, st
         .elapsed_s = action->duration_s,
     };
     return step(server, &computed, diag);
+}
+
+static int execute(struct server *server, const struct server_action *action, struct diag *diag)
+{
+    struct peer *peer = NULL;
+    switch (action->kind) {
+    case SERVER_DO_TELL:
+        (void) wire_conn_send(server->link.conn,
+                              &action->message); /* a lost orchestrator shows in node_link */
+        return 0;
+    case SERVER_DO_ANSWER:
+        peer = server->peer_of[action->device];
+        if (peer != NULL)
+            (void) wire_conn_send(peer->conn,
+                                  &action->message); /* a lost device is the orchestrator's business */
+        return 0;
+    case SERVER_DO_COMPUTE:
+        return server->job != NULL ? start_job(server, action) : end_job(server, action, diag);
+    }
+    return ERR_STATE;
 }
 
 static int step(struct server *server, const struct server_event *event, struct diag *diag)
@@ -80,6 +131,44 @@ static void on_attach(struct peer *peer, const struct msg_attach *attach)
     peer->count = (uint32_t) attach->count;
 }
 
+static bool speaks_for(const struct peer *peer, uint64_t device)
+{
+    return peer->attached && device >= peer->first && device - peer->first < peer->count;
+}
+
+static void on_piece(struct server *server, const struct msg_piece *piece)
+{
+    struct job *job = &server->job[piece->device];
+    if (job->piece_round != piece->round)
+        job->piece_bytes = 0;
+    job->piece_round = piece->round;
+    job->piece_bytes += piece->bytes.size;
+}
+
+/* In real time a TASK comes after all of its activations. */
+static int check_whole(const struct server *server, const struct msg_task *task, struct diag *diag)
+{
+    if (server->job == NULL)
+        return 0;
+    const struct job *job = &server->job[task->device];
+    double bytes = job->piece_round == task->round ? (double) job->piece_bytes : 0.0;
+    if (bytes < floor(task->declared_bits / 8.0))
+        return diag_fail(diag, ERR_RANGE, "TASK of device %u: %.0f of %.0f bytes came before it",
+                         (unsigned) task->device, bytes, floor(task->declared_bits / 8.0));
+    return 0;
+}
+
+static int on_task(struct server *server, struct peer *peer, const struct proto_message *message,
+                   struct diag *diag)
+{
+    int rc = check_whole(server, &message->task, diag);
+    if (rc != 0)
+        return rc;
+    struct server_event event = {.kind = SERVER_ON_TASK, .message = message};
+    server->peer_of[message->task.device] = peer;
+    return step(server, &event, diag);
+}
+
 static void on_peer_message(struct wire_conn *conn, const struct proto_message *message)
 {
     struct peer *peer = wire_conn_user(conn);
@@ -88,17 +177,17 @@ static void on_peer_message(struct wire_conn *conn, const struct proto_message *
         on_attach(peer, &message->attach);
         return;
     }
-    bool welcome = peer->attached && message->id == PROTO_TASK && message->task.device >= peer->first &&
-                   message->task.device - peer->first < peer->count;
-    if (!welcome) {
+    if (message->id == PROTO_PIECE && server->job != NULL && speaks_for(peer, message->piece.device)) {
+        on_piece(server, &message->piece);
+        return;
+    }
+    if (message->id != PROTO_TASK || !speaks_for(peer, message->task.device)) {
         wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE,
                          "ATTACH first, then TASKs of the devices named there");
         return;
     }
     struct diag diag = {0};
-    struct server_event event = {.kind = SERVER_ON_TASK, .message = message};
-    server->peer_of[message->task.device] = peer;
-    int rc = step(server, &event, &diag);
+    int rc = on_task(server, peer, message, &diag);
     if (rc != 0)
         wire_conn_refuse(conn, rc == ERR_STATE ? PROTO_REFUSE_OUT_OF_STATE : PROTO_REFUSE_OUT_OF_RANGE,
                          diag_text(&diag, rc));
@@ -159,6 +248,18 @@ static int on_message(void *user, const struct proto_message *message, struct di
     return step(server, &event, diag);
 }
 
+static int open_jobs(struct server *server)
+{
+    uint32_t devices = server->link.join.world.devices;
+    server->job = calloc(devices, sizeof *server->job);
+    if (server->job == NULL)
+        return -ENOMEM;
+    for (uint32_t n = 0; n < devices; n++)
+        server->job[n] = (struct job){
+            .server = server, .device = n, .alarm = {.on_due = on_job_done, .user = &server->job[n]}};
+    return wire_alarms_open(&server->alarms, &server->link.loop);
+}
+
 static int on_ready(void *user, struct diag *diag)
 {
     struct server *server = user;
@@ -167,12 +268,15 @@ static int on_ready(void *user, struct diag *diag)
     if (server->peer_of == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
     int rc = server_core_create(&server->core, &join->world, join->first);
+    if (rc == 0 && real_time_is_kept(&join->world.scenario))
+        rc = open_jobs(server);
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
 static void on_end(void *user)
 {
     struct server *server = user;
+    wire_alarms_close(&server->alarms);
     wire_listener_close(server->listener);
     server->listener = NULL;
     for (struct peer *peer = server->peers; peer != NULL; peer = peer->next)
@@ -203,6 +307,7 @@ int server_run(const struct node_options *options)
     int status = node_link_run(&server.link);
     server_core_destroy(server.core);
     free(server.peer_of);
+    free(server.job);
     node_link_finish(&server.link);
     return status;
 }

@@ -6,7 +6,9 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/node/link.h"
+#include "core/node/real_time.h"
 #include "mobile-node/device_core.h"
+#include "mobile-node/device_real.h"
 #include "proto/wire/process.h"
 
 #define IDLE_CHECK_MS 10000u
@@ -24,6 +26,8 @@ struct client {
     struct node_link link;
     struct device_core *device; /* [count], from link.join.first on */
     struct data_link *data;     /* [M] */
+    struct wire_alarms alarms;  /* real clock */
+    struct device_real *real;   /* [count], real clock; NULL in virtual time */
     uint8_t *payload;           /* [payload_cap_bytes] what virtual time sends for activations: zeros */
     size_t payload_cap;
     uv_timer_t idle;
@@ -108,7 +112,7 @@ static int send_task(struct client *client, struct device_core *device, const st
     return step(client, device, &sent, diag);
 }
 
-/* Virtual time: a job or transfer of duration d ends at now + d, at once. (The real clock will wait here.) */
+/* Virtual time: a job or transfer of duration d ends at now + d, at once. */
 static int execute(struct client *client, struct device_core *device, const struct device_event *event,
                    const struct device_action *action, struct diag *diag)
 {
@@ -137,22 +141,31 @@ static int step(struct client *client, struct device_core *device, const struct 
     return rc;
 }
 
+static int take(struct client *client, uint32_t index, const struct proto_message *message, struct diag *diag)
+{
+    if (client->real != NULL)
+        return device_real_take(&client->real[index], message, diag);
+    struct device_event event = {
+        .kind = message->id == PROTO_SLOT ? DEVICE_ON_SLOT : DEVICE_ON_DECISION,
+        .message = message,
+    };
+    return step(client, &client->device[index], &event, diag);
+}
+
 static int on_message(void *user, const struct proto_message *message, struct diag *diag)
 {
     struct client *client = user;
     const struct join *join = &client->link.join;
     if (message->id == PROTO_SLOT) {
-        struct device_event event = {.kind = DEVICE_ON_SLOT, .message = message};
         int rc = 0;
         for (uint32_t i = 0; i < join->count && rc == 0; i++)
-            rc = step(client, &client->device[i], &event, diag);
+            rc = take(client, i, message, diag);
         return rc;
     }
     if (message->id != PROTO_DECISION || message->decision.device < join->first ||
         message->decision.device - join->first >= join->count)
         return diag_fail(diag, ERR_STATE, "%s is not for this mobile node", proto_name(message->id));
-    struct device_event event = {.kind = DEVICE_ON_DECISION, .message = message};
-    return step(client, &client->device[message->decision.device - join->first], &event, diag);
+    return take(client, (uint32_t) message->decision.device - join->first, message, diag);
 }
 
 /* Closes data connections that nobody has used since the last check. They are let go of at once: a closing
@@ -170,6 +183,20 @@ static void on_idle_check(uv_timer_t *timer)
     }
 }
 
+static int open_real(struct client *client)
+{
+    uint32_t count = client->link.join.count;
+    int rc = wire_alarms_open(&client->alarms, &client->link.loop);
+    if (rc != 0)
+        return rc;
+    client->real = calloc(count, sizeof *client->real);
+    if (client->real == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count && rc == 0; i++)
+        rc = device_real_open(&client->real[i], &client->link, &client->alarms, &client->device[i]);
+    return rc;
+}
+
 static int on_ready(void *user, struct diag *diag)
 {
     struct client *client = user;
@@ -184,7 +211,10 @@ static int on_ready(void *user, struct diag *diag)
         device_core_init(&client->device[i], &join->world, join->first + i);
     for (uint32_t m = 0; m < join->world.servers; m++)
         client->data[m] = (struct data_link){.client = client, .server = m};
-    int rc = uv_timer_init(&client->link.loop.uv, &client->idle);
+    int rc = real_time_is_kept(&join->world.scenario) ? open_real(client) : 0;
+    if (rc != 0)
+        return diag_fail(diag, rc, "%s", err_text(rc));
+    rc = uv_timer_init(&client->link.loop.uv, &client->idle);
     client->idle.data = client;
     client->idle_open = rc == 0;
     return rc != 0 ? rc : uv_timer_start(&client->idle, on_idle_check, IDLE_CHECK_MS, IDLE_CHECK_MS);
@@ -197,6 +227,10 @@ static void on_end(void *user)
         uv_close((uv_handle_t *) &client->idle, NULL);
     for (uint32_t m = 0; client->data != NULL && m < client->link.join.world.servers; m++)
         wire_conn_close(client->data[m].conn);
+    for (uint32_t i = 0; client->real != NULL && i < client->link.join.count; i++)
+        if (client->real[i].core != NULL)
+            device_real_close(&client->real[i]);
+    wire_alarms_close(&client->alarms);
 }
 
 static const struct node_link_hooks hooks = {
@@ -216,5 +250,6 @@ int client_run(const struct node_options *options)
     free(client.device);
     free(client.data);
     free(client.payload);
+    free(client.real);
     return status;
 }

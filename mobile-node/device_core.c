@@ -192,14 +192,24 @@ static int on_computed(struct device_core *core, const struct device_event *even
     return 0;
 }
 
-static int on_result(struct device_core *core, const struct msg_result *result,
+/* What passed between the task's start and its RESULT and is nobody's, the link took: nothing in virtual
+ * time, by the wall clock the way of the last bytes and of the RESULT. */
+static double rest_s(const struct device_core *core, double now_s)
+{
+    double rest = now_s - cost_latency_s(&core->times);
+    return rest > 0.0 ? rest : 0.0;
+}
+
+static int on_result(struct device_core *core, const struct device_event *event,
                      struct device_actions *actions, struct diag *diag)
 {
+    const struct msg_result *result = &event->message->result;
     if (result->round != core->round)
         return diag_fail(diag, ERR_STATE, "RESULT of round %llu in round %llu",
                          (unsigned long long) result->round, (unsigned long long) core->round);
     core->times.queue_s = result->queue_s;
     core->times.edge_s = result->edge_s;
+    core->times.transmit_s += rest_s(core, event->now_s);
     report(core, actions);
     return 0;
 }
@@ -219,7 +229,7 @@ int device_core_step(struct device_core *core, const struct device_event *event,
         core->times.transmit_s = event->elapsed_s;
         core->state = DEVICE_WAITING;
         return 0;
-    case DEVICE_ON_RESULT: return on_result(core, &event->message->result, ret_actions, diag);
+    case DEVICE_ON_RESULT: return on_result(core, event, ret_actions, diag);
     }
     return ERR_STATE;
 }

@@ -31,7 +31,7 @@ enum device_event_kind {
 
 struct device_event {
     enum device_event_kind kind;
-    double now_s;     /* seconds since the slot's start */
+    double now_s;     /* seconds since the slot's start, which is when its DECISION came */
     double elapsed_s; /* COMPUTED, SENT: how long it really took; virtual time: the model's duration */
     const struct proto_message *message; /* SLOT, DECISION, RESULT; borrowed for the call */
 };

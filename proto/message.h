@@ -9,7 +9,7 @@
 #include "core/base/buf.h"
 #include "core/base/diag.h"
 
-#define PROTO_MAJOR 1u
+#define PROTO_MAJOR 2u
 #define PROTO_MINOR 0u
 
 /* Longest frame body. The largest message (ALLOT of 100,000 devices) stays below it. */

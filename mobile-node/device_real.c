@@ -1,0 +1,138 @@
+#include "mobile-node/device_real.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/node/real_time.h"
+#include "proto/wire/process.h"
+
+static const struct scenario *scenario_of(const struct device_real *device)
+{
+    return &device->core->world->scenario;
+}
+
+static double model_s(const struct device_real *device, uint64_t from_ns)
+{
+    return real_time_s(scenario_of(device), from_ns, clock_monotonic_ns());
+}
+
+static int feed(struct device_real *device, struct device_event *event, struct diag *diag);
+
+/* What the device's own shell brings and its core refuses is a fault of ours: the process ends and says so.
+ */
+static void feed_own(struct device_real *device, enum device_event_kind kind)
+{
+    struct diag diag = {0};
+    struct device_event event = {.kind = kind, .elapsed_s = model_s(device, device->step_ns)};
+    int rc = feed(device, &event, &diag);
+    if (rc != 0)
+        node_link_fail(device->link, PROCESS_FAILED, diag_text(&diag, rc));
+}
+
+static void on_job_done(struct wire_alarm *alarm)
+{
+    feed_own(alarm->user, DEVICE_ON_COMPUTED);
+}
+
+static void on_sent(void *user)
+{
+    feed_own(user, DEVICE_ON_SENT);
+}
+
+static int on_result(void *user, const struct proto_message *result, struct diag *diag)
+{
+    struct device_real *device = user;
+    struct device_event event = {.kind = DEVICE_ON_RESULT, .message = result};
+    return feed(device, &event, diag);
+}
+
+static int compute(struct device_real *device, double duration_s)
+{
+    device->step_ns = clock_monotonic_ns();
+    return wire_alarm_set(device->alarms, &device->job,
+                          real_time_due_ns(scenario_of(device), device->step_ns, duration_s));
+}
+
+static int send_task(struct device_real *device, const struct device_action *action, struct diag *diag)
+{
+    struct uplink **uplink = &device->uplink[action->server];
+    int rc = 0;
+    if (*uplink == NULL)
+        rc = uplink_create(uplink, &device->link->loop, device->alarms, &device->link->join,
+                           device->core->number, action->server, &device->hooks, device);
+    if (rc != 0)
+        return diag_fail(diag, rc, "%s", err_text(rc));
+    device->step_ns = clock_monotonic_ns();
+    device->server = action->server;
+    double bytes = action->message.task.declared_bits / 8.0;
+    return uplink_send(*uplink, &action->message, (uint64_t) bytes,
+                       device->core->rate_bps * scenario_of(device)->run.time_scale, diag);
+}
+
+static int execute(struct device_real *device, const struct device_action *action, struct diag *diag)
+{
+    switch (action->kind) {
+    case DEVICE_DO_TELL:
+        (void) wire_conn_send(device->link->conn,
+                              &action->message); /* a lost orchestrator shows in node_link */
+        return 0;
+    case DEVICE_DO_COMPUTE: return compute(device, action->duration_s);
+    case DEVICE_DO_SEND: return send_task(device, action, diag);
+    }
+    return ERR_STATE;
+}
+
+static int feed(struct device_real *device, struct device_event *event, struct diag *diag)
+{
+    struct device_actions actions;
+    event->now_s = event->kind == DEVICE_ON_SLOT ? 0.0 : model_s(device, device->task_ns);
+    int rc = device_core_step(device->core, event, &actions, diag);
+    for (size_t i = 0; i < actions.count && rc == 0; i++)
+        rc = execute(device, &actions.list[i], diag);
+    return rc;
+}
+
+/* A new slot: whatever was going on belongs to the one before. */
+static void abandon(struct device_real *device)
+{
+    wire_alarm_cancel(device->alarms, &device->job);
+    for (uint32_t m = 0; m < device->core->world->servers; m++)
+        if (device->uplink[m] != NULL)
+            uplink_abandon(device->uplink[m]);
+}
+
+int device_real_take(struct device_real *device, const struct proto_message *message, struct diag *diag)
+{
+    struct device_event event = {.kind = DEVICE_ON_DECISION, .message = message};
+    if (message->id == PROTO_SLOT) {
+        event.kind = DEVICE_ON_SLOT;
+        abandon(device);
+    } else {
+        device->task_ns = clock_monotonic_ns();
+    }
+    return feed(device, &event, diag);
+}
+
+int device_real_open(struct device_real *device, struct node_link *link, struct wire_alarms *alarms,
+                     struct device_core *core)
+{
+    *device = (struct device_real){
+        .link = link,
+        .alarms = alarms,
+        .core = core,
+        .job = {.on_due = on_job_done, .user = device},
+        .uplink = calloc(core->world->servers, sizeof *device->uplink),
+        .hooks = {.on_sent = on_sent, .on_result = on_result},
+    };
+    return device->uplink != NULL ? 0 : -ENOMEM;
+}
+
+void device_real_close(struct device_real *device)
+{
+    for (uint32_t m = 0; device->uplink != NULL && m < device->core->world->servers; m++)
+        uplink_destroy(device->uplink[m]);
+    free(device->uplink);
+    device->uplink = NULL;
+}
