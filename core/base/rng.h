@@ -28,6 +28,7 @@ enum rng_stream {
     RNG_EXPLORATION = 6, /* a learner's exploration noise */
     RNG_SAMPLING = 7,    /* a learner's replay samples */
     RNG_WEIGHTS = 8,     /* a learner's initial weights */
+    RNG_FAULTS = 12,     /* what breaks, and for how long */
 };
 
 /* One place in the tree of draws. entity < 2^20. */

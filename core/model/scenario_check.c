@@ -7,6 +7,7 @@
 
 #include "core/base/err.h"
 #include "core/base/units.h"
+#include "core/model/faults.h"
 #include "core/model/llm.h"
 #include "core/model/radio.h"
 
@@ -125,10 +126,20 @@ static int check_ddpg(const struct scenario *scenario, struct diag *diag)
     return 0;
 }
 
+static int check_faults(const struct scenario *scenario, struct diag *diag)
+{
+    struct faults *faults = NULL;
+    int rc = faults_create(&faults, scenario, (uint32_t) scenario->devices.count,
+                           (uint32_t) scenario->servers.count, scenario->run.seed, diag);
+    faults_destroy(faults);
+    return rc;
+}
+
 int scenario_check(const struct scenario *scenario, struct diag *diag)
 {
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds, check_mobility, check_radio, check_clock, check_llm, check_objective, check_ddpg,
+        check_speeds, check_mobility,  check_radio, check_clock,
+        check_llm,    check_objective, check_ddpg,  check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](scenario, diag);

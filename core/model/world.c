@@ -9,6 +9,7 @@
 #include "core/base/rng.h"
 #include "core/base/units.h"
 #include "core/model/dataset.h"
+#include "core/model/faults.h"
 
 /* Real requests of one device: as many as one REQUESTS message carries, and more than an episode is long. */
 #define TOKEN_ROWS_MAX 8192u
@@ -41,6 +42,11 @@ int world_init_empty(struct world *ret_world, const struct scenario *scenario, u
     }
     for (uint32_t n = 0; n < devices; n++)
         world.device[n].max_split = world.llm->layers;
+    int rc = faults_create(&world.faults, &world.scenario, devices, servers, world.seed, NULL);
+    if (rc != 0) {
+        world_finish(&world);
+        return rc;
+    }
     *ret_world = world;
     return 0;
 }
@@ -52,6 +58,7 @@ void world_finish(struct world *world)
     free(world->device);
     free(world->server);
     free(world->tokens);
+    faults_destroy(world->faults);
     *world = (struct world){0};
 }
 

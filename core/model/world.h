@@ -35,6 +35,7 @@ struct server_params {
 
 /* Rows of data files, read by the orchestrator only. A zeroed struct means no files. */
 struct dataset;
+struct faults;
 
 struct world {
     struct scenario scenario; /* as given, but area and counts in effect */
@@ -48,6 +49,7 @@ struct world {
      * alike. */
     uint32_t *tokens;
     uint32_t token_rows;
+    struct faults *faults; /* owned; NULL: nothing ever breaks */
 };
 
 /* Draws the node parameters: F_n and F_m uniform (stream RNG_PARAMETERS, entity n and N + m), servers on the
