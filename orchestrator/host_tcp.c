@@ -201,6 +201,8 @@ static void on_joining_message(struct host_tcp *host, struct member *member,
     if (rc != 0) {
         log_warn("join", "%s", diag_text(&diag, rc));
         wire_conn_refuse(member->conn, reason, diag_text(&diag, rc));
+        if (!roster_is_full(&host->roster)) /* else the others have been told of it: see on_close */
+            roster_vacate(&host->roster, member);
         return;
     }
     if (message->id == PROTO_HELLO && roster_is_full(&host->roster))

@@ -40,14 +40,8 @@ struct member *roster_add(struct roster *roster, struct wire_conn *conn, void *o
     return member;
 }
 
-void roster_remove(struct roster *roster, struct member *member)
+void roster_vacate(struct roster *roster, struct member *member)
 {
-    struct wire_counters counters = wire_conn_counters(member->conn);
-    roster->messages += counters.messages_in + counters.messages_out;
-    struct member **place = &roster->members;
-    while (*place != member)
-        place = &(*place)->next;
-    *place = member->next;
     for (uint32_t i = 0; i < member->count; i++)
         (member->role == MEMBER_SERVER ? roster->server : roster->device)[member->first + i] = NULL;
     if (member->role == MEMBER_MOBILE) {
@@ -57,6 +51,20 @@ void roster_remove(struct roster *roster, struct member *member)
         roster->servers_joined--;
         roster->servers_ready -= member->ready ? 1 : 0;
     }
+    member->role = 0;
+    member->count = 0;
+    member->ready = false;
+}
+
+void roster_remove(struct roster *roster, struct member *member)
+{
+    struct wire_counters counters = wire_conn_counters(member->conn);
+    roster->messages += counters.messages_in + counters.messages_out;
+    struct member **place = &roster->members;
+    while (*place != member)
+        place = &(*place)->next;
+    *place = member->next;
+    roster_vacate(roster, member);
     free(member);
 }
 

@@ -43,6 +43,9 @@ void roster_finish(struct roster *roster);
 
 /* A new connection; NULL: out of memory. */
 struct member *roster_add(struct roster *roster, struct wire_conn *conn, void *owner);
+/* Frees its places at once: it was refused, and a connection that is being closed plays nobody. It stays in
+ * the list, as one that has not said HELLO. */
+void roster_vacate(struct roster *roster, struct member *member);
 /* Its connection is gone: frees its places and itself. */
 void roster_remove(struct roster *roster, struct member *member);
 

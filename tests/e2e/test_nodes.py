@@ -1,5 +1,6 @@
 """The programs at their edges: flags, statuses, strangers at the door, deaths at every moment."""
 import os
+import re
 import signal
 import socket
 import struct
@@ -137,6 +138,26 @@ def a_node_too_many_is_refused_with_status_4():
         run.nodes = [node for node in pair if node is not refused]
         run.fill([], 1)
         run.finish()
+
+
+def hello(role=1, count=1, major=None):
+    """A HELLO as a stranger would write it; fields that come behind the first seven are zeros."""
+    if major is None:
+        with open(os.path.join(testbed.SOURCE_ROOT, 'proto', 'message.h'), encoding='utf-8') as header:
+            major = int(re.search(r'#define PROTO_MAJOR (\d+)', header.read())[1])
+    return frame(bytes([0x9b, 0x01, major, 0, 0, role, count, 0, 0xa0, 0, 0, 0]))
+
+
+@tap.test
+def a_refused_node_frees_its_place_at_once():
+    with testbed.scratch() as folder:
+        run = Run(folder, devices=1, servers=1)
+        with socket.create_connection(('127.0.0.1', run.port), timeout=testbed.DEADLINE_S) as stranger:
+            stranger.sendall(hello() + hello())  # the second one is refused; the connection stays half open
+            while stranger.recv(65536):
+                pass
+            run.fill([1], 1)
+            run.finish()
 
 
 @tap.test
