@@ -31,7 +31,6 @@ struct host_tcp {
     int (*on_joined)(void *user, const struct host_tcp *host);
     void *user;
     uint64_t start_ns, episode_start_ns;
-    uint64_t seen_slots;
     uint32_t quiet_ticks; /* since the run last went a step on */
     bool ending;
     bool finished;

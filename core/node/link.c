@@ -54,7 +54,10 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
     if (link->ending)
         return;
     if (message->id == PROTO_GOODBYE) {
-        end(link, PROCESS_OK);
+        bool aborted = message->goodbye.status != 0;
+        if (aborted)
+            log_warn("node", "the orchestrator has given up the run");
+        end(link, aborted ? PROCESS_ABORTED : PROCESS_OK);
         return;
     }
     int rc = link->ready ? link->hooks->on_message(link->user, message, &diag)

@@ -74,7 +74,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 #define EXIT_TEXT                                                                                            \
     "\vExit status: 0 the run ended in order, 1 failed, 2 usage, 3 the orchestrator could not be reached "   \
     "or was lost, "                                                                                          \
-    "4 refused by the orchestrator, 130 ended by a signal."
+    "4 refused by the orchestrator, 6 the orchestrator gave up the run, 130 ended by a signal."
 
 static const struct argp_option mobile_options[] = {
     {"orchestrator", KEY_ORCHESTRATOR, "HOST:PORT", 0, "where the orchestrator listens (needed)", 0},

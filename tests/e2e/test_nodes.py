@@ -168,6 +168,18 @@ def what_waits_for_nodes_can_be_interrupted():
         tap.equal(run.orchestrator.wait(), 130, 'status')
 
 
+@tap.test
+def nodes_of_a_run_that_is_given_up_end_with_status_6():
+    with testbed.scratch() as folder:
+        run = Run(folder)
+        seen = []
+        node = run.add(testbed.start_device, hook=lambda message: seen.append(message) or True)
+        testbed.until(lambda: wiretap.WELCOME in seen, 'a device has joined')
+        run.orchestrator.kill(signal.SIGINT)
+        tap.equal(run.orchestrator.wait(), 130, 'status of the orchestrator')
+        tap.equal(node.wait(), 6, 'status of the node')
+
+
 def frame(body):
     return struct.pack('>I', len(body)) + body
 
