@@ -101,7 +101,8 @@ static void read_slot(struct recorded *recorded, const struct slot_id *id)
 {
     for (uint32_t n = 0; n < recorded->world->devices && recorded->error == 0; n++) {
         int rc = store_tasks_next(recorded->store, &recorded->row[n], recorded->diag);
-        if (rc == 0 && n == 0) {
+        bool ended_early = recorded->complete && recorded->compared > 0;
+        if (rc == 0 && n == 0 && !ended_early) {
             recorded->over = 1;
             return;
         }

@@ -13,6 +13,7 @@ struct recorded {
     struct store *store;        /* borrowed; its task reading is ours */
     struct policy policy;       /* to put into the session */
     struct db_task *row;        /* [N] rows of the slot in progress */
+    bool complete;              /* the run was finished: its rows may not end early */
     volatile sig_atomic_t over; /* the rows have ended: to put into session.stop */
     int error;                  /* of reading */
     uint64_t compared, identical;

@@ -138,6 +138,7 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
     int rc = past_read(&past, store, run_id, diag);
     if (rc == 0)
         rc = recorded_init(&recorded, &past.world, store, past.run.run_id, diag);
+    recorded.complete = past.run.status == DB_FINISHED;
     struct session session = {
         .world = &past.world,
         .policy = &recorded.policy,

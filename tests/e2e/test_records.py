@@ -140,6 +140,21 @@ def a_changed_decision_is_noticed():
 
 
 @tap.test
+def rows_that_are_missing_at_the_end_of_a_finished_run_are_noticed():
+    with testbed.scratch() as folder:
+        db = record(folder, '-p', 'local')
+        connection = sqlite3.connect(db)
+        connection.execute('DELETE FROM task WHERE episode = ? AND slot = ?', (EPISODES - 1, SLOTS - 1))
+        connection.commit()
+        _, errors = testbed.orchestrator('replay', '--verify', '-q', '--db', db, status=5)
+        tap.contains(errors, 'missing', f'episode {EPISODES - 1}', f'slot {SLOTS - 1}')
+        connection.execute("UPDATE run SET status = 'aborted'")  # where that is how it is
+        connection.commit()
+        connection.close()
+        testbed.orchestrator('replay', '--verify', '-q', '--db', db)
+
+
+@tap.test
 def a_replay_over_tcp_is_identical_too():
     with testbed.scratch() as folder:
         db = record(folder, '-p', 'random')
