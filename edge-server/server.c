@@ -40,9 +40,8 @@ struct server {
     struct wire_listener *listener;
     struct server_core *core;
     struct peer *peers;
-    struct peer **peer_of;     /* [N] the connection each device last sent on; NULL: none */
-    struct wire_alarms alarms; /* real clock */
-    struct job *job;           /* [N], real clock; NULL in virtual time */
+    struct peer **peer_of; /* [N] the connection each device last sent on; NULL: none */
+    struct job *job;       /* [N], real clock; NULL in virtual time */
 };
 
 static int step(struct server *server, const struct server_event *event, struct diag *diag);
@@ -71,7 +70,7 @@ static int start_job(struct server *server, const struct server_action *action)
     job->round = action->round;
     job->start_ns = clock_monotonic_ns();
     uint64_t due_ns = real_time_due_ns(&server->link.join.world.scenario, job->start_ns, action->duration_s);
-    return wire_alarm_set(&server->alarms, &job->alarm, due_ns);
+    return wire_alarm_set(&server->link.alarms, &job->alarm, due_ns);
 }
 
 /* Virtual time: a job of duration d ends at once. */
@@ -257,7 +256,7 @@ static int open_jobs(struct server *server)
     for (uint32_t n = 0; n < devices; n++)
         server->job[n] = (struct job){
             .server = server, .device = n, .alarm = {.on_due = on_job_done, .user = &server->job[n]}};
-    return wire_alarms_open(&server->alarms, &server->link.loop);
+    return 0;
 }
 
 static int on_ready(void *user, struct diag *diag)
@@ -276,7 +275,6 @@ static int on_ready(void *user, struct diag *diag)
 static void on_end(void *user)
 {
     struct server *server = user;
-    wire_alarms_close(&server->alarms);
     wire_listener_close(server->listener);
     server->listener = NULL;
     for (struct peer *peer = server->peers; peer != NULL; peer = peer->next)

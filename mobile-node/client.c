@@ -26,7 +26,6 @@ struct client {
     struct node_link link;
     struct device_core *device; /* [count], from link.join.first on */
     struct data_link *data;     /* [M] */
-    struct wire_alarms alarms;  /* real clock */
     struct device_real *real;   /* [count], real clock; NULL in virtual time */
     uint8_t *payload;           /* [payload_cap_bytes] what virtual time sends for activations: zeros */
     size_t payload_cap;
@@ -186,14 +185,12 @@ static void on_idle_check(uv_timer_t *timer)
 static int open_real(struct client *client)
 {
     uint32_t count = client->link.join.count;
-    int rc = wire_alarms_open(&client->alarms, &client->link.loop);
-    if (rc != 0)
-        return rc;
+    int rc = 0;
     client->real = calloc(count, sizeof *client->real);
     if (client->real == NULL)
         return -ENOMEM;
     for (uint32_t i = 0; i < count && rc == 0; i++)
-        rc = device_real_open(&client->real[i], &client->link, &client->alarms, &client->device[i]);
+        rc = device_real_open(&client->real[i], &client->link, &client->device[i]);
     return rc;
 }
 
@@ -230,7 +227,6 @@ static void on_end(void *user)
     for (uint32_t i = 0; client->real != NULL && i < client->link.join.count; i++)
         if (client->real[i].core != NULL)
             device_real_close(&client->real[i]);
-    wire_alarms_close(&client->alarms);
 }
 
 static const struct node_link_hooks hooks = {

@@ -41,17 +41,49 @@ static void on_sent(void *user)
     feed_own(user, DEVICE_ON_SENT);
 }
 
+static void tell_audit(struct device_real *device)
+{
+    struct device_audit *audit = &device->audit;
+    struct proto_message message = {
+        .id = PROTO_LINK_AUDIT,
+        .link_audit = {.device = device->core->number,
+                       .server = audit->server,
+                       .start_s = {audit->start_s, audit->count},
+                       .duration_s = {audit->duration_s, audit->count},
+                       .set_bps = {audit->set_bps, audit->count},
+                       .achieved_bps = {audit->achieved_bps, audit->count}},
+    };
+    if (audit->count > 0)
+        (void) wire_conn_send(device->link->conn, &message); /* a lost orchestrator shows in node_link */
+    audit->count = 0;
+}
+
+static void on_window(void *user, const struct audit_link *window)
+{
+    struct device_real *device = user;
+    struct device_audit *audit = &device->audit;
+    if (audit->count == DEVICE_REAL_WINDOWS || audit->server != window->server)
+        tell_audit(device);
+    double since_s = window->start_s - (double) device->link->begin_ns / (double) UNITS_NS_PER_S;
+    audit->server = window->server;
+    audit->start_s[audit->count] = since_s > 0.0 ? since_s : 0.0;
+    audit->duration_s[audit->count] = window->duration_s;
+    audit->set_bps[audit->count] = window->set_bps;
+    audit->achieved_bps[audit->count++] = window->achieved_bps;
+}
+
 static int on_result(void *user, const struct proto_message *result, struct diag *diag)
 {
     struct device_real *device = user;
     struct device_event event = {.kind = DEVICE_ON_RESULT, .message = result};
+    tell_audit(device); /* before the REPORT that may end the run */
     return feed(device, &event, diag);
 }
 
 static int compute(struct device_real *device, double duration_s)
 {
     device->step_ns = clock_monotonic_ns();
-    return wire_alarm_set(device->alarms, &device->job,
+    return wire_alarm_set(&device->link->alarms, &device->job,
                           real_time_due_ns(scenario_of(device), device->step_ns, duration_s));
 }
 
@@ -60,7 +92,7 @@ static int send_task(struct device_real *device, const struct device_action *act
     struct uplink **uplink = &device->uplink[action->server];
     int rc = 0;
     if (*uplink == NULL)
-        rc = uplink_create(uplink, &device->link->loop, device->alarms, &device->link->join,
+        rc = uplink_create(uplink, &device->link->loop, &device->link->alarms, &device->link->join,
                            device->core->number, action->server, &device->hooks, device);
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
@@ -97,7 +129,7 @@ static int feed(struct device_real *device, struct device_event *event, struct d
 /* A new slot: whatever was going on belongs to the one before. */
 static void abandon(struct device_real *device)
 {
-    wire_alarm_cancel(device->alarms, &device->job);
+    wire_alarm_cancel(&device->link->alarms, &device->job);
     for (uint32_t m = 0; m < device->core->world->servers; m++)
         if (device->uplink[m] != NULL)
             uplink_abandon(device->uplink[m]);
@@ -115,16 +147,14 @@ int device_real_take(struct device_real *device, const struct proto_message *mes
     return feed(device, &event, diag);
 }
 
-int device_real_open(struct device_real *device, struct node_link *link, struct wire_alarms *alarms,
-                     struct device_core *core)
+int device_real_open(struct device_real *device, struct node_link *link, struct device_core *core)
 {
     *device = (struct device_real){
         .link = link,
-        .alarms = alarms,
         .core = core,
         .job = {.on_due = on_job_done, .user = device},
         .uplink = calloc(core->world->servers, sizeof *device->uplink),
-        .hooks = {.on_sent = on_sent, .on_result = on_result},
+        .hooks = {.on_sent = on_sent, .on_result = on_result, .on_window = on_window},
     };
     return device->uplink != NULL ? 0 : -ENOMEM;
 }

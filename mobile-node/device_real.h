@@ -7,9 +7,18 @@
 #include "mobile-node/device_core.h"
 #include "mobile-node/uplink.h"
 
+#define DEVICE_REAL_WINDOWS 32u
+
+/* Windows of one uplink, to be told together. */
+struct device_audit {
+    uint32_t server;
+    size_t count;
+    double start_s[DEVICE_REAL_WINDOWS], duration_s[DEVICE_REAL_WINDOWS];
+    double set_bps[DEVICE_REAL_WINDOWS], achieved_bps[DEVICE_REAL_WINDOWS];
+};
+
 struct device_real {
-    struct node_link *link; /* borrowed: the loop, the orchestrator, who the servers are */
-    struct wire_alarms *alarms;
+    struct node_link *link; /* borrowed: loop, alarms, the orchestrator, who the servers are */
     struct device_core *core;
     struct wire_alarm job;  /* the layers being computed */
     uint64_t task_ns;       /* when the task began: the arrival of its DECISION */
@@ -17,11 +26,11 @@ struct device_real {
     uint32_t server;        /* of the present transfer */
     struct uplink **uplink; /* [M], owned; NULL: not used yet */
     struct uplink_hooks hooks;
+    struct device_audit audit;
 };
 
 /* Borrows all; `device` stays where it is. */
-int device_real_open(struct device_real *device, struct node_link *link, struct wire_alarms *alarms,
-                     struct device_core *core);
+int device_real_open(struct device_real *device, struct node_link *link, struct device_core *core);
 void device_real_close(struct device_real *device);
 
 /* Feeds SLOT or DECISION and sets going what the core asks for. */

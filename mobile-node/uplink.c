@@ -9,9 +9,10 @@
 #include "core/base/log.h"
 #include "core/base/units.h"
 
-#define PIECE_MIN 1400u  /* bytes: with its head, one packet */
-#define PIECE_MAX 16384u /* bytes */
-#define PIECE_S 1e-3     /* a piece lasts about that long, within those bounds */
+#define PIECE_MIN 1400u                    /* bytes: with its head, one packet */
+#define PIECE_MAX 16384u                   /* bytes */
+#define PIECE_S 1e-3                       /* a piece lasts about that long, within those bounds */
+#define WINDOW_LEAST_NS UINT64_C(20000000) /* the rest of a transfer is not sampled when it is shorter */
 
 struct uplink {
     struct wire_loop *loop;
@@ -28,6 +29,10 @@ struct uplink {
     uint64_t credit_ns; /* up to here it is counted */
     uint64_t left;      /* bytes */
     struct proto_message task;
+    /* The audit's window. */
+    uint64_t window_ns;     /* its start */
+    double window_set_bits; /* what the rate has allowed since */
+    uint64_t window_left;   /* bytes that had not left at its start */
 };
 
 static const uint8_t zeros[PIECE_MAX];
@@ -43,8 +48,45 @@ static uint64_t piece_bytes(const struct uplink *uplink)
 
 static void count_credit(struct uplink *uplink, uint64_t now_ns)
 {
-    uplink->credit_bits += uplink->rate_bps * (double) (now_ns - uplink->credit_ns) / (double) UNITS_NS_PER_S;
+    double bits = uplink->rate_bps * (double) (now_ns - uplink->credit_ns) / (double) UNITS_NS_PER_S;
+    uplink->credit_bits += bits;
+    uplink->window_set_bits += bits;
     uplink->credit_ns = now_ns;
+}
+
+/* Bytes that wait for their turn, or for a peer or a kernel that does not take them. */
+static uint64_t not_left(const struct uplink *uplink)
+{
+    return uplink->left + wire_conn_queued(uplink->conn);
+}
+
+static void open_window(struct uplink *uplink, uint64_t now_ns)
+{
+    uplink->window_ns = now_ns;
+    uplink->window_set_bits = 0.0;
+    uplink->window_left = not_left(uplink);
+}
+
+static void close_window(struct uplink *uplink, uint64_t least_ns)
+{
+    uint64_t length_ns = uplink->credit_ns - uplink->window_ns;
+    if (length_ns < least_ns)
+        return;
+    double duration_s = (double) length_ns / (double) UNITS_NS_PER_S;
+    uint64_t left = not_left(uplink);
+    double bytes = uplink->window_left > left ? (double) (uplink->window_left - left) : 0.0;
+    double set_bits =
+        fmin(uplink->window_set_bits, 8.0 * (double) uplink->window_left); /* no more was asked */
+    struct audit_link window = {
+        .device = uplink->device,
+        .server = uplink->server,
+        .start_s = (double) uplink->window_ns / (double) UNITS_NS_PER_S,
+        .duration_s = duration_s,
+        .set_bps = set_bits / duration_s,
+        .achieved_bps = 8.0 * bytes / duration_s,
+    };
+    uplink->hooks->on_window(uplink->user, &window);
+    open_window(uplink, uplink->credit_ns);
 }
 
 /* Rings when the rate has allowed the next piece. Out of memory, the task never arrives: as if the server had
@@ -76,7 +118,9 @@ static void send_piece(struct uplink *uplink, uint64_t bytes)
 
 static void send_task(struct uplink *uplink)
 {
-    (void) wire_conn_send(uplink->conn, &uplink->task);
+    wire_conn_flush(uplink->conn);
+    close_window(uplink, WINDOW_LEAST_NS);
+    (void) wire_conn_send(uplink->conn, &uplink->task); /* a lost server shows in on_close */
     wire_conn_flush(uplink->conn);
     uplink->is_sending = false;
     uplink->hooks->on_sent(uplink->user);
@@ -96,6 +140,7 @@ static void on_due(struct wire_alarm *alarm)
         return;
     }
     wire_conn_flush(uplink->conn);
+    close_window(uplink, UPLINK_WINDOW_NS);
     await_piece(uplink);
 }
 
@@ -189,6 +234,7 @@ int uplink_send(struct uplink *uplink, const struct proto_message *task, uint64_
     uplink->credit_bits = 0.0;
     uplink->credit_ns = clock_monotonic_ns();
     uplink->is_sending = true;
+    open_window(uplink, uplink->credit_ns);
     await_piece(uplink);
     return 0;
 }

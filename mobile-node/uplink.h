@@ -4,6 +4,7 @@
 #ifndef HANDOFF_MOBILE_NODE_UPLINK_H
 #define HANDOFF_MOBILE_NODE_UPLINK_H
 
+#include "core/model/audit.h"
 #include "core/node/join.h"
 #include "proto/wire/alarm.h"
 #include "proto/wire/conn.h"
@@ -15,7 +16,12 @@ struct uplink_hooks {
     void (*on_sent)(void *user);
     /* The message dies on return. A nonzero return refuses it, in the words of `diag`. */
     int (*on_result)(void *user, const struct proto_message *result, struct diag *diag);
+    /* What left in some UPLINK_WINDOW_NS, or in the rest of a transfer. `start_s` counts from the wall
+     * clock's zero. */
+    void (*on_window)(void *user, const struct audit_link *window);
 };
+
+#define UPLINK_WINDOW_NS UINT64_C(100000000)
 
 /* All borrowed, and outliving the uplink. Nothing is connected before the first task. */
 int uplink_create(struct uplink **ret_uplink, struct wire_loop *loop, struct wire_alarms *alarms,

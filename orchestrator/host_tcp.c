@@ -11,6 +11,8 @@
 #include "core/base/units.h"
 #include "orchestrator/core.h"
 #include "orchestrator/roster.h"
+#include "orchestrator/self_audit.h"
+#include "proto/wire/lag.h"
 #include "proto/wire/listen.h"
 #include "proto/wire/process.h"
 
@@ -25,6 +27,9 @@ struct host_tcp {
     struct wire_listener *listener;
     struct roster roster; /* who has joined: members by connection, device and server */
     uv_timer_t tick;
+    struct wire_alarms alarms; /* real clock, with what follows */
+    struct wire_lag lag;
+    struct self_audit audit;
     uv_work_t learning;
     bool learning_busy;
     struct orch_core *core; /* NULL until all have joined */
@@ -55,6 +60,7 @@ static void end(struct host_tcp *host, int status)
     }
     wire_listener_close(host->listener);
     host->listener = NULL;
+    wire_alarms_close(&host->alarms);
     uv_close((uv_handle_t *) &host->tick, NULL);
 }
 
@@ -175,6 +181,31 @@ static void tell_servers(struct host_tcp *host)
     }
 }
 
+static void on_lag(void *user, const struct wire_lag_interval *interval)
+{
+    struct host_tcp *host = user;
+    struct audit_loop sample = {
+        .role = "orchestrator",
+        .start_s = units_ns_to_s(interval->start_ns - host->start_ns),
+        .duration_s = interval->duration_s,
+        .lag_max_s = interval->max_s,
+        .lag_mean_s = interval->mean_s,
+    };
+    int rc = self_audit_loop(&host->audit, &sample);
+    if (rc != 0) {
+        diag_fail(host->diag, rc, "%s", err_text(rc));
+        fail(host, rc);
+    }
+}
+
+static int keep_real_time(struct host_tcp *host)
+{
+    int rc = wire_alarms_open(&host->alarms, &host->loop);
+    if (rc == 0)
+        rc = wire_lag_start(&host->lag, &host->alarms, on_lag, host);
+    return rc != 0 ? diag_fail(host->diag, rc, "cannot keep the real clock: %s", err_text(rc)) : 0;
+}
+
 static void start(struct host_tcp *host)
 {
     int rc = host->on_joined != NULL ? host->on_joined(host->user, host) : 0;
@@ -185,6 +216,8 @@ static void start(struct host_tcp *host)
     }
     struct orch_event event = {.kind = ORCH_ON_START};
     host->start_ns = clock_monotonic_ns();
+    if (rc == 0 && host->session->world->scenario.run.clock == CLOCK_REAL)
+        rc = keep_real_time(host);
     if (rc == 0)
         rc = feed(host, &event, host->diag);
     if (rc != 0)
@@ -218,7 +251,11 @@ static bool owns(const struct host_tcp *host, const struct member *member,
 {
     const struct world *world = host->session->world;
     uint64_t device = world->devices;
-    if (message->id == PROTO_OBSERVATION)
+    if (message->id == PROTO_LOOP_AUDIT)
+        return member->role != 0;
+    if (message->id == PROTO_LINK_AUDIT)
+        device = message->link_audit.device;
+    else if (message->id == PROTO_OBSERVATION)
         device = message->observation.device;
     else if (message->id == PROTO_REPORT)
         device = message->report.device;
@@ -248,7 +285,11 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
     }
     struct diag diag = {0};
     struct orch_event event = {.kind = ORCH_ON_MESSAGE, .message = message};
-    int rc = feed(host, &event, &diag);
+    bool is_server = member->role == MEMBER_SERVER;
+    int rc =
+        self_audit_takes(message)
+            ? self_audit_take(&host->audit, message, is_server ? "server" : "device", member->first, &diag)
+            : feed(host, &event, &diag);
     if (rc != 0)
         wire_conn_refuse(conn, rc == ERR_STATE ? PROTO_REFUSE_OUT_OF_STATE : PROTO_REFUSE_OUT_OF_RANGE,
                          diag_text(&diag, rc));
@@ -388,7 +429,13 @@ int host_tcp_run(const struct session *session, const struct host_tcp_options *o
                  struct session_result *ret_result, struct diag *diag)
 {
     struct host_tcp host = {
-        .session = session, .options = options, .on_joined = on_joined, .user = user, .diag = diag};
+        .session = session,
+        .options = options,
+        .on_joined = on_joined,
+        .user = user,
+        .diag = diag,
+        .audit = {.sink = &session->sink},
+    };
     (void) process_raise_file_limit(); /* as many nodes as the system lets us */
     int rc = wire_loop_init(&host.loop, NULL, NULL);
     if (rc != 0)
@@ -400,6 +447,7 @@ int host_tcp_run(const struct session *session, const struct host_tcp_options *o
         *ret_result = *orch_core_result(host.core);
         ret_result->wall_s = units_ns_to_s(clock_monotonic_ns() - host.start_ns);
         ret_result->messages = host.roster.messages;
+        ret_result->untrusted = !audit_is_trusted(&host.audit.audit, ret_result->untrusted_reason);
     }
     orch_core_destroy(host.core);
     roster_finish(&host.roster);

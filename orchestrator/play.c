@@ -59,6 +59,7 @@ int play_record(const struct play *play, struct session_result *ret_result, int6
         rc = play_host(play->cli, &session, NULL, NULL, &result, diag);
     progress_stop(&progress, result.slots);
     struct recorder_stats stats;
+    record_judge(&record, &result);
     int close_rc = record_close(&record, rc == 0 && !result.stopped ? DB_FINISHED : DB_ABORTED, &stats, diag);
     policy_destroy(&policy);
     if (rc == 0 && result.stopped)

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/base/log.h"
 #include "orchestrator/lab.h"
 
 static const char *const phase_names[] = {
@@ -170,10 +172,20 @@ struct session_sink record_sink(struct record *record)
     };
 }
 
+void record_judge(struct record *record, const struct session_result *result)
+{
+    if (!result->untrusted)
+        return;
+    (void) snprintf(record->untrusted_reason, sizeof record->untrusted_reason, "%s",
+                    result->untrusted_reason); /* as long as its source */
+    log_warn("run", "this run is not to be trusted: %s", record->untrusted_reason);
+}
+
 int record_close(struct record *record, enum db_run_status status, struct recorder_stats *ret_stats,
                  struct diag *diag)
 {
-    int rc = recorder_close(record->recorder, status, true, NULL, ret_stats, diag);
+    const char *reason = record->untrusted_reason[0] != '\0' ? record->untrusted_reason : NULL;
+    int rc = recorder_close(record->recorder, status, reason == NULL, reason, ret_stats, diag);
     buf_finish(&record->weights);
     buf_finish(&record->learner);
     record->recorder = NULL;

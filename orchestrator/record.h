@@ -11,6 +11,7 @@ struct record {
     struct buf weights, learner; /* scratch of a checkpoint */
     struct diag *diag;           /* says what the recorder could not do */
     const char *path;
+    char untrusted_reason[AUDIT_TEXT]; /* empty: the run is trusted */
 };
 
 struct record_run {
@@ -31,6 +32,9 @@ int record_open(struct record *ret_record, const struct world *world, const stru
 
 /* The sink; the record must outlive the session. */
 struct session_sink record_sink(struct record *record);
+
+/* What the run row says once it is closed. An untrusted result is named on stderr, too. */
+void record_judge(struct record *record, const struct session_result *result);
 
 /* Writes what is left and closes. NULL-safe members: a record never opened is fine. */
 int record_close(struct record *record, enum db_run_status status, struct recorder_stats *ret_stats,

@@ -7,6 +7,7 @@
 
 #include "core/base/diag.h"
 #include "core/base/progress.h"
+#include "core/model/audit.h"
 #include "core/model/world.h"
 #include "db/rows.h"
 #include "orchestrator/policy/policy.h"
@@ -18,6 +19,9 @@ struct session_sink {
     int (*episode)(void *user, const struct db_episode *episode);
     int (*event)(void *user, const struct db_event *event);
     int (*checkpoint)(void *user, uint32_t episode, const struct policy *policy);
+    /* Real time: windows of links, intervals of event loops. */
+    int (*link)(void *user, const struct audit_link *window);
+    int (*loop)(void *user, const struct audit_loop *interval);
     void *user;
 };
 
@@ -53,6 +57,8 @@ struct session_result {
     uint32_t lost_nodes;
     bool stopped;   /* ended early by `stop` */
     bool abandoned; /* ended early because every device was lost */
+    bool untrusted; /* real time: this machine could not keep up, and `untrusted_reason` says where */
+    char untrusted_reason[AUDIT_TEXT];
 };
 
 #endif

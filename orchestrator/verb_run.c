@@ -71,6 +71,7 @@ static int conclude(struct run *run, int rc, const struct session_result *result
     bool opened = run->record.recorder != NULL;
     bool complete = rc == 0 && !result->stopped && !result->abandoned;
     struct recorder_stats stats = {0};
+    record_judge(&run->record, result);
     int close_rc = record_close(&run->record, complete ? DB_FINISHED : DB_ABORTED, &stats, run->diag);
     rc = rc != 0 ? rc : close_rc;
     if (rc == 0 && result->abandoned)

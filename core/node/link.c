@@ -6,6 +6,7 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/units.h"
+#include "core/node/real_time.h"
 #include "proto/wire/process.h"
 
 #define RETRY_MS 50u
@@ -18,6 +19,7 @@ static void end(struct node_link *link, int status)
     link->status = status;
     uv_close((uv_handle_t *) &link->retry, NULL);
     link->hooks->on_end(link->user);
+    wire_alarms_close(&link->alarms);
     wire_conn_close(link->conn);
 }
 
@@ -34,11 +36,36 @@ static void on_stop(void *user, int signal)
     end(user, PROCESS_SIGNAL);
 }
 
+static void on_lag(void *user, const struct wire_lag_interval *interval)
+{
+    struct node_link *link = user;
+    if (link->begin_ns == 0 || interval->start_ns < link->begin_ns)
+        return; /* the run had not begun */
+    struct proto_message message = {
+        .id = PROTO_LOOP_AUDIT,
+        .loop_audit = {.start_s = units_ns_to_s(interval->start_ns - link->begin_ns),
+                       .duration_s = interval->duration_s,
+                       .lag_max_s = interval->max_s,
+                       .lag_mean_s = interval->mean_s},
+    };
+    (void) wire_conn_send(link->conn, &message); /* on_close tells if it could not leave */
+}
+
+static int keep_real_time(struct node_link *link, struct diag *diag)
+{
+    int rc = wire_alarms_open(&link->alarms, &link->loop);
+    if (rc == 0)
+        rc = wire_lag_start(&link->lag, &link->alarms, on_lag, link);
+    return rc != 0 ? diag_fail(diag, rc, "cannot keep the real clock: %s", err_text(rc)) : 0;
+}
+
 static void become_ready(struct node_link *link)
 {
     struct diag diag = {0};
     link->ready = true;
-    int rc = link->hooks->on_ready(link->user, &diag);
+    int rc = real_time_is_kept(&link->join.world.scenario) ? keep_real_time(link, &diag) : 0;
+    if (rc == 0)
+        rc = link->hooks->on_ready(link->user, &diag);
     if (rc != 0) {
         node_link_fail(link, PROCESS_FAILED, diag_text(&diag, rc));
         return;
@@ -60,6 +87,8 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
         end(link, aborted ? PROCESS_ABORTED : PROCESS_OK);
         return;
     }
+    if (link->ready && link->begin_ns == 0)
+        link->begin_ns = clock_monotonic_ns();
     int rc = link->ready ? link->hooks->on_message(link->user, message, &diag)
                          : join_take(&link->join, message, &diag);
     if (rc != 0) {

@@ -8,6 +8,7 @@
 #include "core/node/join.h"
 #include "core/node/options.h"
 #include "proto/wire/conn.h"
+#include "proto/wire/lag.h"
 
 struct node_link;
 
@@ -32,7 +33,10 @@ struct node_link {
     uint64_t give_up_ns; /* stop trying to connect at this time */
     uint16_t data_port;  /* server: told in HELLO */
     bool ready, ending;
-    int status; /* enum process_exit so far */
+    uint64_t begin_ns;         /* when the first slot came; 0: not yet */
+    struct wire_alarms alarms; /* real clock: open from on_ready to the end */
+    struct wire_lag lag;       /* real clock */
+    int status;                /* enum process_exit so far */
 };
 
 int node_link_init(struct node_link *link, enum node_role role, const struct node_options *options,

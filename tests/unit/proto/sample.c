@@ -9,6 +9,7 @@
 #define TEXT_MOST 65536u
 #define BYTES_MOST 1048576u
 #define LIST_MOST 100000u
+#define LIST_ROOM (3u * LIST_MOST) /* for all lists of a message */
 #define LIST_RANDOM 40u
 
 static void *take(size_t count, size_t size)
@@ -23,8 +24,8 @@ void sample_room_init(struct sample_room *room)
 {
     room->text = take(TEXT_MOST, 1);
     room->bytes = take(BYTES_MOST, 1);
-    room->uints = take(LIST_MOST, sizeof *room->uints);
-    room->reals = take(LIST_MOST, sizeof *room->reals);
+    room->uints = take(LIST_ROOM, sizeof *room->uints);
+    room->reals = take(LIST_ROOM, sizeof *room->reals);
 }
 
 void sample_room_finish(struct sample_room *room)
@@ -87,22 +88,27 @@ static void make_list(struct source *source, const struct schema_field *field, s
 {
     size_t count = make_size(source, field->limit);
     if (field->kind == SCHEMA_UINT_LIST) {
+        uint32_t *list = room->uints + room->uints_used;
         for (size_t i = 0; i < count; i++)
-            room->uints[i] = (uint32_t) make_uint(source, field->low, field->high);
-        *(struct proto_u32s *) slot = (struct proto_u32s){room->uints, count};
+            list[i] = (uint32_t) make_uint(source, field->low, field->high);
+        *(struct proto_u32s *) slot = (struct proto_u32s){list, count};
+        room->uints_used += count;
     } else {
+        double *list = room->reals + room->reals_used;
         for (size_t i = 0; i < count; i++)
-            room->reals[i] = make_real(source, field->real_low, field->real_high);
-        *(struct proto_reals *) slot = (struct proto_reals){room->reals, count};
+            list[i] = make_real(source, field->real_low, field->real_high);
+        *(struct proto_reals *) slot = (struct proto_reals){list, count};
+        room->reals_used += count;
     }
 }
 
-static void check_room(const struct schema_field *field)
+static void check_room(const struct sample_room *room, const struct schema_field *field)
 {
     uint64_t most = field->kind == SCHEMA_TEXT    ? TEXT_MOST
                     : field->kind == SCHEMA_BYTES ? BYTES_MOST
                                                   : LIST_MOST;
-    if (field->limit > most)
+    size_t used = room->uints_used > room->reals_used ? room->uints_used : room->reals_used;
+    if (field->limit > most || used + LIST_MOST > LIST_ROOM)
         abort();
 }
 
@@ -112,10 +118,11 @@ void sample_fill(const struct schema_row *row, enum sample_kind kind, uint64_t s
     struct source source = {.kind = kind, .at = {.seed = seed, .entity = (uint32_t) row->id}};
     memset(ret_message, 0, sizeof *ret_message);
     ret_message->id = row->id;
+    room->uints_used = room->reals_used = 0;
     for (size_t i = 0; i < row->field_count; i++) {
         const struct schema_field *field = &row->fields[i];
         void *slot = schema_slot(ret_message, field);
-        check_room(field);
+        check_room(room, field);
         switch (field->kind) {
         case SCHEMA_UINT: *(uint64_t *) slot = make_uint(&source, field->low, field->high); break;
         case SCHEMA_REAL: *(double *) slot = make_real(&source, field->real_low, field->real_high); break;

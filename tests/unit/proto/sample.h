@@ -18,6 +18,7 @@ struct sample_room {
     uint8_t *bytes;
     uint32_t *uints;
     double *reals;
+    size_t uints_used, reals_used; /* by the lists of the message being filled */
 };
 
 void sample_room_init(struct sample_room *room);

@@ -1,6 +1,6 @@
-/* Alarms on a real loop. Only order and "never early" are certain on a busy machine, so only they are
- * asserted. */
-#include "proto/wire/alarm.h"
+/* Alarms on a real loop, and the probe that measures its lag. Only order and "never early" are certain on a
+ * busy machine, so only they are asserted. */
+#include "proto/wire/lag.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -135,6 +135,50 @@ static void closing_forgets_every_alarm(void **state)
     wire_alarms_close(&bench.alarms);
 }
 
+static struct wire_lag_interval interval;
+
+static void on_interval(void *user, const struct wire_lag_interval *told)
+{
+    (void) user;
+    interval = *told;
+    wire_alarms_close(&bench.alarms);
+}
+
+/* Keeps the loop for itself. */
+static void hog(struct wire_alarm *alarm)
+{
+    while (clock_monotonic_ns() < alarm->due_ns + 60 * MS)
+        ;
+}
+
+static void a_loop_that_is_held_up_shows_in_its_lag(void **state)
+{
+    (void) state;
+    struct wire_lag lag;
+    bench.alarm[0].on_due = hog;
+    assert_int_equal(wire_lag_start(&lag, &bench.alarms, on_interval, NULL), 0);
+    set(0, 500 * MS);
+    (void) uv_run(&bench.loop.uv, UV_RUN_DEFAULT);
+    assert_true(interval.max_s > 0.045); /* the probe fell due at most 10 ms after the hog began */
+    assert_true(interval.mean_s < interval.max_s);
+    assert_true(interval.duration_s >= 1.0);
+    assert_true(interval.start_ns >= bench.start_ns);
+}
+
+static void what_was_measured_of_an_interval_can_be_told_early(void **state)
+{
+    (void) state;
+    struct wire_lag lag;
+    interval = (struct wire_lag_interval){0};
+    assert_int_equal(wire_lag_start(&lag, &bench.alarms, on_interval, NULL), 0);
+    wire_lag_flush(&lag); /* nothing yet */
+    assert_true(interval.start_ns == 0);
+    while (lag.probes == 0)
+        (void) uv_run(&bench.loop.uv, UV_RUN_ONCE);
+    wire_lag_flush(&lag);
+    assert_true(interval.duration_s >= 0.01);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +188,8 @@ int main(void)
         ROW(an_alarm_set_anew_rings_once_and_a_cancelled_one_never),
         ROW(an_alarm_that_sets_itself_for_now_lets_the_loop_turn),
         ROW(closing_forgets_every_alarm),
+        ROW(a_loop_that_is_held_up_shows_in_its_lag),
+        ROW(what_was_measured_of_an_interval_can_be_told_early),
 #undef ROW
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

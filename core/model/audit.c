@@ -1,0 +1,67 @@
+#include "core/model/audit.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define MBIT 1e6
+#define MS 1e3
+
+static double off_bits(const struct audit_link *sample)
+{
+    return fabs(sample->achieved_bps - sample->set_bps) * sample->duration_s;
+}
+
+static bool is_off(const struct audit_link *sample)
+{
+    double off = off_bits(sample);
+    return off > AUDIT_LINK_TOLERANCE * sample->set_bps * sample->duration_s && off > AUDIT_PACKET_BITS;
+}
+
+void audit_add_link(struct audit *audit, const struct audit_link *sample)
+{
+    double bits = sample->set_bps * sample->duration_s;
+    audit->link_bits += bits;
+    if (!is_off(sample))
+        return;
+    audit->link_off_bits += bits;
+    if (!audit->any_off || off_bits(sample) > off_bits(&audit->worst_link))
+        audit->worst_link = *sample;
+    audit->any_off = true;
+}
+
+void audit_add_loop(struct audit *audit, const struct audit_loop *sample)
+{
+    audit->loop_s += sample->duration_s;
+    if (!(sample->lag_max_s > AUDIT_LATE_S))
+        return;
+    audit->loop_late_s += sample->duration_s;
+    if (!audit->any_late || sample->lag_max_s > audit->worst_loop.lag_max_s)
+        audit->worst_loop = *sample;
+    audit->any_late = true;
+}
+
+bool audit_is_trusted(const struct audit *audit, char ret_reason[static AUDIT_TEXT])
+{
+    const struct audit_link *link = &audit->worst_link;
+    const struct audit_loop *loop = &audit->worst_loop;
+    ret_reason[0] = '\0';
+    if (audit->link_off_bits > AUDIT_LINK_SHARE * audit->link_bits) {
+        (void) snprintf(
+            ret_reason, AUDIT_TEXT,
+            "links could not keep their rates for %.1f %% of the bits; worst: device %u to server %u at "
+            "%.1f s, set %.3f, achieved %.3f Mbit/s",
+            100.0 * audit->link_off_bits / audit->link_bits, link->device, link->server, link->start_s,
+            link->set_bps / MBIT, link->achieved_bps / MBIT); /* cut: still true */
+        return false;
+    }
+    if (audit->loop_late_s > AUDIT_LATE_SHARE * audit->loop_s) {
+        (void) snprintf(
+            ret_reason, AUDIT_TEXT,
+            "processes were late by more than %.0f ms for %.1f %% of their time; worst: %s %u at %.1f s, "
+            "late by %.0f ms",
+            AUDIT_LATE_S * MS, 100.0 * audit->loop_late_s / audit->loop_s, loop->role, loop->number,
+            loop->start_s, loop->lag_max_s * MS); /* cut: still true */
+        return false;
+    }
+    return true;
+}

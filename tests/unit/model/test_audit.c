@@ -1,0 +1,101 @@
+/* The verdict on a run by the wall clock: what is off, by how much, and who was worst. */
+#include "core/model/audit.h"
+
+#include "check.h"
+
+static struct audit_link link_of(double set_mbps, double achieved_mbps)
+{
+    return (struct audit_link){.device = 3,
+                               .server = 1,
+                               .start_s = 2.0,
+                               .duration_s = 0.1,
+                               .set_bps = set_mbps * 1e6,
+                               .achieved_bps = achieved_mbps * 1e6};
+}
+
+static void add_links(struct audit *audit, size_t count, double set_mbps, double achieved_mbps)
+{
+    struct audit_link sample = link_of(set_mbps, achieved_mbps);
+    for (size_t i = 0; i < count; i++)
+        audit_add_link(audit, &sample);
+}
+
+static void add_loops(struct audit *audit, size_t count, double lag_max_s)
+{
+    struct audit_loop sample = {
+        .role = "server", .number = 2, .start_s = 7.0, .duration_s = 1.0, .lag_max_s = lag_max_s};
+    for (size_t i = 0; i < count; i++)
+        audit_add_loop(audit, &sample);
+}
+
+static void a_run_without_samples_is_trusted(void **state)
+{
+    (void) state;
+    struct audit audit = {0};
+    char reason[AUDIT_TEXT];
+    assert_true(audit_is_trusted(&audit, reason));
+    assert_string_equal(reason, "");
+}
+
+static void links_within_the_tolerance_are_trusted_and_one_packet_is_forgiven(void **state)
+{
+    (void) state;
+    struct audit audit = {0};
+    char reason[AUDIT_TEXT];
+    add_links(&audit, 50, 50.0, 47.6);
+    add_links(&audit, 50, 50.0, 52.4);
+    add_links(&audit, 100, 0.1, 0.2); /* 10,000 bits in a window: less than a packet */
+    add_links(&audit, 10, 0.0, 0.0);  /* an outage that was kept */
+    assert_true(audit_is_trusted(&audit, reason));
+}
+
+static void links_that_fall_behind_are_named_with_the_worst_one(void **state)
+{
+    (void) state;
+    struct audit audit = {0};
+    char reason[AUDIT_TEXT];
+    add_links(&audit, 99, 50.0, 50.0);
+    add_links(&audit, 1, 50.0, 40.0);
+    assert_true(audit_is_trusted(&audit, reason)); /* 1 % of the bits */
+    add_links(&audit, 1, 50.0, 20.0);
+    assert_false(audit_is_trusted(&audit, reason));
+    assert_string_equal(reason,
+                        "links could not keep their rates for 2.0 % of the bits; worst: device 3 to server 1 "
+                        "at 2.0 s, set 50.000, achieved 20.000 Mbit/s");
+}
+
+static void a_link_that_is_too_fast_is_off_too(void **state)
+{
+    (void) state;
+    struct audit audit = {0};
+    char reason[AUDIT_TEXT];
+    add_links(&audit, 10, 50.0, 60.0);
+    assert_false(audit_is_trusted(&audit, reason));
+}
+
+static void late_loops_are_named_with_the_worst_one(void **state)
+{
+    (void) state;
+    struct audit audit = {0};
+    char reason[AUDIT_TEXT];
+    add_loops(&audit, 95, 0.019);
+    add_loops(&audit, 5, 0.021);
+    assert_true(audit_is_trusted(&audit, reason)); /* 5 % of the time */
+    add_loops(&audit, 1, 0.250);
+    assert_false(audit_is_trusted(&audit, reason));
+    assert_string_equal(reason,
+                        "processes were late by more than 20 ms for 5.9 % of their time; worst: server 2 at "
+                        "7.0 s, late by 250 ms");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_without_samples_is_trusted),
+        cmocka_unit_test(links_within_the_tolerance_are_trusted_and_one_packet_is_forgiven),
+        cmocka_unit_test(links_that_fall_behind_are_named_with_the_worst_one),
+        cmocka_unit_test(a_link_that_is_too_fast_is_off_too),
+        cmocka_unit_test(late_loops_are_named_with_the_worst_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
