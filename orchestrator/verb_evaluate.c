@@ -3,209 +3,33 @@
  * --draws and no run: the same over many draws of node parameters, nothing recorded. */
 #include "orchestrator/verbs.h"
 
-#include <errno.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "core/base/err.h"
-#include "core/base/parse.h"
 #include "core/rl/blas_check.h"
-#include "orchestrator/archive.h"
 #include "orchestrator/lab.h"
-#include "orchestrator/play.h"
 #include "orchestrator/policy_list.h"
 #include "orchestrator/survey.h"
+#include "orchestrator/trained.h"
 #include "proto/wire/process.h"
 
-#define CHECKPOINTS_MAX 100000u
-
-struct evaluation {
-    const struct cli *cli;
-    const char *path;
-    struct db_run parent; /* texts in `texts` */
-    struct buf texts;
-    struct world world;
-    /* The parent's checkpoints. */
-    uint32_t *episode;
-    double *validation_cost; /* NAN: not validated yet */
-    size_t checkpoints;
-    struct diag *diag;
-};
-
-/* ---- reading the parent ---- */
-
-static int take_checkpoint(void *user, const struct db_checkpoint *row)
-{
-    struct evaluation *own = user;
-    if (own->checkpoints >= CHECKPOINTS_MAX)
-        return diag_fail(own->diag, ERR_TOO_BIG, "more than %u checkpoints", CHECKPOINTS_MAX);
-    size_t count = own->checkpoints + 1;
-    uint32_t *episode = realloc(own->episode, count * sizeof *episode);
-    if (episode != NULL)
-        own->episode = episode;
-    double *cost = realloc(own->validation_cost, count * sizeof *cost);
-    if (cost != NULL)
-        own->validation_cost = cost;
-    if (episode == NULL || cost == NULL)
-        return diag_fail(own->diag, -ENOMEM, "out of memory");
-    own->episode[own->checkpoints] = row->episode;
-    own->validation_cost[own->checkpoints++] = row->validation_cost;
-    return 0;
-}
-
-/* Opens the file for the time of one call: recording needs it for itself. */
-static int with_store(struct evaluation *own, enum db_mode mode,
-                      int (*work)(struct evaluation *own, struct store *store))
-{
-    struct archive archive = {0};
-    int rc = archive_open(&archive, own->path, mode, own->diag);
-    if (rc == 0)
-        rc = work(own, archive.store);
-    int close_rc = archive_close(&archive, own->diag);
-    return rc != 0 ? rc : close_rc;
-}
-
-static int read_parent(struct evaluation *own, struct store *store)
-{
-    int rc = store_read_run(store, own->cli->run, &own->parent, &own->texts, own->diag);
-    if (rc == 0 && own->parent.kind != DB_RUN_TRAIN)
-        rc =
-            diag_fail(own->diag, ERR_STATE, "%s: run %lld is an evaluation itself; name the run it evaluates",
-                      own->path, (long long) own->parent.run_id);
-    if (rc == 0)
-        rc = lab_world_recorded(&own->world, store, &own->parent, own->diag);
-    return rc != 0 ? rc : store_each_checkpoint(store, own->parent.run_id, take_checkpoint, own, own->diag);
-}
-
-static int write_validation(struct evaluation *own, struct store *store)
-{
-    int rc = 0;
-    for (size_t i = 0; i < own->checkpoints && rc == 0; i++)
-        if (!isnan(own->validation_cost[i]))
-            rc = store_set_validation_cost(store, own->parent.run_id, own->episode[i],
-                                           own->validation_cost[i], own->diag);
-    return rc;
-}
-
-static int read_weights(struct evaluation *own, int64_t episode, struct buf *weights)
-{
-    struct archive archive = {0};
-    struct db_checkpoint row;
-    int rc = archive_open(&archive, own->path, DB_READ, own->diag);
-    if (rc == 0)
-        rc = store_read_checkpoint(archive.store, own->parent.run_id, episode, &row, weights, own->diag);
-    (void) archive_close(&archive, NULL); /* only read */
-    return rc;
-}
-
-/* ---- one policy over one phase ---- */
-
-static int drive(struct evaluation *own, const struct policy_kind *kind, enum rng_phase phase,
-                 int64_t checkpoint, struct session_result *ret_result)
-{
-    const struct scenario *scenario = &own->world.scenario;
-    bool test = phase == RNG_TEST;
-    struct buf weights = {0};
-    int64_t run_id = 0;
-    struct play play = {
-        .cli = own->cli,
-        .world = &own->world,
-        .kind = kind,
-        .weights = checkpoint >= 0 ? &weights : NULL,
-        .row =
-            {
-                .path = own->path,
-                .kind = test ? DB_RUN_TEST : DB_RUN_VALIDATE,
-                .parent_run_id = own->parent.run_id,
-                .checkpoint_episode = checkpoint,
-                .phase = phase,
-                .episodes = (uint32_t) (test ? scenario->evaluation.test_episodes
-                                             : scenario->evaluation.validate_episodes),
-                .slots =
-                    (uint32_t) (test ? scenario->evaluation.test_slots : scenario->evaluation.validate_slots),
-            },
-        .record_tasks = test,
-    };
-    int rc = checkpoint >= 0 ? read_weights(own, checkpoint, &weights) : 0;
-    if (rc == 0)
-        rc = play_record(&play, ret_result, &run_id, own->diag);
-    buf_finish(&weights);
-    return rc;
-}
-
-/* ---- choosing a checkpoint ---- */
-
-static int validate_all(struct evaluation *own, const struct policy_kind *kind)
-{
-    int rc = 0;
-    for (size_t i = 0; i < own->checkpoints && rc == 0; i++) {
-        struct session_result result;
-        if (!isnan(own->validation_cost[i]))
-            continue;
-        rc = drive(own, kind, RNG_VALIDATE, own->episode[i], &result);
-        if (rc == 0)
-            own->validation_cost[i] = result.mean_cost;
-    }
-    return rc != 0 ? rc : with_store(own, DB_READWRITE, write_validation);
-}
-
-static int choose_checkpoint(struct evaluation *own, const struct policy_kind *kind, int64_t *ret_episode)
-{
-    const char *wish = own->cli->checkpoint;
-    uint64_t number = 0;
-    if (own->checkpoints == 0)
-        return diag_fail(own->diag, ERR_NOT_FOUND, "%s: run %lld has no checkpoint of %s", own->path,
-                         (long long) own->parent.run_id, kind->name);
-    if (strcmp(wish, "last") == 0) {
-        *ret_episode = own->episode[own->checkpoints - 1];
-        return 0;
-    }
-    if (strcmp(wish, "best") == 0) {
-        int rc = validate_all(own, kind);
-        size_t best = 0;
-        for (size_t i = 1; i < own->checkpoints && rc == 0; i++)
-            best = own->validation_cost[i] < own->validation_cost[best] ? i : best;
-        *ret_episode = own->episode[best];
-        return rc;
-    }
-    if (parse_u64(wish, &number) != 0)
-        return diag_fail(own->diag, ERR_SYNTAX, "--checkpoint: '%s' is neither best, last nor an episode",
-                         wish);
-    for (size_t i = 0; i < own->checkpoints; i++)
-        if (own->episode[i] == number) {
-            *ret_episode = (int64_t) number;
-            return 0;
-        }
-    return diag_fail(
-        own->diag, ERR_NOT_FOUND, "run %lld has no checkpoint after episode %llu; its last is %u",
-        (long long) own->parent.run_id, (unsigned long long) number, own->episode[own->checkpoints - 1]);
-}
-
-static int evaluate_policy(struct evaluation *own, const struct policy_kind *kind)
+static int evaluate_policy(struct trained *trained, const struct policy_kind *kind)
 {
     int64_t checkpoint = -1;
-    int rc = 0;
-    if (policy_learns(kind) && strcmp(kind->name, own->parent.policy) != 0)
-        rc = diag_fail(own->diag, ERR_NOT_FOUND, "run %lld trained %s: it has no weights for %s",
-                       (long long) own->parent.run_id, own->parent.policy, kind->name);
-    else if (policy_learns(kind))
-        rc = choose_checkpoint(own, kind, &checkpoint);
     struct session_result result;
-    return rc != 0 ? rc : drive(own, kind, own->cli->validate ? RNG_VALIDATE : RNG_TEST, checkpoint, &result);
+    int rc = trained_checkpoint(trained, kind, &checkpoint);
+    enum rng_phase phase = trained->cli->validate ? RNG_VALIDATE : RNG_TEST;
+    return rc != 0 ? rc : trained_play(trained, kind, phase, checkpoint, &result);
 }
 
-static int evaluate_run(struct evaluation *own)
+static int evaluate_run(struct trained *trained, const struct cli *cli, struct diag *diag)
 {
     struct policy_list list = {0};
-    int rc = with_store(own, DB_READ, read_parent);
+    int rc = trained_open(trained, cli, diag);
     if (rc == 0)
-        rc = policy_list_parse(&list, own->cli->policy, own->parent.policy, own->diag);
+        rc = policy_list_parse(&list, cli->policy, trained->run.policy, diag);
     for (size_t i = 0; i < list.count && rc == 0; i++)
-        rc = evaluate_policy(own, list.kind[i]);
-    if (rc == 0 && !own->cli->validate)
-        rc = verb_print_query(own->cli, "policy_comparison", own->parent.run_id, own->diag);
+        rc = evaluate_policy(trained, list.kind[i]);
+    if (rc == 0 && !cli->validate)
+        rc = verb_print_query(cli, "policy_comparison", trained->run.run_id, diag);
     return rc;
 }
 
@@ -215,15 +39,12 @@ int verb_evaluate(const struct cli *cli, struct diag *diag)
     lab_catch_signals();
     if (rc == 0 && cli->draws > 0)
         return survey(cli, diag);
-    struct evaluation own = {.cli = cli, .path = cli->db, .diag = diag};
+    struct trained trained = {0};
     if (rc == 0 && (cli->scenario != NULL || cli->set_count > 0))
         rc = diag_fail(diag, ERR_STATE,
                        "a recorded run has its own scenario: --scenario and --set go with --draws");
     if (rc == 0)
-        rc = evaluate_run(&own);
-    world_finish(&own.world);
-    buf_finish(&own.texts);
-    free(own.episode);
-    free(own.validation_cost);
+        rc = evaluate_run(&trained, cli, diag);
+    trained_finish(&trained);
     return lab_stop != 0 ? PROCESS_SIGNAL : verb_status(rc);
 }
