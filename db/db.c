@@ -168,11 +168,27 @@ static int migrate_one(struct db *db, size_t index, struct diag *diag)
     rc = read_integer(db, "PRAGMA user_version", &version, diag);
     if (rc == 0 && version == (int64_t) index)
         rc = db_exec(db, sql_migrations[index].text, sql_migrations[index].name, diag);
+    int64_t orphans = 0;
+    if (rc == 0)
+        rc = read_integer(db, "SELECT count(*) FROM pragma_foreign_key_check", &orphans, diag);
+    if (rc == 0 && orphans > 0)
+        rc = diag_fail(diag, ERR_CORRUPT, "%s: %lld rows refer to runs that are not there", db->path,
+                       (long long) orphans);
     if (rc == 0)
         rc = db_commit(db, diag);
     if (rc != 0)
         db_rollback(db);
     return rc;
+}
+
+/* A migration may make a table anew that others refer to: keys are off meanwhile, which is only possible
+ * outside of a transaction, and each migration checks them before it commits. */
+static int migrate(struct db *db, int64_t version, struct diag *diag)
+{
+    int rc = db_exec(db, "PRAGMA foreign_keys = OFF", "configure it", diag);
+    for (size_t i = (size_t) version; rc == 0 && i < sql_migrations_count; i++)
+        rc = migrate_one(db, i, diag);
+    return rc != 0 ? rc : db_exec(db, "PRAGMA foreign_keys = ON", "configure it", diag);
 }
 
 static int prepare_writing(struct db *db, int64_t version, struct diag *diag)
@@ -184,8 +200,8 @@ static int prepare_writing(struct db *db, int64_t version, struct diag *diag)
         rc = db_exec(db, "PRAGMA journal_mode = WAL", "open it for writing", diag);
     if (rc == 0)
         rc = db_exec(db, writer_pragmas, "configure it", diag);
-    for (size_t i = (size_t) version; rc == 0 && i < sql_migrations_count; i++)
-        rc = migrate_one(db, i, diag);
+    if (rc == 0 && version < (int64_t) sql_migrations_count)
+        rc = migrate(db, version, diag);
     if (rc != 0)
         return rc;
     /* Meet another writer now rather than after the first episode. */

@@ -30,7 +30,7 @@
  */
 #define PATIENCE_MS 60000
 
-enum item_kind { ITEM_EPISODE, ITEM_EVENT, ITEM_CHECKPOINT };
+enum item_kind { ITEM_EPISODE, ITEM_EVENT, ITEM_LINK_SAMPLES, ITEM_PROCESS_SAMPLE, ITEM_CHECKPOINT };
 
 struct item {
     enum item_kind kind;
@@ -39,8 +39,9 @@ struct item {
         struct db_episode episode;
         struct db_event event;
         struct db_checkpoint checkpoint;
+        struct db_process_sample process_sample;
     };
-    struct buf bytes; /* owned: the texts or blobs that the row points to */
+    struct buf bytes; /* owned: the texts or blobs that the row points to, or an array of link samples */
 };
 
 struct recorder {
@@ -91,6 +92,16 @@ static bool is_due(const struct recorder *recorder)
            recorder->items_pushed - recorder->items_written >= RECORDER_QUEUE_ITEMS / 2;
 }
 
+static int write_link_samples(struct recorder *recorder, const struct buf *bytes, struct diag *diag)
+{
+    const struct db_link_sample *sample = (const void *) bytes->data;
+    size_t count = bytes->size / sizeof *sample;
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = store_insert_link_sample(recorder->store, recorder->run_id, &sample[i], diag);
+    return rc;
+}
+
 static int write_item(struct recorder *recorder, const struct item *item, struct diag *diag)
 {
     switch (item->kind) {
@@ -102,6 +113,9 @@ static int write_item(struct recorder *recorder, const struct item *item, struct
         return rc == 0 ? db_begin(&recorder->db, diag) : rc;
     }
     case ITEM_EVENT: return store_insert_event(recorder->store, &item->event, diag);
+    case ITEM_LINK_SAMPLES: return write_link_samples(recorder, &item->bytes, diag);
+    case ITEM_PROCESS_SAMPLE:
+        return store_insert_process_sample(recorder->store, recorder->run_id, &item->process_sample, diag);
     case ITEM_CHECKPOINT: return store_insert_checkpoint(recorder->store, &item->checkpoint, diag);
     }
     return ERR_STATE;
@@ -334,6 +348,19 @@ int recorder_event(struct recorder *recorder, const struct db_event *event)
     item.event.kind = keep(&item.bytes, event->kind, sizes[1]);
     item.event.role = keep(&item.bytes, event->role, sizes[2]);
     item.event.detail = keep(&item.bytes, event->detail, sizes[3]);
+    return push_item(recorder, &item);
+}
+
+int recorder_link_samples(struct recorder *recorder, const struct db_link_sample *sample, size_t count)
+{
+    struct item item = {.kind = ITEM_LINK_SAMPLES};
+    int rc = count > 0 ? buf_push(&item.bytes, sample, count * sizeof *sample) : 0;
+    return rc != 0 || count == 0 ? rc : push_item(recorder, &item);
+}
+
+int recorder_process_sample(struct recorder *recorder, const struct db_process_sample *sample)
+{
+    struct item item = {.kind = ITEM_PROCESS_SAMPLE, .process_sample = *sample};
     return push_item(recorder, &item);
 }
 

@@ -10,7 +10,8 @@
 
 #define RECORDER_QUEUE_ROWS 16384      /* task rows between the caller and the thread */
 #define RECORDER_QUEUE_ITEMS 256       /* episodes, events and checkpoints, likewise */
-#define RECORDER_QUEUE_BYTES (1 << 26) /* of checkpoints; a larger one waits until it is alone */
+#define RECORDER_QUEUE_BYTES (1 << 26) /* of checkpoints and samples; a larger one waits until it is alone   \
+                                        */
 #define RECORDER_BATCH_ROWS 4096
 #define RECORDER_BATCH_NS 200000000ULL
 
@@ -33,6 +34,9 @@ int recorder_create(struct recorder **ret_recorder, const char *path, const stru
 int recorder_tasks(struct recorder *recorder, const struct db_task *task, size_t count);
 int recorder_episode(struct recorder *recorder, const struct db_episode *episode);
 int recorder_event(struct recorder *recorder, const struct db_event *event); /* texts are copied */
+/* Samples of one link, and of one event loop: copied. */
+int recorder_link_samples(struct recorder *recorder, const struct db_link_sample *sample, size_t count);
+int recorder_process_sample(struct recorder *recorder, const struct db_process_sample *sample);
 int recorder_checkpoint(struct recorder *recorder,
                         const struct db_checkpoint *checkpoint); /* blobs are copied */
 

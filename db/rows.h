@@ -10,12 +10,12 @@
 
 #define DB_SERVER_NULL (-1)
 
-enum db_run_kind { DB_RUN_TRAIN, DB_RUN_VALIDATE, DB_RUN_TEST, DB_RUN_COUNTERFACTUAL };
+enum db_run_kind { DB_RUN_TRAIN, DB_RUN_VALIDATE, DB_RUN_TEST, DB_RUN_COUNTERFACTUAL, DB_RUN_TWIN };
 enum db_run_status { DB_RUNNING, DB_FINISHED, DB_ABORTED };
 
 struct db_run {
     int64_t run_id;        /* 0 when inserting */
-    enum db_run_kind kind; /* text 'train', 'validate', 'test', 'counterfactual' */
+    enum db_run_kind kind; /* text 'train', 'validate', 'test', 'counterfactual', 'twin' */
     const char *scenario_name;
     const char *scenario;    /* canonical YAML text */
     const char *config_json; /* effective configuration: host, flags, versions */
@@ -25,6 +25,9 @@ struct db_run {
     int64_t checkpoint_episode; /* learner evaluated as of this episode of the parent; -1: none (NULL) */
     const char *phase;          /* 'train', 'validate', 'test': the streams it ran on */
     const char *host;           /* 'memory' or 'tcp' */
+    bool real_clock;            /* text clock 'real' or 'virtual' */
+    double time_scale;          /* model seconds in a second of the real clock; 1 in virtual time */
+    bool queue;                 /* text mode 'queue' or 'round' */
     const char *version;        /* program version and git revision */
     const char *cpu;            /* CPU model and BLAS kernel */
     const char *started_utc;
@@ -48,6 +51,14 @@ struct db_node {
     const char *address; /* "127.0.0.1:4711" or NULL */
 };
 
+/* How a task ended: finished (the first three) or not. */
+#define DB_DONE "done"
+#define DB_RECOVERED "recovered"     /* by its device, after its server was lost */
+#define DB_REOFFLOADED "reoffloaded" /* by another server, likewise */
+#define DB_DEVICE_LOST "device_lost"
+#define DB_SERVER_LOST "server_lost"
+#define DB_EXPIRED "expired" /* unfinished when the episode ended */
+
 struct db_task {
     int64_t run_id;
     uint32_t episode, slot, device;
@@ -55,17 +66,20 @@ struct db_task {
     int32_t server; /* DB_SERVER_NULL when local */
     bool repaired;
     double bandwidth_share, compute_share;
-    double local_s, transmit_s, queue_s, edge_s, latency_s;
+    double wait_s, local_s, transmit_s, queue_s, edge_s, latency_s;
     double compute_j, transmit_j, server_j, energy_j;
     double cost;
     double rate_bps, payload_bytes;
     double x_m, y_m;
+    uint32_t end_slot; /* in which it was finished or lost */
+    uint32_t handovers;
+    double interrupted_s, extra_bytes, extra_j; /* by handovers */
     bool deadline_missed;
-    const char *status; /* 'done', 'device_lost', 'server_lost' */
+    const char *status; /* one of the texts above */
 };
 
-/* Statistics over the episode's done tasks (NAN: there were none); `tasks` counts lost ones too, `failures`
- * only those. Percentiles are by nearest rank: the ceil(q n)-th smallest of n. */
+/* Statistics over the episode's finished tasks (NAN: there were none); `tasks` counts lost and expired ones
+ * too, `failures` only those. Percentiles are by nearest rank: the ceil(q n)-th smallest of n. */
 struct db_episode {
     int64_t run_id;
     uint32_t episode;
@@ -83,10 +97,27 @@ struct db_event {
     int64_t run_id;
     uint32_t episode, slot;
     const char *phase; /* 'observe' or 'execute' */
-    const char *kind;  /* 'node_lost', 'refusal' */
-    const char *role;  /* 'device', 'server', '' */
-    int64_t number;    /* node number; -1: none */
+    const char
+        *kind; /* 'node_lost', 'rejoin', 'repair', 'refusal', 'fault', 'recovered', 'handover', 'untrusted' */
+    const char *role; /* 'device', 'server', '' */
+    int64_t number;   /* node number; -1: none */
     const char *detail;
+};
+
+/* A window of a link, and an interval of an event loop: real time only; times from the run's start, on the
+ * wall. */
+struct db_link_sample {
+    uint32_t device, server;
+    bool down;
+    double start_s, duration_s;
+    double set_bps, achieved_bps;
+};
+
+struct db_process_sample {
+    const char *role; /* a literal: 'device', 'server', 'orchestrator' */
+    int64_t number;   /* -1: NULL */
+    double start_s, duration_s;
+    double lag_max_s, lag_mean_s;
 };
 
 struct db_checkpoint {

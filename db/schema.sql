@@ -7,11 +7,12 @@
 -- count from 0.
 
 PRAGMA application_id = 1751215716; -- 0x68616e64, "hand"
-PRAGMA user_version = 1;            -- the last migration
+PRAGMA user_version = 2;            -- the last migration
 
 CREATE TABLE run ( -- one start of the orchestrator, or one policy's evaluation
     run_id             INTEGER PRIMARY KEY,
-    kind               TEXT NOT NULL CHECK (kind IN ('train', 'validate', 'test', 'counterfactual')),
+    kind               TEXT NOT NULL
+                       CHECK (kind IN ('train', 'validate', 'test', 'counterfactual', 'twin')),
     scenario_name      TEXT NOT NULL,
     scenario           TEXT NOT NULL, -- canonical YAML
     config_json        TEXT NOT NULL CHECK (json_valid(config_json)), -- effective configuration
@@ -21,6 +22,9 @@ CREATE TABLE run ( -- one start of the orchestrator, or one policy's evaluation
     checkpoint_episode INTEGER CHECK (checkpoint_episode >= 0), -- of the parent's learner, evaluated here
     phase              TEXT NOT NULL CHECK (phase IN ('train', 'validate', 'test')), -- its random streams
     host               TEXT NOT NULL CHECK (host IN ('memory', 'tcp')),
+    clock              TEXT NOT NULL CHECK (clock IN ('virtual', 'real')),
+    time_scale         REAL NOT NULL CHECK (time_scale > 0), -- model seconds in a second of the real clock
+    mode               TEXT NOT NULL CHECK (mode IN ('round', 'queue')), -- does work carry over to the next slot?
     version            TEXT NOT NULL, -- program version and git revision
     cpu                TEXT NOT NULL, -- CPU model and BLAS kernel
     started_utc        TEXT NOT NULL,
@@ -59,6 +63,7 @@ CREATE TABLE task (
     repaired        INTEGER NOT NULL CHECK (repaired IN (0, 1)), -- the policy's wish had to be changed
     bandwidth_share REAL CHECK (bandwidth_share BETWEEN 0 AND 1), -- of the server's bandwidth
     compute_share   REAL CHECK (compute_share BETWEEN 0 AND 1),   -- of the server's compute
+    wait_s          REAL CHECK (wait_s >= 0),               -- on the device, for its processor and its radio
     local_s         REAL CHECK (local_s >= 0),              -- layers 1..split on the device
     transmit_s      REAL CHECK (transmit_s >= 0),           -- activations on the link
     queue_s         REAL CHECK (queue_s >= 0),              -- waiting at the server
@@ -73,14 +78,22 @@ CREATE TABLE task (
     payload_bytes   REAL CHECK (payload_bytes >= 0),
     x_m             REAL,                                   -- where the device was
     y_m             REAL,
+    end_slot        INTEGER NOT NULL CHECK (end_slot >= slot), -- in which it was finished or lost
+    handovers       INTEGER NOT NULL CHECK (handovers >= 0),   -- times its transfer went on to another server
+    interrupted_s   REAL CHECK (interrupted_s >= 0),        -- in which a handover kept its transfer waiting
+    extra_bytes     REAL CHECK (extra_bytes >= 0),          -- sent again or over the backhaul, by handovers
+    extra_j         REAL CHECK (extra_j >= 0),              -- spent on that
     deadline_missed INTEGER NOT NULL CHECK (deadline_missed IN (0, 1)),
-    status          TEXT NOT NULL CHECK (status = 'done' OR status = 'device_lost' OR status = 'server_lost'),
+    -- recovered: finished by the device after its server was lost; reoffloaded: by another server; expired: still
+    -- unfinished when the episode ended.
+    status          TEXT NOT NULL CHECK (status = 'done' OR status = 'recovered' OR status = 'reoffloaded' OR
+                                         status = 'device_lost' OR status = 'server_lost' OR status = 'expired'),
     PRIMARY KEY (run_id, episode, slot, device),
-    CHECK ((status = 'done') = (latency_s IS NOT NULL)),
-    CHECK (status <> 'done' OR (energy_j IS NOT NULL AND cost IS NOT NULL))
+    CHECK ((status = 'done' OR status = 'recovered' OR status = 'reoffloaded') = (latency_s IS NOT NULL)),
+    CHECK (latency_s IS NULL OR (energy_j IS NOT NULL AND cost IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE episode ( -- statistics over the episode's done tasks; NULL: there were none
+CREATE TABLE episode ( -- statistics over the episode's finished tasks; NULL: there were none
     run_id          INTEGER NOT NULL REFERENCES run (run_id),
     episode         INTEGER NOT NULL CHECK (episode >= 0),
     slots           INTEGER NOT NULL CHECK (slots >= 0),
@@ -94,7 +107,7 @@ CREATE TABLE episode ( -- statistics over the episode's done tasks; NULL: there 
     optimum_cost    REAL, -- the exact optimum's mean cost on the same slots; NULL: not computed
     tasks           INTEGER NOT NULL CHECK (tasks >= 0), -- all, lost ones included
     deadline_misses INTEGER NOT NULL CHECK (deadline_misses >= 0),
-    failures        INTEGER NOT NULL CHECK (failures BETWEEN 0 AND tasks), -- lost tasks
+    failures        INTEGER NOT NULL CHECK (failures BETWEEN 0 AND tasks), -- tasks lost or expired
     repairs         INTEGER NOT NULL CHECK (repairs >= 0),
     wall_s          REAL CHECK (wall_s >= 0), -- real time the episode took
     PRIMARY KEY (run_id, episode)
@@ -106,7 +119,8 @@ CREATE TABLE event ( -- something out of the ordinary
     episode  INTEGER NOT NULL CHECK (episode >= 0),
     slot     INTEGER NOT NULL CHECK (slot >= 0),
     phase    TEXT NOT NULL CHECK (phase IN ('', 'observe', 'execute')), -- of the slot; '': outside of one
-    kind     TEXT NOT NULL CHECK (kind IN ('node_lost', 'rejoin', 'repair', 'refusal')),
+    kind     TEXT NOT NULL CHECK (kind IN ('node_lost', 'rejoin', 'repair', 'refusal', 'fault', 'recovered',
+                                          'handover', 'untrusted')),
     role     TEXT NOT NULL CHECK (role IN ('', 'device', 'server')),
     number   INTEGER CHECK (number >= 0), -- the node's; NULL: no node
     detail   TEXT NOT NULL
@@ -123,12 +137,47 @@ CREATE TABLE checkpoint ( -- a learner's weights after an episode
     PRIMARY KEY (run_id, episode)
 ) STRICT;
 
--- One row a run, from its episode rows. Means are over all done tasks of the run: each episode's mean weighs
+CREATE TABLE experience ( -- a learner's transitions of an episode, kept while the run may have to be resumed
+    run_id      INTEGER NOT NULL REFERENCES run (run_id),
+    episode     INTEGER NOT NULL CHECK (episode >= 0),
+    transitions BLOB NOT NULL,
+    PRIMARY KEY (run_id, episode)
+) STRICT;
+
+-- What this machine kept of the real clock. Times count from the run's start, on the wall; rates are the wall's.
+CREATE TABLE link_sample ( -- a window of about 100 ms of a link while something was on it
+    sample_id    INTEGER PRIMARY KEY,
+    run_id       INTEGER NOT NULL REFERENCES run (run_id),
+    device       INTEGER NOT NULL CHECK (device >= 0),
+    server       INTEGER NOT NULL CHECK (server >= 0),
+    direction    TEXT NOT NULL CHECK (direction IN ('up', 'down')),
+    start_s      REAL NOT NULL CHECK (start_s >= 0),
+    duration_s   REAL NOT NULL CHECK (duration_s >= 0),
+    set_bps      REAL NOT NULL CHECK (set_bps >= 0),
+    achieved_bps REAL NOT NULL CHECK (achieved_bps >= 0)
+) STRICT;
+
+CREATE INDEX link_sample_by_run ON link_sample (run_id);
+
+CREATE TABLE process_sample ( -- how late a process's event loop was in about a second
+    sample_id  INTEGER PRIMARY KEY,
+    run_id     INTEGER NOT NULL REFERENCES run (run_id),
+    role       TEXT NOT NULL CHECK (role IN ('device', 'server', 'orchestrator')),
+    number     INTEGER CHECK (number >= 0), -- the process's first node; NULL: the orchestrator
+    start_s    REAL NOT NULL CHECK (start_s >= 0),
+    duration_s REAL NOT NULL CHECK (duration_s >= 0),
+    lag_max_s  REAL NOT NULL CHECK (lag_max_s >= 0),
+    lag_mean_s REAL NOT NULL CHECK (lag_mean_s >= 0)
+) STRICT;
+
+CREATE INDEX process_sample_by_run ON process_sample (run_id);
+
+-- One row a run, from its episode rows. Means are over all finished tasks of the run: each episode's mean weighs
 -- as many tasks as it has. mean_episode_p95_latency_s is the mean of the episodes' 95th percentiles, not the
 -- run's percentile.
 CREATE VIEW run_summary AS
 SELECT r.run_id, r.kind, r.scenario_name AS scenario, r.policy, r.seed, r.parent_run_id, r.checkpoint_episode,
-       r.phase, r.host, r.status, r.trusted,
+       r.phase, r.host, r.clock, r.mode, r.status, r.trusted,
        count(e.episode) AS episodes,
        coalesce(sum(e.slots), 0) AS slots,
        coalesce(sum(e.tasks), 0) AS tasks,
@@ -160,7 +209,7 @@ ORDER BY e.run_id, e.episode;
 
 -- Policies on the same held-out streams: finished runs of kind 'test' with the same parent, scenario and
 -- seed; of several runs of one policy the newest. p95_latency_s is the run's own 95th percentile (nearest
--- rank over its done tasks; where only episodes were recorded, a single episode's). regret_pct is 0 for the
+-- rank over its finished tasks; where only episodes were recorded, a single episode's). regret_pct is 0 for the
 -- exact optimum, and NULL where the optimum was not run on as many slots of the same streams.
 CREATE VIEW policy_comparison AS
 WITH candidate AS (
@@ -171,12 +220,12 @@ WITH candidate AS (
     WHERE r.kind = 'test' AND r.status = 'finished' AND s.tasks > 0
 ), newest AS (
     SELECT * FROM candidate WHERE age = 1
-), placed AS ( -- the done tasks of those runs from fast to slow
+), placed AS ( -- the finished tasks of those runs from fast to slow
     SELECT t.run_id, t.latency_s,
            row_number() OVER (PARTITION BY t.run_id ORDER BY t.latency_s) AS place,
            count(*) OVER (PARTITION BY t.run_id) AS done
     FROM newest AS m CROSS JOIN task AS t ON t.run_id = m.run_id -- CROSS: look these runs up, scan no other
-    WHERE t.status = 'done'
+    WHERE t.latency_s IS NOT NULL
 ), percentile AS (
     SELECT run_id, min(latency_s) AS latency_s FROM placed WHERE 100 * place >= 95 * done GROUP BY run_id
 )
@@ -206,7 +255,7 @@ ORDER BY h.run_id, h.split;
 CREATE VIEW server_load AS
 SELECT t.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = t.run_id) AS policy, t.server,
        count(*) AS tasks,
-       sum(t.status <> 'done') AS lost,
+       sum(t.latency_s IS NULL) AS lost,
        avg(t.bandwidth_share) AS mean_bandwidth_share,
        avg(t.compute_share) AS mean_compute_share,
        avg(t.queue_s) AS mean_queue_s,
@@ -224,3 +273,41 @@ FROM node AS n
 WHERE n.role = 'server'
     AND NOT EXISTS (SELECT 1 FROM task AS t WHERE t.run_id = n.run_id AND t.server = n.number)
 ORDER BY 1, 3;
+
+-- The same scenario in both clocks, part by part: a real-time run of kind 'twin' against its parent, the run in virtual
+-- time, over the tasks that both finished after the same decision. mape_pct is the mean of the tasks' own relative
+-- differences (parts of no length left out); off_pct is the mean difference as a share of the whole that the part
+-- belongs to (latency, energy, cost), so the part with the largest is the one that is off.
+CREATE VIEW twin_comparison AS
+WITH pair AS (
+    SELECT r.run_id, v.latency_s AS latency_v, t.latency_s AS latency_r, v.wait_s AS wait_v, t.wait_s AS wait_r,
+           v.local_s AS local_v, t.local_s AS local_r, v.transmit_s AS transmit_v, t.transmit_s AS transmit_r,
+           v.queue_s AS queue_v, t.queue_s AS queue_r, v.edge_s AS edge_v, t.edge_s AS edge_r,
+           v.energy_j AS energy_v, t.energy_j AS energy_r, v.compute_j AS compute_v, t.compute_j AS compute_r,
+           v.transmit_j AS radio_v, t.transmit_j AS radio_r, v.server_j AS server_v, t.server_j AS server_r,
+           v.cost AS cost_v, t.cost AS cost_r
+    FROM run AS r
+    JOIN run AS p ON p.run_id = r.parent_run_id AND p.kind = 'twin'
+    JOIN task AS t ON t.run_id = r.run_id
+    JOIN task AS v ON v.run_id = p.run_id AND v.episode = t.episode AND v.slot = t.slot AND v.device = t.device
+    WHERE r.kind = 'twin' AND t.latency_s IS NOT NULL AND v.latency_s IS NOT NULL AND t.split = v.split
+        AND t.server IS v.server
+), part AS (
+    SELECT run_id, 1 AS place, 'latency_s' AS part, latency_v AS v, latency_r AS r, latency_v AS whole FROM pair
+    UNION ALL SELECT run_id, 2, 'wait_s', wait_v, wait_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 3, 'local_s', local_v, local_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 4, 'transmit_s', transmit_v, transmit_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 5, 'queue_s', queue_v, queue_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 6, 'edge_s', edge_v, edge_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 7, 'energy_j', energy_v, energy_r, energy_v FROM pair
+    UNION ALL SELECT run_id, 8, 'compute_j', compute_v, compute_r, energy_v FROM pair
+    UNION ALL SELECT run_id, 9, 'transmit_j', radio_v, radio_r, energy_v FROM pair
+    UNION ALL SELECT run_id, 10, 'server_j', server_v, server_r, energy_v FROM pair
+    UNION ALL SELECT run_id, 11, 'cost', cost_v, cost_r, cost_v FROM pair
+)
+SELECT run_id, part, count(*) AS tasks, avg(v) AS virtual_mean, avg(r) AS real_mean,
+       100.0 * avg(abs(r - v) / nullif(v, 0)) AS mape_pct,
+       100.0 * sum(abs(r - v)) / nullif(sum(abs(whole)), 0) AS off_pct
+FROM part
+GROUP BY run_id, place, part
+ORDER BY run_id, place;

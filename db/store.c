@@ -13,19 +13,23 @@
 
 /* Every statement there is. A run's columns stand in the order of struct db_run, and so on. */
 static const char *const sql[STATEMENT_COUNT] = {
-    [INSERT_RUN] =
-        "INSERT INTO run (kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
-        " checkpoint_episode, phase, host, version, cpu, started_utc, status, trusted, untrusted_reason)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [INSERT_RUN] = "INSERT INTO run (kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
+                   " checkpoint_episode, phase, host, clock, time_scale, mode, version, cpu, started_utc, "
+                   "status, trusted, untrusted_reason)"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [FINISH_RUN] = "UPDATE run SET status = ?, trusted = ?, untrusted_reason = ? WHERE run_id = ?",
     [INSERT_NODE] =
         "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split,"
         " memory_bytes, requests, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [INSERT_TASK] =
         "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share,"
-        " compute_share, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, transmit_j, server_j,"
-        " energy_j, cost, rate_bps, payload_bytes, x_m, y_m, deadline_missed, status)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " compute_share, wait_s, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, transmit_j, "
+        "server_j,"
+        " energy_j, cost, rate_bps, payload_bytes, x_m, y_m, end_slot, handovers,"
+        " interrupted_s, extra_bytes, extra_j, deadline_missed, status)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?,"
+        " ?)",
     [INSERT_EPISODE] =
         "INSERT INTO episode (run_id, episode, slots, mean_latency_s, p50_latency_s, p95_latency_s,"
         " p99_latency_s, mean_energy_j, mean_cost, episode_return, optimum_cost, tasks, deadline_misses,"
@@ -34,26 +38,32 @@ static const char *const sql[STATEMENT_COUNT] = {
                      " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     [INSERT_CHECKPOINT] = "INSERT INTO checkpoint (run_id, episode, weights, learner, validation_cost)"
                           " VALUES (?, ?, ?, ?, ?)",
+    [INSERT_LINK_SAMPLE] = "INSERT INTO link_sample (run_id, device, server, direction, start_s, duration_s,"
+                           " set_bps, achieved_bps) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    [INSERT_PROCESS_SAMPLE] = "INSERT INTO process_sample (run_id, role, number, start_s, duration_s,"
+                              " lag_max_s, lag_mean_s) VALUES (?, ?, ?, ?, ?, ?, ?)",
     [CLEAR_LEARNERS] = "UPDATE checkpoint SET learner = NULL"
                        " WHERE run_id = ? AND episode <> ? AND learner IS NOT NULL",
     [SET_VALIDATION_COST] = "UPDATE checkpoint SET validation_cost = ? WHERE run_id = ? AND episode = ?",
     [SELECT_RUN] =
         "SELECT run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
-        " checkpoint_episode, phase, host, version, cpu, started_utc, status, trusted, untrusted_reason"
+        " checkpoint_episode, phase, host, clock, time_scale, mode, version, cpu, started_utc, status, "
+        "trusted, untrusted_reason"
         " FROM run WHERE run_id = coalesce(nullif(?, 0), (SELECT max(run_id) FROM run WHERE kind = 'train'),"
         " (SELECT max(run_id) FROM run))",
-    [SELECT_RUNS] =
-        "SELECT run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
-        " checkpoint_episode, phase, host, version, cpu, started_utc, status, trusted, untrusted_reason"
-        " FROM run ORDER BY run_id",
+    [SELECT_RUNS] = "SELECT run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
+                    " checkpoint_episode, phase, host, clock, time_scale, mode, version, cpu, started_utc, "
+                    "status, trusted, untrusted_reason"
+                    " FROM run ORDER BY run_id",
     [SELECT_NODES] =
         "SELECT run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, memory_bytes,"
         " requests, address FROM node WHERE run_id = ? ORDER BY role, number",
-    [SELECT_TASKS] =
-        "SELECT run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share,"
-        " compute_share, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, transmit_j, server_j,"
-        " energy_j, cost, rate_bps, payload_bytes, x_m, y_m, deadline_missed, status"
-        " FROM task WHERE run_id = ? ORDER BY episode, slot, device",
+    [SELECT_TASKS] = "SELECT run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share,"
+                     " compute_share, wait_s, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, "
+                     "transmit_j, server_j,"
+                     " energy_j, cost, rate_bps, payload_bytes, x_m, y_m, end_slot, handovers,"
+                     " interrupted_s, extra_bytes, extra_j, deadline_missed, status"
+                     " FROM task WHERE run_id = ? ORDER BY episode, slot, device",
     [SELECT_EVENTS] = "SELECT run_id, episode, slot, phase, kind, role, number, detail"
                       " FROM event WHERE run_id = ? ORDER BY event_id",
     [SELECT_CHECKPOINTS] =
@@ -69,10 +79,9 @@ static const char *const sql[STATEMENT_COUNT] = {
 };
 
 static const char *const kinds[] = {
-    [DB_RUN_TRAIN] = "train",
-    [DB_RUN_VALIDATE] = "validate",
-    [DB_RUN_TEST] = "test",
-    [DB_RUN_COUNTERFACTUAL] = "counterfactual",
+    [DB_RUN_TRAIN] = "train", [DB_RUN_VALIDATE] = "validate",
+    [DB_RUN_TEST] = "test",   [DB_RUN_COUNTERFACTUAL] = "counterfactual",
+    [DB_RUN_TWIN] = "twin",
 };
 static const char *const statuses[] = {
     [DB_RUNNING] = "running",
@@ -217,6 +226,9 @@ int store_insert_run(struct store *store, const struct db_run *run, int64_t *ret
     binder_integer_or_null(&binder, run->checkpoint_episode, -1);
     binder_text(&binder, run->phase);
     binder_text(&binder, run->host);
+    binder_text(&binder, run->real_clock ? "real" : "virtual");
+    binder_real(&binder, run->time_scale);
+    binder_text(&binder, run->queue ? "queue" : "round");
     binder_text(&binder, run->version);
     binder_text(&binder, run->cpu);
     binder_text(&binder, run->started_utc);
@@ -281,6 +293,7 @@ int store_insert_task(struct store *store, const struct db_task *task, struct di
     binder_integer(&binder, task->repaired);
     binder_real(&binder, task->bandwidth_share);
     binder_real(&binder, task->compute_share);
+    binder_real(&binder, task->wait_s);
     binder_real(&binder, task->local_s);
     binder_real(&binder, task->transmit_s);
     binder_real(&binder, task->queue_s);
@@ -295,6 +308,11 @@ int store_insert_task(struct store *store, const struct db_task *task, struct di
     binder_real(&binder, task->payload_bytes);
     binder_real(&binder, task->x_m);
     binder_real(&binder, task->y_m);
+    binder_integer(&binder, task->end_slot);
+    binder_integer(&binder, task->handovers);
+    binder_real(&binder, task->interrupted_s);
+    binder_real(&binder, task->extra_bytes);
+    binder_real(&binder, task->extra_j);
     binder_integer(&binder, task->deadline_missed);
     binder_text(&binder, task->status);
     return store_run(store, &binder, "record a task", diag);
@@ -334,6 +352,35 @@ int store_insert_event(struct store *store, const struct db_event *event, struct
     binder_integer_or_null(&binder, event->number, -1);
     binder_text(&binder, event->detail);
     return store_run(store, &binder, "record an event", diag);
+}
+
+int store_insert_link_sample(struct store *store, int64_t run_id, const struct db_link_sample *sample,
+                             struct diag *diag)
+{
+    struct binder binder = binder_start(store, INSERT_LINK_SAMPLE);
+    binder_integer(&binder, run_id);
+    binder_integer(&binder, sample->device);
+    binder_integer(&binder, sample->server);
+    binder_text(&binder, sample->down ? "down" : "up");
+    binder_real(&binder, sample->start_s);
+    binder_real(&binder, sample->duration_s);
+    binder_real(&binder, sample->set_bps);
+    binder_real(&binder, sample->achieved_bps);
+    return store_run(store, &binder, "record a link's sample", diag);
+}
+
+int store_insert_process_sample(struct store *store, int64_t run_id, const struct db_process_sample *sample,
+                                struct diag *diag)
+{
+    struct binder binder = binder_start(store, INSERT_PROCESS_SAMPLE);
+    binder_integer(&binder, run_id);
+    binder_text(&binder, sample->role);
+    binder_integer_or_null(&binder, sample->number, -1);
+    binder_real(&binder, sample->start_s);
+    binder_real(&binder, sample->duration_s);
+    binder_real(&binder, sample->lag_max_s);
+    binder_real(&binder, sample->lag_mean_s);
+    return store_run(store, &binder, "record a process's sample", diag);
 }
 
 int store_insert_checkpoint(struct store *store, const struct db_checkpoint *checkpoint, struct diag *diag)

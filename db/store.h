@@ -20,6 +20,10 @@ int store_insert_node(struct store *store, const struct db_node *node, struct di
 int store_insert_task(struct store *store, const struct db_task *task, struct diag *diag);
 int store_insert_episode(struct store *store, const struct db_episode *episode, struct diag *diag);
 int store_insert_event(struct store *store, const struct db_event *event, struct diag *diag);
+int store_insert_link_sample(struct store *store, int64_t run_id, const struct db_link_sample *sample,
+                             struct diag *diag);
+int store_insert_process_sample(struct store *store, int64_t run_id, const struct db_process_sample *sample,
+                                struct diag *diag);
 /* Also clears the learner state of the run's earlier checkpoints. */
 int store_insert_checkpoint(struct store *store, const struct db_checkpoint *checkpoint, struct diag *diag);
 int store_set_validation_cost(struct store *store, int64_t run_id, uint32_t episode, double cost,

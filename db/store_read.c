@@ -62,6 +62,11 @@ static void read_run(struct reader *reader, struct db_run *run)
     run->checkpoint_episode = read_integer(reader, -1);
     run->phase = read_text(reader);
     run->host = read_text(reader);
+    const char *clock = read_text(reader);
+    run->real_clock = clock != NULL && strcmp(clock, "real") == 0;
+    run->time_scale = read_real(reader);
+    const char *mode = read_text(reader);
+    run->queue = mode != NULL && strcmp(mode, "queue") == 0;
     run->version = read_text(reader);
     run->cpu = read_text(reader);
     run->started_utc = read_text(reader);
@@ -113,6 +118,7 @@ static void read_task(struct reader *reader, struct db_task *task)
     task->repaired = read_integer(reader, 0) != 0;
     task->bandwidth_share = read_real(reader);
     task->compute_share = read_real(reader);
+    task->wait_s = read_real(reader);
     task->local_s = read_real(reader);
     task->transmit_s = read_real(reader);
     task->queue_s = read_real(reader);
@@ -127,6 +133,11 @@ static void read_task(struct reader *reader, struct db_task *task)
     task->payload_bytes = read_real(reader);
     task->x_m = read_real(reader);
     task->y_m = read_real(reader);
+    task->end_slot = read_u32(reader);
+    task->handovers = read_u32(reader);
+    task->interrupted_s = read_real(reader);
+    task->extra_bytes = read_real(reader);
+    task->extra_j = read_real(reader);
     task->deadline_missed = read_integer(reader, 0) != 0;
     task->status = read_text(reader);
 }
@@ -350,11 +361,12 @@ int store_read_learner(struct store *store, int64_t run_id, struct db_checkpoint
 /* The status as one of our own literals, which outlives the statement's row. */
 static const char *lasting_status(const char *status)
 {
-    static const char *const known[] = {"done", "device_lost", "server_lost"};
+    static const char *const known[] = {DB_DONE,        DB_RECOVERED,   DB_REOFFLOADED,
+                                        DB_DEVICE_LOST, DB_SERVER_LOST, DB_EXPIRED};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(status, known[i]) == 0)
             return known[i];
-    return "done"; /* the table's CHECK admits no other */
+    return DB_DONE; /* the table's CHECK admits no other */
 }
 
 void store_tasks_open(struct store *store, int64_t run_id)
@@ -371,7 +383,7 @@ int store_tasks_next(struct store *store, struct db_task *ret_task, struct diag 
     int rc = next_row(store, &binder, &reader, diag);
     if (rc == 1) {
         read_task(&reader, ret_task);
-        ret_task->status = ret_task->status != NULL ? lasting_status(ret_task->status) : "done";
+        ret_task->status = ret_task->status != NULL ? lasting_status(ret_task->status) : DB_DONE;
     } else {
         store_reset(&binder);
     }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 int episode_stats_init(struct episode_stats *ret_stats, size_t capacity)
 {
@@ -23,7 +22,7 @@ void episode_stats_add(struct episode_stats *stats, const struct db_task *task)
 {
     stats->row.tasks++;
     stats->row.repairs += task->repaired ? 1 : 0;
-    if (strcmp(task->status, "done") != 0) {
+    if (isnan(task->latency_s)) { /* lost or expired */
         stats->row.failures++;
         return;
     }

@@ -70,6 +70,7 @@ static int create_recorder(struct record *record, const struct world *world, con
                            const char *config, struct diag *diag)
 {
     char started[CLOCK_UTC_TEXT];
+    bool by_the_wall = world->scenario.run.clock == CLOCK_REAL && strcmp(run->host, "tcp") == 0;
     clock_utc_text(started);
     struct db_run row = {
         .kind = run->kind,
@@ -82,6 +83,8 @@ static int create_recorder(struct record *record, const struct world *world, con
         .checkpoint_episode = run->checkpoint_episode,
         .phase = phase_names[run->phase],
         .host = run->host,
+        .real_clock = by_the_wall,
+        .time_scale = by_the_wall ? world->scenario.run.time_scale : 1.0,
         .version = lab_version(),
         .cpu = cpu,
         .started_utc = started,
@@ -142,6 +145,35 @@ static int on_event(void *user, const struct db_event *event)
     return told(record, recorder_event(record->recorder, event));
 }
 
+static int on_link(void *user, const struct audit_link *window)
+{
+    struct record *record = user;
+    struct db_link_sample sample = {
+        .device = window->device,
+        .server = window->server,
+        .start_s = window->start_s,
+        .duration_s = window->duration_s,
+        .set_bps = window->set_bps,
+        .achieved_bps = window->achieved_bps,
+    };
+    return told(record, recorder_link_samples(record->recorder, &sample, 1));
+}
+
+static int on_loop(void *user, const struct audit_loop *interval)
+{
+    struct record *record = user;
+    bool is_node = strcmp(interval->role, "orchestrator") != 0;
+    struct db_process_sample sample = {
+        .role = interval->role,
+        .number = is_node ? (int64_t) interval->number : -1,
+        .start_s = interval->start_s,
+        .duration_s = interval->duration_s,
+        .lag_max_s = interval->lag_max_s,
+        .lag_mean_s = interval->lag_mean_s,
+    };
+    return told(record, recorder_process_sample(record->recorder, &sample));
+}
+
 static int on_checkpoint(void *user, uint32_t episode, const struct policy *policy)
 {
     struct record *record = user;
@@ -168,6 +200,8 @@ struct session_sink record_sink(struct record *record)
         .episode = on_episode,
         .event = on_event,
         .checkpoint = on_checkpoint,
+        .link = on_link,
+        .loop = on_loop,
         .user = record,
     };
 }

@@ -20,12 +20,14 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
         .compute_share = decision->compute_share[n],
         .x_m = present ? view->position[n].x : (double) NAN,
         .y_m = present ? view->position[n].y : (double) NAN,
+        .end_slot = view->id.slot,
     };
-    task_row_lose(ret_row, "device_lost");
+    task_row_lose(ret_row, DB_DEVICE_LOST);
 }
 
 void task_row_report(struct db_task *row, const struct world *world, const struct msg_report *report)
 {
+    row->wait_s = 0.0; /* in a decision round nothing waits on the device */
     row->local_s = report->local_s;
     row->transmit_s = report->transmit_s;
     row->queue_s = report->queue_s;
@@ -40,15 +42,17 @@ void task_row_report(struct db_task *row, const struct world *world, const struc
     row->cost = cost_task(world, &world->device[row->device], row->tokens, report->latency_s,
                           report->energy_j, row->repaired);
     row->deadline_missed = cost_deadline_missed(&world->scenario, report->latency_s);
-    row->status = "done";
+    row->interrupted_s = row->extra_bytes = row->extra_j = 0.0;
+    row->status = DB_DONE;
 }
 
 void task_row_lose(struct db_task *row, const char *status)
 {
     double unknown = (double) NAN;
-    row->local_s = row->transmit_s = row->queue_s = row->edge_s = row->latency_s = unknown;
+    row->wait_s = row->local_s = row->transmit_s = row->queue_s = row->edge_s = row->latency_s = unknown;
     row->compute_j = row->transmit_j = row->server_j = row->energy_j = row->cost = unknown;
     row->rate_bps = row->payload_bytes = unknown;
+    row->interrupted_s = row->extra_bytes = row->extra_j = unknown;
     row->deadline_missed = false;
     row->status = status;
 }

@@ -66,6 +66,7 @@ static void make_slot(uint32_t episode, uint32_t slot, uint64_t *state, struct d
             .payload_bytes = 1e6 * next_real(state),
             .x_m = 1e3 * next_real(state),
             .y_m = 1e3 * next_real(state),
+            .end_slot = slot,
             .status = "done",
         };
     }
@@ -80,6 +81,7 @@ static struct db_run make_run(void)
                            .checkpoint_episode = -1,
                            .phase = "train",
                            .host = "memory",
+                           .time_scale = 1.0,
                            .version = "",
                            .cpu = "",
                            .started_utc = "",
@@ -128,17 +130,35 @@ static void insert_bare(sqlite3 *bare, sqlite3_stmt *statement, const struct db_
 {
     const int64_t integers[] = {task->run_id, task->episode, task->slot,   task->device,
                                 task->tokens, task->split,   task->server, task->repaired};
-    const double reals[] = {task->bandwidth_share, task->compute_share, task->local_s,   task->transmit_s,
-                            task->queue_s,         task->edge_s,        task->latency_s, task->compute_j,
-                            task->transmit_j,      task->server_j,      task->energy_j,  task->cost,
-                            task->rate_bps,        task->payload_bytes, task->x_m,       task->y_m};
+    const double reals[] = {task->bandwidth_share,
+                            task->compute_share,
+                            task->wait_s,
+                            task->local_s,
+                            task->transmit_s,
+                            task->queue_s,
+                            task->edge_s,
+                            task->latency_s,
+                            task->compute_j,
+                            task->transmit_j,
+                            task->server_j,
+                            task->energy_j,
+                            task->cost,
+                            task->rate_bps,
+                            task->payload_bytes,
+                            task->x_m,
+                            task->y_m,
+                            task->end_slot,
+                            task->handovers,
+                            task->interrupted_s,
+                            task->extra_bytes,
+                            task->extra_j};
     int code = SQLITE_OK;
     for (int i = 0; i < 8; i++)
         code |= sqlite3_bind_int64(statement, 1 + i, integers[i]);
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < 22; i++)
         code |= sqlite3_bind_double(statement, 9 + i, reals[i]);
-    code |= sqlite3_bind_int64(statement, 25, task->deadline_missed);
-    code |= sqlite3_bind_text(statement, 26, task->status, -1, SQLITE_STATIC);
+    code |= sqlite3_bind_int64(statement, 31, task->deadline_missed);
+    code |= sqlite3_bind_text(statement, 32, task->status, -1, SQLITE_STATIC);
     if (code != SQLITE_OK || sqlite3_step(statement) != SQLITE_DONE || sqlite3_reset(statement) != SQLITE_OK)
         stop("insert", sqlite3_errmsg(bare));
 }
@@ -153,19 +173,19 @@ static double time_bare(void)
     run_sql(bare, "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
                   "PRAGMA cache_size = -8192; PRAGMA secure_delete = OFF; PRAGMA foreign_keys = ON");
     run_sql(bare, sql_schema);
-    run_sql(
-        bare,
-        "INSERT INTO run (kind, scenario_name, scenario, config_json, seed, policy, phase, host, version, "
-        "cpu,"
-        " started_utc, status, trusted) VALUES ('train', '', '', '{}', 0, '', 'train', 'memory', '', '', '',"
-        " 'running', 1)");
+    run_sql(bare,
+            "INSERT INTO run (kind, scenario_name, scenario, config_json, seed, policy, phase, host, clock, "
+            "time_scale, mode, version, cpu,"
+            " started_utc, status, trusted) VALUES ('train', '', '', '{}', 0, '', 'train', 'memory', "
+            "'virtual', 1, 'round', '', '', '',"
+            " 'running', 1)");
     uint64_t state = 1;
     uint64_t start_ns = clock_monotonic_ns();
     run_sql(bare, "BEGIN");
     if (sqlite3_prepare_v2(
             bare,
             "INSERT INTO task VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-            " ?, ?, ?)",
+            " ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             -1, &statement, NULL) != SQLITE_OK)
         stop("prepare", sqlite3_errmsg(bare));
     for (uint32_t episode = 0; episode < EPISODES; episode++)
@@ -222,7 +242,7 @@ int main(void)
     (void) rmdir(directory);
     double recorded = (double) ROWS / median(recorder_s);
     double bare = (double) ROWS / median(bare_s);
-    printf("rows: %zu of 26 columns, %llu batches, median of %d rounds\n", ROWS,
+    printf("rows: %zu of 32 columns, %llu batches, median of %d rounds\n", ROWS,
            (unsigned long long) stats.batches, ROUNDS);
     printf("recorder: %.0f rows/s; handing over costs the caller %.0f ns per row\n", recorded,
            median(handover_ns));

@@ -68,7 +68,7 @@ static void an_episode_without_a_task_done_has_no_numbers_and_the_next_starts_af
     struct episode_stats stats;
     struct db_episode row = {.episode = 0};
     assert_int_equal(episode_stats_init(&stats, 1), 0);
-    struct db_task task = {.status = "device_lost"};
+    struct db_task task = {.latency_s = (double) NAN, .status = "device_lost"};
     episode_stats_add(&stats, &task);
     episode_stats_close(&stats, &row);
     assert_true(isnan(row.mean_latency_s) && isnan(row.mean_energy_j) && isnan(row.mean_cost));

@@ -133,6 +133,7 @@ struct db_run scratch_run(void)
         .checkpoint_episode = -1,
         .phase = "train",
         .host = "memory",
+        .time_scale = 1.0,
         .version = "0.1.0",
         .cpu = "test",
         .started_utc = "2026-01-02T03:04:05Z",
@@ -167,6 +168,7 @@ struct db_task scratch_task(uint32_t episode, uint32_t slot, uint32_t device)
         .payload_bytes = 1048576,
         .x_m = 10.5,
         .y_m = -3.25,
+        .end_slot = slot,
         .status = "done",
     };
 }

@@ -16,6 +16,7 @@
 
 #include "core/base/err.h"
 #include "db/db.h"
+#include "db/sql.h"
 #include "db/store.h"
 #include "scratch.h"
 
@@ -57,7 +58,7 @@ static void a_new_database_is_one_clean_file_that_says_whose_it_is(void **state)
     scratch_path(s, "results.db-shm", other);
     assert_false(scratch_exists(other));
     scratch_expect(s->file, "PRAGMA application_id", "1751215716");
-    scratch_expect(s->file, "PRAGMA user_version", "1");
+    scratch_expect(s->file, "PRAGMA user_version", "2");
     scratch_expect(s->file, "PRAGMA journal_mode", "delete");
     scratch_expect(s->file, "PRAGMA integrity_check", "ok");
 }
@@ -190,7 +191,7 @@ static void a_newer_version_is_refused(void **state)
     open_and_close(s->file, DB_CREATE);
     scratch_exec(s->file, "PRAGMA user_version = 99");
     assert_refused(s->file, DB_READ, ERR_VERSION,
-                   "newer handoff (database version 99; this program knows up to 1)");
+                   "newer handoff (database version 99; this program knows up to 2)");
     assert_refused(s->file, DB_CREATE, ERR_VERSION, "newer handoff");
     scratch_expect(s->file, "PRAGMA user_version", "99");
 }
@@ -202,6 +203,50 @@ static void an_older_version_cannot_be_read_before_it_is_migrated(void **state)
     assert_refused(s->file, DB_READ, ERR_VERSION, "older handoff");
     open_and_close(s->file, DB_READWRITE);
     open_and_close(s->file, DB_READ);
+}
+
+/* A file as version 1 wrote it: one task done, one lost, an event, a checkpoint. */
+static const char version_1_rows[] =
+    "INSERT INTO run VALUES (1, 'train', 'dapo', 'x', '{}', 7, 'dapo', NULL, NULL, 'train', 'tcp', '0.1.0', "
+    "'c',"
+    " 'now', 'finished', 1, NULL),"
+    " (2, 'test', 'dapo', 'x', '{}', 7, 'dapo', 1, 0, 'test', 'memory', '0.1.0', 'c', 'now', 'finished', 0, "
+    "'slow');"
+    "INSERT INTO node VALUES (1, 'device', 0, 1e12, 5, 0.5, NULL, NULL, 32, NULL, NULL, NULL);"
+    "INSERT INTO task VALUES"
+    " (1, 0, 3, 0, 128, 8, 1, 0, 0.5, 1, 0.25, 0.125, 0, 0.5, 0.875, 1, 2, 3, 6, 1.5, 1e8, 1e6, 1, 2, 1, "
+    "'done'),"
+    " (1, 0, 4, 0, 128, 8, 1, 0, 0.5, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
+    "NULL,"
+    " 1, 2, 0, 'server_lost');"
+    "INSERT INTO episode (run_id, episode, slots, mean_cost, tasks, deadline_misses, failures, repairs)"
+    " VALUES (1, 0, 5, 1.5, 2, 1, 1, 0);"
+    "INSERT INTO event VALUES (9, 1, 0, 4, 'execute', 'node_lost', 'server', 1, 'gone');"
+    "INSERT INTO checkpoint VALUES (1, 0, x'0102', NULL, NULL);";
+
+static void what_version_1_recorded_is_kept_and_gets_its_new_columns(void **state)
+{
+    struct scratch *s = *state;
+    scratch_exec(s->file, sql_migrations[0].text);
+    scratch_exec(s->file, version_1_rows);
+    open_and_close(s->file, DB_READWRITE);
+    scratch_expect(s->file, "PRAGMA foreign_key_check", "");
+    scratch_expect(s->file, "PRAGMA integrity_check", "ok");
+    scratch_expect(s->file,
+                   "SELECT group_concat(run_id || host || clock || time_scale || mode || trusted) FROM run",
+                   "1tcpvirtual1.0round1,2memoryvirtual1.0round0");
+    scratch_expect(s->file, "SELECT untrusted_reason || parent_run_id FROM run WHERE run_id = 2", "slow1");
+    scratch_expect(
+        s->file,
+        "SELECT group_concat(slot || status || ifnull(latency_s, '-') || ifnull(wait_s, '-') || end_slot ||"
+        " handovers || ifnull(extra_j, '-')) FROM task",
+        "3done0.8750.0300.0,4server_lost--40-");
+    scratch_expect(s->file, "SELECT event_id || kind || number FROM event", "9node_lost1");
+    scratch_expect(s->file, "SELECT mean_cost FROM run_summary WHERE run_id = 1", "1.5");
+    /* The tables made anew are the ones that rows refer to. */
+    scratch_exec(
+        s->file,
+        "UPDATE run SET kind = 'twin' WHERE run_id = 2; INSERT INTO experience VALUES (1, 0, x'00')");
 }
 
 static void a_failing_migration_leaves_the_file_as_it_was(void **state)
@@ -364,6 +409,7 @@ int main(void)
         TEST(a_database_without_an_owner_is_not_taken_over),
         TEST(a_newer_version_is_refused),
         TEST(an_older_version_cannot_be_read_before_it_is_migrated),
+        TEST(what_version_1_recorded_is_kept_and_gets_its_new_columns),
         TEST(a_failing_migration_leaves_the_file_as_it_was),
         TEST(a_file_that_another_writer_holds_is_reported),
         TEST(a_damaged_file_is_reported),

@@ -61,25 +61,27 @@ static void the_tables_are_strict_and_hold_the_promised_task_columns(void **stat
     scratch_expect(s->file,
                    "SELECT group_concat(name) FROM (SELECT name FROM pragma_table_list"
                    " WHERE type = 'table' AND strict AND schema = 'main' ORDER BY name)",
-                   "checkpoint,episode,event,node,run,task");
+                   "checkpoint,episode,event,experience,link_sample,node,process_sample,run,task");
     scratch_expect(
         s->file, "SELECT group_concat(name) FROM pragma_table_info('task')",
-        "run_id,episode,slot,device,tokens,split,server,repaired,bandwidth_share,compute_share,local_s,"
-        "transmit_s,queue_s,edge_s,latency_s,compute_j,transmit_j,server_j,energy_j,cost,rate_bps,"
-        "payload_bytes,x_m,y_m,deadline_missed,status");
+        "run_id,episode,slot,device,tokens,split,server,repaired,bandwidth_share,compute_share,wait_s,"
+        "local_s,transmit_s,queue_s,edge_s,latency_s,compute_j,transmit_j,server_j,energy_j,cost,rate_bps,"
+        "payload_bytes,x_m,y_m,end_slot,handovers,interrupted_s,extra_bytes,extra_j,deadline_missed,status");
 }
 
 static const char valid_rows[] =
     "PRAGMA foreign_keys = ON;"
-    "INSERT INTO run (run_id, kind, scenario_name, scenario, config_json, seed, policy, phase, host, "
-    "version, cpu,"
-    " started_utc, status, trusted) VALUES (1, 'train', 'dapo', 'x', '{}', 1, 'greedy', 'train', 'tcp', '1', "
+    "INSERT INTO run (run_id, kind, scenario_name, scenario, config_json, seed, policy, phase, host, clock, "
+    "time_scale, mode, version, cpu,"
+    " started_utc, status, trusted) VALUES (1, 'train', 'dapo', 'x', '{}', 1, 'greedy', 'train', 'tcp', "
+    "'virtual', 1, 'round', '1', "
     "'c', 'now',"
     " 'finished', 1);"
     "INSERT INTO node (run_id, role, number, flops, power_w) VALUES (1, 'device', 0, 1e12, 2);"
     "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, latency_s, energy_j, "
     "cost,"
-    " deadline_missed, status) VALUES (1, 0, 0, 0, 128, 3, 1, 0, 0.5, 1, 1, 0, 'done');"
+    " end_slot, handovers, deadline_missed, status) VALUES (1, 0, 0, 0, 128, 3, 1, 0, 0.5, 1, 1, 0, 0, 0, "
+    "'done');"
     "INSERT INTO episode (run_id, episode, slots, tasks, deadline_misses, failures, repairs) VALUES (1, 0, "
     "1, 1, 0, 0, 0);"
     "INSERT INTO event (run_id, episode, slot, phase, kind, role, number, detail)"
@@ -94,6 +96,9 @@ static void values_out_of_range_are_refused_in_every_table(void **state)
         "UPDATE run SET config_json = '{'",
         "UPDATE run SET phase = 'execute'",
         "UPDATE run SET host = 'carrier pigeon'",
+        "UPDATE run SET clock = 'sundial'",
+        "UPDATE run SET time_scale = 0",
+        "UPDATE run SET mode = 'heap'",
         "UPDATE run SET status = 'done'",
         "UPDATE run SET trusted = 2",
         "UPDATE run SET untrusted_reason = 'but it is trusted'",
@@ -115,6 +120,11 @@ static void values_out_of_range_are_refused_in_every_table(void **state)
         "UPDATE task SET energy_j = NULL",
         "UPDATE task SET status = 'lost'",
         "UPDATE task SET status = 'device_lost'",
+        "UPDATE task SET status = 'expired'",
+        "UPDATE task SET status = 'recovered', latency_s = NULL",
+        "UPDATE task SET end_slot = -1",
+        "UPDATE task SET handovers = -1",
+        "UPDATE task SET wait_s = -1",
         "UPDATE task SET deadline_missed = NULL",
         "UPDATE episode SET failures = 2",
         "UPDATE episode SET wall_s = -1",
@@ -148,17 +158,26 @@ static void values_out_of_range_are_refused_in_every_table(void **state)
  */
 static const char runs[] =
     "INSERT INTO run (run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id, "
-    "phase, host,"
+    "phase, host, clock, time_scale, mode,"
     " version, cpu, started_utc, status, trusted) VALUES"
-    " (1, 'train', 'dapo', 'x', '{}', 1, 'dapo', NULL, 'train', 'tcp', '1', 'c', 'now', 'finished', 1),"
-    " (2, 'test', 'dapo', 'x', '{}', 1, 'optimum', 1, 'test', 'tcp', '1', 'c', 'now', 'finished', 1),"
-    " (3, 'test', 'dapo', 'x', '{}', 1, 'dapo', 1, 'test', 'tcp', '1', 'c', 'now', 'finished', 1),"
-    " (4, 'validate', 'dapo', 'x', '{}', 1, 'local', 1, 'validate', 'tcp', '1', 'c', 'now', 'finished', 1),"
-    " (5, 'test', 'dapo', 'x', '{}', 1, 'greedy', 1, 'test', 'tcp', '1', 'c', 'now', 'finished', 1),"
-    " (6, 'test', 'dapo', 'x', '{}', 1, 'greedy', 1, 'test', 'tcp', '1', 'c', 'now', 'finished', 1),"
-    " (7, 'test', 'dapo', 'x', '{}', 1, 'greedy', 1, 'test', 'tcp', '1', 'c', 'now', 'running', 1),"
-    " (8, 'test', 'dapo', 'x', '{}', 2, 'local', NULL, 'test', 'tcp', '1', 'c', 'now', 'finished', 1),"
-    " (9, 'test', 'dapo', 'x', '{}', 1, 'random', 1, 'test', 'tcp', '1', 'c', 'now', 'finished', 1);"
+    " (1, 'train', 'dapo', 'x', '{}', 1, 'dapo', NULL, 'train', 'tcp', 'virtual', 1, 'round', '1', 'c', "
+    "'now', 'finished', 1),"
+    " (2, 'test', 'dapo', 'x', '{}', 1, 'optimum', 1, 'test', 'tcp', 'virtual', 1, 'round', '1', 'c', 'now', "
+    "'finished', 1),"
+    " (3, 'test', 'dapo', 'x', '{}', 1, 'dapo', 1, 'test', 'tcp', 'virtual', 1, 'round', '1', 'c', 'now', "
+    "'finished', 1),"
+    " (4, 'validate', 'dapo', 'x', '{}', 1, 'local', 1, 'validate', 'tcp', 'virtual', 1, 'round', '1', 'c', "
+    "'now', 'finished', 1),"
+    " (5, 'test', 'dapo', 'x', '{}', 1, 'greedy', 1, 'test', 'tcp', 'virtual', 1, 'round', '1', 'c', 'now', "
+    "'finished', 1),"
+    " (6, 'test', 'dapo', 'x', '{}', 1, 'greedy', 1, 'test', 'tcp', 'virtual', 1, 'round', '1', 'c', 'now', "
+    "'finished', 1),"
+    " (7, 'test', 'dapo', 'x', '{}', 1, 'greedy', 1, 'test', 'tcp', 'virtual', 1, 'round', '1', 'c', 'now', "
+    "'running', 1),"
+    " (8, 'test', 'dapo', 'x', '{}', 2, 'local', NULL, 'test', 'tcp', 'virtual', 1, 'round', '1', 'c', "
+    "'now', 'finished', 1),"
+    " (9, 'test', 'dapo', 'x', '{}', 1, 'random', 1, 'test', 'tcp', 'virtual', 1, 'round', '1', 'c', 'now', "
+    "'finished', 1);"
     "INSERT INTO episode (run_id, episode, slots, mean_latency_s, p50_latency_s, p95_latency_s, "
     "p99_latency_s,"
     " mean_energy_j, mean_cost, episode_return, optimum_cost, tasks, deadline_misses, failures, repairs, "
@@ -180,12 +199,12 @@ static const char runs[] =
 static const char tasks[] =
     "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, compute_share, "
     "edge_s, latency_s,"
-    " energy_j, cost, deadline_missed, status)"
+    " energy_j, cost, end_slot, handovers, deadline_missed, status)"
     " SELECT 3, 0, value, 0, 1, value % 3, CASE value % 3 WHEN 0 THEN NULL ELSE value % 3 END, 0,"
-    " 1.0 / (value % 3 + 1), 0.5, 21 - value, 1, 1, 0, 'done' FROM generate_series;"
-    "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, deadline_missed, "
-    "status)"
-    " VALUES (3, 0, 21, 0, 1, 2, 2, 0, 0, 'server_lost');"
+    " 1.0 / (value % 3 + 1), 0.5, 21 - value, 1, 1, value, 0, 0, 'done' FROM generate_series;"
+    "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, end_slot, "
+    "handovers, deadline_missed, status)"
+    " VALUES (3, 0, 21, 0, 1, 2, 2, 0, 21, 0, 0, 'server_lost');"
     "INSERT INTO node (run_id, role, number, flops, power_w) VALUES"
     " (3, 'server', 0, 1, 1), (3, 'server', 1, 1, 1), (3, 'server', 2, 1, 1), (3, 'device', 0, 1, 1);";
 

@@ -1,0 +1,299 @@
+-- Version 2: the real clock, queues, faults and resuming. Constraints change, so three tables are made anew; their rows
+-- are copied. Foreign keys are off while migrations run, and checked at the end.
+
+PRAGMA user_version = 2;
+
+DROP VIEW run_summary;
+DROP VIEW episode_summary;
+DROP VIEW policy_comparison;
+DROP VIEW split_histogram;
+DROP VIEW server_load;
+
+CREATE TABLE run_2 ( -- one start of the orchestrator, or one policy's evaluation
+    run_id             INTEGER PRIMARY KEY,
+    kind               TEXT NOT NULL
+                       CHECK (kind IN ('train', 'validate', 'test', 'counterfactual', 'twin')),
+    scenario_name      TEXT NOT NULL,
+    scenario           TEXT NOT NULL, -- canonical YAML
+    config_json        TEXT NOT NULL CHECK (json_valid(config_json)), -- effective configuration
+    seed               INTEGER NOT NULL CHECK (seed >= 0),
+    policy             TEXT NOT NULL,
+    parent_run_id      INTEGER REFERENCES run (run_id), -- the run whose world or learner this one reuses
+    checkpoint_episode INTEGER CHECK (checkpoint_episode >= 0), -- of the parent's learner, evaluated here
+    phase              TEXT NOT NULL CHECK (phase IN ('train', 'validate', 'test')), -- its random streams
+    host               TEXT NOT NULL CHECK (host IN ('memory', 'tcp')),
+    clock              TEXT NOT NULL CHECK (clock IN ('virtual', 'real')),
+    time_scale         REAL NOT NULL CHECK (time_scale > 0), -- model seconds in a second of the real clock
+    mode               TEXT NOT NULL CHECK (mode IN ('round', 'queue')), -- does work carry over to the next slot?
+    version            TEXT NOT NULL, -- program version and git revision
+    cpu                TEXT NOT NULL, -- CPU model and BLAS kernel
+    started_utc        TEXT NOT NULL,
+    status             TEXT NOT NULL -- a killed run stays 'running'
+                       CHECK (status IN ('running', 'finished', 'aborted')),
+    trusted            INTEGER NOT NULL CHECK (trusted IN (0, 1)),
+    untrusted_reason   TEXT CHECK (trusted = 0 OR untrusted_reason IS NULL)
+) STRICT;
+
+INSERT INTO run_2 (
+    run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id, checkpoint_episode,
+    phase, host, clock, time_scale, mode, version, cpu, started_utc, status, trusted, untrusted_reason)
+SELECT
+    run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id, checkpoint_episode,
+    phase, host, 'virtual', 1.0, 'round', version, cpu, started_utc, status, trusted, untrusted_reason
+FROM run;
+DROP TABLE run;
+ALTER TABLE run_2 RENAME TO run;
+
+CREATE TABLE task_2 (
+    run_id          INTEGER NOT NULL REFERENCES run (run_id),
+    episode         INTEGER NOT NULL CHECK (episode >= 0),
+    slot            INTEGER NOT NULL CHECK (slot >= 0),
+    device          INTEGER NOT NULL CHECK (device >= 0),
+    tokens          INTEGER NOT NULL CHECK (tokens >= 0),
+    split           INTEGER NOT NULL CHECK (split >= 0),    -- layers computed on the device
+    server          INTEGER CHECK (server >= 0),            -- NULL: computed locally
+    repaired        INTEGER NOT NULL CHECK (repaired IN (0, 1)), -- the policy's wish had to be changed
+    bandwidth_share REAL CHECK (bandwidth_share BETWEEN 0 AND 1), -- of the server's bandwidth
+    compute_share   REAL CHECK (compute_share BETWEEN 0 AND 1),   -- of the server's compute
+    wait_s          REAL CHECK (wait_s >= 0),               -- on the device, for its processor and its radio
+    local_s         REAL CHECK (local_s >= 0),              -- layers 1..split on the device
+    transmit_s      REAL CHECK (transmit_s >= 0),           -- activations on the link
+    queue_s         REAL CHECK (queue_s >= 0),              -- waiting at the server
+    edge_s          REAL CHECK (edge_s >= 0),               -- the remaining layers on the server
+    latency_s       REAL CHECK (latency_s >= 0),            -- start of the task to its result
+    compute_j       REAL CHECK (compute_j >= 0),            -- device, computing
+    transmit_j      REAL CHECK (transmit_j >= 0),           -- device, sending
+    server_j        REAL CHECK (server_j >= 0),             -- server, this task's share
+    energy_j        REAL CHECK (energy_j >= 0),             -- as the objective counts it
+    cost            REAL,                                   -- this task's part of the objective
+    rate_bps        REAL CHECK (rate_bps >= 0),             -- bits per second on the link
+    payload_bytes   REAL CHECK (payload_bytes >= 0),
+    x_m             REAL,                                   -- where the device was
+    y_m             REAL,
+    end_slot        INTEGER NOT NULL CHECK (end_slot >= slot), -- in which it was finished or lost
+    handovers       INTEGER NOT NULL CHECK (handovers >= 0),   -- times its transfer went on to another server
+    interrupted_s   REAL CHECK (interrupted_s >= 0),        -- in which a handover kept its transfer waiting
+    extra_bytes     REAL CHECK (extra_bytes >= 0),          -- sent again or over the backhaul, by handovers
+    extra_j         REAL CHECK (extra_j >= 0),              -- spent on that
+    deadline_missed INTEGER NOT NULL CHECK (deadline_missed IN (0, 1)),
+    -- recovered: finished by the device after its server was lost; reoffloaded: by another server; expired: still
+    -- unfinished when the episode ended.
+    status          TEXT NOT NULL CHECK (status = 'done' OR status = 'recovered' OR status = 'reoffloaded' OR
+                                         status = 'device_lost' OR status = 'server_lost' OR status = 'expired'),
+    PRIMARY KEY (run_id, episode, slot, device),
+    CHECK ((status = 'done' OR status = 'recovered' OR status = 'reoffloaded') = (latency_s IS NOT NULL)),
+    CHECK (latency_s IS NULL OR (energy_j IS NOT NULL AND cost IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO task_2 (
+    run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share, compute_share, wait_s,
+    local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, transmit_j, server_j, energy_j, cost,
+    rate_bps, payload_bytes, x_m, y_m, end_slot, handovers, interrupted_s, extra_bytes, extra_j,
+    deadline_missed, status)
+SELECT
+    run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share, compute_share,
+    iif(latency_s IS NULL, NULL, 0.0), local_s, transmit_s, queue_s, edge_s, latency_s, compute_j,
+    transmit_j, server_j, energy_j, cost, rate_bps, payload_bytes, x_m, y_m, slot, 0, iif(latency_s IS NULL,
+    NULL, 0.0), iif(latency_s IS NULL, NULL, 0.0), iif(latency_s IS NULL, NULL, 0.0), deadline_missed,
+    status
+FROM task;
+DROP TABLE task;
+ALTER TABLE task_2 RENAME TO task;
+
+CREATE TABLE event_2 ( -- something out of the ordinary
+    event_id INTEGER PRIMARY KEY, -- in the order in which they happened
+    run_id   INTEGER NOT NULL REFERENCES run (run_id),
+    episode  INTEGER NOT NULL CHECK (episode >= 0),
+    slot     INTEGER NOT NULL CHECK (slot >= 0),
+    phase    TEXT NOT NULL CHECK (phase IN ('', 'observe', 'execute')), -- of the slot; '': outside of one
+    kind     TEXT NOT NULL CHECK (kind IN ('node_lost', 'rejoin', 'repair', 'refusal', 'fault', 'recovered',
+                                          'handover', 'untrusted')),
+    role     TEXT NOT NULL CHECK (role IN ('', 'device', 'server')),
+    number   INTEGER CHECK (number >= 0), -- the node's; NULL: no node
+    detail   TEXT NOT NULL
+) STRICT;
+
+INSERT INTO event_2 (
+    event_id, run_id, episode, slot, phase, kind, role, number, detail)
+SELECT
+    event_id, run_id, episode, slot, phase, kind, role, number, detail
+FROM event;
+DROP TABLE event;
+ALTER TABLE event_2 RENAME TO event;
+
+CREATE INDEX event_by_run ON event (run_id, event_id);
+
+CREATE TABLE experience ( -- a learner's transitions of an episode, kept while the run may have to be resumed
+    run_id      INTEGER NOT NULL REFERENCES run (run_id),
+    episode     INTEGER NOT NULL CHECK (episode >= 0),
+    transitions BLOB NOT NULL,
+    PRIMARY KEY (run_id, episode)
+) STRICT;
+
+-- What this machine kept of the real clock. Times count from the run's start, on the wall; rates are the wall's.
+CREATE TABLE link_sample ( -- a window of about 100 ms of a link while something was on it
+    sample_id    INTEGER PRIMARY KEY,
+    run_id       INTEGER NOT NULL REFERENCES run (run_id),
+    device       INTEGER NOT NULL CHECK (device >= 0),
+    server       INTEGER NOT NULL CHECK (server >= 0),
+    direction    TEXT NOT NULL CHECK (direction IN ('up', 'down')),
+    start_s      REAL NOT NULL CHECK (start_s >= 0),
+    duration_s   REAL NOT NULL CHECK (duration_s >= 0),
+    set_bps      REAL NOT NULL CHECK (set_bps >= 0),
+    achieved_bps REAL NOT NULL CHECK (achieved_bps >= 0)
+) STRICT;
+
+CREATE INDEX link_sample_by_run ON link_sample (run_id);
+
+CREATE TABLE process_sample ( -- how late a process's event loop was in about a second
+    sample_id  INTEGER PRIMARY KEY,
+    run_id     INTEGER NOT NULL REFERENCES run (run_id),
+    role       TEXT NOT NULL CHECK (role IN ('device', 'server', 'orchestrator')),
+    number     INTEGER CHECK (number >= 0), -- the process's first node; NULL: the orchestrator
+    start_s    REAL NOT NULL CHECK (start_s >= 0),
+    duration_s REAL NOT NULL CHECK (duration_s >= 0),
+    lag_max_s  REAL NOT NULL CHECK (lag_max_s >= 0),
+    lag_mean_s REAL NOT NULL CHECK (lag_mean_s >= 0)
+) STRICT;
+
+CREATE INDEX process_sample_by_run ON process_sample (run_id);
+
+-- One row a run, from its episode rows. Means are over all finished tasks of the run: each episode's mean weighs
+-- as many tasks as it has. mean_episode_p95_latency_s is the mean of the episodes' 95th percentiles, not the
+-- run's percentile.
+CREATE VIEW run_summary AS
+SELECT r.run_id, r.kind, r.scenario_name AS scenario, r.policy, r.seed, r.parent_run_id, r.checkpoint_episode,
+       r.phase, r.host, r.clock, r.mode, r.status, r.trusted,
+       count(e.episode) AS episodes,
+       coalesce(sum(e.slots), 0) AS slots,
+       coalesce(sum(e.tasks), 0) AS tasks,
+       coalesce(sum(e.failures), 0) AS failures,
+       coalesce(sum(e.repairs), 0) AS repairs,
+       sum(e.mean_cost * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_cost,
+       sum(e.mean_latency_s * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0)
+           AS mean_latency_s,
+       avg(e.p95_latency_s) AS mean_episode_p95_latency_s,
+       sum(e.mean_energy_j * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_energy_j,
+       sum(e.deadline_misses) * 1.0 / nullif(sum(e.tasks - e.failures), 0) AS deadline_miss_share,
+       avg(e.episode_return) AS mean_episode_return,
+       sum(e.wall_s) AS wall_s,
+       r.started_utc
+FROM run AS r LEFT JOIN episode AS e ON e.run_id = r.run_id
+GROUP BY r.run_id
+ORDER BY r.run_id;
+
+-- One row an episode: the learning curve.
+CREATE VIEW episode_summary AS
+SELECT e.run_id, r.kind, r.policy, e.episode, e.slots, e.tasks, e.mean_cost, e.optimum_cost,
+       100.0 * (e.mean_cost / nullif(e.optimum_cost, 0) - 1) AS regret_pct,
+       e.mean_latency_s, e.p50_latency_s, e.p95_latency_s, e.p99_latency_s, e.mean_energy_j,
+       e.deadline_misses * 1.0 / nullif(e.tasks - e.failures, 0) AS deadline_miss_share,
+       e.failures, e.repairs, e.episode_return, e.wall_s,
+       e.tasks / nullif(e.wall_s, 0) AS tasks_per_s
+FROM episode AS e JOIN run AS r ON r.run_id = e.run_id
+ORDER BY e.run_id, e.episode;
+
+-- Policies on the same held-out streams: finished runs of kind 'test' with the same parent, scenario and
+-- seed; of several runs of one policy the newest. p95_latency_s is the run's own 95th percentile (nearest
+-- rank over its finished tasks; where only episodes were recorded, a single episode's). regret_pct is 0 for the
+-- exact optimum, and NULL where the optimum was not run on as many slots of the same streams.
+CREATE VIEW policy_comparison AS
+WITH candidate AS (
+    SELECT s.*, r.scenario AS scenario_text,
+           row_number() OVER (PARTITION BY r.parent_run_id, r.scenario, r.seed, r.phase, r.policy
+                              ORDER BY r.run_id DESC) AS age
+    FROM run AS r JOIN run_summary AS s ON s.run_id = r.run_id
+    WHERE r.kind = 'test' AND r.status = 'finished' AND s.tasks > 0
+), newest AS (
+    SELECT * FROM candidate WHERE age = 1
+), placed AS ( -- the finished tasks of those runs from fast to slow
+    SELECT t.run_id, t.latency_s,
+           row_number() OVER (PARTITION BY t.run_id ORDER BY t.latency_s) AS place,
+           count(*) OVER (PARTITION BY t.run_id) AS done
+    FROM newest AS m CROSS JOIN task AS t ON t.run_id = m.run_id -- CROSS: look these runs up, scan no other
+    WHERE t.latency_s IS NOT NULL
+), percentile AS (
+    SELECT run_id, min(latency_s) AS latency_s FROM placed WHERE 100 * place >= 95 * done GROUP BY run_id
+)
+SELECT n.policy, n.mean_cost, n.mean_latency_s,
+       coalesce(p.latency_s,
+                (SELECT max(e.p95_latency_s) FROM episode AS e WHERE e.run_id = n.run_id AND n.episodes = 1))
+           AS p95_latency_s,
+       n.mean_energy_j, n.deadline_miss_share,
+       100.0 * (n.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
+       n.tasks, n.scenario, n.parent_run_id, n.seed, n.run_id, n.checkpoint_episode
+FROM newest AS n
+LEFT JOIN percentile AS p ON p.run_id = n.run_id
+LEFT JOIN newest AS o ON o.policy = 'optimum' AND o.parent_run_id IS n.parent_run_id AND o.seed = n.seed
+    AND o.phase = n.phase AND o.scenario_text = n.scenario_text AND o.episodes = n.episodes
+    AND o.slots = n.slots
+ORDER BY n.scenario, n.parent_run_id, n.seed, n.mean_cost, n.policy;
+
+-- How often a run chose each split, lost tasks included: they were decided too.
+CREATE VIEW split_histogram AS
+SELECT h.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = h.run_id) AS policy, h.split, h.tasks,
+       h.tasks * 1.0 / sum(h.tasks) OVER (PARTITION BY h.run_id) AS share
+FROM (SELECT run_id, split, count(*) AS tasks FROM task GROUP BY run_id, split) AS h
+ORDER BY h.run_id, h.split;
+
+-- What each server had to do; servers that nobody chose have 0 tasks. busy_s adds the tasks' compute times;
+-- as tasks share a server, it can exceed the time that passed.
+CREATE VIEW server_load AS
+SELECT t.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = t.run_id) AS policy, t.server,
+       count(*) AS tasks,
+       sum(t.latency_s IS NULL) AS lost,
+       avg(t.bandwidth_share) AS mean_bandwidth_share,
+       avg(t.compute_share) AS mean_compute_share,
+       avg(t.queue_s) AS mean_queue_s,
+       avg(t.edge_s) AS mean_edge_s,
+       total(t.edge_s) AS busy_s,
+       total(t.server_j) AS energy_j,
+       total(t.payload_bytes) AS payload_bytes
+FROM task AS t
+WHERE t.server IS NOT NULL
+GROUP BY t.run_id, t.server
+UNION ALL
+SELECT n.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = n.run_id), n.number,
+       0, 0, NULL, NULL, NULL, NULL, 0.0, 0.0, 0.0
+FROM node AS n
+WHERE n.role = 'server'
+    AND NOT EXISTS (SELECT 1 FROM task AS t WHERE t.run_id = n.run_id AND t.server = n.number)
+ORDER BY 1, 3;
+
+-- The same scenario in both clocks, part by part: a real-time run of kind 'twin' against its parent, the run in virtual
+-- time, over the tasks that both finished after the same decision. mape_pct is the mean of the tasks' own relative
+-- differences (parts of no length left out); off_pct is the mean difference as a share of the whole that the part
+-- belongs to (latency, energy, cost), so the part with the largest is the one that is off.
+CREATE VIEW twin_comparison AS
+WITH pair AS (
+    SELECT r.run_id, v.latency_s AS latency_v, t.latency_s AS latency_r, v.wait_s AS wait_v, t.wait_s AS wait_r,
+           v.local_s AS local_v, t.local_s AS local_r, v.transmit_s AS transmit_v, t.transmit_s AS transmit_r,
+           v.queue_s AS queue_v, t.queue_s AS queue_r, v.edge_s AS edge_v, t.edge_s AS edge_r,
+           v.energy_j AS energy_v, t.energy_j AS energy_r, v.compute_j AS compute_v, t.compute_j AS compute_r,
+           v.transmit_j AS radio_v, t.transmit_j AS radio_r, v.server_j AS server_v, t.server_j AS server_r,
+           v.cost AS cost_v, t.cost AS cost_r
+    FROM run AS r
+    JOIN run AS p ON p.run_id = r.parent_run_id AND p.kind = 'twin'
+    JOIN task AS t ON t.run_id = r.run_id
+    JOIN task AS v ON v.run_id = p.run_id AND v.episode = t.episode AND v.slot = t.slot AND v.device = t.device
+    WHERE r.kind = 'twin' AND t.latency_s IS NOT NULL AND v.latency_s IS NOT NULL AND t.split = v.split
+        AND t.server IS v.server
+), part AS (
+    SELECT run_id, 1 AS place, 'latency_s' AS part, latency_v AS v, latency_r AS r, latency_v AS whole FROM pair
+    UNION ALL SELECT run_id, 2, 'wait_s', wait_v, wait_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 3, 'local_s', local_v, local_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 4, 'transmit_s', transmit_v, transmit_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 5, 'queue_s', queue_v, queue_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 6, 'edge_s', edge_v, edge_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 7, 'energy_j', energy_v, energy_r, energy_v FROM pair
+    UNION ALL SELECT run_id, 8, 'compute_j', compute_v, compute_r, energy_v FROM pair
+    UNION ALL SELECT run_id, 9, 'transmit_j', radio_v, radio_r, energy_v FROM pair
+    UNION ALL SELECT run_id, 10, 'server_j', server_v, server_r, energy_v FROM pair
+    UNION ALL SELECT run_id, 11, 'cost', cost_v, cost_r, cost_v FROM pair
+)
+SELECT run_id, part, count(*) AS tasks, avg(v) AS virtual_mean, avg(r) AS real_mean,
+       100.0 * avg(abs(r - v) / nullif(v, 0)) AS mape_pct,
+       100.0 * sum(abs(r - v)) / nullif(sum(abs(whole)), 0) AS off_pct
+FROM part
+GROUP BY run_id, place, part
+ORDER BY run_id, place;
