@@ -73,7 +73,7 @@ struct db_task {
     double x_m, y_m;
     uint32_t end_slot; /* in which it was finished or lost */
     uint32_t handovers;
-    double interrupted_s, extra_bytes, extra_j; /* by handovers */
+    double interrupted_s, extra_bytes, extra_j; /* by handovers and lost servers */
     bool deadline_missed;
     const char *status; /* one of the texts above */
 };

@@ -5,6 +5,8 @@
 
 #include "core/base/err.h"
 #include "core/model/cost.h"
+#include "core/model/device_slot.h"
+#include "core/model/faults.h"
 
 /* What is known of one device's task. An early task (no ALLOT of its round yet) has arrived but is not
  * allotted. */
@@ -12,6 +14,7 @@ struct place {
     bool allotted; /* in the present round's ALLOT and not yet finished */
     bool arrived;
     bool revoked;   /* allotted in `round`, and taken back */
+    bool sent_on;   /* came from a server that was lost: nobody allotted it, and no ADVANCED waits for it */
     uint64_t round; /* of the task that arrived */
     double compute_share;
     double arrival_s;
@@ -25,12 +28,14 @@ struct server_core {
     uint32_t number;           /* m */
     enum server_state state;
     uint64_t round;      /* of the last ALLOT */
+    struct slot_id id;   /* likewise */
     bool any_round;      /* an ALLOT has come */
     struct place *place; /* [N] by device */
     uint32_t *order;     /* [N] devices of the last ALLOT, ascending */
     uint32_t allotted;   /* how many of `order` */
     uint32_t unfinished; /* allotted, neither served nor revoked */
     uint32_t served;
+    bool any_sent_on;               /* a task that was sent on has overtaken the ALLOT of its round */
     struct server_action *job;      /* [N + 1] COMPUTE actions of what is there, or ADVANCED */
     struct server_action answer[2]; /* what one COMPUTED leads to */
 };
@@ -100,9 +105,10 @@ static void serve(struct server_core *core, uint32_t device, struct server_actio
     const struct place *place = &core->place[device];
     struct server_action *action = push(actions, SERVER_DO_COMPUTE);
     action->device = device;
-    action->round = core->round;
+    action->round = place->round;
     action->duration_s = cost_edge_s(core->world, core->world->server[core->number].flops,
-                                     place->compute_share, place->tokens, place->split);
+                                     place->compute_share, place->tokens, place->split) /
+                         faults_speed(core->world->faults, core->id, true, core->number);
 }
 
 /* One allotted task less to wait for. */
@@ -134,6 +140,17 @@ static int check_allot(const struct server_core *core, const struct msg_allot *a
     return 0;
 }
 
+/* Tasks that were sent on and have overtaken this ALLOT. */
+static void serve_sent_on(struct server_core *core, struct server_actions *actions)
+{
+    for (uint32_t n = 0; n < core->world->devices; n++) {
+        const struct place *place = &core->place[n];
+        if (place->sent_on && place->arrived && place->round == core->round)
+            serve(core, n, actions);
+    }
+    core->any_sent_on = false;
+}
+
 static int on_allot(struct server_core *core, const struct msg_allot *allot, struct server_actions *actions,
                     struct diag *diag)
 {
@@ -141,6 +158,8 @@ static int on_allot(struct server_core *core, const struct msg_allot *allot, str
     if (rc != 0)
         return rc;
     core->round = allot->round;
+    core->id =
+        (struct slot_id){(enum rng_phase) allot->phase, (uint32_t) allot->episode, (uint32_t) allot->slot};
     core->any_round = true;
     core->allotted = (uint32_t) allot->device.count;
     core->unfinished = core->allotted;
@@ -154,12 +173,43 @@ static int on_allot(struct server_core *core, const struct msg_allot *allot, str
         place->revoked = false;
         place->busy_s = 0.0;
         place->compute_share = allot->compute_share.data[i];
-        place->arrived = place->arrived && place->round == core->round;
+        place->arrived = place->arrived && !place->sent_on && place->round == core->round;
+        place->sent_on = false;
+        place->round = core->round;
         if (place->arrived)
             serve(core, device, actions);
     }
+    if (core->any_sent_on)
+        serve_sent_on(core, actions);
     if (core->unfinished == 0)
         advance(core, actions);
+    return 0;
+}
+
+/* A task that was sent on brings its share. It may be for the slot in progress alone, in which its device has
+ * no other task here. */
+static int take_sent_on(struct server_core *core, struct place *place, const struct msg_task *task,
+                        struct server_actions *actions, struct diag *diag)
+{
+    if (core->any_round && task->round < core->round)
+        return 0; /* late */
+    bool early = !core->any_round || task->round > core->round;
+    if (place->allotted)
+        return diag_fail(diag, ERR_STATE, "TASK of device %u was sent on to where it has another",
+                         (unsigned) task->device);
+    *place = (struct place){
+        .sent_on = true,
+        .arrived = true,
+        .round = task->round,
+        .compute_share = task->compute_share,
+        .arrival_s = task->arrival_s,
+        .split = (uint32_t) task->split,
+        .tokens = (uint32_t) task->tokens,
+    };
+    if (early)
+        core->any_sent_on = true;
+    else
+        serve(core, (uint32_t) task->device, actions);
     return 0;
 }
 
@@ -171,6 +221,8 @@ static int on_task(struct server_core *core, const struct msg_task *task, struct
         return diag_fail(diag, ERR_RANGE, "TASK: device %u with split %llu does not exist here", device,
                          (unsigned long long) task->split);
     struct place *place = &core->place[device];
+    if (task->compute_share > 0.0)
+        return take_sent_on(core, place, task, actions, diag);
     bool early = !core->any_round || task->round > core->round;
     bool expected = core->state == SERVER_SERVING && place->allotted && !place->arrived;
     bool late = !early && (task->round < core->round || (place->revoked && place->round == task->round));
@@ -183,6 +235,7 @@ static int on_task(struct server_core *core, const struct msg_task *task, struct
     if (early && place->allotted)
         return diag_fail(diag, ERR_STATE, "TASK of device %u for a later round while one is open", device);
     place->arrived = true;
+    place->sent_on = false;
     place->round = task->round;
     place->arrival_s = task->arrival_s;
     place->split = (uint32_t) task->split;
@@ -211,7 +264,9 @@ static int on_revoke(struct server_core *core, const struct msg_revoke *revoke,
 static int check_computed(const struct server_core *core, const struct server_event *event, struct diag *diag)
 {
     const struct place *place = event->device < core->world->devices ? &core->place[event->device] : NULL;
-    if (place == NULL || core->state != SERVER_SERVING || !place->allotted || !place->arrived)
+    bool at_work = place != NULL && place->arrived && place->round == event->round &&
+                   (place->sent_on || (core->state == SERVER_SERVING && place->allotted));
+    if (!at_work)
         return diag_fail(diag, ERR_STATE, "server %u: COMPUTED of device %u without a job", core->number,
                          event->device);
     return 0;
@@ -239,11 +294,16 @@ static int on_computed(struct server_core *core, const struct server_event *even
     action->message.id = PROTO_RESULT;
     action->message.result = (struct msg_result){
         .device = event->device,
-        .round = core->round,
+        .round = place->round,
         .queue_s = 0.0,
         .edge_s = event->elapsed_s,
         .finish_s = place->arrival_s + event->elapsed_s,
+        .server = core->number,
     };
+    if (place->sent_on) {
+        place->arrived = place->sent_on = false;
+        return 0;
+    }
     core->served++;
     place->busy_s = event->elapsed_s;
     close_place(core, place, actions);

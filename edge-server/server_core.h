@@ -7,6 +7,9 @@
  *                     COMPUTE each TASK that arrives, RESULT each COMPUTED    ADVANCED
  *                     (early TASKs wait for their ALLOT)
  *
+ * A TASK with a share of its own was sent on by a device whose server was lost: it is served like the others,
+ * but no ADVANCED waits for it. A server that the scenario slows down takes longer.
+ *
  * Each task has its own share of the server (A10), so tasks do not queue in per-slot mode: queue_s is 0, and
  * it does not matter in which order they arrive. */
 #ifndef HANDOFF_EDGE_SERVER_SERVER_CORE_H

@@ -92,9 +92,15 @@ static int open_data(struct client *client, struct data_link *data, struct diag 
 static int send_task(struct client *client, struct device_core *device, const struct device_event *event,
                      const struct device_action *action, struct diag *diag)
 {
+    struct device_event sent = {
+        .kind = DEVICE_ON_SENT,
+        .now_s = event->now_s + action->duration_s,
+        .elapsed_s = action->duration_s,
+    };
     struct data_link *data = &client->data[action->server];
-    if (data->conn == NULL && open_data(client, data, diag) != 0)
-        return 0; /* as if the server had died: see on_data_close */
+    bool leaves = !action->undelivered && (data->conn != NULL || open_data(client, data, diag) == 0);
+    if (!leaves) /* as if the server had died: see on_data_close */
+        return step(client, device, &sent, diag);
     struct proto_message message = action->message;
     double declared_bytes = message.task.declared_bits / 8.0;
     size_t size =
@@ -103,11 +109,6 @@ static int send_task(struct client *client, struct device_core *device, const st
     data->outstanding++;
     data->used = true;
     (void) wire_conn_send(data->conn, &message); /* a lost server shows in on_data_close */
-    struct device_event sent = {
-        .kind = DEVICE_ON_SENT,
-        .now_s = event->now_s + action->duration_s,
-        .elapsed_s = action->duration_s,
-    };
     return step(client, device, &sent, diag);
 }
 
@@ -122,12 +123,14 @@ static int execute(struct client *client, struct device_core *device, const stru
     }
     if (action->kind == DEVICE_DO_SEND)
         return send_task(client, device, event, action, diag);
-    struct device_event computed = {
-        .kind = DEVICE_ON_COMPUTED,
+    if (action->kind == DEVICE_DO_ABANDON)
+        return 0; /* nothing is ever under way */
+    struct device_event over = {
+        .kind = action->kind == DEVICE_DO_WAIT ? DEVICE_ON_WAITED : DEVICE_ON_COMPUTED,
         .now_s = event->now_s + action->duration_s,
         .elapsed_s = action->duration_s,
     };
-    return step(client, device, &computed, diag);
+    return step(client, device, &over, diag);
 }
 
 static int step(struct client *client, struct device_core *device, const struct device_event *event,
@@ -145,7 +148,9 @@ static int take(struct client *client, uint32_t index, const struct proto_messag
     if (client->real != NULL)
         return device_real_take(&client->real[index], message, diag);
     struct device_event event = {
-        .kind = message->id == PROTO_SLOT ? DEVICE_ON_SLOT : DEVICE_ON_DECISION,
+        .kind = message->id == PROTO_SLOT      ? DEVICE_ON_SLOT
+                : message->id == PROTO_RECOVER ? DEVICE_ON_RECOVER
+                                               : DEVICE_ON_DECISION,
         .message = message,
     };
     return step(client, &client->device[index], &event, diag);
@@ -161,10 +166,14 @@ static int on_message(void *user, const struct proto_message *message, struct di
             rc = take(client, i, message, diag);
         return rc;
     }
-    if (message->id != PROTO_DECISION || message->decision.device < join->first ||
-        message->decision.device - join->first >= join->count)
+    uint64_t device = join->first + join->count;
+    if (message->id == PROTO_DECISION)
+        device = message->decision.device;
+    else if (message->id == PROTO_RECOVER)
+        device = message->recover.device;
+    if (device < join->first || device - join->first >= join->count)
         return diag_fail(diag, ERR_STATE, "%s is not for this mobile node", proto_name(message->id));
-    return take(client, (uint32_t) message->decision.device - join->first, message, diag);
+    return take(client, (uint32_t) device - join->first, message, diag);
 }
 
 /* Closes data connections that nobody has used since the last check. They are let go of at once: a closing

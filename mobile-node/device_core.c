@@ -2,13 +2,14 @@
 
 #include "core/base/err.h"
 #include "core/base/units.h"
+#include "core/model/faults.h"
 #include "core/model/radio.h"
 
 #define TRANSMIT_MAX_S 1e30 /* the schema's bound on times */
 
 static const char *const state_names[] = {
     [DEVICE_IDLE] = "idle",       [DEVICE_OBSERVED] = "observed", [DEVICE_COMPUTING] = "computing",
-    [DEVICE_SENDING] = "sending", [DEVICE_WAITING] = "waiting",
+    [DEVICE_SENDING] = "sending", [DEVICE_WAITING] = "waiting",   [DEVICE_PAUSING] = "pausing",
 };
 
 /* Which states accept which event: one row an event, one bit a state. */
@@ -21,6 +22,8 @@ static const struct {
     [DEVICE_ON_COMPUTED] = {"COMPUTED", 1u << DEVICE_COMPUTING},
     [DEVICE_ON_SENT] = {"SENT", 1u << DEVICE_SENDING},
     [DEVICE_ON_RESULT] = {"RESULT", 1u << DEVICE_WAITING},
+    [DEVICE_ON_RECOVER] = {"RECOVER", ~(1u << DEVICE_OBSERVED)},
+    [DEVICE_ON_WAITED] = {"WAITED", 1u << DEVICE_PAUSING},
 };
 
 const char *device_state_name(enum device_state state)
@@ -35,6 +38,7 @@ void device_core_init(struct device_core *core, const struct world *world, uint3
     core->state = DEVICE_IDLE;
     core->round = 0;
     core->moving = false;
+    core->has_task = false;
 }
 
 static struct device_action *push(struct device_actions *actions, enum device_action_kind kind)
@@ -42,6 +46,7 @@ static struct device_action *push(struct device_actions *actions, enum device_ac
     struct device_action *action = &actions->list[actions->count++];
     action->kind = kind;
     action->duration_s = 0.0;
+    action->undelivered = false;
     return action;
 }
 
@@ -65,6 +70,10 @@ static void on_slot(struct device_core *core, const struct msg_slot *slot, struc
     core->round = slot->round;
     move_to(core,
             (struct slot_id){(enum rng_phase) slot->phase, (uint32_t) slot->episode, (uint32_t) slot->slot});
+    core->has_task = false;
+    core->state = DEVICE_IDLE;
+    if (faults_down(core->world->faults, core->id, false, core->number))
+        return;
     device_slot_meet(core->world, core->number, core->id, &core->mobility, &core->slot);
     core->state = slot->observe_only != 0 ? DEVICE_IDLE : DEVICE_OBSERVED;
 
@@ -102,6 +111,19 @@ static int check_decision(const struct device_core *core, const struct msg_decis
     return 0;
 }
 
+/* Does the scenario keep what is sent to the server from arriving in this slot? */
+static bool is_cut_off(const struct device_core *core, uint32_t server)
+{
+    const struct faults *faults = core->world->faults;
+    return faults_cut(faults, core->id, core->number, server) ||
+           faults_strikes(faults, core->id, true, server) != FAULT_NONE;
+}
+
+static double own_speed(const struct device_core *core)
+{
+    return faults_speed(core->world->faults, core->id, false, core->number);
+}
+
 static int on_decision(struct device_core *core, const struct msg_decision *decision,
                        struct device_actions *actions, struct diag *diag)
 {
@@ -117,16 +139,21 @@ static int on_decision(struct device_core *core, const struct msg_decision *deci
     core->times = (struct task_times){0};
     core->rate_bps = 0.0;
     core->payload_bits = 0.0;
+    core->extra_bits = core->extra_j = 0.0;
+    core->recover = (struct msg_recover){0};
+    core->recovering = core->resumed = false;
+    core->has_task = true;
     core->state = DEVICE_COMPUTING;
     push(actions, DEVICE_DO_COMPUTE)->duration_s =
-        cost_local_s(core->world, &core->world->device[core->number], core->slot.tokens, core->plan.split);
+        cost_local_s(core->world, &core->world->device[core->number], core->slot.tokens, core->plan.split) /
+        own_speed(core);
     return 0;
 }
 
 static void report(struct device_core *core, struct device_actions *actions)
 {
     const struct world *world = core->world;
-    bool local = core->plan.split == world->llm->layers;
+    bool local = core->resumed || core->plan.split == world->llm->layers;
     double server_power_w = local ? 0.0 : world->server[core->plan.server].power_w;
     double compute_share = local ? 0.0 : core->plan.compute_share;
     struct task_joules joules =
@@ -148,19 +175,19 @@ static void report(struct device_core *core, struct device_actions *actions)
         .energy_j = cost_energy_j(&joules),
         .rate_bps = core->rate_bps,
         .payload_bits = core->payload_bits,
+        .attempt = core->recover.attempt,
+        .interrupted_s = core->times.interrupted_s,
+        .extra_bits = core->extra_bits,
+        .extra_j = core->extra_j,
     };
     core->state = DEVICE_IDLE;
 }
 
-static int on_computed(struct device_core *core, const struct device_event *event,
-                       struct device_actions *actions, struct diag *diag)
+/* Sends the activations to the server of the plan, from now_s on. */
+static int send_task(struct device_core *core, double now_s, struct device_actions *actions,
+                     struct diag *diag)
 {
     const struct world *world = core->world;
-    if (core->plan.split == world->llm->layers) {
-        core->times.local_s = event->elapsed_s;
-        report(core, actions);
-        return 0;
-    }
     const struct scenario *scenario = &world->scenario;
     double bandwidth_hz = core->plan.bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
     double rate_bps = radio_rate_bps(scenario, bandwidth_hz, world->device[core->number].transmit_power_w,
@@ -171,7 +198,6 @@ static int on_computed(struct device_core *core, const struct device_event *even
     if (!(transmit_s < TRANSMIT_MAX_S))
         return diag_fail(diag, ERR_RANGE, "device %u cannot reach server %u: its rate is %g bit/s",
                          core->number, core->plan.server, rate_bps);
-    core->times.local_s = event->elapsed_s;
     core->rate_bps = rate_bps;
     core->payload_bits = bits;
     core->state = DEVICE_SENDING;
@@ -179,16 +205,132 @@ static int on_computed(struct device_core *core, const struct device_event *even
     struct device_action *action = push(actions, DEVICE_DO_SEND);
     action->server = core->plan.server;
     action->duration_s = transmit_s;
+    action->undelivered = is_cut_off(core, core->plan.server);
     action->message.id = PROTO_TASK;
     action->message.task = (struct msg_task){
         .device = core->number,
         .round = core->round,
         .split = core->plan.split,
         .tokens = core->slot.tokens,
-        .sent_s = event->now_s,
-        .arrival_s = event->now_s + transmit_s,
+        .sent_s = now_s,
+        .arrival_s = now_s + transmit_s,
         .declared_bits = bits,
+        .compute_share = core->recover.attempt > 0 ? core->plan.compute_share : 0.0,
     };
+    return 0;
+}
+
+/* The pause is over (or there was none): follows the last RECOVER. */
+static int go_on(struct device_core *core, double now_s, struct device_actions *actions, struct diag *diag)
+{
+    const struct world *world = core->world;
+    core->recovering = false;
+    if (core->recover.server != PROTO_SERVER_NONE) {
+        core->plan.server = (uint32_t) core->recover.server;
+        core->plan.bandwidth_share = core->recover.bandwidth_share;
+        core->plan.compute_share = core->recover.compute_share;
+        return send_task(core, now_s, actions, diag);
+    }
+    core->resumed = true;
+    core->state = DEVICE_COMPUTING;
+    push(actions, DEVICE_DO_COMPUTE)->duration_s =
+        cost_local_s(world, &world->device[core->number], core->slot.tokens,
+                     world->llm->layers - core->plan.split) /
+        own_speed(core);
+    return 0;
+}
+
+static int on_computed(struct device_core *core, const struct device_event *event,
+                       struct device_actions *actions, struct diag *diag)
+{
+    if (core->resumed || core->plan.split == core->world->llm->layers) {
+        core->times.local_s += event->elapsed_s;
+        report(core, actions);
+        return 0;
+    }
+    double before_s = core->times.local_s;
+    core->times.local_s = event->elapsed_s;
+    bool noticed = core->recovering && core->recover.after_s <= 0.0;
+    int rc =
+        noticed ? go_on(core, event->now_s, actions, diag) : send_task(core, event->now_s, actions, diag);
+    if (rc != 0)
+        core->times.local_s = before_s;
+    return rc;
+}
+
+/* ---- a lost server ---- */
+
+/* What was sent to it was sent for nothing, and what it answered is taken back. */
+static void write_off(struct device_core *core)
+{
+    core->extra_bits += core->payload_bits;
+    core->extra_j += core->world->device[core->number].transmit_power_w * core->transfer_s;
+    core->times.queue_s = core->times.edge_s = 0.0;
+}
+
+static void pause(struct device_core *core, double now_s, struct device_actions *actions)
+{
+    double due_s = core->sent_s + core->recover.after_s;
+    double resume_s = due_s > now_s ? due_s : now_s;
+    write_off(core);
+    core->times.interrupted_s += resume_s - core->sent_s;
+    core->state = DEVICE_PAUSING;
+    push(actions, DEVICE_DO_WAIT)->duration_s = resume_s - now_s;
+}
+
+static int check_recover(const struct device_core *core, const struct msg_recover *recover, struct diag *diag)
+{
+    bool local = recover->server == PROTO_SERVER_NONE;
+    if (recover->round != core->round || !core->has_task || core->resumed ||
+        core->plan.split == core->world->llm->layers || recover->attempt <= core->recover.attempt)
+        return diag_fail(
+            diag, ERR_STATE, "device %u: RECOVER %llu of round %llu, but nothing is to be recovered",
+            core->number, (unsigned long long) recover->attempt, (unsigned long long) recover->round);
+    if (!local && recover->server >= core->world->servers)
+        return diag_fail(diag, ERR_RANGE, "RECOVER: server %llu of %u", (unsigned long long) recover->server,
+                         core->world->servers);
+    if (!local && (!(recover->bandwidth_share > 0.0) || !(recover->compute_share > 0.0)))
+        return diag_fail(diag, ERR_RANGE, "RECOVER: no share of server %llu",
+                         (unsigned long long) recover->server);
+    return 0;
+}
+
+static int on_recover(struct device_core *core, const struct device_event *event,
+                      struct device_actions *actions, struct diag *diag)
+{
+    const struct msg_recover *recover = &event->message->recover;
+    int rc = check_recover(core, recover, diag);
+    if (rc != 0)
+        return rc;
+    core->recover = *recover;
+    switch (core->state) {
+    case DEVICE_COMPUTING: core->recovering = true; return 0;
+    case DEVICE_SENDING:
+        core->recovering = true;
+        if (recover->after_s > 0.0)
+            return 0;
+        core->transfer_s = 0.0; /* how much of it had left is not known */
+        core->payload_bits = 0.0;
+        push(actions, DEVICE_DO_ABANDON);
+        core->sent_s = event->now_s;
+        write_off(core);
+        return go_on(core, event->now_s, actions, diag);
+    case DEVICE_PAUSING: return 0; /* another loss: the pause goes on, and ends as this RECOVER says */
+    case DEVICE_WAITING:
+    case DEVICE_IDLE: pause(core, event->now_s, actions); return 0;
+    case DEVICE_OBSERVED: break;
+    }
+    return ERR_STATE;
+}
+
+static int on_sent(struct device_core *core, const struct device_event *event, struct device_actions *actions)
+{
+    core->transfer_s = event->elapsed_s;
+    core->times.transmit_s += event->elapsed_s;
+    core->sent_s = event->now_s;
+    core->state = DEVICE_WAITING;
+    if (core->recovering)
+        pause(core, event->now_s, actions);
     return 0;
 }
 
@@ -214,10 +356,21 @@ static int on_result(struct device_core *core, const struct device_event *event,
     return 0;
 }
 
+/* A RESULT of a task that has been taken away from its server, or was given up with its slot. */
+static bool is_given_up(const struct device_core *core, const struct msg_result *result)
+{
+    if (result->round != core->round)
+        return result->round < core->round;
+    return core->has_task && core->recover.attempt > 0 &&
+           (core->state != DEVICE_WAITING || result->server != core->plan.server);
+}
+
 int device_core_step(struct device_core *core, const struct device_event *event,
                      struct device_actions *ret_actions, struct diag *diag)
 {
     ret_actions->count = 0;
+    if (event->kind == DEVICE_ON_RESULT && is_given_up(core, &event->message->result))
+        return 0;
     if ((accepted[event->kind].states & 1u << core->state) == 0)
         return diag_fail(diag, ERR_STATE, "device %u: %s while %s", core->number, accepted[event->kind].name,
                          state_names[core->state]);
@@ -225,11 +378,10 @@ int device_core_step(struct device_core *core, const struct device_event *event,
     case DEVICE_ON_SLOT: on_slot(core, &event->message->slot, ret_actions); return 0;
     case DEVICE_ON_DECISION: return on_decision(core, &event->message->decision, ret_actions, diag);
     case DEVICE_ON_COMPUTED: return on_computed(core, event, ret_actions, diag);
-    case DEVICE_ON_SENT:
-        core->times.transmit_s = event->elapsed_s;
-        core->state = DEVICE_WAITING;
-        return 0;
+    case DEVICE_ON_SENT: return on_sent(core, event, ret_actions);
     case DEVICE_ON_RESULT: return on_result(core, event, ret_actions, diag);
+    case DEVICE_ON_RECOVER: return on_recover(core, event, ret_actions, diag);
+    case DEVICE_ON_WAITED: return go_on(core, event->now_s, ret_actions, diag);
     }
     return ERR_STATE;
 }

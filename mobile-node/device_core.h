@@ -7,9 +7,20 @@
  *     ▲  observation              layers 1..s      │   TASK to server       (server runs s+1..L)   report │
  *     └────────────────────────────────────────────┘ s = L: report at once ◄──────────────────────────────┘
  *
- * SLOT is welcome in every state: a device whose server was lost is told so by the next slot and abandons the
- * old task. Everything else out of its state is ERR_STATE, and the shell closes the connection it came from.
- */
+ * SLOT is welcome in every state: a device whose task was lost with its server is told so by the next slot
+ * and abandons it. Everything else out of its state is ERR_STATE, and the shell closes the connection it came
+ * from.
+ *
+ * A task whose server is lost goes on when RECOVER says how, from where the device then is:
+ *
+ *   COMPUTING, SENDING    first what is under way, and then as from WAITING; or, when no time has to pass
+ *                         (after_s = 0: the loss was noticed in real time), at once: ABANDON what is being
+ * sent WAITING, IDLE         WAIT until after_s has passed since the task arrived, then COMPUTE layers
+ * s+1..L, or SEND the activations to another server
+ *
+ * IDLE, because in virtual time everything that a lost server did in the slot is taken back. A RESULT that
+ * comes from a server that was given up is taken and leads to nothing. A device that the scenario has down
+ * (faults.h) says nothing; a TASK that nobody will receive is sent `undelivered`. */
 #ifndef HANDOFF_MOBILE_NODE_DEVICE_CORE_H
 #define HANDOFF_MOBILE_NODE_DEVICE_CORE_H
 
@@ -19,7 +30,14 @@
 #include "core/model/world.h"
 #include "proto/message.h"
 
-enum device_state { DEVICE_IDLE, DEVICE_OBSERVED, DEVICE_COMPUTING, DEVICE_SENDING, DEVICE_WAITING };
+enum device_state {
+    DEVICE_IDLE,
+    DEVICE_OBSERVED,
+    DEVICE_COMPUTING,
+    DEVICE_SENDING,
+    DEVICE_WAITING,
+    DEVICE_PAUSING, /* its server is lost, which it does not know yet */
+};
 
 enum device_event_kind {
     DEVICE_ON_SLOT,     /* message SLOT */
@@ -27,13 +45,15 @@ enum device_event_kind {
     DEVICE_ON_COMPUTED, /* the compute job ended; elapsed_s */
     DEVICE_ON_SENT,     /* the task has left; elapsed_s is its time on the link */
     DEVICE_ON_RESULT,   /* message RESULT for this device */
+    DEVICE_ON_RECOVER,  /* message RECOVER for this device */
+    DEVICE_ON_WAITED,   /* the pause is over */
 };
 
 struct device_event {
     enum device_event_kind kind;
     double now_s;     /* seconds since the slot's start, which is when its DECISION came */
     double elapsed_s; /* COMPUTED, SENT: how long it really took; virtual time: the model's duration */
-    const struct proto_message *message; /* SLOT, DECISION, RESULT; borrowed for the call */
+    const struct proto_message *message; /* SLOT, DECISION, RESULT, RECOVER; borrowed for the call */
 };
 
 enum device_action_kind {
@@ -41,18 +61,21 @@ enum device_action_kind {
     DEVICE_DO_COMPUTE, /* run layers for duration_s, then feed COMPUTED */
     DEVICE_DO_SEND, /* send the TASK `message` to `server` over a link that takes duration_s, then feed SENT
                      */
+    DEVICE_DO_WAIT, /* let duration_s pass, then feed WAITED */
+    DEVICE_DO_ABANDON, /* real time only: what is being computed or sent is of no use any more */
 };
 
 struct device_action {
     enum device_action_kind kind;
     uint32_t server;   /* SEND */
-    double duration_s; /* COMPUTE, SEND: the model's duration */
+    bool undelivered;  /* SEND: the scenario has cut the way, or the server off: nobody receives it */
+    double duration_s; /* COMPUTE, SEND, WAIT: the model's duration */
     struct proto_message
         message; /* TELL, SEND; lists point into the core and live until its next step. A TASK's payload
                     is empty: the shell knows how many bytes its clock sends */
 };
 
-#define DEVICE_ACTIONS_MAX 2
+#define DEVICE_ACTIONS_MAX 3
 
 struct device_actions {
     size_t count;
@@ -68,10 +91,17 @@ struct device_core {
     bool moving; /* mobility holds the state at `id` */
     struct mobility mobility;
     struct device_slot slot;
-    struct task_plan plan; /* the decision */
+    struct task_plan plan; /* the decision, then as RECOVER changes it */
     struct task_times times;
     double rate_bps;
     double payload_bits;
+    double sent_s;              /* when the task arrived, seconds since the slot's start */
+    double transfer_s;          /* of the last transfer */
+    bool has_task;              /* DECISION has come in this slot */
+    bool resumed;               /* layers s+1..L are being computed here */
+    bool recovering;            /* RECOVER has come, and is not followed yet */
+    struct msg_recover recover; /* the last; attempt 0: none in this slot */
+    double extra_bits, extra_j; /* of transfers to lost servers */
 };
 
 void device_core_init(struct device_core *core, const struct world *world, uint32_t number);

@@ -33,7 +33,8 @@ static void feed_own(struct device_real *device, enum device_event_kind kind)
 
 static void on_job_done(struct wire_alarm *alarm)
 {
-    feed_own(alarm->user, DEVICE_ON_COMPUTED);
+    struct device_real *device = alarm->user;
+    feed_own(device, device->job_ends);
 }
 
 static void on_sent(void *user)
@@ -80,15 +81,19 @@ static int on_result(void *user, const struct proto_message *result, struct diag
     return feed(device, &event, diag);
 }
 
-static int compute(struct device_real *device, double duration_s)
+/* Feeds `ends` when duration_s of the model have passed. */
+static int pass(struct device_real *device, enum device_event_kind ends, double duration_s)
 {
     device->step_ns = clock_monotonic_ns();
+    device->job_ends = ends;
     return wire_alarm_set(&device->link->alarms, &device->job,
                           real_time_due_ns(scenario_of(device), device->step_ns, duration_s));
 }
 
 static int send_task(struct device_real *device, const struct device_action *action, struct diag *diag)
 {
+    if (action->undelivered) /* the way is cut: its bytes leave, and nobody gets them */
+        return pass(device, DEVICE_ON_SENT, action->duration_s);
     struct uplink **uplink = &device->uplink[action->server];
     int rc = 0;
     if (*uplink == NULL)
@@ -103,6 +108,15 @@ static int send_task(struct device_real *device, const struct device_action *act
                        device->core->rate_bps * scenario_of(device)->run.time_scale, diag);
 }
 
+/* Whatever is going on is of no use any more. */
+static void abandon(struct device_real *device)
+{
+    wire_alarm_cancel(&device->link->alarms, &device->job);
+    for (uint32_t m = 0; m < device->core->world->servers; m++)
+        if (device->uplink[m] != NULL)
+            uplink_abandon(device->uplink[m]);
+}
+
 static int execute(struct device_real *device, const struct device_action *action, struct diag *diag)
 {
     switch (action->kind) {
@@ -110,7 +124,9 @@ static int execute(struct device_real *device, const struct device_action *actio
         (void) wire_conn_send(device->link->conn,
                               &action->message); /* a lost orchestrator shows in node_link */
         return 0;
-    case DEVICE_DO_COMPUTE: return compute(device, action->duration_s);
+    case DEVICE_DO_COMPUTE: return pass(device, DEVICE_ON_COMPUTED, action->duration_s);
+    case DEVICE_DO_WAIT: return pass(device, DEVICE_ON_WAITED, action->duration_s);
+    case DEVICE_DO_ABANDON: abandon(device); return 0;
     case DEVICE_DO_SEND: return send_task(device, action, diag);
     }
     return ERR_STATE;
@@ -126,21 +142,14 @@ static int feed(struct device_real *device, struct device_event *event, struct d
     return rc;
 }
 
-/* A new slot: whatever was going on belongs to the one before. */
-static void abandon(struct device_real *device)
-{
-    wire_alarm_cancel(&device->link->alarms, &device->job);
-    for (uint32_t m = 0; m < device->core->world->servers; m++)
-        if (device->uplink[m] != NULL)
-            uplink_abandon(device->uplink[m]);
-}
-
 int device_real_take(struct device_real *device, const struct proto_message *message, struct diag *diag)
 {
     struct device_event event = {.kind = DEVICE_ON_DECISION, .message = message};
     if (message->id == PROTO_SLOT) {
         event.kind = DEVICE_ON_SLOT;
         abandon(device);
+    } else if (message->id == PROTO_RECOVER) {
+        event.kind = DEVICE_ON_RECOVER;
     } else {
         device->task_ns = clock_monotonic_ns();
     }

@@ -20,11 +20,12 @@ struct device_audit {
 struct device_real {
     struct node_link *link; /* borrowed: loop, alarms, the orchestrator, who the servers are */
     struct device_core *core;
-    struct wire_alarm job;  /* the layers being computed */
-    uint64_t task_ns;       /* when the task began: the arrival of its DECISION */
-    uint64_t step_ns;       /* when the present computation or transfer began */
-    uint32_t server;        /* of the present transfer */
-    struct uplink **uplink; /* [M], owned; NULL: not used yet */
+    struct wire_alarm job;           /* the layers being computed, or a pause */
+    enum device_event_kind job_ends; /* what it is fed with */
+    uint64_t task_ns;                /* when the task began: the arrival of its DECISION */
+    uint64_t step_ns;                /* when the present computation or transfer began */
+    uint32_t server;                 /* of the present transfer */
+    struct uplink **uplink;          /* [M], owned; NULL: not used yet */
     struct uplink_hooks hooks;
     struct device_audit audit;
 };
@@ -33,7 +34,7 @@ struct device_real {
 int device_real_open(struct device_real *device, struct node_link *link, struct device_core *core);
 void device_real_close(struct device_real *device);
 
-/* Feeds SLOT or DECISION and sets going what the core asks for. */
+/* Feeds SLOT, DECISION or RECOVER and sets going what the core asks for. */
 int device_real_take(struct device_real *device, const struct proto_message *message, struct diag *diag);
 
 #endif

@@ -6,43 +6,8 @@
 #include <string.h>
 
 #include "core/base/err.h"
-#include "orchestrator/episode.h"
+#include "orchestrator/core_internal.h"
 #include "orchestrator/task_row.h"
-
-struct orch_core {
-    struct session session; /* as given; world and policy borrowed */
-    enum orch_state state;
-    struct slot_id id;
-    uint64_t round;
-    bool closing;         /* the slot in progress is the observation that closes an episode */
-    bool updating;        /* LEARN was asked for and LEARNED has not come */
-    bool transition_open; /* the policy has decided, and not yet learned from it */
-    double reward;        /* of the last slot */
-
-    bool *device_alive;    /* [N] */
-    bool *server_alive;    /* [M] */
-    bool *device_owes;     /* [N] an OBSERVATION or a REPORT */
-    bool *server_owes;     /* [M] an ADVANCED */
-    uint32_t owed;         /* how many nodes owe something */
-    uint32_t devices_left; /* alive */
-    bool stop_after_slot;
-
-    struct env_view view;
-    struct env_decision decision;
-    bool *reported;                /* [N] */
-    double *cost;                  /* [N] of reported tasks */
-    uint32_t *load;                /* [M] */
-    struct db_task *task;          /* [N] rows of the slot */
-    struct db_episode episode_row; /* last finished episode */
-    struct episode_stats stats;
-    uint32_t *allot_device; /* [N] lists of the ALLOT messages, server after server */
-    double *allot_share;    /* [N] */
-
-    struct orch_action *action; /* [N + M + extra] */
-    struct session_result result;
-    double cost_sum; /* over done tasks, in order of slot and device */
-    uint64_t done;
-};
 
 static int allocate(struct orch_core *core)
 {
@@ -58,11 +23,24 @@ static int allocate(struct orch_core *core)
     core->task = calloc(devices, sizeof *core->task);
     core->allot_device = calloc(devices, sizeof *core->allot_device);
     core->allot_share = calloc(devices, sizeof *core->allot_share);
-    core->action = calloc(devices + servers + ORCH_ACTIONS_EXTRA, sizeof *core->action);
+    core->device_lost = calloc(devices, sizeof *core->device_lost);
+    core->server_lost = calloc(servers, sizeof *core->server_lost);
+    core->device_back = calloc(devices, sizeof *core->device_back);
+    core->server_back = calloc(servers, sizeof *core->server_back);
+    core->at_server = calloc(devices, sizeof *core->at_server);
+    core->attempt = calloc(devices, sizeof *core->attempt);
+    core->outcome = calloc(devices, sizeof *core->outcome);
+    core->details = (uint32_t) (2 * (devices + servers));
+    core->detail = calloc(core->details, sizeof *core->detail);
+    core->action =
+        calloc(ORCH_ACTIONS_PER_NODE * (devices + servers) + ORCH_ACTIONS_EXTRA, sizeof *core->action);
     bool whole = core->device_alive != NULL && core->server_alive != NULL && core->device_owes != NULL &&
                  core->server_owes != NULL && core->reported != NULL && core->cost != NULL &&
                  core->load != NULL && core->task != NULL && core->allot_device != NULL &&
-                 core->allot_share != NULL && core->action != NULL;
+                 core->allot_share != NULL && core->action != NULL && core->device_lost != NULL &&
+                 core->server_lost != NULL && core->device_back != NULL && core->server_back != NULL &&
+                 core->at_server != NULL && core->attempt != NULL && core->outcome != NULL &&
+                 core->detail != NULL;
     int rc = whole ? 0 : -ENOMEM;
     if (rc == 0)
         rc = env_view_init(&core->view, world);
@@ -112,6 +90,14 @@ void orch_core_destroy(struct orch_core *core)
     free(core->allot_device);
     free(core->allot_share);
     free(core->action);
+    free(core->device_lost);
+    free(core->server_lost);
+    free(core->device_back);
+    free(core->server_back);
+    free(core->at_server);
+    free(core->attempt);
+    free(core->outcome);
+    free(core->detail);
     env_view_finish(&core->view);
     env_decision_finish(&core->decision);
     episode_stats_finish(&core->stats);
@@ -138,7 +124,7 @@ bool orch_core_waits_for(const struct orch_core *core, bool is_server, uint32_t 
     return is_server ? core->server_owes[number] : core->device_owes[number];
 }
 
-static struct orch_action *push(struct orch_actions *actions, enum orch_action_kind kind, uint32_t number)
+struct orch_action *orch_push(struct orch_actions *actions, enum orch_action_kind kind, uint32_t number)
 {
     struct orch_action *action = &actions->list[actions->count++];
     action->kind = kind;
@@ -155,7 +141,7 @@ static void finish(struct orch_core *core, struct orch_actions *actions)
 {
     core->state = ORCH_DONE;
     core->result.mean_cost = core->done > 0 ? core->cost_sum / (double) core->done : (double) NAN;
-    push(actions, ORCH_DO_FINISH, 0);
+    orch_push(actions, ORCH_DO_FINISH, 0);
 }
 
 /* ---- granting ---- */
@@ -164,12 +150,13 @@ static void grant(struct orch_core *core, struct orch_actions *actions)
 {
     core->state = ORCH_OBSERVING;
     env_view_begin(&core->view, core->id);
+    orch_faults_begin(core, actions);
     core->owed = 0;
     for (uint32_t n = 0; n < core->session.world->devices; n++) {
         core->device_owes[n] = core->device_alive[n];
         core->owed += core->device_alive[n] ? 1 : 0;
     }
-    struct proto_message *message = &push(actions, ORCH_DO_GRANT, 0)->message;
+    struct proto_message *message = &orch_push(actions, ORCH_DO_GRANT, 0)->message;
     message->id = PROTO_SLOT;
     message->slot = (struct msg_slot){
         .round = core->round,
@@ -178,6 +165,8 @@ static void grant(struct orch_core *core, struct orch_actions *actions)
         .slot = core->id.slot,
         .observe_only = core->closing ? 1 : 0,
     };
+    if (core->owed == 0 && core->devices_left > 0) /* the scenario has everybody down */
+        orch_push(actions, ORCH_DO_CONTINUE, 0);
 }
 
 static void observed(struct orch_core *core, struct orch_actions *actions);
@@ -188,11 +177,11 @@ static void close_episode(struct orch_core *core, struct orch_actions *actions)
     core->episode_row = (struct db_episode){
         .episode = episode, .slots = core->id.slot + (core->closing ? 0 : 1), .optimum_cost = (double) NAN};
     episode_stats_close(&core->stats, &core->episode_row);
-    push(actions, ORCH_DO_EPISODE, episode);
+    orch_push(actions, ORCH_DO_EPISODE, episode);
     uint32_t every = core->session.checkpoint_every;
     bool last = episode + 1 == core->session.episodes || core->stop_after_slot;
     if (learning(core) && every > 0 && ((episode + 1) % every == 0 || last))
-        push(actions, ORCH_DO_CHECKPOINT, episode);
+        orch_push(actions, ORCH_DO_CHECKPOINT, episode);
 }
 
 /* After a slot (or the closing observation): which comes next? */
@@ -214,7 +203,7 @@ static void next_slot(struct orch_core *core, struct orch_actions *actions)
         core->closing = true;
         core->id.slot++;
         grant(core, actions);
-        if (core->owed == 0) /* nobody is left to observe; an update may still be running */
+        if (core->devices_left == 0) /* nobody is left to observe; an update may still be running */
             observed(core, actions);
         return;
     }
@@ -234,12 +223,12 @@ static void next_slot(struct orch_core *core, struct orch_actions *actions)
 static void tell_decisions(struct orch_core *core, struct orch_actions *actions)
 {
     for (uint32_t n = 0; n < core->session.world->devices; n++) {
-        core->device_owes[n] = core->view.present[n];
-        if (!core->view.present[n])
+        core->device_owes[n] = core->view.present[n] && !orch_faults_strike(core, false, n);
+        if (!core->device_owes[n])
             continue;
         core->owed++;
         bool local = core->decision.server[n] == ENV_LOCAL;
-        struct proto_message *message = &push(actions, ORCH_DO_TELL_DEVICE, n)->message;
+        struct proto_message *message = &orch_push(actions, ORCH_DO_TELL_DEVICE, n)->message;
         message->id = PROTO_DECISION;
         message->decision = (struct msg_decision){
             .device = n,
@@ -256,22 +245,25 @@ static void tell_allotments(struct orch_core *core, struct orch_actions *actions
 {
     uint32_t used = 0;
     for (uint32_t m = 0; m < core->session.world->servers; m++) {
-        core->server_owes[m] = core->server_alive[m];
-        if (!core->server_alive[m])
+        core->server_owes[m] = core->server_alive[m] && !orch_faults_strike(core, true, m);
+        if (!core->server_owes[m])
             continue;
         core->owed++;
         uint32_t first = used;
         for (uint32_t n = 0; n < core->session.world->devices; n++)
-            if (core->view.present[n] && core->decision.server[n] == m) {
+            if (core->view.present[n] && core->decision.server[n] == m && orch_faults_takes(core, n, m)) {
                 core->allot_device[used] = n;
                 core->allot_share[used++] = core->decision.compute_share[n];
             }
-        struct proto_message *message = &push(actions, ORCH_DO_TELL_SERVER, m)->message;
+        struct proto_message *message = &orch_push(actions, ORCH_DO_TELL_SERVER, m)->message;
         message->id = PROTO_ALLOT;
         message->allot = (struct msg_allot){
             .round = core->round,
             .device = {core->allot_device + first, used - first},
             .compute_share = {core->allot_share + first, used - first},
+            .phase = (uint64_t) core->id.phase,
+            .episode = core->id.episode,
+            .slot = core->id.slot,
         };
     }
 }
@@ -281,6 +273,9 @@ static void begin_rows(struct orch_core *core)
 {
     for (uint32_t n = 0; n < core->session.world->devices; n++) {
         core->reported[n] = false;
+        core->at_server[n] = core->decision.server[n];
+        core->attempt[n] = 0;
+        core->outcome[n] = DB_DONE;
         task_row_decide(&core->task[n], &core->view, &core->decision, n);
     }
 }
@@ -289,6 +284,7 @@ static void end_slot(struct orch_core *core, struct orch_actions *actions)
 {
     const struct world *world = core->session.world;
     uint64_t done_before = core->done;
+    orch_faults_end(core, actions);
     core->reward = env_reward(core->cost, core->reported, world->devices);
     for (uint32_t n = 0; n < world->devices; n++) {
         core->cost_sum += core->reported[n] ? core->cost[n] : 0.0;
@@ -303,7 +299,7 @@ static void end_slot(struct orch_core *core, struct orch_actions *actions)
     core->result.slots++;
     core->result.tasks += world->devices;
     if (core->session.record_tasks)
-        push(actions, ORCH_DO_TASKS, 0);
+        orch_push(actions, ORCH_DO_TASKS, 0);
     if (core->session.stop != NULL && *core->session.stop != 0 && !core->stop_after_slot) {
         core->stop_after_slot = true;
         core->result.stopped = true;
@@ -311,11 +307,19 @@ static void end_slot(struct orch_core *core, struct orch_actions *actions)
     next_slot(core, actions);
 }
 
+static bool any_present(const struct orch_core *core)
+{
+    bool any = false;
+    for (uint32_t n = 0; n < core->session.world->devices && !any; n++)
+        any = core->view.present[n];
+    return any;
+}
+
 /* Every observation is in and no update runs: learn from the last slot, decide this one. */
 static void decide(struct orch_core *core, struct orch_actions *actions)
 {
     struct policy *policy = core->session.policy;
-    bool update = core->transition_open && core->devices_left > 0; /* a view of nobody teaches nothing */
+    bool update = core->transition_open && any_present(core); /* a view of nobody teaches nothing */
     if (update)
         policy->kind->learn(policy, core->reward, &core->view, core->closing);
     core->transition_open = false;
@@ -330,12 +334,13 @@ static void decide(struct orch_core *core, struct orch_actions *actions)
         begin_rows(core);
         tell_allotments(core, actions);
         tell_decisions(core, actions);
+        orch_faults_execute(core, actions);
         if (core->owed == 0)
             end_slot(core, actions);
     }
     if (update && core->state != ORCH_DONE) {
         core->updating = true;
-        push(actions, ORCH_DO_LEARN, 0);
+        orch_push(actions, ORCH_DO_LEARN, 0);
     }
 }
 
@@ -370,14 +375,16 @@ static int on_report(struct orch_core *core, const struct msg_report *report, st
                      struct diag *diag)
 {
     uint32_t n = (uint32_t) report->device;
-    bool given_up = core->state == ORCH_EXECUTING && report->round == core->round &&
-                    strcmp(core->task[n].status, "server_lost") == 0;
-    if (report->round < core->round || given_up)
+    bool executing = core->state == ORCH_EXECUTING && report->round == core->round;
+    bool given_up = executing && !core->device_owes[n] && strcmp(core->task[n].status, DB_SERVER_LOST) == 0;
+    bool taken_back = executing && report->attempt < core->attempt[n];
+    if (report->round < core->round || given_up || taken_back)
         return 0; /* late: its server was lost, and the slot goes on or has closed without it */
-    if (core->state != ORCH_EXECUTING || report->round != core->round || !core->device_owes[n])
+    if (!executing || !core->device_owes[n] || report->attempt != core->attempt[n])
         return diag_fail(diag, ERR_STATE, "REPORT of device %u for round %llu is not awaited", n,
                          (unsigned long long) report->round);
     task_row_report(&core->task[n], core->session.world, report);
+    core->task[n].status = core->outcome[n];
     core->cost[n] = core->task[n].cost;
     core->reported[n] = true;
     core->device_owes[n] = false;
@@ -414,83 +421,33 @@ static int on_message(struct orch_core *core, const struct proto_message *messag
                      name != NULL ? name : "this message");
 }
 
-static void lose_task(struct orch_core *core, uint32_t n, const char *status)
+/* After a loss: has the last thing that the core waited for gone with it? */
+static void go_on_without(struct orch_core *core, struct orch_actions *actions)
 {
-    task_row_lose(&core->task[n], status);
-    core->reported[n] = false;
-    if (core->device_owes[n]) {
-        core->device_owes[n] = false;
-        core->owed--;
-    }
-}
-
-static void lose_device(struct orch_core *core, uint32_t n, struct orch_actions *actions)
-{
-    core->device_alive[n] = false;
-    core->devices_left--;
-    if (core->state == ORCH_EXECUTING) {
-        uint32_t m = core->decision.server[n];
-        lose_task(core, n, "device_lost");
-        if (m != ENV_LOCAL && core->server_owes[m]) {
-            struct proto_message *message = &push(actions, ORCH_DO_TELL_SERVER, m)->message;
-            message->id = PROTO_REVOKE;
-            message->revoke = (struct msg_revoke){.device = n, .round = core->round};
-        }
-        return;
-    }
-    uint32_t servers = core->session.world->servers;
-    core->view.present[n] = false;
-    memset(core->view.covered + (size_t) n * servers, 0, servers * sizeof *core->view.covered);
-    if (core->device_owes[n]) {
-        core->device_owes[n] = false;
-        core->owed--;
-    }
-}
-
-static void lose_server(struct orch_core *core, uint32_t m)
-{
-    const struct world *world = core->session.world;
-    core->server_alive[m] = false;
-    core->view.server_up[m] = false;
-    for (uint32_t n = 0; n < world->devices; n++) {
-        core->view.covered[(size_t) n * world->servers + m] = false;
-        if (core->state == ORCH_EXECUTING && core->view.present[n] && core->device_alive[n] &&
-            core->decision.server[n] == m)
-            lose_task(core, n, "server_lost");
-    }
-    if (core->state == ORCH_EXECUTING && core->server_owes[m]) {
-        core->server_owes[m] = false;
-        core->owed--;
-    }
-}
-
-static int on_peer_lost(struct orch_core *core, const struct orch_event *event, struct orch_actions *actions)
-{
-    const struct world *world = core->session.world;
-    uint32_t number = event->number;
-    bool known = number < (event->is_server ? world->servers : world->devices);
-    if (!known || core->state == ORCH_NEW || core->state == ORCH_DONE ||
-        !(event->is_server ? core->server_alive : core->device_alive)[number])
-        return 0; /* gone already, or nothing to be lost from */
-    core->result.lost_nodes++;
-    push(actions, ORCH_DO_EVENT, 0)->event = (struct db_event){
-        .episode = core->id.episode,
-        .slot = core->id.slot,
-        .phase = core->state == ORCH_EXECUTING ? "execute" : "observe",
-        .kind = "node_lost",
-        .role = event->is_server ? "server" : "device",
-        .number = number,
-        .detail = event->why != NULL ? event->why : "",
-    };
-    if (event->is_server)
-        lose_server(core, number);
-    else
-        lose_device(core, number, actions);
     if (core->owed > 0)
-        return 0;
+        return;
     if (core->state == ORCH_EXECUTING)
         end_slot(core, actions);
     else if (core->state == ORCH_OBSERVING)
+        observed(core, actions);
+}
+
+static int on_peer(struct orch_core *core, const struct orch_event *event, struct orch_actions *actions)
+{
+    const struct world *world = core->session.world;
+    bool known = event->number < (event->is_server ? world->servers : world->devices);
+    if (!known || core->state == ORCH_NEW || core->state == ORCH_DONE)
+        return 0; /* nothing to be lost from */
+    if (event->kind == ORCH_ON_PEER_BACK)
+        orch_faults_back(core, event, actions);
+    else if (orch_faults_lose(core, event, actions))
+        go_on_without(core, actions);
+    return 0;
+}
+
+static int on_continue(struct orch_core *core, struct orch_actions *actions)
+{
+    if (core->state == ORCH_OBSERVING && core->owed == 0)
         observed(core, actions);
     return 0;
 }
@@ -521,7 +478,9 @@ int orch_core_step(struct orch_core *core, const struct orch_event *event, struc
         return 0;
     case ORCH_ON_MESSAGE: return on_message(core, event->message, ret_actions, diag);
     case ORCH_ON_LEARNED: return on_learned(core, ret_actions, diag);
-    case ORCH_ON_PEER_LOST: return on_peer_lost(core, event, ret_actions);
+    case ORCH_ON_PEER_LOST:
+    case ORCH_ON_PEER_BACK: return on_peer(core, event, ret_actions);
+    case ORCH_ON_CONTINUE: return on_continue(core, ret_actions);
     }
     return ERR_STATE;
 }

@@ -13,11 +13,20 @@
  * to t-1, and waits for that update. The update LEARN asks for may run while the slot is on the wire. A
  * learner's episode is closed by one more observation (observe_only), taken before anything is reset.
  *
+ * Whoever takes part is decided anew for each slot: a node that is lost (PEER_LOST) is left out until it is
+ * back (PEER_BACK), one that the scenario has down (core/model/faults) until the scenario says otherwise. The
+ * scenario strikes once a slot is decided: a struck server gets no ALLOT, a struck device no DECISION, and
+ * each task that cannot reach its server is told RECOVER behind its DECISION.
+ *
+ * A task whose server is lost goes on as faults.recovery says; in virtual time everything that the server did
+ * in the slot is taken back, so that it does not matter when in the slot it was lost; in real time
+ * (keeps_reports) what was reported before stays done.
+ *
  * When every device is lost the session is abandoned: the slot gets its rows, the episode is closed, a
  * learner saves.
  *
- * A node that is lost during a slot loses that slot's tasks, whatever of them has arrived: in OBSERVING it
- * takes no part, in EXECUTING its tasks get a status that says so. It does not come back in this session. */
+ * A device that is lost during a slot loses its task of that slot, whatever of it has arrived: in OBSERVING
+ * it takes no part, in EXECUTING its task gets a status that says so. */
 #ifndef HANDOFF_ORCHESTRATOR_CORE_H
 #define HANDOFF_ORCHESTRATOR_CORE_H
 
@@ -32,6 +41,8 @@ enum orch_event_kind {
                           in it */
     ORCH_ON_LEARNED,   /* the update that LEARN started is done */
     ORCH_ON_PEER_LOST, /* device or server `number` */
+    ORCH_ON_PEER_BACK, /* the same: it is here again, and takes part from the next slot */
+    ORCH_ON_CONTINUE,  /* CONTINUE was executed */
 };
 
 struct orch_event {
@@ -39,19 +50,23 @@ struct orch_event {
     const struct proto_message *message;
     bool is_server;
     uint32_t number;
-    const char *why; /* PEER_LOST: for the event row; borrowed until its EVENT action is executed */
+    bool keeps_reports; /* PEER_LOST of a server, real time: what was reported before it stays done */
+    const char *why;    /* PEER_LOST: for the event row; borrowed until its EVENT action is executed */
 };
 
 enum orch_action_kind {
-    ORCH_DO_GRANT,       /* send the SLOT `message` to every mobile process */
-    ORCH_DO_TELL_DEVICE, /* send `message` to device `number` */
-    ORCH_DO_TELL_SERVER, /* send `message` to server `number` */
-    ORCH_DO_LEARN,       /* run policy_update, then feed LEARNED */
-    ORCH_DO_TASKS,       /* hand core->task[0..devices) to the sink */
-    ORCH_DO_EPISODE,     /* hand core->episode_row to the sink */
-    ORCH_DO_EVENT,       /* hand `event` to the sink */
-    ORCH_DO_CHECKPOINT,  /* save the policy after episode `number` */
-    ORCH_DO_FINISH,      /* the session is over */
+    ORCH_DO_GRANT,        /* send the SLOT `message` to every mobile process */
+    ORCH_DO_TELL_DEVICE,  /* send `message` to device `number` */
+    ORCH_DO_TELL_SERVER,  /* send `message` to server `number` */
+    ORCH_DO_LEARN,        /* run policy_update, then feed LEARNED */
+    ORCH_DO_TASKS,        /* hand core->task[0..devices) to the sink */
+    ORCH_DO_EPISODE,      /* hand core->episode_row to the sink */
+    ORCH_DO_EVENT,        /* hand `event` to the sink */
+    ORCH_DO_CHECKPOINT,   /* save the policy after episode `number` */
+    ORCH_DO_AWAIT_DEVICE, /* the scenario brings device `number` back: GRANT must not overtake its return */
+    ORCH_DO_AWAIT_SERVER, /* likewise */
+    ORCH_DO_CONTINUE,     /* nobody has to say anything: feed CONTINUE, not within this step */
+    ORCH_DO_FINISH,       /* the session is over */
 };
 
 struct orch_action {
@@ -60,11 +75,14 @@ struct orch_action {
     union {
         struct proto_message
             message; /* GRANT, TELL; lists point into the core and live until the next slot is decided */
-        struct db_event event; /* EVENT; its `detail` is borrowed from the PEER_LOST that led to it */
+        struct db_event
+            event; /* EVENT; its `detail` is borrowed from the PEER_LOST that led to it, or the core's */
     };
 };
 
-/* The core's own list, valid until its next step; at most devices + servers + ORCH_ACTIONS_EXTRA long. */
+/* The core's own list, valid until its next step; at most ORCH_ACTIONS_PER_NODE (devices + servers) +
+ * ORCH_ACTIONS_EXTRA long. */
+#define ORCH_ACTIONS_PER_NODE 8u
 #define ORCH_ACTIONS_EXTRA 8u
 struct orch_actions {
     size_t count;

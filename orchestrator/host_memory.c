@@ -103,10 +103,16 @@ static int execute_device(struct host *host, uint32_t number, double now_s,
         event.kind = DEVICE_ON_COMPUTED;
         return step_device(host, number, &event);
     }
+    if (action->kind == DEVICE_DO_WAIT) {
+        event.kind = DEVICE_ON_WAITED;
+        return step_device(host, number, &event);
+    }
+    if (action->kind == DEVICE_DO_ABANDON)
+        return 0;                /* nothing is ever under way */
     event.kind = DEVICE_ON_SENT; /* before the task is delivered: its result may come back within the call */
     int rc = step_device(host, number, &event);
     struct server_event task = {.kind = SERVER_ON_TASK, .message = &action->message};
-    if (rc == 0 && !host->server_gone[action->server])
+    if (rc == 0 && !action->undelivered && !host->server_gone[action->server])
         rc = step_server(host, action->server, &task);
     return rc;
 }
@@ -131,6 +137,19 @@ static bool is_due(const struct session_fault *fault, struct slot_id id, enum se
     return fault->phase <= phase;
 }
 
+/* Who comes back begins anew: of what it knew, nothing is left. */
+static int renew(struct host *host, bool is_server, uint32_t number)
+{
+    const struct world *world = host->session->world;
+    if (!is_server) {
+        device_core_init(&host->device[number], world, number);
+        return 0;
+    }
+    server_core_destroy(host->server[number]);
+    host->server[number] = NULL;
+    return server_core_create(&host->server[number], world, number);
+}
+
 /* Injects the faults that are due at `phase` of the slot in progress. Messages of a slot that closed without
  * their receivers may still be in the queue: they are no place for the next slot's faults. */
 static int inject(struct host *host, enum session_phase phase)
@@ -145,14 +164,16 @@ static int inject(struct host *host, enum session_phase phase)
         if (!is_due(fault, id, phase))
             break;
         host->next_fault++;
-        (fault->is_server ? host->server_gone : host->device_gone)[fault->number] = true;
+        (fault->is_server ? host->server_gone : host->device_gone)[fault->number] = !fault->is_back;
+        if (fault->is_back)
+            rc = renew(host, fault->is_server, fault->number);
         struct orch_event event = {
-            .kind = ORCH_ON_PEER_LOST,
+            .kind = fault->is_back ? ORCH_ON_PEER_BACK : ORCH_ON_PEER_LOST,
             .is_server = fault->is_server,
             .number = fault->number,
             .why = "injected",
         };
-        rc = feed(host, &event);
+        rc = rc != 0 ? rc : feed(host, &event);
     }
     return rc;
 }
@@ -171,13 +192,20 @@ static int grant(struct host *host, const struct proto_message *slot)
 
 static int tell_device(struct host *host, uint32_t number, const struct proto_message *message)
 {
+    if (message->id == PROTO_FAULT)
+        return renew(host, false, number);
     int rc = host->session->fault_count > 0 ? inject(host, SESSION_EXECUTE) : 0;
-    struct device_event event = {.kind = DEVICE_ON_DECISION, .message = message};
+    struct device_event event = {
+        .kind = message->id == PROTO_RECOVER ? DEVICE_ON_RECOVER : DEVICE_ON_DECISION,
+        .message = message,
+    };
     return rc != 0 || host->device_gone[number] ? rc : step_device(host, number, &event);
 }
 
 static int tell_server(struct host *host, uint32_t number, const struct proto_message *message)
 {
+    if (message->id == PROTO_FAULT)
+        return renew(host, true, number);
     int rc = host->session->fault_count > 0 ? inject(host, SESSION_EXECUTE) : 0;
     struct server_event event = {
         .kind = message->id == PROTO_ALLOT ? SERVER_ON_ALLOT : SERVER_ON_REVOKE,
@@ -194,6 +222,12 @@ static int learn(struct host *host)
     return feed(host, &event);
 }
 
+static int go_on(struct host *host)
+{
+    struct orch_event event = {.kind = ORCH_ON_CONTINUE};
+    return feed(host, &event);
+}
+
 static int execute(struct host *host, const struct orch_action *action)
 {
     switch (action->kind) {
@@ -204,6 +238,9 @@ static int execute(struct host *host, const struct orch_action *action)
     case ORCH_DO_TELL_DEVICE: return tell_device(host, action->number, &action->message);
     case ORCH_DO_TELL_SERVER: return tell_server(host, action->number, &action->message);
     case ORCH_DO_LEARN: return learn(host);
+    case ORCH_DO_CONTINUE: return go_on(host);
+    case ORCH_DO_AWAIT_DEVICE:
+    case ORCH_DO_AWAIT_SERVER: return 0; /* everybody is always here */
     case ORCH_DO_FINISH: host->finished = true; return 0;
     case ORCH_DO_TASKS:
     case ORCH_DO_EVENT:

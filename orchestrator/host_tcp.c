@@ -121,6 +121,9 @@ static int execute(struct host_tcp *host, const struct orch_action *action)
             (void) wire_conn_send(member->conn, &action->message); /* a lost node shows in on_close */
         return 0;
     case ORCH_DO_LEARN: return learn(host);
+    case ORCH_DO_CONTINUE:
+    case ORCH_DO_AWAIT_DEVICE:
+    case ORCH_DO_AWAIT_SERVER: return 0;
     case ORCH_DO_FINISH:
         host->finished = true;
         end(host, 0);

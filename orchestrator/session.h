@@ -25,13 +25,14 @@ struct session_sink {
     void *user;
 };
 
-/* A node to lose at a given place, as recorded in an `event` row or wanted by a test. */
+/* A node to lose, or to have back, at a given place, as recorded in an `event` row or wanted by a test. */
 enum session_phase { SESSION_OBSERVE, SESSION_EXECUTE };
 struct session_fault {
     uint32_t episode, slot;
     enum session_phase phase;
     bool is_server;
     uint32_t number;
+    bool is_back; /* not lost: here again, and taking part from the next slot */
 };
 
 struct session {
@@ -53,8 +54,12 @@ struct session_result {
     uint64_t tasks;   /* finished or lost */
     double mean_cost; /* over done tasks; NAN: none */
     double wall_s;
-    uint64_t messages; /* TCP: frames in and out of the orchestrator */
-    uint32_t lost_nodes;
+    uint64_t messages;   /* TCP: frames in and out of the orchestrator */
+    uint32_t lost_nodes; /* in earnest */
+    uint32_t faults;     /* kills and pauses by the scenario */
+    uint64_t recovered,
+        reoffloaded; /* tasks that outlived their servers: at their devices, at other servers */
+    uint64_t lost_tasks;
     bool stopped;   /* ended early by `stop` */
     bool abandoned; /* ended early because every device was lost */
     bool untrusted; /* real time: this machine could not keep up, and `untrusted_reason` says where */

@@ -42,7 +42,9 @@ void task_row_report(struct db_task *row, const struct world *world, const struc
     row->cost = cost_task(world, &world->device[row->device], row->tokens, report->latency_s,
                           report->energy_j, row->repaired);
     row->deadline_missed = cost_deadline_missed(&world->scenario, report->latency_s);
-    row->interrupted_s = row->extra_bytes = row->extra_j = 0.0;
+    row->interrupted_s = report->interrupted_s;
+    row->extra_bytes = report->extra_bits / 8.0;
+    row->extra_j = report->extra_j;
     row->status = DB_DONE;
 }
 

@@ -51,7 +51,9 @@ static int take_event(void *user, const struct db_event *event)
     struct past *past = user;
     bool is_server = strcmp(event->role, "server") == 0;
     uint32_t limit = is_server ? past->world.servers : past->world.devices;
-    if (strcmp(event->kind, "node_lost") != 0 || event->number < 0 || event->number >= (int64_t) limit)
+    bool is_back = strcmp(event->kind, "rejoin") == 0;
+    if ((!is_back && strcmp(event->kind, "node_lost") != 0) || event->number < 0 ||
+        event->number >= (int64_t) limit)
         return 0;
     struct session_fault *fault = realloc(past->fault, (past->fault_count + 1) * sizeof *fault);
     if (fault == NULL)
@@ -63,6 +65,7 @@ static int take_event(void *user, const struct db_event *event)
         .phase = strcmp(event->phase, "execute") == 0 ? SESSION_EXECUTE : SESSION_OBSERVE,
         .is_server = is_server,
         .number = (uint32_t) event->number,
+        .is_back = is_back,
     };
     return 0;
 }

@@ -7,7 +7,7 @@
 
 double cost_latency_s(const struct task_times *times)
 {
-    return times->local_s + times->transmit_s + times->queue_s + times->edge_s;
+    return times->local_s + times->transmit_s + times->queue_s + times->edge_s + times->interrupted_s;
 }
 
 double cost_energy_j(const struct task_joules *joules)

@@ -12,10 +12,11 @@
 /* Where each second went. In virtual time these are the model's durations; on the real clock they are
  * measured. */
 struct task_times {
-    double local_s;    /* T^l, layers 1..s on the device */
-    double transmit_s; /* T^tr */
-    double queue_s;    /* waiting at the server */
-    double edge_s;     /* T^e, layers s+1..L at the server */
+    double local_s;       /* T^l, layers 1..s on the device */
+    double transmit_s;    /* T^tr */
+    double queue_s;       /* waiting at the server */
+    double edge_s;        /* T^e, layers s+1..L at the server */
+    double interrupted_s; /* passed before a lost server was noticed; 0 where none was */
 };
 
 struct task_joules {

@@ -72,8 +72,8 @@ CREATE TABLE task_2 (
     y_m             REAL,
     end_slot        INTEGER NOT NULL CHECK (end_slot >= slot), -- in which it was finished or lost
     handovers       INTEGER NOT NULL CHECK (handovers >= 0),   -- times its transfer went on to another server
-    interrupted_s   REAL CHECK (interrupted_s >= 0),        -- in which a handover kept its transfer waiting
-    extra_bytes     REAL CHECK (extra_bytes >= 0),          -- sent again or over the backhaul, by handovers
+    interrupted_s   REAL CHECK (interrupted_s >= 0),        -- in handovers, or before a lost server was noticed
+    extra_bytes     REAL CHECK (extra_bytes >= 0),          -- sent again, over the backhaul, or to a lost server
     extra_j         REAL CHECK (extra_j >= 0),              -- spent on that
     deadline_missed INTEGER NOT NULL CHECK (deadline_missed IN (0, 1)),
     -- recovered: finished by the device after its server was lost; reoffloaded: by another server; expired: still

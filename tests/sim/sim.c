@@ -102,6 +102,12 @@ static const char *task_difference(const struct db_task *a, const struct db_task
     REAL(payload_bytes)
     REAL(x_m)
     REAL(y_m)
+    REAL(wait_s)
+    REAL(interrupted_s)
+    REAL(extra_bytes)
+    REAL(extra_j)
+    WHOLE(end_slot)
+    WHOLE(handovers)
     WHOLE(deadline_missed)
     return strcmp(a->status, b->status) != 0 ? "status" : NULL;
 }

@@ -137,13 +137,25 @@ static struct flight take_next(struct host *host)
 
 /* ---- actions ---- */
 
+static void renew_server(struct host *host, uint32_t number)
+{
+    server_core_destroy(host->server[number]);
+    assert_int_equal(server_core_create(&host->server[number], host->session->world, number), 0);
+}
+
 static void feed(struct host *host, const struct orch_event *event);
 
 static void lose(struct host *host, const struct session_fault *fault)
 {
-    struct orch_event event = {
-        .kind = ORCH_ON_PEER_LOST, .is_server = fault->is_server, .number = fault->number, .why = "injected"};
-    (fault->is_server ? host->server_gone : host->device_gone)[fault->number] = true;
+    struct orch_event event = {.kind = fault->is_back ? ORCH_ON_PEER_BACK : ORCH_ON_PEER_LOST,
+                               .is_server = fault->is_server,
+                               .number = fault->number,
+                               .why = "injected"};
+    (fault->is_server ? host->server_gone : host->device_gone)[fault->number] = !fault->is_back;
+    if (fault->is_back && fault->is_server)
+        renew_server(host, fault->number);
+    else if (fault->is_back)
+        device_core_init(&host->device[fault->number], host->session->world, fault->number);
     feed(host, &event);
 }
 
@@ -171,6 +183,11 @@ static void execute(struct host *host, const struct orch_action *action)
     case ORCH_DO_LEARN:
         trace_line(host, "learn");
         launch(host, ORCHESTRATOR, 0, WORKER, 0, &(struct proto_message){.id = PROTO_READY});
+        return;
+    case ORCH_DO_AWAIT_DEVICE:
+    case ORCH_DO_AWAIT_SERVER: return;
+    case ORCH_DO_CONTINUE:
+        launch(host, ORCHESTRATOR, 0, WORKER, 1, &(struct proto_message){.id = PROTO_READY});
         return;
     case ORCH_DO_FINISH: host->finished = true; return;
     case ORCH_DO_TASKS: trace_line(host, "rows of the slot"); break;
@@ -216,9 +233,13 @@ static void step_device(struct host *host, uint32_t number, const struct device_
             launch(host, DEVICE, number, ORCHESTRATOR, 0, &action->message);
             continue;
         }
-        if (action->kind == DEVICE_DO_SEND)
+        if (action->kind == DEVICE_DO_ABANDON)
+            continue;
+        if (action->kind == DEVICE_DO_SEND && !action->undelivered)
             launch(host, DEVICE, number, SERVER, action->server, &action->message);
-        done.kind = action->kind == DEVICE_DO_SEND ? DEVICE_ON_SENT : DEVICE_ON_COMPUTED;
+        done.kind = action->kind == DEVICE_DO_SEND   ? DEVICE_ON_SENT
+                    : action->kind == DEVICE_DO_WAIT ? DEVICE_ON_WAITED
+                                                     : DEVICE_ON_COMPUTED;
         step_device(host, number, &done);
     }
 }
@@ -247,8 +268,14 @@ static void step_server(struct host *host, uint32_t number, const struct server_
 static void land_at_device(struct host *host, const struct flight *flight)
 {
     struct device_event event = {.kind = DEVICE_ON_SLOT, .message = &flight->message};
+    if (flight->message.id == PROTO_FAULT) {
+        device_core_init(&host->device[flight->to_number], host->session->world, flight->to_number);
+        return;
+    }
     if (flight->message.id == PROTO_DECISION)
         event.kind = DEVICE_ON_DECISION;
+    if (flight->message.id == PROTO_RECOVER)
+        event.kind = DEVICE_ON_RECOVER;
     if (flight->message.id == PROTO_RESULT) {
         event.kind = DEVICE_ON_RESULT;
         event.now_s = flight->message.result.finish_s;
@@ -260,6 +287,10 @@ static void land_at_server(struct host *host, const struct flight *flight)
 {
     struct server_event event = {.kind = SERVER_ON_TASK, .message = &flight->message};
     uint64_t *allotted = &host->allotted_round[flight->to_number];
+    if (flight->message.id == PROTO_FAULT) {
+        renew_server(host, flight->to_number);
+        return;
+    }
     if (flight->message.id == PROTO_REVOKE)
         event.kind = SERVER_ON_REVOKE;
     if (flight->message.id == PROTO_ALLOT) {
@@ -286,8 +317,9 @@ static void land(struct host *host, const struct flight *flight)
     case DEVICE: land_at_device(host, flight); return;
     case SERVER: land_at_server(host, flight); return;
     case WORKER:
-        host->session->policy->kind->update(host->session->policy);
-        event.kind = ORCH_ON_LEARNED;
+        if (flight->to_number == 0)
+            host->session->policy->kind->update(host->session->policy);
+        event.kind = flight->to_number == 0 ? ORCH_ON_LEARNED : ORCH_ON_CONTINUE;
         break;
     case ORCHESTRATOR: break;
     }

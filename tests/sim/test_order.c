@@ -84,10 +84,10 @@ static void losses_at_a_given_place_leave_the_same_rows_in_every_order_of_arriva
 {
     (void) state;
     static const struct session_fault fault[] = {
-        {0, 3, SESSION_EXECUTE, false, 1},
-        {0, 10, SESSION_OBSERVE, true, 0},
-        {1, 0, SESSION_OBSERVE, false, 3},
-        {1, 24, SESSION_EXECUTE, true, 1},
+        {0, 3, SESSION_EXECUTE, false, 1, false},
+        {0, 10, SESSION_OBSERVE, true, 0, false},
+        {1, 0, SESSION_OBSERVE, false, 3, false},
+        {1, 24, SESSION_EXECUTE, true, 1, false},
     };
     assert_same_in_every_order(learning, "dapo", fault, 4, SHUFFLES, NULL);
     assert_same_in_every_order(learning, "random", fault, 4, SHUFFLES, NULL);

@@ -8,10 +8,12 @@
 #include "core/model/cost.h"
 #include "tests/sim/sim.h"
 
-static const char *const plain_keys[] = {"devices.count=5", "servers.count=2", NULL};
-static const char *const learning_keys[] = {"devices.count=4",  "servers.count=2",  "servers.coverage_m=700",
-                                            "ddpg.hidden_1=16", "ddpg.hidden_2=16", "ddpg.warmup=20",
-                                            "ddpg.batch=16",    "ddpg.buffer=64",   NULL};
+static const char *const plain_keys[] = {"devices.count=5", "servers.count=2", "faults.recovery=none", NULL};
+static const char *const learning_keys[] = {"devices.count=4",        "servers.count=2",
+                                            "servers.coverage_m=700", "ddpg.hidden_1=16",
+                                            "ddpg.hidden_2=16",       "ddpg.warmup=20",
+                                            "ddpg.batch=16",          "ddpg.buffer=64",
+                                            "faults.recovery=none",   NULL};
 
 /* One session of a fresh policy in a fresh world. */
 static struct session_result play(const char *const *keys, const char *name, uint32_t episodes,
@@ -211,7 +213,7 @@ static void a_lost_device_costs_its_own_tasks_from_there_on(void **state)
     (void) state;
     static const enum session_phase phases[] = {SESSION_OBSERVE, SESSION_EXECUTE};
     for (int i = 0; i < 2; i++) {
-        struct session_fault fault = {1, 4, phases[i], false, 2};
+        struct session_fault fault = {1, 4, phases[i], false, 2, false};
         struct sim_record whole, torn, again;
         play(plain_keys, "edge-nearest", 3, 8, NULL, 0, &whole);
         struct session_result result = play(plain_keys, "edge-nearest", 3, 8, &fault, 1, &torn);
@@ -244,7 +246,7 @@ static void a_lost_server_costs_the_tasks_of_that_slot_and_is_not_chosen_again(v
     (void) state;
     static const enum session_phase phases[] = {SESSION_OBSERVE, SESSION_EXECUTE};
     for (int i = 0; i < 2; i++) {
-        struct session_fault fault = {0, 3, phases[i], true, 1};
+        struct session_fault fault = {0, 3, phases[i], true, 1, false};
         struct sim_record torn;
         play(plain_keys, "edge-best-channel", 2, 8, &fault, 1, &torn);
         assert_whole(&torn, 2, 8, 5);
@@ -270,7 +272,7 @@ static void a_lost_server_that_nobody_needed_costs_nothing(void **state)
     (void) state;
     static const enum session_phase phases[] = {SESSION_OBSERVE, SESSION_EXECUTE};
     for (int i = 0; i < 2; i++) {
-        struct session_fault fault = {0, 3, phases[i], true, 1};
+        struct session_fault fault = {0, 3, phases[i], true, 1, false};
         struct sim_record whole, torn;
         play(plain_keys, "local", 2, 8, NULL, 0, &whole);
         play(plain_keys, "local", 2, 8, &fault, 1, &torn);
@@ -285,12 +287,12 @@ static void the_last_device_ends_the_session_and_the_last_server_does_not(void *
 {
     (void) state;
     static const struct session_fault devices[] = {
-        {0, 2, SESSION_EXECUTE, false, 0}, {0, 2, SESSION_EXECUTE, false, 1},
-        {0, 3, SESSION_OBSERVE, false, 4}, {0, 3, SESSION_EXECUTE, false, 2},
-        {0, 5, SESSION_EXECUTE, false, 3},
+        {0, 2, SESSION_EXECUTE, false, 0, false}, {0, 2, SESSION_EXECUTE, false, 1, false},
+        {0, 3, SESSION_OBSERVE, false, 4, false}, {0, 3, SESSION_EXECUTE, false, 2, false},
+        {0, 5, SESSION_EXECUTE, false, 3, false},
     };
-    static const struct session_fault servers[] = {{0, 2, SESSION_EXECUTE, true, 0},
-                                                   {0, 2, SESSION_EXECUTE, true, 1}};
+    static const struct session_fault servers[] = {{0, 2, SESSION_EXECUTE, true, 0, false},
+                                                   {0, 2, SESSION_EXECUTE, true, 1, false}};
     struct sim_record record;
     struct session_result result = play(plain_keys, "random", 2, 8, devices, 5, &record);
     assert_true(result.abandoned);
@@ -314,9 +316,10 @@ static void the_last_device_ends_the_session_and_the_last_server_does_not(void *
 static void losses_in_slots_that_follow_one_another_happen_in_their_own_slot(void **state)
 {
     (void) state;
-    static const char *const keys[] = {"devices.count=4", "servers.count=1", "servers.coverage_m=5000", NULL};
-    static const struct session_fault fault[] = {{0, 2, SESSION_EXECUTE, true, 0},
-                                                 {0, 3, SESSION_EXECUTE, false, 1}};
+    static const char *const keys[] = {"devices.count=4", "servers.count=1", "servers.coverage_m=5000",
+                                       "faults.recovery=none", NULL};
+    static const struct session_fault fault[] = {{0, 2, SESSION_EXECUTE, true, 0, false},
+                                                 {0, 3, SESSION_EXECUTE, false, 1, false}};
     struct sim_record record;
     play(keys, "edge-nearest", 1, 6, fault, 2, &record);
     assert_whole(&record, 1, 6, 4);
@@ -334,13 +337,13 @@ static void losses_in_slots_that_follow_one_another_happen_in_their_own_slot(voi
 static void a_learner_goes_on_without_the_lost_and_gives_up_when_all_are(void **state)
 {
     (void) state;
-    static const struct session_fault some[] = {{0, 3, SESSION_EXECUTE, false, 1},
-                                                {1, 0, SESSION_OBSERVE, true, 0},
-                                                {1, 40, SESSION_OBSERVE, false, 2}};
-    static const struct session_fault all[] = {{1, 40, SESSION_OBSERVE, false, 0},
-                                               {1, 40, SESSION_OBSERVE, false, 1},
-                                               {1, 40, SESSION_OBSERVE, false, 2},
-                                               {1, 40, SESSION_OBSERVE, false, 3}};
+    static const struct session_fault some[] = {{0, 3, SESSION_EXECUTE, false, 1, false},
+                                                {1, 0, SESSION_OBSERVE, true, 0, false},
+                                                {1, 40, SESSION_OBSERVE, false, 2, false}};
+    static const struct session_fault all[] = {{1, 40, SESSION_OBSERVE, false, 0, false},
+                                               {1, 40, SESSION_OBSERVE, false, 1, false},
+                                               {1, 40, SESSION_OBSERVE, false, 2, false},
+                                               {1, 40, SESSION_OBSERVE, false, 3, false}};
     struct sim_record a, b;
     play(learning_keys, "dapo", 3, 40, some, 3, &a);
     play(learning_keys, "dapo", 3, 40, some, 3, &b);
@@ -382,10 +385,10 @@ static void decisions_and_losses_played_again_give_the_same_rows(void **state)
 {
     (void) state;
     static const struct session_fault fault[] = {
-        {0, 3, SESSION_EXECUTE, true, 0},
-        {0, 40, SESSION_OBSERVE, false, 2}, /* the closing observation */
-        {1, 7, SESSION_OBSERVE, false, 1},
-        {2, 39, SESSION_EXECUTE, true, 1}};
+        {0, 3, SESSION_EXECUTE, true, 0, false},
+        {0, 40, SESSION_OBSERVE, false, 2, false}, /* the closing observation */
+        {1, 7, SESSION_OBSERVE, false, 1, false},
+        {2, 39, SESSION_EXECUTE, true, 1, false}};
     struct session_fault read[4];
     struct sim_record was, is = {.rows = 0};
     play(learning_keys, "dapo", 3, 40, fault, 4, &was);

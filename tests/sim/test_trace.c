@@ -16,8 +16,8 @@ static void record_trace(struct buf *trace)
     static const char *const keys[] = {"devices.count=3", "servers.count=2", "run.seed=11",
                                        "servers.coverage_m=600", NULL};
     /* in slot 2 device 1 is lost with its task on the way, before slot 3 server 0 */
-    static const struct session_fault fault[] = {{0, 2, SESSION_EXECUTE, false, 1},
-                                                 {0, 3, SESSION_OBSERVE, true, 0}};
+    static const struct session_fault fault[] = {{0, 2, SESSION_EXECUTE, false, 1, false},
+                                                 {0, 3, SESSION_OBSERVE, true, 0, false}};
     struct world world = check_world(keys);
     struct policy policy = sim_policy(&world, "random", false);
     struct sim_record record = {.rows = 0};

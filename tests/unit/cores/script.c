@@ -109,7 +109,8 @@ static int on_checkpoint(void *user, uint32_t episode, const struct policy *poli
 
 void script_open(struct script *script, bool learning, uint32_t episodes, uint32_t slots)
 {
-    static const char *const keys[] = {"devices.count=3", "servers.count=2", "servers.coverage_m=5000", NULL};
+    static const char *const keys[] = {"devices.count=3", "servers.count=2", "servers.coverage_m=5000",
+                                       "faults.recovery=none", NULL};
     *script = (struct script){.world = check_world(keys)};
     script->policy = (struct policy){
         .kind = learning ? &learner : &plain,
@@ -156,6 +157,16 @@ static void word_of_message(struct script *script, const struct orch_action *act
             (unsigned) message->slot.episode, (unsigned) message->slot.slot);
         return;
     case ORCH_DO_TELL_DEVICE:
+        if (message->id == PROTO_RECOVER) {
+            assert_int_equal(message->recover.round, script->granted);
+            script->attempt[action->number] = message->recover.attempt;
+            if (message->recover.server == PROTO_SERVER_NONE)
+                add(text, capacity, "recover%u ", action->number);
+            else
+                add(text, capacity, "sendon%u[%u] ", action->number, (unsigned) message->recover.server);
+            return;
+        }
+        script->attempt[action->number] = 0;
         assert_int_equal(message->id, PROTO_DECISION);
         assert_int_equal(message->decision.round, script->granted);
         assert_int_equal(message->decision.device, action->number);
@@ -180,6 +191,9 @@ static void word_of_message(struct script *script, const struct orch_action *act
     case ORCH_DO_EPISODE:
     case ORCH_DO_EVENT:
     case ORCH_DO_CHECKPOINT:
+    case ORCH_DO_AWAIT_DEVICE:
+    case ORCH_DO_AWAIT_SERVER:
+    case ORCH_DO_CONTINUE:
     case ORCH_DO_FINISH: fail_msg("not a message");
     }
 }
@@ -204,6 +218,9 @@ static void execute(struct script *script, const struct orch_action *action)
         add(text, capacity, "event(%s%u,%s) ", action->event.role, (unsigned) action->event.number,
             action->event.phase);
         break;
+    case ORCH_DO_AWAIT_DEVICE: add(text, capacity, "await(device%u) ", action->number); return;
+    case ORCH_DO_AWAIT_SERVER: add(text, capacity, "await(server%u) ", action->number); return;
+    case ORCH_DO_CONTINUE: add(text, capacity, "continue "); return;
     case ORCH_DO_FINISH: add(text, capacity, "finish "); return;
     }
     assert_int_equal(orch_core_record(script->core, action, 0.5), 0);
@@ -213,7 +230,8 @@ int script_step(struct script *script, const struct orch_event *event)
 {
     script->diag.text[0] = '\0';
     int rc = orch_core_step(script->core, event, &script->actions, &script->diag);
-    assert_true(script->actions.count <= SCRIPT_DEVICES + SCRIPT_SERVERS + ORCH_ACTIONS_EXTRA);
+    assert_true(script->actions.count <=
+                ORCH_ACTIONS_PER_NODE * (SCRIPT_DEVICES + SCRIPT_SERVERS) + ORCH_ACTIONS_EXTRA);
     if (rc != 0) {
         assert_int_equal(script->actions.count, 0);
         assert_int_not_equal(script->diag.text[0], '\0');
@@ -280,7 +298,10 @@ int script_word(struct script *script, const char *word)
         event.kind = ORCH_ON_LEARNED;
         return script_step(script, &event);
     case 'o': message = script_observation(script, number, script->round); break;
-    case 'r': message = script_report(number, script->round); break;
+    case 'r':
+        message = script_report(number, script->round);
+        message.report.attempt = number < SCRIPT_DEVICES ? script->attempt[number] : 0;
+        break;
     case 'a': message = script_advanced(number, script->round); break;
     default: fail_msg("no such word: %s", word); return ERR_TYPE;
     }

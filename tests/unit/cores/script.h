@@ -33,6 +33,7 @@ struct script {
     char log[4096];   /* calls of the policy */
     uint32_t previous_load[SCRIPT_SERVERS]; /* as the last decide saw it */
     uint32_t learned, weights;              /* transitions: told, and behind the present weights */
+    uint64_t attempt[SCRIPT_DEVICES];       /* of the last RECOVER */
     bool updating;                          /* LEARN was executed, and not yet followed by LEARNED */
     struct db_task row[SCRIPT_ROWS_MAX];
     size_t rows;

@@ -7,7 +7,8 @@
 #include "tests/unit/model/check.h"
 
 #define DEVICE 1u
-#define EVENTS 5
+#define EVENTS 7
+#define STATES 6
 
 static const char *const small[] = {"devices.count=3", "servers.count=2", "servers.coverage_m=5000", NULL};
 
@@ -85,6 +86,21 @@ static int done_event(struct bench *bench, enum device_event_kind kind, double n
     return step(bench, (struct device_event){.kind = kind, .now_s = now_s, .elapsed_s = elapsed_s});
 }
 
+static int recover_event(struct bench *bench, uint64_t attempt, uint64_t server, double after_s)
+{
+    bench->message = (struct proto_message){
+        .id = PROTO_RECOVER,
+        .recover = {.device = DEVICE,
+                    .round = 7,
+                    .attempt = attempt,
+                    .server = server,
+                    .bandwidth_share = server == PROTO_SERVER_NONE ? 0.0 : 0.5,
+                    .compute_share = server == PROTO_SERVER_NONE ? 0.0 : 0.25,
+                    .after_s = after_s},
+    };
+    return step(bench, (struct device_event){.kind = DEVICE_ON_RECOVER, .message = &bench->message});
+}
+
 /* Brings a fresh core to `state` by the usual way, in round 7. */
 static void bring_to(struct bench *bench, enum device_state state)
 {
@@ -97,6 +113,8 @@ static void bring_to(struct bench *bench, enum device_state state)
         assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 1.0, 1.0), 0);
     if (state > DEVICE_SENDING)
         assert_int_equal(done_event(bench, DEVICE_ON_SENT, 2.0, 1.0), 0);
+    if (state > DEVICE_WAITING)
+        assert_int_equal(recover_event(bench, 1, PROTO_SERVER_NONE, 0.2), 0);
     assert_int_equal(bench->core.state, state);
 }
 
@@ -108,6 +126,8 @@ static int feed(struct bench *bench, enum device_event_kind kind)
     case DEVICE_ON_COMPUTED: return done_event(bench, DEVICE_ON_COMPUTED, 1.0, 1.0);
     case DEVICE_ON_SENT: return done_event(bench, DEVICE_ON_SENT, 1.0, 1.0);
     case DEVICE_ON_RESULT: return result_event(bench, 7, 0.0, 1.0);
+    case DEVICE_ON_RECOVER: return recover_event(bench, 1, PROTO_SERVER_NONE, 0.2);
+    case DEVICE_ON_WAITED: return done_event(bench, DEVICE_ON_WAITED, 2.2, 0.2);
     }
     return ERR_TYPE;
 }
@@ -121,16 +141,17 @@ static void assert_unchanged(const struct bench *bench, const struct device_core
 
 static void every_state_takes_its_own_events_and_refuses_the_others_unchanged(void **state)
 {
-    /* rows: IDLE, OBSERVED, COMPUTING, SENDING, WAITING; where each event leads, -1: refused */
-    static const int leads_to[EVENTS][EVENTS] = {
-        {DEVICE_OBSERVED, -1, -1, -1, -1},
-        {DEVICE_OBSERVED, DEVICE_COMPUTING, -1, -1, -1},
-        {DEVICE_OBSERVED, -1, DEVICE_SENDING, -1, -1},
-        {DEVICE_OBSERVED, -1, -1, DEVICE_WAITING, -1},
-        {DEVICE_OBSERVED, -1, -1, -1, DEVICE_IDLE},
+    /* rows: IDLE, OBSERVED, COMPUTING, SENDING, WAITING, PAUSING; where each event leads, -1: refused */
+    static const int leads_to[STATES][EVENTS] = {
+        {DEVICE_OBSERVED, -1, -1, -1, -1, -1, -1},
+        {DEVICE_OBSERVED, DEVICE_COMPUTING, -1, -1, -1, -1, -1},
+        {DEVICE_OBSERVED, -1, DEVICE_SENDING, -1, -1, DEVICE_COMPUTING, -1},
+        {DEVICE_OBSERVED, -1, -1, DEVICE_WAITING, -1, DEVICE_SENDING, -1},
+        {DEVICE_OBSERVED, -1, -1, -1, DEVICE_IDLE, DEVICE_PAUSING, -1},
+        {DEVICE_OBSERVED, -1, -1, -1, DEVICE_PAUSING, -1, DEVICE_COMPUTING},
     };
     struct bench *bench = *state;
-    for (int from = 0; from < EVENTS; from++)
+    for (int from = 0; from < STATES; from++)
         for (int kind = 0; kind < EVENTS; kind++) {
             bring_to(bench, (enum device_state) from);
             struct device_core before = bench->core;
@@ -150,7 +171,7 @@ static void every_state_has_a_name(void **state)
     (void) state;
     assert_string_equal(device_state_name(DEVICE_IDLE), "idle");
     assert_string_equal(device_state_name(DEVICE_WAITING), "waiting");
-    for (int a = 0; a < EVENTS; a++)
+    for (int a = 0; a < STATES; a++)
         for (int b = 0; b < a; b++)
             assert_string_not_equal(device_state_name((enum device_state) a),
                                     device_state_name((enum device_state) b));
@@ -301,24 +322,155 @@ static void the_times_that_really_passed_are_reported_not_the_ones_asked_for(voi
 static void a_new_slot_abandons_the_task_in_every_state(void **state)
 {
     struct bench *bench = *state;
-    for (int from = 0; from < EVENTS; from++) {
+    for (int from = 0; from < STATES; from++) {
         bring_to(bench, (enum device_state) from);
         assert_int_equal(slot_event(bench, 8, 0, 3, 0), 0);
-        assert_int_equal(result_event(bench, 7, 0.0, 1.0), ERR_STATE);
+        assert_int_equal(result_event(bench, 7, 0.0, 1.0), 0); /* its server was given up with it */
+        assert_int_equal(bench->actions.count, 0);
+        assert_int_equal(result_event(bench, 8, 0.0, 1.0), ERR_STATE);
         offload(bench, 9, 16);
     }
 }
 
-static void a_late_result_of_an_abandoned_round_is_refused(void **state)
+static void a_late_result_of_an_abandoned_round_leads_to_nothing(void **state)
 {
     struct bench *bench = *state;
     bring_to(bench, DEVICE_WAITING);
     struct device_core before = bench->core;
-    assert_int_equal(result_event(bench, 6, 0.0, 1.0), ERR_STATE);
-    assert_unchanged(bench, &before);
+    assert_int_equal(result_event(bench, 6, 0.0, 1.0), 0);
+    assert_memory_equal(&bench->core, &before, sizeof before);
+    assert_int_equal(bench->actions.count, 0);
     assert_int_equal(result_event(bench, 8, 0.0, 1.0), ERR_STATE);
     assert_unchanged(bench, &before);
     assert_int_equal(result_event(bench, 7, 0.0, 1.0), 0);
+}
+
+/* ---- a lost server ---- */
+
+static void a_task_whose_server_is_lost_goes_on_at_its_device_when_that_is_noticed(void **state)
+{
+    struct bench *bench = *state;
+    const struct world *world = &bench->world;
+    bring_to(bench, DEVICE_WAITING); /* it arrived at 2.0 s, after 1 s of work and 1 s on the link */
+    double bits = bench->core.payload_bits;
+    assert_int_equal(recover_event(bench, 1, PROTO_SERVER_NONE, 0.2), 0);
+    assert_int_equal(bench->actions.list[0].kind, DEVICE_DO_WAIT);
+    assert_near(bench->actions.list[0].duration_s, 2.2, 1e-12); /* virtual time: seconds of the slot */
+    assert_int_equal(done_event(bench, DEVICE_ON_WAITED, 2.2, 2.2), 0);
+    assert_int_equal(bench->actions.list[0].kind, DEVICE_DO_COMPUTE);
+    double rest_s =
+        cost_local_s(world, &world->device[DEVICE], bench->core.slot.tokens, world->llm->layers - 16);
+    assert_near(bench->actions.list[0].duration_s, rest_s, 1e-12);
+    assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 2.2 + rest_s, rest_s), 0);
+    const struct msg_report *report = &bench->actions.list[0].message.report;
+    assert_int_equal(report->attempt, 1);
+    assert_near(report->local_s, 1.0 + rest_s, 1e-12);
+    assert_near(report->interrupted_s, 0.2, 1e-12);
+    assert_near(report->latency_s, 2.2 + rest_s, 1e-12);
+    assert_same(report->edge_s + report->queue_s + report->server_j, 0.0);
+    assert_same(report->extra_bits, bits);
+    assert_near(report->extra_j, world->device[DEVICE].transmit_power_w * 1.0, 1e-12);
+    assert_same(report->transmit_j, report->extra_j);
+    assert_int_equal(bench->core.state, DEVICE_IDLE);
+}
+
+static void what_a_lost_server_answered_in_the_slot_is_taken_back(void **state)
+{
+    struct bench *bench = *state;
+    bring_to(bench, DEVICE_WAITING);
+    assert_int_equal(recover_event(bench, 1, PROTO_SERVER_NONE, 0.2), 0);
+    assert_int_equal(done_event(bench, DEVICE_ON_WAITED, 2.2, 2.2), 0);
+    assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 3.2, 1.0), 0);
+    struct msg_report unanswered = bench->actions.list[0].message.report;
+    bring_to(bench, DEVICE_WAITING);
+    assert_int_equal(result_event(bench, 7, 0.5, 0.75), 0); /* reported as done */
+    assert_int_equal(recover_event(bench, 1, PROTO_SERVER_NONE, 0.2), 0);
+    assert_int_equal(result_event(bench, 7, 0.5, 0.75), 0); /* once more, and too late */
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(done_event(bench, DEVICE_ON_WAITED, 2.2, 2.2), 0);
+    assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 3.2, 1.0), 0);
+    assert_memory_equal(&bench->actions.list[0].message.report, &unanswered, sizeof unanswered);
+}
+
+static void a_task_may_be_sent_on_to_another_server(void **state)
+{
+    struct bench *bench = *state;
+    bring_to(bench, DEVICE_WAITING); /* at server 1 */
+    double bits = bench->core.payload_bits;
+    assert_int_equal(recover_event(bench, 1, 0, 0.5), 0);
+    assert_int_equal(done_event(bench, DEVICE_ON_WAITED, 2.5, 2.5), 0);
+    struct device_action send = bench->actions.list[0];
+    assert_int_equal(send.kind, DEVICE_DO_SEND);
+    assert_int_equal(send.server, 0);
+    assert_same(send.message.task.compute_share, 0.25);
+    assert_same(send.message.task.sent_s, 2.5);
+    assert_same(send.message.task.declared_bits, bits);
+    assert_int_equal(done_event(bench, DEVICE_ON_SENT, 3.5, 1.0), 0);
+    bench->message = (struct proto_message){
+        .id = PROTO_RESULT, .result = {.device = DEVICE, .round = 7, .server = 1, .edge_s = 9.0}};
+    struct device_event late = {.kind = DEVICE_ON_RESULT, .message = &bench->message};
+    assert_int_equal(step(bench, late), 0); /* the lost one has answered after all */
+    assert_int_equal(bench->actions.count, 0);
+    bench->message.result.server = 0;
+    bench->message.result.edge_s = 0.25;
+    assert_int_equal(step(bench, late), 0);
+    const struct msg_report *report = &bench->actions.list[0].message.report;
+    assert_near(report->latency_s, 1.0 + 1.0 + 0.5 + 1.0 + 0.25, 1e-12);
+    assert_same(report->transmit_s, 2.0);
+    assert_same(report->extra_bits, bits);
+    assert_near(report->extra_j, report->transmit_j / 2.0, 1e-12);
+    assert_near(report->server_j, bench->world.server[0].power_w * 0.25 * 0.25, 1e-12);
+}
+
+static void a_loss_noticed_in_real_time_stops_what_is_under_way(void **state)
+{
+    struct bench *bench = *state;
+    bring_to(bench, DEVICE_COMPUTING);
+    assert_int_equal(recover_event(bench, 1, PROTO_SERVER_NONE, 0.0), 0);
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 1.0, 1.0), 0);
+    assert_int_equal(bench->actions.list[0].kind, DEVICE_DO_COMPUTE); /* nothing is sent any more */
+    assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 3.0, 2.0), 0);
+    assert_same(bench->actions.list[0].message.report.latency_s, 3.0);
+    assert_same(bench->actions.list[0].message.report.extra_bits, 0.0);
+    bring_to(bench, DEVICE_SENDING);
+    assert_int_equal(recover_event(bench, 1, PROTO_SERVER_NONE, 0.0), 0);
+    assert_int_equal(bench->actions.list[0].kind, DEVICE_DO_ABANDON);
+    assert_int_equal(bench->actions.list[1].kind, DEVICE_DO_COMPUTE);
+}
+
+static void a_recovery_that_cannot_be_is_refused(void **state)
+{
+    struct bench *bench = *state;
+    bring_to(bench, DEVICE_WAITING);
+    struct device_core before = bench->core;
+    assert_int_equal(recover_event(bench, 1, 2, 0.2), ERR_RANGE);
+    assert_unchanged(bench, &before);
+    assert_int_equal(recover_event(bench, 0, PROTO_SERVER_NONE, 0.2), ERR_STATE);
+    assert_unchanged(bench, &before);
+    assert_int_equal(recover_event(bench, 1, PROTO_SERVER_NONE, 0.2), 0);
+    assert_int_equal(recover_event(bench, 1, PROTO_SERVER_NONE, 0.2), ERR_STATE); /* twice */
+}
+
+static void a_device_that_the_scenario_has_down_is_silent_and_a_cut_way_delivers_nothing(void **state)
+{
+    (void) state;
+    struct bench bench = {
+        .world = check_world((const char *[]){
+            "faults.script=slot 1 pause device 1 for 3; slot 2 partition device 1 server 1 for 4; "
+            "slot 5 slow device 1 by 0.5 for 1",
+            NULL})};
+    device_core_init(&bench.core, &bench.world, DEVICE);
+    for (uint32_t slot = 0; slot < 6; slot++) {
+        assert_int_equal(slot_event(&bench, slot, 0, slot, 0), 0);
+        assert_int_equal(bench.actions.count, slot == 2 || slot == 3 ? 0 : 1);
+    }
+    assert_int_equal(decision_event(&bench, 5, 16, 1), 0);
+    double nominal_s = cost_local_s(&bench.world, &bench.world.device[DEVICE], bench.core.slot.tokens, 16);
+    assert_near(bench.actions.list[0].duration_s, 2.0 * nominal_s, 1e-12);
+    assert_int_equal(done_event(&bench, DEVICE_ON_COMPUTED, 1.0, 1.0), 0);
+    assert_true(bench.actions.list[0].undelivered);
+    world_finish(&bench.world);
 }
 
 static void a_device_that_joins_late_stands_where_it_would_have_stood(void **state)
@@ -453,7 +605,13 @@ int main(void)
         ROW(waiting_at_the_server_counts_as_latency_and_costs_no_energy),
         ROW(the_times_that_really_passed_are_reported_not_the_ones_asked_for),
         ROW(a_new_slot_abandons_the_task_in_every_state),
-        ROW(a_late_result_of_an_abandoned_round_is_refused),
+        ROW(a_late_result_of_an_abandoned_round_leads_to_nothing),
+        ROW(a_task_whose_server_is_lost_goes_on_at_its_device_when_that_is_noticed),
+        ROW(what_a_lost_server_answered_in_the_slot_is_taken_back),
+        ROW(a_task_may_be_sent_on_to_another_server),
+        ROW(a_loss_noticed_in_real_time_stops_what_is_under_way),
+        ROW(a_recovery_that_cannot_be_is_refused),
+        ROW(a_device_that_the_scenario_has_down_is_silent_and_a_cut_way_delivers_nothing),
         ROW(a_device_that_joins_late_stands_where_it_would_have_stood),
         ROW(every_episode_starts_afresh_whatever_came_before),
         ROW(every_phase_has_a_world_of_its_own),

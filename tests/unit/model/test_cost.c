@@ -108,7 +108,7 @@ static void parts_of_a_task_take_what_a_hand_calculation_says(void **state)
     assert_near(cost_transmit_s(8388608.0, 1e8), 0.08388608, 1e-15);
     assert_same(cost_transmit_s(0.0, 0.0), 0.0);
     assert_true(isinf(cost_transmit_s(1.0, 0.0)));
-    struct task_times times = {1.0, 2.0, 3.0, 4.0};
+    struct task_times times = {1.0, 2.0, 3.0, 4.0, 0.0};
     struct task_joules joules = cost_joules(&world.device[0], 150.0, 0.25, &times);
     assert_same(joules.compute_j, 5.0);
     assert_same(joules.transmit_j, 1.0);

@@ -180,9 +180,9 @@ static void the_bytes_on_the_wire_are_the_documented_ones(void **state)
     struct proto_message allot = {
         .id = PROTO_ALLOT, .allot = {.round = 7, .device = {devices, 2}, .compute_share = {shares, 2}}};
     check_golden(&allot,
-                 "\x00\x00\x00\x1f\x94\x12\x07\xc4\x08\x01\x00\x00\x00\x02\x01\x00\x00"
-                 "\xc4\x10\x00\x00\x00\x00\x00\x00\xe0\x3f\x00\x00\x00\x00\x00\x00\xf0\x3f",
-                 35);
+                 "\x00\x00\x00\x22\x97\x12\x07\xc4\x08\x01\x00\x00\x00\x02\x01\x00\x00"
+                 "\xc4\x10\x00\x00\x00\x00\x00\x00\xe0\x3f\x00\x00\x00\x00\x00\x00\xf0\x3f\x00\x00\x00",
+                 38);
 }
 
 static void a_message_outside_the_schema_is_not_encoded(void **state)
@@ -602,7 +602,8 @@ static void a_message_prints_as_one_short_line(void **state)
     const double shares[] = {0.25, 1};
     struct proto_message allot = {
         .id = PROTO_ALLOT, .allot = {.round = 7, .device = {devices, 5}, .compute_share = {shares, 2}}};
-    check_print(&allot, "ALLOT round=7 device=[0,1,2,3,...](5) compute_share=[0.25,1]");
+    check_print(&allot,
+                "ALLOT round=7 device=[0,1,2,3,...](5) compute_share=[0.25,1] phase=0 episode=0 slot=0");
 
     struct proto_message refuse = {.id = PROTO_REFUSE, .refuse = {.reason = 3, .text = {"a \"b\"\n", 6}}};
     check_print(&refuse, "REFUSE reason=3 text=\"a \\x22b\\x22\\x0a\"");

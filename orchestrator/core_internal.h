@@ -1,0 +1,75 @@
+/* The state of the orchestrator's core, shared by the files that make it up. Not for anybody else. */
+#ifndef HANDOFF_ORCHESTRATOR_CORE_INTERNAL_H
+#define HANDOFF_ORCHESTRATOR_CORE_INTERNAL_H
+
+#include "orchestrator/core.h"
+#include "orchestrator/episode.h"
+
+#define ORCH_DETAIL_MAX 96u /* bytes of an event's text */
+
+struct orch_core {
+    struct session session; /* as given; world and policy borrowed */
+    enum orch_state state;
+    struct slot_id id;
+    uint64_t round;
+    bool closing;         /* the slot in progress is the observation that closes an episode */
+    bool updating;        /* LEARN was asked for and LEARNED has not come */
+    bool transition_open; /* the policy has decided, and not yet learned from it */
+    double reward;        /* of the last slot */
+
+    bool *device_alive;    /* [N] takes part in the slot: neither lost nor down by the scenario */
+    bool *server_alive;    /* [M] */
+    bool *device_lost;     /* [N] in earnest, not by the scenario */
+    bool *server_lost;     /* [M] */
+    bool *device_back;     /* [N] lost, and here again: takes part from the next slot */
+    bool *server_back;     /* [M] */
+    uint32_t *at_server;   /* [N] where the task in progress is now; ENV_LOCAL: at its device */
+    uint32_t *attempt;     /* [N] RECOVERs told in this slot */
+    const char **outcome;  /* [N] status of the task when its report comes */
+    bool *device_owes;     /* [N] an OBSERVATION or a REPORT */
+    bool *server_owes;     /* [M] an ADVANCED */
+    uint32_t owed;         /* how many nodes owe something */
+    uint32_t devices_left; /* not lost, or back */
+    bool stop_after_slot;
+
+    struct env_view view;
+    struct env_decision decision;
+    bool *reported;                /* [N] */
+    double *cost;                  /* [N] of reported tasks */
+    uint32_t *load;                /* [M] */
+    struct db_task *task;          /* [N] rows of the slot */
+    struct db_episode episode_row; /* last finished episode */
+    struct episode_stats stats;
+    uint32_t *allot_device; /* [N] lists of the ALLOT messages, server after server */
+    double *allot_share;    /* [N] */
+
+    bool any_back;                   /* somebody is back */
+    bool any_attempt;                /* somebody has been told RECOVER in this slot */
+    char (*detail)[ORCH_DETAIL_MAX]; /* [details] texts of EVENTs, used in turn */
+    uint32_t details, next_detail;
+    struct orch_action *action; /* [ORCH_ACTIONS_PER_NODE (N + M) + extra] */
+    struct session_result result;
+    double cost_sum; /* over done tasks, in order of slot and device */
+    uint64_t done;
+};
+
+/* Does the task of the device reach the server to which it was sent, and is it there to send it? */
+bool orch_faults_takes(const struct orch_core *core, uint32_t device, uint32_t server);
+/* The slot is over: counts, and says, what was saved. */
+void orch_faults_end(struct orch_core *core, struct orch_actions *actions);
+/* Appends an action to the core's list. */
+struct orch_action *orch_push(struct orch_actions *actions, enum orch_action_kind kind, uint32_t number);
+
+/* ---- core_faults.c: nodes that go and come ---- */
+
+/* A slot is about to be granted: who takes part in it? */
+void orch_faults_begin(struct orch_core *core, struct orch_actions *actions);
+/* Will the scenario take the node down in the slot that has been decided? */
+bool orch_faults_strike(const struct orch_core *core, bool is_server, uint32_t number);
+/* The slot has been decided and told: what the scenario breaks in it. */
+void orch_faults_execute(struct orch_core *core, struct orch_actions *actions);
+/* PEER_LOST of a node that exists; false: no news. */
+bool orch_faults_lose(struct orch_core *core, const struct orch_event *event, struct orch_actions *actions);
+void orch_faults_back(struct orch_core *core, const struct orch_event *event, struct orch_actions *actions);
+
+#endif
