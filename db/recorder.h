@@ -8,10 +8,11 @@
 #include "db/rows.h"
 #include "core/base/diag.h"
 
-#define RECORDER_QUEUE_ROWS 16384      /* task rows between the caller and the thread */
-#define RECORDER_QUEUE_ITEMS 256       /* episodes, events and checkpoints, likewise */
-#define RECORDER_QUEUE_BYTES (1 << 26) /* of checkpoints and samples; a larger one waits until it is alone   \
-                                        */
+#define RECORDER_QUEUE_ROWS 16384 /* task rows between the caller and the thread */
+#define RECORDER_QUEUE_ITEMS 256  /* episodes, events and checkpoints, likewise */
+#define RECORDER_QUEUE_BYTES                                                                                 \
+    (1 << 26) /* of checkpoints and samples; a larger one waits until it is alone                            \
+               */
 #define RECORDER_BATCH_ROWS 4096
 #define RECORDER_BATCH_NS 200000000ULL
 

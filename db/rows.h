@@ -120,6 +120,14 @@ struct db_process_sample {
     double lag_max_s, lag_mean_s;
 };
 
+/* A row of the view twin_comparison. */
+struct db_twin_part {
+    const char *part; /* the task table's column; valid during the call */
+    uint64_t tasks;
+    double virtual_mean, real_mean;
+    double mape_pct, off_pct; /* NAN: the part had no length */
+};
+
 struct db_checkpoint {
     int64_t run_id;
     uint32_t episode; /* weights after this episode */

@@ -76,6 +76,9 @@ static const char *const sql[STATEMENT_COUNT] = {
     [SELECT_LEARNER] = "SELECT run_id, episode, length(weights), length(learner), validation_cost, learner"
                        " FROM checkpoint WHERE run_id = ?1 AND episode ="
                        " (SELECT max(episode) FROM checkpoint WHERE run_id = ?1 AND learner IS NOT NULL)",
+    [SELECT_TWIN_PARTS] =
+        "SELECT part, tasks, virtual_mean, real_mean, mape_pct, off_pct FROM twin_comparison"
+        " WHERE run_id = ?",
 };
 
 static const char *const kinds[] = {

@@ -48,6 +48,9 @@ void store_tasks_open(struct store *store, int64_t run_id);
 int store_tasks_next(struct store *store, struct db_task *ret_task, struct diag *diag);
 int store_each_event(struct store *store, int64_t run_id,
                      int (*row)(void *user, const struct db_event *event), void *user, struct diag *diag);
+int store_each_twin_part(struct store *store, int64_t real_run_id,
+                         int (*row)(void *user, const struct db_twin_part *part), void *user,
+                         struct diag *diag);
 /* Blobs are NULL in this listing; read one with store_read_checkpoint. */
 int store_each_checkpoint(struct store *store, int64_t run_id,
                           int (*row)(void *user, const struct db_checkpoint *checkpoint), void *user,

@@ -291,6 +291,29 @@ int store_each_event(struct store *store, int64_t run_id,
     return rc;
 }
 
+int store_each_twin_part(struct store *store, int64_t real_run_id,
+                         int (*row)(void *user, const struct db_twin_part *part), void *user,
+                         struct diag *diag)
+{
+    struct binder binder = binder_start(store, SELECT_TWIN_PARTS);
+    binder_integer(&binder, real_run_id);
+    struct reader reader;
+    struct db_twin_part part;
+    int rc;
+    while ((rc = next_row(store, &binder, &reader, diag)) == 1) {
+        part.part = read_text(&reader);
+        part.tasks = (uint64_t) read_integer(&reader, 0);
+        part.virtual_mean = read_real(&reader);
+        part.real_mean = read_real(&reader);
+        part.mape_pct = read_real(&reader);
+        part.off_pct = read_real(&reader);
+        if ((rc = check_reader(store, &reader, diag)) != 0 || (rc = row(user, &part)) != 0)
+            break;
+    }
+    store_reset(&binder);
+    return rc;
+}
+
 int store_each_checkpoint(struct store *store, int64_t run_id,
                           int (*row)(void *user, const struct db_checkpoint *checkpoint), void *user,
                           struct diag *diag)

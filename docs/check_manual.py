@@ -10,7 +10,7 @@ import sys
 import scenario_man
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-VERBS = ('run', 'evaluate', 'replay', 'show', 'export')
+VERBS = ('run', 'evaluate', 'replay', 'show', 'export', 'twin')
 
 
 def read(name):

@@ -18,7 +18,8 @@ enum {
     REPLAY = 1 << CLI_REPLAY,
     SHOW = 1 << CLI_SHOW,
     EXPORT = 1 << CLI_EXPORT,
-    ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT
+    TWIN = 1 << CLI_TWIN,
+    ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT | TWIN
 };
 
 enum key {
@@ -32,6 +33,7 @@ enum key {
     KEY_CHECKPOINT,
     KEY_PHASE,
     KEY_DRAWS,
+    KEY_SCALE,
     KEY_DATA,
     KEY_VERIFY,
     KEY_JSON,
@@ -52,32 +54,36 @@ static const struct {
     int verbs;
     struct argp_option option;
 } flags[] = {
-    {RUN | EVALUATE | SHOW,
+    {RUN | EVALUATE | SHOW | TWIN,
      {"scenario", 's', "NAME|FILE", 0, "a shipped scenario or a YAML file (default dapo)", 0}},
-    {RUN | EVALUATE | SHOW,
+    {RUN | EVALUATE | SHOW | TWIN,
      {"set", KEY_SET, "KEY=VALUE", 0, "set a scenario key, e.g. radio.bandwidth_mhz=10", 0}},
-    {RUN | EVALUATE,
+    {RUN | EVALUATE | TWIN,
      {"data", KEY_DATA, "DIR", 0, "where a scenario's relative data files are (default: here)", 0}},
     {ALL, {"db", 'd', "FILE", 0, "the experiment's SQLite file (default results.db)", 0}},
-    {RUN | EVALUATE | REPLAY,
+    {RUN | EVALUATE | REPLAY | TWIN,
      {"policy", 'p', "NAME[,NAME...]", 0, "who decides; `show policies` lists them", 0}},
-    {RUN | EVALUATE, {"devices", 'n', "N", 0, "mobile devices (devices.count)", 0}},
-    {RUN | EVALUATE, {"servers", 'm', "M", 0, "edge servers (servers.count)", 0}},
+    {RUN | EVALUATE | TWIN, {"devices", 'n', "N", 0, "mobile devices (devices.count)", 0}},
+    {RUN | EVALUATE | TWIN, {"servers", 'm', "M", 0, "edge servers (servers.count)", 0}},
     {RUN, {"episodes", 'e', "E", 0, "training episodes (run.episodes)", 0}},
+    {TWIN, {"episodes", 'e', "E", 0, "episodes to play (default 1)", 0}},
+    {TWIN, {"slots", 't', "T", 0, "slots in an episode (default 20)", 0}},
+    {TWIN, {"time-scale", KEY_SCALE, "S", 0, "model seconds in a second of the wall clock, 0.1 to 100", 0}},
     {RUN, {"slots", 't', "T", 0, "slots in an episode (run.slots)", 0}},
-    {RUN | EVALUATE, {"seed", KEY_SEED, "S", 0, "seed of all draws (run.seed)", 0}},
+    {RUN | EVALUATE | TWIN, {"seed", KEY_SEED, "S", 0, "seed of all draws (run.seed)", 0}},
     {RUN, {"record", KEY_RECORD, "tasks|episodes", 0, "finest rows to record (run.record)", 0}},
     {RUN | REPLAY,
      {"over", KEY_OVER, "tcp|memory", 0,
       "nodes are processes, or cores in this one (run: tcp, replay: memory)", 0}},
-    {RUN | REPLAY,
+    {RUN | REPLAY | TWIN,
      {"listen", KEY_LISTEN, "HOST:PORT", 0, "where nodes connect (default 127.0.0.1:0, any free port)", 0}},
-    {RUN | REPLAY, {"wait-s", KEY_WAIT, "S", 0, "wait S seconds for all nodes to join (default 60)", 0}},
-    {RUN | REPLAY,
+    {RUN | REPLAY | TWIN,
+     {"wait-s", KEY_WAIT, "S", 0, "wait S seconds for all nodes to join (default 60)", 0}},
+    {RUN | REPLAY | TWIN,
      {"stall-s", KEY_STALL, "S", 0, "a node that owes an answer for S seconds is lost (default 30)", 0}},
-    {EVALUATE | REPLAY | SHOW | EXPORT,
+    {EVALUATE | REPLAY | SHOW | EXPORT | TWIN,
      {"run", 'r', "R", 0, "the recorded run (default: the newest training run)", 0}},
-    {EVALUATE,
+    {EVALUATE | TWIN,
      {"checkpoint", KEY_CHECKPOINT, "best|last|N", 0,
       "a learner's weights: best on validation (default), last, or after episode N", 0}},
     {EVALUATE, {"phase", KEY_PHASE, "test|validate", 0, "held-out streams to use (default test)", 0}},
@@ -89,7 +95,8 @@ static const struct {
     {ALL, {"quiet", 'q', 0, 0, "no progress", 0}},
     {EXPORT, {"output", 'o', "FILE", 0, "write there instead of standard output", 0}},
     {EXPORT, {"format", KEY_FORMAT, "csv|json", 0, "default csv", 0}},
-    {RUN | REPLAY, {"die-with-parent", KEY_DIE, 0, 0, "end when the process that started this one ends", 0}},
+    {RUN | REPLAY | TWIN,
+     {"die-with-parent", KEY_DIE, 0, 0, "end when the process that started this one ends", 0}},
 };
 
 #define FLAG_COUNT (sizeof flags / sizeof *flags)
@@ -106,6 +113,8 @@ static const struct {
                     "Reruns recorded runs: --verify compares every number, --policy asks what if."},
     [CLI_SHOW] = {"show", "policies|models|scenarios|keys|scenario|runs|comparison|episodes|splits|servers",
                   "Prints what there is, or what was recorded."},
+    [CLI_TWIN] = {"twin", "",
+                  "Plays a scenario in virtual time and by the wall clock, and compares the two."},
     [CLI_EXPORT] = {"export", "tasks|episodes|events", "Writes a run's rows as CSV or JSON."},
 };
 
@@ -158,6 +167,11 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     struct cli *cli = state->input;
     struct diag diag = {0};
     int rc = 0;
+    if (cli->verb == CLI_TWIN && (key == 'e' || key == 't')) {
+        uint64_t number = parse_number(state, key == 'e' ? "--episodes" : "--slots", text, 1, 1000000);
+        *(key == 'e' ? &cli->episodes : &cli->slots) = (uint32_t) number;
+        return 0;
+    }
     if (add_shorthand(state, cli, key, text))
         return 0;
     switch (key) {
@@ -165,7 +179,11 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     case 'd': cli->db = text; return 0;
     case KEY_DATA: cli->data = text; return 0;
     case 'p': cli->policy = text; return 0;
-    case 'r': cli->run = (int64_t) parse_number(state, "--run", text, 1, INT64_MAX); return 0;
+    case 'r':
+        cli->run = (int64_t) parse_number(state, "--run", text, 1, INT64_MAX);
+        cli->run_given = true;
+        return 0;
+    case KEY_SCALE: cli->time_scale = text; return 0;
     case 'q': cli->quiet = true; return 0;
     case 'o': cli->output = text; return 0;
     case KEY_SET: add_set(state, cli, text); return 0;
@@ -206,10 +224,10 @@ static void print_verbs(FILE *file)
               "and which edge server finishes the job, and records what came of it.\n\nVerbs:\n");
     for (size_t i = 0; i < CLI_VERBS; i++)
         (void) fprintf(file, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
-    (void) fprintf(
-        file, "\n`handoff-orchestrator VERB --help` explains a verb; --version prints the version.\n"
-              "Exit status: 0 done, 1 failed, 2 usage or bad input, 5 replay --verify found a difference,\n"
-              "130 ended by a signal.\n");
+    (void) fprintf(file,
+                   "\n`handoff-orchestrator VERB --help` explains a verb; --version prints the version.\n"
+                   "Exit status: 0 done, 1 failed, 2 usage or bad input, 5 replay --verify found a\n"
+                   "difference or twin two clocks that do not agree, 130 ended by a signal.\n");
 }
 
 static enum cli_verb parse_verb(int argc, char **argv)

@@ -10,7 +10,7 @@
 
 #define CLI_SETS_MAX 64u
 
-enum cli_verb { CLI_RUN, CLI_EVALUATE, CLI_REPLAY, CLI_SHOW, CLI_EXPORT, CLI_VERBS };
+enum cli_verb { CLI_RUN, CLI_EVALUATE, CLI_REPLAY, CLI_SHOW, CLI_EXPORT, CLI_TWIN, CLI_VERBS };
 enum cli_host { CLI_TCP, CLI_MEMORY };
 
 struct cli {
@@ -29,10 +29,13 @@ struct cli {
     char listen_host[256];
     uint16_t listen_port;
     uint32_t wait_s, stall_s;
-    int64_t run;            /* 0: the newest */
-    const char *checkpoint; /* "best", "last" or an episode's number */
-    bool validate;          /* evaluate on the validation streams, not the test streams */
-    uint32_t draws;         /* evaluate without a run: how many draws of node parameters */
+    int64_t run; /* 0: the newest */
+    bool run_given;
+    const char *checkpoint;   /* "best", "last" or an episode's number */
+    bool validate;            /* evaluate on the validation streams, not the test streams */
+    uint32_t draws;           /* evaluate without a run: how many draws of node parameters */
+    uint32_t episodes, slots; /* twin; 0: not given */
+    const char *time_scale;   /* twin; NULL: the scenario's */
     bool verify;
     bool json, quiet, die_with_parent;
     const char *output;  /* NULL: stdout */

@@ -142,7 +142,23 @@ static int show_keys(const struct cli *cli)
     return 0;
 }
 
-/* The scenario in effect: canonical YAML, or JSON with that text and its name. */
+static int recorded_scenario(const struct cli *cli, struct scenario *ret_scenario, struct diag *diag)
+{
+    struct archive archive = {0};
+    struct db_run run;
+    struct buf texts = {0};
+    int rc = archive_open(&archive, cli->db, DB_READ, diag);
+    if (rc == 0)
+        rc = store_read_run(archive.store, cli->run, &run, &texts, diag);
+    scenario_defaults(ret_scenario);
+    if (rc == 0)
+        rc = scenario_read(ret_scenario, run.scenario, strlen(run.scenario), cli->db, diag);
+    buf_finish(&texts);
+    (void) archive_close(&archive, NULL); /* only read */
+    return rc;
+}
+
+/* The scenario in effect, or that of a recorded run: canonical YAML, or JSON with that text and its name. */
 static int show_scenario(const struct cli *cli, struct diag *diag)
 {
     struct cli named = *cli;
@@ -150,7 +166,8 @@ static int show_scenario(const struct cli *cli, struct diag *diag)
         named.scenario = cli->word[1];
     struct scenario scenario;
     struct buf text = {0};
-    int rc = lab_scenario_load(&named, &scenario, diag);
+    int rc =
+        cli->run_given ? recorded_scenario(cli, &scenario, diag) : lab_scenario_load(&named, &scenario, diag);
     if (rc == 0)
         rc = scenario_print(&scenario, &text);
     if (rc == 0 && cli->json)

@@ -11,7 +11,7 @@ enum process_exit {
     PROCESS_USAGE = 2,    /* bad flag, scenario or file */
     PROCESS_LOST = 3,     /* a node lost its orchestrator */
     PROCESS_REFUSED = 4,  /* a node was refused by its orchestrator */
-    PROCESS_MISMATCH = 5, /* replay --verify found a difference */
+    PROCESS_MISMATCH = 5, /* replay --verify found a difference, twin two clocks that do not agree */
     PROCESS_ABORTED = 6,  /* a node was told that its run was given up */
     PROCESS_SIGNAL = 130, /* ended by Ctrl-C or SIGTERM after an orderly stop */
 };

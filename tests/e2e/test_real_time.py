@@ -1,0 +1,84 @@
+"""Runs by the wall clock: activations cross whole, both clocks agree, and a machine that cannot keep up says so.
+
+A test may not depend on how busy this machine is. What is asserted of time is one-sided (nothing is faster than it should
+be), or asserted only of a run that found itself trusted; such a run is tried a few times."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import tap
+import testbed
+
+SMALL = ('-s', 'dapo', '-n', 4, '-m', 2, '--seed', 5)
+TRIES = 3
+
+
+def twin(db, *arguments):
+    """The comparison as JSON, of the first run that this machine could keep up with."""
+    for _ in range(TRIES):
+        output, _ = testbed.call(*testbed.launch('--twin', '-q', '--json', '--db', db, *arguments), status=None)
+        result = json.loads(output)
+        if result['trusted']:
+            return result
+    raise tap.Skip('this machine is too busy to keep the real clock')
+
+
+@tap.test
+def both_clocks_agree_on_latency_and_energy():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        result = twin(db, *SMALL, '-p', 'greedy', '-t', 3)
+        tap.true(result['agrees'], f"the clocks agree: {result}")
+        tap.equal(result['tasks'], 12, 'tasks')
+        tap.equal({part['tasks'] for part in result['parts']}, {12}, 'every task was compared')
+        tap.true(result['latency_mape_pct'] <= 3.0 and result['energy_mape_pct'] <= 2.0, 'within the promised limits')
+        real = result['real_run']
+        tap.equal(testbed.rows(db, f'SELECT kind, host, clock, time_scale, trusted FROM run WHERE run_id = {real}'),
+                  [('twin', 'tcp', 'real', 1.0, 1)], 'the real run')
+        tap.equal(testbed.one(db, f"SELECT clock || kind FROM run WHERE run_id = {result['virtual_run']}"), 'virtualtwin',
+                  'its parent')
+
+
+@tap.test
+def nothing_is_faster_by_the_wall_than_the_model_says():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        what = (*SMALL, '-p', 'greedy', '-e', 1, '-t', 2, '-q', '--db', db)
+        testbed.call(*testbed.launch(*what, '--set', 'run.clock=real', '--set', 'run.time_scale=1.5'))
+        testbed.orchestrator('run', '--over', 'memory', *what)
+        pairs = testbed.rows(db, 'SELECT r.latency_s, v.latency_s, r.local_s, v.local_s, r.edge_s, v.edge_s, r.transmit_s, '
+                                 'v.transmit_s, r.payload_bytes, v.payload_bytes FROM task r JOIN task v USING (episode, slot, '
+                                 'device) WHERE r.run_id = 1 AND v.run_id = 2')
+        tap.equal(len(pairs), 8, 'tasks of both')
+        for pair in pairs:
+            for real, model in zip(pair[0:8:2], pair[1:8:2]):
+                tap.true(real >= model * (1 - 1e-9), f'{real} is not below {model}')
+            tap.equal(pair[8], pair[9], 'bytes that crossed')
+
+
+@tap.test
+def links_and_loops_are_sampled():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        testbed.call(*testbed.launch(*SMALL, '-p', 'static', '-e', 1, '-t', 2, '-q', '--db', db, '--set', 'run.clock=real',
+                                     '--set', 'fixed.split=1', '--set', 'radio.bandwidth_mhz=2'))
+        windows = testbed.rows(db, 'SELECT device, server, direction, start_s, duration_s, set_bps, achieved_bps FROM link_sample')
+        tap.true(len(windows) > 8, f'{len(windows)} windows')
+        for device, server, direction, start_s, duration_s, set_bps, achieved_bps in windows:
+            tap.true(device < 4 and server < 2 and direction == 'up' and start_s >= 0 and duration_s > 0.019, 'a window')
+            tap.true(0 < achieved_bps and set_bps > 0, 'a rate')
+        roles = {role for (role,) in testbed.rows(db, 'SELECT DISTINCT role FROM process_sample')}
+        tap.equal(roles, {'device', 'server', 'orchestrator'}, 'whose loops were sampled')
+
+
+@tap.test
+def a_learner_without_a_run_and_a_run_with_a_scenario_are_refused():
+    for arguments, part in ((('-s', 'dapo-quick'), 'trained first'), (('--run', 1, '-s', 'dapo'), 'go with --run'),
+                            (('-p', 'greedy', '--time-scale', 'fast'), 'run.time_scale'),
+                            (('-p', 'greedy', '--time-scale', '3'), 'fits')):
+        _, errors = testbed.orchestrator('twin', '-q', *arguments, status=2)
+        tap.contains(errors, part)
+
+
+tap.main()
