@@ -237,6 +237,8 @@ static void on_accept(void *user, struct wire_conn *conn)
 static int on_message(void *user, const struct proto_message *message, struct diag *diag)
 {
     struct server *server = user;
+    if (message->id == PROTO_SERVER)
+        return join_move_server(&server->link.join, &message->server, diag);
     struct server_event event = {.message = message};
     if (message->id == PROTO_ALLOT)
         event.kind = SERVER_ON_ALLOT;
@@ -272,17 +274,43 @@ static int on_ready(void *user, struct diag *diag)
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
+static void let_go(struct server *server)
+{
+    for (struct peer *peer = server->peers; peer != NULL; peer = peer->next) {
+        peer->attached = false;
+        peer->count = 0;
+        wire_conn_close(peer->conn);
+    }
+    for (uint32_t n = 0; server->job != NULL && n < server->link.join.world.devices; n++)
+        wire_alarm_cancel(&server->link.alarms, &server->job[n].alarm);
+}
+
+static void forget_run(struct server *server)
+{
+    server_core_destroy(server->core);
+    free(server->peer_of);
+    free(server->job);
+    server->core = NULL;
+    server->peer_of = NULL;
+    server->job = NULL;
+}
+
+static void on_reset(void *user)
+{
+    let_go(user);
+    forget_run(user);
+}
+
 static void on_end(void *user)
 {
     struct server *server = user;
     wire_listener_close(server->listener);
     server->listener = NULL;
-    for (struct peer *peer = server->peers; peer != NULL; peer = peer->next)
-        wire_conn_close(peer->conn);
+    let_go(server);
 }
 
 static const struct node_link_hooks hooks = {
-    .on_ready = on_ready, .on_message = on_message, .on_end = on_end};
+    .on_ready = on_ready, .on_message = on_message, .on_reset = on_reset, .on_end = on_end};
 
 int server_run(const struct node_options *options)
 {
@@ -303,9 +331,7 @@ int server_run(const struct node_options *options)
         node_link_start(&server.link, wire_listener_port(server.listener));
     }
     int status = node_link_run(&server.link);
-    server_core_destroy(server.core);
-    free(server.peer_of);
-    free(server.job);
+    forget_run(&server);
     node_link_finish(&server.link);
     return status;
 }

@@ -39,6 +39,8 @@ static int step(struct client *client, struct device_core *device, const struct 
 static void on_data_message(struct wire_conn *conn, const struct proto_message *message)
 {
     struct data_link *data = wire_conn_user(conn);
+    if (data == NULL)
+        return; /* let go of */
     struct client *client = data->client;
     struct diag diag = {0};
     const struct join *join = &client->link.join;
@@ -64,6 +66,8 @@ static void on_data_message(struct wire_conn *conn, const struct proto_message *
 static void on_data_close(struct wire_conn *conn, int status, const char *text)
 {
     struct data_link *data = wire_conn_user(conn);
+    if (data == NULL)
+        return; /* let go of */
     if (status != 0)
         log_info("data", "server %u: %s", data->server, text);
     if (data->conn != conn) /* it was idle; a later task may have opened another by now */
@@ -156,10 +160,35 @@ static int take(struct client *client, uint32_t index, const struct proto_messag
     return step(client, &client->device[index], &event, diag);
 }
 
+/* Lets go of the connection at once: a closing one takes no task, and the next task opens another. */
+static void hang_up(struct data_link *data)
+{
+    if (data->conn == NULL)
+        return;
+    wire_conn_set_user(data->conn, NULL);
+    wire_conn_close(data->conn);
+    data->conn = NULL;
+    data->outstanding = 0;
+}
+
+/* A server that came back may be elsewhere; what was open to it is of no use any more. */
+static int move_server(struct client *client, const struct msg_server *server, struct diag *diag)
+{
+    int rc = join_move_server(&client->link.join, server, diag);
+    if (rc != 0)
+        return rc;
+    hang_up(&client->data[server->server]);
+    for (uint32_t i = 0; client->real != NULL && i < client->link.join.count; i++)
+        device_real_hang_up(&client->real[i], (uint32_t) server->server);
+    return 0;
+}
+
 static int on_message(void *user, const struct proto_message *message, struct diag *diag)
 {
     struct client *client = user;
     const struct join *join = &client->link.join;
+    if (message->id == PROTO_SERVER)
+        return move_server(client, &message->server, diag);
     if (message->id == PROTO_SLOT) {
         int rc = 0;
         for (uint32_t i = 0; i < join->count && rc == 0; i++)
@@ -176,17 +205,14 @@ static int on_message(void *user, const struct proto_message *message, struct di
     return take(client, (uint32_t) device - join->first, message, diag);
 }
 
-/* Closes data connections that nobody has used since the last check. They are let go of at once: a closing
- * one takes no task, and a task that comes before it is closed opens another. */
+/* Closes data connections that nobody has used since the last check. */
 static void on_idle_check(uv_timer_t *timer)
 {
     struct client *client = timer->data;
-    for (uint32_t m = 0; m < client->link.join.world.servers; m++) {
+    for (uint32_t m = 0; client->data != NULL && m < client->link.join.world.servers; m++) {
         struct data_link *data = &client->data[m];
-        if (!data->used && data->outstanding == 0) {
-            wire_conn_close(data->conn);
-            data->conn = NULL;
-        }
+        if (!data->used && data->outstanding == 0)
+            hang_up(data);
         data->used = false;
     }
 }
@@ -220,10 +246,39 @@ static int on_ready(void *user, struct diag *diag)
     int rc = real_time_is_kept(&join->world.scenario) ? open_real(client) : 0;
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
+    if (client->idle_open)
+        return 0; /* since an earlier time in this run */
     rc = uv_timer_init(&client->link.loop.uv, &client->idle);
     client->idle.data = client;
     client->idle_open = rc == 0;
     return rc != 0 ? rc : uv_timer_start(&client->idle, on_idle_check, IDLE_CHECK_MS, IDLE_CHECK_MS);
+}
+
+static void let_go(struct client *client)
+{
+    for (uint32_t m = 0; client->data != NULL && m < client->link.join.world.servers; m++)
+        hang_up(&client->data[m]);
+    for (uint32_t i = 0; client->real != NULL && i < client->link.join.count; i++)
+        if (client->real[i].core != NULL)
+            device_real_close(&client->real[i]);
+}
+
+static void forget_run(struct client *client)
+{
+    free(client->device);
+    free(client->data);
+    free(client->payload);
+    free(client->real);
+    client->device = NULL;
+    client->data = NULL;
+    client->payload = NULL;
+    client->real = NULL;
+}
+
+static void on_reset(void *user)
+{
+    let_go(user);
+    forget_run(user);
 }
 
 static void on_end(void *user)
@@ -231,15 +286,11 @@ static void on_end(void *user)
     struct client *client = user;
     if (client->idle_open)
         uv_close((uv_handle_t *) &client->idle, NULL);
-    for (uint32_t m = 0; client->data != NULL && m < client->link.join.world.servers; m++)
-        wire_conn_close(client->data[m].conn);
-    for (uint32_t i = 0; client->real != NULL && i < client->link.join.count; i++)
-        if (client->real[i].core != NULL)
-            device_real_close(&client->real[i]);
+    let_go(client);
 }
 
 static const struct node_link_hooks hooks = {
-    .on_ready = on_ready, .on_message = on_message, .on_end = on_end};
+    .on_ready = on_ready, .on_message = on_message, .on_reset = on_reset, .on_end = on_end};
 
 int client_run(const struct node_options *options)
 {
@@ -252,9 +303,6 @@ int client_run(const struct node_options *options)
     node_link_start(&client.link, 0);
     int status = node_link_run(&client.link);
     node_link_finish(&client.link);
-    free(client.device);
-    free(client.data);
-    free(client.payload);
-    free(client.real);
+    forget_run(&client);
     return status;
 }

@@ -168,8 +168,15 @@ int device_real_open(struct device_real *device, struct node_link *link, struct 
     return device->uplink != NULL ? 0 : -ENOMEM;
 }
 
+void device_real_hang_up(struct device_real *device, uint32_t server)
+{
+    uplink_destroy(device->uplink[server]);
+    device->uplink[server] = NULL;
+}
+
 void device_real_close(struct device_real *device)
 {
+    wire_alarm_cancel(&device->link->alarms, &device->job);
     for (uint32_t m = 0; device->uplink != NULL && m < device->core->world->servers; m++)
         uplink_destroy(device->uplink[m]);
     free(device->uplink);

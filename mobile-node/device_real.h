@@ -33,6 +33,8 @@ struct device_real {
 /* Borrows all; `device` stays where it is. */
 int device_real_open(struct device_real *device, struct node_link *link, struct device_core *core);
 void device_real_close(struct device_real *device);
+/* The server has moved, or come back: its old connection is of no use any more. */
+void device_real_hang_up(struct device_real *device, uint32_t server);
 
 /* Feeds SLOT, DECISION or RECOVER and sets going what the core asks for. */
 int device_real_take(struct device_real *device, const struct proto_message *message, struct diag *diag);

@@ -18,6 +18,8 @@ struct host {
     struct server_core **server; /* [M] */
     bool *device_gone;           /* [N] lost by a fault */
     bool *server_gone;           /* [M] */
+    bool *device_returns;        /* [N] gone until the next slot */
+    bool *server_returns;        /* [M] */
     /* Actions of the orchestrator yet to be executed, in order: a list that is walked while it grows, and is
      * emptied whenever its end is reached. */
     struct orch_action *queue;
@@ -164,7 +166,8 @@ static int inject(struct host *host, enum session_phase phase)
         if (!is_due(fault, id, phase))
             break;
         host->next_fault++;
-        (fault->is_server ? host->server_gone : host->device_gone)[fault->number] = !fault->is_back;
+        (fault->is_server ? host->server_gone : host->device_gone)[fault->number] = true;
+        (fault->is_server ? host->server_returns : host->device_returns)[fault->number] = fault->is_back;
         if (fault->is_back)
             rc = renew(host, fault->is_server, fault->number);
         struct orch_event event = {
@@ -178,10 +181,22 @@ static int inject(struct host *host, enum session_phase phase)
     return rc;
 }
 
+static void let_return(bool *gone, bool *returns, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        gone[i] = gone[i] && !returns[i];
+        returns[i] = false;
+    }
+}
+
 static int grant(struct host *host, const struct proto_message *slot)
 {
     if (slot->slot.slot == 0)
         host->episode_start_ns = clock_monotonic_ns();
+    if (host->session->fault_count > 0) {
+        let_return(host->device_gone, host->device_returns, host->session->world->devices);
+        let_return(host->server_gone, host->server_returns, host->session->world->servers);
+    }
     int rc = host->session->fault_count > 0 ? inject(host, SESSION_OBSERVE) : 0;
     struct device_event event = {.kind = DEVICE_ON_SLOT, .message = slot};
     for (uint32_t n = 0; n < host->session->world->devices && rc == 0; n++)
@@ -260,8 +275,10 @@ static int setup(struct host *host, const struct session *session)
     host->server = calloc(world->servers, sizeof *host->server);
     host->device_gone = calloc(world->devices, sizeof *host->device_gone);
     host->server_gone = calloc(world->servers, sizeof *host->server_gone);
+    host->device_returns = calloc(world->devices, sizeof *host->device_returns);
+    host->server_returns = calloc(world->servers, sizeof *host->server_returns);
     if (host->device == NULL || host->server == NULL || host->device_gone == NULL ||
-        host->server_gone == NULL)
+        host->server_gone == NULL || host->device_returns == NULL || host->server_returns == NULL)
         return -ENOMEM;
     for (uint32_t n = 0; n < world->devices; n++)
         device_core_init(&host->device[n], world, n);
@@ -280,6 +297,8 @@ static void teardown(struct host *host)
     free(host->server);
     free(host->device_gone);
     free(host->server_gone);
+    free(host->device_returns);
+    free(host->server_returns);
     free(host->queue);
 }
 

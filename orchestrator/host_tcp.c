@@ -18,6 +18,9 @@
 
 #define TICK_MS 250u /* how often deadlines are looked at */
 #define CONNECTIONS_EXTRA 16u
+#define PING_TICKS 4u   /* in which a node has to answer PING: 1 s */
+#define BEAT_MS 25u     /* real time: how often silence is looked at */
+#define SILENT_TICKS 6u /* of BEAT_MS, after which a silent node is lost: 150 ms */
 #define HELLO_TICKS 40u /* in which a connection has to say HELLO: 10 s */
 
 struct host_tcp {
@@ -37,6 +40,15 @@ struct host_tcp {
     void *user;
     uint64_t start_ns, episode_start_ns;
     uint32_t quiet_ticks; /* since the run last went a step on */
+    uint32_t ping_ticks;  /* since everybody was asked; 0: nobody was */
+    uv_timer_t beat;      /* real clock */
+    bool beating;
+    struct proto_message held; /* a SLOT that waits for nodes that the scenario brings back */
+    bool is_held;
+    bool *await_device, *await_server; /* [N], [M] which */
+    uint32_t awaiting;                 /* how many */
+    bool go_on;                        /* CONTINUE is to be fed */
+    uint32_t depth;                    /* of feed */
     bool ending;
     bool finished;
     int status;
@@ -62,6 +74,8 @@ static void end(struct host_tcp *host, int status)
     host->listener = NULL;
     wire_alarms_close(&host->alarms);
     uv_close((uv_handle_t *) &host->tick, NULL);
+    if (host->beating)
+        uv_close((uv_handle_t *) &host->beat, NULL);
 }
 
 static void fail(struct host_tcp *host, int code)
@@ -97,33 +111,62 @@ static int learn(struct host_tcp *host)
     return uv_queue_work(&host->loop.uv, &host->learning, on_update_work, on_update_done);
 }
 
+static bool takes_part(const struct host_tcp *host, const struct member *member)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < member->count && !any; i++)
+        any = orch_core_waits_for(host->core, false, member->first + i);
+    return any;
+}
+
 static void grant(struct host_tcp *host, const struct proto_message *slot)
 {
     if (slot->slot.slot == 0)
         host->episode_start_ns = clock_monotonic_ns();
     for (struct member *member = host->roster.members; member != NULL; member = member->next)
-        if (member->role == MEMBER_MOBILE)
+        if (member->role == MEMBER_MOBILE && member->ready && takes_part(host, member))
             (void) wire_conn_send(member->conn, slot); /* a lost node shows in on_close */
     if (host->session->progress != NULL)
         progress_update(host->session->progress, orch_core_result(host->core)->slots, NULL);
 }
 
+/* The scenario brings the node back: if it is not here yet, the next SLOT waits for it. */
+static void await(struct host_tcp *host, bool is_server, uint32_t number)
+{
+    const struct member *member = (is_server ? host->roster.server : host->roster.device)[number];
+    if (member != NULL && member->ready)
+        return;
+    (is_server ? host->await_server : host->await_device)[number] = true;
+    host->awaiting++;
+}
+
+static void tell(struct host_tcp *host, struct member *member, const struct proto_message *message)
+{
+    if (member == NULL)
+        return;
+    bool kills = message->id == PROTO_FAULT;
+    if (kills && member->count > 1)
+        return; /* the process plays others too: this one falls silent by itself */
+    (void) wire_conn_send(member->conn, message); /* a lost node shows in on_close */
+    if (kills)
+        roster_vacate(&host->roster, member);
+}
+
 static int execute(struct host_tcp *host, const struct orch_action *action)
 {
-    struct member *member = NULL;
     switch (action->kind) {
-    case ORCH_DO_GRANT: grant(host, &action->message); return 0;
-    case ORCH_DO_TELL_DEVICE:
-    case ORCH_DO_TELL_SERVER:
-        member = action->kind == ORCH_DO_TELL_DEVICE ? host->roster.device[action->number]
-                                                     : host->roster.server[action->number];
-        if (member != NULL)
-            (void) wire_conn_send(member->conn, &action->message); /* a lost node shows in on_close */
+    case ORCH_DO_GRANT:
+        host->held = action->message;
+        host->is_held = host->awaiting > 0;
+        if (!host->is_held)
+            grant(host, &action->message);
         return 0;
+    case ORCH_DO_TELL_DEVICE: tell(host, host->roster.device[action->number], &action->message); return 0;
+    case ORCH_DO_TELL_SERVER: tell(host, host->roster.server[action->number], &action->message); return 0;
+    case ORCH_DO_CONTINUE: host->go_on = true; return 0;
+    case ORCH_DO_AWAIT_DEVICE: await(host, false, action->number); return 0;
+    case ORCH_DO_AWAIT_SERVER: await(host, true, action->number); return 0;
     case ORCH_DO_LEARN: return learn(host);
-    case ORCH_DO_CONTINUE:
-    case ORCH_DO_AWAIT_DEVICE:
-    case ORCH_DO_AWAIT_SERVER: return 0;
     case ORCH_DO_FINISH:
         host->finished = true;
         end(host, 0);
@@ -138,6 +181,29 @@ static int execute(struct host_tcp *host, const struct orch_action *action)
     return ERR_STATE;
 }
 
+static void execute_all(struct host_tcp *host, const struct orch_actions *actions)
+{
+    host->quiet_ticks = host->ping_ticks = 0;
+    for (size_t i = 0; i < actions->count && !host->ending; i++) {
+        int rc = execute(host, &actions->list[i]);
+        if (rc != 0) {
+            diag_fail(host->diag, rc, "%s", err_text(rc));
+            fail(host, rc);
+        }
+    }
+}
+
+static void go_on(struct host_tcp *host)
+{
+    struct orch_event event = {.kind = ORCH_ON_CONTINUE};
+    while (host->go_on && !host->is_held && !host->ending) {
+        host->go_on = false;
+        int rc = feed(host, &event, host->diag);
+        if (rc != 0)
+            fail(host, rc);
+    }
+}
+
 /* Steps the core and executes what it asks for. What the core refuses is returned, with a sentence in `diag`,
  * for the caller to judge; what cannot be executed (a sink's error) ends the session here. */
 static int feed(struct host_tcp *host, const struct orch_event *event, struct diag *diag)
@@ -146,29 +212,54 @@ static int feed(struct host_tcp *host, const struct orch_event *event, struct di
     int rc = orch_core_step(host->core, event, &actions, diag);
     if (rc != 0)
         return rc;
+    host->depth++;
     if (actions.count > 0) /* a message that changes nothing, a late REPORT say, is no progress */
-        host->quiet_ticks = 0;
-    for (size_t i = 0; i < actions.count && !host->ending; i++) {
-        rc = execute(host, &actions.list[i]);
-        if (rc != 0) {
-            diag_fail(host->diag, rc, "%s", err_text(rc));
-            fail(host, rc);
-            return 0;
-        }
-    }
+        execute_all(host, &actions);
+    host->depth--;
+    if (host->depth == 0)
+        go_on(host);
     return 0;
+}
+
+/* Lets the SLOT go that waited for those that are here now. */
+static void release(struct host_tcp *host)
+{
+    if (host->awaiting > 0 || !host->is_held || host->ending)
+        return;
+    host->is_held = false;
+    host->quiet_ticks = host->ping_ticks = 0;
+    grant(host, &host->held);
+    go_on(host);
 }
 
 static void lose(struct host_tcp *host, bool is_server, uint32_t number, const char *why)
 {
     struct orch_event event = {
-        .kind = ORCH_ON_PEER_LOST, .is_server = is_server, .number = number, .why = why};
-    struct slot_id id = orch_core_slot(host->core);
-    log_warn("run", "lost %s %u in episode %u, slot %u: %s", is_server ? "server" : "device", number,
-             id.episode, id.slot, why);
+        .kind = ORCH_ON_PEER_LOST,
+        .is_server = is_server,
+        .number = number,
+        .keeps_reports = host->session->world->scenario.run.clock == CLOCK_REAL,
+        .why = why,
+    };
     int rc = feed(host, &event, host->diag);
     if (rc != 0)
         fail(host, rc);
+}
+
+static void lose_all(struct host_tcp *host, const struct member *gone, const char *why)
+{
+    for (uint32_t i = 0; i < gone->count && gone->ready && !host->ending; i++)
+        lose(host, gone->role == MEMBER_SERVER, gone->first + i, why);
+}
+
+/* Refuses a member, and does without it at once: its connection may take its time to close. */
+static void drop(struct host_tcp *host, struct member *member, enum proto_refusal reason, const char *why)
+{
+    struct member gone = *member;
+    wire_conn_refuse(member->conn, reason, why);
+    roster_vacate(&host->roster, member);
+    if (host->core != NULL)
+        lose_all(host, &gone, why);
 }
 
 /* ---- joining ---- */
@@ -201,12 +292,36 @@ static void on_lag(void *user, const struct wire_lag_interval *interval)
     }
 }
 
+/* Counts ticks of this loop, as on_tick does: while it is not running, nobody else is silent. */
+static void on_beat(uv_timer_t *timer)
+{
+    struct host_tcp *host = timer->data;
+    for (struct member *member = host->roster.members; member != NULL && !host->ending; member = member->next)
+        if (member->ready && ++member->silent_ticks > SILENT_TICKS)
+            drop(host, member, PROTO_REFUSE_TIMEOUT, "silent for 150 ms");
+}
+
 static int keep_real_time(struct host_tcp *host)
 {
     int rc = wire_alarms_open(&host->alarms, &host->loop);
     if (rc == 0)
         rc = wire_lag_start(&host->lag, &host->alarms, on_lag, host);
+    if (rc == 0)
+        rc = uv_timer_init(&host->loop.uv, &host->beat);
+    host->beat.data = host;
+    host->beating = rc == 0;
+    if (rc == 0)
+        rc = uv_timer_start(&host->beat, on_beat, BEAT_MS, BEAT_MS);
     return rc != 0 ? diag_fail(host->diag, rc, "cannot keep the real clock: %s", err_text(rc)) : 0;
+}
+
+static int open_waiting(struct host_tcp *host)
+{
+    const struct world *world = host->session->world;
+    host->await_device = calloc(world->devices, sizeof *host->await_device);
+    host->await_server = calloc(world->servers, sizeof *host->await_server);
+    bool whole = host->await_device != NULL && host->await_server != NULL;
+    return whole ? 0 : diag_fail(host->diag, -ENOMEM, "out of memory");
 }
 
 static void start(struct host_tcp *host)
@@ -217,14 +332,50 @@ static void start(struct host_tcp *host)
         if (rc != 0)
             diag_fail(host->diag, rc, "%s", err_text(rc));
     }
+    host->roster.started = true;
     struct orch_event event = {.kind = ORCH_ON_START};
     host->start_ns = clock_monotonic_ns();
     if (rc == 0 && host->session->world->scenario.run.clock == CLOCK_REAL)
         rc = keep_real_time(host);
     if (rc == 0)
+        rc = open_waiting(host);
+    if (rc == 0)
         rc = feed(host, &event, host->diag);
     if (rc != 0)
         fail(host, rc);
+}
+
+/* A member is ready while the run is going on: its nodes take part from the next slot, those that the
+ * scenario brings back in this one. Devices learn first where a server is now. */
+static void come_back(struct host_tcp *host, const struct member *member)
+{
+    bool is_server = member->role == MEMBER_SERVER;
+    if (is_server) {
+        struct proto_message message =
+            roster_server_message(&host->roster, host->session->world, member->first);
+        for (struct member *other = host->roster.members; other != NULL; other = other->next)
+            if (other->role == MEMBER_MOBILE && other->ready)
+                (void) wire_conn_send(other->conn, &message); /* a lost node shows in on_close */
+    }
+    for (uint32_t i = 0; i < member->count && !host->ending; i++) {
+        uint32_t number = member->first + i;
+        struct orch_event event = {.kind = ORCH_ON_PEER_BACK, .is_server = is_server, .number = number};
+        bool *awaited = &(is_server ? host->await_server : host->await_device)[number];
+        host->awaiting -= *awaited ? 1 : 0;
+        *awaited = false;
+        int rc = feed(host, &event, host->diag);
+        if (rc != 0)
+            fail(host, rc);
+    }
+    release(host);
+}
+
+static void tell_addresses(struct host_tcp *host, const struct member *member)
+{
+    for (uint32_t m = 0; m < host->session->world->servers; m++) {
+        struct proto_message message = roster_server_message(&host->roster, host->session->world, m);
+        (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
+    }
 }
 
 static void on_joining_message(struct host_tcp *host, struct member *member,
@@ -232,18 +383,26 @@ static void on_joining_message(struct host_tcp *host, struct member *member,
 {
     struct diag diag = {0};
     enum proto_refusal reason = PROTO_REFUSE_OUT_OF_STATE;
+    bool started = host->roster.started;
+    struct member *old = message->id == PROTO_HELLO ? roster_holder(&host->roster, &message->hello) : NULL;
+    if (old != NULL && old != member && started)
+        drop(host, old, PROTO_REFUSE_TIMEOUT, "came back on another connection");
     int rc = roster_take(&host->roster, host->session->world, member, message, &reason, &diag);
     if (rc != 0) {
         log_warn("join", "%s", diag_text(&diag, rc));
         wire_conn_refuse(member->conn, reason, diag_text(&diag, rc));
-        if (!roster_is_full(&host->roster)) /* else the others have been told of it: see on_close */
+        if (started ||
+            !roster_is_full(&host->roster)) /* else the others have been told of it: see on_close */
             roster_vacate(&host->roster, member);
-        return;
-    }
-    if (message->id == PROTO_HELLO && roster_is_full(&host->roster))
+    } else if (started && message->id == PROTO_HELLO) {
+        tell_addresses(host, member);
+    } else if (started) {
+        come_back(host, member);
+    } else if (message->id == PROTO_HELLO && roster_is_full(&host->roster)) {
         tell_servers(host);
-    if (roster_is_ready(&host->roster) && host->core == NULL)
+    } else if (roster_is_ready(&host->roster)) {
         start(host);
+    }
 }
 
 /* ---- connections ---- */
@@ -274,16 +433,17 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
     struct host_tcp *host = member->owner;
     if (host->ending)
         return;
-    if (host->core == NULL) {
+    member->silent_ticks = 0;
+    if (!member->ready || host->core == NULL) {
         on_joining_message(host, member, message);
         return;
     }
-    if (member->role == 0 && message->id == PROTO_HELLO) {
-        wire_conn_refuse(conn, PROTO_REFUSE_STARTED, "the run has started");
+    if (message->id == PROTO_BEAT) {
+        member->answered = true;
         return;
     }
     if (!owns(host, member, message)) {
-        wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, "this message does not belong to this connection");
+        drop(host, member, PROTO_REFUSE_OUT_OF_STATE, "this message does not belong to this connection");
         return;
     }
     struct diag diag = {0};
@@ -293,9 +453,9 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
         self_audit_takes(message)
             ? self_audit_take(&host->audit, message, is_server ? "server" : "device", member->first, &diag)
             : feed(host, &event, &diag);
-    if (rc != 0)
-        wire_conn_refuse(conn, rc == ERR_STATE ? PROTO_REFUSE_OUT_OF_STATE : PROTO_REFUSE_OUT_OF_RANGE,
-                         diag_text(&diag, rc));
+    if (rc != 0 && !host->ending)
+        drop(host, member, rc == ERR_STATE ? PROTO_REFUSE_OUT_OF_STATE : PROTO_REFUSE_OUT_OF_RANGE,
+             diag_text(&diag, rc));
 }
 
 static void on_close(struct wire_conn *conn, int status, const char *text)
@@ -315,9 +475,7 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
             log_warn("join", "a node left before the run began: %s", text);
         return;
     }
-    const char *why = status == 0 ? "closed its connection" : text;
-    for (uint32_t i = 0; i < gone.count && gone.role != 0 && !host->ending; i++)
-        lose(host, gone.role == MEMBER_SERVER, gone.first + i, why);
+    lose_all(host, &gone, status == 0 ? "closed its connection" : text);
 }
 
 static const struct wire_handlers handlers = {.on_message = on_message, .on_close = on_close};
@@ -352,26 +510,84 @@ static void give_up_joining(struct host_tcp *host)
     fail(host, rc);
 }
 
+static bool owes(const struct host_tcp *host, const struct member *member)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < member->count && member->ready && !any; i++)
+        any = orch_core_waits_for(host->core, member->role == MEMBER_SERVER, member->first + i);
+    return any;
+}
+
+/* Nobody has gone a step on for stall_s. Who owes something may be waiting for somebody else: first everybody
+ * who owes is asked whether they are there at all. */
+static void ask_stalled(struct host_tcp *host)
+{
+    struct proto_message ping = {.id = PROTO_PING};
+    for (struct member *member = host->roster.members; member != NULL; member = member->next) {
+        member->answered = false;
+        if (owes(host, member))
+            (void) wire_conn_send(member->conn, &ping); /* a lost node shows in on_close */
+    }
+    host->ping_ticks = 1;
+}
+
+/* `role` 0: those who have not answered; else those of a role who owe something. */
+static bool drop_stalled(struct host_tcp *host, int role)
+{
+    bool any = false;
+    for (struct member *member = host->roster.members; member != NULL && !host->ending;
+         member = member->next) {
+        if (!owes(host, member) || (role == 0 ? member->answered : member->role != role))
+            continue;
+        any = true;
+        drop(host, member, PROTO_REFUSE_TIMEOUT,
+             role == 0 ? "does not answer" : "owed an answer for too long");
+    }
+    return any;
+}
+
+/* If all have answered, a device holds up its server more likely than a server its devices, whom it only has
+ * to answer: devices go first, and servers if that was not enough. */
 static void refuse_stalled(struct host_tcp *host)
 {
-    for (struct member *member = host->roster.members; member != NULL; member = member->next) {
-        bool owes = false;
-        for (uint32_t i = 0; i < member->count && member->role != 0 && !owes; i++)
-            owes = orch_core_waits_for(host->core, member->role == MEMBER_SERVER, member->first + i);
-        if (owes)
-            wire_conn_refuse(member->conn, PROTO_REFUSE_TIMEOUT, "owed an answer for too long");
+    host->quiet_ticks = host->ping_ticks = 0;
+    if (!drop_stalled(host, 0) && !drop_stalled(host, MEMBER_MOBILE))
+        (void) drop_stalled(host, MEMBER_SERVER);
+}
+
+/* Whom the scenario wanted back has not come: the run goes on without. */
+static void give_up_awaited(struct host_tcp *host)
+{
+    host->awaiting = 0;
+    release(host);
+    const struct world *world = host->session->world;
+    for (uint32_t i = 0; i < world->devices + world->servers && !host->ending; i++) {
+        bool is_server = i >= world->devices;
+        uint32_t number = is_server ? i - world->devices : i;
+        bool *awaited = &(is_server ? host->await_server : host->await_device)[number];
+        if (!*awaited)
+            continue;
+        *awaited = false;
+        lose(host, is_server, number, "did not come back");
     }
-    host->quiet_ticks = 0;
 }
 
 /* Counts ticks, not time: a second in which this process was stopped (Ctrl-Z) or waited for a locked database
  * is no second in which the nodes were silent. */
-static bool has_stalled(struct host_tcp *host)
+static void watch_progress(struct host_tcp *host)
 {
     if (host->core == NULL || host->learning_busy)
-        return false;
+        return;
     host->quiet_ticks++;
-    return (uint64_t) host->quiet_ticks * TICK_MS > (uint64_t) host->options->stall_s * 1000u;
+    if (host->ping_ticks > 0 && ++host->ping_ticks > PING_TICKS)
+        refuse_stalled(host);
+    else if (host->ping_ticks > 0 ||
+             (uint64_t) host->quiet_ticks * TICK_MS <= (uint64_t) host->options->stall_s * 1000u)
+        return;
+    else if (host->is_held)
+        give_up_awaited(host);
+    else
+        ask_stalled(host);
 }
 
 /* A connection that never says who it is must not keep a place for ever. */
@@ -392,8 +608,8 @@ static void on_tick(uv_timer_t *timer)
         fail(host, diag_fail(host->diag, -EINTR, "interrupted while waiting for nodes"));
     else if (host->core == NULL && now_ns - host->start_ns > host->options->wait_s * UNITS_NS_PER_S)
         give_up_joining(host);
-    else if (has_stalled(host))
-        refuse_stalled(host);
+    else
+        watch_progress(host);
 }
 
 /* ---- life ---- */
@@ -454,6 +670,8 @@ int host_tcp_run(const struct session *session, const struct host_tcp_options *o
     }
     orch_core_destroy(host.core);
     roster_finish(&host.roster);
+    free(host.await_device);
+    free(host.await_server);
     wire_loop_finish(&host.loop);
     return rc;
 }

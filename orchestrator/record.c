@@ -10,7 +10,10 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/log.h"
 #include "orchestrator/lab.h"
+
+#define SAID_MAX 30u /* events told on screen */
 
 static const char *const phase_names[] = {
     [RNG_TRAIN] = "train", [RNG_VALIDATE] = "validate", [RNG_TEST] = "test"};
@@ -139,9 +142,23 @@ static int on_episode(void *user, const struct db_episode *episode)
     return told(record, recorder_episode(record->recorder, episode));
 }
 
+/* What breaks is said on screen, a stormy run's first storms alone. */
+static void say(struct record *record, const struct db_event *event)
+{
+    record->said++;
+    if (record->said == SAID_MAX)
+        log_warn("run", "more has happened: see the event table");
+    if (record->said >= SAID_MAX)
+        return;
+    bool lost = strcmp(event->kind, "node_lost") == 0;
+    log_warn("run", "%s %lld in episode %u, slot %u: %s%s", event->role, (long long) event->number,
+             event->episode, event->slot, lost ? "lost: " : "", event->detail);
+}
+
 static int on_event(void *user, const struct db_event *event)
 {
     struct record *record = user;
+    say(record, event);
     return told(record, recorder_event(record->recorder, event));
 }
 

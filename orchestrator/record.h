@@ -12,6 +12,7 @@ struct record {
     struct diag *diag;           /* says what the recorder could not do */
     const char *path;
     char untrusted_reason[AUDIT_TEXT]; /* empty: the run is trusted */
+    uint32_t said;                     /* events told on screen */
 };
 
 struct record_run {

@@ -15,7 +15,8 @@ int roster_init(struct roster *roster, const struct world *world)
     *roster = (struct roster){.devices = world->devices, .servers = world->servers};
     roster->device = calloc(world->devices, sizeof(struct member *));
     roster->server = calloc(world->servers, sizeof(struct member *));
-    if (roster->device == NULL || roster->server == NULL)
+    roster->address = calloc(world->servers, sizeof *roster->address);
+    if (roster->device == NULL || roster->server == NULL || roster->address == NULL)
         return -ENOMEM;
     /* The token only keeps strangers out; it is no part of what is recorded or replayed. */
     if (getrandom(&roster->run_token, sizeof roster->run_token, 0) != (ssize_t) sizeof roster->run_token)
@@ -27,6 +28,7 @@ void roster_finish(struct roster *roster)
 {
     free(roster->device);
     free(roster->server);
+    free(roster->address);
     buf_finish(&roster->scenario);
 }
 
@@ -80,6 +82,33 @@ static bool find_places(struct member *const *place, uint32_t size, uint32_t cou
         }
     }
     return false;
+}
+
+static bool claims_a_place(const struct roster *roster, const struct msg_hello *hello)
+{
+    uint64_t limit = hello->role == MEMBER_SERVER ? roster->servers : roster->devices;
+    return hello->run_token == roster->run_token && hello->first + hello->count <= limit;
+}
+
+struct member *roster_holder(const struct roster *roster, const struct msg_hello *hello)
+{
+    if (!claims_a_place(roster, hello))
+        return NULL;
+    return (hello->role == MEMBER_SERVER ? roster->server : roster->device)[hello->first];
+}
+
+/* The place that it had, when that is free; else the first that is. */
+static bool find_place_for(const struct roster *roster, const struct msg_hello *hello, uint32_t *ret_first)
+{
+    bool server = hello->role == MEMBER_SERVER;
+    struct member *const *places = server ? roster->server : roster->device;
+    uint32_t size = server ? roster->servers : roster->devices;
+    uint32_t count = (uint32_t) hello->count, within = 0;
+    if (claims_a_place(roster, hello) && find_places(places + hello->first, count, count, &within)) {
+        *ret_first = (uint32_t) hello->first;
+        return true;
+    }
+    return find_places(places, size, count, ret_first);
 }
 
 static int check_hello(const struct member *member, const struct msg_hello *hello,
@@ -166,8 +195,8 @@ static int take_hello(struct roster *roster, const struct world *world, struct m
     bool server = hello->role == MEMBER_SERVER;
     uint32_t count = (uint32_t) hello->count, first = 0;
     struct member **places = server ? roster->server : roster->device;
-    if (!find_places(places, server ? roster->servers : roster->devices, count, &first)) {
-        *ret_reason = PROTO_REFUSE_FULL;
+    if (!find_place_for(roster, hello, &first)) {
+        *ret_reason = roster->started ? PROTO_REFUSE_STARTED : PROTO_REFUSE_FULL;
         return diag_fail(diag, ERR_STATE, "there is no room for %u more %s", count,
                          server ? "servers" : "devices");
     }
@@ -180,6 +209,10 @@ static int take_hello(struct roster *roster, const struct world *world, struct m
     memcpy(member->host, hello->host.data, hello->host.size); /* the schema allows 255 bytes */
     member->host[hello->host.size] = '\0';
     member->data_port = (uint16_t) hello->data_port;
+    if (server) {
+        memcpy(roster->address[first].host, member->host, sizeof member->host);
+        roster->address[first].port = member->data_port;
+    }
     if (server)
         (void) snprintf(member->address, sizeof member->address, "%s:%u", member->host, member->data_port);
     else
@@ -194,7 +227,8 @@ int roster_take(struct roster *roster, const struct world *world, struct member 
     *ret_reason = PROTO_REFUSE_OUT_OF_STATE;
     if (message->id == PROTO_HELLO)
         return take_hello(roster, world, member, &message->hello, ret_reason, diag);
-    if (message->id != PROTO_READY || member->role == 0 || member->ready || !roster_is_full(roster))
+    if (message->id != PROTO_READY || member->role == 0 || member->ready ||
+        !(roster->started || roster_is_full(roster)))
         return diag_fail(diag, ERR_STATE, "%s while joining", proto_name(message->id));
     member->ready = true;
     *(member->role == MEMBER_SERVER ? &roster->servers_ready : &roster->devices_ready) += member->count;
@@ -213,7 +247,7 @@ bool roster_is_ready(const struct roster *roster)
 
 struct proto_message roster_server_message(const struct roster *roster, const struct world *world, uint32_t m)
 {
-    const struct member *member = roster->server[m];
+    const struct roster_address *address = &roster->address[m];
     return (struct proto_message){
         .id = PROTO_SERVER,
         .server =
@@ -223,8 +257,8 @@ struct proto_message roster_server_message(const struct roster *roster, const st
                 .y_m = world->server[m].position.y,
                 .flops = world->server[m].flops,
                 .power_w = world->server[m].power_w,
-                .port = member->data_port,
-                .host = {member->host, strlen(member->host)},
+                .port = address->port,
+                .host = {address->host, strlen(address->host)},
             },
     };
 }

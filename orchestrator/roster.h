@@ -19,18 +19,28 @@ struct member {
     struct member *next; /* roster.members */
     int role;            /* 0: has not said HELLO */
     uint32_t first, count;
-    uint32_t mute_ticks; /* passed without a HELLO */
+    uint32_t mute_ticks;   /* passed without a HELLO */
+    uint32_t silent_ticks; /* passed without any message */
     bool ready;
+    bool answered; /* the last PING */
     char host[256];
     uint16_t data_port;
     char address[320]; /* for the `node` rows */
 };
 
+/* Where a server takes tasks; kept while nobody plays it. */
+struct roster_address {
+    char host[256];
+    uint16_t port;
+};
+
 struct roster {
     uint64_t run_token;
-    struct member *members; /* all connections */
-    struct member **device; /* [N] who plays it; NULL: nobody */
-    struct member **server; /* [M] */
+    struct member *members;         /* all connections */
+    struct member **device;         /* [N] who plays it; NULL: nobody */
+    struct member **server;         /* [M] */
+    struct roster_address *address; /* [M] */
+    bool started;                   /* the run has: a HELLO takes the place of somebody who left */
     uint32_t devices, servers;
     uint32_t devices_joined, servers_joined; /* have said HELLO */
     uint32_t devices_ready, servers_ready;
@@ -49,15 +59,19 @@ void roster_vacate(struct roster *roster, struct member *member);
 /* Its connection is gone: frees its places and itself. */
 void roster_remove(struct roster *roster, struct member *member);
 
-/* HELLO: finds a place, answers WELCOME, DEVICE and REQUESTS. READY: counts. Anything else, no room, or
- * another version: a code, the reason for REFUSE and a sentence. */
+/* Who holds the place that a HELLO claims by its token and number; NULL: nobody, or it claims none. */
+struct member *roster_holder(const struct roster *roster, const struct msg_hello *hello);
+
+/* HELLO: finds a place (the one it had before, if it shows the run's token), answers WELCOME, DEVICE and
+ * REQUESTS. READY: counts. Anything else, no room, or another version: a code, the reason for REFUSE and a
+ * sentence. */
 int roster_take(struct roster *roster, const struct world *world, struct member *member,
                 const struct proto_message *message, enum proto_refusal *ret_reason, struct diag *diag);
 
 bool roster_is_full(const struct roster *roster);
 bool roster_is_ready(const struct roster *roster);
 
-/* SERVER for server m, which has joined. Texts are borrowed from the member. */
+/* SERVER for server m, which has joined once. Texts are borrowed from the roster. */
 struct proto_message roster_server_message(const struct roster *roster, const struct world *world,
                                            uint32_t m);
 

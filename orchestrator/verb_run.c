@@ -56,6 +56,14 @@ static void print_summary(const struct run *run, const struct session_result *re
         (double) result->slots / result->wall_s, result->mean_cost);
     if (result->lost_nodes > 0)
         (void) printf("%u nodes were lost on the way: see the event table\n", result->lost_nodes);
+    if (result->faults > 0)
+        (void) printf("the scenario killed or paused nodes %u times\n", result->faults);
+    if (result->recovered + result->reoffloaded + result->lost_tasks > 0)
+        (void) printf("%llu tasks outlived their servers: %llu at their devices, %llu at other servers; %llu "
+                      "were lost\n",
+                      (unsigned long long) (result->recovered + result->reoffloaded),
+                      (unsigned long long) result->recovered, (unsigned long long) result->reoffloaded,
+                      (unsigned long long) result->lost_tasks);
     if (result->messages > 0)
         (void) printf("%llu messages in and out of the orchestrator\n",
                       (unsigned long long) result->messages);

@@ -24,6 +24,18 @@ void join_finish(struct join *join)
     *join = (struct join){0};
 }
 
+void join_again(struct join *join)
+{
+    struct join again = {
+        .role = join->role,
+        .count = join->count,
+        .known_token = join->welcome ? join->run_token : join->known_token,
+        .known_first = join->welcome ? join->first : join->known_first,
+    };
+    join_finish(join);
+    *join = again;
+}
+
 struct proto_message join_hello(const struct join *join, const char *host, uint16_t data_port)
 {
     return (struct proto_message){
@@ -37,6 +49,8 @@ struct proto_message join_hello(const struct join *join, const char *host, uint1
                 .count = join->count,
                 .data_port = data_port,
                 .host = {host, host != NULL ? strlen(host) : 0},
+                .run_token = join->known_token,
+                .first = join->known_first,
             },
     };
 }
@@ -143,6 +157,14 @@ static int take_requests(struct join *join, const struct msg_requests *requests,
     return 0;
 }
 
+static void note_address(struct join *join, const struct msg_server *server)
+{
+    struct node_address *address = &join->address[server->server];
+    memcpy(address->host, server->host.data, server->host.size); /* the schema allows 255 bytes */
+    address->host[server->host.size] = '\0';
+    address->port = (uint16_t) server->port;
+}
+
 static int take_server(struct join *join, const struct msg_server *server, struct diag *diag)
 {
     if (server->server >= join->world.servers || join->server_known[server->server])
@@ -153,12 +175,17 @@ static int take_server(struct join *join, const struct msg_server *server, struc
         .flops = server->flops,
         .power_w = server->power_w,
     };
-    struct node_address *address = &join->address[server->server];
-    memcpy(address->host, server->host.data, server->host.size); /* the schema allows 255 bytes */
-    address->host[server->host.size] = '\0';
-    address->port = (uint16_t) server->port;
+    note_address(join, server);
     join->server_known[server->server] = true;
     join->servers_missing--;
+    return 0;
+}
+
+int join_move_server(struct join *join, const struct msg_server *server, struct diag *diag)
+{
+    if (server->server >= join->world.servers)
+        return diag_fail(diag, ERR_STATE, "SERVER %llu does not exist", (unsigned long long) server->server);
+    note_address(join, server);
     return 0;
 }
 

@@ -20,8 +20,10 @@ struct node_address {
 
 struct join {
     enum node_role role;
-    uint32_t count; /* devices wanted; 1 for a server */
-    bool welcome;   /* WELCOME has come; what follows is set */
+    uint32_t count;       /* devices wanted; 1 for a server */
+    uint64_t known_token; /* of the run that this process belonged to before; 0: none */
+    uint32_t known_first; /* who it was there */
+    bool welcome;         /* WELCOME has come; what follows is set */
     uint64_t run_token;
     uint32_t first;               /* lowest device number of this process, or the server's number */
     struct world world;           /* owned; complete once join_is_ready */
@@ -33,6 +35,8 @@ struct join {
 
 void join_init(struct join *join, enum node_role role, uint32_t count);
 void join_finish(struct join *join);
+/* The connection is gone: forgets everything but who this process was, for the next HELLO. */
+void join_again(struct join *join);
 
 /* The first frame. `host` and `data_port` only for a server; `host` is borrowed by the message. */
 struct proto_message join_hello(const struct join *join, const char *host, uint16_t data_port);
@@ -40,6 +44,9 @@ struct proto_message join_hello(const struct join *join, const char *host, uint1
 /* Takes WELCOME, DEVICE, REQUESTS or SERVER. Refuses what is out of order, out of range or told twice,
  * another major version, and a scenario it cannot read. */
 int join_take(struct join *join, const struct proto_message *message, struct diag *diag);
+
+/* SERVER during the run: where a server that came back is reached now. */
+int join_move_server(struct join *join, const struct msg_server *server, struct diag *diag);
 
 /* Everything announced has come: send READY. */
 bool join_is_ready(const struct join *join);

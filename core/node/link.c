@@ -10,6 +10,7 @@
 #include "proto/wire/process.h"
 
 #define RETRY_MS 50u
+#define BEAT_MS 50u /* the orchestrator takes three of them missing for a death */
 
 static void end(struct node_link *link, int status)
 {
@@ -18,6 +19,7 @@ static void end(struct node_link *link, int status)
     link->ending = true;
     link->status = status;
     uv_close((uv_handle_t *) &link->retry, NULL);
+    uv_close((uv_handle_t *) &link->beat, NULL);
     link->hooks->on_end(link->user);
     wire_alarms_close(&link->alarms);
     wire_conn_close(link->conn);
@@ -39,7 +41,7 @@ static void on_stop(void *user, int signal)
 static void on_lag(void *user, const struct wire_lag_interval *interval)
 {
     struct node_link *link = user;
-    if (link->begin_ns == 0 || interval->start_ns < link->begin_ns)
+    if (!link->ready || link->begin_ns == 0 || interval->start_ns < link->begin_ns)
         return; /* the run had not begun */
     struct proto_message message = {
         .id = PROTO_LOOP_AUDIT,
@@ -51,8 +53,23 @@ static void on_lag(void *user, const struct wire_lag_interval *interval)
     (void) wire_conn_send(link->conn, &message); /* on_close tells if it could not leave */
 }
 
+static void send_beat(struct node_link *link)
+{
+    struct proto_message beat = {.id = PROTO_BEAT};
+    if (link->ready)
+        (void) wire_conn_send(link->conn, &beat); /* on_close tells if it could not leave */
+}
+
+static void on_beat(uv_timer_t *timer)
+{
+    send_beat(timer->data);
+}
+
 static int keep_real_time(struct node_link *link, struct diag *diag)
 {
+    if (link->alarms.is_open)
+        return 0;                                                  /* since an earlier time in this run */
+    (void) uv_timer_start(&link->beat, on_beat, BEAT_MS, BEAT_MS); /* the timer is initialised: cannot fail */
     int rc = wire_alarms_open(&link->alarms, &link->loop);
     if (rc == 0)
         rc = wire_lag_start(&link->lag, &link->alarms, on_lag, link);
@@ -74,6 +91,15 @@ static void become_ready(struct node_link *link)
     (void) wire_conn_send(link->conn, &ready); /* on_close tells if it could not leave */
 }
 
+/* Killed by the scenario: as if by the hand of somebody else. The connection's end leads to on_close. */
+static void on_fault(struct node_link *link, const struct msg_fault *fault)
+{
+    if (fault->returns != 0)
+        wire_conn_close(link->conn);
+    else
+        end(link, PROCESS_SCRIPTED);
+}
+
 static void on_message(struct wire_conn *conn, const struct proto_message *message)
 {
     struct node_link *link = wire_conn_user(conn);
@@ -85,6 +111,14 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
         if (aborted)
             log_warn("node", "the orchestrator has given up the run");
         end(link, aborted ? PROCESS_ABORTED : PROCESS_OK);
+        return;
+    }
+    if (message->id == PROTO_FAULT) {
+        on_fault(link, &message->fault);
+        return;
+    }
+    if (message->id == PROTO_PING) {
+        send_beat(link);
         return;
     }
     if (link->ready && link->begin_ns == 0)
@@ -102,6 +136,32 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
 
 static void connect_again(uv_timer_t *timer);
 
+static void forget_run(struct node_link *link)
+{
+    if (link->ready)
+        link->hooks->on_reset(link->user);
+    link->ready = false;
+    join_again(&link->join);
+    link->give_up_ns = clock_monotonic_ns() + link->options->reconnect_s * UNITS_NS_PER_S;
+}
+
+/* A node that was given up for silence, or whose old connection still holds its place, may try again. */
+static bool may_try_again(const struct node_link *link, enum proto_refusal refusal)
+{
+    bool known = link->join.welcome || link->join.known_token != 0;
+    return refusal == PROTO_REFUSE_NONE || (known && refusal == PROTO_REFUSE_TIMEOUT);
+}
+
+static void give_up(struct node_link *link, enum proto_refusal refusal, const char *text)
+{
+    char what[512];
+    bool refused = refusal != PROTO_REFUSE_NONE;
+    (void) snprintf(what, sizeof what, "%s the orchestrator at %s:%u: %s",
+                    refused ? "refused by" : (link->join.known_token != 0 ? "lost" : "cannot reach"),
+                    link->options->orchestrator.host, link->options->orchestrator.port, text);
+    node_link_fail(link, refused ? PROCESS_REFUSED : PROCESS_LOST, what);
+}
+
 static void on_close(struct wire_conn *conn, int status, const char *text)
 {
     struct node_link *link = wire_conn_user(conn);
@@ -109,17 +169,15 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
     if (link->ending)
         return;
     (void) status; /* `text` says it in words */
-    bool refused = wire_conn_refusal(conn) != PROTO_REFUSE_NONE;
-    if (link->join.welcome || refused || clock_monotonic_ns() >= link->give_up_ns) {
-        char what[512];
-        (void) snprintf(what, sizeof what, "%s the orchestrator at %s:%u: %s",
-                        refused ? "refused by" : (link->join.welcome ? "lost" : "cannot reach"),
-                        link->options->orchestrator.host, link->options->orchestrator.port, text);
-        node_link_fail(link, refused ? PROCESS_REFUSED : PROCESS_LOST, what);
-        return;
-    }
-    (void) uv_timer_start(&link->retry, connect_again, RETRY_MS,
-                          0); /* the timer is initialised: cannot fail */
+    enum proto_refusal refusal = wire_conn_refusal(conn);
+    bool again = may_try_again(link, refusal);
+    if (again && link->join.welcome)
+        forget_run(link);
+    if (again && clock_monotonic_ns() < link->give_up_ns)
+        (void) uv_timer_start(&link->retry, connect_again, RETRY_MS,
+                              0); /* the timer is initialised: cannot fail */
+    else
+        give_up(link, refusal, text);
 }
 
 static const struct wire_handlers handlers = {.on_message = on_message, .on_close = on_close};
@@ -149,7 +207,9 @@ int node_link_init(struct node_link *link, enum node_role role, const struct nod
     int rc = wire_loop_init(&link->loop, on_stop, link);
     if (rc == 0)
         rc = uv_timer_init(&link->loop.uv, &link->retry);
-    link->retry.data = link;
+    if (rc == 0)
+        rc = uv_timer_init(&link->loop.uv, &link->beat);
+    link->retry.data = link->beat.data = link;
     return rc;
 }
 

@@ -1,5 +1,7 @@
 /* A node's control connection: reaches the orchestrator (trying again while it is not up yet), joins, and
- * then hands every message of the run to the program. libuv shell; one thread. */
+ * then hands every message of the run to the program. When the orchestrator or the way to it is gone, or it
+ * gave this node up for silence, the node forgets the run and joins it again with its identity. libuv shell;
+ * one thread. */
 #ifndef HANDOFF_CORE_NODE_LINK_H
 #define HANDOFF_CORE_NODE_LINK_H
 
@@ -15,9 +17,12 @@ struct node_link;
 struct node_link_hooks {
     /* The join is complete (READY has been sent): the world and the addresses may be used. */
     int (*on_ready)(void *user, struct diag *diag);
-    /* SLOT, ALLOT, DECISION, REVOKE. A nonzero return refuses the orchestrator's message and ends the
-     * process. */
+    /* SLOT, ALLOT, DECISION, REVOKE, RECOVER, SERVER. A nonzero return refuses the orchestrator's message and
+     * ends the process. */
     int (*on_message)(void *user, const struct proto_message *message, struct diag *diag);
+    /* The orchestrator is gone, or the scenario has killed this node: forget the run, let go of every data
+     * connection. on_ready may follow. */
+    void (*on_reset)(void *user);
     /* GOODBYE came, or the connection is gone, or a signal: close everything of yours; then the loop ends. */
     void (*on_end)(void *user);
 };
@@ -30,7 +35,8 @@ struct node_link {
     void *user;
     struct wire_conn *conn; /* NULL: not connected */
     uv_timer_t retry;
-    uint64_t give_up_ns; /* stop trying to connect at this time */
+    uv_timer_t beat;     /* real clock */
+    uint64_t give_up_ns; /* stop trying to connect at this time: reconnect_s after the start or the loss */
     uint16_t data_port;  /* server: told in HELLO */
     bool ready, ending;
     uint64_t begin_ns;         /* when the first slot came; 0: not yet */

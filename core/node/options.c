@@ -74,12 +74,14 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 #define EXIT_TEXT                                                                                            \
     "\vExit status: 0 the run ended in order, 1 failed, 2 usage, 3 the orchestrator could not be reached "   \
     "or was lost, "                                                                                          \
-    "4 refused by the orchestrator, 6 the orchestrator gave up the run, 130 ended by a signal."
+    "4 refused by the orchestrator, 6 the orchestrator gave up the run, 7 killed by the scenario's faults, " \
+    "130 ended by a signal."
 
 static const struct argp_option mobile_options[] = {
     {"orchestrator", KEY_ORCHESTRATOR, "HOST:PORT", 0, "where the orchestrator listens (needed)", 0},
     {"count", KEY_COUNT, "K", 0, "devices this process plays (default 1)", 0},
-    {"reconnect-s", KEY_RECONNECT, "S", 0, "keep trying to reach it for S seconds (default 10)", 0},
+    {"reconnect-s", KEY_RECONNECT, "S", 0,
+     "keep trying to reach it for S seconds, at the start and when it is lost (default 10)", 0},
     {"die-with-parent", KEY_DIE, 0, 0, "end when the process that started this one ends", 0},
     {"verbose", KEY_VERBOSE, 0, 0, "say what happens, on standard error", 0},
     {0},
@@ -90,7 +92,8 @@ static const struct argp_option server_options[] = {
     {"listen", KEY_LISTEN, "HOST:PORT", 0,
      "where devices connect (default 127.0.0.1:0; port 0: any free one)", 0},
     {"advertise", KEY_ADVERTISE, "HOST", 0, "address that devices are told (default: that of --listen)", 0},
-    {"reconnect-s", KEY_RECONNECT, "S", 0, "keep trying to reach it for S seconds (default 10)", 0},
+    {"reconnect-s", KEY_RECONNECT, "S", 0,
+     "keep trying to reach it for S seconds, at the start and when it is lost (default 10)", 0},
     {"die-with-parent", KEY_DIE, 0, 0, "end when the process that started this one ends", 0},
     {"verbose", KEY_VERBOSE, 0, 0, "say what happens, on standard error", 0},
     {0},

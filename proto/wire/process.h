@@ -13,6 +13,7 @@ enum process_exit {
     PROCESS_REFUSED = 4,  /* a node was refused by its orchestrator */
     PROCESS_MISMATCH = 5, /* replay --verify found a difference, twin two clocks that do not agree */
     PROCESS_ABORTED = 6,  /* a node was told that its run was given up */
+    PROCESS_SCRIPTED = 7, /* a node was killed by its scenario's faults, and does not come back */
     PROCESS_SIGNAL = 130, /* ended by Ctrl-C or SIGTERM after an orderly stop */
 };
 

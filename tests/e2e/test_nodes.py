@@ -317,8 +317,10 @@ def a_killed_orchestrator_leaves_a_database_that_opens_and_its_nodes_end():
             if message == wiretap.SLOT and rounds['count'] == 500:
                 run.orchestrator.kill(signal.SIGKILL)
             return True
-        run.add(testbed.start_device, hook=hook)
-        run.fill([1] * (DEVICES - 1), SERVERS)
+        patience = ('--reconnect-s', '1')
+        run.add(testbed.start_device, *patience, hook=hook)
+        for starter in [testbed.start_device] * (DEVICES - 1) + [testbed.start_server] * SERVERS:
+            run.add(starter, *patience)
         tap.equal(run.orchestrator.wait(), 137, 'orchestrator')
         for node in run.nodes:
             tap.equal(node.wait(), 3, f'a node: {node.text()}')

@@ -8,7 +8,7 @@ import struct
 import threading
 
 # Message ids, from proto/messages.def.
-HELLO, WELCOME, READY, GOODBYE = 0x01, 0x02, 0x06, 0x07
+HELLO, WELCOME, READY, GOODBYE, REFUSE, BEAT, FAULT = 0x01, 0x02, 0x06, 0x07, 0x08, 0x09, 0x1d
 SLOT, OBSERVATION, ALLOT, DECISION, REPORT, ADVANCED = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
 
 
@@ -41,11 +41,16 @@ class Wiretap:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self):
-        node, _ = self._listener.accept()
-        self._listener.close()
-        orchestrator = socket.create_connection(('127.0.0.1', self._target))
-        for pair in ((node, orchestrator), (orchestrator, node)):
-            threading.Thread(target=self._forward, args=pair, daemon=True).start()
+        while True:  # a node may come back
+            node, _ = self._listener.accept()
+            try:
+                orchestrator = socket.create_connection(('127.0.0.1', self._target))
+            except OSError:  # it has ended: nobody is to be reached here either
+                self._listener.close()
+                node.close()
+                return
+            for pair in ((node, orchestrator), (orchestrator, node)):
+                threading.Thread(target=self._forward, args=pair, daemon=True).start()
 
     def _forward(self, source, sink):
         try:

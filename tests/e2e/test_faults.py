@@ -1,0 +1,247 @@
+"""What breaks, by the scenario's hand or in earnest: the run goes on, no task is forgotten, and who comes back takes part."""
+import json
+import os
+import signal
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import tap
+import testbed
+import wiretap
+
+EPISODES, SLOTS, DEVICES, SERVERS = 2, 40, 5, 3
+SCRIPT = ('slot 5 kill server 1; slot 12 rejoin server 1; slot 8 pause device 3 for 5; slot 20 slow server 0 by 0.5 for 9; '
+          'slot 16 partition device 0 server 2 for 4; slot 18 kill device 2; slot 25 rejoin device 2; slot 35 kill server 0')
+COLUMNS = ('episode, slot, device, tokens, split, server, local_s, transmit_s, edge_s, latency_s, interrupted_s, extra_bytes, '
+           'extra_j, energy_j, cost, x_m, status')
+
+
+def what(policy='edge-best-channel', *settings):
+    extra = [flag for setting in settings for flag in ('--set', setting)]
+    return ('-s', 'dapo-quick', '-n', DEVICES, '-m', SERVERS, '-e', EPISODES, '-t', SLOTS, '-p', policy, *extra)
+
+
+def content(db):
+    return (testbed.rows(db, f'SELECT {COLUMNS} FROM task ORDER BY episode, slot, device'),
+            testbed.rows(db, 'SELECT episode, slot, phase, kind, role, number, detail FROM event ORDER BY event_id'))
+
+
+def statuses(db):
+    return dict(testbed.rows(db, 'SELECT status, count(*) FROM task GROUP BY status'))
+
+
+def check_counts(db, slots=SLOTS):
+    tap.equal(sum(statuses(db).values()), EPISODES * slots * DEVICES, 'tasks with a status')
+    testbed.check_database(db)
+
+
+class Run:
+    def __init__(self, folder, *arguments):
+        self.db = os.path.join(folder, 'run.db')
+        self.orchestrator = testbed.start_orchestrator('--db', self.db, *arguments)
+        self.port = self.orchestrator.port()
+        self.nodes, self.taps = [], []
+
+    def add(self, starter, *arguments, hook=None):
+        port = self.port
+        if hook is not None:
+            self.taps.append(wiretap.Wiretap(port, hook))
+            port = self.taps[-1].port
+        self.nodes.append(starter(port, *arguments))
+        return self.nodes[-1]
+
+    def finish(self, expected=None):
+        """`expected`: exit statuses of some nodes; the others end with 0."""
+        tap.equal(self.orchestrator.wait(), 0, f'orchestrator: {self.orchestrator.text()}')
+        for node in self.nodes:
+            tap.equal(node.wait(), (expected or {}).get(node, 0), f'a node: {node.text()}')
+        for line in self.taps:
+            if line.error is not None:
+                raise line.error
+
+
+# ---- by the scenario ----
+
+@tap.test
+def scripted_and_drawn_faults_leave_the_same_rows_over_tcp_as_in_memory():
+    for recovery, shares in (('local', [1] * DEVICES), ('reoffload', [1] * DEVICES), ('none', [3, 2])):
+        with testbed.scratch() as folder:
+            arguments = what('edge-best-channel', f'faults.script={SCRIPT}', f'faults.recovery={recovery}', 'chaos.rate=0.01')
+            memory = os.path.join(folder, 'memory.db')
+            testbed.orchestrator('run', '-q', '--over', 'memory', '--db', memory, *arguments)
+            run = Run(folder, *arguments)
+            for _ in range(SERVERS):
+                run.add(testbed.start_server)
+            for share in shares:
+                run.add(testbed.start_device, '--count', str(share))
+            tap.equal(run.orchestrator.wait(), 0, run.orchestrator.text())
+            for node in run.nodes:  # a node that is killed for good in the last episode ends with 7
+                tap.true(node.wait() in (0, 7), f'a node: {node.text()}')
+            for here, there, name in zip(content(memory), content(run.db), ('tasks', 'events')):
+                for one, other in zip(here, there):
+                    tap.equal(other, one, f'{recovery}: {name}')
+                tap.equal(len(there), len(here), f'{recovery}: {name}')
+            check_counts(run.db)
+            tap.equal(testbed.verify(run.db), EPISODES * SLOTS * DEVICES, 'tasks replayed')
+            saved = statuses(run.db)
+            tap.true({'local': 'recovered', 'reoffload': 'reoffloaded', 'none': 'server_lost'}[recovery] in saved, f'{saved}')
+
+
+@tap.test
+def a_node_killed_for_good_ends_with_status_7_and_one_that_comes_back_keeps_its_number():
+    with testbed.scratch() as folder:
+        arguments = what('local', 'faults.script=slot 3 kill device 1; slot 9 rejoin device 1; episode 1 slot 30 kill server 0')
+        run = Run(folder, *arguments)
+        seen = {}
+
+        def hook_of(index):
+            return lambda message: seen.setdefault(index, []).append(message) or True
+        servers = [run.add(testbed.start_server, hook=hook_of('server')), *(run.add(testbed.start_server) for _ in range(2))]
+        for _ in range(DEVICES):
+            run.add(testbed.start_device)
+        tap.equal(run.orchestrator.wait(), 0, run.orchestrator.text())
+        ended = sorted(node.wait() for node in run.nodes)
+        tap.equal(ended, [0] * (len(run.nodes) - 1) + [7], 'exit statuses')
+        tap.true(any(node.wait() == 7 for node in servers), 'it was a server')
+        lost = testbed.rows(run.db, "SELECT DISTINCT episode, device FROM task WHERE status = 'device_lost'")
+        tap.equal(sorted(lost), [(0, 1), (1, 1)], 'lost devices')
+        tap.equal(testbed.one(run.db, "SELECT count(*) FROM event WHERE kind = 'node_lost'"), 0, 'losses in earnest')
+
+
+# ---- in earnest, in virtual time ----
+
+def start_orphan(port):
+    """A server that outlives the thread that starts it, which is all that --die-with-parent knows of a parent."""
+    return testbed.Program([testbed.EDGE_SERVER, '--orchestrator', f'127.0.0.1:{port}'])
+
+
+@tap.test
+def a_server_that_is_killed_and_started_again_takes_part_again():
+    with testbed.scratch() as folder:
+        run = Run(folder, *what())
+        joined, rounds, victim = threading.Event(), {'slots': 0}, [None]
+
+        def on_slot(message):
+            rounds['slots'] += message == wiretap.SLOT
+            if message == wiretap.SLOT and rounds['slots'] == 10:
+                victim[0].kill(signal.SIGKILL)
+                victim[0].child.wait()
+            if message == wiretap.SLOT and rounds['slots'] == 20:
+                run.add(start_orphan, hook=lambda reply: joined.set() if reply == wiretap.READY else True)
+                tap.true(joined.wait(testbed.DEADLINE_S), 'the new one is ready')
+            return True
+        victim[0] = run.add(testbed.start_server)
+        for _ in range(SERVERS - 1):
+            run.add(testbed.start_server)
+        run.add(testbed.start_device, hook=on_slot)
+        for _ in range(DEVICES - 1):
+            run.add(testbed.start_device)
+        run.finish({victim[0]: 137})
+        check_counts(run.db)
+        events = testbed.rows(run.db, "SELECT kind, role, number FROM event WHERE kind IN ('node_lost', 'rejoin')")
+        (kinds, roles, numbers) = zip(*events)
+        tap.equal((kinds, roles), (('node_lost', 'rejoin'), ('server', 'server')), 'events')
+        tap.equal(numbers[0], numbers[1], 'it has the number of the one that died')
+        back = testbed.one(run.db, "SELECT slot FROM event WHERE kind = 'rejoin'")
+        again = testbed.one(run.db, 'SELECT count(*) FROM task WHERE server = ? AND slot > ? AND edge_s IS NOT NULL', numbers[0], back)
+        tap.true(again > 0, 'it serves tasks')
+        tap.equal(testbed.verify(run.db), EPISODES * SLOTS * DEVICES, 'tasks replayed')
+
+
+def freeze(role):
+    """Freezes a node; it is given up, alone; it thaws, comes back by itself, and takes part."""
+    with testbed.scratch() as folder:
+        run = Run(folder, '--stall-s', 1, *what())
+        refused, back = threading.Event(), threading.Event()
+        count, frozen = {'slots': 0}, [None]
+
+        def on_frozen(message):
+            if message == wiretap.REFUSE:
+                refused.set()
+            if message == wiretap.READY and refused.is_set():
+                back.set()
+            return True
+
+        def on_slot(message):
+            count['slots'] += message == wiretap.SLOT
+            if message == wiretap.SLOT and count['slots'] == 10:
+                frozen[0].kill(signal.SIGSTOP)
+            if message == wiretap.SLOT and count['slots'] == 11:  # the run has gone on without it
+                tap.true(refused.wait(testbed.DEADLINE_S), 'it was given up')
+                frozen[0].kill(signal.SIGCONT)
+                tap.true(back.wait(testbed.DEADLINE_S), 'it has come back')
+            return True
+        frozen[0] = run.add(testbed.start_server if role == 'server' else testbed.start_device, hook=on_frozen)
+        for _ in range(SERVERS - (role == 'server')):
+            run.add(testbed.start_server)
+        run.add(testbed.start_device, hook=on_slot)
+        for _ in range(DEVICES - 1 - (role == 'device')):
+            run.add(testbed.start_device)
+        run.finish()
+        check_counts(run.db)
+        events = testbed.rows(run.db, "SELECT kind, role, detail FROM event WHERE kind IN ('node_lost', 'rejoin')")
+        tap.equal([event[:2] for event in events], [('node_lost', role), ('rejoin', role)], 'events')
+        tap.equal(testbed.verify(run.db), EPISODES * SLOTS * DEVICES, 'tasks replayed')
+
+
+@tap.test
+def a_frozen_server_is_given_up_alone_and_comes_back_when_it_thaws():
+    freeze('server')
+
+
+@tap.test
+def a_frozen_device_is_given_up_alone_and_comes_back_when_it_thaws():
+    freeze('device')
+
+
+# ---- in real time ----
+
+@tap.test
+def in_real_time_a_frozen_node_is_lost_within_200_ms_of_silence():
+    with testbed.scratch() as folder:
+        settings = ('run.clock=real', 'run.time_scale=2', 'radio.bandwidth_mhz=5')
+        run = Run(folder, '-s', 'dapo-quick', '-n', 2, '-m', 2, '-e', 1, '-t', 8, '-p', 'edge-nearest',
+                  *(flag for setting in settings for flag in ('--set', setting)))
+        times, count, frozen = {}, {'allots': 0}, [None]
+
+        def hook(message):
+            now = time.monotonic()
+            count['allots'] += message == wiretap.ALLOT
+            if message == wiretap.ALLOT and count['allots'] == 3:
+                frozen[0].kill(signal.SIGSTOP)
+            elif message == wiretap.REFUSE and 'refused' not in times:
+                times['refused'] = now
+                frozen[0].kill(signal.SIGCONT)
+            elif message in (wiretap.BEAT, wiretap.ADVANCED) and 'refused' not in times:
+                times['heard'] = now
+            return True
+        frozen[0] = run.add(testbed.start_server, hook=hook)
+        run.add(testbed.start_server)
+        for _ in range(2):
+            run.add(testbed.start_device)
+        run.finish()
+        silence_ms = 1000 * (times['refused'] - times['heard'])
+        print(f'# lost after {silence_ms:.0f} ms of silence', flush=True)
+        tap.true(100 < silence_ms <= 200, f'lost after {silence_ms:.0f} ms of silence')
+        events = testbed.rows(run.db, "SELECT kind, role FROM event WHERE kind IN ('node_lost', 'rejoin') AND number >= 0")
+        tap.equal(events[:1], [('node_lost', 'server')], 'events')
+        tap.true(('rejoin', 'server') in events, 'it has come back')
+        tap.equal(sum(statuses(run.db).values()), 8 * 2, 'tasks with a status')
+
+
+# ---- launch ----
+
+@tap.test
+def launch_tells_a_scripted_death_from_another():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        output, errors = testbed.call(*testbed.launch('-s', 'dapo-quick', '-p', 'greedy', '-e', 1, '-t', 20, '--json', '-q',
+                                                      '-d', db, '--set', 'faults.script=slot 4 kill server 0; slot 5 kill device 2'))
+        tap.equal(json.loads(output)[0]['tasks'], 20 * 10, 'tasks')
+        tap.true('ended with status' not in errors, errors)
+        tap.contains(errors, 'server 0', 'slot 4', 'killed by the scenario')
+
+
+tap.main()
