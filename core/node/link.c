@@ -149,7 +149,8 @@ static void forget_run(struct node_link *link)
 static bool may_try_again(const struct node_link *link, enum proto_refusal refusal)
 {
     bool known = link->join.welcome || link->join.known_token != 0;
-    return refusal == PROTO_REFUSE_NONE || (known && refusal == PROTO_REFUSE_TIMEOUT);
+    return refusal == PROTO_REFUSE_NONE ||
+           (known && (refusal == PROTO_REFUSE_TIMEOUT || refusal == PROTO_REFUSE_FULL));
 }
 
 static void give_up(struct node_link *link, enum proto_refusal refusal, const char *text)

@@ -1,6 +1,7 @@
 /* The three cores stepped with arbitrary events: no crash, no failed assertion, no list longer than promised,
- * and a refused event has no actions and says why. The first byte says whether the policy learns; then two
- * bytes an event: what, and who and how. Rounds are those of the last SLOT, ALLOT or grant, give or take one.
+ * and a refused event has no actions and says why. The first byte says whether the policy learns (bit 0) and
+ * whether the scenario breaks things (bit 1); then two bytes an event: what, and who and how. Rounds are
+ * those of the last SLOT, ALLOT or grant, give or take one.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -37,17 +38,20 @@ static void learn(struct policy *policy, double reward, const struct env_view *n
     require(reward <= 0.0 && next->world->devices == DEVICES);
 }
 
-static const struct world *the_world(void)
+static const struct world *the_world(bool stormy)
 {
-    static struct world world;
+    static struct world worlds[2];
+    struct world *world = &worlds[stormy ? 1 : 0];
     struct scenario scenario;
-    if (world.devices > 0)
-        return &world;
+    if (world->devices > 0)
+        return world;
     scenario_defaults(&scenario);
     scenario.devices.count = DEVICES;
     scenario.servers.count = SERVERS;
-    require(world_init(&world, &scenario, NULL, NULL) == 0);
-    return &world;
+    scenario.chaos.rate = stormy ? 0.3 : 0.0;
+    scenario.faults.recovery = stormy ? RECOVERY_REOFFLOAD : RECOVERY_LOCAL;
+    require(world_init(world, &scenario, NULL, NULL) == 0);
+    return world;
 }
 
 static void check(struct fuzz *fuzz, int rc, size_t count, size_t most)
@@ -68,8 +72,9 @@ static uint64_t near_round(uint64_t round, unsigned how)
 static void step_orchestrator(struct fuzz *fuzz, unsigned what, unsigned who, unsigned how)
 {
     static const double gain[SERVERS] = {1e-11, 1e-9};
-    static const enum orch_event_kind kinds[] = {ORCH_ON_MESSAGE, ORCH_ON_MESSAGE,   ORCH_ON_MESSAGE,
-                                                 ORCH_ON_LEARNED, ORCH_ON_PEER_LOST, ORCH_ON_PEER_LOST};
+    static const enum orch_event_kind kinds[] = {ORCH_ON_MESSAGE,   ORCH_ON_MESSAGE,   ORCH_ON_MESSAGE,
+                                                 ORCH_ON_LEARNED,   ORCH_ON_PEER_LOST, ORCH_ON_PEER_LOST,
+                                                 ORCH_ON_PEER_BACK, ORCH_ON_PEER_BACK, ORCH_ON_CONTINUE};
     uint64_t round = near_round(fuzz->granted, how);
     struct proto_message message = {.id = PROTO_OBSERVATION};
     message.observation = (struct msg_observation){.device = who,
@@ -79,17 +84,22 @@ static void step_orchestrator(struct fuzz *fuzz, unsigned what, unsigned who, un
                                                    .gain = {gain, how == 3 ? 1 : SERVERS}};
     if (what == 1) {
         message.id = PROTO_REPORT;
-        message.report =
-            (struct msg_report){.device = who, .round = round, .latency_s = who, .energy_j = who};
+        message.report = (struct msg_report){
+            .device = who, .round = round, .latency_s = who, .energy_j = who, .attempt = how / 3};
     } else if (what == 2) {
         message.id = PROTO_ADVANCED;
         message.advanced = (struct msg_advanced){.server = who, .round = round};
     }
     struct orch_event event = {
-        .kind = kinds[what], .message = &message, .is_server = what == 5, .number = who};
+        .kind = kinds[what],
+        .message = &message,
+        .is_server = what == 5 || what == 7,
+        .number = who,
+        .keeps_reports = how == 1,
+    };
     struct orch_actions actions;
     int rc = orch_core_step(fuzz->orchestrator, &event, &actions, &fuzz->diag);
-    check(fuzz, rc, actions.count, DEVICES + SERVERS + ORCH_ACTIONS_EXTRA);
+    check(fuzz, rc, actions.count, ORCH_ACTIONS_PER_NODE * (DEVICES + SERVERS) + ORCH_ACTIONS_EXTRA);
     for (size_t i = 0; i < actions.count; i++)
         if (actions.list[i].kind == ORCH_DO_GRANT)
             fuzz->granted = actions.list[i].message.slot.round;
@@ -114,14 +124,22 @@ static void step_device(struct fuzz *fuzz, unsigned what, unsigned who, unsigned
                                                  .compute_share = 0.5};
     } else if (event.kind == DEVICE_ON_RESULT) {
         message.id = PROTO_RESULT;
-        message.result = (struct msg_result){.round = round, .edge_s = who};
+        message.result = (struct msg_result){.round = round, .edge_s = who, .server = who % 2};
+    } else if (event.kind == DEVICE_ON_RECOVER) {
+        message.id = PROTO_RECOVER;
+        message.recover = (struct msg_recover){.round = round,
+                                               .attempt = who / 2,
+                                               .server = how > 1 ? PROTO_SERVER_NONE : who % 4,
+                                               .bandwidth_share = 0.5,
+                                               .compute_share = 0.5,
+                                               .after_s = 0.1 * how};
     }
     struct device_actions actions;
     int rc = device_core_step(&fuzz->device, &event, &actions, &fuzz->diag);
     check(fuzz, rc, actions.count, DEVICE_ACTIONS_MAX);
 }
 
-static void step_server(struct fuzz *fuzz, unsigned what, unsigned who, unsigned how)
+static void step_server(struct fuzz *fuzz, unsigned what, unsigned who, unsigned how, double share_of_task)
 {
     static const double share[] = {0.5, 0.25, 1.0};
     static const uint32_t device[] = {0, 1, 2, 1, 0};
@@ -139,8 +157,12 @@ static void step_server(struct fuzz *fuzz, unsigned what, unsigned who, unsigned
                                  .message = &message};
     if (event.kind == SERVER_ON_TASK) {
         message.id = PROTO_TASK;
-        message.task =
-            (struct msg_task){.device = who, .round = round, .split = 8 * how, .tokens = 5, .arrival_s = how};
+        message.task = (struct msg_task){.device = who,
+                                         .round = round,
+                                         .split = 8 * how,
+                                         .tokens = 5,
+                                         .arrival_s = how,
+                                         .compute_share = share_of_task};
     } else if (event.kind == SERVER_ON_REVOKE) {
         message.id = PROTO_REVOKE;
         message.revoke = (struct msg_revoke){.device = who, .round = round};
@@ -152,9 +174,20 @@ static void step_server(struct fuzz *fuzz, unsigned what, unsigned who, unsigned
         fuzz->allotted = round;
 }
 
+/* Nodes that go and come: what later versions have added, behind the old numbers. */
+static void step_faults(struct fuzz *fuzz, unsigned what, unsigned who, unsigned how)
+{
+    if (what < 3)
+        step_orchestrator(fuzz, 6 + what, who, how);
+    else if (what < 5)
+        step_device(fuzz, what == 3 ? DEVICE_ON_RECOVER : DEVICE_ON_WAITED, who, how);
+    else
+        step_server(fuzz, SERVER_ON_TASK, who, how, 0.5);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct world *world = the_world();
+    const struct world *world = the_world(size > 0 && data[0] / 2 % 2 == 1);
     struct policy_kind kind = policy_random;
     bool learning = size > 0 && data[0] % 2 == 1;
     kind.learn = learning ? learn : NULL;
@@ -174,12 +207,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(orch_core_step(fuzz.orchestrator, &start, &actions, &fuzz.diag) == 0);
     for (size_t i = 1; i + 1 < size && i < 2 * EVENTS_MAX; i += 2) {
         unsigned what = data[i] % 15, who = data[i + 1] % 8, how = data[i + 1] / 64;
-        if (what < 6)
+        if (data[i] >= 240)
+            step_faults(&fuzz, data[i] % 6u, who, how);
+        else if (what < 6)
             step_orchestrator(&fuzz, what, who, how);
         else if (what < 11)
             step_device(&fuzz, what - 6, who, how);
         else
-            step_server(&fuzz, what - 11, who, how);
+            step_server(&fuzz, what - 11, who, how, 0.0);
     }
     orch_core_destroy(fuzz.orchestrator);
     server_core_destroy(fuzz.server);
