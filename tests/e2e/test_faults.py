@@ -231,6 +231,59 @@ def in_real_time_a_frozen_node_is_lost_within_200_ms_of_silence():
         tap.equal(sum(statuses(run.db).values()), 8 * 2, 'tasks with a status')
 
 
+REAL = [flag for setting in ('run.clock=real', 'run.time_scale=4', 'radio.bandwidth_mhz=5') for flag in ('--set', setting)]
+
+
+@tap.test
+def in_real_time_the_scenario_breaks_the_same_things_at_the_same_places():
+    for recovery, status in (('local', 'recovered'), ('reoffload', 'reoffloaded')):
+        with testbed.scratch() as folder:
+            arguments = ('-s', 'dapo-quick', '-n', 3, '-m', 3, '-e', 1, '-t', 8, '-p', 'edge-best-channel', *REAL,
+                         '--set', f'faults.recovery={recovery}', '--set',
+                         'faults.script=slot 2 kill server 0; slot 2 kill server 2; slot 4 rejoin server 0; '
+                         'slot 4 rejoin server 2; slot 5 kill server 1; slot 5 pause device 1 for 2')
+            memory = os.path.join(folder, 'memory.db')
+            testbed.orchestrator('run', '-q', '--over', 'memory', '--db', memory,
+                                 *(flag if flag != 'run.clock=real' else 'run.clock=virtual' for flag in arguments))
+            run = Run(folder, *arguments)
+            for starter in [testbed.start_server] * 3 + [testbed.start_device] * 3:
+                run.add(starter)
+            tap.equal(run.orchestrator.wait(), 0, run.orchestrator.text())
+            ended = sorted(node.wait() for node in run.nodes)
+            tap.equal(ended, [0] * 5 + [7], f'exit statuses: {run.orchestrator.text()}')
+            query = 'SELECT slot, device, split, server, status FROM task ORDER BY slot, device'
+            tap.equal(testbed.rows(run.db, query), testbed.rows(memory, query), 'decisions and statuses')
+            tap.equal(content(run.db)[1], content(memory)[1], 'events')
+            tap.true(status in statuses(run.db), f'{statuses(run.db)}')
+            pairs = zip(*(testbed.rows(db, "SELECT latency_s, interrupted_s FROM task WHERE status LIKE 're%' ORDER BY slot, device")
+                          for db in (memory, run.db)))
+            for (model_s, model_gap_s), (real_s, gap_s) in pairs:
+                tap.true(abs(real_s / model_s - 1) < 0.15, f'latency {real_s} s, by the model {model_s} s')
+                tap.true(abs(gap_s - model_gap_s) < 0.1, f'interrupted for {gap_s} s, by the model {model_gap_s} s')
+
+
+@tap.test
+def in_real_time_tasks_of_a_killed_server_go_on_at_their_devices():
+    with testbed.scratch() as folder:
+        run = Run(folder, '-s', 'dapo-quick', '-n', 3, '-m', 1, '-e', 1, '-t', 6, '-p', 'edge-nearest', *REAL)
+        seen, victim = {'allots': 0}, [None]
+
+        def hook(message):
+            seen['allots'] += message == wiretap.ALLOT
+            if message == wiretap.ALLOT and seen['allots'] == 3:
+                victim[0].kill(signal.SIGKILL)
+                victim[0].child.wait()
+            return True
+        victim[0] = run.add(testbed.start_server, hook=hook)
+        for _ in range(3):
+            run.add(testbed.start_device)
+        run.finish({victim[0]: 137})
+        saved = testbed.rows(run.db, 'SELECT slot, server, status FROM task WHERE server IS NOT NULL AND slot >= 2')
+        tap.true(saved != [], 'tasks were on their way to it')
+        tap.equal({(slot, status) for slot, _, status in saved}, {(2, 'recovered')}, 'how they ended')
+        tap.equal(sum(statuses(run.db).values()), 6 * 3, 'tasks with a status')
+
+
 # ---- launch ----
 
 @tap.test

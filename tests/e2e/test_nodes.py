@@ -160,6 +160,66 @@ def a_refused_node_frees_its_place_at_once():
             run.finish()
 
 
+def refusal_of(sent, port):
+    """The code in the REFUSE that `sent` leads to; None when the connection just closes."""
+    with socket.create_connection(('127.0.0.1', port), timeout=testbed.DEADLINE_S) as stranger:
+        stranger.sendall(sent)
+        answer = b''
+        while piece := stranger.recv(65536):
+            answer += piece
+    return answer[6] if len(answer) > 6 and answer[5] == wiretap.REFUSE else None
+
+
+@tap.test
+def a_node_of_another_version_is_refused_with_its_code():
+    with testbed.scratch() as folder:
+        run = Run(folder, devices=1, servers=1)
+        tap.equal(refusal_of(hello(major=1), run.port), 6, 'code of an older node')
+        tap.equal(refusal_of(hello(major=99), run.port), 6, 'code of a newer one')
+        run.fill([1], 1)
+        run.finish()
+
+
+def resident_kib(pid):
+    with open(f'/proc/{pid}/status', encoding='ascii') as file:
+        return int(re.search(r'VmRSS:\s+(\d+)', file.read())[1])
+
+
+@tap.test
+def a_flood_of_connections_costs_little_memory_and_the_run_goes_on():
+    """Strangers that say nothing, and strangers that read nothing of what they are answered."""
+    with testbed.scratch() as folder:
+        run = Run(folder)
+        server = testbed.start_server(run.port)
+        data_port = server.port()
+        seen = {'count': 0}
+
+        def hook(message):
+            seen['count'] += message == wiretap.SLOT
+            if message == wiretap.SLOT and seen['count'] == FAULT_ROUND:
+                before = resident_kib(run.orchestrator.pid), resident_kib(server.pid)
+                for port in (run.port, data_port):
+                    flood = [socket.create_connection(('127.0.0.1', port)) for _ in range(300)]
+                    for stranger in flood[::2]:
+                        try:
+                            stranger.sendall(hello() * 20)
+                        except OSError:
+                            pass  # shown the door already
+                    seen.setdefault('flood', []).extend(flood)  # half of them stay open to the end
+                after = resident_kib(run.orchestrator.pid), resident_kib(server.pid)
+                seen['growth'] = max(b - a for a, b in zip(before, after))
+            return True
+        run.nodes.append(server)
+        run.add(testbed.start_device, hook=hook)
+        run.fill([1] * (DEVICES - 1), SERVERS - 1)
+        run.finish()
+        print(f"# grew by {seen['growth']} KiB", flush=True)
+        tap.true(seen['growth'] < 32 * 1024, f"grew by {seen['growth']} KiB")
+        tap.equal(testbed.one(run.db, "SELECT count(*) FROM task WHERE status = 'done'"), EPISODES * SLOTS * DEVICES, 'tasks')
+        for stranger in seen['flood']:
+            stranger.close()
+
+
 @tap.test
 def what_waits_for_nodes_can_be_interrupted():
     with testbed.scratch() as folder:

@@ -290,7 +290,13 @@ int script_word(struct script *script, const char *word)
     switch (word[0]) {
     case 's': event.kind = ORCH_ON_START; return script_step(script, &event);
     case 'd': return script_step(script, &event);
+    case 'k': event.keeps_reports = true; /* fall through */
     case 'e': event.is_server = true; return script_step(script, &event);
+    case 'D':
+    case 'E':
+        event.kind = ORCH_ON_PEER_BACK;
+        event.is_server = word[0] == 'E';
+        return script_step(script, &event);
     case 'l':
         if (script->updating)
             script->policy.kind->update(&script->policy);

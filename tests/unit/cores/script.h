@@ -2,12 +2,13 @@
  * are words,
  *
  *   start   o2 observation of device 2   r2 its report   a1 ADVANCED of server 1   d2, e1 device 2, server 1
- * is lost l the update is done
+ * is lost   k1 server 1 is lost in real time   D2, E1 device 2, server 1 is back   l the update is done
  *
  * and so are the actions they lead to:
  *
  *   grant(0.3) SLOT, episode 0, slot 3; close(0.4) the same, observe_only   allot1[0,2]   decision2
- * revoke1[2] learn   tasks   episode0   checkpoint0   event(device2,observe)   finish */
+ * revoke1[2] recover2 at its device; sendon2[1] to server 1   learn   tasks   episode0   checkpoint0
+ * event(device2,observe)   finish */
 #ifndef HANDOFF_TESTS_UNIT_CORES_SCRIPT_H
 #define HANDOFF_TESTS_UNIT_CORES_SCRIPT_H
 

@@ -259,6 +259,129 @@ static void a_loss_of_a_node_that_does_not_exist_is_no_news(void **state)
     assert_int_equal(orch_core_result(script.core)->lost_nodes, 0);
 }
 
+/* ---- a server whose tasks go on without it ---- */
+
+static void recover_by(enum scenario_recovery recovery)
+{
+    script.world.scenario.faults.recovery = recovery; /* read when something is lost */
+}
+
+static void a_task_goes_on_at_its_device_when_its_server_is_lost(void **state)
+{
+    (void) state;
+    recover_by(RECOVERY_LOCAL);
+    script_run(&script, "start o0 o1 o2 e1", "grant(0.0) " DECIDED " event(server1,execute) recover1");
+    script_run(&script, "r0 r2 a0", "");
+    assert_true(orch_core_waits_for(script.core, false, 1));
+    script_run(&script, "r1", "event(server1,execute) tasks grant(0.1)");
+    assert_row(0, DB_DONE, 64);
+    assert_string_equal(script.row[1].status, DB_RECOVERED);
+    assert_true(!isnan(script.row[1].cost));
+    assert_int_equal(script.row[1].server, 1); /* as decided */
+    assert_string_equal(script.event[1].kind, "recovered");
+    assert_int_equal(orch_core_result(script.core)->recovered, 1);
+    assert_int_equal(orch_core_result(script.core)->lost_tasks, 0);
+}
+
+static void what_was_reported_before_the_loss_is_taken_back_in_virtual_time(void **state)
+{
+    (void) state;
+    recover_by(RECOVERY_LOCAL);
+    script_run(&script, "start o0 o1 o2 r0 r1 r2 a0 e1",
+               "grant(0.0) " DECIDED " event(server1,execute) recover1");
+    assert_true(orch_core_waits_for(script.core, false, 1));
+    script_run(&script, "r1", "event(server1,execute) tasks grant(0.1)");
+    assert_string_equal(script.row[1].status, DB_RECOVERED);
+}
+
+static void a_report_that_was_on_its_way_is_not_the_recovered_ones(void **state)
+{
+    (void) state;
+    recover_by(RECOVERY_LOCAL);
+    script_run(&script, "start o0 o1 o2 r1 e1", "grant(0.0) " DECIDED " event(server1,execute) recover1");
+    struct proto_message first = script_report(1, script.round);
+    assert_int_equal(script_message(&script, &first), 0); /* attempt 0, late */
+    assert_true(orch_core_waits_for(script.core, false, 1));
+    first.report.attempt = 2; /* of a RECOVER that was never told */
+    assert_int_equal(script_message(&script, &first), ERR_STATE);
+    script_run(&script, "r0 r2 a0 r1", "event(server1,execute) tasks grant(0.1)");
+    assert_string_equal(script.row[1].status, DB_RECOVERED);
+}
+
+static void in_real_time_what_was_reported_stays_done(void **state)
+{
+    (void) state;
+    recover_by(RECOVERY_LOCAL);
+    script_run(&script, "start o0 o1 o2 r1 k1", "grant(0.0) " DECIDED " event(server1,execute)");
+    script_run(&script, "k0", "event(server0,execute) recover0");
+    script_run(&script, "r2 r0", "event(server0,execute) tasks grant(0.1)");
+    assert_string_equal(script.row[0].status, DB_RECOVERED);
+    assert_row(1, DB_DONE, 65);
+}
+
+static void a_task_goes_on_at_another_server_and_at_home_when_that_is_lost_too(void **state)
+{
+    (void) state;
+    recover_by(RECOVERY_REOFFLOAD);
+    script_run(&script, "start o0 o1 o2 e1", "grant(0.0) " DECIDED " event(server1,execute) sendon1[0]");
+    script_run(&script, "r1 a0 e0", "event(server0,execute) recover0 recover1");
+    script_run(&script, "r2 r1 r0", "event(server0,execute) event(server1,execute) tasks grant(0.1)");
+    assert_string_equal(script.row[0].status, DB_RECOVERED);
+    assert_string_equal(script.row[1].status, DB_RECOVERED);
+}
+
+static void a_task_that_was_sent_on_belongs_to_nobodys_allotment(void **state)
+{
+    (void) state;
+    recover_by(RECOVERY_REOFFLOAD);
+    script_run(&script, "start o0 o1 o2 e1", "grant(0.0) " DECIDED " event(server1,execute) sendon1[0]");
+    script_run(&script, "d1", "event(device1,execute)"); /* and nothing to revoke */
+    script_run(&script, "r0 r2 a0", "event(server1,execute) tasks grant(0.1)");
+    assert_string_equal(script.row[1].status, DB_DEVICE_LOST);
+    assert_int_equal(orch_core_result(script.core)->lost_tasks, 1);
+}
+
+/* ---- who comes back ---- */
+
+static void a_server_that_comes_back_covers_from_the_next_slot(void **state)
+{
+    (void) state;
+    script_run(&script, "start e1 o0 E1 E1", "grant(0.0) event(server1,observe) event(server1,observe)");
+    assert_string_equal(script.event[1].kind, "rejoin");
+    script_run(&script, "o1 o2", "allot0[0,1] decision0 decision1 decision2");
+    script_run(&script, "r0 r1 r2 a0", "tasks grant(0.1)");
+    script_run(&script, "o0 o1 o2", DECIDED);
+}
+
+static void a_device_that_comes_back_is_granted_the_next_slot(void **state)
+{
+    (void) state;
+    script_run(&script, "start d1 o0 D1", "grant(0.0) event(device1,observe) event(device1,observe)");
+    assert_int_equal(script_word(&script, "o1"), ERR_STATE); /* not this one */
+    script_run(&script, "o2 r0 r2 a0 a1", "allot0[0] allot1[] decision0 decision2 tasks grant(0.1)");
+    script_run(&script, "o0 o1 o2", DECIDED);
+}
+
+static void who_never_left_cannot_come_back_and_who_is_lost_again_stays_away(void **state)
+{
+    (void) state;
+    script_run(&script, "start D0 E0", "grant(0.0)");
+    script_run(&script, "d1 D1 d1", "event(device1,observe) event(device1,observe) event(device1,observe)");
+    script_run(&script, "o0 o2 r0 r2 a0 a1", "allot0[0] allot1[] decision0 decision2 tasks grant(0.1)");
+    assert_false(orch_core_waits_for(script.core, false, 1));
+}
+
+static void a_session_whose_last_device_is_back_in_time_goes_on(void **state)
+{
+    (void) state;
+    script_run(&script, "start o0 o1 o2 d0 d1 D1 d2",
+               "grant(0.0) " DECIDED " event(device0,execute) revoke0[0] event(device1,execute) revoke1[1] "
+               "event(device1,execute) event(device2,execute)");
+    script_run(&script, "a0 a1", "tasks grant(0.1)");
+    script_run(&script, "o1", "allot0[] allot1[1] decision1");
+    assert_false(orch_core_result(script.core)->abandoned);
+}
+
 /* ---- all of them ---- */
 
 static void a_session_without_devices_is_abandoned_with_every_row_of_the_slot(void **state)
@@ -459,6 +582,16 @@ int main(void)
         PLAIN(without_any_server_everyone_computes_at_home),
         PLAIN(a_node_is_lost_once),
         PLAIN(a_loss_of_a_node_that_does_not_exist_is_no_news),
+        PLAIN(a_task_goes_on_at_its_device_when_its_server_is_lost),
+        PLAIN(what_was_reported_before_the_loss_is_taken_back_in_virtual_time),
+        PLAIN(a_report_that_was_on_its_way_is_not_the_recovered_ones),
+        PLAIN(in_real_time_what_was_reported_stays_done),
+        PLAIN(a_task_goes_on_at_another_server_and_at_home_when_that_is_lost_too),
+        PLAIN(a_task_that_was_sent_on_belongs_to_nobodys_allotment),
+        PLAIN(a_server_that_comes_back_covers_from_the_next_slot),
+        PLAIN(a_device_that_comes_back_is_granted_the_next_slot),
+        PLAIN(who_never_left_cannot_come_back_and_who_is_lost_again_stays_away),
+        PLAIN(a_session_whose_last_device_is_back_in_time_goes_on),
         PLAIN(a_session_without_devices_is_abandoned_with_every_row_of_the_slot),
         PLAIN(losing_everything_while_executing_ends_the_session),
         PLAIN(losing_everything_while_observing_ends_the_session),

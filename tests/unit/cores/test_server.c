@@ -452,10 +452,75 @@ static void an_allot_of_wrong_devices_or_shares_is_refused_and_the_right_one_tak
     assert_answered(bench, "bc");
 }
 
+/* ---- tasks of a lost server ---- */
+
+static int sent_on(struct bench *bench, uint64_t round, char who, double share)
+{
+    bench->message = (struct proto_message){
+        .id = PROTO_TASK,
+        .task = {.device = (uint64_t) (who - 'a'),
+                 .round = round,
+                 .split = 8,
+                 .tokens = 64,
+                 .arrival_s = 2.0,
+                 .compute_share = share},
+    };
+    return step(bench, (struct server_event){.kind = SERVER_ON_TASK, .message = &bench->message});
+}
+
+static void a_task_sent_on_is_served_with_its_share_and_no_advanced_waits_for_it(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(allot(bench, 1, "ab"), 0);
+    assert_int_equal(sent_on(bench, 1, 'c', 0.5), 0);
+    assert_int_equal(bench->answers, 1);
+    assert_int_equal(bench->advances, 0);
+    const struct server_params *params = &bench->world.server[SERVER];
+    assert_same(bench->result[0].edge_s, cost_edge_s(&bench->world, params->flops, 0.5, 64, 8));
+    assert_int_equal(bench->result[0].server, SERVER);
+    assert_int_equal(task(bench, 1, 'a', 1.0), 0);
+    assert_int_equal(task(bench, 1, 'b', 1.0), 0);
+    assert_int_equal(bench->advances, 1);
+    assert_int_equal(bench->advanced.served, 2);
+    assert_int_equal(sent_on(bench, 1, 'd', 0.5), 0); /* when all else is done, too */
+    assert_int_equal(bench->answers, 4);
+    assert_int_equal(sent_on(bench, 0, 'e', 0.5), 0); /* late */
+    assert_int_equal(bench->answers, 4);
+}
+
+static void a_task_sent_on_may_overtake_the_allotment_of_its_round(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(sent_on(bench, 5, 'c', 0.5), 0);
+    assert_int_equal(bench->answers, 0);
+    assert_int_equal(allot(bench, 5, ""), 0);
+    assert_int_equal(bench->answers, 1);
+    assert_int_equal(bench->advances, 1);
+    assert_int_equal(sent_on(bench, 7, 'c', 0.5), 0); /* of a round that is never allotted here */
+    assert_int_equal(allot(bench, 8, "c"), 0);
+    assert_int_equal(bench->answers, 1);
+    assert_int_equal(sent_on(bench, 8, 'c', 0.5), ERR_STATE); /* it has another task here */
+}
+
+static void a_slow_server_takes_longer(void **state)
+{
+    struct bench *bench = *state;
+    world_finish(&bench->world);
+    bench->world = check_world((const char *[]){"devices.count=5", "servers.count=2",
+                                                "faults.script=slot 0 slow server 1 by 0.5 for 1", NULL});
+    assert_int_equal(allot(bench, 1, "a"), 0); /* slot 0 */
+    assert_int_equal(task(bench, 1, 'a', 1.0), 0);
+    const struct server_params *params = &bench->world.server[SERVER];
+    assert_near(bench->result[0].edge_s, 2.0 * cost_edge_s(&bench->world, params->flops, 0.25, 64, 8), 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        ROW(a_task_sent_on_is_served_with_its_share_and_no_advanced_waits_for_it),
+        ROW(a_task_sent_on_may_overtake_the_allotment_of_its_round),
+        ROW(a_slow_server_takes_longer),
         ROW(a_slot_without_tasks_advances_at_once),
         ROW(each_task_is_served_from_the_moment_it_arrives),
         ROW(the_order_in_which_tasks_come_leaves_no_trace_in_the_sum),
