@@ -139,6 +139,11 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
     struct session_result result;
     struct progress progress;
     int rc = past_read(&past, store, run_id, diag);
+    if (rc == 0 && past.fault_count > 0 && cli->host != CLI_MEMORY)
+        rc = diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "run %lld lost nodes in earnest: it can be replayed in memory, where they are lost again",
+            (long long) past.run.run_id);
     if (rc == 0)
         rc = recorded_init(&recorded, &past.world, store, past.run.run_id, diag);
     recorded.complete = past.run.status == DB_FINISHED;

@@ -147,6 +147,8 @@ def a_server_that_is_killed_and_started_again_takes_part_again():
         back = testbed.one(run.db, "SELECT slot FROM event WHERE kind = 'rejoin'")
         again = testbed.one(run.db, 'SELECT count(*) FROM task WHERE server = ? AND slot > ? AND edge_s IS NOT NULL', numbers[0], back)
         tap.true(again > 0, 'it serves tasks')
+        _, errors = testbed.orchestrator('replay', '--verify', '--over', 'tcp', '-q', '--db', run.db, status=2)
+        tap.contains(errors, 'lost nodes in earnest', 'in memory')
         tap.equal(testbed.verify(run.db), EPISODES * SLOTS * DEVICES, 'tasks replayed')
 
 
