@@ -29,6 +29,7 @@ enum rng_stream {
     RNG_SAMPLING = 7,    /* a learner's replay samples */
     RNG_WEIGHTS = 8,     /* a learner's initial weights */
     RNG_FAULTS = 12,     /* what breaks, and for how long */
+    RNG_LINK = 13,       /* a link's losses and jitter */
 };
 
 /* One place in the tree of draws. entity < 2^20. */

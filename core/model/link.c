@@ -1,0 +1,219 @@
+#include "core/model/link.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/base/err.h"
+
+#define BITS 8.0
+#define ROUNDING_BITS 1e-3 /* a packet is through when less than that is missing */
+#define LOSSES_MAX 64u     /* a packet does not wait for ever */
+
+/* ---- a line ---- */
+
+static int line_push(struct link_line *line, const struct link_packet *packet, double due_s)
+{
+    if (line->count == line->capacity) {
+        size_t capacity = line->capacity > 0 ? 2 * line->capacity : 8;
+        struct link_place *place = calloc(capacity, sizeof *place);
+        if (place == NULL)
+            return -ENOMEM;
+        for (size_t i = 0; i < line->count; i++)
+            place[i] = line->place[(line->first + i) % line->capacity];
+        free(line->place);
+        line->place = place;
+        line->capacity = capacity;
+        line->first = 0;
+    }
+    line->place[(line->first + line->count++) % line->capacity] =
+        (struct link_place){.packet = *packet, .due_s = due_s};
+    line->bytes += packet->bytes;
+    return 0;
+}
+
+static struct link_place line_pop(struct link_line *line)
+{
+    struct link_place place = line->place[line->first];
+    line->first = (line->first + 1) % line->capacity;
+    line->count--;
+    line->bytes = line->count > 0 ? line->bytes - place.packet.bytes : 0.0;
+    return place;
+}
+
+static double line_due_s(const struct link_line *line)
+{
+    return line->count > 0 ? line->place[line->first].due_s : (double) INFINITY;
+}
+
+/* When the last of the line leaves; -INFINITY: nobody is there. */
+static double line_end_s(const struct link_line *line)
+{
+    return line->count > 0 ? line->place[(line->first + line->count - 1) % line->capacity].due_s
+                           : -(double) INFINITY;
+}
+
+static void line_clear(struct link_line *line)
+{
+    line->first = line->count = 0;
+    line->bytes = 0.0;
+}
+
+/* ---- the rate ---- */
+
+static void count(struct link_rate *rate, double now_s)
+{
+    double bits = now_s > rate->counted_s ? rate->rate_bps * (now_s - rate->counted_s) : 0.0;
+    if (rate->busy) {
+        rate->credit_bits += bits;
+        rate->allowed_bits += bits;
+    }
+    rate->counted_s = now_s > rate->counted_s ? now_s : rate->counted_s;
+}
+
+static double rate_due_s(const struct link_rate *rate)
+{
+    double missing = BITS * rate->packet.bytes - rate->credit_bits;
+    if (!rate->busy)
+        return (double) INFINITY;
+    if (missing <= ROUNDING_BITS)
+        return rate->counted_s;
+    return rate->rate_bps > 0.0 ? rate->counted_s + missing / rate->rate_bps : (double) INFINITY;
+}
+
+static void rate_set(struct link_rate *rate, double now_s, double rate_bps)
+{
+    count(rate, now_s);
+    rate->rate_bps = rate_bps;
+}
+
+static void rate_offer(struct link_rate *rate, double now_s, const struct link_packet *packet)
+{
+    assert(!rate->busy);
+    count(rate, now_s);
+    rate->busy = true;
+    rate->packet = *packet;
+    rate->credit_bits = 0.0;
+}
+
+static struct link_packet rate_take(struct link_rate *rate, double now_s)
+{
+    assert(rate->busy);
+    count(rate, now_s);
+    rate->busy = false;
+    return rate->packet;
+}
+
+/* ---- loss and jitter ---- */
+
+/* Word 0 of a packet's block is for its losses, word 1 for its jitter. */
+static double draw(const struct link_params *params, uint64_t index, unsigned word)
+{
+    struct rng_at at = params->draws;
+    at.stream = RNG_LINK;
+    at.slot = (uint32_t) (index >> 32);
+    return rng_u01(rng_block(&at, (uint32_t) index).v[word]);
+}
+
+uint32_t link_losses(const struct link_params *params, uint64_t index)
+{
+    if (params->loss <= 0.0)
+        return 0;
+    double lost = floor(log(draw(params, index, 0)) / log(params->loss)); /* geometric, by inversion */
+    return lost < LOSSES_MAX ? (uint32_t) lost : LOSSES_MAX;
+}
+
+double link_jitter_s(const struct link_params *params, uint64_t index)
+{
+    return params->jitter_s > 0.0 ? params->jitter_s * draw(params, index, 1) : 0.0;
+}
+
+/* ---- the whole ---- */
+
+void link_init(struct link *link, const struct link_params *params, double now_s)
+{
+    *link = (struct link){.params = *params, .rate = {.rate_bps = params->rate_bps, .counted_s = now_s}};
+}
+
+void link_finish(struct link *link)
+{
+    free(link->queue.place);
+    free(link->air.place);
+    *link = (struct link){0};
+}
+
+/* The head of the queue begins at the moment the rate is free for it. */
+static void feed_rate(struct link *link, double now_s)
+{
+    if (link->rate.busy || link->queue.count == 0)
+        return;
+    struct link_packet packet = line_pop(&link->queue).packet;
+    rate_offer(&link->rate, now_s, &packet);
+}
+
+int link_offer(struct link *link, double now_s, double bytes)
+{
+    double bound = link->params.queue_bytes;
+    if (bound > 0.0 && link->queue.bytes + bytes > bound)
+        return ERR_TOO_BIG;
+    struct link_packet packet = {.index = link->packets, .bytes = bytes};
+    int rc = line_push(&link->queue, &packet, now_s);
+    if (rc != 0)
+        return rc;
+    link->packets++;
+    feed_rate(link, now_s);
+    return 0;
+}
+
+/* Moves what has left the rate by now into the air. The next packet begins when the one before has left, not
+ * when somebody looked. */
+static void advance(struct link *link, double now_s)
+{
+    for (double due_s = rate_due_s(&link->rate); due_s <= now_s; due_s = rate_due_s(&link->rate)) {
+        struct link_packet packet = rate_take(&link->rate, due_s);
+        const struct link_params *params = &link->params;
+        double arrival_s = due_s + link_losses(params, packet.index) * params->retransmit_s +
+                           link_jitter_s(params, packet.index) + params->delay_s;
+        double behind_s = line_end_s(&link->air);
+        if (line_push(&link->air, &packet, arrival_s > behind_s ? arrival_s : behind_s) != 0)
+            return; /* out of memory: the packet is lost, as a packet may be */
+        feed_rate(link, due_s);
+    }
+}
+
+void link_set_rate(struct link *link, double now_s, double rate_bps)
+{
+    advance(link, now_s);
+    rate_set(&link->rate, now_s, rate_bps);
+}
+
+double link_due_s(const struct link *link)
+{
+    double rate_s = rate_due_s(&link->rate), air_s = line_due_s(&link->air);
+    return rate_s < air_s ? rate_s : air_s;
+}
+
+bool link_take(struct link *link, double now_s, struct link_packet *ret_packet, double *ret_arrival_s)
+{
+    advance(link, now_s);
+    if (line_due_s(&link->air) > now_s)
+        return false;
+    struct link_place place = line_pop(&link->air);
+    *ret_packet = place.packet;
+    *ret_arrival_s = place.due_s;
+    return true;
+}
+
+double link_bytes(const struct link *link)
+{
+    return link->queue.bytes + (link->rate.busy ? link->rate.packet.bytes : 0.0) + link->air.bytes;
+}
+
+void link_clear(struct link *link, double now_s)
+{
+    count(&link->rate, now_s);
+    link->rate.busy = false;
+    line_clear(&link->queue);
+    line_clear(&link->air);
+}

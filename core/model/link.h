@@ -1,0 +1,86 @@
+/* A link of composable parts, as packets see it: a bounded queue, a rate that may change while a packet is on
+ * it, loss as the time its repetitions take, jitter, delay. A part whose parameter is 0 is not there (but a
+ * rate of 0 is an outage). Pure: time comes in with every call, randomness is drawn from Philox by packet
+ * number. The same parts run in virtual time, where results are exact, and under the wall clock
+ * (proto/wire/pacer).
+ *
+ *   offer ──► QUEUE ──► RATE ──► LOSS ──► JITTER ──► DELAY ──► take
+ *
+ * Packets never overtake each other. */
+#ifndef HANDOFF_CORE_MODEL_LINK_H
+#define HANDOFF_CORE_MODEL_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/rng.h"
+
+struct link_packet {
+    uint64_t index; /* counts the link's packets; names its draws */
+    double bytes;
+};
+
+struct link_params {
+    double rate_bps;     /* >= 0; 0: an outage, packets wait */
+    double delay_s;      /* one way, >= 0 */
+    double jitter_s;     /* uniform on [0, jitter_s), >= 0 */
+    double loss;         /* probability that a transmission is lost, [0, 1) */
+    double retransmit_s; /* what each lost transmission costs, >= 0 */
+    double queue_bytes;  /* that may wait for the rate; 0: any number */
+    struct rng_at draws; /* seed, phase, entity, episode: where jitter and loss are drawn */
+};
+
+/* The insides. */
+
+struct link_place {
+    struct link_packet packet;
+    double due_s;
+};
+
+/* A first-in first-out list with the time at which each leaves. */
+struct link_line {
+    struct link_place *place; /* [capacity], a ring; owned */
+    size_t first, count, capacity;
+    double bytes;
+};
+
+struct link_rate {
+    double rate_bps;
+    double credit_bits;  /* what the rate has allowed since the packet on it began */
+    double counted_s;    /* up to then */
+    double allowed_bits; /* in all, while a packet was on it */
+    bool busy;
+    struct link_packet packet;
+};
+
+struct link {
+    struct link_params params;
+    struct link_line queue;
+    struct link_rate rate;
+    struct link_line air; /* loss, jitter and delay: how long a packet takes from the rate to the other end */
+    uint64_t packets;     /* offered so far */
+};
+
+/* The number of transmissions of packet `index` that are lost before one succeeds, and its jitter. */
+uint32_t link_losses(const struct link_params *params, uint64_t index);
+double link_jitter_s(const struct link_params *params, uint64_t index);
+
+void link_init(struct link *link, const struct link_params *params, double now_s);
+void link_finish(struct link *link);
+
+/* 0; ERR_TOO_BIG: the queue is full; -ENOMEM. */
+int link_offer(struct link *link, double now_s, double bytes);
+/* Takes hold of the packet that is on the link. */
+void link_set_rate(struct link *link, double now_s, double rate_bps);
+/* When something happens next: a packet leaves the rate, or arrives. INFINITY: nothing will. */
+double link_due_s(const struct link *link);
+/* The packet that has arrived by now, in order. Packets go on to the next part at the times they were due,
+ * however late the call comes. */
+bool link_take(struct link *link, double now_s, struct link_packet *ret_packet, double *ret_arrival_s);
+/* Bytes between offer and take. */
+double link_bytes(const struct link *link);
+/* Drops all packets. */
+void link_clear(struct link *link, double now_s);
+
+#endif
