@@ -9,140 +9,88 @@
 #include "core/base/log.h"
 #include "core/base/units.h"
 
-#define PIECE_MIN 1400u                    /* bytes: with its head, one packet */
-#define PIECE_MAX 16384u                   /* bytes */
-#define PIECE_S 1e-3                       /* a piece lasts about that long, within those bounds */
+#define PIECE_MAX 65536u                   /* bytes */
 #define WINDOW_LEAST_NS UINT64_C(20000000) /* the rest of a transfer is not sampled when it is shorter */
 
 struct uplink {
     struct wire_loop *loop;
-    struct wire_alarms *alarms;
     const struct join *join;
     uint32_t device, server;
     const struct uplink_hooks *hooks;
     void *user;
     struct wire_conn *conn; /* NULL: closed; opened by the next task */
-    struct wire_alarm due;  /* when the piece being sent has left */
-    bool is_sending;
-    double rate_bps;
-    double credit_bits; /* what the rate has allowed since the last piece */
-    uint64_t credit_ns; /* up to here it is counted */
-    uint64_t left;      /* bytes */
+    struct wire_pacer pacer;
+    uint64_t crossed; /* bytes of the present task handed to the connection */
     struct proto_message task;
     /* The audit's window. */
-    uint64_t window_ns;     /* its start */
-    double window_set_bits; /* what the rate has allowed since */
-    uint64_t window_left;   /* bytes that had not left at its start */
+    uint64_t window_ns;    /* its start */
+    double window_allowed; /* bits the rate had allowed by then */
+    double window_left;    /* bytes that had left by then */
 };
 
 static const uint8_t zeros[PIECE_MAX];
 
-static uint64_t piece_bytes(const struct uplink *uplink)
+/* Bytes handed over, but for those that wait for a peer or a kernel that does not take them. */
+static double has_left(const struct uplink *uplink)
 {
-    double bytes = uplink->rate_bps * PIECE_S / 8.0;
-    uint64_t piece = PIECE_MAX;
-    if (bytes < PIECE_MAX)
-        piece = bytes > PIECE_MIN ? (uint64_t) bytes : PIECE_MIN;
-    return piece < uplink->left ? piece : uplink->left;
-}
-
-static void count_credit(struct uplink *uplink, uint64_t now_ns)
-{
-    double bits = uplink->rate_bps * (double) (now_ns - uplink->credit_ns) / (double) UNITS_NS_PER_S;
-    uplink->credit_bits += bits;
-    uplink->window_set_bits += bits;
-    uplink->credit_ns = now_ns;
-}
-
-/* Bytes that wait for their turn, or for a peer or a kernel that does not take them. */
-static uint64_t not_left(const struct uplink *uplink)
-{
-    return uplink->left + wire_conn_queued(uplink->conn);
+    double waiting = (double) wire_conn_queued(uplink->conn);
+    return (double) uplink->crossed > waiting ? (double) uplink->crossed - waiting : 0.0;
 }
 
 static void open_window(struct uplink *uplink, uint64_t now_ns)
 {
     uplink->window_ns = now_ns;
-    uplink->window_set_bits = 0.0;
-    uplink->window_left = not_left(uplink);
+    uplink->window_allowed = wire_pacer_allowed_bits(&uplink->pacer);
+    uplink->window_left = has_left(uplink);
 }
 
 static void close_window(struct uplink *uplink, uint64_t least_ns)
 {
-    uint64_t length_ns = uplink->credit_ns - uplink->window_ns;
-    if (length_ns < least_ns)
+    uint64_t now_ns = clock_monotonic_ns();
+    if (now_ns - uplink->window_ns < least_ns)
         return;
-    double duration_s = (double) length_ns / (double) UNITS_NS_PER_S;
-    uint64_t left = not_left(uplink);
-    double bytes = uplink->window_left > left ? (double) (uplink->window_left - left) : 0.0;
-    double set_bits =
-        fmin(uplink->window_set_bits, 8.0 * (double) uplink->window_left); /* no more was asked */
+    double duration_s = units_ns_to_s(now_ns - uplink->window_ns);
+    double asked_bits = 8.0 * (uplink->task.task.declared_bits / 8.0 - uplink->window_left);
+    double set_bits = wire_pacer_allowed_bits(&uplink->pacer) - uplink->window_allowed;
     struct audit_link window = {
         .device = uplink->device,
         .server = uplink->server,
-        .start_s = (double) uplink->window_ns / (double) UNITS_NS_PER_S,
+        .start_s = units_ns_to_s(uplink->window_ns),
         .duration_s = duration_s,
-        .set_bps = set_bits / duration_s,
-        .achieved_bps = 8.0 * bytes / duration_s,
+        .set_bps = fmin(set_bits, asked_bits) / duration_s, /* no more was asked of it */
+        .achieved_bps = 8.0 * (has_left(uplink) - uplink->window_left) / duration_s,
     };
     uplink->hooks->on_window(uplink->user, &window);
-    open_window(uplink, uplink->credit_ns);
+    open_window(uplink, now_ns);
 }
 
-/* Rings when the rate has allowed the next piece. Out of memory, the task never arrives: as if the server had
- * died. */
-static void await_piece(struct uplink *uplink)
+static void on_bytes(void *user, uint64_t bytes)
 {
-    double missing_bits = 8.0 * (double) piece_bytes(uplink) - uplink->credit_bits;
-    if (uplink->rate_bps <= 0.0) {
-        wire_alarm_cancel(uplink->alarms, &uplink->due);
-        return;
-    }
-    double wait_ns =
-        missing_bits > 0.0 ? ceil(missing_bits / uplink->rate_bps * (double) UNITS_NS_PER_S) : 0.0;
-    (void) wire_alarm_set(uplink->alarms, &uplink->due, uplink->credit_ns + (uint64_t) fmin(wait_ns, 1e18));
-}
-
-static void send_piece(struct uplink *uplink, uint64_t bytes)
-{
-    struct proto_message piece = {
-        .id = PROTO_PIECE,
-        .piece = {.device = uplink->device,
-                  .round = uplink->task.task.round,
-                  .bytes = {zeros, (size_t) bytes}},
-    };
-    (void) wire_conn_send(uplink->conn, &piece); /* a lost server shows in on_close */
-    uplink->credit_bits -= 8.0 * (double) bytes;
-    uplink->left -= bytes;
-}
-
-static void send_task(struct uplink *uplink)
-{
-    wire_conn_flush(uplink->conn);
-    close_window(uplink, WINDOW_LEAST_NS);
-    (void) wire_conn_send(uplink->conn, &uplink->task); /* a lost server shows in on_close */
-    wire_conn_flush(uplink->conn);
-    uplink->is_sending = false;
-    uplink->hooks->on_sent(uplink->user);
-}
-
-static void on_due(struct wire_alarm *alarm)
-{
-    struct uplink *uplink = alarm->user;
-    count_credit(uplink, clock_monotonic_ns());
-    uint64_t bytes = piece_bytes(uplink);
-    while (uplink->left > 0 && uplink->credit_bits >= 8.0 * (double) bytes - 0.5) {
-        send_piece(uplink, bytes);
-        bytes = piece_bytes(uplink);
-    }
-    if (uplink->left == 0) {
-        send_task(uplink);
-        return;
+    struct uplink *uplink = user;
+    uplink->crossed += bytes;
+    while (bytes > 0) {
+        size_t size = bytes < PIECE_MAX ? (size_t) bytes : PIECE_MAX;
+        struct proto_message piece = {
+            .id = PROTO_PIECE,
+            .piece = {.device = uplink->device, .round = uplink->task.task.round, .bytes = {zeros, size}},
+        };
+        (void) wire_conn_send(uplink->conn, &piece); /* a lost server shows in on_close */
+        bytes -= size;
     }
     wire_conn_flush(uplink->conn);
     close_window(uplink, UPLINK_WINDOW_NS);
-    await_piece(uplink);
 }
+
+static void on_done(void *user)
+{
+    struct uplink *uplink = user;
+    close_window(uplink, WINDOW_LEAST_NS);
+    (void) wire_conn_send(uplink->conn, &uplink->task); /* a lost server shows in on_close */
+    wire_conn_flush(uplink->conn);
+    uplink->hooks->on_sent(uplink->user);
+}
+
+static const struct wire_pacer_hooks pacer_hooks = {.on_bytes = on_bytes, .on_done = on_done};
 
 static void on_message(struct wire_conn *conn, const struct proto_message *message)
 {
@@ -165,16 +113,14 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
     if (status != 0)
         log_info("data", "device %u to server %u: %s", uplink->device, uplink->server, text);
     uplink->conn = NULL;
-    uplink->is_sending = false;
-    wire_alarm_cancel(uplink->alarms, &uplink->due);
+    wire_pacer_stop(&uplink->pacer);
 }
 
 static const struct wire_handlers handlers = {.on_message = on_message, .on_close = on_close};
 
 static void hang_up(struct uplink *uplink)
 {
-    wire_alarm_cancel(uplink->alarms, &uplink->due);
-    uplink->is_sending = false;
+    wire_pacer_stop(&uplink->pacer);
     if (uplink->conn == NULL)
         return;
     wire_conn_set_user(uplink->conn, NULL);
@@ -202,14 +148,16 @@ int uplink_create(struct uplink **ret_uplink, struct wire_loop *loop, struct wir
     struct uplink *uplink = calloc(1, sizeof *uplink);
     if (uplink == NULL)
         return -ENOMEM;
-    *uplink = (struct uplink){.loop = loop,
-                              .alarms = alarms,
-                              .join = join,
-                              .device = device,
-                              .server = server,
-                              .hooks = hooks,
-                              .user = user,
-                              .due = {.on_due = on_due, .user = uplink}};
+    *uplink = (struct uplink){
+        .loop = loop,
+        .join = join,
+        .device = device,
+        .server = server,
+        .hooks = hooks,
+        .user = user,
+    };
+    struct link_params params = {.rate_bps = 0.0};
+    wire_pacer_init(&uplink->pacer, alarms, &params, &pacer_hooks, uplink);
     *ret_uplink = uplink;
     return 0;
 }
@@ -219,6 +167,7 @@ void uplink_destroy(struct uplink *uplink)
     if (uplink == NULL)
         return;
     hang_up(uplink);
+    wire_pacer_finish(&uplink->pacer);
     free(uplink);
 }
 
@@ -229,32 +178,25 @@ int uplink_send(struct uplink *uplink, const struct proto_message *task, uint64_
     if (uplink->conn == NULL && connect_server(uplink, diag) != 0)
         return 0; /* see uplink.h */
     uplink->task = *task;
-    uplink->left = bytes;
-    uplink->rate_bps = rate_bps;
-    uplink->credit_bits = 0.0;
-    uplink->credit_ns = clock_monotonic_ns();
-    uplink->is_sending = true;
-    open_window(uplink, uplink->credit_ns);
-    await_piece(uplink);
-    return 0;
+    uplink->crossed = 0;
+    wire_pacer_set_rate(&uplink->pacer, rate_bps);
+    open_window(uplink, clock_monotonic_ns());
+    int rc = wire_pacer_send(&uplink->pacer, bytes);
+    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
 void uplink_set_rate(struct uplink *uplink, double rate_bps)
 {
-    if (!uplink->is_sending)
-        return;
-    count_credit(uplink, clock_monotonic_ns());
-    uplink->rate_bps = rate_bps;
-    await_piece(uplink);
+    wire_pacer_set_rate(&uplink->pacer, rate_bps);
 }
 
 void uplink_abandon(struct uplink *uplink)
 {
-    if (uplink->is_sending)
+    if (wire_pacer_is_active(&uplink->pacer))
         hang_up(uplink);
 }
 
 bool uplink_is_sending(const struct uplink *uplink)
 {
-    return uplink->is_sending;
+    return wire_pacer_is_active(&uplink->pacer);
 }

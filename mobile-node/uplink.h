@@ -6,8 +6,8 @@
 
 #include "core/model/audit.h"
 #include "core/node/join.h"
-#include "proto/wire/alarm.h"
 #include "proto/wire/conn.h"
+#include "proto/wire/pacer.h"
 
 struct uplink;
 

@@ -1,0 +1,151 @@
+#include "proto/wire/pacer.h"
+
+#include <math.h>
+
+#include "core/base/clock.h"
+#include "core/base/units.h"
+
+/* Packets are offered to the link so far ahead: who is called later than that has lost the time. */
+#define AHEAD_S 0.1
+
+static double now_s(const struct wire_pacer *pacer)
+{
+    return units_ns_to_s(clock_monotonic_ns() - pacer->zero_ns);
+}
+
+static void count_allowed(struct wire_pacer *pacer, double now)
+{
+    if (pacer->active)
+        pacer->allowed_bits += pacer->link.rate.rate_bps * (now - pacer->counted_s);
+    pacer->counted_s = now;
+}
+
+/* The link is never without a packet while something has to cross. */
+static int fill(struct wire_pacer *pacer, double now)
+{
+    double ahead = pacer->link.rate.rate_bps * AHEAD_S / 8.0;
+    int rc = 0;
+    while (rc == 0 && pacer->left > 0 && (pacer->link.queue.bytes < ahead || pacer->link.queue.count == 0)) {
+        uint64_t bytes = pacer->left < WIRE_PACER_PACKET ? pacer->left : WIRE_PACER_PACKET;
+        rc = link_offer(&pacer->link, now, (double) bytes);
+        pacer->left -= rc == 0 ? bytes : 0;
+    }
+    return rc;
+}
+
+/* Nothing is behind what is on the link's way out: its time is the end's time. */
+static bool is_last(const struct wire_pacer *pacer)
+{
+    size_t behind = pacer->link.queue.count + (pacer->link.rate.busy ? 1 : 0);
+    return pacer->left == 0 && behind + pacer->link.air.count <= 1;
+}
+
+/* The ticks are the same for all pacers, so that one turn of the loop serves them all. */
+static uint64_t next_tick(uint64_t due_ns)
+{
+    uint64_t soon_ns = clock_monotonic_ns() + WIRE_PACER_WAKE_NS / 4;
+    uint64_t at_ns = due_ns > soon_ns ? due_ns : soon_ns;
+    return (at_ns + WIRE_PACER_WAKE_NS - 1) / WIRE_PACER_WAKE_NS * WIRE_PACER_WAKE_NS;
+}
+
+static void set_alarm(struct wire_pacer *pacer)
+{
+    double due_s = link_due_s(&pacer->link);
+    if (isinf(due_s)) {
+        wire_alarm_cancel(pacer->alarms, &pacer->alarm);
+        return;
+    }
+    uint64_t due_ns = pacer->zero_ns + (uint64_t) ceil(due_s * (double) UNITS_NS_PER_S);
+    (void) wire_alarm_set(pacer->alarms, &pacer->alarm,
+                          is_last(pacer) ? due_ns : next_tick(due_ns)); /* out of memory: as in an outage */
+}
+
+static void on_due(struct wire_alarm *alarm)
+{
+    struct wire_pacer *pacer = alarm->user;
+    double now = now_s(pacer), arrival_s;
+    struct link_packet packet;
+    uint64_t bytes = 0;
+    while (link_take(&pacer->link, now, &packet, &arrival_s))
+        bytes += (uint64_t) packet.bytes;
+    count_allowed(pacer, now);
+    (void) fill(pacer, now); /* out of memory: the rest never crosses */
+    bool done = pacer->left == 0 && link_bytes(&pacer->link) <= 0.0;
+    if (bytes > 0)
+        pacer->hooks->on_bytes(pacer->user, bytes);
+    if (!pacer->active)
+        return; /* stopped meanwhile */
+    pacer->active = !done;
+    if (done)
+        pacer->hooks->on_done(pacer->user);
+    else
+        set_alarm(pacer);
+}
+
+void wire_pacer_init(struct wire_pacer *pacer, struct wire_alarms *alarms, const struct link_params *params,
+                     const struct wire_pacer_hooks *hooks, void *user)
+{
+    *pacer = (struct wire_pacer){
+        .alarms = alarms,
+        .alarm = {.on_due = on_due, .user = pacer},
+        .zero_ns = clock_monotonic_ns(),
+        .hooks = hooks,
+        .user = user,
+    };
+    struct link_params unbounded = *params;
+    unbounded.queue_bytes = 0.0;
+    link_init(&pacer->link, &unbounded, 0.0);
+}
+
+void wire_pacer_finish(struct wire_pacer *pacer)
+{
+    if (pacer->alarms == NULL)
+        return;
+    wire_alarm_cancel(pacer->alarms, &pacer->alarm);
+    link_finish(&pacer->link);
+}
+
+int wire_pacer_send(struct wire_pacer *pacer, uint64_t bytes)
+{
+    double now = now_s(pacer);
+    count_allowed(pacer, now);
+    pacer->left += bytes;
+    pacer->active = true;
+    int rc = fill(pacer, now);
+    if (link_bytes(&pacer->link) <= 0.0) /* nothing to send: done with the next turn of the loop */
+        return wire_alarm_set(pacer->alarms, &pacer->alarm, clock_monotonic_ns());
+    set_alarm(pacer);
+    return rc;
+}
+
+void wire_pacer_set_rate(struct wire_pacer *pacer, double rate_bps)
+{
+    double now = now_s(pacer);
+    count_allowed(pacer, now);
+    link_set_rate(&pacer->link, now, rate_bps);
+    if (!pacer->active)
+        return;
+    (void) fill(pacer, now); /* as in on_due */
+    set_alarm(pacer);
+}
+
+void wire_pacer_stop(struct wire_pacer *pacer)
+{
+    double now = now_s(pacer);
+    count_allowed(pacer, now);
+    wire_alarm_cancel(pacer->alarms, &pacer->alarm);
+    link_clear(&pacer->link, now);
+    pacer->left = 0;
+    pacer->active = false;
+}
+
+bool wire_pacer_is_active(const struct wire_pacer *pacer)
+{
+    return pacer->active;
+}
+
+double wire_pacer_allowed_bits(struct wire_pacer *pacer)
+{
+    count_allowed(pacer, now_s(pacer));
+    return pacer->allowed_bits;
+}
