@@ -721,10 +721,13 @@ int orch_queue_passed(struct orch_core *core, const struct msg_passed *passed, s
     for (size_t i = 0; i < count; i++) {
         struct block *block;
         struct open_task *task = find(core->queue, passed->task.data[i], n, &block);
-        if (task == NULL || task->at_server != passed->server.data[i] || task->there)
+        if (passed->task.data[i] > core->round ||
+            (task != NULL && !task->ended && (task->at_server != passed->server.data[i] || task->there)))
             return diag_fail(diag, ERR_STATE, "PASSED of device %u: its task of round %u was not to go there",
                              n, passed->task.data[i]);
-        task->passing = !task->ended && !task->orphan;
+        if (task == NULL || task->ended)
+            continue; /* lost with its server, which its device was not told */
+        task->passing = !task->orphan;
         task->arrival_s = passed->arrival_s.data[i];
     }
     core->device_owes[n] = false;

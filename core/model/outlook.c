@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/units.h"
 #include "core/model/cost.h"
@@ -15,12 +16,13 @@ int outlook_init(struct outlook *ret_outlook, const struct world *world)
     struct outlook outlook = {.world = world};
     outlook.senders = calloc(world->servers, sizeof *outlook.senders);
     outlook.radio_s = calloc(world->devices, sizeof *outlook.radio_s);
+    outlook.rate = calloc((size_t) world->devices * world->servers, sizeof *outlook.rate);
     outlook.arrival = calloc(world->devices, sizeof *outlook.arrival);
     outlook.finish_s = calloc(world->devices, sizeof *outlook.finish_s);
     station_init(&outlook.station, world->scenario.servers.discipline, 1.0, 0.0);
     *ret_outlook = outlook;
-    if (outlook.senders != NULL && outlook.radio_s != NULL && outlook.arrival != NULL &&
-        outlook.finish_s != NULL)
+    if (outlook.senders != NULL && outlook.radio_s != NULL && outlook.rate != NULL &&
+        outlook.arrival != NULL && outlook.finish_s != NULL)
         return 0;
     outlook_finish(ret_outlook);
     return -ENOMEM;
@@ -30,24 +32,32 @@ void outlook_finish(struct outlook *outlook)
 {
     free(outlook->senders);
     free(outlook->radio_s);
+    free(outlook->rate);
     free(outlook->arrival);
     free(outlook->finish_s);
     station_finish(&outlook->station);
     *outlook = (struct outlook){0};
 }
 
-static double rate_bps(const struct outlook *outlook, uint32_t n, uint32_t m, uint32_t load)
+static double rate_bps(struct outlook *outlook, uint32_t n, uint32_t m, uint32_t load)
 {
     const struct scenario *scenario = &outlook->world->scenario;
-    double bandwidth_hz = scenario->radio.bandwidth_mhz * UNITS_MHZ / load;
-    return radio_rate_bps(scenario, bandwidth_hz, outlook->world->device[n].transmit_power_w,
-                          outlook->view->gain[(size_t) n * outlook->world->servers + m]);
+    size_t place = (size_t) n * outlook->world->servers + m;
+    struct outlook_rate *rate = &outlook->rate[place];
+    if (rate->load != load) {
+        double bandwidth_hz = scenario->radio.bandwidth_mhz * UNITS_MHZ / load;
+        rate->load = load;
+        rate->bps = radio_rate_bps(scenario, bandwidth_hz, outlook->world->device[n].transmit_power_w,
+                                   outlook->view->gain[place]);
+    }
+    return rate->bps;
 }
 
 void outlook_begin(struct outlook *outlook, const struct env_view *view)
 {
     uint32_t devices = outlook->world->devices, servers = outlook->world->servers;
     outlook->view = view;
+    memset(outlook->rate, 0, (size_t) devices * servers * sizeof *outlook->rate);
     for (uint32_t m = 0; m < servers; m++) {
         outlook->senders[m] = 0;
         for (uint32_t n = 0; n < devices; n++)
@@ -103,19 +113,36 @@ static void insert(struct outlook *outlook, uint32_t count, struct outlook_arriv
     outlook->arrival[place] = arrival;
 }
 
-static double transmit_s(const struct outlook *outlook, uint32_t m, uint32_t n, uint32_t split, uint32_t load)
+static double transmit_s(struct outlook *outlook, uint32_t m, uint32_t n, uint32_t split, uint32_t load)
 {
     double bits = llm_split_bits(outlook->world->llm, split, outlook->view->tokens[n],
                                  outlook->world->scenario.model.bits_per_element);
     return cost_transmit_s(bits, rate_bps(outlook, n, m, load));
 }
 
-static double arrival_s(const struct outlook *outlook, uint32_t n, uint32_t split, double sending_s)
+static struct outlook_arrival foresee(struct outlook *outlook, uint32_t m, uint32_t n, uint32_t split,
+                                      uint32_t load)
 {
     const struct world *world = outlook->world;
-    double computed_s = outlook->view->processor_s[n] +
-                        cost_local_s(world, &world->device[n], outlook->view->tokens[n], split);
-    return fmax(computed_s, outlook->radio_s[n]) + sending_s;
+    uint32_t tokens = outlook->view->tokens[n];
+    double computed_s = outlook->view->processor_s[n] + cost_local_s(world, &world->device[n], tokens, split);
+    double sent_s = transmit_s(outlook, m, n, split, load);
+    return (struct outlook_arrival){
+        .s = fmax(computed_s, outlook->radio_s[n]) + sent_s,
+        .sent_s = sent_s,
+        .work_s = cost_edge_s(world, world->server[m].flops, 1.0, tokens, split),
+    };
+}
+
+/* When each arrival is finished, in outlook->finish_s by place. */
+static void serve_in_order(struct outlook *outlook, uint32_t m, uint32_t count)
+{
+    double free_s = outlook->view->backlog_s[m] + outlook->view->coming_s[m];
+    for (uint32_t i = 0; i < count; i++) {
+        const struct outlook_arrival *arrival = &outlook->arrival[i];
+        free_s = fmax(free_s, arrival->s) + arrival->work_s;
+        outlook->finish_s[arrival->place] = free_s;
+    }
 }
 
 static void finish_until(struct outlook *outlook, double end_s)
@@ -129,21 +156,15 @@ static void finish_until(struct outlook *outlook, double end_s)
     }
 }
 
-/* When each task is finished, in outlook->finish_s. */
-static int serve(struct outlook *outlook, uint32_t m, const uint32_t *who, const uint32_t *split,
-                 uint32_t count)
+static int serve_together(struct outlook *outlook, uint32_t m, uint32_t count)
 {
-    const struct world *world = outlook->world;
     station_clear(&outlook->station, 0.0);
     int rc = station_add(&outlook->station, 0.0, LEFT_OVER,
                          outlook->view->backlog_s[m] + outlook->view->coming_s[m]);
     for (uint32_t i = 0; i < count && rc == 0; i++) {
         const struct outlook_arrival *arrival = &outlook->arrival[i];
-        uint32_t n = who[arrival->place];
-        double work_s =
-            cost_edge_s(world, world->server[m].flops, 1.0, outlook->view->tokens[n], split[arrival->place]);
         finish_until(outlook, arrival->s);
-        rc = station_add(&outlook->station, arrival->s, arrival->place, work_s);
+        rc = station_add(&outlook->station, arrival->s, arrival->place, arrival->work_s);
     }
     finish_until(outlook, (double) INFINITY);
     return rc;
@@ -154,27 +175,33 @@ int outlook_server(struct outlook *outlook, uint32_t m, const uint32_t *who, con
 {
     const struct world *world = outlook->world;
     uint32_t load = outlook->senders[m];
+    int rc = 0;
+    *ret_cost = (double) INFINITY;
     for (uint32_t i = 0; i < count; i++)
         load += outlook->view->unsent_bits[(size_t) who[i] * world->servers + m] > 0.0 ? 0 : 1;
     for (uint32_t i = 0; i < count; i++) {
-        double sending_s = transmit_s(outlook, m, who[i], split[i], load);
-        insert(outlook, i, (struct outlook_arrival){arrival_s(outlook, who[i], split[i], sending_s), i});
+        struct outlook_arrival arrival = foresee(outlook, m, who[i], split[i], load);
+        arrival.place = i;
+        insert(outlook, i, arrival);
     }
-    *ret_cost = (double) INFINITY;
-    int rc = serve(outlook, m, who, split, count);
+    if (world->scenario.servers.discipline == DISCIPLINE_FIFO)
+        serve_in_order(outlook, m, count);
+    else
+        rc = serve_together(outlook, m, count);
     if (rc != 0)
         return rc;
     double sum = 0.0;
     for (uint32_t i = 0; i < count; i++) {
-        const struct device_params *device = &world->device[who[i]];
-        uint32_t tokens = outlook->view->tokens[who[i]];
+        const struct outlook_arrival *arrival = &outlook->arrival[i];
+        uint32_t n = who[arrival->place];
+        const struct device_params *device = &world->device[n];
         struct task_joules joules = {
-            .compute_j = device->power_w * cost_local_s(world, device, tokens, split[i]),
-            .transmit_j = device->transmit_power_w * transmit_s(outlook, m, who[i], split[i], load),
-            .server_j =
-                world->server[m].power_w * cost_edge_s(world, world->server[m].flops, 1.0, tokens, split[i]),
+            .compute_j = device->power_w *
+                         cost_local_s(world, device, outlook->view->tokens[n], split[arrival->place]),
+            .transmit_j = device->transmit_power_w * arrival->sent_s,
+            .server_j = world->server[m].power_w * arrival->work_s,
         };
-        sum += device_cost(outlook, who[i], outlook->finish_s[i], &joules);
+        sum += device_cost(outlook, n, outlook->finish_s[arrival->place], &joules);
     }
     *ret_cost = sum;
     return 0;

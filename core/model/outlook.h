@@ -12,7 +12,15 @@
 
 struct outlook_arrival {
     double s;       /* since the slot's start */
+    double sent_s;  /* of it on the radio */
+    double work_s;  /* of the whole server */
     uint32_t place; /* in the caller's list */
+};
+
+/* A rate once asked for: the logarithm is most of a search's time. */
+struct outlook_rate {
+    uint32_t load; /* 0: not asked for in this slot */
+    double bps;
 };
 
 struct outlook {
@@ -20,6 +28,7 @@ struct outlook {
     const struct env_view *view;     /* borrowed, from outlook_begin on */
     uint32_t *senders;               /* [M] devices that have something left over for the server */
     double *radio_s;                 /* [N] until the radio is free, at the loads so far */
+    struct outlook_rate *rate;       /* [N][M] the last */
     struct outlook_arrival *arrival; /* [N] scratch */
     double *finish_s;                /* [N] likewise */
     struct station station;          /* likewise */

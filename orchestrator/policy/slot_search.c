@@ -7,7 +7,7 @@
 
 #include "core/model/outlook.h"
 
-#define STARTS 5u      /* one all-local, the rest random: prototype, search error below 0.1 % */
+#define STARTS 8u      /* one all-local, the rest random */
 #define ROUNDS_MAX 50u /* far above what is ever needed (3 to 6) */
 #define GAIN_MIN 1e-12 /* a move must gain more than rounding */
 
@@ -216,24 +216,38 @@ static void descend(struct slot_search *own, struct plan *plan)
 
 /* ---- starts ---- */
 
+static struct rng_at place_of(const struct slot_search *own, uint32_t i)
+{
+    struct slot_id id = own->outlook.view->id;
+    return (struct rng_at){own->outlook.world->seed, id.phase, RNG_POLICY, own->who[i], id.episode, id.slot};
+}
+
+static uint32_t random_split(const struct slot_search *own, uint32_t i, uint32_t start)
+{
+    const struct world *world = own->outlook.world;
+    uint32_t layers = world->llm->layers, min_split = (uint32_t) world->scenario.model.min_split;
+    uint32_t max_split = world->device[own->who[i]].max_split;
+    uint32_t last = max_split < layers ? max_split : layers - 1;
+    struct rng_at at = place_of(own, i);
+    return last > min_split ? min_split + rng_below(&at, STARTS + start, last - min_split + 1) : min_split;
+}
+
 static uint32_t random_server(const struct slot_search *own, uint32_t i, uint32_t start)
 {
-    const struct env_view *view = own->outlook.view;
     const struct world *world = own->outlook.world;
-    struct rng_at at = {world->seed, view->id.phase,   RNG_POLICY,
-                        own->who[i], view->id.episode, view->id.slot};
+    struct rng_at at = place_of(own, i);
     uint32_t pick = rng_below(&at, start, world->servers + 1);
-    bool possible = pick < world->servers && is_allowed(own, i, pick, 0);
+    bool possible =
+        pick < world->servers && is_allowed(own, i, pick, (uint32_t) world->scenario.model.min_split);
     return possible ? pick : ENV_LOCAL;
 }
 
 static void begin(struct slot_search *own, struct plan *plan, uint32_t start)
 {
     const struct world *world = own->outlook.world;
-    uint32_t min_split = (uint32_t) world->scenario.model.min_split;
     for (uint32_t i = 0; i < own->count; i++) {
         plan->server[i] = start == 0 ? ENV_LOCAL : random_server(own, i, start);
-        plan->split[i] = plan->server[i] == ENV_LOCAL ? world->llm->layers : min_split;
+        plan->split[i] = plan->server[i] == ENV_LOCAL ? world->llm->layers : random_split(own, i, start);
     }
 }
 
