@@ -128,6 +128,16 @@ struct db_twin_part {
     double mape_pct, off_pct; /* NAN: the part had no length */
 };
 
+/* What a learner went through since the checkpoint before. */
+struct db_experience {
+    int64_t run_id;
+    uint32_t episode;      /* of the checkpoint that it comes with */
+    uint64_t first, count; /* transitions, numbered from the run's beginning */
+    uint64_t oldest;       /* writing: earlier ones are no longer needed */
+    const void *bytes;     /* NULL: there is none */
+    size_t size;
+};
+
 struct db_checkpoint {
     int64_t run_id;
     uint32_t episode; /* weights after this episode */

@@ -38,7 +38,8 @@ enum key {
     KEY_VERIFY,
     KEY_JSON,
     KEY_FORMAT,
-    KEY_DIE
+    KEY_DIE,
+    KEY_RESUME
 };
 
 /* Flags that are short for a scenario key. */
@@ -82,8 +83,12 @@ static const struct {
     {RUN | REPLAY | TWIN,
      {"stall-s", KEY_STALL, "S", 0,
       "when nobody has got on for S seconds, a node that owes an answer is lost (default 30)", 0}},
+    {RUN,
+     {"resume", KEY_RESUME, 0, 0,
+      "go on with a recorded run that was killed or interrupted, after its last checkpoint", 0}},
     {EVALUATE | REPLAY | SHOW | EXPORT | TWIN,
      {"run", 'r', "R", 0, "the recorded run (default: the newest training run)", 0}},
+    {RUN, {"run", 'r', "R", 0, "--resume: which one (default: the newest training run)", 0}},
     {EVALUATE | TWIN,
      {"checkpoint", KEY_CHECKPOINT, "best|last|N", 0,
       "a learner's weights: best on validation (default), last, or after episode N", 0}},
@@ -163,6 +168,18 @@ static bool add_shorthand(struct argp_state *state, struct cli *cli, int key, co
     return false;
 }
 
+/* What is resumed is what was recorded. */
+static void check_resume(struct argp_state *state, const struct cli *cli)
+{
+    bool describes = cli->scenario != NULL || cli->set_count > 0 || cli->policy != NULL || cli->data != NULL;
+    if (cli->resume && describes)
+        argp_error(state,
+                   "--resume goes on with the recorded scenario and policy: it takes no --scenario, --set, "
+                   "--policy, --data, nor flags that stand for a scenario key");
+    if (cli->verb == CLI_RUN && cli->run_given && !cli->resume)
+        argp_error(state, "--run R goes with --resume: a new run gets a number of its own");
+}
+
 static error_t parse_flag(int key, char *text, struct argp_state *state)
 {
     struct cli *cli = state->input;
@@ -208,11 +225,13 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     case KEY_JSON: cli->json = true; return 0;
     case KEY_FORMAT: cli->csv = parse_either(state, "--format", text, "json", "csv"); return 0;
     case KEY_DIE: cli->die_with_parent = true; return 0;
+    case KEY_RESUME: cli->resume = true; return 0;
     case ARGP_KEY_ARG:
         if (cli->word_count >= sizeof cli->word / sizeof *cli->word)
             argp_error(state, "too many words: '%s'", text);
         cli->word[cli->word_count++] = text;
         return 0;
+    case ARGP_KEY_END: check_resume(state, cli); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }

@@ -31,6 +31,7 @@ struct cli {
     uint32_t wait_s, stall_s;
     int64_t run; /* 0: the newest */
     bool run_given;
+    bool resume;              /* run: go on with a recorded run */
     const char *checkpoint;   /* "best", "last" or an episode's number */
     bool validate;            /* evaluate on the validation streams, not the test streams */
     uint32_t draws;           /* evaluate without a run: how many draws of node parameters */

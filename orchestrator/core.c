@@ -183,11 +183,11 @@ static void close_episode(struct orch_core *core, struct orch_actions *actions)
     core->episode_row = (struct db_episode){
         .episode = episode, .slots = core->id.slot + (core->closing ? 0 : 1), .optimum_cost = (double) NAN};
     episode_stats_close(&core->stats, &core->episode_row);
-    orch_push(actions, ORCH_DO_EPISODE, episode);
     uint32_t every = core->session.checkpoint_every;
     bool last = episode + 1 == core->session.episodes || core->stop_after_slot;
     if (learning(core) && every > 0 && ((episode + 1) % every == 0 || last))
         orch_push(actions, ORCH_DO_CHECKPOINT, episode);
+    orch_push(actions, ORCH_DO_EPISODE, episode);
 }
 
 /* After a slot (or the closing observation): which comes next? */
@@ -557,11 +557,14 @@ static int step(struct orch_core *core, const struct orch_event *event, struct o
     case ORCH_ON_START:
         if (core->state != ORCH_NEW)
             return diag_fail(diag, ERR_STATE, "START twice");
-        core->id = (struct slot_id){core->session.phase, 0, 0};
-        if (core->session.episodes == 0)
+        core->id = (struct slot_id){core->session.phase, core->session.first_episode, 0};
+        if (core->id.episode >= core->session.episodes) {
             finish(core, ret_actions);
-        else
-            grant(core, ret_actions);
+            return 0;
+        }
+        if (core->id.episode > 0)
+            orch_faults_resume(core);
+        grant(core, ret_actions);
         return 0;
     case ORCH_ON_MESSAGE: return on_message(core, event->message, ret_actions, diag);
     case ORCH_ON_LEARNED: return on_learned(core, ret_actions, diag);

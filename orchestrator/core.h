@@ -22,6 +22,9 @@
  * in the slot is taken back, so that it does not matter when in the slot it was lost; in real time
  * (keeps_reports) what was reported before stays done.
  *
+ * A session may begin with a later episode (first_episode): what went before it was played by another, and
+ * the policy is as it was then.
+ *
  * When every device is lost the session is abandoned: the slot gets its rows, the episode is closed, a
  * learner saves.
  *
@@ -64,7 +67,7 @@ enum orch_action_kind {
     ORCH_DO_TASKS,        /* hand `tasks`, rows of one slot in order of device, to the sink */
     ORCH_DO_EPISODE,      /* hand core->episode_row to the sink */
     ORCH_DO_EVENT,        /* hand `event` to the sink */
-    ORCH_DO_CHECKPOINT,   /* save the policy after episode `number` */
+    ORCH_DO_CHECKPOINT,   /* save the policy after episode `number`, whose EPISODE follows */
     ORCH_DO_AWAIT_DEVICE, /* the scenario brings device `number` back: GRANT must not overtake its return */
     ORCH_DO_AWAIT_SERVER, /* likewise */
     ORCH_DO_CONTINUE,     /* nobody has to say anything: feed CONTINUE, not within this step */

@@ -72,6 +72,25 @@ void orch_faults_begin(struct orch_core *core, struct orch_actions *actions)
     }
 }
 
+/* As the scenario left it, in the last slot that was executed, or in a learner's closing observation. */
+static bool was_up(const struct orch_core *core, struct slot_id last, bool is_server, uint32_t number)
+{
+    const struct faults *faults = core->session.world->faults;
+    return !faults_down(faults, last, is_server, number) &&
+           (core->session.policy->training || faults_strikes(faults, last, is_server, number) == FAULT_NONE);
+}
+
+void orch_faults_resume(struct orch_core *core)
+{
+    const struct world *world = core->session.world;
+    struct slot_id last = {core->session.phase, core->session.first_episode - 1,
+                           core->session.policy->training ? core->session.slots : core->session.slots - 1};
+    for (uint32_t n = 0; n < world->devices; n++)
+        core->device_alive[n] = was_up(core, last, false, n);
+    for (uint32_t m = 0; m < world->servers; m++)
+        core->server_alive[m] = was_up(core, last, true, m);
+}
+
 /* ---- a task whose server is lost ---- */
 
 /* Time to the end of the task at server m with one more there; INFINITY when it cannot be reached. */

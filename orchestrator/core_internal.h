@@ -72,6 +72,8 @@ struct orch_action *orch_push(struct orch_actions *actions, enum orch_action_kin
 
 /* ---- core_faults.c: nodes that go and come ---- */
 
+/* A session that begins with a later episode: whom the one before it left down? */
+void orch_faults_resume(struct orch_core *core);
 /* A slot is about to be granted: who takes part in it? */
 void orch_faults_begin(struct orch_core *core, struct orch_actions *actions);
 /* Will the scenario take the node down in the slot that has been decided? */

@@ -18,7 +18,8 @@ struct session_sink {
     int (*tasks)(void *user, const struct db_task *task, size_t count);
     int (*episode)(void *user, const struct db_episode *episode);
     int (*event)(void *user, const struct db_event *event);
-    int (*checkpoint)(void *user, uint32_t episode, const struct policy *policy);
+    /* Comes before the row of the episode after which it is, so that both can be written at once. */
+    int (*checkpoint)(void *user, uint32_t episode, struct policy *policy);
     /* Real time: windows of links, intervals of event loops. */
     int (*link)(void *user, const struct audit_link *window);
     int (*loop)(void *user, const struct audit_loop *interval);
@@ -44,6 +45,7 @@ struct session {
     struct policy *policy;
     enum rng_phase phase;
     uint32_t episodes, slots;
+    uint32_t first_episode;    /* those before it were played by an earlier session: one that is resumed */
     uint32_t checkpoint_every; /* episodes; 0: none */
     bool record_tasks;
     bool by_wall; /* a host that keeps the real clock sets it */

@@ -11,21 +11,10 @@
 #include "core/base/err.h"
 #include "orchestrator/archive.h"
 #include "orchestrator/lab.h"
+#include "orchestrator/past.h"
 #include "orchestrator/play.h"
 #include "orchestrator/recorded.h"
 #include "proto/wire/process.h"
-
-/* One recorded run, as far as a session needs it. */
-struct past {
-    struct db_run run; /* texts in `texts` */
-    struct buf texts;
-    struct world world;
-    enum rng_phase phase;
-    uint32_t episodes, slots;
-    struct session_fault *fault;
-    size_t fault_count;
-    struct diag *diag;
-};
 
 struct run_ids {
     int64_t *id;
@@ -44,65 +33,6 @@ static int take_run(void *user, const struct db_run *run)
     ids->id = id;
     ids->id[ids->count++] = run->run_id;
     return 0;
-}
-
-static int take_event(void *user, const struct db_event *event)
-{
-    struct past *past = user;
-    bool is_server = strcmp(event->role, "server") == 0;
-    uint32_t limit = is_server ? past->world.servers : past->world.devices;
-    bool is_back = strcmp(event->kind, "rejoin") == 0;
-    if ((!is_back && strcmp(event->kind, "node_lost") != 0) || event->number < 0 ||
-        event->number >= (int64_t) limit)
-        return 0;
-    struct session_fault *fault = realloc(past->fault, (past->fault_count + 1) * sizeof *fault);
-    if (fault == NULL)
-        return diag_fail(past->diag, -ENOMEM, "out of memory");
-    past->fault = fault;
-    past->fault[past->fault_count++] = (struct session_fault){
-        .episode = event->episode,
-        .slot = event->slot,
-        .phase = strcmp(event->phase, "execute") == 0 ? SESSION_EXECUTE : SESSION_OBSERVE,
-        .is_server = is_server,
-        .number = (uint32_t) event->number,
-        .is_back = is_back,
-    };
-    return 0;
-}
-
-static int read_config(struct past *past)
-{
-    json_t *config = json_loads(past->run.config_json, 0, NULL);
-    json_int_t episodes = json_integer_value(json_object_get(config, "episodes"));
-    json_int_t slots = json_integer_value(json_object_get(config, "slots"));
-    json_decref(config);
-    if (episodes < 1 || slots < 1 || episodes > UINT32_MAX || slots > UINT32_MAX)
-        return diag_fail(past->diag, ERR_CORRUPT, "run %lld: its configuration names no episodes and slots",
-                         (long long) past->run.run_id);
-    past->episodes = (uint32_t) episodes;
-    past->slots = (uint32_t) slots;
-    past->phase = strcmp(past->run.phase, "test") == 0       ? RNG_TEST
-                  : strcmp(past->run.phase, "validate") == 0 ? RNG_VALIDATE
-                                                             : RNG_TRAIN;
-    return 0;
-}
-
-static int past_read(struct past *past, struct store *store, int64_t run_id, struct diag *diag)
-{
-    *past = (struct past){.diag = diag};
-    int rc = store_read_run(store, run_id, &past->run, &past->texts, diag);
-    if (rc == 0)
-        rc = read_config(past);
-    if (rc == 0)
-        rc = lab_world_recorded(&past->world, store, &past->run, diag);
-    return rc != 0 ? rc : store_each_event(store, past->run.run_id, take_event, past, diag);
-}
-
-static void past_finish(struct past *past)
-{
-    world_finish(&past->world);
-    buf_finish(&past->texts);
-    free(past->fault);
 }
 
 /* ---- verify ---- */

@@ -22,6 +22,13 @@ enum policy_modes { POLICY_ANY_MODE, POLICY_MODE_ROUND, POLICY_MODE_QUEUE };
 
 struct policy;
 
+/* What a learner went through, as bytes that it alone understands: transitions first .. first + count - 1,
+ * counted from the beginning of its training. */
+struct policy_experience {
+    uint64_t first, count;
+    uint64_t oldest; /* it needs none before this one any more */
+};
+
 struct policy_kind {
     const char *name;
     enum policy_sees sees;
@@ -45,6 +52,14 @@ struct policy_kind {
     /* Weights to deploy; with `full` also what training needs to go on. */
     int (*save)(const struct policy *policy, bool full, struct buf *bytes);
     int (*load)(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
+    /* Beside save(full), so that training can be resumed: appends what it went through since the last gather.
+     */
+    int (*gather)(struct policy *policy, struct policy_experience *ret_experience, struct buf *bytes);
+    /* A fresh learner becomes the one that was saved, and goes on with the same bits: recall takes what was
+     * gathered, oldest first, and then resume what save(full) wrote. A learner to which either failed is good
+     * for nothing. */
+    int (*recall)(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
+    int (*resume)(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
 };
 
 struct policy {
