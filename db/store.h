@@ -85,6 +85,9 @@ int store_read_progress(struct store *store, int64_t run_id, uint32_t slots, str
 int store_read_elapsed(struct store *store, int64_t run_id, int64_t after_episode, double *ret_elapsed_s,
                        struct diag *diag);
 
+/* 'train' and so on, as in the column. */
+const char *store_kind_text(int kind);
+
 /* The functions above share prepared statements: a row callback may call any of them but the one that called
  * it.
  *

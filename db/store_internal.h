@@ -78,7 +78,6 @@ int store_step(struct store *store, struct binder *binder, const char *what, str
 void store_reset(struct binder *binder);
 
 /* Text of an enum and back. */
-const char *store_kind_text(int kind);
 const char *store_status_text(int status);
 int store_find_kind(const char *text);
 int store_find_status(const char *text);

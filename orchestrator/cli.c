@@ -96,7 +96,11 @@ static const struct {
     {EVALUATE,
      {"draws", KEY_DRAWS, "K", 0, "no recorded run: compare policies over K draws of node parameters", 0}},
     {REPLAY,
-     {"verify", KEY_VERIFY, 0, 0, "rerun the recorded decisions and compare every number, bit for bit", 0}},
+     {"verify", KEY_VERIFY, 0, 0,
+      "rerun the recorded decisions and compare every number, bit for bit; a run by the wall clock: what "
+      "both clocks "
+      "share",
+      0}},
     {ALL, {"json", KEY_JSON, 0, 0, "print JSON", 0}},
     {ALL, {"quiet", 'q', 0, 0, "no progress", 0}},
     {EXPORT, {"output", 'o', "FILE", 0, "write there instead of standard output", 0}},

@@ -11,31 +11,52 @@
 
 enum field_kind { FIELD_U32, FIELD_I32, FIELD_BOOL, FIELD_REAL };
 
+/* What a run by the wall clock has in common with virtual time: the world and what was decided in it, always;
+ * what was sent, of tasks that went as planned. What was measured differs by nature, and so does what follows
+ * from it. */
+enum field_role { DECIDED, SENT, MEASURED };
+
 /* What must be the same. (run_id differs by nature; status is compared as text.) */
 static const struct {
     const char *name;
     enum field_kind kind;
+    enum field_role role;
     size_t offset;
 } fields[] = {
-#define FIELD(kind, name)                                                                                    \
+#define FIELD(kind, role, name)                                                                              \
     {                                                                                                        \
-#name, kind, offsetof(struct db_task, name)                                                          \
+#name, kind, role, offsetof(struct db_task, name)                                                    \
     }
-    FIELD(FIELD_U32, episode),        FIELD(FIELD_U32, slot),
-    FIELD(FIELD_U32, device),         FIELD(FIELD_U32, tokens),
-    FIELD(FIELD_U32, split),          FIELD(FIELD_I32, server),
-    FIELD(FIELD_BOOL, repaired),      FIELD(FIELD_REAL, bandwidth_share),
-    FIELD(FIELD_REAL, compute_share), FIELD(FIELD_REAL, wait_s),
-    FIELD(FIELD_REAL, local_s),       FIELD(FIELD_REAL, transmit_s),
-    FIELD(FIELD_REAL, queue_s),       FIELD(FIELD_REAL, edge_s),
-    FIELD(FIELD_REAL, latency_s),     FIELD(FIELD_REAL, compute_j),
-    FIELD(FIELD_REAL, transmit_j),    FIELD(FIELD_REAL, server_j),
-    FIELD(FIELD_REAL, energy_j),      FIELD(FIELD_REAL, cost),
-    FIELD(FIELD_REAL, rate_bps),      FIELD(FIELD_REAL, payload_bytes),
-    FIELD(FIELD_REAL, x_m),           FIELD(FIELD_REAL, y_m),
-    FIELD(FIELD_U32, end_slot),       FIELD(FIELD_U32, handovers),
-    FIELD(FIELD_REAL, interrupted_s), FIELD(FIELD_REAL, extra_bytes),
-    FIELD(FIELD_REAL, extra_j),       FIELD(FIELD_BOOL, deadline_missed),
+    FIELD(FIELD_U32, DECIDED, episode),
+    FIELD(FIELD_U32, DECIDED, slot),
+    FIELD(FIELD_U32, DECIDED, device),
+    FIELD(FIELD_U32, DECIDED, tokens),
+    FIELD(FIELD_U32, DECIDED, split),
+    FIELD(FIELD_I32, DECIDED, server),
+    FIELD(FIELD_BOOL, DECIDED, repaired),
+    FIELD(FIELD_REAL, DECIDED, bandwidth_share),
+    FIELD(FIELD_REAL, DECIDED, compute_share),
+    FIELD(FIELD_REAL, DECIDED, x_m),
+    FIELD(FIELD_REAL, DECIDED, y_m),
+    FIELD(FIELD_REAL, SENT, payload_bytes),
+    FIELD(FIELD_REAL, MEASURED, wait_s),
+    FIELD(FIELD_REAL, MEASURED, local_s),
+    FIELD(FIELD_REAL, MEASURED, transmit_s),
+    FIELD(FIELD_REAL, MEASURED, queue_s),
+    FIELD(FIELD_REAL, MEASURED, edge_s),
+    FIELD(FIELD_REAL, MEASURED, latency_s),
+    FIELD(FIELD_REAL, MEASURED, compute_j),
+    FIELD(FIELD_REAL, MEASURED, transmit_j),
+    FIELD(FIELD_REAL, MEASURED, server_j),
+    FIELD(FIELD_REAL, MEASURED, energy_j),
+    FIELD(FIELD_REAL, MEASURED, cost),
+    FIELD(FIELD_REAL, MEASURED, rate_bps),
+    FIELD(FIELD_U32, MEASURED, end_slot),
+    FIELD(FIELD_U32, MEASURED, handovers),
+    FIELD(FIELD_REAL, MEASURED, interrupted_s),
+    FIELD(FIELD_REAL, MEASURED, extra_bytes),
+    FIELD(FIELD_REAL, MEASURED, extra_j),
+    FIELD(FIELD_BOOL, MEASURED, deadline_missed),
 #undef FIELD
 };
 
@@ -69,17 +90,27 @@ static void note_difference(struct recorded *recorded, const struct db_task *was
                         text);
 }
 
-static bool compare_task(struct recorded *recorded, const struct db_task *was, const struct db_task *is)
+/* Every field up to a role. */
+static bool compare_fields(struct recorded *recorded, const struct db_task *was, const struct db_task *is,
+                           enum field_role last)
 {
     char text[160];
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         double a = field_value(was, i), b = field_value(is, i);
-        if (same(a, b))
+        if (fields[i].role > last || same(a, b))
             continue;
         (void) snprintf(text, sizeof text, "was recorded as %.17g and is %.17g", a, b);
         note_difference(recorded, was, fields[i].name, text);
         return false;
     }
+    return true;
+}
+
+static bool compare_task(struct recorded *recorded, const struct db_task *was, const struct db_task *is)
+{
+    char text[160];
+    if (!compare_fields(recorded, was, is, MEASURED))
+        return false;
     if (strcmp(was->status, is->status) == 0)
         return true;
     (void) snprintf(text, sizeof text, "was recorded as %s and is %s", was->status, is->status);
@@ -87,16 +118,35 @@ static bool compare_task(struct recorded *recorded, const struct db_task *was, c
     return false;
 }
 
+/* A task that a lost node touched, then or now, went another way in each clock. */
+static bool compare_by_the_wall(struct recorded *recorded, const struct db_task *was,
+                                const struct db_task *is)
+{
+    bool as_planned = strcmp(was->status, DB_DONE) == 0 && strcmp(is->status, DB_DONE) == 0;
+    if (!compare_fields(recorded, was, is, as_planned ? SENT : DECIDED))
+        return false;
+    if (!as_planned) {
+        recorded->otherwise++;
+        return true;
+    }
+    int rc = clock_gap_add(&recorded->gap, was, is);
+    if (rc != 0)
+        recorded->error = diag_fail(recorded->diag, rc, "out of memory");
+    return true;
+}
+
 static int on_tasks(void *user, const struct db_task *task, size_t count)
 {
     struct recorded *recorded = user;
+    bool (*compare)(struct recorded *, const struct db_task *, const struct db_task *) =
+        recorded->by_the_wall ? compare_by_the_wall : compare_task;
     if (recorded->error != 0 || recorded->over != 0)
         return recorded->error;
     for (size_t n = 0; n < count; n++) {
         recorded->compared++;
-        recorded->identical += compare_task(recorded, &recorded->row[n], &task[n]) ? 1 : 0;
+        recorded->identical += compare(recorded, &recorded->row[n], &task[n]) ? 1 : 0;
     }
-    return 0;
+    return recorded->error;
 }
 
 /* The next slot's rows; their end is the session's. */
@@ -156,8 +206,22 @@ int recorded_init(struct recorded *recorded, const struct world *world, struct s
     return 0;
 }
 
+int recorded_end(struct recorded *recorded)
+{
+    struct db_task row;
+    if (recorded->error != 0 || recorded->over != 0)
+        return recorded->error;
+    int rc = store_tasks_next(recorded->store, &row, recorded->diag);
+    if (rc == 1 && recorded->compared > 0)
+        rc = diag_fail(recorded->diag, ERR_MISMATCH,
+                       "rows are left: the replay ended before episode %u, slot %u, device %u", row.episode,
+                       row.slot, row.device);
+    return rc;
+}
+
 void recorded_finish(struct recorded *recorded)
 {
+    clock_gap_finish(&recorded->gap);
     free(recorded->row);
     recorded->row = NULL;
 }
