@@ -39,7 +39,8 @@ enum key {
     KEY_JSON,
     KEY_FORMAT,
     KEY_DIE,
-    KEY_RESUME
+    KEY_RESUME,
+    KEY_LIVE
 };
 
 /* Flags that are short for a scenario key. */
@@ -70,6 +71,9 @@ static const struct {
     {TWIN, {"episodes", 'e', "E", 0, "episodes to play (default 1)", 0}},
     {TWIN, {"slots", 't', "T", 0, "slots in an episode (default 20)", 0}},
     {TWIN, {"time-scale", KEY_SCALE, "S", 0, "model seconds in a second of the wall clock, 0.1 to 100", 0}},
+    {TWIN,
+     {"live", KEY_LIVE, 0, 0,
+      "queueing mode: in real time the policy decides anew, instead of repeating what it decided", 0}},
     {RUN, {"slots", 't', "T", 0, "slots in an episode (run.slots)", 0}},
     {RUN | EVALUATE | TWIN, {"seed", KEY_SEED, "S", 0, "seed of all draws (run.seed)", 0}},
     {RUN, {"record", KEY_RECORD, "tasks|episodes", 0, "finest rows to record (run.record)", 0}},
@@ -206,6 +210,7 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
         cli->run_given = true;
         return 0;
     case KEY_SCALE: cli->time_scale = text; return 0;
+    case KEY_LIVE: cli->live = true; return 0;
     case 'q': cli->quiet = true; return 0;
     case 'o': cli->output = text; return 0;
     case KEY_SET: add_set(state, cli, text); return 0;

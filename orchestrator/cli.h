@@ -37,6 +37,7 @@ struct cli {
     uint32_t draws;           /* evaluate without a run: how many draws of node parameters */
     uint32_t episodes, slots; /* twin; 0: not given */
     const char *time_scale;   /* twin; NULL: the scenario's */
+    bool live;                /* twin, queueing mode: the policy decides anew in real time */
     bool verify;
     bool json, quiet, die_with_parent;
     const char *output;  /* NULL: stdout */

@@ -570,10 +570,10 @@ void orch_queue_prepare(struct orch_core *core, struct orch_actions *actions)
 
 int orch_queue_begin(struct orch_core *core, struct orch_actions *actions)
 {
+    env_queue_allocate(&core->view, &core->decision, core->queue->share, core->load);
     int rc = open_block(core);
     if (rc != 0)
         return rc;
-    env_queue_allocate(&core->view, &core->decision, core->queue->share, core->load);
     tell_decisions(core, actions);
     orch_faults_strike_all(core, actions);
     return 0;

@@ -78,6 +78,8 @@ static void tell_json(const struct past *past, struct recorded *recorded, json_t
                             "clock", recorded->by_the_wall ? "real" : "virtual", "tasks",
                             (json_int_t) recorded->compared, "identical", (json_int_t) recorded->identical,
                             "first_difference", recorded->first_difference);
+    if (env_is_queue(&past->world))
+        (void) json_object_set_new(row, "unsettled", json_integer((json_int_t) recorded->unsettled));
     if (recorded->by_the_wall) {
         (void) json_object_set_new(row, "touched_by_losses", json_integer((json_int_t) recorded->otherwise));
         (void) json_object_set_new(row, "measured_minus_modelled", gap_json(recorded));
@@ -100,6 +102,9 @@ static void tell(const struct cli *cli, const struct past *past, struct recorded
             "%llu of %llu tasks identical%s\n", (unsigned long long) recorded->identical,
             (unsigned long long) recorded->compared,
             recorded->by_the_wall ? " in what a run by the wall clock has in common with virtual time" : "");
+    if (recorded->unsettled > 0)
+        (void) printf("  %llu more were under way when the run broke off\n",
+                      (unsigned long long) recorded->unsettled);
     if (recorded->first_difference[0] != '\0')
         (void) printf("  first difference: %s\n", recorded->first_difference);
     if (recorded->by_the_wall && recorded->compared > 0)
