@@ -72,7 +72,7 @@ static void on_slot(struct device_core *core, const struct msg_slot *slot, struc
             (struct slot_id){(enum rng_phase) slot->phase, (uint32_t) slot->episode, (uint32_t) slot->slot});
     core->has_task = false;
     core->state = DEVICE_IDLE;
-    if (faults_down(core->world->faults, core->id, false, core->number))
+    if (!faults_speaks(core->world->faults, core->id, slot->observe_only != 0, false, core->number))
         return;
     device_slot_meet(core->world, core->number, core->id, &core->mobility, &core->slot);
     core->state = slot->observe_only != 0 ? DEVICE_IDLE : DEVICE_OBSERVED;

@@ -126,7 +126,7 @@ static void on_slot(struct device_queue *queue, const struct msg_slot *slot, dou
     queue->round = slot->round;
     move_to(queue, id, follows);
     queue->deciding = false;
-    if (faults_down(queue->world->faults, id, false, queue->number)) {
+    if (!faults_speaks(queue->world->faults, id, slot->observe_only != 0, false, queue->number)) {
         forget(queue);
         queue->round = DEVICE_QUEUE_NO_ROUND;
         return;

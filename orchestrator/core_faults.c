@@ -50,7 +50,8 @@ static void begin_node(struct orch_core *core, bool is_server, uint32_t number, 
     bool was_lost = lost[number];
     lost[number] = was_lost && !back[number];
     back[number] = false;
-    bool takes_part = !lost[number] && !faults_down(core->session.world->faults, core->id, is_server, number);
+    bool takes_part = !lost[number] &&
+                      faults_speaks(core->session.world->faults, core->id, core->closing, is_server, number);
     if (takes_part && !alive[number] && !was_lost) {
         orch_event(core, "fault", is_server, number, "takes part again, by the scenario", actions);
         orch_push(actions, is_server ? ORCH_DO_AWAIT_SERVER : ORCH_DO_AWAIT_DEVICE, number);
@@ -72,23 +73,15 @@ void orch_faults_begin(struct orch_core *core, struct orch_actions *actions)
     }
 }
 
-/* As the scenario left it, in the last slot that was executed, or in a learner's closing observation. */
-static bool was_up(const struct orch_core *core, struct slot_id last, bool is_server, uint32_t number)
-{
-    const struct faults *faults = core->session.world->faults;
-    return !faults_down(faults, last, is_server, number) &&
-           (core->session.policy->training || faults_strikes(faults, last, is_server, number) == FAULT_NONE);
-}
-
+/* As the scenario left them at the end of the episode before. */
 void orch_faults_resume(struct orch_core *core)
 {
     const struct world *world = core->session.world;
-    struct slot_id last = {core->session.phase, core->session.first_episode - 1,
-                           core->session.policy->training ? core->session.slots : core->session.slots - 1};
+    struct slot_id end = {core->session.phase, core->session.first_episode - 1, core->session.slots};
     for (uint32_t n = 0; n < world->devices; n++)
-        core->device_alive[n] = was_up(core, last, false, n);
+        core->device_alive[n] = faults_speaks(world->faults, end, true, false, n);
     for (uint32_t m = 0; m < world->servers; m++)
-        core->server_alive[m] = was_up(core, last, true, m);
+        core->server_alive[m] = faults_speaks(world->faults, end, true, true, m);
 }
 
 /* ---- a task whose server is lost ---- */

@@ -30,7 +30,9 @@ static int take_event(void *user, const struct db_event *event)
     const struct session_fault fault = {
         .episode = event->episode,
         .slot = event->slot,
-        .phase = strcmp(event->phase, "execute") == 0 ? SESSION_EXECUTE : SESSION_OBSERVE,
+        .phase = strcmp(event->phase, "execute") == 0 ? SESSION_EXECUTE
+                 : strcmp(event->phase, "serve") == 0 ? SESSION_SERVE
+                                                      : SESSION_OBSERVE,
         .is_server = is_server,
         .number = (uint32_t) event->number,
         .is_back = is_back,

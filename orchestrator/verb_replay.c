@@ -58,7 +58,8 @@ static void print_gap(struct recorded *recorded)
         "  checked: decisions, tokens and positions of every task, payload sizes of those done as planned\n");
     if (recorded->otherwise > 0)
         (void) printf(
-            "  %llu tasks were touched by lost nodes: their decisions and positions alone were checked\n",
+            "  %llu tasks were touched by lost nodes, or not finished: their decisions and positions alone "
+            "were checked\n",
             (unsigned long long) recorded->otherwise);
     (void) printf("  measured minus modelled, ms%10s%10s%10s%10s%10s%10s\n", "tasks", "mean", "p5", "p50",
                   "p95", "max");

@@ -195,12 +195,15 @@ static double mape_of(const struct twin *twin, const char *name)
 /* The part of latency, or of energy, that lies furthest apart. */
 static const struct db_twin_part *worst_part(const struct twin *twin, const char *unit)
 {
+    const struct world *world = twin->cli->run_given ? &twin->trained.world : &twin->world;
+    bool server_counts = world->scenario.objective.server_energy > 0.0;
     const struct db_twin_part *worst = NULL;
     for (size_t i = 0; i < twin->parts; i++) {
         const struct db_twin_part *part = &twin->part[i].row;
         size_t length = strlen(part->part), tail = strlen(unit);
         bool is_whole = strcmp(part->part, "latency_s") == 0 || strcmp(part->part, "energy_j") == 0;
-        if (is_whole || length < tail || strcmp(part->part + length - tail, unit) != 0)
+        bool is_apart = strcmp(part->part, "server_j") == 0 && !server_counts;
+        if (is_whole || is_apart || length < tail || strcmp(part->part + length - tail, unit) != 0)
             continue;
         worst = worst == NULL || part->off_pct > worst->off_pct ? part : worst;
     }

@@ -142,6 +142,16 @@ bool faults_down(const struct faults *faults, struct slot_id id, bool is_server,
            (script_down(faults, id, is_server, number) || chaos_down(faults, id, is_server, number));
 }
 
+bool faults_speaks(const struct faults *faults, struct slot_id id, bool closing, bool is_server,
+                   uint32_t number)
+{
+    if (!closing || id.slot == 0)
+        return !faults_down(faults, id, is_server, number);
+    id.slot--;
+    return !faults_down(faults, id, is_server, number) &&
+           faults_strikes(faults, id, is_server, number) == FAULT_NONE;
+}
+
 enum fault_kind faults_strikes(const struct faults *faults, struct slot_id id, bool is_server,
                                uint32_t number)
 {

@@ -50,6 +50,11 @@ void faults_destroy(struct faults *faults);
 /* Is the node down as the slot begins? */
 bool faults_down(const struct faults *faults, struct slot_id id, bool is_server, uint32_t number);
 
+/* Does it speak in the slot? In the observation that closes an episode (`closing`; id.slot is one more than
+ * the last), whoever was there to the end of the last slot: it brings nobody back. */
+bool faults_speaks(const struct faults *faults, struct slot_id id, bool closing, bool is_server,
+                   uint32_t number);
+
 /* Why a node goes down while the slot is executed. FAULT_NONE also when it is down already. */
 enum fault_kind { FAULT_NONE, FAULT_KILL, FAULT_PAUSE };
 enum fault_kind faults_strikes(const struct faults *faults, struct slot_id id, bool is_server,
