@@ -132,6 +132,7 @@ static void on_slot(struct device_queue *queue, const struct msg_slot *slot, dou
         return;
     }
     device_slot_meet(queue->world, queue->number, id, &queue->mobility, &queue->slot);
+    station_count(&queue->radio, queue->now_s);
     station_set_rate(&queue->processor, queue->now_s,
                      faults_speed(queue->world->faults, id, false, queue->number));
     queue->deciding = slot->observe_only == 0;
@@ -211,6 +212,7 @@ static int on_handover(struct device_queue *queue, const struct msg_handover *ha
         return diag_fail(diag, ERR_STATE, "device %u: HANDOVER from server %llu to %llu is not awaited",
                          queue->number, (unsigned long long) handover->from,
                          (unsigned long long) handover->to);
+    station_count(&queue->radio, queue->now_s);
     const struct station_job *head = station_next(&queue->radio);
     for (size_t i = 0; i < queue->count; i++) {
         struct device_queue_task *task = &queue->task[i];

@@ -280,7 +280,8 @@ static void begin_sending(struct device_queue *queue)
         return;
     }
     struct device_queue_task *task = device_queue_find(queue, job->id);
-    double left_bits = job->work - job->done;
+    station_find(&queue->radio, job->id)->done = 0.0; /* nothing has left before now, whatever was counted */
+    double left_bits = job->work;
     queue->sending = job->id;
     task->arrive_s = queue->now_s + (queue->radio.rate > 0.0 ? left_bits / queue->radio.rate : 0.0);
     struct device_queue_action *action = device_queue_push(queue, DEVICE_QUEUE_SEND);
@@ -326,6 +327,7 @@ void device_queue_hand_over(struct device_queue *queue, struct device_queue_task
         job->work -= job->done;
     }
     job->done = 0.0;
+    device_queue_tune(queue);
 }
 
 /* Takes the task from wherever it is; what was sent was sent for nothing. */

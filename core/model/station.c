@@ -40,7 +40,7 @@ static void begin(struct station *station)
             station->job[i].begun_s = station->now_s;
 }
 
-static void count(struct station *station, double now_s)
+void station_count(struct station *station, double now_s)
 {
     double passed_s = now_s > station->now_s ? now_s - station->now_s : 0.0;
     size_t jobs = station->rate > 0.0 ? served(station) : 0;
@@ -64,7 +64,7 @@ int station_add(struct station *station, double now_s, uint64_t id, double work)
         station->job = job;
         station->capacity = capacity;
     }
-    count(station, now_s);
+    station_count(station, now_s);
     station->job[station->count++] =
         (struct station_job){.id = id, .work = work, .arrived_s = station->now_s, .begun_s = (double) NAN};
     begin(station);
@@ -73,7 +73,7 @@ int station_add(struct station *station, double now_s, uint64_t id, double work)
 
 void station_set_rate(struct station *station, double now_s, double rate)
 {
-    count(station, now_s);
+    station_count(station, now_s);
     station->rate = rate;
 }
 
@@ -121,7 +121,7 @@ static struct station_job take_out(struct station *station, size_t place)
 struct station_job station_take(struct station *station, double now_s)
 {
     assert(station->count > 0);
-    count(station, now_s);
+    station_count(station, now_s);
     struct station_job job = take_out(station, next(station));
     job.done = job.work;
     return job;
@@ -129,7 +129,7 @@ struct station_job station_take(struct station *station, double now_s)
 
 bool station_remove(struct station *station, double now_s, uint64_t id, struct station_job *ret_job)
 {
-    count(station, now_s);
+    station_count(station, now_s);
     for (size_t i = 0; i < station->count; i++)
         if (station->job[i].id == id) {
             *ret_job = take_out(station, i);
@@ -159,7 +159,7 @@ double station_left(const struct station *station, double now_s)
 void station_account(struct station *station, double now_s,
                      void (*tell)(void *user, const struct station_job *job, double busy_s), void *user)
 {
-    count(station, now_s);
+    station_count(station, now_s);
     for (size_t i = 0; i < station->count; i++) {
         struct station_job *job = &station->job[i];
         double busy_s = job->busy_s - job->accounted_s;

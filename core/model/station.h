@@ -40,6 +40,8 @@ void station_clear(struct station *station, double now_s);
 /* -ENOMEM: nothing has changed. */
 int station_add(struct station *station, double now_s, uint64_t id, double work);
 void station_set_rate(struct station *station, double now_s, double rate);
+/* Counts what has been done by now, for who wants to look at jobs. */
+void station_count(struct station *station, double now_s);
 
 /* When the next job leaves if nothing else happens; INFINITY: none ever will. */
 double station_due_s(const struct station *station);

@@ -152,8 +152,8 @@ def in_real_time_a_handed_over_transfer_reaches_the_new_server():
     for how in ('resume', 'restart'):
         with testbed.scratch() as folder:
             db = os.path.join(folder, 'x.db')
-            settings = [f for s in (*MOVING, f'handover.policy={how}', 'run.clock=real', 'run.time_scale=4',
-                                    'radio.bandwidth_mhz=1') for f in ('--set', s)]
+            settings = [f for s in (*MOVING, f'handover.policy={how}', 'run.clock=real', 'run.time_scale=8',
+                                    'radio.bandwidth_mhz=0.5', 'task.probability=0.5') for f in ('--set', s)]
             testbed.call(*testbed.launch('-q', '--db', db, '-s', 'dapo-queue', '-n', 6, '-m', 3, '--count', 3, '-p', 'static',
                                          '-e', 1, '-t', 60, *settings))
             done, extra, interrupted = testbed.one(
