@@ -252,6 +252,24 @@ def a_run_may_go_on_in_the_other_host():
 
 
 @tap.test
+def launch_goes_on_with_what_was_killed_under_it():
+    arguments = what(60, 50, 3, 2, '--set', 'ddpg.warmup=40')
+    with testbed.scratch() as folder:
+        whole_db, db = os.path.join(folder, 'whole.db'), os.path.join(folder, 'x.db')
+        testbed.orchestrator('run', '-q', '--over', 'memory', '--db', whole_db, *arguments)
+        first = testbed.Program(testbed.launch('-q', '--count', 3, '-d', db, *arguments))
+        testbed.until(lambda: count(db, 'episode') >= 2, 'two episodes')
+        first.kill()  # takes all of its processes with it
+        first.wait()
+        testbed.until(lambda: not testbed.processes_with(db), 'the orchestrator has ended')
+        tap.true(testbed.one(db, 'SELECT status FROM run') != 'finished', 'it was not over')
+        testbed.call(*testbed.launch('-q', '--count', 3, '-d', db, '--resume'))
+        expect_same(db, content(whole_db))
+        _, errors = testbed.call(*testbed.launch('-q', '-d', db, '--resume', '--run', 7), status=2)
+        tap.contains(errors, 'no run 7')
+
+
+@tap.test
 def nodes_lost_before_are_there_again_and_the_run_is_replayed():
     arguments = what(4, 30, 3, 2, '-p', 'edge-best-channel')
     with testbed.scratch() as folder:
