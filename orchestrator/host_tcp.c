@@ -524,20 +524,23 @@ static void ask_stalled(struct host_tcp *host)
 {
     struct proto_message ping = {.id = PROTO_PING};
     for (struct member *member = host->roster.members; member != NULL; member = member->next) {
+        member->asked = owes(host, member);
         member->answered = false;
-        if (owes(host, member))
+        if (member->asked)
             (void) wire_conn_send(member->conn, &ping); /* a lost node shows in on_close */
     }
     host->ping_ticks = 1;
 }
 
-/* `role` 0: those who have not answered; else those of a role who owe something. */
+/* `role` 0: those who have not answered; else those of a role who owe something. Only of those who were
+ * asked: once one is dropped the run goes on, and others owe what they have just been told. */
 static bool drop_stalled(struct host_tcp *host, int role)
 {
     bool any = false;
     for (struct member *member = host->roster.members; member != NULL && !host->ending;
          member = member->next) {
-        if (!owes(host, member) || (role == 0 ? member->answered : member->role != role))
+        bool held_up = role == 0 ? !member->answered : member->role == role;
+        if (!member->asked || !held_up || !owes(host, member))
             continue;
         any = true;
         drop(host, member, PROTO_REFUSE_TIMEOUT,

@@ -22,7 +22,7 @@ struct member {
     uint32_t mute_ticks;   /* passed without a HELLO */
     uint32_t silent_ticks; /* passed without any message */
     bool ready;
-    bool answered; /* the last PING */
+    bool asked, answered; /* by the last PING; it */
     char host[256];
     uint16_t data_port;
     char address[320]; /* for the `node` rows */

@@ -153,32 +153,42 @@ def a_server_that_is_killed_and_started_again_takes_part_again():
         tap.equal(testbed.verify(run.db), EPISODES * SLOTS * DEVICES, 'tasks replayed')
 
 
-def freeze(role):
-    """Freezes a node; it is given up, alone; it thaws, comes back by itself, and takes part."""
+def freeze(role, moment):
+    """Freezes a node as the 10th `moment` is about to reach it; it is given up, alone; it thaws, comes back, takes part.
+
+    It joins behind the servers, so that what its loss leads to is told to them while others are still being judged."""
     with testbed.scratch() as folder:
         run = Run(folder, '--stall-s', 1, *what())
-        refused, back = threading.Event(), threading.Event()
-        count, frozen = {'slots': 0}, [None]
+        servers_here, refused, back = threading.Event(), threading.Event(), threading.Event()
+        count, frozen = {'moments': 0, 'servers': 0}, [None]
+        others = SERVERS - (role == 'server')
+
+        def on_server(message):
+            count['servers'] += message == wiretap.WELCOME
+            if count['servers'] == others:
+                servers_here.set()
+            return True
 
         def on_frozen(message):
-            if message == wiretap.REFUSE and not refused.is_set():
+            count['moments'] += message == moment
+            if message == wiretap.HELLO:
+                tap.true(servers_here.wait(testbed.DEADLINE_S), 'the servers have joined')
+            if message == moment and count['moments'] == 10:
+                frozen[0].freeze()
+            elif message == wiretap.REFUSE and not refused.is_set():
                 refused.set()
                 frozen[0].kill(signal.SIGCONT)
-            if message == wiretap.READY and refused.is_set():
+            elif message == wiretap.READY and refused.is_set():
                 back.set()
             return True
 
         def on_slot(message):
-            count['slots'] += message == wiretap.SLOT
-            if message == wiretap.SLOT and count['slots'] == 10:
-                frozen[0].kill(signal.SIGSTOP)
-            elif message == wiretap.SLOT and count['slots'] > 10:  # the run has gone on without it
-                tap.true(refused.wait(testbed.DEADLINE_S), 'it was given up')
+            if message == wiretap.SLOT and refused.is_set():  # the run has gone on without it
                 back.wait(MOMENT_S)  # or the run would be over before it is back
             return True
+        for _ in range(others):
+            run.add(testbed.start_server, hook=on_server)
         frozen[0] = run.add(testbed.start_server if role == 'server' else testbed.start_device, hook=on_frozen)
-        for _ in range(SERVERS - (role == 'server')):
-            run.add(testbed.start_server)
         run.add(testbed.start_device, hook=on_slot)
         for _ in range(DEVICES - 1 - (role == 'device')):
             run.add(testbed.start_device)
@@ -186,17 +196,23 @@ def freeze(role):
         check_counts(run.db)
         events = testbed.rows(run.db, "SELECT kind, role, detail FROM event WHERE kind IN ('node_lost', 'rejoin')")
         tap.equal([event[:2] for event in events], [('node_lost', role), ('rejoin', role)], f'events {events}')
+        tap.equal(events[0][2], 'does not answer', 'why')
         tap.equal(testbed.verify(run.db), EPISODES * SLOTS * DEVICES, 'tasks replayed')
 
 
 @tap.test
 def a_frozen_server_is_given_up_alone_and_comes_back_when_it_thaws():
-    freeze('server')
+    freeze('server', wiretap.ALLOT)
 
 
 @tap.test
-def a_frozen_device_is_given_up_alone_and_comes_back_when_it_thaws():
-    freeze('device')
+def a_device_frozen_before_it_observes_is_given_up_alone_and_comes_back_when_it_thaws():
+    freeze('device', wiretap.SLOT)
+
+
+@tap.test
+def a_device_frozen_with_its_decision_is_given_up_alone_and_comes_back_when_it_thaws():
+    freeze('device', wiretap.DECISION)
 
 
 # ---- in real time ----
