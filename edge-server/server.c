@@ -14,14 +14,16 @@
 #include "proto/wire/listen.h"
 #include "proto/wire/process.h"
 
+#define DOOR_MS                                                                                              \
+    5000u /* how often it is looked at who has not said ATTACH yet; the second time it is refused */
 #define PEERS_EXTRA 16u /* connections beyond one a device: strangers that are about to be refused */
 
 /* One data connection, from a mobile process. */
 struct peer {
     struct server *server;
     struct wire_conn *conn;
-    struct peer *next; /* server.peers */
-    bool attached;
+    struct peer *next;     /* server.peers */
+    bool attached, mute;   /* mute: for a while, without ATTACH */
     uint32_t first, count; /* the devices it may speak for */
 };
 
@@ -39,6 +41,7 @@ struct server {
     struct node_link link;
     struct wire_listener *listener;
     struct server_core *core;
+    uv_timer_t door;
     struct peer *peers;
     struct peer **peer_of; /* [N] the connection each device last sent on; NULL: none */
     struct job *job;       /* [N], real clock; NULL in virtual time */
@@ -128,6 +131,7 @@ static void on_attach(struct peer *peer, const struct msg_attach *attach)
     peer->attached = true;
     peer->first = (uint32_t) attach->first;
     peer->count = (uint32_t) attach->count;
+    wire_conn_set_frame_max(peer->conn, PROTO_BODY_MAX);
 }
 
 static bool speaks_for(const struct peer *peer, uint64_t device)
@@ -232,6 +236,18 @@ static void on_accept(void *user, struct wire_conn *conn)
     server->peers = peer;
     wire_conn_set_handlers(conn, &peer_handlers);
     wire_conn_set_user(conn, peer);
+    wire_conn_set_frame_max(conn, WIRE_GREETING_MAX);
+}
+
+/* A connection that never says for whom it speaks must not keep a place for ever. */
+static void on_door(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    for (struct peer *peer = server->peers; peer != NULL; peer = peer->next) {
+        if (!peer->attached && peer->mute)
+            wire_conn_refuse(peer->conn, PROTO_REFUSE_TIMEOUT, "no ATTACH came");
+        peer->mute = true;
+    }
 }
 
 static int on_message(void *user, const struct proto_message *message, struct diag *diag)
@@ -304,6 +320,7 @@ static void on_reset(void *user)
 static void on_end(void *user)
 {
     struct server *server = user;
+    uv_close((uv_handle_t *) &server->door, NULL);
     wire_listener_close(server->listener);
     server->listener = NULL;
     let_go(server);
@@ -322,6 +339,9 @@ int server_run(const struct node_options *options)
         log_error("node", "cannot start: %s", err_text(rc));
         return PROCESS_FAILED;
     }
+    (void) uv_timer_init(&server.link.loop.uv, &server.door); /* cannot fail, nor can its start */
+    server.door.data = &server;
+    (void) uv_timer_start(&server.door, on_door, DOOR_MS, DOOR_MS);
     rc = wire_listen(&server.link.loop, options->listen.host, options->listen.port,
                      WORLD_DEVICES_MAX + PEERS_EXTRA, on_accept, &server, &server.listener, &diag);
     if (rc != 0) {

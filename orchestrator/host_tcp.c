@@ -21,7 +21,7 @@
 #define PING_TICKS 4u   /* in which a node has to answer PING: 1 s */
 #define BEAT_MS 25u     /* real time: how often silence is looked at */
 #define SILENT_TICKS 6u /* of BEAT_MS, after which a silent node is lost: 150 ms */
-#define HELLO_TICKS 40u /* in which a connection has to say HELLO: 10 s */
+#define HELLO_TICKS 40u /* in which a connection has to say HELLO, and READY in mid-run: 10 s */
 
 struct host_tcp {
     const struct session *session;
@@ -40,7 +40,8 @@ struct host_tcp {
     void *user;
     uint64_t start_ns, episode_start_ns;
     uint32_t quiet_ticks; /* since the run last went a step on */
-    uint32_t ping_ticks;  /* since everybody was asked; 0: nobody was */
+    uint32_t ping_ticks;  /* since the last PING; 0: it was answered, or the run went on */
+    uint32_t pings;       /* how often those who owed something were asked */
     uv_timer_t beat;      /* real clock */
     bool beating;
     struct proto_message held; /* a SLOT that waits for nodes that the scenario brings back */
@@ -394,7 +395,11 @@ static void on_joining_message(struct host_tcp *host, struct member *member,
         if (started ||
             !roster_is_full(&host->roster)) /* else the others have been told of it: see on_close */
             roster_vacate(&host->roster, member);
-    } else if (started && message->id == PROTO_HELLO) {
+        return;
+    }
+    if (message->id == PROTO_HELLO)
+        wire_conn_set_frame_max(member->conn, PROTO_BODY_MAX);
+    if (started && message->id == PROTO_HELLO) {
         tell_addresses(host, member);
     } else if (started) {
         come_back(host, member);
@@ -435,7 +440,7 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
         return;
     member->silent_ticks = 0;
     if (message->id == PROTO_BEAT && member->ready) { /* also while others are still joining */
-        member->answered = true;
+        member->answered = member->answered || message->beat.answers == host->pings;
         return;
     }
     if (!member->ready || host->core == NULL) {
@@ -495,6 +500,7 @@ static void on_accept(void *user, struct wire_conn *conn)
     struct member *member = roster_add(&host->roster, conn, host);
     wire_conn_set_handlers(conn, member != NULL ? &handlers : &dropped);
     wire_conn_set_user(conn, member);
+    wire_conn_set_frame_max(conn, WIRE_GREETING_MAX);
     if (member == NULL)
         wire_conn_close(conn);
 }
@@ -522,7 +528,7 @@ static bool owes(const struct host_tcp *host, const struct member *member)
  * who owes is asked whether they are there at all. */
 static void ask_stalled(struct host_tcp *host)
 {
-    struct proto_message ping = {.id = PROTO_PING};
+    struct proto_message ping = {.id = PROTO_PING, .ping = {.number = ++host->pings}};
     for (struct member *member = host->roster.members; member != NULL; member = member->next) {
         member->asked = owes(host, member);
         member->answered = false;
@@ -593,12 +599,15 @@ static void watch_progress(struct host_tcp *host)
         ask_stalled(host);
 }
 
-/* A connection that never says who it is must not keep a place for ever. */
+/* A connection that never says who it is must not keep a place for ever, nor one that takes a node's place in
+ * mid-run and then never is ready. */
 static void refuse_mute(struct host_tcp *host)
 {
-    for (struct member *member = host->roster.members; member != NULL; member = member->next)
-        if (member->role == 0 && ++member->mute_ticks > HELLO_TICKS)
-            wire_conn_refuse(member->conn, PROTO_REFUSE_TIMEOUT, "no HELLO came");
+    for (struct member *member = host->roster.members; member != NULL; member = member->next) {
+        bool owes_ready = member->role != 0 && !member->ready && host->roster.started;
+        if ((member->role == 0 || owes_ready) && ++member->mute_ticks > HELLO_TICKS)
+            drop(host, member, PROTO_REFUSE_TIMEOUT, owes_ready ? "no READY came" : "no HELLO came");
+    }
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -160,7 +160,7 @@ def freeze(role, moment):
     with testbed.scratch() as folder:
         run = Run(folder, '--stall-s', 1, *what())
         servers_here, refused, back = threading.Event(), threading.Event(), threading.Event()
-        count, frozen = {'moments': 0, 'servers': 0}, [None]
+        count, frozen = {'moments': 0, 'servers': 0, 'ready': 0}, [None]
         others = SERVERS - (role == 'server')
 
         def on_server(message):
@@ -178,7 +178,9 @@ def freeze(role, moment):
             elif message == wiretap.REFUSE and not refused.is_set():
                 refused.set()
                 frozen[0].kill(signal.SIGCONT)
-            elif message == wiretap.READY and refused.is_set():
+            elif message == wiretap.READY:
+                count['ready'] += 1
+            elif message in (wiretap.SLOT, wiretap.ALLOT) and count['ready'] == 2:
                 back.set()
             return True
 
