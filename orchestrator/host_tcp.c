@@ -30,6 +30,7 @@ struct host_tcp {
     struct wire_listener *listener;
     struct roster roster; /* who has joined: members by connection, device and server */
     uv_timer_t tick;
+    struct progress joining;
     struct wire_alarms alarms; /* real clock, with what follows */
     struct wire_lag lag;
     struct self_audit audit;
@@ -56,6 +57,11 @@ struct host_tcp {
     struct diag *diag;
 };
 
+static uint64_t nodes_joined(const struct host_tcp *host)
+{
+    return (uint64_t) host->roster.devices_joined + host->roster.servers_joined;
+}
+
 /* ---- ending ---- */
 
 /* Says goodbye to all and closes; the loop then runs dry. Status 0: the session is complete. */
@@ -65,6 +71,8 @@ static void end(struct host_tcp *host, int status)
         return;
     host->ending = true;
     host->status = status;
+    if (host->core == NULL)
+        progress_stop(&host->joining, nodes_joined(host));
     struct proto_message goodbye = {.id = PROTO_GOODBYE, .goodbye = {.status = status == 0 ? 0 : 1}};
     for (struct member *member = host->roster.members; member != NULL; member = member->next) {
         if (member->role != 0)
@@ -327,6 +335,7 @@ static int open_waiting(struct host_tcp *host)
 
 static void start(struct host_tcp *host)
 {
+    progress_stop(&host->joining, nodes_joined(host));
     int rc = host->on_joined != NULL ? host->on_joined(host->user, host) : 0;
     if (rc == 0) {
         rc = orch_core_create(&host->core, host->session);
@@ -614,6 +623,8 @@ static void on_tick(uv_timer_t *timer)
 {
     struct host_tcp *host = timer->data;
     refuse_mute(host);
+    if (host->core == NULL)
+        progress_update(&host->joining, nodes_joined(host), NULL);
     uint64_t now_ns = clock_monotonic_ns();
     bool stopping = host->session->stop != NULL && *host->session->stop != 0;
     if (host->core == NULL && stopping)
@@ -650,6 +661,7 @@ static int open_host(struct host_tcp *host)
         uv_close((uv_handle_t *) &host->tick, NULL);
         return rc;
     }
+    progress_start(&host->joining, "nodes", world->devices + world->servers, host->options->quiet);
     if (host->options->announce)
         process_ready(wire_listener_port(host->listener));
     return uv_timer_start(&host->tick, on_tick, TICK_MS, TICK_MS);
