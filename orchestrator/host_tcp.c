@@ -157,7 +157,9 @@ static void tell(struct host_tcp *host, struct member *member, const struct prot
     if (kills && member->count > 1)
         return; /* the process plays others too: this one falls silent by itself */
     (void) wire_conn_send(member->conn, message); /* a lost node shows in on_close */
-    if (kills)
+    if (kills && message->fault.returns != 0)
+        roster_reserve(&host->roster, member);
+    else if (kills)
         roster_vacate(&host->roster, member);
 }
 
@@ -396,7 +398,7 @@ static void on_joining_message(struct host_tcp *host, struct member *member,
     bool started = host->roster.started;
     struct member *old = message->id == PROTO_HELLO ? roster_holder(&host->roster, &message->hello) : NULL;
     if (old != NULL && old != member && started)
-        drop(host, old, PROTO_REFUSE_TIMEOUT, "came back on another connection");
+        drop(host, old, PROTO_REFUSE_TOKEN, "another connection plays this node now");
     int rc = roster_take(&host->roster, host->session->world, member, message, &reason, &diag);
     if (rc != 0) {
         log_warn("join", "%s", diag_text(&diag, rc));

@@ -113,9 +113,10 @@ def a_node_killed_for_good_ends_with_status_7_and_one_that_comes_back_keeps_its_
 
 # ---- in earnest, in virtual time ----
 
-def start_orphan(port):
-    """A server that outlives the thread that starts it, which is all that --die-with-parent knows of a parent."""
-    return testbed.Program([testbed.EDGE_SERVER, '--orchestrator', f'127.0.0.1:{port}'])
+def start_orphan(port, program=testbed.EDGE_SERVER, hook=None):
+    """A node that outlives the thread that starts it, which is all that --die-with-parent knows of a parent."""
+    port = wiretap.Wiretap(port, hook).port if hook is not None else port
+    return testbed.Program([program, '--orchestrator', f'127.0.0.1:{port}'])
 
 
 @tap.test
@@ -151,6 +152,45 @@ def a_server_that_is_killed_and_started_again_takes_part_again():
         _, errors = testbed.orchestrator('replay', '--verify', '--over', 'tcp', '-q', '--db', run.db, status=2)
         tap.contains(errors, 'lost nodes in earnest', 'in memory')
         tap.equal(testbed.verify(run.db), EPISODES * SLOTS * DEVICES, 'tasks replayed')
+
+
+def kill_at(victim, wanted):
+    """A hook that kills the victim with the `wanted`-th ALLOT, which it never gets: its tasks are under way."""
+    seen = {'allots': 0}
+
+    def hook(message):
+        seen['allots'] += message == wiretap.ALLOT
+        if message == wiretap.ALLOT and seen['allots'] == wanted:
+            victim[0].kill(signal.SIGKILL)
+            victim[0].child.wait()
+            return False
+        return True
+    return hook
+
+
+@tap.test
+def every_task_has_a_status_when_three_of_ten_servers_are_killed_in_mid_run():
+    """As tests/sim does in memory for 20 seeds: here they are processes, and nobody has told the orchestrator."""
+    for seed, recovery, status in ((1, 'local', 'recovered'), (2, 'reoffload', 'reoffloaded'), (3, 'none', 'server_lost')):
+        with testbed.scratch() as folder:
+            run = Run(folder, '-s', 'dapo', '-n', 10, '-m', 10, '-e', 1, '-t', SLOTS, '-p', 'edge-best-channel', '--seed', seed,
+                      '--set', f'faults.recovery={recovery}')
+            victims = {}
+            for i in range(3):
+                victim = [None]
+                victim[0] = run.add(testbed.start_server, hook=kill_at(victim, SLOTS // 2 + i))
+                victims[victim[0]] = 137
+            for _ in range(7):
+                run.add(testbed.start_server)
+            for _ in range(2):
+                run.add(testbed.start_device, '--count', '5')
+            run.finish(victims)
+            counts = statuses(run.db)
+            tap.equal(sum(counts.values()), SLOTS * 10, f'tasks with a status: {counts}')
+            allowed = {'done', status} | ({'recovered'} if recovery == 'reoffload' else set())
+            tap.true(set(counts) <= allowed and status in counts, f'{recovery}: {counts}')
+            tap.equal(testbed.one(run.db, "SELECT count(*) FROM event WHERE kind = 'node_lost' AND role = 'server'"), 3, 'losses')
+            tap.equal(testbed.verify(run.db), SLOTS * 10, 'tasks replayed')
 
 
 def freeze(role, moment):
@@ -215,6 +255,81 @@ def a_device_frozen_before_it_observes_is_given_up_alone_and_comes_back_when_it_
 @tap.test
 def a_device_frozen_with_its_decision_is_given_up_alone_and_comes_back_when_it_thaws():
     freeze('device', wiretap.DECISION)
+
+
+@tap.test
+def a_thawed_node_takes_its_place_back_and_the_process_that_has_taken_it_ends_with_status_4():
+    with testbed.scratch() as folder:
+        run = Run(folder, '--stall-s', 1, *what('local'))
+        refused, taken, back = threading.Event(), threading.Event(), threading.Event()
+        seen, frozen, other = {'slots': 0, 'others': 0}, [None], [None]
+
+        def on_frozen(message):
+            seen['slots'] += message == wiretap.SLOT
+            if message == wiretap.SLOT and seen['slots'] == 10:
+                frozen[0].freeze()
+            elif message == wiretap.REFUSE:
+                refused.set()
+            elif message == wiretap.SLOT and taken.is_set():
+                back.set()
+            return True
+
+        def on_other(message):
+            if message == wiretap.SLOT and not taken.is_set():
+                taken.set()
+                frozen[0].kill(signal.SIGCONT)
+            return True
+
+        def on_slot(message):
+            if message == wiretap.SLOT and refused.is_set():
+                if other[0] is None:
+                    other[0] = start_orphan(run.port, testbed.MOBILE_NODE, on_other)
+                (back if taken.is_set() else taken).wait(MOMENT_S)
+            return True
+        frozen[0] = run.add(testbed.start_device, hook=on_frozen)
+        run.add(testbed.start_device, hook=on_slot)
+        for starter in [testbed.start_server] * SERVERS + [testbed.start_device] * (DEVICES - 2):
+            run.add(starter)
+        run.finish()
+        tap.equal(other[0].wait(), 4, f'the other: {other[0].text()}')
+        tap.contains(other[0].text(), 'another connection plays this node now')
+        check_counts(run.db)
+        events = [kind for kind, in testbed.rows(run.db, "SELECT kind FROM event WHERE kind IN ('node_lost', 'rejoin')")]
+        tap.equal(events, ['node_lost', 'rejoin'] * 2, 'events')
+
+
+@tap.test
+def a_fresh_process_takes_the_place_of_one_that_died_before_that_of_one_that_the_scenario_has_killed():
+    with testbed.scratch() as folder:
+        run = Run(folder, *what('local', 'faults.script=episode 0 slot 5 kill device 0; episode 0 slot 30 rejoin device 0'))
+        here, welcome = threading.Event(), threading.Event()
+        seen, victim, fresh = {'hellos': 0, 'slots': 0}, [None], [None]
+
+        def on_killed(message):
+            seen['hellos'] += message == wiretap.HELLO
+            if message == wiretap.WELCOME:
+                here.set()
+            if message == wiretap.HELLO and seen['hellos'] == 2:
+                tap.true(welcome.wait(testbed.DEADLINE_S), 'the fresh one comes first')
+            return True
+
+        def on_slot(message):
+            seen['slots'] += message == wiretap.SLOT
+            if message == wiretap.SLOT and seen['slots'] == 10:
+                victim[0].kill(signal.SIGKILL)
+                victim[0].child.wait()
+                fresh[0] = start_orphan(run.port, testbed.MOBILE_NODE,
+                                        lambda reply: welcome.set() if reply == wiretap.WELCOME else True)
+            return True
+        run.add(testbed.start_device, hook=on_killed)
+        tap.true(here.wait(testbed.DEADLINE_S), 'it is device 0')
+        victim[0] = run.add(testbed.start_device)
+        run.add(testbed.start_device, hook=on_slot)
+        for starter in [testbed.start_server] * SERVERS + [testbed.start_device] * (DEVICES - 3):
+            run.add(starter)
+        run.finish({victim[0]: 137})
+        tap.equal(fresh[0].wait(), 0, f'the fresh one: {fresh[0].text()}')
+        check_counts(run.db)
 
 
 # ---- in real time ----
