@@ -19,8 +19,8 @@
 #define TICK_MS 250u /* how often deadlines are looked at */
 #define CONNECTIONS_EXTRA 16u
 #define PING_TICKS 4u   /* in which a node has to answer PING: 1 s */
-#define BEAT_MS 25u     /* real time: how often silence is looked at */
-#define SILENT_TICKS 6u /* of BEAT_MS, after which a silent node is lost: 150 ms */
+#define BEAT_MS 20u     /* real time: how often silence is looked at */
+#define SILENT_MS 150u  /* after which a node is lost */
 #define HELLO_TICKS 40u /* in which a connection has to say HELLO, and READY in mid-run: 10 s */
 
 struct host_tcp {
@@ -44,6 +44,7 @@ struct host_tcp {
     uint32_t ping_ticks;  /* since the last PING; 0: it was answered, or the run went on */
     uint32_t pings;       /* how often those who owed something were asked */
     uv_timer_t beat;      /* real clock */
+    uint64_t beat_ms;     /* when it last rang, by the loop's clock */
     bool beating;
     struct proto_message held; /* a SLOT that waits for nodes that the scenario brings back */
     bool is_held;
@@ -303,12 +304,16 @@ static void on_lag(void *user, const struct wire_lag_interval *interval)
     }
 }
 
-/* Counts ticks of this loop, as on_tick does: while it is not running, nobody else is silent. */
+/* While this loop is not running nobody else is silent: a tick that comes late counts for two at most. */
 static void on_beat(uv_timer_t *timer)
 {
     struct host_tcp *host = timer->data;
+    uint64_t now_ms = uv_now(&host->loop.uv);
+    uint64_t passed_ms = now_ms - host->beat_ms;
+    passed_ms = passed_ms < 2 * BEAT_MS ? passed_ms : 2 * BEAT_MS;
+    host->beat_ms = now_ms;
     for (struct member *member = host->roster.members; member != NULL && !host->ending; member = member->next)
-        if (member->ready && ++member->silent_ticks > SILENT_TICKS)
+        if (member->ready && (member->silent_ms += (uint32_t) passed_ms) > SILENT_MS)
             drop(host, member, PROTO_REFUSE_TIMEOUT, "silent for 150 ms");
 }
 
@@ -321,6 +326,7 @@ static int keep_real_time(struct host_tcp *host)
         rc = uv_timer_init(&host->loop.uv, &host->beat);
     host->beat.data = host;
     host->beating = rc == 0;
+    host->beat_ms = uv_now(&host->loop.uv);
     if (rc == 0)
         rc = uv_timer_start(&host->beat, on_beat, BEAT_MS, BEAT_MS);
     return rc != 0 ? diag_fail(host->diag, rc, "cannot keep the real clock: %s", err_text(rc)) : 0;
@@ -449,7 +455,7 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
     struct host_tcp *host = member->owner;
     if (host->ending)
         return;
-    member->silent_ticks = 0;
+    member->silent_ms = 0;
     if (message->id == PROTO_BEAT && member->ready) { /* also while others are still joining */
         member->answered = member->answered || message->beat.answers == host->pings;
         return;

@@ -19,8 +19,8 @@ struct member {
     struct member *next; /* roster.members */
     int role;            /* 0: has not said HELLO */
     uint32_t first, count;
-    uint32_t mute_ticks;   /* passed without a HELLO */
-    uint32_t silent_ticks; /* passed without any message */
+    uint32_t mute_ticks; /* passed without a HELLO */
+    uint32_t silent_ms;  /* passed without any message, real clock */
     bool ready;
     bool asked, answered; /* by the last PING; it */
     char host[256];

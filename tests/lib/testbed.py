@@ -108,6 +108,11 @@ def orchestrator(*arguments, status=0, **options):
     return call(ORCHESTRATOR, *arguments, status=status, **options)
 
 
+def forget(program):
+    """A program that has ended: nothing is left to be killed."""
+    _children.remove(program.child)
+
+
 def start_orchestrator(*arguments, **options):
     return Program([ORCHESTRATOR, 'run', '--quiet', '--die-with-parent', *(str(a) for a in arguments)], **options)
 
