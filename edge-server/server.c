@@ -16,14 +16,16 @@
 #include "proto/wire/listen.h"
 #include "proto/wire/process.h"
 
+#define DOOR_MS                                                                                              \
+    5000u /* how often it is looked at who has not said ATTACH yet; the second time it is refused */
 #define PEERS_EXTRA 16u /* connections beyond one a device: strangers that are about to be refused */
 
 /* One data connection, from a mobile process. */
 struct peer {
     struct server *server;
     struct wire_conn *conn;
-    struct peer *next; /* server.peers */
-    bool attached;
+    struct peer *next;     /* server.peers */
+    bool attached, mute;   /* mute: for a while, without ATTACH */
     uint32_t first, count; /* the devices it may speak for */
 };
 
@@ -43,6 +45,7 @@ struct server {
     struct server_core *core;      /* mode round; NULL in queueing mode and before the run */
     struct server_queue *queue;    /* queueing mode */
     struct queue_real *queue_real; /* queueing mode by the real clock */
+    uv_timer_t door;
     struct peer *peers;
     struct peer **peer_of; /* [N] the connection each device last sent on; NULL: none */
     struct job *job;       /* [N], real clock (queueing mode: for its pieces); NULL in virtual time */
@@ -153,6 +156,7 @@ static void on_attach(struct peer *peer, const struct msg_attach *attach)
     peer->attached = true;
     peer->first = (uint32_t) attach->first;
     peer->count = (uint32_t) attach->count;
+    wire_conn_set_frame_max(peer->conn, PROTO_BODY_MAX);
 }
 
 static bool speaks_for(const struct peer *peer, uint64_t device)
@@ -258,6 +262,18 @@ static void on_accept(void *user, struct wire_conn *conn)
     server->peers = peer;
     wire_conn_set_handlers(conn, &peer_handlers);
     wire_conn_set_user(conn, peer);
+    wire_conn_set_frame_max(conn, WIRE_GREETING_MAX);
+}
+
+/* A connection that never says for whom it speaks must not keep a place for ever. */
+static void on_door(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    for (struct peer *peer = server->peers; peer != NULL; peer = peer->next) {
+        if (!peer->attached && peer->mute)
+            wire_conn_refuse(peer->conn, PROTO_REFUSE_TIMEOUT, "no ATTACH came");
+        peer->mute = true;
+    }
 }
 
 static int on_message(void *user, const struct proto_message *message, struct diag *diag)
@@ -345,6 +361,7 @@ static void on_reset(void *user)
 static void on_end(void *user)
 {
     struct server *server = user;
+    uv_close((uv_handle_t *) &server->door, NULL);
     wire_listener_close(server->listener);
     server->listener = NULL;
     let_go(server);
@@ -363,6 +380,9 @@ int server_run(const struct node_options *options)
         log_error("node", "cannot start: %s", err_text(rc));
         return PROCESS_FAILED;
     }
+    (void) uv_timer_init(&server.link.loop.uv, &server.door); /* cannot fail, nor can its start */
+    server.door.data = &server;
+    (void) uv_timer_start(&server.door, on_door, DOOR_MS, DOOR_MS);
     rc = wire_listen(&server.link.loop, options->listen.host, options->listen.port,
                      WORLD_DEVICES_MAX + PEERS_EXTRA, on_accept, &server, &server.listener, &diag);
     if (rc != 0) {

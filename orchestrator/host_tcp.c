@@ -19,9 +19,9 @@
 #define TICK_MS 250u /* how often deadlines are looked at */
 #define CONNECTIONS_EXTRA 16u
 #define PING_TICKS 4u   /* in which a node has to answer PING: 1 s */
-#define BEAT_MS 25u     /* real time: how often silence is looked at */
-#define SILENT_TICKS 6u /* of BEAT_MS, after which a silent node is lost: 150 ms */
-#define HELLO_TICKS 40u /* in which a connection has to say HELLO: 10 s */
+#define BEAT_MS 20u     /* real time: how often silence is looked at */
+#define SILENT_MS 150u  /* after which a node is lost */
+#define HELLO_TICKS 40u /* in which a connection has to say HELLO, and READY in mid-run: 10 s */
 
 struct host_tcp {
     struct session played;         /* as given, and by_wall */
@@ -31,6 +31,7 @@ struct host_tcp {
     struct wire_listener *listener;
     struct roster roster; /* who has joined: members by connection, device and server */
     uv_timer_t tick;
+    struct progress joining;
     struct wire_alarms alarms; /* real clock, with what follows */
     struct wire_lag lag;
     struct self_audit audit;
@@ -41,8 +42,10 @@ struct host_tcp {
     void *user;
     uint64_t start_ns, episode_start_ns;
     uint32_t quiet_ticks; /* since the run last went a step on */
-    uint32_t ping_ticks;  /* since everybody was asked; 0: nobody was */
+    uint32_t ping_ticks;  /* since the last PING; 0: it was answered, or the run went on */
+    uint32_t pings;       /* how often those who owed something were asked */
     uv_timer_t beat;      /* real clock */
+    uint64_t beat_ms;     /* when it last rang, by the loop's clock */
     bool beating;
     struct proto_message held; /* a SLOT that waits for nodes that the scenario brings back */
     bool is_held;
@@ -58,6 +61,11 @@ struct host_tcp {
     struct diag *diag;
 };
 
+static uint64_t nodes_joined(const struct host_tcp *host)
+{
+    return (uint64_t) host->roster.devices_joined + host->roster.servers_joined;
+}
+
 /* ---- ending ---- */
 
 /* Says goodbye to all and closes; the loop then runs dry. Status 0: the session is complete. */
@@ -67,6 +75,8 @@ static void end(struct host_tcp *host, int status)
         return;
     host->ending = true;
     host->status = status;
+    if (host->core == NULL)
+        progress_stop(&host->joining, nodes_joined(host));
     struct proto_message goodbye = {.id = PROTO_GOODBYE, .goodbye = {.status = status == 0 ? 0 : 1}};
     for (struct member *member = host->roster.members; member != NULL; member = member->next) {
         if (member->role != 0)
@@ -151,7 +161,9 @@ static void tell(struct host_tcp *host, struct member *member, const struct prot
     if (kills && member->count > 1)
         return; /* the process plays others too: this one falls silent by itself */
     (void) wire_conn_send(member->conn, message); /* a lost node shows in on_close */
-    if (kills)
+    if (kills && message->fault.returns != 0)
+        roster_reserve(&host->roster, member);
+    else if (kills)
         roster_vacate(&host->roster, member);
 }
 
@@ -323,12 +335,16 @@ static void on_lag(void *user, const struct wire_lag_interval *interval)
     }
 }
 
-/* Counts ticks of this loop, as on_tick does: while it is not running, nobody else is silent. */
+/* While this loop is not running nobody else is silent: a tick that comes late counts for two at most. */
 static void on_beat(uv_timer_t *timer)
 {
     struct host_tcp *host = timer->data;
+    uint64_t now_ms = uv_now(&host->loop.uv);
+    uint64_t passed_ms = now_ms - host->beat_ms;
+    passed_ms = passed_ms < 2 * BEAT_MS ? passed_ms : 2 * BEAT_MS;
+    host->beat_ms = now_ms;
     for (struct member *member = host->roster.members; member != NULL && !host->ending; member = member->next)
-        if (member->ready && ++member->silent_ticks > SILENT_TICKS)
+        if (member->ready && (member->silent_ms += (uint32_t) passed_ms) > SILENT_MS)
             drop(host, member, PROTO_REFUSE_TIMEOUT, "silent for 150 ms");
 }
 
@@ -341,6 +357,7 @@ static int keep_real_time(struct host_tcp *host)
         rc = uv_timer_init(&host->loop.uv, &host->beat);
     host->beat.data = host;
     host->beating = rc == 0;
+    host->beat_ms = uv_now(&host->loop.uv);
     if (rc == 0)
         rc = uv_timer_start(&host->beat, on_beat, BEAT_MS, BEAT_MS);
     return rc != 0 ? diag_fail(host->diag, rc, "cannot keep the real clock: %s", err_text(rc)) : 0;
@@ -357,6 +374,7 @@ static int open_waiting(struct host_tcp *host)
 
 static void start(struct host_tcp *host)
 {
+    progress_stop(&host->joining, nodes_joined(host));
     int rc = host->on_joined != NULL ? host->on_joined(host->user, host) : 0;
     if (rc == 0) {
         rc = orch_core_create(&host->core, host->session);
@@ -417,7 +435,7 @@ static void on_joining_message(struct host_tcp *host, struct member *member,
     bool started = host->roster.started;
     struct member *old = message->id == PROTO_HELLO ? roster_holder(&host->roster, &message->hello) : NULL;
     if (old != NULL && old != member && started)
-        drop(host, old, PROTO_REFUSE_TIMEOUT, "came back on another connection");
+        drop(host, old, PROTO_REFUSE_TOKEN, "another connection plays this node now");
     int rc = roster_take(&host->roster, host->session->world, member, message, &reason, &diag);
     if (rc != 0) {
         log_warn("join", "%s", diag_text(&diag, rc));
@@ -425,7 +443,11 @@ static void on_joining_message(struct host_tcp *host, struct member *member,
         if (started ||
             !roster_is_full(&host->roster)) /* else the others have been told of it: see on_close */
             roster_vacate(&host->roster, member);
-    } else if (started && message->id == PROTO_HELLO) {
+        return;
+    }
+    if (message->id == PROTO_HELLO)
+        wire_conn_set_frame_max(member->conn, PROTO_BODY_MAX);
+    if (started && message->id == PROTO_HELLO) {
         tell_addresses(host, member);
     } else if (started) {
         come_back(host, member);
@@ -466,13 +488,13 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
     struct host_tcp *host = member->owner;
     if (host->ending)
         return;
-    member->silent_ticks = 0;
-    if (!member->ready || host->core == NULL) {
-        on_joining_message(host, member, message);
+    member->silent_ms = 0;
+    if (message->id == PROTO_BEAT && member->ready) { /* also while others are still joining */
+        member->answered = member->answered || message->beat.answers == host->pings;
         return;
     }
-    if (message->id == PROTO_BEAT) {
-        member->answered = true;
+    if (!member->ready || host->core == NULL) {
+        on_joining_message(host, member, message);
         return;
     }
     if (!owns(host, member, message)) {
@@ -528,6 +550,7 @@ static void on_accept(void *user, struct wire_conn *conn)
     struct member *member = roster_add(&host->roster, conn, host);
     wire_conn_set_handlers(conn, member != NULL ? &handlers : &dropped);
     wire_conn_set_user(conn, member);
+    wire_conn_set_frame_max(conn, WIRE_GREETING_MAX);
     if (member == NULL)
         wire_conn_close(conn);
 }
@@ -555,22 +578,25 @@ static bool owes(const struct host_tcp *host, const struct member *member)
  * who owes is asked whether they are there at all. */
 static void ask_stalled(struct host_tcp *host)
 {
-    struct proto_message ping = {.id = PROTO_PING};
+    struct proto_message ping = {.id = PROTO_PING, .ping = {.number = ++host->pings}};
     for (struct member *member = host->roster.members; member != NULL; member = member->next) {
+        member->asked = owes(host, member);
         member->answered = false;
-        if (owes(host, member))
+        if (member->asked)
             (void) wire_conn_send(member->conn, &ping); /* a lost node shows in on_close */
     }
     host->ping_ticks = 1;
 }
 
-/* `role` 0: those who have not answered; else those of a role who owe something. */
+/* `role` 0: those who have not answered; else those of a role who owe something. Only of those who were
+ * asked: once one is dropped the run goes on, and others owe what they have just been told. */
 static bool drop_stalled(struct host_tcp *host, int role)
 {
     bool any = false;
     for (struct member *member = host->roster.members; member != NULL && !host->ending;
          member = member->next) {
-        if (!owes(host, member) || (role == 0 ? member->answered : member->role != role))
+        bool held_up = role == 0 ? !member->answered : member->role == role;
+        if (!member->asked || !held_up || !owes(host, member))
             continue;
         any = true;
         drop(host, member, PROTO_REFUSE_TIMEOUT,
@@ -623,18 +649,23 @@ static void watch_progress(struct host_tcp *host)
         ask_stalled(host);
 }
 
-/* A connection that never says who it is must not keep a place for ever. */
+/* A connection that never says who it is must not keep a place for ever, nor one that takes a node's place in
+ * mid-run and then never is ready. */
 static void refuse_mute(struct host_tcp *host)
 {
-    for (struct member *member = host->roster.members; member != NULL; member = member->next)
-        if (member->role == 0 && ++member->mute_ticks > HELLO_TICKS)
-            wire_conn_refuse(member->conn, PROTO_REFUSE_TIMEOUT, "no HELLO came");
+    for (struct member *member = host->roster.members; member != NULL; member = member->next) {
+        bool owes_ready = member->role != 0 && !member->ready && host->roster.started;
+        if ((member->role == 0 || owes_ready) && ++member->mute_ticks > HELLO_TICKS)
+            drop(host, member, PROTO_REFUSE_TIMEOUT, owes_ready ? "no READY came" : "no HELLO came");
+    }
 }
 
 static void on_tick(uv_timer_t *timer)
 {
     struct host_tcp *host = timer->data;
     refuse_mute(host);
+    if (host->core == NULL)
+        progress_update(&host->joining, nodes_joined(host), NULL);
     uint64_t now_ns = clock_monotonic_ns();
     bool stopping = host->session->stop != NULL && *host->session->stop != 0;
     if (host->core == NULL && stopping)
@@ -671,6 +702,7 @@ static int open_host(struct host_tcp *host)
         uv_close((uv_handle_t *) &host->tick, NULL);
         return rc;
     }
+    progress_start(&host->joining, "nodes", world->devices + world->servers, host->options->quiet);
     if (host->options->announce)
         process_ready(wire_listener_port(host->listener));
     return uv_timer_start(&host->tick, on_tick, TICK_MS, TICK_MS);

@@ -12,6 +12,7 @@ struct host_tcp_options {
     uint32_t wait_s;  /* how long to wait for all nodes to join */
     uint32_t stall_s; /* a node that owes something for this long is taken for lost */
     bool announce;    /* print READY port=N on stdout */
+    bool quiet;       /* no progress while nodes join */
 };
 
 struct host_tcp;

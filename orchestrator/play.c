@@ -17,6 +17,7 @@ int play_host(const struct cli *cli, const struct session *session,
         .wait_s = cli->wait_s,
         .stall_s = cli->stall_s,
         .announce = true,
+        .quiet = cli->quiet,
     };
     return host_tcp_run(session, &options, on_joined, user, ret_result, diag);
 }

@@ -16,7 +16,10 @@ int roster_init(struct roster *roster, const struct world *world)
     roster->device = calloc(world->devices, sizeof(struct member *));
     roster->server = calloc(world->servers, sizeof(struct member *));
     roster->address = calloc(world->servers, sizeof *roster->address);
-    if (roster->device == NULL || roster->server == NULL || roster->address == NULL)
+    roster->device_returns = calloc(world->devices, sizeof *roster->device_returns);
+    roster->server_returns = calloc(world->servers, sizeof *roster->server_returns);
+    if (roster->device == NULL || roster->server == NULL || roster->address == NULL ||
+        roster->device_returns == NULL || roster->server_returns == NULL)
         return -ENOMEM;
     /* The token only keeps strangers out; it is no part of what is recorded or replayed. */
     if (getrandom(&roster->run_token, sizeof roster->run_token, 0) != (ssize_t) sizeof roster->run_token)
@@ -29,6 +32,8 @@ void roster_finish(struct roster *roster)
     free(roster->device);
     free(roster->server);
     free(roster->address);
+    free(roster->device_returns);
+    free(roster->server_returns);
     buf_finish(&roster->scenario);
 }
 
@@ -58,6 +63,14 @@ void roster_vacate(struct roster *roster, struct member *member)
     member->ready = false;
 }
 
+void roster_reserve(struct roster *roster, struct member *member)
+{
+    for (uint32_t i = 0; i < member->count; i++)
+        (member->role == MEMBER_SERVER ? roster->server_returns : roster->device_returns)[member->first + i] =
+            true;
+    roster_vacate(roster, member);
+}
+
 void roster_remove(struct roster *roster, struct member *member)
 {
     struct wire_counters counters = wire_conn_counters(member->conn);
@@ -70,12 +83,13 @@ void roster_remove(struct roster *roster, struct member *member)
     free(member);
 }
 
-/* The first run of `count` free places. */
-static bool find_places(struct member *const *place, uint32_t size, uint32_t count, uint32_t *ret_first)
+/* The first run of `count` free places, `returns` (may be NULL) not counted. */
+static bool find_places(struct member *const *place, const bool *returns, uint32_t size, uint32_t count,
+                        uint32_t *ret_first)
 {
     uint32_t free_run = 0;
     for (uint32_t i = 0; i < size; i++) {
-        free_run = place[i] == NULL ? free_run + 1 : 0;
+        free_run = place[i] == NULL && (returns == NULL || !returns[i]) ? free_run + 1 : 0;
         if (free_run == count) {
             *ret_first = i + 1 - count;
             return true;
@@ -97,18 +111,21 @@ struct member *roster_holder(const struct roster *roster, const struct msg_hello
     return (hello->role == MEMBER_SERVER ? roster->server : roster->device)[hello->first];
 }
 
-/* The place that it had, when that is free; else the first that is. */
+/* The place that it had, when that is free; else the first that is and that nobody will come back for; else
+ * the first that is. */
 static bool find_place_for(const struct roster *roster, const struct msg_hello *hello, uint32_t *ret_first)
 {
     bool server = hello->role == MEMBER_SERVER;
     struct member *const *places = server ? roster->server : roster->device;
     uint32_t size = server ? roster->servers : roster->devices;
     uint32_t count = (uint32_t) hello->count, within = 0;
-    if (claims_a_place(roster, hello) && find_places(places + hello->first, count, count, &within)) {
+    if (claims_a_place(roster, hello) && find_places(places + hello->first, NULL, count, count, &within)) {
         *ret_first = (uint32_t) hello->first;
         return true;
     }
-    return find_places(places, size, count, ret_first);
+    const bool *returns = server ? roster->server_returns : roster->device_returns;
+    return find_places(places, returns, size, count, ret_first) ||
+           find_places(places, NULL, size, count, ret_first);
 }
 
 static int check_hello(const struct member *member, const struct msg_hello *hello,
@@ -203,8 +220,10 @@ static int take_hello(struct roster *roster, const struct world *world, struct m
     member->role = server ? MEMBER_SERVER : MEMBER_MOBILE;
     member->first = first;
     member->count = count;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         places[first + i] = member;
+        (server ? roster->server_returns : roster->device_returns)[first + i] = false;
+    }
     *(server ? &roster->servers_joined : &roster->devices_joined) += count;
     memcpy(member->host, hello->host.data, hello->host.size); /* the schema allows 255 bytes */
     member->host[hello->host.size] = '\0';

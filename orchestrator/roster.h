@@ -19,10 +19,10 @@ struct member {
     struct member *next; /* roster.members */
     int role;            /* 0: has not said HELLO */
     uint32_t first, count;
-    uint32_t mute_ticks;   /* passed without a HELLO */
-    uint32_t silent_ticks; /* passed without any message */
+    uint32_t mute_ticks; /* passed without a HELLO */
+    uint32_t silent_ms;  /* passed without any message, real clock */
     bool ready;
-    bool answered; /* the last PING */
+    bool asked, answered; /* by the last PING; it */
     char host[256];
     uint16_t data_port;
     char address[320]; /* for the `node` rows */
@@ -36,9 +36,11 @@ struct roster_address {
 
 struct roster {
     uint64_t run_token;
-    struct member *members;         /* all connections */
-    struct member **device;         /* [N] who plays it; NULL: nobody */
-    struct member **server;         /* [M] */
+    struct member *members; /* all connections */
+    struct member **device; /* [N] who plays it; NULL: nobody */
+    struct member **server; /* [M] */
+    bool *device_returns;   /* [N] killed by the scenario: its process will come back for this place */
+    bool *server_returns;   /* [M] */
     struct roster_address *address; /* [M] */
     bool started;                   /* the run has: a HELLO takes the place of somebody who left */
     uint32_t devices, servers;
@@ -56,6 +58,8 @@ struct member *roster_add(struct roster *roster, struct wire_conn *conn, void *o
 /* Frees its places at once: it was refused, and a connection that is being closed plays nobody. It stays in
  * the list, as one that has not said HELLO. */
 void roster_vacate(struct roster *roster, struct member *member);
+/* The scenario kills it: frees its places, which nobody else takes while there are others. */
+void roster_reserve(struct roster *roster, struct member *member);
 /* Its connection is gone: frees its places and itself. */
 void roster_remove(struct roster *roster, struct member *member);
 

@@ -53,16 +53,17 @@ static void on_lag(void *user, const struct wire_lag_interval *interval)
     (void) wire_conn_send(link->conn, &message); /* on_close tells if it could not leave */
 }
 
-static void send_beat(struct node_link *link)
+/* `answers`: the PING's number, 0 for none. */
+static void send_beat(struct node_link *link, uint64_t answers)
 {
-    struct proto_message beat = {.id = PROTO_BEAT};
+    struct proto_message beat = {.id = PROTO_BEAT, .beat = {.answers = answers}};
     if (link->ready)
         (void) wire_conn_send(link->conn, &beat); /* on_close tells if it could not leave */
 }
 
 static void on_beat(uv_timer_t *timer)
 {
-    send_beat(timer->data);
+    send_beat(timer->data, 0);
 }
 
 static int keep_real_time(struct node_link *link, struct diag *diag)
@@ -118,7 +119,7 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
         return;
     }
     if (message->id == PROTO_PING) {
-        send_beat(link);
+        send_beat(link, message->ping.number);
         return;
     }
     if (link->ready && link->begin_ns == 0)

@@ -115,6 +115,7 @@ static int conn_create(struct wire_loop *loop, struct wire_conn **ret_conn)
     conn->tcp.data = conn->deadline.data = conn->connect.data = conn->write.data = conn->shutdown.data = conn;
     conn->loop = loop;
     conn->state = CONN_CONNECTING;
+    conn->frame_max = PROTO_BODY_MAX;
     link_init(&conn->in_unsent);
     link_append(&loop->conns, &conn->in_loop);
     *ret_conn = conn;
@@ -293,6 +294,11 @@ void wire_conn_set_user(struct wire_conn *conn, void *user)
 void wire_conn_set_handlers(struct wire_conn *conn, const struct wire_handlers *handlers)
 {
     conn->handlers = *handlers;
+}
+
+void wire_conn_set_frame_max(struct wire_conn *conn, size_t size)
+{
+    conn->frame_max = size;
 }
 
 enum proto_refusal wire_conn_refusal(const struct wire_conn *conn)

@@ -24,6 +24,9 @@
 #define WIRE_CONNECT_MS 10000u
 #define WIRE_LINGER_MS 2000u
 
+/* A peer that has yet to say who it is gets no more room than this: HELLO and ATTACH are shorter. */
+#define WIRE_GREETING_MAX 1024u
+
 struct wire_conn;
 
 struct wire_handlers {
@@ -52,6 +55,9 @@ int wire_connect(struct wire_loop *loop, const char *host, uint16_t port,
 void *wire_conn_user(const struct wire_conn *conn);
 void wire_conn_set_user(struct wire_conn *conn, void *user);
 void wire_conn_set_handlers(struct wire_conn *conn, const struct wire_handlers *handlers);
+
+/* The longest frame taken from the peer from now on; PROTO_BODY_MAX unless said otherwise. */
+void wire_conn_set_frame_max(struct wire_conn *conn, size_t size);
 
 /* Encodes and queues. A message that violates the schema is our own bug: asserts in debug, returns its code
  * otherwise. On a closing connection it does nothing and returns ERR_LOST. */

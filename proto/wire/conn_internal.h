@@ -23,6 +23,7 @@ struct wire_conn {
     struct wire_handlers handlers;
     void *user; /* borrowed */
     enum conn_state state;
+    size_t frame_max; /* of what is taken from the peer */
     bool is_connected;
     bool is_writing; /* `writing` is with libuv */
     bool has_said_fin, has_heard_fin;

@@ -66,8 +66,8 @@ static void refuse_length(struct wire_conn *conn, const uint8_t *bytes)
         conn_refuse(conn, PROTO_REFUSE_MALFORMED, ERR_SYNTAX, "an empty frame");
         return;
     }
-    (void) snprintf(text, sizeof text, "a frame of %lu bytes, at most %u are allowed", length,
-                    PROTO_BODY_MAX); /* fits */
+    (void) snprintf(text, sizeof text, "a frame of %lu bytes, at most %zu are allowed", length,
+                    conn->frame_max); /* fits */
     conn_refuse(conn, PROTO_REFUSE_TOO_BIG, ERR_TOO_BIG, text);
 }
 
@@ -80,7 +80,7 @@ static size_t take_frames(struct wire_conn *conn, const uint8_t *bytes, size_t s
         const uint8_t *body = NULL;
         size_t body_size = 0, consumed = 0;
         enum frame_state state =
-            frame_split(bytes + at, size - at, PROTO_BODY_MAX, &body, &body_size, &consumed);
+            frame_split(bytes + at, size - at, conn->frame_max, &body, &body_size, &consumed);
         if (state == FRAME_PARTIAL)
             break;
         if (state == FRAME_BAD) {

@@ -5,6 +5,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import tap
@@ -12,18 +13,20 @@ import testbed
 import wiretap
 
 EPISODES, SLOTS, DEVICES, SERVERS = 2, 15, 4, 2
+TIMEOUT, TOO_BIG = 10, 2  # codes in REFUSE
+MOMENT_S = 0.25  # for which a test may hold up a slot: who is held up longer than --stall-s is given up
 FAULT_ROUND = 6  # of 32: each episode has an observation of its own at its end
 
 
 class Run:
     """Orchestrator, devices and servers, one of which speaks through a wiretap."""
 
-    def __init__(self, folder, policy='greedy', devices=DEVICES, servers=SERVERS, record='tasks', slots=SLOTS):
+    def __init__(self, folder, *arguments, policy='greedy', devices=DEVICES, servers=SERVERS, record='tasks', slots=SLOTS):
         self.db = os.path.join(folder, 'x.db')
         self.devices, self.servers, self.slots = devices, servers, slots
         self.orchestrator = testbed.start_orchestrator('-s', 'dapo-quick', '--db', self.db, '-n', devices, '-m', servers,
                                                        '-e', EPISODES, '-t', slots, '-p', policy, '--record', record,
-                                                       '--set', 'ddpg.warmup=20')
+                                                       '--set', 'ddpg.warmup=20', *arguments)
         self.port = self.orchestrator.port()
         self.nodes = []
 
@@ -160,14 +163,25 @@ def a_refused_node_frees_its_place_at_once():
             run.finish()
 
 
-def refusal_of(sent, port):
-    """The code in the REFUSE that `sent` leads to; None when the connection just closes."""
-    with socket.create_connection(('127.0.0.1', port), timeout=testbed.DEADLINE_S) as stranger:
-        stranger.sendall(sent)
-        answer = b''
+def half_open(port, sent):
+    """A connection on which `sent` is all that ever comes."""
+    stranger = socket.create_connection(('127.0.0.1', port), timeout=testbed.DEADLINE_S)
+    stranger.sendall(sent)
+    return stranger
+
+
+def end_of(stranger):
+    """The code in the REFUSE with which the other side ends a connection; None: it ends without."""
+    answer = b''
+    with stranger:
         while piece := stranger.recv(65536):
             answer += piece
     return answer[6] if len(answer) > 6 and answer[5] == wiretap.REFUSE else None
+
+
+def refusal_of(sent, port):
+    """The code in the REFUSE that `sent` leads to; None when the connection just closes."""
+    return end_of(half_open(port, sent))
 
 
 @tap.test
@@ -177,6 +191,27 @@ def a_node_of_another_version_is_refused_with_its_code():
         tap.equal(refusal_of(hello(major=1), run.port), 6, 'code of an older node')
         tap.equal(refusal_of(hello(major=99), run.port), 6, 'code of a newer one')
         run.fill([1], 1)
+        run.finish()
+
+
+@tap.test
+def whoever_stalls_in_the_middle_of_a_frame_is_shown_the_door_and_keeps_no_memory():
+    """Before HELLO and ATTACH nobody gets room for more than a greeting, nor more than some seconds to say it."""
+    with testbed.scratch() as folder:
+        run = Run(folder)
+        server = testbed.start_server(run.port)
+        ports = run.port, server.port()
+        before = resident_kib(run.orchestrator.pid), resident_kib(server.pid)
+        stalled = [half_open(port, hello()[:9]) for port in ports for _ in range(12)]
+        large = [half_open(port, struct.pack('>I', 2 << 20) + bytes(500)) for port in ports for _ in range(4)]
+        tap.equal({end_of(stranger) for stranger in large}, {TOO_BIG}, 'codes of those who announce megabytes')
+        after = resident_kib(run.orchestrator.pid), resident_kib(server.pid)
+        tap.equal({end_of(stranger) for stranger in stalled}, {TIMEOUT}, 'codes of those who stall')
+        growth = max(b - a for a, b in zip(before, after))
+        print(f'# grew by {growth} KiB with 24 of them', flush=True)
+        tap.true(growth < 24 * 64, f'grew by {growth} KiB')
+        run.nodes.append(server)
+        run.fill([1] * DEVICES, SERVERS - 1)
         run.finish()
 
 
@@ -218,6 +253,50 @@ def a_flood_of_connections_costs_little_memory_and_the_run_goes_on():
         tap.equal(testbed.one(run.db, "SELECT count(*) FROM task WHERE status = 'done'"), EPISODES * SLOTS * DEVICES, 'tasks')
         for stranger in seen['flood']:
             stranger.close()
+
+
+def torpid(role, moment, how, *settings):
+    """At the FAULT_ROUND-th `moment` a node stalls in mid-frame, or reads no more: it is given up, alone, and comes back."""
+    with testbed.scratch() as folder:
+        run = Run(folder, '--stall-s', 1, *settings)
+        seen, back = {'count': 0, 'before': 0, 'refused': False}, threading.Event()
+
+        def hook(message):
+            seen['count'] += message == moment
+            if message == moment and seen['count'] == FAULT_ROUND:
+                seen['before'] = resident_kib(run.orchestrator.pid)
+                return how
+            if message == wiretap.HELLO and seen['before'] > 0:
+                seen['growth'] = resident_kib(run.orchestrator.pid) - seen['before']
+            elif message in (wiretap.SLOT, wiretap.ALLOT) and 'growth' in seen:
+                back.set()
+            return True
+
+        def on_slot(message):
+            if message == wiretap.SLOT and seen['before'] > 0 and not settings:
+                back.wait(MOMENT_S)  # or the run would be over before it is back; by the wall clock it lasts long enough
+            return True
+        run.add(testbed.start_server if role == 'server' else testbed.start_device, hook=hook)
+        run.add(testbed.start_device, hook=on_slot)
+        run.fill([1] * (DEVICES - 1 - (role == 'device')), SERVERS - (role == 'server'))
+        run.finish()
+        events = testbed.rows(run.db, "SELECT kind, role FROM event WHERE kind IN ('node_lost', 'rejoin')")
+        tap.equal(events, [('node_lost', role), ('rejoin', role)], 'events')
+        tap.true(seen['growth'] < 4096, f"grew by {seen['growth']} KiB")
+        tap.equal(testbed.one(run.db, 'SELECT count(*) FROM task'), EPISODES * SLOTS * DEVICES, 'tasks')
+
+
+@tap.test
+def a_node_that_stalls_in_mid_frame_is_given_up_alone_and_may_come_back():
+    torpid('device', wiretap.OBSERVATION, wiretap.HALF)
+    torpid('server', wiretap.ADVANCED, wiretap.HALF)
+
+
+@tap.test
+def a_node_that_reads_no_more_is_given_up_alone_although_it_still_says_that_it_is_there():
+    torpid('device', wiretap.DECISION, wiretap.DEAF)
+    real = '--set', 'run.clock=real', '--set', 'run.time_scale=10', '--set', 'radio.bandwidth_mhz=2'
+    torpid('server', wiretap.ALLOT, wiretap.DEAF, *real)
 
 
 @tap.test

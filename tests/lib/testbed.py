@@ -85,6 +85,11 @@ class Program:
     def kill(self, number=signal.SIGKILL):
         os.kill(self.pid, number)
 
+    def freeze(self):
+        """Stops it, and waits until it has stopped."""
+        self.kill(signal.SIGSTOP)
+        until(lambda: _read_process(self.pid, 'stat').rpartition(b')')[2].split()[0] == b'T', 'it stands still')
+
     def text(self):
         return ''.join(self.output) + ''.join(self.errors)
 
@@ -101,6 +106,11 @@ def call(*arguments, status=0, **options):
 
 def orchestrator(*arguments, status=0, **options):
     return call(ORCHESTRATOR, *arguments, status=status, **options)
+
+
+def forget(program):
+    """A program that has ended: nothing is left to be killed."""
+    _children.remove(program.child)
 
 
 def start_orchestrator(*arguments, **options):

@@ -1,14 +1,17 @@
 """A connection to the orchestrator that a test can see: forwards frames both ways and calls a hook for each.
 
 The hook is called before a frame goes on; what it does (kill a process, say) has happened by then, and when it returns
-False, the frame does not go on.
+False, the frame does not go on. HALF lets half of it go on, and nothing of that direction ever after, as if the peer had
+stalled in mid-frame; DEAF stops reading this direction until its sender hangs up, as if the receiver never read its socket.
 """
+import select
 import socket
 import struct
 import threading
 
 # Message ids, from proto/messages.def.
 HELLO, WELCOME, READY, GOODBYE, REFUSE, BEAT, FAULT = 0x01, 0x02, 0x06, 0x07, 0x08, 0x09, 0x1d
+HALF, DEAF = 'half', 'deaf'
 SLOT, OBSERVATION, ALLOT, DECISION, REPORT, ADVANCED = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
 
 
@@ -20,6 +23,13 @@ def _exactly(connection, size):
             raise ConnectionError('closed')
         data += piece
     return data
+
+
+def _wait_for_the_end(connection):
+    """Until the other side has closed, without reading what it has sent."""
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    poll.poll()
 
 
 def message_id(body):
@@ -61,6 +71,14 @@ class Wiretap:
                 body = _exactly(source, struct.unpack('>I', head)[0])
                 with self._lock:
                     goes_on = self._hook(message_id(body))
+                if goes_on == DEAF:
+                    _wait_for_the_end(source)
+                    raise ConnectionError('closed')
+                if goes_on == HALF:
+                    sink.sendall((head + body)[:(4 + len(body)) // 2])
+                    while source.recv(65536):
+                        pass
+                    raise ConnectionError('closed')
                 if goes_on is not False:
                     sink.sendall(head + body)
         except OSError:

@@ -33,10 +33,13 @@ class Testbed:
             subprocess.Popen([paths["device"], "--orchestrator", address, "--die-with-parent", "--count",
                               str(min(count, devices - first))]) for first in range(0, devices, count)]
 
+        self.ended = None  # when the orchestrator had
+
     def finish(self):
         """Waits for the end; returns the run's summary row."""
         text = self.orchestrator.stdout.read()
         status = self.orchestrator.wait()
+        self.ended = time.monotonic()
         for node in self.nodes:
             node.wait()
         if status != 0:

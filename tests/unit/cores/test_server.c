@@ -127,6 +127,7 @@ static void play(struct bench *bench)
         } else if (action->kind == SERVER_DO_ANSWER) {
             assert_int_equal(action->message.id, PROTO_RESULT);
             assert_int_equal(action->message.result.device, action->device);
+            assert_true(bench->answers < DEVICES);
             bench->result[bench->answers] = action->message.result;
             bench->answered[bench->answers++] = action->device;
         } else if (action->kind == SERVER_DO_TELL) {
@@ -393,6 +394,7 @@ static void busy_time_counts_the_slot_alone_and_what_really_passed(void **state)
         assert_int_equal(bench->actions.list[0].kind, SERVER_DO_ANSWER);
         assert_int_equal(bench->actions.list[1].kind, SERVER_DO_TELL);
         assert_same(bench->actions.list[1].message.advanced.busy_s, 3.5);
+        assert_answered(bench, "ba");
     }
 }
 
