@@ -197,7 +197,7 @@ def a_run_replays_and_is_evaluated_after_its_traces_are_gone():
     with testbed.scratch() as folder:
         logs, fine = make_folder(folder)
         db = os.path.join(folder, 'x.db')
-        for extra in (settings(radio__trace=fine), settings(radio__trace=logs, radio__trace_direction='down', mobility__kind='trace',
+        for extra in (['--data', folder, *settings(radio__trace='fine.txt')], settings(radio__trace=logs, radio__trace_direction='down', mobility__kind='trace',
                                                             mobility__trace=logs)):
             testbed.orchestrator('run', '-q', '--over', 'memory', '--db', db, '-s', 'dapo-quick', '-p', 'greedy', '-n', 5, '-e', 2,
                                  '-t', 60, '--seed', 4, *extra)
