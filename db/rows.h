@@ -98,7 +98,7 @@ struct db_episode {
 struct db_event {
     int64_t run_id;
     uint32_t episode, slot;
-    const char *phase; /* 'observe' or 'execute' */
+    const char *phase; /* 'observe', 'execute', in queueing mode also 'serve' */
     const char
         *kind; /* 'node_lost', 'rejoin', 'repair', 'refusal', 'fault', 'recovered', 'handover', 'untrusted' */
     const char *role; /* 'device', 'server', '' */

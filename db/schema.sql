@@ -123,7 +123,7 @@ CREATE TABLE event ( -- something out of the ordinary
     run_id   INTEGER NOT NULL REFERENCES run (run_id),
     episode  INTEGER NOT NULL CHECK (episode >= 0),
     slot     INTEGER NOT NULL CHECK (slot >= 0),
-    phase    TEXT NOT NULL CHECK (phase IN ('', 'observe', 'execute')), -- of the slot; '': outside of one
+    phase    TEXT NOT NULL CHECK (phase IN ('', 'observe', 'execute', 'serve')), -- of the slot; '': outside of one
     kind     TEXT NOT NULL CHECK (kind IN ('node_lost', 'rejoin', 'repair', 'refusal', 'fault', 'recovered',
                                           'handover', 'untrusted')),
     role     TEXT NOT NULL CHECK (role IN ('', 'device', 'server')),

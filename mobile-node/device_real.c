@@ -42,42 +42,17 @@ static void on_sent(void *user)
     feed_own(user, DEVICE_ON_SENT);
 }
 
-static void tell_audit(struct device_real *device)
-{
-    struct device_audit *audit = &device->audit;
-    struct proto_message message = {
-        .id = PROTO_LINK_AUDIT,
-        .link_audit = {.device = device->core->number,
-                       .server = audit->server,
-                       .start_s = {audit->start_s, audit->count},
-                       .duration_s = {audit->duration_s, audit->count},
-                       .set_bps = {audit->set_bps, audit->count},
-                       .achieved_bps = {audit->achieved_bps, audit->count}},
-    };
-    if (audit->count > 0)
-        (void) wire_conn_send(device->link->conn, &message); /* a lost orchestrator shows in node_link */
-    audit->count = 0;
-}
-
 static void on_window(void *user, const struct audit_link *window)
 {
     struct device_real *device = user;
-    struct device_audit *audit = &device->audit;
-    if (audit->count == DEVICE_REAL_WINDOWS || audit->server != window->server)
-        tell_audit(device);
-    double since_s = window->start_s - (double) device->link->begin_ns / (double) UNITS_NS_PER_S;
-    audit->server = window->server;
-    audit->start_s[audit->count] = since_s > 0.0 ? since_s : 0.0;
-    audit->duration_s[audit->count] = window->duration_s;
-    audit->set_bps[audit->count] = window->set_bps;
-    audit->achieved_bps[audit->count++] = window->achieved_bps;
+    audit_log_add(&device->audit, window);
 }
 
 static int on_result(void *user, const struct proto_message *result, struct diag *diag)
 {
     struct device_real *device = user;
     struct device_event event = {.kind = DEVICE_ON_RESULT, .message = result};
-    tell_audit(device); /* before the REPORT that may end the run */
+    audit_log_tell(&device->audit); /* before the REPORT that may end the run */
     return feed(device, &event, diag);
 }
 
@@ -164,6 +139,7 @@ int device_real_open(struct device_real *device, struct node_link *link, struct 
         .job = {.on_due = on_job_done, .user = device},
         .uplink = calloc(core->world->servers, sizeof *device->uplink),
         .hooks = {.on_sent = on_sent, .on_result = on_result, .on_window = on_window},
+        .audit = {.link = link, .device = core->number},
     };
     return device->uplink != NULL ? 0 : -ENOMEM;
 }

@@ -20,7 +20,8 @@ struct uplink {
     void *user;
     struct wire_conn *conn; /* NULL: closed; opened by the next task */
     struct wire_pacer pacer;
-    uint64_t crossed; /* bytes of the present task handed to the connection */
+    uint64_t bytes;   /* of the present task that have to cross */
+    uint64_t crossed; /* of them, handed to the connection */
     struct proto_message task;
     /* The audit's window. */
     uint64_t window_ns;    /* its start */
@@ -50,7 +51,7 @@ static void close_window(struct uplink *uplink, uint64_t least_ns)
     if (now_ns - uplink->window_ns < least_ns)
         return;
     double duration_s = units_ns_to_s(now_ns - uplink->window_ns);
-    double asked_bits = 8.0 * (uplink->task.task.declared_bits / 8.0 - uplink->window_left);
+    double asked_bits = 8.0 * ((double) uplink->bytes - uplink->window_left);
     double set_bits = wire_pacer_allowed_bits(&uplink->pacer) - uplink->window_allowed;
     struct audit_link window = {
         .device = uplink->device,
@@ -178,6 +179,7 @@ int uplink_send(struct uplink *uplink, const struct proto_message *task, uint64_
     if (uplink->conn == NULL && connect_server(uplink, diag) != 0)
         return 0; /* see uplink.h */
     uplink->task = *task;
+    uplink->bytes = bytes;
     uplink->crossed = 0;
     wire_pacer_set_rate(&uplink->pacer, rate_bps);
     open_window(uplink, clock_monotonic_ns());
@@ -188,6 +190,11 @@ int uplink_send(struct uplink *uplink, const struct proto_message *task, uint64_
 void uplink_set_rate(struct uplink *uplink, double rate_bps)
 {
     wire_pacer_set_rate(&uplink->pacer, rate_bps);
+}
+
+void uplink_stop(struct uplink *uplink)
+{
+    wire_pacer_stop(&uplink->pacer);
 }
 
 void uplink_abandon(struct uplink *uplink)

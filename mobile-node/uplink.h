@@ -30,12 +30,16 @@ int uplink_create(struct uplink **ret_uplink, struct wire_loop *loop, struct wir
 /* Closes the connection; the uplink goes with it. NULL-safe. */
 void uplink_destroy(struct uplink *uplink);
 
-/* Sends `bytes` of activations and then the TASK. `rate_bps` is on the wall. Gives up a task that is still on
- * its way. A server that cannot be reached is as if it had died: the orchestrator notices by itself. */
+/* Sends `bytes` of activations and then the TASK (fewer than it declares when an old server passes on some).
+ * `rate_bps` is on the wall. Gives up a task that is still on its way. A server that cannot be reached is as
+ * if it had died: the orchestrator notices by itself. */
 int uplink_send(struct uplink *uplink, const struct proto_message *task, uint64_t bytes, double rate_bps,
                 struct diag *diag);
 /* Takes hold at once; 0: nothing leaves until the next rate. */
 void uplink_set_rate(struct uplink *uplink, double rate_bps);
+/* The task on its way, if any, is over; what had left of it is of no use to the server, which goes on to
+ * answer for others on the same connection. */
+void uplink_stop(struct uplink *uplink);
 /* The task on its way, if any, is over: its connection is cut, because bytes of it are under way. */
 void uplink_abandon(struct uplink *uplink);
 bool uplink_is_sending(const struct uplink *uplink);

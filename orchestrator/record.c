@@ -10,7 +10,6 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
-#include "core/base/log.h"
 #include "orchestrator/lab.h"
 
 #define SAID_MAX 30u /* events told on screen */
@@ -116,6 +115,7 @@ static int create_recorder(struct record *record, const struct world *world, con
         .phase = phase_names[run->phase],
         .host = run->host,
         .real_clock = by_the_wall,
+        .queue = env_is_queue(world),
         .time_scale = by_the_wall ? world->scenario.run.time_scale : 1.0,
         .version = lab_version(),
         .cpu = cpu,

@@ -26,7 +26,11 @@ struct session_sink {
 };
 
 /* A node to lose, or to have back, at a given place, as recorded in an `event` row or wanted by a test. */
-enum session_phase { SESSION_OBSERVE, SESSION_EXECUTE };
+enum session_phase {
+    SESSION_OBSERVE,
+    SESSION_EXECUTE,
+    SESSION_SERVE, /* queueing mode: devices have passed, servers have not advanced */
+};
 struct session_fault {
     uint32_t episode, slot;
     enum session_phase phase;
@@ -42,6 +46,7 @@ struct session {
     uint32_t episodes, slots;
     uint32_t checkpoint_every; /* episodes; 0: none */
     bool record_tasks;
+    bool by_wall; /* a host that keeps the real clock sets it */
     struct session_sink sink;
     const struct session_fault *fault; /* [fault_count], in order of episode, slot, phase */
     size_t fault_count;
@@ -57,6 +62,7 @@ struct session_result {
     uint64_t messages;   /* TCP: frames in and out of the orchestrator */
     uint32_t lost_nodes; /* in earnest */
     uint32_t faults;     /* kills and pauses by the scenario */
+    uint64_t handovers;  /* of a device from one server to another, with what it had not sent yet */
     uint64_t recovered,
         reoffloaded; /* tasks that outlived their servers: at their devices, at other servers */
     uint64_t lost_tasks;

@@ -115,7 +115,7 @@ int survey(const struct cli *cli, struct diag *diag)
     struct progress progress;
     int rc = lab_scenario_load(cli, &scenario, diag);
     if (rc == 0)
-        rc = policy_list_parse(&list, cli->policy, NULL, diag);
+        rc = policy_list_parse(&list, cli->policy, NULL, scenario.run.mode, diag);
     for (size_t i = 0; i < list.count && rc == 0; i++)
         if (policy_learns(list.kind[i]))
             rc = diag_fail(diag, ERR_UNSUPPORTED, "%s must be trained first: evaluate a recorded run",

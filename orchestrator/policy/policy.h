@@ -17,11 +17,15 @@
 
 enum policy_sees { POLICY_SEES_OBSERVATIONS, POLICY_SEES_MODEL, POLICY_SEES_WORLD };
 
+/* Which run.mode a policy is made for. */
+enum policy_modes { POLICY_ANY_MODE, POLICY_MODE_ROUND, POLICY_MODE_QUEUE };
+
 struct policy;
 
 struct policy_kind {
     const char *name;
     enum policy_sees sees;
+    enum policy_modes modes;
     const char *summary; /* one line for `show policies` */
     const char *source;
 
@@ -54,10 +58,13 @@ struct policy {
 size_t policy_count(void);
 const struct policy_kind *policy_at(size_t index);
 const char *policy_sees_name(enum policy_sees sees);
+const char *policy_modes_name(enum policy_modes modes); /* "any", "round", "queue" */
+bool policy_suits(const struct policy_kind *kind, enum scenario_mode mode);
 
 /* Finds a row; ERR_UNKNOWN and the list of known names otherwise. */
 int policy_find(const char *name, const struct policy_kind **ret_kind, struct diag *diag);
 
+/* ERR_UNSUPPORTED when it is not made for the scenario. */
 int policy_create(struct policy *ret_policy, const struct policy_kind *kind, const struct world *world,
                   bool training, struct diag *diag);
 void policy_destroy(struct policy *policy);
@@ -69,6 +76,7 @@ static inline bool policy_learns(const struct policy_kind *kind)
 
 /* Rows, each defined in the file of its name. */
 extern const struct policy_kind policy_dapo, policy_local, policy_edge_nearest, policy_edge_best_channel,
-    policy_random, policy_static, policy_greedy, policy_best_response, policy_optimum;
+    policy_random, policy_static, policy_greedy, policy_best_response, policy_optimum, policy_myopic,
+    policy_priced;
 
 #endif

@@ -1,0 +1,176 @@
+#include "mobile-node/queue_real.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/node/real_time.h"
+#include "proto/wire/process.h"
+
+static const struct scenario *scenario_of(const struct queue_real *device)
+{
+    return &device->link->join.world.scenario;
+}
+
+static int feed(struct queue_real *device, enum device_queue_event_kind kind,
+                const struct proto_message *message, struct diag *diag);
+
+/* What the device's own shell brings and its core refuses is a fault of ours: the process ends and says so.
+ */
+static void feed_own(struct queue_real *device, enum device_queue_event_kind kind)
+{
+    struct diag diag = {0};
+    int rc = feed(device, kind, NULL, &diag);
+    if (rc != 0)
+        node_link_fail(device->link, PROCESS_FAILED, diag_text(&diag, rc));
+}
+
+static void on_computed(struct wire_alarm *alarm)
+{
+    feed_own(alarm->user, DEVICE_QUEUE_ON_COMPUTED);
+}
+
+static void on_waited(struct wire_alarm *alarm)
+{
+    feed_own(alarm->user, DEVICE_QUEUE_ON_WAITED);
+}
+
+static void on_sent(void *user)
+{
+    struct queue_real *device = user;
+    device->sending = NULL;
+    feed_own(device, DEVICE_QUEUE_ON_SENT);
+}
+
+static void on_window(void *user, const struct audit_link *window)
+{
+    struct queue_real *device = user;
+    audit_log_add(&device->audit, window);
+}
+
+static int on_result(void *user, const struct proto_message *result, struct diag *diag)
+{
+    struct queue_real *device = user;
+    audit_log_tell(&device->audit); /* before the REPORT that may end the run */
+    return feed(device, DEVICE_QUEUE_ON_MESSAGE, result, diag);
+}
+
+static int set_alarm(struct queue_real *device, struct wire_alarm *alarm, double duration_s)
+{
+    return wire_alarm_set(&device->link->alarms, alarm,
+                          real_time_due_ns(scenario_of(device), clock_monotonic_ns(), duration_s));
+}
+
+static int send_task(struct queue_real *device, const struct device_queue_action *action, struct diag *diag)
+{
+    struct uplink **uplink = &device->uplink[action->server];
+    int rc = 0;
+    if (*uplink == NULL)
+        rc = uplink_create(uplink, &device->link->loop, &device->link->alarms, &device->link->join,
+                           device->number, action->server, &device->hooks, device);
+    if (rc != 0)
+        return diag_fail(diag, rc, "%s", err_text(rc));
+    device->sending = *uplink;
+    return uplink_send(*uplink, &action->message, (uint64_t) (action->bits / 8.0),
+                       action->rate_bps * scenario_of(device)->run.time_scale, diag);
+}
+
+static void stop_sending(struct queue_real *device, uint32_t server)
+{
+    if (device->uplink[server] != NULL)
+        uplink_stop(device->uplink[server]);
+    device->sending = NULL;
+}
+
+static int execute(struct queue_real *device, const struct device_queue_action *action, struct diag *diag)
+{
+    switch (action->kind) {
+    case DEVICE_QUEUE_TELL:
+        (void) wire_conn_send(device->link->conn,
+                              &action->message); /* a lost orchestrator shows in node_link */
+        return 0;
+    case DEVICE_QUEUE_COMPUTE: return set_alarm(device, &device->compute, action->duration_s);
+    case DEVICE_QUEUE_WAIT: return set_alarm(device, &device->wait, action->duration_s);
+    case DEVICE_QUEUE_SEND: return send_task(device, action, diag);
+    case DEVICE_QUEUE_RATE:
+        if (device->sending != NULL)
+            uplink_set_rate(device->sending, action->rate_bps * scenario_of(device)->run.time_scale);
+        return 0;
+    case DEVICE_QUEUE_STOP: stop_sending(device, action->server); return 0;
+    case DEVICE_QUEUE_DELIVER: break; /* virtual time */
+    }
+    return ERR_STATE;
+}
+
+static int feed(struct queue_real *device, enum device_queue_event_kind kind,
+                const struct proto_message *message, struct diag *diag)
+{
+    struct device_queue_event event = {
+        .kind = kind,
+        .now_s = real_time_s(scenario_of(device), device->zero_ns, clock_monotonic_ns()),
+        .message = message,
+    };
+    struct device_queue_actions actions;
+    int rc = device_queue_step(device->queue, &event, &actions, diag);
+    for (size_t i = 0; i < actions.count && rc == 0; i++)
+        rc = execute(device, &actions.list[i], diag);
+    return rc;
+}
+
+/* An episode begins with nothing under way. */
+static void begin_episode(struct queue_real *device)
+{
+    wire_alarm_cancel(&device->link->alarms, &device->compute);
+    wire_alarm_cancel(&device->link->alarms, &device->wait);
+    for (uint32_t m = 0; m < device->link->join.world.servers; m++)
+        if (device->uplink[m] != NULL)
+            uplink_stop(device->uplink[m]);
+    device->sending = NULL;
+    device->zero_ns = clock_monotonic_ns();
+}
+
+int queue_real_take(struct queue_real *device, const struct proto_message *message, struct diag *diag)
+{
+    if (message->id == PROTO_SLOT && (message->slot.slot == 0 || device->zero_ns == 0))
+        begin_episode(device);
+    if (message->id == PROTO_SLOT)
+        audit_log_tell(&device->audit);
+    return feed(device, DEVICE_QUEUE_ON_MESSAGE, message, diag);
+}
+
+int queue_real_open(struct queue_real *device, struct node_link *link, struct device_queue *queue,
+                    uint32_t number)
+{
+    *device = (struct queue_real){
+        .link = link,
+        .queue = queue,
+        .number = number,
+        .compute = {.on_due = on_computed, .user = device},
+        .wait = {.on_due = on_waited, .user = device},
+        .uplink = calloc(link->join.world.servers, sizeof(struct uplink *)),
+        .hooks = {.on_sent = on_sent, .on_result = on_result, .on_window = on_window},
+        .audit = {.link = link, .device = number},
+    };
+    return device->uplink != NULL ? 0 : -ENOMEM;
+}
+
+void queue_real_hang_up(struct queue_real *device, uint32_t server)
+{
+    if (device->sending == device->uplink[server])
+        device->sending = NULL;
+    uplink_destroy(device->uplink[server]);
+    device->uplink[server] = NULL;
+}
+
+void queue_real_close(struct queue_real *device)
+{
+    if (device->link == NULL)
+        return; /* never opened */
+    wire_alarm_cancel(&device->link->alarms, &device->compute);
+    wire_alarm_cancel(&device->link->alarms, &device->wait);
+    for (uint32_t m = 0; device->uplink != NULL && m < device->link->join.world.servers; m++)
+        uplink_destroy(device->uplink[m]);
+    free(device->uplink);
+    device->uplink = NULL;
+}
