@@ -125,6 +125,12 @@ def traces_reach_the_nodes_as_they_are_also_those_that_come_back():
     with testbed.scratch() as folder:
         extra = [*write_traces(folder), '-p', 'greedy', *script]
         compare(run_over_memory(folder, extra), run_over_tcp(folder, [1] * DEVICES, extra))
+    with testbed.scratch() as folder:
+        extra = [*write_traces(folder), '-p', 'static', '--set', 'run.mode=queue', '--set', 'handover.policy=resume']
+        memory = run_over_memory(folder, extra)
+        columns, rows = memory['event']
+        tap.true('handover' in [row[columns.index('kind')] for row in rows], 'cells change under transfers')
+        compare(memory, run_over_tcp(folder, [1, 4], extra))
 
 
 @tap.test

@@ -240,6 +240,23 @@ def cells_decide_which_server_is_used():
         tap.true(8 <= changes <= 12, f'{changes} changes of 4 phones on a round of three cells')
 
 
+@tap.test
+def a_change_of_cell_in_a_transfer_is_a_handover_and_an_outage_is_waited_for():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        rows = [f'2020.02.28_10.{i // 60:02}.{i % 60:02},-8.5,51.9{i:03},9,B,{i // 7},5G,-90,9000,{0 if 100 < i < 300 else 4000},A'
+                for i in range(400)]
+        path = write(folder, 'way.csv', HEADER + '\n' + '\n'.join(rows) + '\n')
+        for policy in ('finish', 'resume', 'restart'):
+            testbed.orchestrator('run', '-q', '--over', 'memory', '--db', db, '-s', 'dapo-queue', '-p', 'static', '-n', 4, '-m', 3, '-e', 1,
+                                 '-t', 700, *settings(radio__trace=path, mobility__kind='trace', mobility__trace=path,
+                                                      handover__policy=policy, task__probability=0.1))
+        events = dict(testbed.rows(db, "SELECT run_id, count(*) FROM event WHERE kind = 'handover' GROUP BY run_id"))
+        tap.true(1 not in events and events.get(2, 0) > 4 and events.get(3, 0) > 4, f'handovers: {events}')
+        tap.true(all(longest > 150 for (longest,) in testbed.rows(db, 'SELECT max(latency_s) FROM task GROUP BY run_id')),
+                 'who is sending when the outage begins waits for its end')
+
+
 # ---- real files ----
 
 def data_folder():
