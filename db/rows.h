@@ -48,7 +48,9 @@ struct db_node {
     double memory_bytes;      /* server; NAN: not limited */
     const uint32_t *requests; /* [request_count] device: prompt tokens of its real requests; NULL: none */
     size_t request_count;
-    const char *address; /* "127.0.0.1:4711" or NULL */
+    const char *address;                  /* "127.0.0.1:4711" or NULL */
+    const void *rate_trace, *place_trace; /* device: the run's trace of its number, packed; NULL: none */
+    size_t rate_trace_size, place_trace_size;
 };
 
 /* How a task ended: finished (the first three) or not. */

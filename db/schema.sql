@@ -47,6 +47,11 @@ CREATE TABLE node ( -- a device or server of a run, with the parameters drawn fo
     memory_bytes     REAL CHECK (memory_bytes > 0), -- servers only; NULL: not limited
     requests         BLOB, -- devices only: prompt tokens of its real requests, u32 little-endian each; NULL: none
     address          TEXT, -- host:port of its process; NULL in the memory host
+    -- The run's traces of link rates and of movement, number i in device i's row; device n plays number n modulo how
+    -- many there are. f64 little-endian: the duration, every point's start, every point's value (bit/s), or values (x
+    -- and y in m, speed in m/s, cell or -1).
+    rate_trace       BLOB,
+    place_trace      BLOB,
     PRIMARY KEY (run_id, role, number)
 ) STRICT, WITHOUT ROWID;
 

@@ -20,7 +20,8 @@ static const char *const sql[STATEMENT_COUNT] = {
     [FINISH_RUN] = "UPDATE run SET status = ?, trusted = ?, untrusted_reason = ? WHERE run_id = ?",
     [INSERT_NODE] =
         "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split,"
-        " memory_bytes, requests, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " memory_bytes, requests, address, rate_trace, place_trace)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [INSERT_TASK] =
         "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share,"
         " compute_share, wait_s, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, transmit_j, "
@@ -57,7 +58,7 @@ static const char *const sql[STATEMENT_COUNT] = {
                     " FROM run ORDER BY run_id",
     [SELECT_NODES] =
         "SELECT run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, memory_bytes,"
-        " requests, address FROM node WHERE run_id = ? ORDER BY role, number",
+        " requests, address, rate_trace, place_trace FROM node WHERE run_id = ? ORDER BY role, number",
     [SELECT_TASKS] = "SELECT run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share,"
                      " compute_share, wait_s, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, "
                      "transmit_j, server_j,"
@@ -304,6 +305,8 @@ int store_insert_node(struct store *store, const struct db_node *node, struct di
     binder_real(&binder, node->memory_bytes);
     binder_blob(&binder, node->requests, node->request_count * sizeof *node->requests);
     binder_text(&binder, node->address);
+    binder_blob(&binder, node->rate_trace, node->rate_trace_size);
+    binder_blob(&binder, node->place_trace, node->place_trace_size);
     return store_run(store, &binder, "record a node", diag);
 }
 

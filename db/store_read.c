@@ -89,6 +89,14 @@ static void read_requests(struct reader *reader, struct db_node *node)
     node->request_count = (size_t) sqlite3_column_bytes(reader->statement, index) / sizeof *node->requests;
 }
 
+static const void *read_bytes(struct reader *reader, size_t *ret_size)
+{
+    int index = reader->index++;
+    const void *bytes = sqlite3_column_blob(reader->statement, index);
+    *ret_size = (size_t) sqlite3_column_bytes(reader->statement, index);
+    return bytes;
+}
+
 static void read_node(struct reader *reader, struct db_node *node)
 {
     node->run_id = read_integer(reader, 0);
@@ -104,6 +112,8 @@ static void read_node(struct reader *reader, struct db_node *node)
     node->memory_bytes = read_real(reader);
     read_requests(reader, node);
     node->address = read_text(reader);
+    node->rate_trace = read_bytes(reader, &node->rate_trace_size);
+    node->place_trace = read_bytes(reader, &node->place_trace_size);
 }
 
 static void read_task(struct reader *reader, struct db_task *task)

@@ -38,6 +38,8 @@ enum key {
     KEY_VERIFY,
     KEY_JSON,
     KEY_FORMAT,
+    KEY_TRACE_FORMAT,
+    KEY_DIRECTION,
     KEY_DIE,
     KEY_RESUME,
     KEY_LIVE
@@ -109,6 +111,10 @@ static const struct {
     {ALL, {"quiet", 'q', 0, 0, "no progress", 0}},
     {EXPORT, {"output", 'o', "FILE", 0, "write there instead of standard output", 0}},
     {EXPORT, {"format", KEY_FORMAT, "csv|json", 0, "default csv", 0}},
+    {SHOW,
+     {"format", KEY_TRACE_FORMAT, "auto|mahimahi|columns|csv", 0, "the trace's (default auto: by content)",
+      0}},
+    {SHOW, {"direction", KEY_DIRECTION, "up|down", 0, "of a trace that tells both (default up)", 0}},
     {RUN | REPLAY | TWIN,
      {"die-with-parent", KEY_DIE, 0, 0, "end when the process that started this one ends", 0}},
 };
@@ -125,7 +131,8 @@ static const struct {
                       "Drives policies over held-out slots of a recorded run and compares them."},
     [CLI_REPLAY] = {"replay", "",
                     "Reruns recorded runs: --verify compares every number, --policy asks what if."},
-    [CLI_SHOW] = {"show", "policies|models|scenarios|keys|scenario|runs|comparison|episodes|splits|servers",
+    [CLI_SHOW] = {"show",
+                  "policies|models|scenarios|keys|scenario|trace|runs|comparison|episodes|splits|servers",
                   "Prints what there is, or what was recorded."},
     [CLI_TWIN] = {"twin", "",
                   "Plays a scenario in virtual time and by the wall clock, and compares the two."},
@@ -233,6 +240,8 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     case KEY_VERIFY: cli->verify = true; return 0;
     case KEY_JSON: cli->json = true; return 0;
     case KEY_FORMAT: cli->csv = parse_either(state, "--format", text, "json", "csv"); return 0;
+    case KEY_TRACE_FORMAT: cli->trace_format = text; return 0;
+    case KEY_DIRECTION: cli->direction = text; return 0;
     case KEY_DIE: cli->die_with_parent = true; return 0;
     case KEY_RESUME: cli->resume = true; return 0;
     case ARGP_KEY_ARG:

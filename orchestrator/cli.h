@@ -40,9 +40,10 @@ struct cli {
     bool live;                /* twin, queueing mode: the policy decides anew in real time */
     bool verify;
     bool json, quiet, die_with_parent;
-    const char *output;  /* NULL: stdout */
-    bool csv;            /* export: CSV, not JSON */
-    const char *word[4]; /* what follows the verb */
+    const char *output;                   /* NULL: stdout */
+    bool csv;                             /* export: CSV, not JSON */
+    const char *trace_format, *direction; /* show trace; NULL: not given */
+    const char *word[4];                  /* what follows the verb */
     size_t word_count;
 };
 

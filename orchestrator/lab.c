@@ -90,6 +90,10 @@ int lab_scenario_load(const struct cli *cli, struct scenario *ret_scenario, stru
         rc = join_data_path(scenario.devices.positions_csv, sizeof scenario.devices.positions_csv, cli->data,
                             diag);
     if (rc == 0)
+        rc = join_data_path(scenario.radio.trace, sizeof scenario.radio.trace, cli->data, diag);
+    if (rc == 0)
+        rc = join_data_path(scenario.mobility.trace, sizeof scenario.mobility.trace, cli->data, diag);
+    if (rc == 0)
         rc = scenario_check(&scenario, diag);
     if (rc == 0)
         *ret_scenario = scenario;
@@ -101,9 +105,7 @@ int lab_world(struct world *ret_world, const struct scenario *scenario, uint64_t
     struct scenario effective = *scenario;
     effective.run.seed = seed;
     struct dataset *data = NULL;
-    bool files = scenario->task.requests_csv[0] != '\0' || scenario->servers.positions_csv[0] != '\0' ||
-                 scenario->devices.positions_csv[0] != '\0';
-    int rc = files ? dataset_load(&data, &effective, diag) : 0;
+    int rc = dataset_is_named(scenario) ? dataset_load(&data, &effective, diag) : 0;
     if (rc == 0)
         rc = world_init(ret_world, &effective, data, diag);
     dataset_destroy(data);
@@ -127,6 +129,22 @@ static int take_requests(struct world *world, const struct db_node *node, struct
     memcpy(world->tokens + (size_t) node->number * world->token_rows, node->requests,
            node->request_count * sizeof *node->requests);
     return 0;
+}
+
+/* Trace i is in device i's row: one more of those that come first. */
+static int take_trace(struct tracks *tracks, enum track_kind kind, uint32_t device, const void *bytes,
+                      size_t size, struct diag *diag)
+{
+    struct track track;
+    if (bytes == NULL)
+        return 0;
+    if (device != tracks->count)
+        return diag_fail(diag, ERR_CORRUPT, "node rows: device %u has a trace, and one before it has none",
+                         device);
+    int rc = track_unpack(&track, kind, bytes, size, diag);
+    if (rc == 0 && (rc = tracks_push(tracks, &track)) != 0)
+        track_finish(&track);
+    return rc;
 }
 
 static int take_node(void *user, const struct db_node *node)
@@ -156,7 +174,12 @@ static int take_node(void *user, const struct db_node *node)
         .has_home = !isnan(node->x_m),
         .home = place,
     };
-    return node->request_count > 0 ? take_requests(world, node, rows->diag) : 0;
+    int rc = take_trace(&world->rate_tracks, TRACK_RATE, node->number, node->rate_trace,
+                        node->rate_trace_size, rows->diag);
+    if (rc == 0)
+        rc = take_trace(&world->place_tracks, TRACK_PLACE, node->number, node->place_trace,
+                        node->place_trace_size, rows->diag);
+    return rc == 0 && node->request_count > 0 ? take_requests(world, node, rows->diag) : rc;
 }
 
 int lab_world_recorded(struct world *ret_world, struct store *store, const struct db_run *run,

@@ -67,6 +67,35 @@ static void fill_nodes(struct db_node *node, const struct world *world,
     }
 }
 
+static int pack_all(const struct tracks *tracks, struct buf *bytes)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < tracks->count && rc == 0; i++)
+        rc = track_pack(&tracks->track[i], bytes);
+    return rc;
+}
+
+/* Trace i goes into device i's row. `packed` holds them all, rates first, and lives until the rows are
+ * written. */
+static int add_traces(struct db_node *node, const struct world *world, struct buf *packed)
+{
+    int rc = pack_all(&world->rate_tracks, packed);
+    if (rc == 0)
+        rc = pack_all(&world->place_tracks, packed);
+    const uint8_t *at = packed->data;
+    for (uint32_t i = 0; i < world->rate_tracks.count && rc == 0; i++) {
+        node[i].rate_trace = at;
+        node[i].rate_trace_size = track_packed_size(&world->rate_tracks.track[i]);
+        at += node[i].rate_trace_size;
+    }
+    for (uint32_t i = 0; i < world->place_tracks.count && rc == 0; i++) {
+        node[i].place_trace = at;
+        node[i].place_trace_size = track_packed_size(&world->place_tracks.track[i]);
+        at += node[i].place_trace_size;
+    }
+    return rc;
+}
+
 static int create_recorder(struct record *record, const struct world *world, const struct record_run *run,
                            const struct db_node *node, const char *scenario, const char *cpu,
                            const char *config, struct diag *diag)
@@ -114,7 +143,7 @@ int record_open(struct record *ret_record, const struct world *world, const stru
                 struct diag *diag)
 {
     *ret_record = blank(run, diag);
-    struct buf scenario = {0}, cpu = {0};
+    struct buf scenario = {0}, cpu = {0}, traces = {0};
     struct db_node *node = calloc((size_t) world->devices + world->servers, sizeof *node);
     char *config = config_json(world, run);
     int rc = node == NULL || config == NULL ? -ENOMEM : scenario_print(&world->scenario, &scenario);
@@ -124,6 +153,9 @@ int record_open(struct record *ret_record, const struct world *world, const stru
         rc = lab_cpu(&cpu);
     if (rc == 0) {
         fill_nodes(node, world, address, user);
+        rc = add_traces(node, world, &traces);
+    }
+    if (rc == 0) {
         rc = create_recorder(ret_record, world, run, node, (const char *) scenario.data,
                              (const char *) cpu.data, config, diag);
     } else {
@@ -133,6 +165,7 @@ int record_open(struct record *ret_record, const struct world *world, const stru
     free(config);
     buf_finish(&scenario);
     buf_finish(&cpu);
+    buf_finish(&traces);
     return rc;
 }
 

@@ -9,6 +9,7 @@
 #include "core/base/err.h"
 
 #define REQUESTS_PIECE 4096u /* rows in one REQUESTS message; the schema allows 8192 */
+#define TRACE_PIECE 4096u    /* points in one TRACE message; the schema allows no more */
 
 int roster_init(struct roster *roster, const struct world *world)
 {
@@ -179,6 +180,37 @@ static void send_device(const struct world *world, struct member *member, uint32
     }
 }
 
+static void send_trace(const struct track *track, struct member *member, uint32_t number)
+{
+    uint32_t width = track_width(track->kind);
+    for (uint32_t sent = 0; sent < track->points; sent += TRACE_PIECE) {
+        uint32_t left = track->points - sent;
+        uint32_t count = left < TRACE_PIECE ? left : TRACE_PIECE;
+        struct proto_message message = {
+            .id = PROTO_TRACE,
+            .trace =
+                {
+                    .kind = (uint64_t) track->kind,
+                    .number = number,
+                    .points = track->points,
+                    .duration_s = track->duration_s,
+                    .start_s = {track->start_s + sent, count},
+                    .value = {track->value + (size_t) sent * width, (size_t) count * width},
+                },
+        };
+        (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
+    }
+}
+
+/* Each trace that the process's devices play, once. */
+static void send_traces(const struct tracks *tracks, struct member *member)
+{
+    for (uint32_t i = 0; i < member->count && i < tracks->count; i++) {
+        uint32_t number = (member->first + i) % tracks->count;
+        send_trace(&tracks->track[number], member, number);
+    }
+}
+
 static void welcome(struct roster *roster, const struct world *world, struct member *member)
 {
     struct proto_message message = {
@@ -196,11 +228,17 @@ static void welcome(struct roster *roster, const struct world *world, struct mem
                 .servers = world->servers,
                 .token_rows = world->tokens != NULL ? world->token_rows : 0,
                 .scenario = {(const char *) roster->scenario.data, roster->scenario.size},
+                .rate_traces = world->rate_tracks.count,
+                .place_traces = world->place_tracks.count,
             },
     };
     (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
     for (uint32_t i = 0; i < member->count && member->role == MEMBER_MOBILE; i++)
         send_device(world, member, member->first + i);
+    if (member->role == MEMBER_MOBILE) {
+        send_traces(&world->rate_tracks, member);
+        send_traces(&world->place_tracks, member);
+    }
 }
 
 static int take_hello(struct roster *roster, const struct world *world, struct member *member,

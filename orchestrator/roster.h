@@ -66,9 +66,9 @@ void roster_remove(struct roster *roster, struct member *member);
 /* Who holds the place that a HELLO claims by its token and number; NULL: nobody, or it claims none. */
 struct member *roster_holder(const struct roster *roster, const struct msg_hello *hello);
 
-/* HELLO: finds a place (the one it had before, if it shows the run's token), answers WELCOME, DEVICE and
- * REQUESTS. READY: counts. Anything else, no room, or another version: a code, the reason for REFUSE and a
- * sentence. */
+/* HELLO: finds a place (the one it had before, if it shows the run's token), answers WELCOME, DEVICE,
+ * REQUESTS and TRACE. READY: counts. Anything else, no room, or another version: a code, the reason for
+ * REFUSE and a sentence. */
 int roster_take(struct roster *roster, const struct world *world, struct member *member,
                 const struct proto_message *message, enum proto_refusal *ret_reason, struct diag *diag);
 

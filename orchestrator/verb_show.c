@@ -12,6 +12,7 @@
 #include "orchestrator/archive.h"
 #include "orchestrator/lab.h"
 #include "orchestrator/policy/policy.h"
+#include "orchestrator/show_trace.h"
 #include "proto/wire/process.h"
 
 int verb_status(int code)
@@ -28,6 +29,7 @@ int verb_status(int code)
     case ERR_STATE:
     case ERR_VERSION:
     case ERR_TOO_BIG:
+    case ERR_TRUNCATED:
     case -ENOENT:
     case -EISDIR:
     case -EACCES: return PROCESS_USAGE;
@@ -225,11 +227,13 @@ int verb_show(const struct cli *cli, struct diag *diag)
         return verb_status(show_scenarios(cli));
     if (strcmp(what, "keys") == 0)
         return verb_status(show_keys(cli));
+    if (strcmp(what, "trace") == 0)
+        return verb_status(show_trace(cli, diag));
     if (strcmp(what, "scenario") == 0)
         return verb_status(show_scenario(cli, diag));
-    return verb_status(
-        diag_fail(diag, ERR_UNKNOWN,
-                  "show what? '%s' is none of policies, models, scenarios, keys, scenario [NAME], runs, "
-                  "comparison, episodes, splits, servers",
-                  what));
+    return verb_status(diag_fail(
+        diag, ERR_UNKNOWN,
+        "show what? '%s' is none of policies, models, scenarios, keys, scenario [NAME], trace FILE, "
+        "runs, comparison, episodes, splits, servers",
+        what));
 }

@@ -33,16 +33,17 @@ const char *proto_refusal_text(enum proto_refusal reason)
     return "unknown reason";
 }
 
-/* Every row of messages.def as text, without the explanations. */
-static const char schema_text[] =
-#define MSG(i, N, n, d, s, m) "MSG(" #i "," #N "," #d "," #s ")"
-#define U(n, f, lo, hi, m) "U(" #f "," #lo "," #hi ")"
-#define R(n, f, lo, hi, m) "R(" #f "," #lo "," #hi ")"
-#define S(n, f, most, m) "S(" #f "," #most ")"
-#define B(n, f, most, m) "B(" #f "," #most ")"
-#define UV(n, f, most, lo, hi, m) "UV(" #f "," #most "," #lo "," #hi ")"
-#define RV(n, f, most, lo, hi, m) "RV(" #f "," #most "," #lo "," #hi ")"
-#define END_MSG(n) ";"
+/* Every row of messages.def as text, without the explanations: a piece a row, since one text of all would be
+ * longer than C17 promises to take. */
+static const char *const schema_text[] = {
+#define MSG(i, N, n, d, s, m) "MSG(" #i "," #N "," #d "," #s ")",
+#define U(n, f, lo, hi, m) "U(" #f "," #lo "," #hi ")",
+#define R(n, f, lo, hi, m) "R(" #f "," #lo "," #hi ")",
+#define S(n, f, most, m) "S(" #f "," #most ")",
+#define B(n, f, most, m) "B(" #f "," #most ")",
+#define UV(n, f, most, lo, hi, m) "UV(" #f "," #most "," #lo "," #hi ")",
+#define RV(n, f, most, lo, hi, m) "RV(" #f "," #most "," #lo "," #hi ")",
+#define END_MSG(n) ";",
 #include "proto/messages.def"
 #undef MSG
 #undef U
@@ -52,13 +53,14 @@ static const char schema_text[] =
 #undef UV
 #undef RV
 #undef END_MSG
-    ;
+};
 
 uint64_t proto_schema_hash(void)
 {
     uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a, 64 bits: offset basis, then the prime */
-    for (const char *at = schema_text; *at != '\0'; at++)
-        hash = (hash ^ (uint8_t) *at) * 0x100000001b3u;
+    for (size_t i = 0; i < sizeof schema_text / sizeof *schema_text; i++)
+        for (const char *at = schema_text[i]; *at != '\0'; at++)
+            hash = (hash ^ (uint8_t) *at) * 0x100000001b3u;
     return hash;
 }
 

@@ -1,7 +1,10 @@
 #include "core/base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -51,5 +54,77 @@ int file_read(const char *path, size_t limit_bytes, struct buf *ret_text, struct
         return rc;
     }
     *ret_text = text;
+    return 0;
+}
+
+void file_names_finish(struct file_names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->path[i]);
+    free(names->path);
+    *names = (struct file_names){0};
+}
+
+/* Takes the path's ownership, also on failure. */
+static int add_name(struct file_names *names, char *path)
+{
+    char **more = path != NULL ? realloc(names->path, (names->count + 1) * sizeof *more) : NULL;
+    if (more == NULL) {
+        free(path);
+        return -ENOMEM;
+    }
+    names->path = more;
+    names->path[names->count++] = path;
+    return 0;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+static int list_folder(DIR *folder, const char *path, size_t limit, struct file_names *names,
+                       struct diag *diag)
+{
+    const struct dirent *entry = NULL;
+    while ((entry = readdir(folder)) != NULL) {
+        struct stat info;
+        struct buf name = {0};
+        if (entry->d_name[0] == '.')
+            continue;
+        int rc = buf_printf(&name, "%s/%s", path, entry->d_name);
+        bool regular = rc == 0 && stat((const char *) name.data, &info) == 0 && S_ISREG(info.st_mode);
+        if (rc == 0 && regular && names->count >= limit)
+            rc = diag_fail(diag, ERR_TOO_BIG, "%s: more than %zu files", path, limit);
+        else if (rc == 0 && regular)
+            rc = add_name(names, strdup((const char *) name.data));
+        buf_finish(&name);
+        if (rc != 0)
+            return diag_fail(diag, rc, "%s: %s", path, err_text(rc));
+    }
+    if (names->count == 0)
+        return diag_fail(diag, ERR_NOT_FOUND, "%s: a folder without files", path);
+    qsort(names->path, names->count, sizeof *names->path, by_bytes);
+    return 0;
+}
+
+int file_list(const char *path, size_t limit, struct file_names *ret_names, struct diag *diag)
+{
+    struct file_names names = {0};
+    DIR *folder = opendir(path);
+    int rc = 0;
+    if (folder != NULL) {
+        rc = list_folder(folder, path, limit, &names, diag);
+        (void) closedir(folder); /* only read */
+    } else if (errno == ENOTDIR) {
+        rc = add_name(&names, strdup(path));
+    } else {
+        rc = fail_errno(path, diag);
+    }
+    if (rc != 0) {
+        file_names_finish(&names);
+        return diag_fail(diag, rc, "%s: %s", path, err_text(rc));
+    }
+    *ret_names = names;
     return 0;
 }

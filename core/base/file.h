@@ -12,4 +12,16 @@
  * empty file is read. */
 int file_read(const char *path, size_t limit_bytes, struct buf *ret_text, struct diag *diag);
 
+/* Names of files, in byte order. Owned: finish it with file_names_finish. */
+struct file_names {
+    char **path; /* [count] */
+    size_t count;
+};
+
+/* A folder's regular files, hidden ones left out, as paths; or the one file that `path` is. Subfolders are
+ * not entered. Refuses a folder without files (ERR_NOT_FOUND) and one with more than `limit` (ERR_TOO_BIG).
+ */
+int file_list(const char *path, size_t limit, struct file_names *ret_names, struct diag *diag);
+void file_names_finish(struct file_names *names);
+
 #endif

@@ -30,6 +30,7 @@ enum rng_stream {
     RNG_WEIGHTS = 8,     /* a learner's initial weights */
     RNG_FAULTS = 12,     /* what breaks, and for how long */
     RNG_LINK = 13,       /* a link's losses and jitter */
+    RNG_TRACE = 14,      /* where in its trace a device begins an episode */
     RNG_REQUEST = 15,    /* does the device have a task in this slot? */
 };
 

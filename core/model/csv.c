@@ -90,10 +90,11 @@ static const char *trimmed(char *field)
 static int find_columns(struct csv *csv, const char *const *columns, size_t count, const char *why,
                         struct diag *diag)
 {
-    bool found[4] = {false};
+    bool found[CSV_WANTED_MAX] = {false};
     bool more = true;
     csv->line = 1;
-    for (size_t i = 0; more; i++) {
+    size_t fields = 0;
+    for (size_t i = 0; more; i++, fields++) {
         char field[CSV_FIELD_MAX + 1];
         size_t size = 0;
         if (read_field(csv, field, &size) != 0)
@@ -112,26 +113,26 @@ static int find_columns(struct csv *csv, const char *const *columns, size_t coun
         }
         more = next_in_row(csv);
     }
+    csv->header_fields = fields;
     for (size_t k = 0; k < count; k++)
-        if (!found[k])
+        if (!found[k] && k < csv->required)
             return diag_fail(diag, ERR_NOT_FOUND, "%s:1: no column '%s' in the header (%s needs it)",
                              csv->path, columns[k], why);
     return 0;
 }
 
-int csv_open(struct csv *csv, const char *path, const char *const *columns, size_t count, const char *why,
-             struct diag *diag)
+int csv_begin(struct csv *csv, const char *name, struct buf *text, const char *const *columns, size_t count,
+              size_t required, const char *why, struct diag *diag)
 {
-    struct csv opened = {.path = path, .next_line = 1, .wanted = count};
-    assert(count <= sizeof opened.columns / sizeof *opened.columns);
-    struct diag cause = {{0}};
-    int rc = file_read(path, CSV_BYTES_MAX, &opened.text, &cause);
-    if (rc != 0)
-        return diag_fail(diag, rc, "%s: %s (name another file in the scenario, or with --set %s=FILE)", why,
-                         diag_text(&cause, rc), why);
+    struct csv opened = {.path = name, .text = *text, .next_line = 1, .wanted = count, .required = required};
+    assert(count <= CSV_WANTED_MAX && required <= count);
+    *text = (struct buf){0};
+    for (size_t k = 0; k < count; k++)
+        opened.columns[k] = CSV_ABSENT;
+    int rc = 0;
     if (opened.text.size == 0)
         rc = diag_fail(diag, ERR_SYNTAX, "%s: is empty, %s needs a header line with column '%s' and rows",
-                       path, why, columns[0]);
+                       name, why, columns[0]);
     if (rc == 0)
         rc = find_columns(&opened, columns, count, why, diag);
     if (rc != 0) {
@@ -140,6 +141,18 @@ int csv_open(struct csv *csv, const char *path, const char *const *columns, size
     }
     *csv = opened;
     return 0;
+}
+
+int csv_open(struct csv *csv, const char *path, const char *const *columns, size_t count, const char *why,
+             struct diag *diag)
+{
+    struct buf text = {0};
+    struct diag cause = {{0}};
+    int rc = file_read(path, CSV_BYTES_MAX, &text, &cause);
+    if (rc != 0)
+        return diag_fail(diag, rc, "%s: %s (name another file in the scenario, or with --set %s=FILE)", why,
+                         diag_text(&cause, rc), why);
+    return csv_begin(csv, path, &text, columns, count, count, why, diag);
 }
 
 /* Over blank lines to the next row; false at the end. */
@@ -160,6 +173,11 @@ int csv_next(struct csv *csv, char (*ret_fields)[CSV_FIELD_MAX + 1], struct diag
     size_t found = 0;
     bool more = true;
     size_t fields = 0;
+    size_t present = 0;
+    for (size_t k = 0; k < csv->wanted; k++) {
+        ret_fields[k][0] = '\0';
+        present += csv->columns[k] != CSV_ABSENT ? 1 : 0;
+    }
     for (; more; fields++) {
         char field[CSV_FIELD_MAX + 1];
         size_t size = 0;
@@ -177,7 +195,8 @@ int csv_next(struct csv *csv, char (*ret_fields)[CSV_FIELD_MAX + 1], struct diag
         }
         more = next_in_row(csv);
     }
-    if (found < csv->wanted)
+    csv->row_fields = fields;
+    if (found < present)
         return diag_fail(diag, ERR_TRUNCATED, "%s:%u: %zu fields, fewer than the header promises", csv->path,
                          csv->line, fields);
     return 1;

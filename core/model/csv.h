@@ -10,6 +10,7 @@
 #include "core/base/diag.h"
 
 #define CSV_COLUMNS_MAX 128u
+#define CSV_WANTED_MAX 8u
 #define CSV_FIELD_MAX 63u /* longest field that is looked at; others may be of any length */
 
 struct csv {
@@ -18,14 +19,22 @@ struct csv {
     size_t at;        /* next unread byte */
     unsigned line;    /* of the row at hand, from 1 */
     unsigned next_line;
-    size_t columns[4]; /* where the wanted ones stand */
-    size_t wanted;
+    size_t columns[CSV_WANTED_MAX]; /* where the wanted ones stand; CSV_ABSENT: nowhere */
+    size_t wanted, required;
+    size_t header_fields, row_fields; /* in the header; in the row at hand */
 };
+
+#define CSV_ABSENT ((size_t) -1)
 
 /* Opens the file and finds the wanted columns in its first line. `why` says who asked ("task.requests_csv").
  */
 int csv_open(struct csv *csv, const char *path, const char *const *columns, size_t count, const char *why,
              struct diag *diag);
+
+/* The same on text in memory, which the csv owns from here on, also on failure. The first `required` columns
+ * must be there; the others may be absent, and their fields are then empty. */
+int csv_begin(struct csv *csv, const char *name, struct buf *text, const char *const *columns, size_t count,
+              size_t required, const char *why, struct diag *diag);
 
 /* The next row's wanted fields, in the order asked for. 1: a row; 0: the end; negative: malformed. Blank
  * lines are passed over. A missing or overlong field is an error. */

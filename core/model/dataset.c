@@ -161,39 +161,52 @@ static void widen(struct box *box, const struct dataset_places *places)
     }
 }
 
+static void widen_by_trace(struct box *box, const struct trace *trace)
+{
+    for (size_t i = 0; i < trace->steps; i++) {
+        box->south_deg = fmin(box->south_deg, trace->place[i].latitude_deg);
+        box->north_deg = fmax(box->north_deg, trace->place[i].latitude_deg);
+        box->west_deg = fmin(box->west_deg, trace->place[i].longitude_deg);
+        box->east_deg = fmax(box->east_deg, trace->place[i].longitude_deg);
+    }
+}
+
 /* Equirectangular about the box's centre: x = R cos(phi_0) (lambda - west), y = R (phi - south), plus the
  * margin. */
-static void project(struct dataset_places *places, const struct box *box, double metres_x, double metres_y)
+static void project(struct dataset_places *places, const struct dataset_projection *by)
 {
     for (size_t i = 0; i < places->count; i++)
         places->position[i] = (struct vec2){
-            (places->longitude_deg[i] - box->west_deg) * metres_x + AREA_MARGIN_M,
-            (places->latitude_deg[i] - box->south_deg) * metres_y + AREA_MARGIN_M,
+            (places->longitude_deg[i] - by->west_deg) * by->metres_x + by->margin_m,
+            (places->latitude_deg[i] - by->south_deg) * by->metres_y + by->margin_m,
         };
 }
 
 static int lay_out(struct dataset *data, struct scenario *scenario, struct diag *diag)
 {
-    if (data->devices.count == 0 && data->servers.count == 0)
+    if (data->devices.count == 0 && data->servers.count == 0 && data->place_traces == 0)
         return 0;
     struct box box = {HUGE_VAL, -HUGE_VAL, HUGE_VAL, -HUGE_VAL};
     widen(&box, &data->devices);
     widen(&box, &data->servers);
+    for (uint32_t i = 0; i < data->place_traces; i++)
+        widen_by_trace(&box, &data->place_trace[i]);
     double metres_y = EARTH_RADIUS_M * UNITS_PI / 180.0;
     double metres_x = metres_y * cos(0.5 * (box.south_deg + box.north_deg) * UNITS_PI / 180.0);
     double width_m = (box.east_deg - box.west_deg) * metres_x + 2.0 * AREA_MARGIN_M;
     double height_m = (box.north_deg - box.south_deg) * metres_y + 2.0 * AREA_MARGIN_M;
     if (width_m > AREA_MAX_M || height_m > AREA_MAX_M)
-        return diag_fail(
-            diag, ERR_RANGE,
-            "devices.positions_csv, servers.positions_csv: the places span %.0f x %.0f km, at most "
-            "%.0f km are allowed",
-            width_m / 1000.0, height_m / 1000.0, AREA_MAX_M / 1000.0);
-    project(&data->devices, &box, metres_x, metres_y);
-    project(&data->servers, &box, metres_x, metres_y);
+        return diag_fail(diag, ERR_RANGE,
+                         "devices.positions_csv, servers.positions_csv, mobility.trace: the places span %.0f "
+                         "x %.0f km, at most "
+                         "%.0f km are allowed",
+                         width_m / 1000.0, height_m / 1000.0, AREA_MAX_M / 1000.0);
+    struct dataset_projection by = {box.west_deg, box.south_deg, metres_x, metres_y, AREA_MARGIN_M};
+    project(&data->devices, &by);
+    project(&data->servers, &by);
     scenario->area.width_m = width_m;
     scenario->area.height_m = height_m;
-    return 0;
+    return dataset_place_traces(data, &by, (uint32_t) scenario->devices.count, diag);
 }
 
 int dataset_load(struct dataset **ret_data, struct scenario *scenario, struct diag *diag)
@@ -207,7 +220,11 @@ int dataset_load(struct dataset **ret_data, struct scenario *scenario, struct di
     if (rc == 0)
         rc = load_places(&data->servers, scenario->servers.positions_csv, "servers.positions_csv", diag);
     if (rc == 0)
+        rc = dataset_load_traces(data, scenario, diag);
+    if (rc == 0)
         rc = lay_out(data, scenario, diag);
+    if (rc == 0)
+        rc = dataset_check_tracks(data, diag);
     if (rc != 0) {
         dataset_destroy(data);
         return rc;
@@ -230,5 +247,10 @@ void dataset_destroy(struct dataset *data)
     free(data->tokens);
     finish_places(&data->devices);
     finish_places(&data->servers);
+    for (uint32_t i = 0; i < data->place_traces; i++)
+        trace_finish(&data->place_trace[i]);
+    free(data->place_trace);
+    tracks_finish(&data->rate_tracks);
+    tracks_finish(&data->place_tracks);
     free(data);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/model/trace.h"
 #include "core/model/world.h"
 
 /* Places of one file, in file order. Owns both arrays. */
@@ -21,6 +22,23 @@ struct dataset {
     size_t token_count;
     struct dataset_places devices;
     struct dataset_places servers;
+    struct tracks rate_tracks; /* radio.trace's, as many as devices play */
+    struct trace *place_trace; /* [place_traces] mobility.trace's files, owned */
+    uint32_t place_traces;
+    struct tracks place_tracks; /* made of them, once the area is known */
 };
+
+/* Degrees to metres: x = (longitude - west) metres_x + margin, y likewise from the south. */
+struct dataset_projection {
+    double west_deg, south_deg;
+    double metres_x, metres_y; /* of one degree */
+    double margin_m;
+};
+
+/* The traces that a scenario names (dataset_traces.c). */
+int dataset_load_traces(struct dataset *data, const struct scenario *scenario, struct diag *diag);
+int dataset_place_traces(struct dataset *data, const struct dataset_projection *projection, uint32_t devices,
+                         struct diag *diag);
+int dataset_check_tracks(const struct dataset *data, struct diag *diag);
 
 #endif

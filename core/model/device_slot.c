@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "core/base/units.h"
 #include "core/model/radio.h"
 
 #define WORDS_PER_BLOCK 4u
@@ -20,9 +21,24 @@ double device_slot_distance_m(const struct world *world, struct vec2 position, u
     return distance_m < floor_m ? floor_m : distance_m;
 }
 
-/* In squares; scenario_check keeps d_min <= R_cov, so the floor of A3 cannot matter here. */
-bool device_slot_covered(const struct world *world, struct vec2 position, uint32_t server)
+/* The cell of the device's trace, or TRACK_NO_CELL. */
+static double cell_of(const struct world *world, uint32_t device, struct slot_id id)
 {
+    const struct track *track = tracks_of(&world->place_tracks, device);
+    double value[4];
+    if (track == NULL)
+        return TRACK_NO_CELL;
+    track_place_at(track, world_track_s(world, track, device, id.phase, id.episode, id.slot), value);
+    return value[TRACK_CELL];
+}
+
+/* In squares; scenario_check keeps d_min <= R_cov, so the floor of A3 cannot matter here. */
+bool device_slot_covered(const struct world *world, uint32_t device, struct slot_id id, struct vec2 position,
+                         uint32_t server)
+{
+    double cell = cell_of(world, device, id);
+    if (cell >= 0.0)
+        return (uint64_t) cell % world->servers == server;
     double radius_m = world->scenario.servers.coverage_m;
     return squared_distance_m2(world, position, server) <= radius_m * radius_m;
 }
@@ -56,6 +72,22 @@ static void meet_channels(const struct world *world, uint32_t device, struct slo
     }
 }
 
+/* A trace's mean rate over the slot, as the gain that gives it on the whole band: the same to every server.
+ * A6 then divides it as it does any other channel. */
+static void follow_trace(const struct world *world, const struct track *track, uint32_t device,
+                         struct slot_id id, struct device_slot *ret)
+{
+    const struct scenario *scenario = &world->scenario;
+    double from_s = world_track_s(world, track, device, id.phase, id.episode, id.slot);
+    double rate_bps = track_mean_bps(track, from_s, scenario->run.slot_s);
+    double gain = 0.0;
+    if (rate_bps >= TRACK_RATE_MIN_BPS)
+        gain = radio_gain_for_rate(scenario, scenario->radio.bandwidth_mhz * UNITS_MHZ,
+                                   world->device[device].transmit_power_w, rate_bps);
+    for (uint32_t m = 0; m < world->servers; m++)
+        ret->gain[m] = gain;
+}
+
 static bool has_request(const struct world *world, uint32_t device, struct slot_id id)
 {
     double probability = world->scenario.task.probability;
@@ -72,5 +104,9 @@ void device_slot_meet(const struct world *world, uint32_t device, struct slot_id
     ret->tokens = 0;
     if (has_request(world, device, id))
         ret->tokens = device_slot_tokens(&world->scenario, rows, world->token_rows, world->seed, device, id);
-    meet_channels(world, device, id, ret);
+    const struct track *track = tracks_of(&world->rate_tracks, device);
+    if (track != NULL)
+        follow_trace(world, track, device, id, ret);
+    else
+        meet_channels(world, device, id, ret);
 }

@@ -21,7 +21,7 @@ struct device_slot {
     struct vec2 position; /* m */
     double speed_mps;
     uint32_t tokens;                /* n_t of this slot's task; 0: it has none (task.probability) */
-    double gain[WORLD_SERVERS_MAX]; /* g_{n,m}, linear power gain, first M valid (A4) */
+    double gain[WORLD_SERVERS_MAX]; /* g_{n,m}, linear power gain, first M valid (A4); 0: an outage */
 };
 
 /* Fills `ret` for a device whose movement has been brought to this slot (mobility_start, then one
@@ -37,7 +37,10 @@ uint32_t device_slot_tokens(const struct scenario *scenario, const uint32_t *row
 /* d_{n,m}, never below d_min (A3). */
 double device_slot_distance_m(const struct world *world, struct vec2 position, uint32_t server);
 
-/* d_{n,m} <= R_cov (C6). */
-bool device_slot_covered(const struct world *world, struct vec2 position, uint32_t server);
+/* Whether a device at `position` is within a server's reach (C6): d_{n,m} <= R_cov; or, where the device's
+ * trace names the cell that it is in at the slot's start, whether the cell is the server's (cell modulo M). A
+ * pure function: whoever has the device's track may ask. An outage (gain 0) is not its business. */
+bool device_slot_covered(const struct world *world, uint32_t device, struct slot_id id, struct vec2 position,
+                         uint32_t server);
 
 #endif

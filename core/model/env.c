@@ -115,7 +115,8 @@ void env_view_observe(struct env_view *view, uint32_t device, struct vec2 positi
     view->tokens[device] = tokens;
     for (uint32_t m = 0; m < world->servers; m++) {
         view->gain[first + m] = gain[m];
-        view->covered[first + m] = view->server_up[m] && device_slot_covered(world, position, m);
+        view->covered[first + m] =
+            view->server_up[m] && gain[m] > 0.0 && device_slot_covered(world, device, view->id, position, m);
     }
 }
 

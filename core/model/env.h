@@ -22,7 +22,7 @@ struct env_view {
     double *speed_mps;       /* [N] */
     uint32_t *tokens;        /* [N]; 0: it has no task in this slot */
     double *gain;            /* [N][M] linear */
-    bool *covered;           /* [N][M]: in coverage, and the server is up */
+    bool *covered;           /* [N][M]: in coverage, the channel carries something, and the server is up */
     bool *server_up;         /* [M] */
     uint32_t *previous_load; /* [M] K_m of the slot before, 0 in slot 0 */
     /* Queueing mode: what earlier slots have left over. All 0 in mode round. */
@@ -50,7 +50,7 @@ void env_decision_finish(struct env_decision *decision);
 /* Starts a slot: nobody present, coverage unknown; previous_load and backlogs stay. Slot 0 clears them. */
 void env_view_begin(struct env_view *view, struct slot_id id);
 
-/* Enters one device's observation; computes its coverage from its position. */
+/* Enters one device's observation; computes its coverage. A gain of 0, an outage, covers nothing. */
 void env_view_observe(struct env_view *view, uint32_t device, struct vec2 position, double speed_mps,
                       uint32_t tokens, const double *gain);
 

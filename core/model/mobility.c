@@ -29,6 +29,20 @@ static void draw_leg(const struct world *world, const struct rng_block *block, s
         atan2(mobility->waypoint.y - mobility->position.y, mobility->waypoint.x - mobility->position.x);
 }
 
+/* Where the device's trace has it at the start of a slot. A world without traces, as one that is being
+ * filled, leaves it where it is. */
+static void follow(const struct world *world, uint32_t device, enum rng_phase phase, uint32_t episode,
+                   uint32_t slot, struct mobility *mobility)
+{
+    const struct track *track = tracks_of(&world->place_tracks, device);
+    double value[4];
+    if (track == NULL)
+        return;
+    track_place_at(track, world_track_s(world, track, device, phase, episode, slot), value);
+    mobility->position = (struct vec2){value[TRACK_X], value[TRACK_Y]};
+    mobility->speed_mps = value[TRACK_SPEED];
+}
+
 void mobility_start(const struct world *world, uint32_t device, enum rng_phase phase, uint32_t episode,
                     struct mobility *ret)
 {
@@ -50,6 +64,7 @@ void mobility_start(const struct world *world, uint32_t device, enum rng_phase p
         block = rng_block(&at, 1);
         draw_leg(world, &block, &start);
         break;
+    case MOBILITY_TRACE: follow(world, device, phase, episode, 0, &start); break;
     case MOBILITY_STILL: break;
     }
     *ret = start;
@@ -142,6 +157,7 @@ void mobility_step(const struct world *world, uint32_t device, enum rng_phase ph
         turn_gauss_markov(&world->scenario, &at, mobility);
         break;
     case MOBILITY_RANDOM_WAYPOINT: step_waypoint(world, &at, mobility); break;
+    case MOBILITY_TRACE: follow(world, device, phase, episode, slot + 1, mobility); break;
     case MOBILITY_STILL: break;
     }
 }

@@ -1,4 +1,5 @@
-/* Movement (A1, A2): Gauss-Markov or random waypoint with reflection at the area's border. */
+/* Movement (A1, A2): Gauss-Markov or random waypoint with reflection at the area's border; or as a trace
+ * says. */
 #ifndef HANDOFF_CORE_MODEL_MOBILITY_H
 #define HANDOFF_CORE_MODEL_MOBILITY_H
 

@@ -35,6 +35,14 @@ double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, doub
     return bandwidth_hz * (log1p(snr) / LN_2);
 }
 
+/* g = (2^(r/b) - 1) N0 b / p; expm1 as log1p above: the smallest rates keep all their digits. */
+double radio_gain_for_rate(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w,
+                           double rate_bps)
+{
+    double noise_w_per_hz = exp(0.1 * LN_10 * (scenario->radio.noise_dbm_hz - 30.0));
+    return expm1(rate_bps / bandwidth_hz * LN_2) * (noise_w_per_hz * bandwidth_hz) / transmit_power_w;
+}
+
 double radio_peak_rate_bps(const struct scenario *scenario)
 {
     double fading = scenario->radio.fading == FADING_RAYLEIGH ? 9.0 * LN_10 : 1.0; /* P(Exp(1) > x) = e^-x */

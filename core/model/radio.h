@@ -14,6 +14,11 @@ double radio_gain_squared(const struct scenario *scenario, double distance2_m2, 
 double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w,
                       double gain);
 
+/* The gain at which a band carries a rate: the inverse of radio_rate_bps. 0 for a rate of 0; may be infinite.
+ */
+double radio_gain_for_rate(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w,
+                           double rate_bps);
+
 /* The fastest uplink this scenario asks for, bit/s: the whole band, at the least distance, on a channel so
  * good that Rayleigh fading exceeds it in one draw of 1e9. What a link has to be able to carry. */
 double radio_peak_rate_bps(const struct scenario *scenario);

@@ -10,6 +10,7 @@
 #include "core/model/faults.h"
 #include "core/model/llm.h"
 #include "core/model/radio.h"
+#include "core/model/scenario_internal.h"
 
 /* A deadline below this would make penalties overflow; 0 switches it off. */
 #define DEADLINE_MIN_S 1e-3
@@ -17,11 +18,10 @@
 /* What a paced link keeps to within 1 % on two cores (docs/real-time.md). */
 #define LINK_MAX_BPS 1e9
 
-static int check_clock(const struct scenario *scenario, struct diag *diag)
+int scenario_check_peak(const struct scenario *scenario, double peak_bps, struct diag *diag)
 {
     if (scenario->run.clock != CLOCK_REAL)
         return 0;
-    double peak_bps = radio_peak_rate_bps(scenario);
     double scale = scenario->run.time_scale;
     if (peak_bps * scale <= LINK_MAX_BPS)
         return 0;
@@ -35,6 +35,14 @@ static int check_clock(const struct scenario *scenario, struct diag *diag)
                      "run.time_scale: uplinks of this scenario reach %.0f Mbit/s, at scale %g more than the "
                      "1 Gbit/s a link carries in real time: at most %.2f fits",
                      peak_bps / UNITS_MHZ, scale, fits);
+}
+
+/* A trace's rates are known, and checked, when it has been read (dataset_traces.c). */
+static int check_clock(const struct scenario *scenario, struct diag *diag)
+{
+    return scenario->radio.trace[0] != '\0'
+               ? 0
+               : scenario_check_peak(scenario, radio_peak_rate_bps(scenario), diag);
 }
 
 static int check_speeds(const struct scenario *scenario, struct diag *diag)
@@ -56,6 +64,9 @@ static int check_mobility(const struct scenario *scenario, struct diag *diag)
             diag, ERR_RANGE,
             "mobility.speed_mean: %g is not between mobility.speed_min, %g, and mobility.speed_max, %g m/s",
             mean, scenario->mobility.speed_min, scenario->mobility.speed_max);
+    if (scenario->mobility.kind == MOBILITY_TRACE && scenario->mobility.trace[0] == '\0')
+        return diag_fail(diag, ERR_RANGE,
+                         "mobility.trace: is empty, mobility.kind 'trace' needs a file or a folder");
     return 0;
 }
 

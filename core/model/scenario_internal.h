@@ -30,6 +30,9 @@ extern const size_t scenario_row_count;
 int scenario_set_field(struct scenario *scenario, const struct scenario_row *row, const char *value,
                        const char *where, struct diag *diag);
 
+/* Whether links that reach a rate can be kept by the scenario's clock. */
+int scenario_check_peak(const struct scenario *scenario, double peak_bps, struct diag *diag);
+
 /* NULL when there is none. */
 const struct scenario_row *scenario_find_row(const char *section, const char *key);
 bool scenario_has_section(const char *section);

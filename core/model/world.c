@@ -59,7 +59,15 @@ void world_finish(struct world *world)
     free(world->server);
     free(world->tokens);
     faults_destroy(world->faults);
+    tracks_finish(&world->rate_tracks);
+    tracks_finish(&world->place_tracks);
     *world = (struct world){0};
+}
+
+double world_track_s(const struct world *world, const struct track *track, uint32_t device,
+                     enum rng_phase phase, uint32_t episode, uint32_t slot)
+{
+    return track_offset_s(track, world->seed, phase, episode, device) + slot * world->scenario.run.slot_s;
 }
 
 static struct rng_at draws_of(const struct world *world, uint32_t entity)
@@ -189,13 +197,26 @@ static int deal_tokens(struct world *world, const struct dataset *data, struct d
     return 0;
 }
 
+static int deal_tracks(struct world *world, const struct dataset *data, struct diag *diag)
+{
+    int rc = tracks_copy(&world->rate_tracks, &data->rate_tracks);
+    if (rc == 0)
+        rc = tracks_copy(&world->place_tracks, &data->place_tracks);
+    return rc != 0 ? diag_fail(diag, rc, "out of memory") : 0;
+}
+
+bool dataset_is_named(const struct scenario *scenario)
+{
+    return scenario->task.requests_csv[0] != '\0' || scenario->devices.positions_csv[0] != '\0' ||
+           scenario->servers.positions_csv[0] != '\0' || scenario->radio.trace[0] != '\0' ||
+           scenario->mobility.kind == MOBILITY_TRACE;
+}
+
 int world_init(struct world *ret_world, const struct scenario *scenario, const struct dataset *data,
                struct diag *diag)
 {
     struct world world;
-    bool names_files = scenario->task.requests_csv[0] != '\0' || scenario->devices.positions_csv[0] != '\0' ||
-                       scenario->servers.positions_csv[0] != '\0';
-    if (names_files && data == NULL)
+    if (dataset_is_named(scenario) && data == NULL)
         return diag_fail(diag, ERR_STATE, "the scenario names data files, which were not loaded");
     int rc = world_init_empty(&world, scenario, (uint32_t) scenario->devices.count,
                               (uint32_t) scenario->servers.count);
@@ -209,6 +230,8 @@ int world_init(struct world *ret_world, const struct scenario *scenario, const s
         rc = place_devices(&world, &data->devices, diag);
     if (rc == 0 && data != NULL)
         rc = deal_tokens(&world, data, diag);
+    if (rc == 0 && data != NULL)
+        rc = deal_tracks(&world, data, diag);
     if (rc != 0) {
         world_finish(&world);
         return rc;

@@ -9,6 +9,7 @@
 #include "core/base/diag.h"
 #include "core/model/llm.h"
 #include "core/model/scenario.h"
+#include "core/model/track.h"
 
 #define WORLD_SERVERS_MAX 256u
 #define WORLD_DEVICES_MAX 100000u
@@ -49,7 +50,9 @@ struct world {
      * alike. */
     uint32_t *tokens;
     uint32_t token_rows;
-    struct faults *faults; /* owned; NULL: nothing ever breaks */
+    struct faults *faults;      /* owned; NULL: nothing ever breaks */
+    struct tracks rate_tracks;  /* owned; none: path loss and fading make the channels */
+    struct tracks place_tracks; /* owned; none: devices move as mobility.kind says */
 };
 
 /* Draws the node parameters: F_n and F_m uniform (stream RNG_PARAMETERS, entity n and N + m), servers on the
@@ -66,9 +69,16 @@ int world_init_empty(struct world *ret_world, const struct scenario *scenario, u
 
 void world_finish(struct world *world);
 
-/* Reads the files a scenario names (requests, device and server positions). The area becomes the sites'
- * bounding box (with a margin), positions are projected to metres (equirectangular about the centre), the
- * scenario's area is set. */
+/* The time in its track at which a device begins a slot. */
+double world_track_s(const struct world *world, const struct track *track, uint32_t device,
+                     enum rng_phase phase, uint32_t episode, uint32_t slot);
+
+/* Whether the scenario names files that dataset_load has to read. */
+bool dataset_is_named(const struct scenario *scenario);
+
+/* Reads the files a scenario names (requests, device and server positions, traces). The area becomes the
+ * sites' bounding box (with a margin), positions are projected to metres (equirectangular about the centre),
+ * the scenario's area is set. */
 int dataset_load(struct dataset **ret_data, struct scenario *scenario, struct diag *diag);
 void dataset_destroy(struct dataset *data);
 

@@ -21,6 +21,8 @@ void join_finish(struct join *join)
     free(join->device_known);
     free(join->server_known);
     free(join->rows_known);
+    free(join->points_known[0]);
+    free(join->points_known[1]);
     *join = (struct join){0};
 }
 
@@ -84,6 +86,31 @@ static int make_room_for_rows(struct join *join, uint32_t rows, struct diag *dia
     return join->world.tokens != NULL ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
 }
 
+/* Room for all traces of one kind, of which those that our devices play will come. */
+static int expect_traces(struct join *join, struct tracks *tracks, uint32_t count, uint32_t **ret_known,
+                         struct diag *diag)
+{
+    if (count == 0 || join->role == NODE_SERVER)
+        return 0;
+    if (count > TRACKS_MAX || count > join->world.devices)
+        return diag_fail(diag, ERR_RANGE, "WELCOME announces %u traces for %u devices", count,
+                         join->world.devices);
+    *ret_known = calloc(count, sizeof **ret_known);
+    if (*ret_known == NULL || tracks_init(tracks, count) != 0)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    join->devices_missing += join->count < count ? join->count : count;
+    return 0;
+}
+
+static int make_room_for_traces(struct join *join, const struct msg_welcome *welcome, struct diag *diag)
+{
+    int rc = expect_traces(join, &join->world.rate_tracks, (uint32_t) welcome->rate_traces,
+                           &join->points_known[0], diag);
+    return rc != 0 ? rc
+                   : expect_traces(join, &join->world.place_tracks, (uint32_t) welcome->place_traces,
+                                   &join->points_known[1], diag);
+}
+
 static int take_welcome(struct join *join, const struct msg_welcome *welcome, struct diag *diag)
 {
     int rc = check_welcome(join, welcome, diag);
@@ -110,8 +137,10 @@ static int take_welcome(struct join *join, const struct msg_welcome *welcome, st
     join->rows_known = calloc(join->count, sizeof *join->rows_known);
     bool whole = join->address != NULL && join->server_known != NULL && join->device_known != NULL &&
                  join->rows_known != NULL;
-    return whole ? make_room_for_rows(join, (uint32_t) welcome->token_rows, diag)
-                 : diag_fail(diag, -ENOMEM, "out of memory");
+    if (!whole)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    rc = make_room_for_rows(join, (uint32_t) welcome->token_rows, diag);
+    return rc != 0 ? rc : make_room_for_traces(join, welcome, diag);
 }
 
 static bool is_ours(const struct join *join, uint64_t device)
@@ -157,6 +186,57 @@ static int take_requests(struct join *join, const struct msg_requests *requests,
     return 0;
 }
 
+/* Does one of our devices play the trace: is n = number (modulo count) for some n of ours? */
+static bool is_played(const struct join *join, const struct tracks *tracks, uint64_t number)
+{
+    if (number >= tracks->count)
+        return false;
+    uint32_t ahead = ((uint32_t) number + tracks->count - join->first % tracks->count) % tracks->count;
+    return ahead < join->count;
+}
+
+static int begin_trace(struct join *join, struct track *track, const struct msg_trace *trace,
+                       struct diag *diag)
+{
+    enum track_kind kind = (enum track_kind) trace->kind;
+    struct track begun = {.kind = kind, .points = (uint32_t) trace->points};
+    size_t bytes = tracks_bytes(&join->world.rate_tracks) + tracks_bytes(&join->world.place_tracks);
+    if (bytes + track_packed_size(&begun) > 2 * TRACKS_BYTES_MAX) /* as much again is slack */
+        return diag_fail(diag, ERR_TOO_BIG, "TRACE %llu: more than %zu bytes of traces",
+                         (unsigned long long) trace->number, 2 * TRACKS_BYTES_MAX);
+    int rc = track_init(track, kind, (uint32_t) trace->points, trace->duration_s);
+    return rc != 0 ? diag_fail(diag, rc, "out of memory") : 0;
+}
+
+/* Pieces of a trace follow one another; when the last has come, the whole is looked at. */
+static int take_trace(struct join *join, const struct msg_trace *trace, struct diag *diag)
+{
+    bool is_rate = trace->kind == TRACK_RATE;
+    const struct tracks *tracks = is_rate ? &join->world.rate_tracks : &join->world.place_tracks;
+    if (join->role != NODE_MOBILE || !is_played(join, tracks, trace->number))
+        return diag_fail(diag, ERR_STATE, "TRACE %llu is not played by our devices",
+                         (unsigned long long) trace->number);
+    struct track *track = &tracks->track[trace->number];
+    uint32_t *known = &join->points_known[is_rate ? 0 : 1][trace->number];
+    uint32_t width = track_width((enum track_kind) trace->kind);
+    int rc = track->points == 0 ? begin_trace(join, track, trace, diag) : 0;
+    if (rc != 0)
+        return rc;
+    if (trace->points != track->points || trace->duration_s != track->duration_s ||
+        trace->start_s.count < 1 || trace->start_s.count > track->points - *known ||
+        trace->value.count != trace->start_s.count * width)
+        return diag_fail(diag, ERR_RANGE, "TRACE %llu: a piece of %zu points does not fit the %u announced",
+                         (unsigned long long) trace->number, trace->start_s.count, track->points);
+    memcpy(track->start_s + *known, trace->start_s.data, trace->start_s.count * sizeof(double));
+    memcpy(track->value + (size_t) *known * width, trace->value.data, trace->value.count * sizeof(double));
+    *known += (uint32_t) trace->start_s.count;
+    if (*known < track->points)
+        return 0;
+    rc = track_check(track, diag);
+    join->devices_missing -= rc == 0 ? 1 : 0;
+    return rc;
+}
+
 static void note_address(struct join *join, const struct msg_server *server)
 {
     struct node_address *address = &join->address[server->server];
@@ -197,6 +277,8 @@ int join_take(struct join *join, const struct proto_message *message, struct dia
         return take_device(join, &message->device, diag);
     if (join->welcome && message->id == PROTO_REQUESTS)
         return take_requests(join, &message->requests, diag);
+    if (join->welcome && message->id == PROTO_TRACE)
+        return take_trace(join, &message->trace, diag);
     if (join->welcome && message->id == PROTO_SERVER)
         return take_server(join, &message->server, diag);
     const char *name = proto_name(message->id);

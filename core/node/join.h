@@ -1,6 +1,6 @@
-/* How a node process joins a run: HELLO out; WELCOME, its DEVICE rows (mobile) with their REQUESTS, and all
- * SERVER rows in; then READY. Pure: the shells hand messages in and send what comes out. Used by both node
- * programs. */
+/* How a node process joins a run: HELLO out; WELCOME, its DEVICE rows (mobile) with their REQUESTS, the
+ * TRACEs that they play, and all SERVER rows in; then READY. Pure: the shells hand messages in and send what
+ * comes out. Used by both node programs. */
 #ifndef HANDOFF_CORE_NODE_JOIN_H
 #define HANDOFF_CORE_NODE_JOIN_H
 
@@ -31,6 +31,7 @@ struct join {
     uint32_t devices_missing, servers_missing;
     bool *device_known, *server_known; /* [count], [M]; owned */
     uint32_t *rows_known;              /* [count] requests received; owned */
+    uint32_t *points_known[2];         /* [world's rate_tracks, place_tracks] points received; owned */
 };
 
 void join_init(struct join *join, enum node_role role, uint32_t count);
@@ -41,7 +42,7 @@ void join_again(struct join *join);
 /* The first frame. `host` and `data_port` only for a server; `host` is borrowed by the message. */
 struct proto_message join_hello(const struct join *join, const char *host, uint16_t data_port);
 
-/* Takes WELCOME, DEVICE, REQUESTS or SERVER. Refuses what is out of order, out of range or told twice,
+/* Takes WELCOME, DEVICE, REQUESTS, TRACE or SERVER. Refuses what is out of order, out of range or told twice,
  * another major version, and a scenario it cannot read. */
 int join_take(struct join *join, const struct proto_message *message, struct diag *diag);
 

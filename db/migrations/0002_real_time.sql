@@ -9,6 +9,12 @@ DROP VIEW policy_comparison;
 DROP VIEW split_histogram;
 DROP VIEW server_load;
 
+-- The run's traces of link rates and of movement, number i in device i's row; device n plays number n modulo how many
+-- there are. f64 little-endian: the duration, every point's start, every point's value (bit/s), or values (x and y in
+-- m, speed in m/s, cell or -1).
+ALTER TABLE node ADD COLUMN rate_trace BLOB;
+ALTER TABLE node ADD COLUMN place_trace BLOB;
+
 CREATE TABLE run_2 ( -- one start of the orchestrator, or one policy's evaluation
     run_id             INTEGER PRIMARY KEY,
     kind               TEXT NOT NULL

@@ -74,6 +74,80 @@ def bad_settings_are_explained():
         tap.contains(errors, *parts)
 
 
+BAD_TRACES = {
+    'zero': ('0 0\n1 0\n', 'bad.trace', 'every rate is 0'),
+    'negative': ('0 1\n1 -1\n', 'bad.trace:2', '-1'),
+    'infinite': ('0 1\n1 inf\n', 'bad.trace:2', "'inf' is not a finite number"),
+    'too large a number': ('0 1\n1 1e999\n', 'bad.trace:2', '1e999'),
+    'not a number': ('0 nan\n', 'bad.trace:1', 'nan'),
+    'backwards': ('0 1\n3 2\n2 1\n', 'bad.trace:3', 'backwards'),
+    'milliseconds backwards': ('5\n7\n6\n', 'bad.trace:3', 'backwards'),
+    'negative time': ('-5\n7\n', 'bad.trace:1', 'negative'),
+    'three columns': ('0 1 2\n', 'bad.trace:1', 'two'),
+    'a log backwards': ('Timestamp,DL_bitrate,UL_bitrate\n2020.01.01_00.00.01,1,1\n2020.01.01_00.00.00,1,1\n', 'bad.trace:3',
+                        'backwards'),
+    'a short row': ('Timestamp,DL_bitrate,UL_bitrate\n2020.01.01_00.00.01,1\n', 'bad.trace:2', '2 fields'),
+    'empty': ('', 'bad.trace', 'empty'),
+    'words': ('nothing of the kind\n', 'bad.trace:1', 'no trace'),
+}
+
+
+@tap.test
+def bad_traces_are_explained_in_one_line():
+    with testbed.scratch() as folder:
+        for what, (text, *parts) in BAD_TRACES.items():
+            with open(os.path.join(folder, 'bad.trace'), 'w', encoding='utf-8') as file:
+                file.write(text)
+            for verb in (['show', 'trace', 'bad.trace'],
+                         ['run', '-q', '--over', 'memory', '-e', 1, '-t', 1, '--set', 'radio.trace=bad.trace']):
+                _, errors = testbed.orchestrator(*verb, cwd=folder, status=2)
+                one_line(errors)
+                try:
+                    tap.contains(errors, *parts)
+                except AssertionError as error:
+                    raise AssertionError(f'{what}: {error}') from None
+            tap.true(not os.path.exists(os.path.join(folder, 'results.db')), f'{what}: no database was made')
+
+
+@tap.test
+def traces_that_cannot_be_played_are_explained():
+    with testbed.scratch() as folder:
+        with open(os.path.join(folder, 'fast'), 'w', encoding='utf-8') as file:
+            file.write('0 2000\n')
+        for settings, parts in ((['radio.trace=fast'], ['fast', '2000 Mbit/s', 'radio.bandwidth_mhz to at least']),
+                                (['radio.trace=missing'], ['missing']),
+                                (['mobility.kind=trace'], ['mobility.trace']),
+                                (['mobility.kind=trace', 'mobility.trace=fast'], ['fast', 'no positions']),
+                                (['radio.trace_format=tape'], ['radio.trace_format', 'mahimahi'])):
+            _, errors = testbed.orchestrator('run', '-q', '--over', 'memory', *(word for s in settings for word in ('--set', s)),
+                                             cwd=folder, status=2)
+            one_line(errors)
+            tap.contains(errors, *parts)
+        for arguments in (['show', 'trace'], ['show', 'trace', 'fast', '--direction', 'left'], ['show', 'trace', 'missing'],
+                          ['show', 'trace', 'fast', '--format', 'tape'], ['show', 'trace', '.']):
+            _, errors = testbed.orchestrator(*arguments, cwd=folder, status=2)
+            one_line(errors)
+
+
+@tap.test
+def an_outage_of_minutes_is_lived_through():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        with open(os.path.join(folder, 'outage'), 'w', encoding='utf-8') as file:
+            file.write('0 10\n60 0\n360 10\n400 10\n440 0\n')  # 5 of 8 minutes, at least
+        for policy in ('dapo', 'edge-best-channel', 'edge-nearest', 'random', 'greedy', 'best-response', 'optimum', 'static'):
+            testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'dapo-quick', '-n', 4, '-e', 1, '-t', 480, '-p', policy, '--db', db,
+                                 '--set', 'radio.trace=outage', '--set', 'ddpg.warmup=50', cwd=folder)
+        testbed.check_database(db)
+        outages = testbed.rows(db, """SELECT run_id, count(*) FROM task WHERE server IS NULL AND rate_bps = 0 AND status = 'done'
+                                      AND latency_s > 0 GROUP BY run_id""")
+        tap.equal(len(outages), 8, 'runs')
+        tap.true(all(count >= 4 * 339 for _, count in outages), f'in outages tasks stay on the phone: {outages}')
+        tap.true(testbed.one(db, 'SELECT count(*) FROM task WHERE server IS NOT NULL AND run_id = 2') >= 4 * 99,
+                 'between them they are sent away')
+        tap.equal(testbed.verify(db), 8 * 4 * 480, 'tasks that are the same')
+
+
 @tap.test
 def the_memory_host_refuses_the_real_clock():
     _, errors = testbed.orchestrator('run', '-q', '--over', 'memory', '--set', 'run.clock=real', status=2)

@@ -95,6 +95,44 @@ def policies_that_do_not_learn_record_the_same():
             compare(run_over_memory(folder, extra), run_over_tcp(folder, [2, 3], extra))
 
 
+def write_traces(folder):
+    """A fine trace longer than a piece of TRACE, and two logs with cells."""
+    rates = os.path.join(folder, 'rates')
+    logs = os.path.join(folder, 'logs')
+    os.mkdir(rates)
+    os.mkdir(logs)
+    for name, factor in (('a', 1), ('b', 3)):
+        with open(os.path.join(rates, name), 'w', encoding='utf-8') as file:
+            file.writelines(f'{i * 0.06:.2f} {i * factor % 41 * (i % 700 > 200)}\n' for i in range(13000))
+        with open(os.path.join(logs, name + '.csv'), 'w', encoding='utf-8') as file:
+            file.write('Timestamp,Longitude,Latitude,Speed,CellID,DL_bitrate,UL_bitrate\n')
+            file.writelines(f'2020.01.01_10.{i // 60:02}.{i % 60:02},-8.{5000 + i * factor},51.{9000 + i},{i % 50},{i // 23},{i},{i}\n'
+                            for i in range(600))
+    return ['--set', f'radio.trace={rates}', '--set', 'mobility.kind=trace', '--set', f'mobility.trace={logs}']
+
+
+@tap.test
+def traces_reach_the_nodes_as_they_are_also_those_that_come_back():
+    script = ['--set', 'faults.script=slot 20 kill device 3; slot 40 rejoin device 3; slot 30 kill device 0; slot 31 rejoin device 0']
+    with testbed.scratch() as folder:
+        extra = [*write_traces(folder), *LEARNING]
+        memory = run_over_memory(folder, extra)
+        columns, rows = memory['node']
+        sizes = [len(row[columns.index('rate_trace')] or '') for row in rows]
+        tap.true(sorted(sizes)[-2] > 4096 * 16 and sizes.count(0) == len(rows) - 2, f'two traces of several pieces each: {sizes}')
+        compare(memory, run_over_tcp(folder, [1] * DEVICES, extra))
+        compare(memory, run_over_tcp(folder, [3, 2], extra, servers_first=False))
+    with testbed.scratch() as folder:
+        extra = [*write_traces(folder), '-p', 'greedy', *script]
+        compare(run_over_memory(folder, extra), run_over_tcp(folder, [1] * DEVICES, extra))
+    with testbed.scratch() as folder:
+        extra = [*write_traces(folder), '-p', 'static', '--set', 'run.mode=queue', '--set', 'handover.policy=resume']
+        memory = run_over_memory(folder, extra)
+        columns, rows = memory['event']
+        tap.true('handover' in [row[columns.index('kind')] for row in rows], 'cells change under transfers')
+        compare(memory, run_over_tcp(folder, [1, 4], extra))
+
+
 @tap.test
 def another_seed_records_something_else():
     with testbed.scratch() as folder:

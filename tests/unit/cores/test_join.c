@@ -298,6 +298,108 @@ static void more_requests_than_memory_should_hold_are_refused(void **state)
     assert_false(join_is_ready(&bench->join));
 }
 
+static struct proto_message trace(uint32_t kind, uint32_t number, uint32_t points, const double *start_s,
+                                  size_t count, const double *value)
+{
+    return (struct proto_message){
+        .id = PROTO_TRACE,
+        .trace = {.kind = kind,
+                  .number = number,
+                  .points = points,
+                  .duration_s = 9.0,
+                  .start_s = {start_s, count},
+                  .value = {value, kind == 1 ? count : 4 * count}},
+    };
+}
+
+static struct proto_message welcome_with_traces(const struct bench *bench, uint64_t rates, uint64_t places)
+{
+    struct proto_message message = welcome(bench, 0);
+    message.welcome.rate_traces = rates;
+    message.welcome.place_traces = places;
+    return message;
+}
+
+static const double starts_s[] = {0.0, 1.0, 2.5, 4.0};
+static const double values[] = {5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20};
+
+/* Devices 4 and 5: of three traces they play numbers 1 and 2. */
+static void traces_come_in_pieces_and_those_that_are_played_must_have_come(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(take(bench, welcome_with_traces(bench, 3, 1)), 0);
+    assert_int_equal(take(bench, device(FIRST)), 0);
+    assert_int_equal(take(bench, device(FIRST + 1)), 0);
+    assert_int_equal(take(bench, server_row(0)), 0);
+    assert_int_equal(take(bench, server_row(1)), 0);
+    uint32_t first = FIRST % 3, second = (FIRST + 1) % 3, nobodys = (FIRST + 2) % 3;
+    assert_int_equal(take(bench, trace(1, first, 4, starts_s, 1, values)), 0);
+    assert_int_equal(take(bench, trace(1, second, 2, starts_s, 2, values)), 0);
+    assert_int_equal(take(bench, trace(2, 0, 2, starts_s, 2, values)), 0);
+    assert_false(join_is_ready(&bench->join));
+    assert_int_equal(take(bench, trace(1, nobodys, 2, starts_s, 2, values)), ERR_STATE);
+    assert_int_equal(take(bench, trace(1, first, 4, starts_s + 1, 3, values + 1)), 0);
+    assert_true(join_is_ready(&bench->join));
+    const struct track *track = tracks_of(&bench->join.world.rate_tracks, FIRST);
+    assert_int_equal(track->points, 4);
+    assert_same(track->duration_s, 9.0);
+    assert_memory_equal(track->start_s, starts_s, sizeof starts_s);
+    assert_memory_equal(track->value, values, 4 * sizeof *values);
+    assert_memory_equal(tracks_of(&bench->join.world.place_tracks, FIRST + 1)->value, values,
+                        8 * sizeof *values);
+}
+
+static void pieces_of_a_trace_that_do_not_fit_are_refused(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(take(bench, trace(1, 0, 2, starts_s, 2, values)), ERR_STATE);
+    assert_int_equal(take(bench, welcome_with_traces(bench, 1, 1)), 0);
+    assert_int_equal(take(bench, trace(1, 1, 2, starts_s, 2, values)), ERR_STATE);
+    assert_int_equal(take(bench, trace(1, 0, 2, starts_s, 3, values)), ERR_RANGE); /* more than announced */
+    assert_int_equal(take(bench, trace(1, 0, 2, starts_s, 0, values)), ERR_RANGE);
+    struct proto_message message = trace(2, 0, 2, starts_s, 2, values);
+    message.trace.value.count = 7; /* not four for each */
+    assert_int_equal(take(bench, message), ERR_RANGE);
+    assert_int_equal(take(bench, trace(1, 0, 2, starts_s, 1, values)), 0);
+    assert_int_equal(take(bench, trace(1, 0, 3, starts_s + 1, 1, values)), ERR_RANGE); /* it had two points */
+    assert_int_equal(take(bench, trace(1, 0, 2, starts_s, 1, values)), ERR_RANGE); /* its time stands still */
+    assert_int_equal(take(bench, trace(1, 0, 2, starts_s, 1, values)), ERR_RANGE); /* and it is over */
+    assert_false(join_is_ready(&bench->join));
+}
+
+static void more_traces_than_devices_are_refused(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(take(bench, welcome_with_traces(bench, DEVICES + 1, 0)), ERR_RANGE);
+}
+
+static void more_bytes_of_traces_than_memory_should_hold_are_refused(void **state)
+{
+    struct bench *bench = *state;
+    struct proto_message message = welcome_with_traces(bench, 0, 1000);
+    bench->join.count = 1000;
+    message.welcome.first = 0;
+    message.welcome.count = 1000;
+    message.welcome.devices = 1000;
+    assert_int_equal(take(bench, message), 0);
+    int rc = 0;
+    uint32_t taken = 0;
+    while (rc == 0)
+        rc = take(bench, trace(2, taken++, 32768, starts_s, 1, values));
+    assert_int_equal(rc, ERR_TOO_BIG);
+    assert_true(taken < 30);
+}
+
+static void an_edge_server_needs_no_traces(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(take(bench, welcome_with_traces(bench, 3, 3)), 0);
+    assert_int_equal(take(bench, trace(1, 0, 2, starts_s, 2, values)), ERR_STATE);
+    assert_int_equal(take(bench, server_row(1)), 0);
+    assert_int_equal(take(bench, server_row(0)), 0);
+    assert_true(join_is_ready(&bench->join));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +418,11 @@ int main(void)
         MOBILE(requests_come_in_pieces_and_must_all_have_come),
         MOBILE(requests_that_were_not_announced_are_refused),
         MOBILE(more_requests_than_memory_should_hold_are_refused),
+        MOBILE(traces_come_in_pieces_and_those_that_are_played_must_have_come),
+        MOBILE(pieces_of_a_trace_that_do_not_fit_are_refused),
+        MOBILE(more_traces_than_devices_are_refused),
+        MOBILE(more_bytes_of_traces_than_memory_should_hold_are_refused),
+        SERVER(an_edge_server_needs_no_traces),
 #undef MOBILE
 #undef SERVER
     };

@@ -8,6 +8,7 @@
 
 #define SERVER 1u
 #define DEVICES 5u
+#define ANSWERS_MAX 8u /* before assert_answered or the test's end */
 
 static const char *const small[] = {"devices.count=5", "servers.count=2", NULL};
 
@@ -19,10 +20,10 @@ struct bench {
     struct proto_message message;
     bool jobs_last; /* COMPUTE actions are left to the test; otherwise they end at once, as in virtual time */
     /* what the server told the orchestrator and the devices since assert_answered */
-    uint32_t answered[DEVICES];
+    uint32_t answered[ANSWERS_MAX];
     size_t answers, advances;
     struct msg_advanced advanced;
-    struct msg_result result[DEVICES];
+    struct msg_result result[ANSWERS_MAX];
 };
 
 static int setup(void **state)
@@ -127,7 +128,7 @@ static void play(struct bench *bench)
         } else if (action->kind == SERVER_DO_ANSWER) {
             assert_int_equal(action->message.id, PROTO_RESULT);
             assert_int_equal(action->message.result.device, action->device);
-            assert_true(bench->answers < DEVICES);
+            assert_true(bench->answers < ANSWERS_MAX);
             bench->result[bench->answers] = action->message.result;
             bench->answered[bench->answers++] = action->device;
         } else if (action->kind == SERVER_DO_TELL) {

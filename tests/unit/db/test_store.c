@@ -167,6 +167,10 @@ static int copy_node(void *user, const struct db_node *node)
     out[node->is_server ? 0 : 1] = *node;
     out[node->is_server ? 0 : 1].address = NULL;
     assert_true(node->is_server ? strcmp(node->address, "127.0.0.1:4711") == 0 : node->address == NULL);
+    assert_int_equal(node->rate_trace_size, node->is_server ? 0 : 5);
+    assert_true(node->is_server ? node->rate_trace == NULL : memcmp(node->rate_trace, "r\0ate", 5) == 0);
+    assert_int_equal(node->place_trace_size, node->is_server ? 0 : 3);
+    assert_true(node->is_server ? node->place_trace == NULL : memcmp(node->place_trace, "\0pl", 3) == 0);
     return 0;
 }
 
@@ -192,7 +196,11 @@ static void nodes_come_back_with_their_nulls(void **state)
                              .x_m = NAN,
                              .y_m = NAN,
                              .max_split = 0,
-                             .memory_bytes = NAN};
+                             .memory_bytes = NAN,
+                             .rate_trace = "r\0ate",
+                             .rate_trace_size = 5,
+                             .place_trace = "\0pl",
+                             .place_trace_size = 3};
     assert_int_equal(store_insert_node(f->store, &server, NULL), 0);
     assert_int_equal(store_insert_node(f->store, &device, NULL), 0);
     struct db_node out[2];

@@ -240,8 +240,10 @@ static void distances_have_a_floor_and_coverage_a_radius(void **state)
     assert_same(server.x, 250.0);
     assert_same(device_slot_distance_m(&world, (struct vec2){250.0, 251.0}, 0), 10.0);
     assert_near(device_slot_distance_m(&world, (struct vec2){550.0, 650.0}, 0), 500.0, 1e-12);
-    assert_true(device_slot_covered(&world, (struct vec2){1050.0, 250.0}, 0));
-    assert_false(device_slot_covered(&world, (struct vec2){1050.001, 250.0}, 0));
+    assert_true(
+        device_slot_covered(&world, 0, (struct slot_id){RNG_TRAIN, 0, 0}, (struct vec2){1050.0, 250.0}, 0));
+    assert_false(
+        device_slot_covered(&world, 0, (struct slot_id){RNG_TRAIN, 0, 0}, (struct vec2){1050.001, 250.0}, 0));
     struct mobility near = {.position = server};
     struct device_slot slot;
     world.scenario.radio.fading = FADING_NONE;

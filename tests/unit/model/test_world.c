@@ -273,9 +273,10 @@ static void place_files_with_bad_rows_are_refused_with_their_line(void **state)
     struct dataset *data = NULL;
     struct diag diag = {{0}};
     assert_int_equal(dataset_load(&data, &scenario, &diag), ERR_RANGE);
-    assert_string_equal(diag.text,
-                        "devices.positions_csv, servers.positions_csv: the places span 1112 x 0 km, at most "
-                        "1000 km are allowed");
+    assert_string_equal(
+        diag.text,
+        "devices.positions_csv, servers.positions_csv, mobility.trace: the places span 1112 x 0 km, "
+        "at most 1000 km are allowed");
     assert_same(scenario.area.width_m, 1000.0);
 }
 

@@ -31,7 +31,7 @@ COMPOSED = ['mobile-node/device_core.h', 'mobile-node/device_queue.h', 'edge-ser
 PURE = [
     r'mobile-node/device_core\.[ch]', r'edge-server/server_core\.[ch]', r'orchestrator/core\.[ch]',
     r'orchestrator/(episode|session|policy_list)\.[ch]', r'orchestrator/policy/.*\.[ch]', r'core/node/join\.[ch]',
-    r'core/model/(cost|device_slot|env|llm|mobility|radio|world)\.[ch]', r'core/base/rng\.[ch]',
+    r'core/model/(cost|device_slot|env|llm|mobility|radio|track|world)\.[ch]', r'core/base/rng\.[ch]',
 ]
 IMPURE_HEADERS = ['uv.h', 'sqlite3.h', 'time.h', 'sys/time.h', 'stdio.h', 'pthread.h', 'threads.h', 'unistd.h', 'fcntl.h',
                   'core/base/clock.h', 'core/base/file.h', 'core/base/log.h']

@@ -1,0 +1,233 @@
+#include "core/model/track.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "packed tracks are little-endian, and so must this machine be"
+#endif
+
+uint32_t track_width(enum track_kind kind)
+{
+    return kind == TRACK_PLACE ? 4 : 1;
+}
+
+int track_init(struct track *ret_track, enum track_kind kind, uint32_t points, double duration_s)
+{
+    size_t numbers = (size_t) points * (1 + track_width(kind));
+    double *start_s = calloc(numbers > 0 ? numbers : 1, sizeof *start_s);
+    if (start_s == NULL)
+        return -ENOMEM;
+    *ret_track = (struct track){kind, points, duration_s, start_s, start_s + points};
+    return 0;
+}
+
+void track_finish(struct track *track)
+{
+    free(track->start_s);
+    *track = (struct track){0};
+}
+
+static int check_value(const struct track *track, uint32_t point, struct diag *diag)
+{
+    uint32_t width = track_width(track->kind);
+    const double *value = track->value + (size_t) point * width;
+    bool fine = true;
+    for (uint32_t k = 0; k < width; k++)
+        fine = fine && isfinite(value[k]);
+    if (track->kind == TRACK_RATE)
+        fine = fine && value[0] >= 0.0;
+    else
+        fine = fine && value[TRACK_SPEED] >= 0.0 &&
+               (value[TRACK_CELL] == TRACK_NO_CELL ||
+                (value[TRACK_CELL] >= 0.0 && value[TRACK_CELL] < 4294967295.0 &&
+                 value[TRACK_CELL] == floor(value[TRACK_CELL])));
+    return fine ? 0 : diag_fail(diag, ERR_RANGE, "trace: point %u has no valid value", point);
+}
+
+int track_check(const struct track *track, struct diag *diag)
+{
+    if (track->points < 1 || track->points > TRACK_POINTS_MAX)
+        return diag_fail(diag, ERR_RANGE, "trace: %u points, allowed 1 to %u", track->points,
+                         TRACK_POINTS_MAX);
+    if (!(track->duration_s >= TRACK_DURATION_MIN_S && track->duration_s <= TRACK_DURATION_MAX_S))
+        return diag_fail(diag, ERR_RANGE, "trace: lasts %g s, allowed %g to %g", track->duration_s,
+                         TRACK_DURATION_MIN_S, TRACK_DURATION_MAX_S);
+    for (uint32_t i = 0; i < track->points; i++) {
+        double before_s = i > 0 ? track->start_s[i - 1] : -1.0;
+        bool in_order = i == 0 ? track->start_s[0] == 0.0 : track->start_s[i] > before_s;
+        if (!in_order || !(track->start_s[i] < track->duration_s))
+            return diag_fail(diag, ERR_RANGE, "trace: point %u begins at %g s, out of order", i,
+                             track->start_s[i]);
+        int rc = check_value(track, i, diag);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+int tracks_init(struct tracks *ret_tracks, uint32_t count)
+{
+    struct track *track = calloc(count > 0 ? count : 1, sizeof *track);
+    if (track == NULL)
+        return -ENOMEM;
+    *ret_tracks = (struct tracks){track, count};
+    return 0;
+}
+
+int tracks_copy(struct tracks *ret_tracks, const struct tracks *tracks)
+{
+    struct tracks copy = {0};
+    int rc = tracks->count > 0 ? tracks_init(&copy, tracks->count) : 0;
+    for (uint32_t i = 0; i < tracks->count && rc == 0; i++) {
+        const struct track *from = &tracks->track[i];
+        rc = track_init(&copy.track[i], from->kind, from->points, from->duration_s);
+        if (rc == 0)
+            memcpy(copy.track[i].start_s, from->start_s,
+                   (size_t) from->points * (1 + track_width(from->kind)) * sizeof *from->start_s);
+    }
+    if (rc != 0) {
+        tracks_finish(&copy);
+        return rc;
+    }
+    *ret_tracks = copy;
+    return 0;
+}
+
+int tracks_push(struct tracks *tracks, struct track *track)
+{
+    struct track *more = realloc(tracks->track, ((size_t) tracks->count + 1) * sizeof *more);
+    if (more == NULL)
+        return -ENOMEM;
+    tracks->track = more;
+    tracks->track[tracks->count++] = *track;
+    *track = (struct track){0};
+    return 0;
+}
+
+size_t tracks_bytes(const struct tracks *tracks)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < tracks->count; i++)
+        bytes += track_packed_size(&tracks->track[i]);
+    return bytes;
+}
+
+void tracks_finish(struct tracks *tracks)
+{
+    for (uint32_t i = 0; i < tracks->count; i++)
+        track_finish(&tracks->track[i]);
+    free(tracks->track);
+    *tracks = (struct tracks){0};
+}
+
+double track_offset_s(const struct track *track, uint64_t seed, enum rng_phase phase, uint32_t episode,
+                      uint32_t device)
+{
+    struct rng_at at = {seed, phase, RNG_TRACE, device, episode, 0};
+    return floor(rng_uniform(&at, 0) * track->duration_s / TRACK_GRID_S) * TRACK_GRID_S;
+}
+
+/* The point that holds at a time in [0, duration_s]. */
+static uint32_t point_at(const struct track *track, double at_s)
+{
+    uint32_t low = 0;
+    uint32_t high = track->points;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (track->start_s[middle] <= at_s)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* A time within the track. fmod is exact, so that long runs lose nothing. */
+static double wrapped(const struct track *track, double at_s)
+{
+    return fmod(at_s, track->duration_s);
+}
+
+/* Bits of [from_s, to_s) within one round. Added up and not looked up in running sums, whose difference would
+ * keep only the sums' precision. */
+static double bits_between(const struct track *track, double from_s, double to_s)
+{
+    double bits = 0.0;
+    for (uint32_t i = point_at(track, from_s); i < track->points && from_s < to_s; i++) {
+        double end_s = i + 1 < track->points ? track->start_s[i + 1] : track->duration_s;
+        end_s = end_s < to_s ? end_s : to_s;
+        if (end_s <= from_s)
+            continue;
+        bits += track->value[i] * (end_s - from_s);
+        from_s = end_s;
+    }
+    return bits;
+}
+
+double track_mean_bps(const struct track *track, double from_s, double length_s)
+{
+    double start_s = wrapped(track, from_s);
+    double rounds = floor(length_s / track->duration_s);
+    double end_s = start_s + (length_s - rounds * track->duration_s);
+    double bits = rounds > 0.0 ? rounds * bits_between(track, 0.0, track->duration_s) : 0.0;
+    if (end_s <= track->duration_s)
+        bits += bits_between(track, start_s, end_s);
+    else
+        bits += bits_between(track, start_s, track->duration_s) +
+                bits_between(track, 0.0, end_s - track->duration_s);
+    return bits / length_s;
+}
+
+void track_place_at(const struct track *track, double at_s, double ret_value[static 4])
+{
+    double now_s = wrapped(track, at_s);
+    uint32_t i = point_at(track, now_s);
+    const double *here = track->value + 4 * (size_t) i;
+    memcpy(ret_value, here, 4 * sizeof *here);
+    if (i + 1 == track->points)
+        return;
+    const double *there = here + 4;
+    double part = (now_s - track->start_s[i]) / (track->start_s[i + 1] - track->start_s[i]);
+    ret_value[TRACK_X] = here[TRACK_X] + part * (there[TRACK_X] - here[TRACK_X]);
+    ret_value[TRACK_Y] = here[TRACK_Y] + part * (there[TRACK_Y] - here[TRACK_Y]);
+}
+
+size_t track_packed_size(const struct track *track)
+{
+    return sizeof(double) * (1 + (size_t) track->points * (1 + track_width(track->kind)));
+}
+
+int track_pack(const struct track *track, struct buf *bytes)
+{
+    size_t numbers = (size_t) track->points * (1 + track_width(track->kind));
+    int rc = buf_push(bytes, &track->duration_s, sizeof track->duration_s);
+    return rc != 0 ? rc : buf_push(bytes, track->start_s, numbers * sizeof *track->start_s);
+}
+
+int track_unpack(struct track *ret_track, enum track_kind kind, const void *bytes, size_t size,
+                 struct diag *diag)
+{
+    size_t point_size = (1 + track_width(kind)) * sizeof(double);
+    double duration_s = 0.0;
+    if (size < sizeof duration_s + point_size || (size - sizeof duration_s) % point_size != 0 ||
+        (size - sizeof duration_s) / point_size > TRACK_POINTS_MAX)
+        return diag_fail(diag, ERR_CORRUPT, "trace: %zu bytes make no track", size);
+    memcpy(&duration_s, bytes, sizeof duration_s);
+    struct track track;
+    int rc = track_init(&track, kind, (uint32_t) ((size - sizeof duration_s) / point_size), duration_s);
+    if (rc != 0)
+        return diag_fail(diag, rc, "out of memory");
+    memcpy(track.start_s, (const char *) bytes + sizeof duration_s, size - sizeof duration_s);
+    rc = track_check(&track, diag);
+    if (rc != 0) {
+        track_finish(&track);
+        return rc;
+    }
+    *ret_track = track;
+    return 0;
+}
