@@ -4,6 +4,7 @@
 #include "core/base/units.h"
 #include "core/model/faults.h"
 #include "core/model/radio.h"
+#include "core/model/transfer.h"
 
 #define TRANSMIT_MAX_S 1e30 /* the schema's bound on times */
 
@@ -194,7 +195,9 @@ static int send_task(struct device_core *core, double now_s, struct device_actio
                                      core->slot.gain[core->plan.server]);
     double bits =
         llm_split_bits(world->llm, core->plan.split, core->slot.tokens, scenario->model.bits_per_element);
-    double transmit_s = cost_transmit_s(bits, rate_bps);
+    const struct link_params link =
+        transfer_link(world, core->id, core->number, core->plan.server, TRANSFER_UP, rate_bps);
+    double transmit_s = transfer_s(&link, bits);
     if (!(transmit_s < TRANSMIT_MAX_S))
         return diag_fail(diag, ERR_RANGE, "device %u cannot reach server %u: its rate is %g bit/s",
                          core->number, core->plan.server, rate_bps);
@@ -334,6 +337,14 @@ static int on_sent(struct device_core *core, const struct device_event *event, s
     return 0;
 }
 
+double device_core_down_s(const struct device_core *core)
+{
+    const struct scenario *scenario = &core->world->scenario;
+    const struct link_params link = transfer_link(core->world, core->id, core->number, core->plan.server,
+                                                  TRANSFER_DOWN, transfer_down_bps(scenario));
+    return transfer_s(&link, transfer_down_bits(scenario));
+}
+
 /* What passed between the task's start and its RESULT and is nobody's, the link took: nothing in virtual
  * time, by the wall clock the way of the last bytes and of the RESULT. */
 static double rest_s(const struct device_core *core, double now_s)
@@ -352,6 +363,7 @@ static int on_result(struct device_core *core, const struct device_event *event,
     core->times.queue_s = result->queue_s;
     core->times.edge_s = result->edge_s;
     core->times.transmit_s += rest_s(core, event->now_s);
+    core->times.transmit_s += event->elapsed_s;
     report(core, actions);
     return 0;
 }

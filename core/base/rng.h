@@ -29,7 +29,8 @@ enum rng_stream {
     RNG_SAMPLING = 7,    /* a learner's replay samples */
     RNG_WEIGHTS = 8,     /* a learner's initial weights */
     RNG_FAULTS = 12,     /* what breaks, and for how long */
-    RNG_LINK = 13,       /* a link's losses and jitter */
+    RNG_LINK = 13,       /* an uplink's losses and jitter */
+    RNG_LINK_DOWN = 14,  /* those of a RESULT's way down */
 };
 
 /* One place in the tree of draws. entity < 2^20. */

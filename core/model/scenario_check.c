@@ -17,24 +17,35 @@
 /* What a paced link keeps to within 1 % on two cores (docs/real-time.md). */
 #define LINK_MAX_BPS 1e9
 
-static int check_clock(const struct scenario *scenario, struct diag *diag)
+/* A link of `what` that reaches peak_bps in model time; `key` makes it slower. */
+static int check_peak(const struct scenario *scenario, const char *what, const char *key, double peak_bps,
+                      struct diag *diag)
 {
-    if (scenario->run.clock != CLOCK_REAL)
-        return 0;
-    double peak_bps = radio_peak_rate_bps(scenario);
     double scale = scenario->run.time_scale;
     if (peak_bps * scale <= LINK_MAX_BPS)
         return 0;
     double fits = floor(LINK_MAX_BPS / peak_bps * 100.0) / 100.0;
     if (fits < 0.1)
-        return diag_fail(diag, ERR_RANGE,
-                         "run.time_scale: uplinks of this scenario reach %.0f Mbit/s, and a link carries "
-                         "1 Gbit/s in real time: no scale fits, use a smaller radio.bandwidth_mhz",
-                         peak_bps / UNITS_MHZ);
-    return diag_fail(diag, ERR_RANGE,
-                     "run.time_scale: uplinks of this scenario reach %.0f Mbit/s, at scale %g more than the "
-                     "1 Gbit/s a link carries in real time: at most %.2f fits",
-                     peak_bps / UNITS_MHZ, scale, fits);
+        return diag_fail(
+            diag, ERR_RANGE,
+            "run.time_scale: %s of this scenario reach %.0f Mbit/s, and a link carries 1 Gbit/s in "
+            "real time: no scale fits, use a smaller %s",
+            what, peak_bps / UNITS_MHZ, key);
+    return diag_fail(
+        diag, ERR_RANGE,
+        "run.time_scale: %s of this scenario reach %.0f Mbit/s, at scale %g more than the 1 Gbit/s "
+        "a link carries in real time: at most %.2f fits",
+        what, peak_bps / UNITS_MHZ, scale, fits);
+}
+
+static int check_clock(const struct scenario *scenario, struct diag *diag)
+{
+    if (scenario->run.clock != CLOCK_REAL)
+        return 0;
+    int rc = check_peak(scenario, "uplinks", "radio.bandwidth_mhz", radio_peak_rate_bps(scenario), diag);
+    if (rc != 0)
+        return rc;
+    return check_peak(scenario, "downlinks", "link.down_mbps", scenario->link.down_mbps * UNITS_MHZ, diag);
 }
 
 static int check_speeds(const struct scenario *scenario, struct diag *diag)
