@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/node/link.h"
 #include "core/node/real_time.h"
+#include "edge-server/downlink.h"
 #include "edge-server/server_core.h"
 #include "proto/wire/alarm.h"
 #include "proto/wire/listen.h"
@@ -40,8 +41,9 @@ struct server {
     struct wire_listener *listener;
     struct server_core *core;
     struct peer *peers;
-    struct peer **peer_of; /* [N] the connection each device last sent on; NULL: none */
-    struct job *job;       /* [N], real clock; NULL in virtual time */
+    struct peer **peer_of;     /* [N] the connection each device last sent on; NULL: none */
+    struct job *job;           /* [N], real clock; NULL in virtual time */
+    struct downlink *downlink; /* [N], real clock; NULL where RESULTs cost nothing */
 };
 
 static int step(struct server *server, const struct server_event *event, struct diag *diag);
@@ -85,20 +87,26 @@ static int end_job(struct server *server, const struct server_action *action, st
     return step(server, &computed, diag);
 }
 
+/* A lost device is the orchestrator's business. */
+static int answer(struct server *server, const struct server_action *action)
+{
+    struct peer *peer = server->peer_of[action->device];
+    if (peer == NULL)
+        return 0;
+    if (server->downlink != NULL)
+        return downlink_send(&server->downlink[action->device], peer->conn, action->id, &action->message);
+    (void) wire_conn_send(peer->conn, &action->message); /* as above */
+    return 0;
+}
+
 static int execute(struct server *server, const struct server_action *action, struct diag *diag)
 {
-    struct peer *peer = NULL;
     switch (action->kind) {
     case SERVER_DO_TELL:
         (void) wire_conn_send(server->link.conn,
                               &action->message); /* a lost orchestrator shows in node_link */
         return 0;
-    case SERVER_DO_ANSWER:
-        peer = server->peer_of[action->device];
-        if (peer != NULL)
-            (void) wire_conn_send(peer->conn,
-                                  &action->message); /* a lost device is the orchestrator's business */
-        return 0;
+    case SERVER_DO_ANSWER: return answer(server, action);
     case SERVER_DO_COMPUTE:
         return server->job != NULL ? start_job(server, action) : end_job(server, action, diag);
     }
@@ -198,9 +206,12 @@ static void on_peer_close(struct wire_conn *conn, int status, const char *text)
     struct server *server = peer->server;
     if (status != 0)
         log_info("data", "a device's connection ended: %s", text);
-    for (uint32_t i = 0; i < peer->count; i++)
+    for (uint32_t i = 0; i < peer->count; i++) {
         if (server->peer_of[peer->first + i] == peer)
             server->peer_of[peer->first + i] = NULL;
+        if (server->downlink != NULL)
+            downlink_forget(&server->downlink[peer->first + i], conn);
+    }
     struct peer **place = &server->peers;
     while (*place != peer)
         place = &(*place)->next;
@@ -261,6 +272,19 @@ static int open_jobs(struct server *server)
     return 0;
 }
 
+static int open_downlinks(struct server *server)
+{
+    const struct join *join = &server->link.join;
+    if (transfer_down_is_free(&join->world.scenario))
+        return 0;
+    server->downlink = calloc(join->world.devices, sizeof *server->downlink);
+    if (server->downlink == NULL)
+        return -ENOMEM;
+    for (uint32_t n = 0; n < join->world.devices; n++)
+        downlink_init(&server->downlink[n], &server->link, n, join->first);
+    return 0;
+}
+
 static int on_ready(void *user, struct diag *diag)
 {
     struct server *server = user;
@@ -271,11 +295,18 @@ static int on_ready(void *user, struct diag *diag)
     int rc = server_core_create(&server->core, &join->world, join->first);
     if (rc == 0 && real_time_is_kept(&join->world.scenario))
         rc = open_jobs(server);
+    if (rc == 0 && server->job != NULL)
+        rc = open_downlinks(server);
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
 static void let_go(struct server *server)
 {
+    uint32_t devices = server->downlink != NULL ? server->link.join.world.devices : 0;
+    for (uint32_t n = 0; n < devices; n++)
+        downlink_finish(&server->downlink[n]);
+    free(server->downlink);
+    server->downlink = NULL;
     for (struct peer *peer = server->peers; peer != NULL; peer = peer->next) {
         peer->attached = false;
         peer->count = 0;

@@ -7,16 +7,6 @@
 #include "mobile-node/device_core.h"
 #include "mobile-node/uplink.h"
 
-#define DEVICE_REAL_WINDOWS 32u
-
-/* Windows of one uplink, to be told together. */
-struct device_audit {
-    uint32_t server;
-    size_t count;
-    double start_s[DEVICE_REAL_WINDOWS], duration_s[DEVICE_REAL_WINDOWS];
-    double set_bps[DEVICE_REAL_WINDOWS], achieved_bps[DEVICE_REAL_WINDOWS];
-};
-
 struct device_real {
     struct node_link *link; /* borrowed: loop, alarms, the orchestrator, who the servers are */
     struct device_core *core;
@@ -27,7 +17,6 @@ struct device_real {
     uint32_t server;                 /* of the present transfer */
     struct uplink **uplink;          /* [M], owned; NULL: not used yet */
     struct uplink_hooks hooks;
-    struct device_audit audit;
 };
 
 /* Borrows all; `device` stays where it is. */

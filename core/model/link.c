@@ -221,6 +221,16 @@ double link_bytes(const struct link *link)
     return link->queue.bytes + (link->rate.busy ? link->rate.packet.bytes : 0.0) + link->air.bytes;
 }
 
+size_t link_packets(const struct link *link)
+{
+    return link->queue.count + (link->rate.busy ? 1 : 0) + link->air.count;
+}
+
+double link_end_s(const struct link *link)
+{
+    return line_end_s(&link->air);
+}
+
 void link_clear(struct link *link, double now_s)
 {
     count(&link->rate, now_s);

@@ -85,8 +85,11 @@ double link_due_s(const struct link *link);
 /* The packet that has arrived by now, in order. Packets go on to the next part at the times they were due,
  * however late the call comes. */
 bool link_take(struct link *link, double now_s, struct link_packet *ret_packet, double *ret_arrival_s);
-/* Bytes between offer and take. */
+/* Bytes, and packets, between offer and take. */
 double link_bytes(const struct link *link);
+size_t link_packets(const struct link *link);
+/* When the last packet that has left the rate arrives; -INFINITY: none is on its way. */
+double link_end_s(const struct link *link);
 /* Drops all packets. */
 void link_clear(struct link *link, double now_s);
 

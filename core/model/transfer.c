@@ -58,6 +58,12 @@ double transfer_down_bps(const struct scenario *scenario)
     return scenario->link.down_mbps > 0.0 ? scenario->link.down_mbps * UNITS_MHZ : (double) INFINITY;
 }
 
+bool transfer_down_is_free(const struct scenario *scenario)
+{
+    return scenario->link.down_mbps <= 0.0 && scenario->link.result_kb <= 0.0 &&
+           scenario->link.delay_s <= 0.0 && scenario->link.jitter_s <= 0.0 && scenario->link.loss <= 0.0;
+}
+
 static uint32_t packets_of(double bits)
 {
     double packets = ceil(bits / PACKET_BITS);

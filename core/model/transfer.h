@@ -29,6 +29,8 @@ struct link_params transfer_scaled(const struct link_params *link, double scale)
 /* RESULTs. Their rate is INFINITY when link.down_mbps is 0: they take no time of it. */
 double transfer_down_bits(const struct scenario *scenario);
 double transfer_down_bps(const struct scenario *scenario);
+/* The way down takes no time at all. */
+bool transfer_down_is_free(const struct scenario *scenario);
 
 /* From the first bit's start to the last one's arrival, with the draws of this link: what core/model/link
  * comes to when it is offered the packets at once. Infinite when there are bits and no rate. */

@@ -41,6 +41,26 @@ def both_clocks_agree_on_latency_and_energy():
 
 
 @tap.test
+def both_clocks_agree_over_a_rough_link_and_back():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        result = twin(db, *SMALL, '-p', 'static', '-t', 2, '--set', 'link.delay_s=0.05', '--set', 'link.jitter_s=0.02', '--set',
+                      'link.loss=0.05', '--set', 'link.retransmit_s=0.1', '--set', 'link.result_kb=250', '--set',
+                      'link.down_mbps=10')
+        tap.true(result['agrees'], f"the clocks agree: {result}")
+        real = result['real_run']
+        down = testbed.rows(db, "SELECT device, server, duration_s, set_bps, achieved_bps FROM link_sample WHERE run_id = "
+                                f"{real} AND direction = 'down'")
+        tap.true(len(down) >= 8, f'{len(down)} windows of RESULTs, each 200 ms long')
+        for device, server, duration_s, set_bps, achieved_bps in down:
+            tap.true(device < 4 and server < 2 and duration_s > 0.019, 'a window')
+            tap.true(set_bps < 10.5e6 and abs(achieved_bps - set_bps) * duration_s < 0.06 * set_bps * duration_s + 24000,
+                     f'{achieved_bps} of {set_bps} bit/s')
+        floor_s = testbed.one(db, f'SELECT min(transmit_s) FROM task WHERE run_id = {real} AND server IS NOT NULL')
+        tap.true(floor_s >= 0.1 + 0.2, f'both delays and the RESULT: {floor_s} s')
+
+
+@tap.test
 def nothing_is_faster_by_the_wall_than_the_model_says():
     with testbed.scratch() as folder:
         db = os.path.join(folder, 'x.db')

@@ -265,7 +265,7 @@ static struct windows judge(const struct curve *curve, unsigned links, double mb
     for (unsigned i = 0; i < links; i++)
         for (uint64_t at_ns = first_ns; at_ns < last_ns; at_ns += 10 * MS) {
             double bytes = bytes_at(&curve[i], at_ns + length_ns) - bytes_at(&curve[i], at_ns);
-            double off = fabs(bytes - wanted) - WIRE_PACER_PACKET;
+            double off = fabs(bytes - wanted) - TRANSFER_PACKET_BYTES;
             double pct = off > 0.0 ? 100.0 * off / wanted : 0.0;
             windows.all++;
             windows.within += pct <= bound_pct ? 1 : 0;
@@ -321,7 +321,7 @@ static void steps(void)
         double wanted = mbps[i] * 1e6 * 0.1 / 8.0;
         double bytes = bytes_at(curve, at_ns + 120 * MS) - bytes_at(curve, at_ns + 20 * MS);
         double first = bytes_at(curve, at_ns + 20 * MS) - bytes_at(curve, at_ns);
-        double off = fabs(bytes - wanted) - WIRE_PACER_PACKET;
+        double off = fabs(bytes - wanted) - TRANSFER_PACKET_BYTES;
         double burst = first - fastest * 1e6 * 0.02 / 8.0;
         (void) printf("| %g | %.2f %% | %.0f bytes |\n", mbps[i], off > 0.0 ? 100.0 * off / wanted : 0.0,
                       burst > 0.0 ? burst : 0.0);
