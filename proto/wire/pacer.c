@@ -81,10 +81,10 @@ static void hold_back(struct wire_pacer *pacer, double now)
     link_set_rate(&pacer->link, now, full ? 0.0 : pacer->rate_bps);
 }
 
-static void on_due(struct wire_alarm *alarm)
+/* Hands over what has come due. */
+static void deliver(struct wire_pacer *pacer, double now)
 {
-    struct wire_pacer *pacer = alarm->user;
-    double now = now_s(pacer), arrival_s;
+    double arrival_s;
     struct link_packet packet;
     uint64_t bytes = 0;
     count_allowed(pacer, now);
@@ -92,13 +92,18 @@ static void on_due(struct wire_alarm *alarm)
     while (link_take(&pacer->link, now, &packet, &arrival_s))
         bytes += (uint64_t) packet.bytes;
     (void) fill(pacer, now); /* out of memory: the rest never crosses */
-    bool done = pacer->left == 0 && link_packets(&pacer->link) == 0;
     if (bytes > 0)
         pacer->hooks->on_bytes(pacer->user, bytes);
+}
+
+static void on_due(struct wire_alarm *alarm)
+{
+    struct wire_pacer *pacer = alarm->user;
+    deliver(pacer, now_s(pacer));
     if (!pacer->active)
         return; /* stopped meanwhile */
-    pacer->active = !done;
-    if (done)
+    pacer->active = pacer->left > 0 || link_packets(&pacer->link) > 0;
+    if (!pacer->active)
         pacer->hooks->on_done(pacer->user);
     else
         set_alarm(pacer);
@@ -158,16 +163,22 @@ int wire_pacer_send(struct wire_pacer *pacer, uint64_t bytes)
     return rc;
 }
 
+/* What came due before leaves before: the new rate begins with a clean slate. */
 void wire_pacer_set_rate(struct wire_pacer *pacer, double rate_bps)
 {
     double now = now_s(pacer);
+    if (pacer->active)
+        deliver(pacer, now);
     count_allowed(pacer, now);
     pacer->rate_bps = rate_bps;
     link_set_rate(&pacer->link, now, pacer->held ? 0.0 : rate_bps);
     if (!pacer->active)
         return;
-    (void) fill(pacer, now); /* as in on_due */
-    set_alarm(pacer);
+    (void) fill(pacer, now); /* as in deliver */
+    if (pacer->left == 0 && link_packets(&pacer->link) == 0)
+        (void) wire_alarm_set(pacer->alarms, &pacer->alarm, clock_monotonic_ns()); /* done, as on_due says */
+    else
+        set_alarm(pacer);
 }
 
 void wire_pacer_stop(struct wire_pacer *pacer)

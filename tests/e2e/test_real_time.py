@@ -54,8 +54,11 @@ def both_clocks_agree_over_a_rough_link_and_back():
         tap.true(len(down) >= 8, f'{len(down)} windows of RESULTs, each 200 ms long')
         for device, server, duration_s, set_bps, achieved_bps in down:
             tap.true(device < 4 and server < 2 and duration_s > 0.019, 'a window')
-            tap.true(set_bps < 10.5e6 and abs(achieved_bps - set_bps) * duration_s < 0.06 * set_bps * duration_s + 24000,
+            tap.true(abs(achieved_bps - set_bps) * duration_s < 0.06 * set_bps * duration_s + 24000,
                      f'{achieved_bps} of {set_bps} bit/s')
+        mean_bps = sum(row[3] * row[2] for row in down) / sum(row[2] for row in down)
+        # Behind a lost packet others wait, and then come at once; but on the whole:
+        tap.true(mean_bps < 10.5e6, f'not above its rate: {mean_bps} bit/s')
         floor_s = testbed.one(db, f'SELECT min(transmit_s) FROM task WHERE run_id = {real} AND server IS NOT NULL')
         tap.true(floor_s >= 0.1 + 0.2, f'both delays and the RESULT: {floor_s} s')
 
