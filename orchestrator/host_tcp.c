@@ -437,12 +437,12 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
     if (host->ending)
         return;
     member->silent_ticks = 0;
-    if (!member->ready || host->core == NULL) {
-        on_joining_message(host, member, message);
+    if (message->id == PROTO_BEAT && member->ready) { /* also while others are still joining */
+        member->answered = true;
         return;
     }
-    if (message->id == PROTO_BEAT) {
-        member->answered = true;
+    if (!member->ready || host->core == NULL) {
+        on_joining_message(host, member, message);
         return;
     }
     if (!owns(host, member, message)) {

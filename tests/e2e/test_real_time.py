@@ -5,10 +5,12 @@ be), or asserted only of a run that found itself trusted; such a run is tried a 
 import json
 import os
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import tap
 import testbed
+import wiretap
 
 SMALL = ('-s', 'dapo', '-n', 4, '-m', 2, '--seed', 5)
 TRIES = 3
@@ -93,6 +95,31 @@ def links_and_loops_are_sampled():
             tap.true(0 < achieved_bps and set_bps > 0, 'a rate')
         roles = {role for (role,) in testbed.rows(db, 'SELECT DISTINCT role FROM process_sample')}
         tap.equal(roles, {'device', 'server', 'orchestrator'}, 'whose loops were sampled')
+
+
+@tap.test
+def nodes_that_are_ready_may_beat_while_others_are_still_joining():
+    beats = {'count': 0}
+    lively = threading.Event()
+
+    def on_first(message):
+        beats['count'] += message == wiretap.BEAT
+        if beats['count'] == 2:
+            lively.set()
+
+    def on_second(message):  # its READY comes when the other has beaten twice
+        return message != wiretap.READY or lively.wait(timeout=30)
+
+    with testbed.scratch() as folder:
+        program = testbed.start_orchestrator('-s', 'dapo', '-n', 2, '-m', 1, '-p', 'local', '-e', 1, '-t', 1, '--db',
+                                             os.path.join(folder, 'x.db'), '--set', 'run.clock=real')
+        port = program.port()
+        taps = [wiretap.Wiretap(port, hook) for hook in (on_first, on_second)]
+        nodes = [testbed.start_server(port)] + [testbed.start_device(line.port) for line in taps]
+        tap.equal(program.wait(), 0, program.text())
+        tap.true(lively.is_set(), 'the first device was ready for long enough')
+        for node in nodes:
+            tap.equal(node.wait(), 0, node.text())
 
 
 @tap.test

@@ -27,7 +27,7 @@
 struct sender {
     struct wire_pacer pacer;
     int fd;
-    uint64_t refused; /* bytes the kernel did not take at once */
+    uint64_t waiting; /* bytes the kernel did not take yet */
 };
 
 struct bench {
@@ -51,14 +51,13 @@ static const char zeros[1 << 20];
 static void on_bytes(void *user, uint64_t bytes)
 {
     struct sender *sender = user;
-    while (bytes > 0) {
-        size_t size = bytes < sizeof zeros ? (size_t) bytes : sizeof zeros;
+    sender->waiting += bytes;
+    while (sender->waiting > 0) {
+        size_t size = sender->waiting < sizeof zeros ? (size_t) sender->waiting : sizeof zeros;
         ssize_t sent = send(sender->fd, zeros, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent < 0) {
-            sender->refused += bytes;
-            return;
-        }
-        bytes -= (uint64_t) sent;
+        if (sent < 0)
+            return; /* the receiver stands still: next time */
+        sender->waiting -= (uint64_t) sent;
     }
 }
 
@@ -231,17 +230,20 @@ static void steps(double delay_s)
     bench.steps = STEPS;
     (void) play(&bench, 20.0, 0.5 * (STEPS + 1), curve);
     (void) printf("\ndelay %g ms\n\n| step to Mbit/s | off in 100 ms, from 20 ms after it | burst in those "
-                  "20 ms, bytes | "
-                  "bound |\n|---|---|---|---|\n",
+                  "20 ms, bytes "
+                  "| bound | disturbed |\n|---|---|---|---|---|\n",
                   1e3 * delay_s);
     for (unsigned i = 0; i < STEPS; i++) {
         uint64_t at_ns = bench.step_ns[i], held_ns = at_ns + 20 * CURVE_MS + (uint64_t) (1e9 * delay_s);
+        uint64_t end_ns = held_ns + 100 * CURVE_MS;
         double before = i > 0 ? mbps[i - 1] : 20.0, wanted = mbps[i] * 1e6 * 0.1 / 8.0;
-        double bytes = curve_bytes_at(curve, held_ns + 100 * CURVE_MS) - curve_bytes_at(curve, held_ns);
-        double off = fabs(bytes - wanted) - TRANSFER_PACKET_BYTES;
-        (void) printf("| %g | %.2f %% | %.0f | %.0f |\n", mbps[i], off > 0.0 ? 100.0 * off / wanted : 0.0,
-                      burst_bytes(curve, at_ns, mbps[i]),
-                      fmax(before * 1e6 / 8.0 * delay_s, TRANSFER_PACKET_BYTES));
+        double off = fabs(curve_bytes_at(curve, end_ns) - curve_bytes_at(curve, held_ns) - wanted) -
+                     TRANSFER_PACKET_BYTES;
+        bool disturbed = curve_was_disturbed(&bench.stalls, at_ns, held_ns) ||
+                         curve_was_disturbed(&bench.stalls, end_ns, end_ns);
+        (void) printf("| %g | %.2f %% | %.0f | %.0f | %s |\n", mbps[i],
+                      off > 0.0 ? 100.0 * off / wanted : 0.0, burst_bytes(curve, at_ns, mbps[i]),
+                      fmax(before * 1e6 / 8.0 * delay_s, TRANSFER_PACKET_BYTES), disturbed ? "yes" : "");
     }
     curve_free(curve, 1);
     free(bench.stalls.stall);

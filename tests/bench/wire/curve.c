@@ -3,7 +3,6 @@
 #include <math.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -166,10 +165,10 @@ double curve_bytes_at(const struct curve *curve, uint64_t at_ns)
     return low > 0 ? curve->arrival[low - 1].bytes : 0.0;
 }
 
-static bool is_stalled(const struct curve_stalls *stalls, uint64_t at_ns)
+bool curve_was_disturbed(const struct curve_stalls *stalls, uint64_t from_ns, uint64_t to_ns)
 {
     for (size_t i = 0; i < stalls->count; i++)
-        if (at_ns >= stalls->stall[i].from_ns && at_ns < stalls->stall[i].to_ns + AFTER_NS)
+        if (to_ns >= stalls->stall[i].from_ns && from_ns < stalls->stall[i].to_ns + AFTER_NS)
             return true;
     return false;
 }
@@ -182,7 +181,8 @@ struct curve_windows curve_judge(const struct curve *curve, unsigned links, cons
     uint64_t length_ns = (uint64_t) (length_s * 1e9);
     double wanted = mbps * 1e6 * length_s / 8.0;
     for (uint64_t at_ns = first_ns; at_ns + length_ns < end_ns; at_ns += 10 * CURVE_MS) {
-        bool quiet = !is_stalled(stalls, at_ns) && !is_stalled(stalls, at_ns + length_ns);
+        bool quiet = !curve_was_disturbed(stalls, at_ns, at_ns) &&
+                     !curve_was_disturbed(stalls, at_ns + length_ns, at_ns + length_ns);
         for (unsigned i = 0; i < links; i++) {
             double bytes = curve_bytes_at(&curve[i], at_ns + length_ns) - curve_bytes_at(&curve[i], at_ns);
             double off = fabs(bytes - wanted) - TRANSFER_PACKET_BYTES;

@@ -4,6 +4,7 @@
 #ifndef HANDOFF_TESTS_BENCH_WIRE_CURVE_H
 #define HANDOFF_TESTS_BENCH_WIRE_CURVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -41,6 +42,9 @@ pid_t curve_start(unsigned links, int *ret_port, int *ret_channel);
 void curve_collect(pid_t receiver, int channel, unsigned links, struct curve *ret_curve,
                    struct curve_stalls *stalls);
 void curve_free(struct curve *curve, unsigned links);
+
+/* Did an end of the link stand still at any time from one to the other, both included? */
+bool curve_was_disturbed(const struct curve_stalls *stalls, uint64_t from_ns, uint64_t to_ns);
 
 void curve_stalls_add(struct curve_stalls *stalls, uint64_t from_ns, uint64_t to_ns);
 
