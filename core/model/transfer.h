@@ -37,7 +37,7 @@ bool transfer_down_is_free(const struct scenario *scenario);
 double transfer_s(const struct link_params *link, double bits);
 
 /* The expected value of the above over the draws: what one may know before. Exact, and the same bits, without
- * loss and jitter; else the largest of the packets' latenesses is integrated numerically, to about 3 % of
+ * loss and jitter; else the largest of the packets' latenesses is integrated numerically, to about 5 % of
  * what loss and jitter add. */
 double transfer_expected_s(const struct scenario *scenario, double bits, double rate_bps);
 
