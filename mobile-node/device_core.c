@@ -195,9 +195,8 @@ static int send_task(struct device_core *core, double now_s, struct device_actio
                                      core->slot.gain[core->plan.server]);
     double bits =
         llm_split_bits(world->llm, core->plan.split, core->slot.tokens, scenario->model.bits_per_element);
-    const struct link_params link =
-        transfer_link(world, core->id, core->number, core->plan.server, TRANSFER_UP, rate_bps);
-    double transmit_s = transfer_s(&link, bits);
+    double transmit_s =
+        transfer_task_s(world, core->id, core->number, core->plan.server, TRANSFER_UP, rate_bps, bits);
     if (!(transmit_s < TRANSMIT_MAX_S))
         return diag_fail(diag, ERR_RANGE, "device %u cannot reach server %u: its rate is %g bit/s",
                          core->number, core->plan.server, rate_bps);
@@ -340,9 +339,8 @@ static int on_sent(struct device_core *core, const struct device_event *event, s
 double device_core_down_s(const struct device_core *core)
 {
     const struct scenario *scenario = &core->world->scenario;
-    const struct link_params link = transfer_link(core->world, core->id, core->number, core->plan.server,
-                                                  TRANSFER_DOWN, transfer_down_bps(scenario));
-    return transfer_s(&link, transfer_down_bits(scenario));
+    return transfer_task_s(core->world, core->id, core->number, core->plan.server, TRANSFER_DOWN,
+                           transfer_down_bps(scenario), transfer_down_bits(scenario));
 }
 
 /* What passed between the task's start and its RESULT and is nobody's, the link took: nothing in virtual

@@ -90,6 +90,21 @@ double transfer_s(const struct link_params *link, double bits)
     return end_s + link->delay_s;
 }
 
+/* Most scenarios draw nothing. */
+static bool is_plain(const struct scenario *scenario)
+{
+    return scenario->link.loss <= 0.0 && scenario->link.jitter_s <= 0.0;
+}
+
+double transfer_task_s(const struct world *world, struct slot_id id, uint32_t device, uint32_t server,
+                       enum transfer_way way, double rate_bps, double bits)
+{
+    if (is_plain(&world->scenario))
+        return cost_transmit_s(bits, rate_bps) + world->scenario.link.delay_s;
+    const struct link_params link = transfer_link(world, id, device, server, way, rate_bps);
+    return transfer_s(&link, bits);
+}
+
 /* ---- what is expected ---- */
 
 /* P(a packet is late by at most u): a geometric number of repetitions and a uniform jitter. */
@@ -144,7 +159,7 @@ static double expected_late_s(const struct scenario *scenario, const struct trai
 double transfer_expected_s(const struct scenario *scenario, double bits, double rate_bps)
 {
     double end_s = cost_transmit_s(bits, rate_bps);
-    if ((scenario->link.loss <= 0.0 && scenario->link.jitter_s <= 0.0) || isinf(end_s))
+    if (is_plain(scenario) || isinf(end_s))
         return end_s + scenario->link.delay_s;
     struct train train = {.packets = packets_of(bits), .packet_s = cost_transmit_s(PACKET_BITS, rate_bps)};
     train.last_s = end_s - (train.packets - 1.0) * train.packet_s;

@@ -35,6 +35,9 @@ bool transfer_down_is_free(const struct scenario *scenario);
 /* From the first bit's start to the last one's arrival, with the draws of this link: what core/model/link
  * comes to when it is offered the packets at once. Infinite when there are bits and no rate. */
 double transfer_s(const struct link_params *link, double bits);
+/* The same of transfer_link(world, id, ...): the cores ask for every task. */
+double transfer_task_s(const struct world *world, struct slot_id id, uint32_t device, uint32_t server,
+                       enum transfer_way way, double rate_bps, double bits);
 
 /* The expected value of the above over the draws: what one may know before. Exact, and the same bits, without
  * loss and jitter; else the largest of the packets' latenesses is integrated numerically, to about 5 % of

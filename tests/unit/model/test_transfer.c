@@ -59,6 +59,8 @@ static void without_loss_and_jitter_it_is_bits_over_rate_and_the_delay(void **st
         assert_same(transfer_s(&here, bits), bits / rate_bps);
         assert_same(transfer_expected_s(&plain.scenario, bits, rate_bps), bits / rate_bps);
         assert_same(transfer_s(&there, bits), bits / rate_bps + 0.25);
+        assert_same(transfer_task_s(&far, some_slot, 2, 1, TRANSFER_UP, rate_bps, bits),
+                    bits / rate_bps + 0.25);
         assert_same(transfer_expected_s(&far.scenario, bits, rate_bps), bits / rate_bps + 0.25);
         assert_near(transfer_s(&there, bits), simulate(&there, bits, 0.0), 1e-9);
     }
@@ -78,6 +80,9 @@ static void with_loss_and_jitter_it_is_what_a_link_of_packets_comes_to(void **st
             double took_s = transfer_s(&link, transfers[i].bits);
             double least_s = transfers[i].bits / transfers[i].rate_bps + 0.01;
             assert_near(took_s, simulate(&link, transfers[i].bits, 0.0), 1e-9);
+            assert_same(
+                transfer_task_s(&world, id, 0, 0, TRANSFER_UP, transfers[i].rate_bps, transfers[i].bits),
+                took_s);
             assert_true(took_s >= least_s);
             late = late || took_s > least_s + 0.02;
         }
