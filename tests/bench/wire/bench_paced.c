@@ -215,8 +215,8 @@ static double burst_bytes(const struct curve *curve, uint64_t at_ns, double mbps
 }
 
 /* Steps every 500 ms. The rate has taken hold when the 100 ms that begin 20 ms after the step (and the delay)
- * are within 2 % of it. What is in the air when it happens may still come, and one packet: the burst's bound.
- */
+ * are within 2 % of it. What is in flight when it happens may still come: as much as the faster of both rates
+ * carries in the delay and one tick of the pacer, or one packet. */
 static void steps(double delay_s)
 {
     static const double mbps[] = {50, 5, 100, 1, 20, 500, 10, 0.1, 50, 200};
@@ -229,6 +229,7 @@ static void steps(double delay_s)
     bench.step_mbps = mbps;
     bench.steps = STEPS;
     (void) play(&bench, 20.0, 0.5 * (STEPS + 1), curve);
+    const double in_flight_s = delay_s + units_ns_to_s(WIRE_PACER_WAKE_NS);
     (void) printf("\ndelay %g ms\n\n| step to Mbit/s | off in 100 ms, from 20 ms after it | burst in those "
                   "20 ms, bytes "
                   "| bound | disturbed |\n|---|---|---|---|---|\n",
@@ -236,14 +237,14 @@ static void steps(double delay_s)
     for (unsigned i = 0; i < STEPS; i++) {
         uint64_t at_ns = bench.step_ns[i], held_ns = at_ns + 20 * CURVE_MS + (uint64_t) (1e9 * delay_s);
         uint64_t end_ns = held_ns + 100 * CURVE_MS;
-        double before = i > 0 ? mbps[i - 1] : 20.0, wanted = mbps[i] * 1e6 * 0.1 / 8.0;
+        double fastest = fmax(i > 0 ? mbps[i - 1] : 20.0, mbps[i]), wanted = mbps[i] * 1e6 * 0.1 / 8.0;
         double off = fabs(curve_bytes_at(curve, end_ns) - curve_bytes_at(curve, held_ns) - wanted) -
                      TRANSFER_PACKET_BYTES;
         bool disturbed = curve_was_disturbed(&bench.stalls, at_ns, held_ns) ||
                          curve_was_disturbed(&bench.stalls, end_ns, end_ns);
         (void) printf("| %g | %.2f %% | %.0f | %.0f | %s |\n", mbps[i],
                       off > 0.0 ? 100.0 * off / wanted : 0.0, burst_bytes(curve, at_ns, mbps[i]),
-                      fmax(before * 1e6 / 8.0 * delay_s, TRANSFER_PACKET_BYTES), disturbed ? "yes" : "");
+                      fmax(fastest * 1e6 / 8.0 * in_flight_s, TRANSFER_PACKET_BYTES), disturbed ? "yes" : "");
     }
     curve_free(curve, 1);
     free(bench.stalls.stall);
