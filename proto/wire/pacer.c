@@ -197,8 +197,7 @@ bool wire_pacer_is_active(const struct wire_pacer *pacer)
     return pacer->active;
 }
 
-double wire_pacer_allowed_bits(struct wire_pacer *pacer)
+double wire_pacer_allowed_bits(const struct wire_pacer *pacer)
 {
-    count_allowed(pacer, now_s(pacer));
     return pacer->allowed_bits - BITS * pacer->link.air.bytes;
 }

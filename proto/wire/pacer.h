@@ -47,14 +47,16 @@ void wire_pacer_finish(struct wire_pacer *pacer);
 int wire_pacer_begin(struct wire_pacer *pacer, const struct link_params *params, uint64_t bytes);
 /* Adds to what has to cross; nothing at all is done at once. -ENOMEM: some of it never will. */
 int wire_pacer_send(struct wire_pacer *pacer, uint64_t bytes);
-/* Takes hold now, for the packet on its way too; 0: an outage. May hand over what came due before (on_bytes). */
+/* Takes hold now, for the packet on its way too; 0: an outage. May hand over what came due before (on_bytes).
+ */
 void wire_pacer_set_rate(struct wire_pacer *pacer, double rate_bps);
 /* Forgets everything on its way. */
 void wire_pacer_stop(struct wire_pacer *pacer);
 
 bool wire_pacer_is_active(const struct wire_pacer *pacer);
 /* What the rate has allowed to the other end while there was something to cross, whatever became of it:
- * without what is still in the air. For comparing with what did cross; an endless rate is not counted. */
-double wire_pacer_allowed_bits(struct wire_pacer *pacer);
+ * without what is still in the air, and up to the last on_bytes, so that it can be compared with what did
+ * cross. An endless rate is not counted. */
+double wire_pacer_allowed_bits(const struct wire_pacer *pacer);
 
 #endif
