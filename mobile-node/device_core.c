@@ -140,7 +140,7 @@ static int on_decision(struct device_core *core, const struct msg_decision *deci
     core->times = (struct task_times){0};
     core->rate_bps = 0.0;
     core->payload_bits = 0.0;
-    core->extra_bits = core->extra_j = 0.0;
+    core->extra_bits = core->extra_j = core->up_s = 0.0;
     core->recover = (struct msg_recover){0};
     core->recovering = core->resumed = false;
     core->has_task = true;
@@ -268,6 +268,7 @@ static void write_off(struct device_core *core)
     core->extra_bits += core->payload_bits;
     core->extra_j += core->world->device[core->number].transmit_power_w * core->transfer_s;
     core->times.queue_s = core->times.edge_s = 0.0;
+    core->times.transmit_s = core->up_s;
 }
 
 static void pause(struct device_core *core, double now_s, struct device_actions *actions)
@@ -329,6 +330,7 @@ static int on_sent(struct device_core *core, const struct device_event *event, s
 {
     core->transfer_s = event->elapsed_s;
     core->times.transmit_s += event->elapsed_s;
+    core->up_s = core->times.transmit_s;
     core->sent_s = event->now_s;
     core->state = DEVICE_WAITING;
     if (core->recovering)

@@ -99,6 +99,7 @@ struct device_core {
     double payload_bits;
     double sent_s;              /* when the task arrived, seconds since the slot's start */
     double transfer_s;          /* of the last transfer */
+    double up_s;                /* of all transfers; what transmit_s has more came with a RESULT */
     bool has_task;              /* DECISION has come in this slot */
     bool resumed;               /* layers s+1..L are being computed here */
     bool recovering;            /* RECOVER has come, and is not followed yet */
