@@ -12,61 +12,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/units.h"
-#include "db/db.h"
-#include "db/db_internal.h"
-#include "db/store.h"
-
-/* Somebody's index or VACUUM on the file holds the run back; only a lock kept for longer ends the recording.
- */
-#define PATIENCE_MS 60000
-
-enum item_kind { ITEM_EPISODE, ITEM_EVENT, ITEM_LINK_SAMPLES, ITEM_PROCESS_SAMPLE, ITEM_CHECKPOINT };
-
-struct item {
-    enum item_kind kind;
-    uint64_t after; /* task rows handed over before it */
-    union {
-        struct db_episode episode;
-        struct db_event event;
-        struct db_checkpoint checkpoint;
-        struct db_process_sample process_sample;
-    };
-    struct buf bytes; /* owned: the texts or blobs that the row points to, or an array of link samples */
-};
-
-struct recorder {
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t work; /* the thread waits here for a due batch */
-    pthread_cond_t room; /* the caller waits here for a place in the queue */
-    struct db db;        /* owned; the thread's alone while it runs */
-    struct store *store; /* owned, likewise */
-    int64_t run_id;
-
-    /* Under the mutex. Counters only grow; a row's place is its number modulo the ring's size. */
-    uint64_t pushed, written;             /* task rows */
-    uint64_t items_pushed, items_written; /* items */
-    size_t bytes;                         /* owned by the items in the queue */
-    uint32_t urgent;                      /* items in the queue that make a batch due at once */
-    uint64_t oldest_ns;                   /* when the queue's oldest content came; 0: empty */
-    bool closing;
-    int rc; /* the thread's first error; nothing is written after it */
-    struct diag diag;
-    struct recorder_stats stats;
-
-    struct item item[RECORDER_QUEUE_ITEMS];
-    struct db_task ring[RECORDER_QUEUE_ROWS];
-};
+#include "db/recorder_internal.h"
 
 /* What one look at the queue gives the thread to write. */
 struct batch {
@@ -76,7 +28,7 @@ struct batch {
 
 static bool is_urgent(enum item_kind kind)
 {
-    return kind == ITEM_EPISODE || kind == ITEM_CHECKPOINT;
+    return kind == ITEM_EPISODE;
 }
 
 static bool is_empty(const struct recorder *recorder)
@@ -102,21 +54,30 @@ static int write_link_samples(struct recorder *recorder, const struct buf *bytes
     return rc;
 }
 
+/* The episode's row and what a run that is resumed after it needs are there together or not at all. An
+ * episode that is done is safe before the next one starts to be written. */
+static int write_episode(struct recorder *recorder, const struct episode_item *item, struct diag *diag)
+{
+    int rc = item->experience.bytes != NULL
+                 ? store_insert_experience(recorder->store, &item->experience, diag)
+                 : 0;
+    if (rc == 0 && item->has_checkpoint)
+        rc = store_insert_checkpoint(recorder->store, &item->checkpoint, diag);
+    if (rc == 0)
+        rc = store_insert_episode(recorder->store, &item->row, diag);
+    if (rc == 0)
+        rc = db_commit(&recorder->db, diag);
+    return rc == 0 ? db_begin(&recorder->db, diag) : rc;
+}
+
 static int write_item(struct recorder *recorder, const struct item *item, struct diag *diag)
 {
     switch (item->kind) {
-    case ITEM_EPISODE: {
-        int rc = store_insert_episode(recorder->store, &item->episode, diag);
-        /* An episode that is done is safe before the next one starts to be written. */
-        if (rc == 0)
-            rc = db_commit(&recorder->db, diag);
-        return rc == 0 ? db_begin(&recorder->db, diag) : rc;
-    }
+    case ITEM_EPISODE: return write_episode(recorder, &item->episode, diag);
     case ITEM_EVENT: return store_insert_event(recorder->store, &item->event, diag);
     case ITEM_LINK_SAMPLES: return write_link_samples(recorder, &item->bytes, diag);
     case ITEM_PROCESS_SAMPLE:
         return store_insert_process_sample(recorder->store, recorder->run_id, &item->process_sample, diag);
-    case ITEM_CHECKPOINT: return store_insert_checkpoint(recorder->store, &item->checkpoint, diag);
     }
     return ERR_STATE;
 }
@@ -199,7 +160,7 @@ static void wait_for_work(struct recorder *recorder)
     }
 }
 
-static void *write_all(void *user)
+void *recorder_write_all(void *user)
 {
     struct recorder *recorder = user;
     pthread_mutex_lock(&recorder->mutex);
@@ -310,13 +271,6 @@ static int push_item(struct recorder *recorder, struct item *item)
     return rc;
 }
 
-int recorder_episode(struct recorder *recorder, const struct db_episode *episode)
-{
-    struct item item = {.kind = ITEM_EPISODE, .episode = *episode};
-    item.episode.run_id = recorder->run_id;
-    return push_item(recorder, &item);
-}
-
 /* Copies bytes into memory that was reserved before, and says where they are now. */
 static const void *keep(struct buf *bytes, const void *source, size_t size)
 {
@@ -364,132 +318,34 @@ int recorder_process_sample(struct recorder *recorder, const struct db_process_s
     return push_item(recorder, &item);
 }
 
-int recorder_checkpoint(struct recorder *recorder, const struct db_checkpoint *checkpoint)
+/* What is in the item afterwards points into its own bytes. */
+static int keep_checkpoint(struct recorder *recorder, struct item *item)
 {
-    struct item item = {.kind = ITEM_CHECKPOINT, .checkpoint = *checkpoint};
-    int rc = buf_reserve(&item.bytes, checkpoint->weights_size + checkpoint->learner_size);
+    struct db_checkpoint *checkpoint = &item->episode.checkpoint;
+    struct db_experience *experience = &item->episode.experience;
+    int rc =
+        buf_reserve(&item->bytes, checkpoint->weights_size + checkpoint->learner_size + experience->size);
     if (rc != 0)
         return rc;
-    item.checkpoint.run_id = recorder->run_id;
-    item.checkpoint.weights = keep(&item.bytes, checkpoint->weights, checkpoint->weights_size);
-    item.checkpoint.learner = keep(&item.bytes, checkpoint->learner, checkpoint->learner_size);
-    return push_item(recorder, &item);
-}
-
-static int insert_run(struct recorder *recorder, const struct db_run *run, const struct db_node *node,
-                      size_t node_count, struct diag *diag)
-{
-    int rc = db_begin(&recorder->db, diag);
-    if (rc != 0)
-        return rc;
-    rc = store_insert_run(recorder->store, run, &recorder->run_id, diag);
-    for (size_t i = 0; rc == 0 && i < node_count; i++) {
-        struct db_node row = node[i];
-        row.run_id = recorder->run_id;
-        rc = store_insert_node(recorder->store, &row, diag);
-    }
-    if (rc == 0)
-        rc = db_commit(&recorder->db, diag);
-    if (rc != 0)
-        db_rollback(&recorder->db);
-    return rc;
-}
-
-static int init_sync(struct recorder *recorder)
-{
-    pthread_condattr_t attributes;
-    int rc = pthread_condattr_init(&attributes);
-    if (rc != 0)
-        return -rc;
-    rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (rc == 0)
-        rc = pthread_cond_init(&recorder->work, &attributes);
-    pthread_condattr_destroy(&attributes);
-    if (rc != 0)
-        return -rc;
-    rc = pthread_cond_init(&recorder->room, NULL);
-    if (rc == 0 && (rc = pthread_mutex_init(&recorder->mutex, NULL)) != 0)
-        pthread_cond_destroy(&recorder->room);
-    if (rc != 0)
-        pthread_cond_destroy(&recorder->work);
-    return -rc;
-}
-
-static void finish_sync(struct recorder *recorder)
-{
-    pthread_mutex_destroy(&recorder->mutex);
-    pthread_cond_destroy(&recorder->room);
-    pthread_cond_destroy(&recorder->work);
-}
-
-/* Signals belong to the program's main thread: the new thread blocks them all. */
-static int start_thread(struct recorder *recorder, struct diag *diag)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&recorder->thread, NULL, write_all, recorder);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return code == 0 ? 0 : diag_fail(diag, -code, "cannot start the recorder's thread: %s", strerror(code));
-}
-
-int recorder_create(struct recorder **ret_recorder, const char *path, const struct db_run *run,
-                    const struct db_node *node, size_t node_count, int64_t *ret_run_id, struct diag *diag)
-{
-    struct recorder *recorder = calloc(1, sizeof *recorder);
-    if (recorder == NULL)
-        return diag_fail(diag, -ENOMEM, "%s: no memory for the recorder", path);
-    int rc = init_sync(recorder);
-    if (rc != 0) {
-        free(recorder);
-        return rc;
-    }
-    rc = db_open(&recorder->db, path, DB_CREATE, diag);
-    if (rc == 0)
-        rc = store_create(&recorder->store, &recorder->db, diag);
-    if (rc == 0)
-        rc = insert_run(recorder, run, node, node_count, diag);
-    if (rc == 0) {
-        db_set_patience(&recorder->db, PATIENCE_MS);
-        rc = start_thread(recorder, diag);
-    }
-    if (rc != 0) {
-        store_destroy(recorder->store);
-        (void) db_close(&recorder->db, NULL); /* the first error stands */
-        finish_sync(recorder);
-        free(recorder);
-        return rc;
-    }
-    *ret_run_id = recorder->run_id;
-    *ret_recorder = recorder;
+    checkpoint->run_id = experience->run_id = recorder->run_id;
+    checkpoint->weights = keep(&item->bytes, checkpoint->weights, checkpoint->weights_size);
+    checkpoint->learner = keep(&item->bytes, checkpoint->learner, checkpoint->learner_size);
+    experience->bytes = keep(&item->bytes, experience->bytes, experience->size);
     return 0;
 }
 
-int recorder_close(struct recorder *recorder, enum db_run_status status, bool trusted, const char *reason,
-                   struct recorder_stats *ret_stats, struct diag *diag)
+int recorder_episode(struct recorder *recorder, const struct db_episode *episode,
+                     const struct db_checkpoint *checkpoint, const struct db_experience *experience)
 {
-    if (recorder == NULL)
-        return 0;
-    pthread_mutex_lock(&recorder->mutex);
-    recorder->closing = true;
-    pthread_cond_signal(&recorder->work);
-    pthread_mutex_unlock(&recorder->mutex);
-    pthread_join(recorder->thread, NULL);
-
-    int rc = recorder->rc;
-    if (rc == 0) {
-        rc = store_finish_run(recorder->store, recorder->run_id, status, trusted, reason, diag);
-    } else {
-        (void) diag_fail(diag, rc, "%s", diag_text(&recorder->diag, rc)); /* only writes the sentence */
-        /* Rows are missing: say so in the file if it can still be written at all. */
-        (void) store_finish_run(recorder->store, recorder->run_id, DB_ABORTED, false, "recording failed",
-                                NULL);
-    }
-    store_destroy(recorder->store);
-    int close_rc = db_close(&recorder->db, diag);
-    if (ret_stats != NULL)
-        *ret_stats = recorder->stats;
-    finish_sync(recorder);
-    free(recorder);
-    return rc != 0 ? rc : close_rc;
+    struct item item = {.kind = ITEM_EPISODE,
+                        .episode = {.row = *episode, .has_checkpoint = checkpoint != NULL}};
+    if (checkpoint != NULL)
+        item.episode.checkpoint = *checkpoint;
+    if (experience != NULL)
+        item.episode.experience = *experience;
+    int rc = keep_checkpoint(recorder, &item);
+    if (rc != 0)
+        return rc;
+    item.episode.row.run_id = recorder->run_id;
+    return push_item(recorder, &item);
 }

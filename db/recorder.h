@@ -9,7 +9,7 @@
 #include "core/base/diag.h"
 
 #define RECORDER_QUEUE_ROWS 16384 /* task rows between the caller and the thread */
-#define RECORDER_QUEUE_ITEMS 256  /* episodes, events and checkpoints, likewise */
+#define RECORDER_QUEUE_ITEMS 256  /* episodes and events, likewise */
 #define RECORDER_QUEUE_BYTES                                                                                 \
     (1 << 26) /* of checkpoints and samples; a larger one waits until it is alone                            \
                */
@@ -30,16 +30,30 @@ struct recorder_stats {
 int recorder_create(struct recorder **ret_recorder, const char *path, const struct db_run *run,
                     const struct db_node *node, size_t node_count, int64_t *ret_run_id, struct diag *diag);
 
+/* A run that goes on: what is later than an episode is dropped from the file first. */
+struct recorder_past {
+    int64_t run_id;
+    int64_t after_episode;   /* -1: everything is dropped */
+    const char *config_json; /* what the run row says from now on */
+};
+
+/* The same for a run that did not finish. ERR_STATE: it has, or another process records it, or it is no
+ * longer as it was when `past` was read. */
+int recorder_resume(struct recorder **ret_recorder, const char *path, const struct recorder_past *past,
+                    struct diag *diag);
+
 /* Hands over one slot's task rows, in device order. Rows are copied; their `status` must be a string literal.
  */
 int recorder_tasks(struct recorder *recorder, const struct db_task *task, size_t count);
-int recorder_episode(struct recorder *recorder, const struct db_episode *episode);
+/* The episode's row; with the learner's checkpoint after it and what the learner went through since the one
+ * before (either may be NULL: copied): all are committed at once, behind everything that was handed over
+ * before. */
+int recorder_episode(struct recorder *recorder, const struct db_episode *episode,
+                     const struct db_checkpoint *checkpoint, const struct db_experience *experience);
 int recorder_event(struct recorder *recorder, const struct db_event *event); /* texts are copied */
 /* Samples of one link, and of one event loop: copied. */
 int recorder_link_samples(struct recorder *recorder, const struct db_link_sample *sample, size_t count);
 int recorder_process_sample(struct recorder *recorder, const struct db_process_sample *sample);
-int recorder_checkpoint(struct recorder *recorder,
-                        const struct db_checkpoint *checkpoint); /* blobs are copied */
 
 /* Writes what is queued, sets the run's status, closes the file cleanly, ends the thread, frees all. Returns
  * the first error that the thread met (each push returns it too, once it is known). NULL-safe. */

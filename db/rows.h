@@ -96,7 +96,7 @@ struct db_episode {
 struct db_event {
     int64_t run_id;
     uint32_t episode, slot;
-    const char *phase; /* 'observe' or 'execute' */
+    const char *phase; /* 'observe', 'execute', in queueing mode also 'serve' */
     const char
         *kind; /* 'node_lost', 'rejoin', 'repair', 'refusal', 'fault', 'recovered', 'handover', 'untrusted' */
     const char *role; /* 'device', 'server', '' */
@@ -126,6 +126,16 @@ struct db_twin_part {
     uint64_t tasks;
     double virtual_mean, real_mean;
     double mape_pct, off_pct; /* NAN: the part had no length */
+};
+
+/* What a learner went through since the checkpoint before. */
+struct db_experience {
+    int64_t run_id;
+    uint32_t episode;      /* of the checkpoint that it comes with */
+    uint64_t first, count; /* transitions, numbered from the run's beginning */
+    uint64_t oldest;       /* writing: earlier ones are no longer needed */
+    const void *bytes;     /* NULL: there is none */
+    size_t size;
 };
 
 struct db_checkpoint {

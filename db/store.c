@@ -79,6 +79,30 @@ static const char *const sql[STATEMENT_COUNT] = {
     [SELECT_TWIN_PARTS] =
         "SELECT part, tasks, virtual_mean, real_mean, mape_pct, off_pct FROM twin_comparison"
         " WHERE run_id = ?",
+    [INSERT_EXPERIENCE] = "INSERT INTO experience (run_id, episode, first_transition, transition_count,"
+                          " transitions) VALUES (?, ?, ?, ?, ?)",
+    [FORGET_EXPERIENCE_BEFORE] =
+        "DELETE FROM experience WHERE run_id = ? AND first_transition + transition_count <= ?",
+    [FORGET_EXPERIENCE] = "DELETE FROM experience WHERE run_id = ?",
+    [SELECT_EXPERIENCE] = "SELECT run_id, episode, first_transition, transition_count, transitions"
+                          " FROM experience WHERE run_id = ? ORDER BY episode",
+    [SELECT_PROGRESS] =
+        "SELECT coalesce((SELECT max(episode) FROM episode WHERE run_id = ?1 AND slots = ?2), -1),"
+        " coalesce((SELECT max(episode) FROM checkpoint WHERE run_id = ?1 AND learner IS NOT NULL), -1)",
+    [SELECT_ELAPSED] = "SELECT total(wall_s) FROM episode WHERE run_id = ?1 AND episode <= ?2",
+    /* Only a run that did not finish, and whose episode is still there. */
+    [RESUME_RUN] =
+        "UPDATE run SET status = 'running', config_json = ?1 WHERE run_id = ?2 AND status <> 'finished'"
+        " AND (?3 < 0 OR EXISTS (SELECT 1 FROM episode WHERE run_id = ?2 AND episode = ?3))",
+    [REWIND_LINK_SAMPLES] = "DELETE FROM link_sample WHERE run_id = ?1 AND start_s >="
+                            " (SELECT total(wall_s) FROM episode WHERE run_id = ?1 AND episode <= ?2)",
+    [REWIND_PROCESS_SAMPLES] = "DELETE FROM process_sample WHERE run_id = ?1 AND start_s >="
+                               " (SELECT total(wall_s) FROM episode WHERE run_id = ?1 AND episode <= ?2)",
+    [REWIND_TASKS] = "DELETE FROM task WHERE run_id = ? AND episode > ?",
+    [REWIND_EVENTS] = "DELETE FROM event WHERE run_id = ? AND episode > ?",
+    [REWIND_CHECKPOINTS] = "DELETE FROM checkpoint WHERE run_id = ? AND episode > ?",
+    [REWIND_EXPERIENCE] = "DELETE FROM experience WHERE run_id = ? AND episode > ?",
+    [REWIND_EPISODES] = "DELETE FROM episode WHERE run_id = ? AND episode > ?",
 };
 
 static const char *const kinds[] = {
@@ -388,12 +412,14 @@ int store_insert_process_sample(struct store *store, int64_t run_id, const struc
 
 int store_insert_checkpoint(struct store *store, const struct db_checkpoint *checkpoint, struct diag *diag)
 {
-    struct binder clear = binder_start(store, CLEAR_LEARNERS);
-    binder_integer(&clear, checkpoint->run_id);
-    binder_integer(&clear, checkpoint->episode);
-    int rc = store_run(store, &clear, "record a checkpoint", diag);
-    if (rc != 0)
-        return rc;
+    if (checkpoint->learner != NULL) {
+        struct binder clear = binder_start(store, CLEAR_LEARNERS);
+        binder_integer(&clear, checkpoint->run_id);
+        binder_integer(&clear, checkpoint->episode);
+        int rc = store_run(store, &clear, "record a checkpoint", diag);
+        if (rc != 0)
+            return rc;
+    }
     struct binder binder = binder_start(store, INSERT_CHECKPOINT);
     binder_integer(&binder, checkpoint->run_id);
     binder_integer(&binder, checkpoint->episode);

@@ -24,8 +24,15 @@ int store_insert_link_sample(struct store *store, int64_t run_id, const struct d
                              struct diag *diag);
 int store_insert_process_sample(struct store *store, int64_t run_id, const struct db_process_sample *sample,
                                 struct diag *diag);
-/* Also clears the learner state of the run's earlier checkpoints. */
+/* Where it carries the full learner state, that of the run's earlier checkpoints is cleared. */
 int store_insert_checkpoint(struct store *store, const struct db_checkpoint *checkpoint, struct diag *diag);
+/* Also drops what the learner no longer needs. A count of 0 only does that. */
+int store_insert_experience(struct store *store, const struct db_experience *experience, struct diag *diag);
+int store_forget_experience(struct store *store, int64_t run_id, struct diag *diag);
+/* A run that did not finish is running again, and holds nothing later than an episode (-1: nothing at all but
+ * its nodes). ERR_STATE: it has finished, or that episode is not there. */
+int store_rewind_run(struct store *store, int64_t run_id, int64_t after_episode, const char *config_json,
+                     struct diag *diag);
 int store_set_validation_cost(struct store *store, int64_t run_id, uint32_t episode, double cost,
                               struct diag *diag);
 
@@ -62,6 +69,24 @@ int store_read_checkpoint(struct store *store, int64_t run_id, int64_t episode,
  * none. */
 int store_read_learner(struct store *store, int64_t run_id, struct db_checkpoint *ret_checkpoint,
                        struct buf *learner, struct diag *diag);
+
+/* In order of episode; the bytes are valid during the call. */
+int store_each_experience(struct store *store, int64_t run_id,
+                          int (*row)(void *user, const struct db_experience *experience), void *user,
+                          struct diag *diag);
+/* How far a run has come. */
+struct db_progress {
+    int64_t last_episode; /* the last that has all of its slots; -1: none */
+    int64_t last_learner; /* the last after which the full learner state is there; -1: none */
+};
+int store_read_progress(struct store *store, int64_t run_id, uint32_t slots, struct db_progress *ret_progress,
+                        struct diag *diag);
+/* Wall time of the run's episodes up to one. */
+int store_read_elapsed(struct store *store, int64_t run_id, int64_t after_episode, double *ret_elapsed_s,
+                       struct diag *diag);
+
+/* 'train' and so on, as in the column. */
+const char *store_kind_text(int kind);
 
 /* The functions above share prepared statements: a row callback may call any of them but the one that called
  * it.

@@ -32,6 +32,20 @@ enum statement {
     SELECT_WEIGHTS,
     SELECT_LEARNER,
     SELECT_TWIN_PARTS,
+    INSERT_EXPERIENCE,
+    FORGET_EXPERIENCE_BEFORE,
+    FORGET_EXPERIENCE,
+    SELECT_EXPERIENCE,
+    SELECT_PROGRESS,
+    SELECT_ELAPSED,
+    RESUME_RUN,
+    REWIND_LINK_SAMPLES,
+    REWIND_PROCESS_SAMPLES,
+    REWIND_TASKS,
+    REWIND_EVENTS,
+    REWIND_CHECKPOINTS,
+    REWIND_EXPERIENCE,
+    REWIND_EPISODES,
     STATEMENT_COUNT,
 };
 
@@ -64,7 +78,6 @@ int store_step(struct store *store, struct binder *binder, const char *what, str
 void store_reset(struct binder *binder);
 
 /* Text of an enum and back. */
-const char *store_kind_text(int kind);
 const char *store_status_text(int status);
 int store_find_kind(const char *text);
 int store_find_status(const char *text);

@@ -9,7 +9,9 @@
 #include "core/base/log.h"
 #include "core/node/link.h"
 #include "core/node/real_time.h"
+#include "core/model/env.h"
 #include "edge-server/downlink.h"
+#include "edge-server/queue_real.h"
 #include "edge-server/server_core.h"
 #include "proto/wire/alarm.h"
 #include "proto/wire/listen.h"
@@ -39,10 +41,12 @@ struct job {
 struct server {
     struct node_link link;
     struct wire_listener *listener;
-    struct server_core *core;
+    struct server_core *core;      /* mode round; NULL in queueing mode and before the run */
+    struct server_queue *queue;    /* queueing mode */
+    struct queue_real *queue_real; /* queueing mode by the real clock */
     struct peer *peers;
     struct peer **peer_of;     /* [N] the connection each device last sent on; NULL: none */
-    struct job *job;           /* [N], real clock; NULL in virtual time */
+    struct job *job;           /* [N], real clock (queueing mode: for its pieces); NULL in virtual time */
     struct downlink *downlink; /* [N], real clock; NULL where RESULTs cost nothing */
 };
 
@@ -87,16 +91,21 @@ static int end_job(struct server *server, const struct server_action *action, st
     return step(server, &computed, diag);
 }
 
-/* A lost device is the orchestrator's business. */
-static int answer(struct server *server, const struct server_action *action)
+static void answer(void *user, uint32_t device, const struct proto_message *result)
+{
+    struct server *server = user;
+    struct peer *peer = server->peer_of[device];
+    if (peer != NULL)
+        (void) wire_conn_send(peer->conn, result); /* a lost device is the orchestrator's business */
+}
+
+/* Over a link that takes its time for RESULTs. */
+static int answer_slowly(struct server *server, const struct server_action *action)
 {
     struct peer *peer = server->peer_of[action->device];
     if (peer == NULL)
-        return 0;
-    if (server->downlink != NULL)
-        return downlink_send(&server->downlink[action->device], peer->conn, action->id, &action->message);
-    (void) wire_conn_send(peer->conn, &action->message); /* as above */
-    return 0;
+        return 0; /* as above */
+    return downlink_send(&server->downlink[action->device], peer->conn, action->id, &action->message);
 }
 
 static int execute(struct server *server, const struct server_action *action, struct diag *diag)
@@ -106,11 +115,34 @@ static int execute(struct server *server, const struct server_action *action, st
         (void) wire_conn_send(server->link.conn,
                               &action->message); /* a lost orchestrator shows in node_link */
         return 0;
-    case SERVER_DO_ANSWER: return answer(server, action);
+    case SERVER_DO_ANSWER:
+        if (server->downlink != NULL)
+            return answer_slowly(server, action);
+        answer(server, action->device, &action->message);
+        return 0;
     case SERVER_DO_COMPUTE:
         return server->job != NULL ? start_job(server, action) : end_job(server, action, diag);
     }
     return ERR_STATE;
+}
+
+/* Queueing mode in virtual time: the core has lived through its slot by itself. */
+static int step_queue(struct server *server, const struct proto_message *message, struct diag *diag)
+{
+    if (server->queue_real != NULL)
+        return queue_real_take(server->queue_real, message, diag);
+    struct server_queue_event event = {.kind = SERVER_QUEUE_ON_MESSAGE, .message = message};
+    struct server_queue_actions actions;
+    int rc = server_queue_step(server->queue, &event, &actions, diag);
+    for (size_t i = 0; i < actions.count; i++) {
+        const struct server_queue_action *action = &actions.list[i];
+        if (action->kind == SERVER_QUEUE_ANSWER)
+            answer(server, action->device, &action->message);
+        else
+            (void) wire_conn_send(server->link.conn,
+                                  &action->message); /* a lost orchestrator shows in node_link */
+    }
+    return rc;
 }
 
 static int step(struct server *server, const struct server_event *event, struct diag *diag)
@@ -159,9 +191,10 @@ static int check_whole(const struct server *server, const struct msg_task *task,
         return 0;
     const struct job *job = &server->job[task->device];
     double bytes = job->piece_round == task->round ? (double) job->piece_bytes : 0.0;
-    if (bytes < floor(task->declared_bits / 8.0))
+    double due = floor((task->declared_bits - task->forwarded_bits) / 8.0);
+    if (bytes < due)
         return diag_fail(diag, ERR_RANGE, "TASK of device %u: %.0f of %.0f bytes came before it",
-                         (unsigned) task->device, bytes, floor(task->declared_bits / 8.0));
+                         (unsigned) task->device, bytes, due);
     return 0;
 }
 
@@ -173,14 +206,14 @@ static int on_task(struct server *server, struct peer *peer, const struct proto_
         return rc;
     struct server_event event = {.kind = SERVER_ON_TASK, .message = message};
     server->peer_of[message->task.device] = peer;
-    return step(server, &event, diag);
+    return server->queue != NULL ? step_queue(server, message, diag) : step(server, &event, diag);
 }
 
 static void on_peer_message(struct wire_conn *conn, const struct proto_message *message)
 {
     struct peer *peer = wire_conn_user(conn);
     struct server *server = peer->server;
-    if (!peer->attached && message->id == PROTO_ATTACH && server->core != NULL) {
+    if (!peer->attached && message->id == PROTO_ATTACH && server->peer_of != NULL) {
         on_attach(peer, &message->attach);
         return;
     }
@@ -257,7 +290,7 @@ static int on_message(void *user, const struct proto_message *message, struct di
         event.kind = SERVER_ON_REVOKE;
     else
         return diag_fail(diag, ERR_STATE, "%s is not for an edge server", proto_name(message->id));
-    return step(server, &event, diag);
+    return server->queue != NULL ? step_queue(server, message, diag) : step(server, &event, diag);
 }
 
 static int open_jobs(struct server *server)
@@ -285,6 +318,15 @@ static int open_downlinks(struct server *server)
     return 0;
 }
 
+static int open_queue(struct server *server, bool by_wall)
+{
+    const struct join *join = &server->link.join;
+    int rc = server_queue_create(&server->queue, &join->world, join->first, by_wall);
+    if (rc == 0 && by_wall)
+        rc = queue_real_open(&server->queue_real, &server->link, server->queue, answer, server);
+    return rc;
+}
+
 static int on_ready(void *user, struct diag *diag)
 {
     struct server *server = user;
@@ -292,8 +334,10 @@ static int on_ready(void *user, struct diag *diag)
     server->peer_of = calloc(join->world.devices, sizeof(struct peer *));
     if (server->peer_of == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
-    int rc = server_core_create(&server->core, &join->world, join->first);
-    if (rc == 0 && real_time_is_kept(&join->world.scenario))
+    bool by_wall = real_time_is_kept(&join->world.scenario);
+    int rc = env_is_queue(&join->world) ? open_queue(server, by_wall)
+                                        : server_core_create(&server->core, &join->world, join->first);
+    if (rc == 0 && by_wall)
         rc = open_jobs(server);
     if (rc == 0 && server->job != NULL)
         rc = open_downlinks(server);
@@ -314,14 +358,18 @@ static void let_go(struct server *server)
     }
     for (uint32_t n = 0; server->job != NULL && n < server->link.join.world.devices; n++)
         wire_alarm_cancel(&server->link.alarms, &server->job[n].alarm);
+    queue_real_close(server->queue_real);
+    server->queue_real = NULL;
 }
 
 static void forget_run(struct server *server)
 {
     server_core_destroy(server->core);
+    server_queue_destroy(server->queue);
     free(server->peer_of);
     free(server->job);
     server->core = NULL;
+    server->queue = NULL;
     server->peer_of = NULL;
     server->job = NULL;
 }

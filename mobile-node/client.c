@@ -5,10 +5,13 @@
 
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/model/env.h"
 #include "core/node/link.h"
 #include "core/node/real_time.h"
 #include "mobile-node/device_core.h"
+#include "mobile-node/device_queue.h"
 #include "mobile-node/device_real.h"
+#include "mobile-node/queue_real.h"
 #include "proto/wire/process.h"
 
 #define IDLE_CHECK_MS 10000u
@@ -24,10 +27,12 @@ struct data_link {
 
 struct client {
     struct node_link link;
-    struct device_core *device; /* [count], from link.join.first on */
-    struct data_link *data;     /* [M] */
-    struct device_real *real;   /* [count], real clock; NULL in virtual time */
-    uint8_t *payload;           /* [payload_cap_bytes] what virtual time sends for activations: zeros */
+    struct device_core *device;    /* [count], from link.join.first on; mode round */
+    struct device_queue **queue;   /* [count], queueing mode; NULL in mode round */
+    struct queue_real *queue_real; /* [count], queueing mode by the real clock; else NULL */
+    struct data_link *data;        /* [M] */
+    struct device_real *real;      /* [count], real clock; NULL in virtual time */
+    uint8_t *payload;              /* [payload_cap_bytes] what virtual time sends for activations: zeros */
     size_t payload_cap;
     uv_timer_t idle;
     bool idle_open;
@@ -35,6 +40,8 @@ struct client {
 
 static int step(struct client *client, struct device_core *device, const struct device_event *event,
                 struct diag *diag);
+static int step_queue(struct client *client, uint32_t index, const struct proto_message *message,
+                      struct diag *diag);
 
 static void on_data_message(struct wire_conn *conn, const struct proto_message *message)
 {
@@ -50,16 +57,18 @@ static void on_data_message(struct wire_conn *conn, const struct proto_message *
         wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, "only RESULT of this node's devices is taken here");
         return;
     }
-    struct device_core *device = &client->device[message->result.device - join->first];
+    uint32_t index = (uint32_t) message->result.device - join->first;
     struct device_event event = {
         .kind = DEVICE_ON_RESULT,
         .now_s = message->result.finish_s,
-        .elapsed_s = device_core_down_s(device),
+        .elapsed_s = client->queue == NULL ? device_core_down_s(&client->device[index]) : 0.0,
         .message = message,
     };
     data->outstanding -= data->outstanding > 0 ? 1 : 0;
-    if (step(client, device, &event, &diag) != 0)
-        wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, diag_text(&diag, ERR_STATE));
+    int rc = client->queue != NULL ? step_queue(client, index, message, &diag)
+                                   : step(client, &client->device[index], &event, &diag);
+    if (rc != 0)
+        wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, diag_text(&diag, rc));
 }
 
 /* A server that is gone takes its tasks with it: the orchestrator notices by itself, and the next SLOT
@@ -94,6 +103,24 @@ static int open_data(struct client *client, struct data_link *data, struct diag 
     return wire_conn_send(data->conn, &attach);
 }
 
+/* Sends the TASK with its payload cut. False: its server cannot be reached, which is as if it had died. */
+static bool send_cut(struct client *client, uint32_t server, const struct proto_message *task,
+                     struct diag *diag)
+{
+    struct data_link *data = &client->data[server];
+    if (data->conn == NULL && open_data(client, data, diag) != 0)
+        return false;
+    struct proto_message message = *task;
+    double declared_bytes = message.task.declared_bits / 8.0;
+    size_t size =
+        declared_bytes < (double) client->payload_cap ? (size_t) declared_bytes : client->payload_cap;
+    message.task.payload = (struct proto_bytes){client->payload, size};
+    data->outstanding++;
+    data->used = true;
+    (void) wire_conn_send(data->conn, &message); /* a lost server shows in on_data_close */
+    return true;
+}
+
 static int send_task(struct client *client, struct device_core *device, const struct device_event *event,
                      const struct device_action *action, struct diag *diag)
 {
@@ -102,19 +129,27 @@ static int send_task(struct client *client, struct device_core *device, const st
         .now_s = event->now_s + action->duration_s,
         .elapsed_s = action->duration_s,
     };
-    struct data_link *data = &client->data[action->server];
-    bool leaves = !action->undelivered && (data->conn != NULL || open_data(client, data, diag) == 0);
-    if (!leaves) /* as if the server had died: see on_data_close */
-        return step(client, device, &sent, diag);
-    struct proto_message message = action->message;
-    double declared_bytes = message.task.declared_bits / 8.0;
-    size_t size =
-        declared_bytes < (double) client->payload_cap ? (size_t) declared_bytes : client->payload_cap;
-    message.task.payload = (struct proto_bytes){client->payload, size};
-    data->outstanding++;
-    data->used = true;
-    (void) wire_conn_send(data->conn, &message); /* a lost server shows in on_data_close */
+    if (!action->undelivered)
+        (void) send_cut(client, action->server, &action->message, diag);
     return step(client, device, &sent, diag);
+}
+
+/* Queueing mode in virtual time: the core has lived through its slot by itself. */
+static int step_queue(struct client *client, uint32_t index, const struct proto_message *message,
+                      struct diag *diag)
+{
+    struct device_queue_event event = {.kind = DEVICE_QUEUE_ON_MESSAGE, .message = message};
+    struct device_queue_actions actions;
+    int rc = device_queue_step(client->queue[index], &event, &actions, diag);
+    for (size_t i = 0; i < actions.count; i++) {
+        const struct device_queue_action *action = &actions.list[i];
+        if (action->kind == DEVICE_QUEUE_DELIVER)
+            (void) send_cut(client, action->server, &action->message, diag);
+        else
+            (void) wire_conn_send(client->link.conn,
+                                  &action->message); /* a lost orchestrator shows in node_link */
+    }
+    return rc;
 }
 
 /* Virtual time: a job or transfer of duration d ends at now + d, at once. */
@@ -150,6 +185,10 @@ static int step(struct client *client, struct device_core *device, const struct 
 
 static int take(struct client *client, uint32_t index, const struct proto_message *message, struct diag *diag)
 {
+    if (client->queue_real != NULL)
+        return queue_real_take(&client->queue_real[index], message, diag);
+    if (client->queue != NULL)
+        return step_queue(client, index, message, diag);
     if (client->real != NULL)
         return device_real_take(&client->real[index], message, diag);
     struct device_event event = {
@@ -181,6 +220,8 @@ static int move_server(struct client *client, const struct msg_server *server, s
     hang_up(&client->data[server->server]);
     for (uint32_t i = 0; client->real != NULL && i < client->link.join.count; i++)
         device_real_hang_up(&client->real[i], (uint32_t) server->server);
+    for (uint32_t i = 0; client->queue_real != NULL && i < client->link.join.count; i++)
+        queue_real_hang_up(&client->queue_real[i], (uint32_t) server->server);
     return 0;
 }
 
@@ -201,6 +242,8 @@ static int on_message(void *user, const struct proto_message *message, struct di
         device = message->decision.device;
     else if (message->id == PROTO_RECOVER)
         device = message->recover.device;
+    else if (message->id == PROTO_HANDOVER)
+        device = message->handover.device;
     if (device < join->first || device - join->first >= join->count)
         return diag_fail(diag, ERR_STATE, "%s is not for this mobile node", proto_name(message->id));
     return take(client, (uint32_t) device - join->first, message, diag);
@@ -230,6 +273,31 @@ static int open_real(struct client *client)
     return rc;
 }
 
+static int open_queue(struct client *client)
+{
+    const struct join *join = &client->link.join;
+    bool by_wall = real_time_is_kept(&join->world.scenario);
+    client->queue = calloc(join->count, sizeof(struct device_queue *));
+    client->queue_real = by_wall ? calloc(join->count, sizeof *client->queue_real) : NULL;
+    int rc = client->queue == NULL || (by_wall && client->queue_real == NULL) ? -ENOMEM : 0;
+    for (uint32_t i = 0; i < join->count && rc == 0; i++) {
+        rc = device_queue_create(&client->queue[i], &join->world, join->first + i, by_wall);
+        if (rc == 0 && by_wall)
+            rc = queue_real_open(&client->queue_real[i], &client->link, client->queue[i], join->first + i);
+    }
+    return rc;
+}
+
+static int open_cores(struct client *client)
+{
+    const struct join *join = &client->link.join;
+    if (env_is_queue(&join->world))
+        return open_queue(client);
+    for (uint32_t i = 0; i < join->count; i++)
+        device_core_init(&client->device[i], &join->world, join->first + i);
+    return real_time_is_kept(&join->world.scenario) ? open_real(client) : 0;
+}
+
 static int on_ready(void *user, struct diag *diag)
 {
     struct client *client = user;
@@ -240,11 +308,9 @@ static int on_ready(void *user, struct diag *diag)
     client->payload = calloc(client->payload_cap + 1, 1);
     if (client->device == NULL || client->data == NULL || client->payload == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
-    for (uint32_t i = 0; i < join->count; i++)
-        device_core_init(&client->device[i], &join->world, join->first + i);
     for (uint32_t m = 0; m < join->world.servers; m++)
         client->data[m] = (struct data_link){.client = client, .server = m};
-    int rc = real_time_is_kept(&join->world.scenario) ? open_real(client) : 0;
+    int rc = open_cores(client);
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
     if (client->idle_open)
@@ -262,10 +328,18 @@ static void let_go(struct client *client)
     for (uint32_t i = 0; client->real != NULL && i < client->link.join.count; i++)
         if (client->real[i].core != NULL)
             device_real_close(&client->real[i]);
+    for (uint32_t i = 0; client->queue_real != NULL && i < client->link.join.count; i++)
+        queue_real_close(&client->queue_real[i]);
 }
 
 static void forget_run(struct client *client)
 {
+    for (uint32_t i = 0; client->queue != NULL && i < client->link.join.count; i++)
+        device_queue_destroy(client->queue[i]);
+    free(client->queue);
+    free(client->queue_real);
+    client->queue = NULL;
+    client->queue_real = NULL;
     free(client->device);
     free(client->data);
     free(client->payload);
@@ -303,7 +377,7 @@ int client_run(const struct node_options *options)
     }
     node_link_start(&client.link, 0);
     int status = node_link_run(&client.link);
-    node_link_finish(&client.link);
     forget_run(&client);
+    node_link_finish(&client.link);
     return status;
 }

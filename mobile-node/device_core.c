@@ -173,7 +173,7 @@ static void report(struct device_core *core, struct device_actions *actions)
         .compute_j = joules.compute_j,
         .transmit_j = joules.transmit_j,
         .server_j = joules.server_j,
-        .energy_j = cost_energy_j(&joules),
+        .energy_j = cost_energy_j(&world->scenario, &joules),
         .rate_bps = core->rate_bps,
         .payload_bits = core->payload_bits,
         .attempt = core->recover.attempt,

@@ -138,10 +138,20 @@ void uplink_set_rate(struct uplink *uplink, double rate_bps)
     paced_set_rate(&uplink->paced, rate_bps);
 }
 
+void uplink_stop(struct uplink *uplink)
+{
+    paced_stop(&uplink->paced);
+}
+
 void uplink_abandon(struct uplink *uplink)
 {
     if (paced_is_sending(&uplink->paced))
         hang_up(uplink);
+}
+
+void uplink_tell_windows(struct uplink *uplink)
+{
+    paced_tell_windows(&uplink->paced);
 }
 
 bool uplink_is_sending(const struct uplink *uplink)

@@ -22,15 +22,20 @@ int uplink_create(struct uplink **ret_uplink, struct node_link *link, uint32_t d
 /* Closes the connection; the uplink goes with it. NULL-safe. */
 void uplink_destroy(struct uplink *uplink);
 
-/* Sends `bytes` of activations and then the TASK over a link of rates and times of the wall. Gives up a task
- * that is still on its way. A server that cannot be reached is as if it had died: the orchestrator notices by
- * itself. */
+/* Sends `bytes` of activations and then the TASK (fewer than it declares when an old server passes on some)
+ * over a link of rates and times of the wall. Gives up a task that is still on its way. A server that cannot
+ * be reached is as if it had died: the orchestrator notices by itself. */
 int uplink_send(struct uplink *uplink, const struct proto_message *task, uint64_t bytes,
                 const struct link_params *params, struct diag *diag);
 /* Takes hold at once; 0: nothing leaves until the next rate. */
 void uplink_set_rate(struct uplink *uplink, double rate_bps);
+/* The task on its way, if any, is over; what had left of it is of no use to the server, which goes on to
+ * answer for others on the same connection. */
+void uplink_stop(struct uplink *uplink);
 /* The task on its way, if any, is over: its connection is cut, because bytes of it are under way. */
 void uplink_abandon(struct uplink *uplink);
+/* Tells the orchestrator the audit's windows that are complete; otherwise done when a RESULT comes. */
+void uplink_tell_windows(struct uplink *uplink);
 bool uplink_is_sending(const struct uplink *uplink);
 
 #endif

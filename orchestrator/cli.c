@@ -38,7 +38,9 @@ enum key {
     KEY_VERIFY,
     KEY_JSON,
     KEY_FORMAT,
-    KEY_DIE
+    KEY_DIE,
+    KEY_RESUME,
+    KEY_LIVE
 };
 
 /* Flags that are short for a scenario key. */
@@ -69,6 +71,9 @@ static const struct {
     {TWIN, {"episodes", 'e', "E", 0, "episodes to play (default 1)", 0}},
     {TWIN, {"slots", 't', "T", 0, "slots in an episode (default 20)", 0}},
     {TWIN, {"time-scale", KEY_SCALE, "S", 0, "model seconds in a second of the wall clock, 0.1 to 100", 0}},
+    {TWIN,
+     {"live", KEY_LIVE, 0, 0,
+      "queueing mode: in real time the policy decides anew, instead of repeating what it decided", 0}},
     {RUN, {"slots", 't', "T", 0, "slots in an episode (run.slots)", 0}},
     {RUN | EVALUATE | TWIN, {"seed", KEY_SEED, "S", 0, "seed of all draws (run.seed)", 0}},
     {RUN, {"record", KEY_RECORD, "tasks|episodes", 0, "finest rows to record (run.record)", 0}},
@@ -82,8 +87,12 @@ static const struct {
     {RUN | REPLAY | TWIN,
      {"stall-s", KEY_STALL, "S", 0,
       "when nobody has got on for S seconds, a node that owes an answer is lost (default 30)", 0}},
+    {RUN,
+     {"resume", KEY_RESUME, 0, 0,
+      "go on with a recorded run that was killed or interrupted, after its last checkpoint", 0}},
     {EVALUATE | REPLAY | SHOW | EXPORT | TWIN,
      {"run", 'r', "R", 0, "the recorded run (default: the newest training run)", 0}},
+    {RUN, {"run", 'r', "R", 0, "--resume: which one (default: the newest training run)", 0}},
     {EVALUATE | TWIN,
      {"checkpoint", KEY_CHECKPOINT, "best|last|N", 0,
       "a learner's weights: best on validation (default), last, or after episode N", 0}},
@@ -91,7 +100,11 @@ static const struct {
     {EVALUATE,
      {"draws", KEY_DRAWS, "K", 0, "no recorded run: compare policies over K draws of node parameters", 0}},
     {REPLAY,
-     {"verify", KEY_VERIFY, 0, 0, "rerun the recorded decisions and compare every number, bit for bit", 0}},
+     {"verify", KEY_VERIFY, 0, 0,
+      "rerun the recorded decisions and compare every number, bit for bit; a run by the wall clock: what "
+      "both clocks "
+      "share",
+      0}},
     {ALL, {"json", KEY_JSON, 0, 0, "print JSON", 0}},
     {ALL, {"quiet", 'q', 0, 0, "no progress", 0}},
     {EXPORT, {"output", 'o', "FILE", 0, "write there instead of standard output", 0}},
@@ -163,6 +176,18 @@ static bool add_shorthand(struct argp_state *state, struct cli *cli, int key, co
     return false;
 }
 
+/* What is resumed is what was recorded. */
+static void check_resume(struct argp_state *state, const struct cli *cli)
+{
+    bool describes = cli->scenario != NULL || cli->set_count > 0 || cli->policy != NULL || cli->data != NULL;
+    if (cli->resume && describes)
+        argp_error(state,
+                   "--resume goes on with the recorded scenario and policy: it takes no --scenario, --set, "
+                   "--policy, --data, nor flags that stand for a scenario key");
+    if (cli->verb == CLI_RUN && cli->run_given && !cli->resume)
+        argp_error(state, "--run R goes with --resume: a new run gets a number of its own");
+}
+
 static error_t parse_flag(int key, char *text, struct argp_state *state)
 {
     struct cli *cli = state->input;
@@ -185,6 +210,7 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
         cli->run_given = true;
         return 0;
     case KEY_SCALE: cli->time_scale = text; return 0;
+    case KEY_LIVE: cli->live = true; return 0;
     case 'q': cli->quiet = true; return 0;
     case 'o': cli->output = text; return 0;
     case KEY_SET: add_set(state, cli, text); return 0;
@@ -208,11 +234,13 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     case KEY_JSON: cli->json = true; return 0;
     case KEY_FORMAT: cli->csv = parse_either(state, "--format", text, "json", "csv"); return 0;
     case KEY_DIE: cli->die_with_parent = true; return 0;
+    case KEY_RESUME: cli->resume = true; return 0;
     case ARGP_KEY_ARG:
         if (cli->word_count >= sizeof cli->word / sizeof *cli->word)
             argp_error(state, "too many words: '%s'", text);
         cli->word[cli->word_count++] = text;
         return 0;
+    case ARGP_KEY_END: check_resume(state, cli); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }

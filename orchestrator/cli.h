@@ -31,11 +31,13 @@ struct cli {
     uint32_t wait_s, stall_s;
     int64_t run; /* 0: the newest */
     bool run_given;
+    bool resume;              /* run: go on with a recorded run */
     const char *checkpoint;   /* "best", "last" or an episode's number */
     bool validate;            /* evaluate on the validation streams, not the test streams */
     uint32_t draws;           /* evaluate without a run: how many draws of node parameters */
     uint32_t episodes, slots; /* twin; 0: not given */
     const char *time_scale;   /* twin; NULL: the scenario's */
+    bool live;                /* twin, queueing mode: the policy decides anew in real time */
     bool verify;
     bool json, quiet, die_with_parent;
     const char *output;  /* NULL: stdout */

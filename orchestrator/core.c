@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
-#include "orchestrator/core_internal.h"
+#include "orchestrator/core_queue.h"
 #include "orchestrator/task_row.h"
 
 static int allocate(struct orch_core *core)
@@ -49,6 +49,8 @@ static int allocate(struct orch_core *core)
     if (rc == 0)
         rc = episode_stats_init(
             &core->stats, core->session.sink.episode != NULL ? (size_t) core->session.slots * devices : 1);
+    if (rc == 0 && env_is_queue(world))
+        rc = orch_queue_create(core);
     return rc;
 }
 
@@ -98,6 +100,7 @@ void orch_core_destroy(struct orch_core *core)
     free(core->attempt);
     free(core->outcome);
     free(core->detail);
+    orch_queue_destroy(core);
     env_view_finish(&core->view);
     env_decision_finish(&core->decision);
     episode_stats_finish(&core->stats);
@@ -121,7 +124,8 @@ const struct session_result *orch_core_result(const struct orch_core *core)
 
 bool orch_core_waits_for(const struct orch_core *core, bool is_server, uint32_t number)
 {
-    return is_server ? core->server_owes[number] : core->device_owes[number];
+    return is_server ? core->server_owes[number]
+                     : core->device_owes[number] || orch_queue_waits_for(core, number);
 }
 
 struct orch_action *orch_push(struct orch_actions *actions, enum orch_action_kind kind, uint32_t number)
@@ -150,6 +154,8 @@ static void grant(struct orch_core *core, struct orch_actions *actions)
 {
     core->state = ORCH_OBSERVING;
     env_view_begin(&core->view, core->id);
+    if (core->queue != NULL)
+        orch_queue_grant(core);
     orch_faults_begin(core, actions);
     core->owed = 0;
     for (uint32_t n = 0; n < core->session.world->devices; n++) {
@@ -177,11 +183,11 @@ static void close_episode(struct orch_core *core, struct orch_actions *actions)
     core->episode_row = (struct db_episode){
         .episode = episode, .slots = core->id.slot + (core->closing ? 0 : 1), .optimum_cost = (double) NAN};
     episode_stats_close(&core->stats, &core->episode_row);
-    orch_push(actions, ORCH_DO_EPISODE, episode);
     uint32_t every = core->session.checkpoint_every;
     bool last = episode + 1 == core->session.episodes || core->stop_after_slot;
     if (learning(core) && every > 0 && ((episode + 1) % every == 0 || last))
         orch_push(actions, ORCH_DO_CHECKPOINT, episode);
+    orch_push(actions, ORCH_DO_EPISODE, episode);
 }
 
 /* After a slot (or the closing observation): which comes next? */
@@ -199,7 +205,7 @@ static void next_slot(struct orch_core *core, struct orch_actions *actions)
         grant(core, actions);
         return;
     }
-    if (learning(core) && !core->closing) {
+    if ((learning(core) || core->queue != NULL) && !core->closing) {
         core->closing = true;
         core->id.slot++;
         grant(core, actions);
@@ -280,6 +286,18 @@ static void begin_rows(struct orch_core *core)
     }
 }
 
+/* A slot is over, in whatever mode: counts it, and goes on. */
+static void leave_slot(struct orch_core *core, struct orch_actions *actions)
+{
+    memcpy(core->view.previous_load, core->load, core->session.world->servers * sizeof *core->load);
+    core->result.slots++;
+    if (core->session.stop != NULL && *core->session.stop != 0 && !core->stop_after_slot) {
+        core->stop_after_slot = true;
+        core->result.stopped = true;
+    }
+    next_slot(core, actions);
+}
+
 static void end_slot(struct orch_core *core, struct orch_actions *actions)
 {
     const struct world *world = core->session.world;
@@ -295,16 +313,24 @@ static void end_slot(struct orch_core *core, struct orch_actions *actions)
     core->stats.row.episode_return += core->reward;
     if (core->done == done_before) /* every task was lost: 0 would pass for the best reward of all */
         core->transition_open = false;
-    memcpy(core->view.previous_load, core->load, world->servers * sizeof *core->load);
-    core->result.slots++;
     core->result.tasks += world->devices;
-    if (core->session.record_tasks)
-        orch_push(actions, ORCH_DO_TASKS, 0);
-    if (core->session.stop != NULL && *core->session.stop != 0 && !core->stop_after_slot) {
-        core->stop_after_slot = true;
-        core->result.stopped = true;
+    if (core->session.record_tasks) {
+        struct orch_action *action = orch_push(actions, ORCH_DO_TASKS, 0);
+        action->tasks.row = core->task;
+        action->tasks.count = world->devices;
     }
-    next_slot(core, actions);
+    leave_slot(core, actions);
+}
+
+/* Queueing mode: whoever was waited for has answered. */
+static void go_on_queue(struct orch_core *core, struct orch_actions *actions)
+{
+    if (core->owed == 0 && !orch_queue_is_serving(core))
+        orch_queue_serve(core, actions);
+    if (core->owed > 0)
+        return;
+    orch_queue_end(core);
+    leave_slot(core, actions);
 }
 
 static bool any_present(const struct orch_core *core)
@@ -315,10 +341,36 @@ static bool any_present(const struct orch_core *core)
     return any;
 }
 
+static void execute_round(struct orch_core *core, struct orch_actions *actions)
+{
+    env_allocate(&core->view, &core->decision, core->load);
+    core->state = ORCH_EXECUTING;
+    core->owed = 0;
+    begin_rows(core);
+    tell_allotments(core, actions);
+    tell_decisions(core, actions);
+    orch_faults_execute(core, actions);
+    if (core->owed == 0)
+        end_slot(core, actions);
+}
+
+static void execute_queue(struct orch_core *core, struct orch_actions *actions)
+{
+    core->error = orch_queue_begin(core, actions);
+    if (core->error != 0)
+        return;
+    if (core->session.by_wall) /* nobody is waited for */
+        leave_slot(core, actions);
+    else if (core->owed == 0)
+        go_on_queue(core, actions);
+}
+
 /* Every observation is in and no update runs: learn from the last slot, decide this one. */
 static void decide(struct orch_core *core, struct orch_actions *actions)
 {
     struct policy *policy = core->session.policy;
+    if (core->queue != NULL)
+        orch_queue_settle(core, actions);
     bool update = core->transition_open && any_present(core); /* a view of nobody teaches nothing */
     if (update)
         policy->kind->learn(policy, core->reward, &core->view, core->closing);
@@ -326,17 +378,14 @@ static void decide(struct orch_core *core, struct orch_actions *actions)
     if (core->closing) {
         next_slot(core, actions);
     } else {
+        if (core->queue != NULL)
+            orch_queue_prepare(core, actions);
         policy->kind->decide(policy, &core->view, &core->decision);
         core->transition_open = learning(core);
-        env_allocate(&core->view, &core->decision, core->load);
-        core->state = ORCH_EXECUTING;
-        core->owed = 0;
-        begin_rows(core);
-        tell_allotments(core, actions);
-        tell_decisions(core, actions);
-        orch_faults_execute(core, actions);
-        if (core->owed == 0)
-            end_slot(core, actions);
+        if (core->queue != NULL)
+            execute_queue(core, actions);
+        else
+            execute_round(core, actions);
     }
     if (update && core->state != ORCH_DONE) {
         core->updating = true;
@@ -346,6 +395,8 @@ static void decide(struct orch_core *core, struct orch_actions *actions)
 
 static void observed(struct orch_core *core, struct orch_actions *actions)
 {
+    if (core->queue != NULL && orch_queue_asks(core, actions))
+        return;
     core->state = ORCH_LEARNING;
     if (!core->updating)
         decide(core, actions);
@@ -363,6 +414,9 @@ static int on_observation(struct orch_core *core, const struct msg_observation *
     if (observation->gain.count != core->session.world->servers)
         return diag_fail(diag, ERR_RANGE, "OBSERVATION of device %u: %zu gains for %u servers", n,
                          observation->gain.count, core->session.world->servers);
+    int rc = core->queue != NULL ? orch_queue_observation(core, observation, diag) : 0;
+    if (rc != 0)
+        return rc;
     env_view_observe(&core->view, n, (struct vec2){observation->x_m, observation->y_m},
                      observation->speed_mps, (uint32_t) observation->tokens, observation->gain.data);
     core->device_owes[n] = false;
@@ -406,10 +460,42 @@ static int on_advanced(struct orch_core *core, const struct msg_advanced *advanc
     return 0;
 }
 
+/* Queueing mode: after a message or a loss, has the last thing gone that the core waited for? */
+static void go_on_if_done(struct orch_core *core, struct orch_actions *actions)
+{
+    if (core->owed > 0)
+        return;
+    if (core->state == ORCH_EXECUTING)
+        go_on_queue(core, actions);
+    else if (core->state == ORCH_OBSERVING)
+        observed(core, actions);
+}
+
+static int on_queue_message(struct orch_core *core, const struct proto_message *message,
+                            struct orch_actions *actions, struct diag *diag)
+{
+    int rc = ERR_STATE;
+    uint32_t owed = core->owed;
+    if (message->id == PROTO_PASSED)
+        rc = orch_queue_passed(core, &message->passed, diag);
+    else if (message->id == PROTO_REPORT)
+        rc = orch_queue_report(core, &message->report, diag);
+    else
+        rc = orch_queue_advanced(core, &message->advanced, diag);
+    if (rc == 0 && owed > core->owed)
+        go_on_if_done(core, actions);
+    return rc;
+}
+
 static int on_message(struct orch_core *core, const struct proto_message *message,
                       struct orch_actions *actions, struct diag *diag)
 {
     const struct world *world = core->session.world;
+    bool is_queue = core->queue != NULL;
+    if (is_queue && ((message->id == PROTO_PASSED && message->passed.device < world->devices) ||
+                     (message->id == PROTO_REPORT && message->report.device < world->devices) ||
+                     (message->id == PROTO_ADVANCED && message->advanced.server < world->servers)))
+        return on_queue_message(core, message, actions, diag);
     if (message->id == PROTO_OBSERVATION && message->observation.device < world->devices)
         return on_observation(core, &message->observation, actions, diag);
     if (message->id == PROTO_REPORT && message->report.device < world->devices)
@@ -426,7 +512,9 @@ static void go_on_without(struct orch_core *core, struct orch_actions *actions)
 {
     if (core->owed > 0)
         return;
-    if (core->state == ORCH_EXECUTING)
+    if (core->queue != NULL)
+        go_on_if_done(core, actions);
+    else if (core->state == ORCH_EXECUTING)
         end_slot(core, actions);
     else if (core->state == ORCH_OBSERVING)
         observed(core, actions);
@@ -462,19 +550,21 @@ static int on_learned(struct orch_core *core, struct orch_actions *actions, stru
     return 0;
 }
 
-int orch_core_step(struct orch_core *core, const struct orch_event *event, struct orch_actions *ret_actions,
-                   struct diag *diag)
+static int step(struct orch_core *core, const struct orch_event *event, struct orch_actions *ret_actions,
+                struct diag *diag)
 {
-    *ret_actions = (struct orch_actions){.count = 0, .list = core->action};
     switch (event->kind) {
     case ORCH_ON_START:
         if (core->state != ORCH_NEW)
             return diag_fail(diag, ERR_STATE, "START twice");
-        core->id = (struct slot_id){core->session.phase, 0, 0};
-        if (core->session.episodes == 0)
+        core->id = (struct slot_id){core->session.phase, core->session.first_episode, 0};
+        if (core->id.episode >= core->session.episodes) {
             finish(core, ret_actions);
-        else
-            grant(core, ret_actions);
+            return 0;
+        }
+        if (core->id.episode > 0)
+            orch_faults_resume(core);
+        grant(core, ret_actions);
         return 0;
     case ORCH_ON_MESSAGE: return on_message(core, event->message, ret_actions, diag);
     case ORCH_ON_LEARNED: return on_learned(core, ret_actions, diag);
@@ -485,11 +575,23 @@ int orch_core_step(struct orch_core *core, const struct orch_event *event, struc
     return ERR_STATE;
 }
 
+int orch_core_step(struct orch_core *core, const struct orch_event *event, struct orch_actions *ret_actions,
+                   struct diag *diag)
+{
+    int rc = core->queue != NULL ? orch_queue_reserve(core) : 0;
+    *ret_actions = (struct orch_actions){.count = 0, .list = core->action};
+    if (rc != 0)
+        return diag_fail(diag, rc, "out of memory");
+    core->error = 0;
+    rc = step(core, event, ret_actions, diag);
+    return rc == 0 && core->error != 0 ? diag_fail(diag, core->error, "out of memory") : rc;
+}
+
 int orch_core_record(const struct orch_core *core, const struct orch_action *action, double episode_wall_s)
 {
     const struct session_sink *sink = &core->session.sink;
     if (action->kind == ORCH_DO_TASKS && sink->tasks != NULL)
-        return sink->tasks(sink->user, core->task, core->session.world->devices);
+        return sink->tasks(sink->user, action->tasks.row, action->tasks.count);
     if (action->kind == ORCH_DO_EVENT && sink->event != NULL)
         return sink->event(sink->user, &action->event);
     if (action->kind == ORCH_DO_CHECKPOINT && sink->checkpoint != NULL)

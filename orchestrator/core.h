@@ -22,8 +22,13 @@
  * in the slot is taken back, so that it does not matter when in the slot it was lost; in real time
  * (keeps_reports) what was reported before stays done.
  *
+ * A session may begin with a later episode (first_episode): what went before it was played by another, and
+ * the policy is as it was then.
+ *
  * When every device is lost the session is abandoned: the slot gets its rows, the episode is closed, a
  * learner saves.
+ *
+ * In queueing mode (core_queue.h) slots tick, and a task lives as long as it takes.
  *
  * A device that is lost during a slot loses its task of that slot, whatever of it has arrived: in OBSERVING
  * it takes no part, in EXECUTING its task gets a status that says so. */
@@ -37,9 +42,9 @@ enum orch_state { ORCH_NEW, ORCH_OBSERVING, ORCH_LEARNING, ORCH_EXECUTING, ORCH_
 
 enum orch_event_kind {
     ORCH_ON_START,
-    ORCH_ON_MESSAGE,   /* OBSERVATION, REPORT, ADVANCED; the shell has checked that the sender owns the number
-                          in it */
-    ORCH_ON_LEARNED,   /* the update that LEARN started is done */
+    ORCH_ON_MESSAGE, /* OBSERVATION, PASSED, REPORT, ADVANCED; the shell has checked that the sender owns the
+                        number in it */
+    ORCH_ON_LEARNED, /* the update that LEARN started is done */
     ORCH_ON_PEER_LOST, /* device or server `number` */
     ORCH_ON_PEER_BACK, /* the same: it is here again, and takes part from the next slot */
     ORCH_ON_CONTINUE,  /* CONTINUE was executed */
@@ -59,10 +64,10 @@ enum orch_action_kind {
     ORCH_DO_TELL_DEVICE,  /* send `message` to device `number` */
     ORCH_DO_TELL_SERVER,  /* send `message` to server `number` */
     ORCH_DO_LEARN,        /* run policy_update, then feed LEARNED */
-    ORCH_DO_TASKS,        /* hand core->task[0..devices) to the sink */
+    ORCH_DO_TASKS,        /* hand `tasks`, rows of one slot in order of device, to the sink */
     ORCH_DO_EPISODE,      /* hand core->episode_row to the sink */
     ORCH_DO_EVENT,        /* hand `event` to the sink */
-    ORCH_DO_CHECKPOINT,   /* save the policy after episode `number` */
+    ORCH_DO_CHECKPOINT,   /* save the policy after episode `number`, whose EPISODE follows */
     ORCH_DO_AWAIT_DEVICE, /* the scenario brings device `number` back: GRANT must not overtake its return */
     ORCH_DO_AWAIT_SERVER, /* likewise */
     ORCH_DO_CONTINUE,     /* nobody has to say anything: feed CONTINUE, not within this step */
@@ -75,13 +80,17 @@ struct orch_action {
     union {
         struct proto_message
             message; /* GRANT, TELL; lists point into the core and live until the next slot is decided */
+        struct {
+            const struct db_task *row; /* [count], the core's own until the next slot is decided */
+            size_t count;
+        } tasks; /* TASKS */
         struct db_event
             event; /* EVENT; its `detail` is borrowed from the PEER_LOST that led to it, or the core's */
     };
 };
 
-/* The core's own list, valid until its next step; at most ORCH_ACTIONS_PER_NODE (devices + servers) +
- * ORCH_ACTIONS_EXTRA long. */
+/* The core's own list, valid until its next step; in mode round at most ORCH_ACTIONS_PER_NODE (devices +
+ * servers) + ORCH_ACTIONS_EXTRA long. */
 #define ORCH_ACTIONS_PER_NODE 8u
 #define ORCH_ACTIONS_EXTRA 8u
 struct orch_actions {

@@ -8,18 +8,25 @@
 #include "core/model/cost.h"
 #include "core/model/faults.h"
 #include "core/model/radio.h"
-#include "orchestrator/core_internal.h"
+#include "orchestrator/core_queue.h"
 #include "orchestrator/task_row.h"
 
 /* ---- saying what happened ---- */
 
-static void push_event(struct orch_core *core, const char *kind, bool is_server, uint32_t number,
-                       const char *detail, struct orch_actions *actions)
+static const char *phase_name(const struct orch_core *core)
+{
+    if (core->state != ORCH_EXECUTING)
+        return "observe";
+    return core->queue != NULL && orch_queue_is_serving(core) ? "serve" : "execute";
+}
+
+void orch_event(struct orch_core *core, const char *kind, bool is_server, uint32_t number, const char *detail,
+                struct orch_actions *actions)
 {
     orch_push(actions, ORCH_DO_EVENT, 0)->event = (struct db_event){
         .episode = core->id.episode,
         .slot = core->id.slot,
-        .phase = core->state == ORCH_EXECUTING ? "execute" : "observe",
+        .phase = phase_name(core),
         .kind = kind,
         .role = is_server ? "server" : "device",
         .number = number,
@@ -27,8 +34,7 @@ static void push_event(struct orch_core *core, const char *kind, bool is_server,
     };
 }
 
-/* A text of the core's own, which lives until as many others have been made as there can be in two slots. */
-static char *next_detail(struct orch_core *core)
+char *orch_detail(struct orch_core *core)
 {
     core->next_detail = (core->next_detail + 1) % core->details;
     return core->detail[core->next_detail];
@@ -46,7 +52,7 @@ static void begin_node(struct orch_core *core, bool is_server, uint32_t number, 
     back[number] = false;
     bool takes_part = !lost[number] && !faults_down(core->session.world->faults, core->id, is_server, number);
     if (takes_part && !alive[number] && !was_lost) {
-        push_event(core, "fault", is_server, number, "takes part again, by the scenario", actions);
+        orch_event(core, "fault", is_server, number, "takes part again, by the scenario", actions);
         orch_push(actions, is_server ? ORCH_DO_AWAIT_SERVER : ORCH_DO_AWAIT_DEVICE, number);
     }
     alive[number] = takes_part;
@@ -64,6 +70,25 @@ void orch_faults_begin(struct orch_core *core, struct orch_actions *actions)
         begin_node(core, true, m, actions);
         core->view.server_up[m] = core->server_alive[m];
     }
+}
+
+/* As the scenario left it, in the last slot that was executed, or in a learner's closing observation. */
+static bool was_up(const struct orch_core *core, struct slot_id last, bool is_server, uint32_t number)
+{
+    const struct faults *faults = core->session.world->faults;
+    return !faults_down(faults, last, is_server, number) &&
+           (core->session.policy->training || faults_strikes(faults, last, is_server, number) == FAULT_NONE);
+}
+
+void orch_faults_resume(struct orch_core *core)
+{
+    const struct world *world = core->session.world;
+    struct slot_id last = {core->session.phase, core->session.first_episode - 1,
+                           core->session.policy->training ? core->session.slots : core->session.slots - 1};
+    for (uint32_t n = 0; n < world->devices; n++)
+        core->device_alive[n] = was_up(core, last, false, n);
+    for (uint32_t m = 0; m < world->servers; m++)
+        core->server_alive[m] = was_up(core, last, true, m);
 }
 
 /* ---- a task whose server is lost ---- */
@@ -182,6 +207,18 @@ static void drop_server(struct orch_core *core, uint32_t m)
         core->view.covered[(size_t) n * world->servers + m] = false;
     core->owed -= core->server_owes[m] ? 1 : 0;
     core->server_owes[m] = false;
+    if (core->queue != NULL)
+        orch_queue_lose_server(core, m);
+}
+
+static void drop_device(struct orch_core *core, uint32_t n, struct orch_actions *actions)
+{
+    core->device_alive[n] = false;
+    if (core->queue == NULL)
+        return;
+    core->owed -= core->device_owes[n] ? 1 : 0;
+    core->device_owes[n] = false;
+    orch_queue_lose_device(core, n, actions);
 }
 
 static void tell_fault(struct orch_core *core, bool is_server, uint32_t number, struct orch_actions *actions)
@@ -190,14 +227,14 @@ static void tell_fault(struct orch_core *core, bool is_server, uint32_t number, 
     enum fault_kind kind = faults_strikes(faults, core->id, is_server, number);
     uint32_t back = faults_back_slot(faults, core->id, is_server, number);
     bool in_episode = back < core->session.slots;
-    char *detail = next_detail(core);
+    char *detail = orch_detail(core);
     if (in_episode)
         (void) snprintf(detail, ORCH_DETAIL_MAX, "%s by the scenario, back in slot %u", fault_kind_name(kind),
                         back);
     else
         (void) snprintf(detail, ORCH_DETAIL_MAX, "%s by the scenario for the rest of the episode",
                         fault_kind_name(kind));
-    push_event(core, "fault", is_server, number, detail, actions);
+    orch_event(core, "fault", is_server, number, detail, actions);
     core->result.faults++;
     if (kind != FAULT_KILL)
         return;
@@ -207,7 +244,7 @@ static void tell_fault(struct orch_core *core, bool is_server, uint32_t number, 
     message->fault.returns = in_episode || core->id.episode + 1 < core->session.episodes ? 1 : 0;
 }
 
-void orch_faults_execute(struct orch_core *core, struct orch_actions *actions)
+void orch_faults_strike_all(struct orch_core *core, struct orch_actions *actions)
 {
     const struct world *world = core->session.world;
     if (world->faults == NULL)
@@ -220,8 +257,16 @@ void orch_faults_execute(struct orch_core *core, struct orch_actions *actions)
     for (uint32_t n = 0; n < world->devices; n++)
         if (orch_faults_strike(core, false, n)) {
             tell_fault(core, false, n, actions);
-            core->device_alive[n] = false;
+            drop_device(core, n, actions);
         }
+}
+
+void orch_faults_execute(struct orch_core *core, struct orch_actions *actions)
+{
+    const struct world *world = core->session.world;
+    if (world->faults == NULL)
+        return;
+    orch_faults_strike_all(core, actions);
     for (uint32_t n = 0; n < world->devices; n++) {
         uint32_t m = core->decision.server[n];
         if (m == ENV_LOCAL || !core->view.present[n] || !core->device_alive[n])
@@ -239,7 +284,9 @@ static void lose_device(struct orch_core *core, uint32_t n, struct orch_actions 
     core->device_alive[n] = false;
     if (!took_part)
         return;
-    if (core->state == ORCH_EXECUTING) {
+    if (core->queue != NULL)
+        drop_device(core, n, actions);
+    if (core->state == ORCH_EXECUTING && core->queue == NULL) {
         uint32_t m = core->at_server[n];
         bool awaited = m != ENV_LOCAL && core->attempt[n] == 0 && core->server_owes[m];
         lose_task(core, n, DB_DEVICE_LOST);
@@ -250,6 +297,8 @@ static void lose_device(struct orch_core *core, uint32_t n, struct orch_actions 
         }
         return;
     }
+    if (core->state == ORCH_EXECUTING)
+        return;
     uint32_t servers = core->session.world->servers;
     core->view.present[n] = false;
     memset(core->view.covered + (size_t) n * servers, 0, servers * sizeof *core->view.covered);
@@ -262,7 +311,7 @@ static void lose_server(struct orch_core *core, const struct orch_event *event, 
     const struct world *world = core->session.world;
     uint32_t m = event->number;
     drop_server(core, m);
-    if (core->state != ORCH_EXECUTING)
+    if (core->state != ORCH_EXECUTING || core->queue != NULL)
         return;
     double after_s = event->keeps_reports ? 0.0 : world->scenario.faults.detect_s;
     for (uint32_t n = 0; n < world->devices; n++) {
@@ -283,7 +332,7 @@ bool orch_faults_lose(struct orch_core *core, const struct orch_event *event, st
     lost[number] = true;
     back[number] = false;
     core->result.lost_nodes++;
-    push_event(core, "node_lost", event->is_server, number, event->why != NULL ? event->why : "", actions);
+    orch_event(core, "node_lost", event->is_server, number, event->why != NULL ? event->why : "", actions);
     if (event->is_server)
         lose_server(core, event, actions);
     else
@@ -301,7 +350,7 @@ void orch_faults_back(struct orch_core *core, const struct orch_event *event, st
     back[number] = true;
     core->any_back = true;
     core->devices_left += event->is_server ? 0 : 1;
-    push_event(core, "rejoin", event->is_server, number, "is here again, and takes part from the next slot",
+    orch_event(core, "rejoin", event->is_server, number, "is here again, and takes part from the next slot",
                actions);
 }
 
@@ -326,11 +375,11 @@ void orch_faults_end(struct orch_core *core, struct orch_actions *actions)
         }
         if (all == 0)
             continue;
-        char *detail = next_detail(core);
+        char *detail = orch_detail(core);
         (void) snprintf(detail, ORCH_DETAIL_MAX,
                         "%u of %u tasks saved: %u at their devices, %u at other servers", home + elsewhere,
                         all, home, elsewhere);
-        push_event(core, "recovered", true, m, detail, actions);
+        orch_event(core, "recovered", true, m, detail, actions);
         core->result.recovered += home;
         core->result.reoffloaded += elsewhere;
     }

@@ -7,6 +7,8 @@
 
 #define ORCH_DETAIL_MAX 96u /* bytes of an event's text */
 
+struct orch_queue;
+
 struct orch_core {
     struct session session; /* as given; world and policy borrowed */
     enum orch_state state;
@@ -49,7 +51,9 @@ struct orch_core {
     uint32_t details, next_detail;
     struct orch_action *action; /* [ORCH_ACTIONS_PER_NODE (N + M) + extra] */
     struct session_result result;
-    double cost_sum; /* over done tasks, in order of slot and device */
+    struct orch_queue *queue; /* queueing mode; NULL in mode round */
+    int error;                /* out of memory in this step */
+    double cost_sum;          /* over done tasks, in order of slot and device */
     uint64_t done;
 };
 
@@ -57,16 +61,26 @@ struct orch_core {
 bool orch_faults_takes(const struct orch_core *core, uint32_t device, uint32_t server);
 /* The slot is over: counts, and says, what was saved. */
 void orch_faults_end(struct orch_core *core, struct orch_actions *actions);
+/* An event about a node. `detail` lives until its action is executed. */
+void orch_event(struct orch_core *core, const char *kind, bool is_server, uint32_t number, const char *detail,
+                struct orch_actions *actions);
+/* A text of the core's own, [ORCH_DETAIL_MAX], which lives until as many others have been made as there can
+ * be in two slots. */
+char *orch_detail(struct orch_core *core);
 /* Appends an action to the core's list. */
 struct orch_action *orch_push(struct orch_actions *actions, enum orch_action_kind kind, uint32_t number);
 
 /* ---- core_faults.c: nodes that go and come ---- */
 
+/* A session that begins with a later episode: whom the one before it left down? */
+void orch_faults_resume(struct orch_core *core);
 /* A slot is about to be granted: who takes part in it? */
 void orch_faults_begin(struct orch_core *core, struct orch_actions *actions);
 /* Will the scenario take the node down in the slot that has been decided? */
 bool orch_faults_strike(const struct orch_core *core, bool is_server, uint32_t number);
-/* The slot has been decided and told: what the scenario breaks in it. */
+/* The slot has been decided and told: whom the scenario strikes in it. */
+void orch_faults_strike_all(struct orch_core *core, struct orch_actions *actions);
+/* Mode round: that, and what becomes of the tasks. */
 void orch_faults_execute(struct orch_core *core, struct orch_actions *actions);
 /* PEER_LOST of a node that exists; false: no news. */
 bool orch_faults_lose(struct orch_core *core, const struct orch_event *event, struct orch_actions *actions);

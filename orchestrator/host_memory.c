@@ -8,18 +8,23 @@
 #include "core/base/err.h"
 #include "core/base/units.h"
 #include "edge-server/server_core.h"
+#include "edge-server/server_queue.h"
 #include "mobile-node/device_core.h"
+#include "mobile-node/device_queue.h"
 #include "orchestrator/core.h"
 
 struct host {
     const struct session *session;
     struct orch_core *core;
-    struct device_core *device;  /* [N] */
-    struct server_core **server; /* [M] */
-    bool *device_gone;           /* [N] lost by a fault */
-    bool *server_gone;           /* [M] */
-    bool *device_returns;        /* [N] gone until the next slot */
-    bool *server_returns;        /* [M] */
+    bool is_queue;
+    struct device_core *device;         /* [N] mode round */
+    struct server_core **server;        /* [M] likewise */
+    struct device_queue **device_queue; /* [N] queueing mode */
+    struct server_queue **server_queue; /* [M] likewise */
+    bool *device_gone;                  /* [N] lost by a fault */
+    bool *server_gone;                  /* [M] */
+    bool *device_returns;               /* [N] gone until the next slot */
+    bool *server_returns;               /* [M] */
     /* Actions of the orchestrator yet to be executed, in order: a list that is walked while it grows, and is
      * emptied whenever its end is reached. */
     struct orch_action *queue;
@@ -129,6 +134,42 @@ static int step_device(struct host *host, uint32_t number, const struct device_e
     return rc;
 }
 
+/* ---- queueing mode ---- */
+
+static int step_server_queue(struct host *host, uint32_t number, const struct proto_message *message);
+
+static int step_device_queue(struct host *host, uint32_t number, const struct proto_message *message)
+{
+    struct device_queue_event event = {.kind = DEVICE_QUEUE_ON_MESSAGE, .message = message};
+    struct device_queue_actions actions;
+    int rc = device_queue_step(host->device_queue[number], &event, &actions, host->diag);
+    for (size_t i = 0; i < actions.count && rc == 0; i++) {
+        const struct device_queue_action *action = &actions.list[i];
+        if (action->kind == DEVICE_QUEUE_TELL)
+            rc = feed_message(host, &action->message);
+        else if (!host->server_gone[action->server])
+            rc = step_server_queue(host, action->server, &action->message);
+    }
+    return rc;
+}
+
+static int step_server_queue(struct host *host, uint32_t number, const struct proto_message *message)
+{
+    struct server_queue_event event = {.kind = SERVER_QUEUE_ON_MESSAGE, .message = message};
+    struct server_queue_actions actions;
+    int rc = server_queue_step(host->server_queue[number], &event, &actions, host->diag);
+    for (size_t i = 0; i < actions.count && rc == 0; i++) {
+        const struct server_queue_action *action = &actions.list[i];
+        if (action->kind == SERVER_QUEUE_TELL)
+            rc = feed_message(host, &action->message);
+        else if (!host->device_gone[action->device])
+            rc = step_device_queue(host, action->device, &action->message);
+    }
+    return rc;
+}
+
+/* ---- nodes that go and come ---- */
+
 /* Has the session come to the fault's place? A place that this session does not visit (the closing
  * observation of a learner, when its decisions are replayed) is passed by at the next one. */
 static bool is_due(const struct session_fault *fault, struct slot_id id, enum session_phase phase)
@@ -144,6 +185,16 @@ static bool is_due(const struct session_fault *fault, struct slot_id id, enum se
 static int renew(struct host *host, bool is_server, uint32_t number)
 {
     const struct world *world = host->session->world;
+    if (host->is_queue && is_server) {
+        server_queue_destroy(host->server_queue[number]);
+        host->server_queue[number] = NULL;
+        return server_queue_create(&host->server_queue[number], world, number, false);
+    }
+    if (host->is_queue) {
+        device_queue_destroy(host->device_queue[number]);
+        host->device_queue[number] = NULL;
+        return device_queue_create(&host->device_queue[number], world, number, false);
+    }
     if (!is_server) {
         device_core_init(&host->device[number], world, number);
         return 0;
@@ -159,7 +210,7 @@ static int inject(struct host *host, enum session_phase phase)
 {
     struct slot_id id = orch_core_slot(host->core);
     const struct session *session = host->session;
-    if (phase == SESSION_EXECUTE && orch_core_state(host->core) != ORCH_EXECUTING)
+    if (phase != SESSION_OBSERVE && orch_core_state(host->core) != ORCH_EXECUTING)
         return 0;
     int rc = 0;
     while (rc == 0 && host->next_fault < session->fault_count) {
@@ -202,7 +253,7 @@ static int grant(struct host *host, const struct proto_message *slot)
     struct device_event event = {.kind = DEVICE_ON_SLOT, .message = slot};
     for (uint32_t n = 0; n < host->session->world->devices && rc == 0; n++)
         if (!host->device_gone[n])
-            rc = step_device(host, n, &event);
+            rc = host->is_queue ? step_device_queue(host, n, slot) : step_device(host, n, &event);
     return rc;
 }
 
@@ -215,19 +266,24 @@ static int tell_device(struct host *host, uint32_t number, const struct proto_me
         .kind = message->id == PROTO_RECOVER ? DEVICE_ON_RECOVER : DEVICE_ON_DECISION,
         .message = message,
     };
-    return rc != 0 || host->device_gone[number] ? rc : step_device(host, number, &event);
+    if (rc != 0 || host->device_gone[number])
+        return rc;
+    return host->is_queue ? step_device_queue(host, number, message) : step_device(host, number, &event);
 }
 
 static int tell_server(struct host *host, uint32_t number, const struct proto_message *message)
 {
     if (message->id == PROTO_FAULT)
         return renew(host, true, number);
-    int rc = host->session->fault_count > 0 ? inject(host, SESSION_EXECUTE) : 0;
+    enum session_phase phase = host->is_queue ? SESSION_SERVE : SESSION_EXECUTE;
+    int rc = host->session->fault_count > 0 ? inject(host, phase) : 0;
     struct server_event event = {
         .kind = message->id == PROTO_ALLOT ? SERVER_ON_ALLOT : SERVER_ON_REVOKE,
         .message = message,
     };
-    return rc != 0 || host->server_gone[number] ? rc : step_server(host, number, &event);
+    if (rc != 0 || host->server_gone[number])
+        return rc;
+    return host->is_queue ? step_server_queue(host, number, message) : step_server(host, number, &event);
 }
 
 static int learn(struct host *host)
@@ -268,24 +324,35 @@ static int execute(struct host *host, const struct orch_action *action)
     return ERR_STATE;
 }
 
+static int make_cores(struct host *host)
+{
+    const struct world *world = host->session->world;
+    int rc = 0;
+    for (uint32_t n = 0; n < world->devices && rc == 0; n++)
+        rc = renew(host, false, n);
+    for (uint32_t m = 0; m < world->servers && rc == 0; m++)
+        rc = renew(host, true, m);
+    return rc;
+}
+
 static int setup(struct host *host, const struct session *session)
 {
     const struct world *world = session->world;
     host->session = session;
+    host->is_queue = env_is_queue(world);
     host->device = calloc(world->devices, sizeof *host->device);
-    host->server = calloc(world->servers, sizeof *host->server);
+    host->server = calloc(world->servers, sizeof(struct server_core *));
+    host->device_queue = calloc(world->devices, sizeof(struct device_queue *));
+    host->server_queue = calloc(world->servers, sizeof(struct server_queue *));
     host->device_gone = calloc(world->devices, sizeof *host->device_gone);
     host->server_gone = calloc(world->servers, sizeof *host->server_gone);
     host->device_returns = calloc(world->devices, sizeof *host->device_returns);
     host->server_returns = calloc(world->servers, sizeof *host->server_returns);
-    if (host->device == NULL || host->server == NULL || host->device_gone == NULL ||
-        host->server_gone == NULL || host->device_returns == NULL || host->server_returns == NULL)
+    if (host->device == NULL || host->server == NULL || host->device_queue == NULL ||
+        host->server_queue == NULL || host->device_gone == NULL || host->server_gone == NULL ||
+        host->device_returns == NULL || host->server_returns == NULL)
         return -ENOMEM;
-    for (uint32_t n = 0; n < world->devices; n++)
-        device_core_init(&host->device[n], world, n);
-    int rc = 0;
-    for (uint32_t m = 0; m < world->servers && rc == 0; m++)
-        rc = server_core_create(&host->server[m], world, m);
+    int rc = make_cores(host);
     return rc != 0 ? rc : orch_core_create(&host->core, session);
 }
 
@@ -294,8 +361,14 @@ static void teardown(struct host *host)
     orch_core_destroy(host->core);
     for (uint32_t m = 0; host->server != NULL && m < host->session->world->servers; m++)
         server_core_destroy(host->server[m]);
+    for (uint32_t m = 0; host->server_queue != NULL && m < host->session->world->servers; m++)
+        server_queue_destroy(host->server_queue[m]);
+    for (uint32_t n = 0; host->device_queue != NULL && n < host->session->world->devices; n++)
+        device_queue_destroy(host->device_queue[n]);
     free(host->device);
     free(host->server);
+    free(host->device_queue);
+    free(host->server_queue);
     free(host->device_gone);
     free(host->server_gone);
     free(host->device_returns);

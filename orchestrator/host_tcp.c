@@ -24,7 +24,8 @@
 #define HELLO_TICKS 40u /* in which a connection has to say HELLO: 10 s */
 
 struct host_tcp {
-    const struct session *session;
+    struct session played;         /* as given, and by_wall */
+    const struct session *session; /* that */
     const struct host_tcp_options *options;
     struct wire_loop loop;
     struct wire_listener *listener;
@@ -45,6 +46,8 @@ struct host_tcp {
     bool beating;
     struct proto_message held; /* a SLOT that waits for nodes that the scenario brings back */
     bool is_held;
+    struct wire_alarm slot_alarm;      /* queueing mode by the wall: a SLOT waits for its time */
+    bool is_early;                     /* it does */
     bool *await_device, *await_server; /* [N], [M] which */
     uint32_t awaiting;                 /* how many */
     bool go_on;                        /* CONTINUE is to be fed */
@@ -152,15 +155,43 @@ static void tell(struct host_tcp *host, struct member *member, const struct prot
         roster_vacate(&host->roster, member);
 }
 
+static void release(struct host_tcp *host);
+
+static void on_slot_due(struct wire_alarm *alarm)
+{
+    struct host_tcp *host = alarm->user;
+    host->is_early = false;
+    release(host);
+}
+
+/* Queueing mode by the wall clock: slots tick. One that is late, because the one before took so long to
+ * decide, begins at once. */
+static int await_slot(struct host_tcp *host, const struct msg_slot *slot)
+{
+    const struct scenario *scenario = &host->session->world->scenario;
+    if (!host->session->by_wall || !env_is_queue(host->session->world) || slot->slot == 0)
+        return 0;
+    double after_s = (double) slot->slot * scenario->run.slot_s / scenario->run.time_scale;
+    host->slot_alarm = (struct wire_alarm){.on_due = on_slot_due, .user = host};
+    host->is_early = true;
+    return wire_alarm_set(&host->alarms, &host->slot_alarm,
+                          host->episode_start_ns + (uint64_t) (after_s * (double) UNITS_NS_PER_S));
+}
+
+static int hold_or_grant(struct host_tcp *host, const struct proto_message *slot)
+{
+    int rc = await_slot(host, &slot->slot);
+    host->held = *slot;
+    host->is_held = host->awaiting > 0 || host->is_early;
+    if (!host->is_held)
+        grant(host, slot);
+    return rc;
+}
+
 static int execute(struct host_tcp *host, const struct orch_action *action)
 {
     switch (action->kind) {
-    case ORCH_DO_GRANT:
-        host->held = action->message;
-        host->is_held = host->awaiting > 0;
-        if (!host->is_held)
-            grant(host, &action->message);
-        return 0;
+    case ORCH_DO_GRANT: return hold_or_grant(host, &action->message);
     case ORCH_DO_TELL_DEVICE: tell(host, host->roster.device[action->number], &action->message); return 0;
     case ORCH_DO_TELL_SERVER: tell(host, host->roster.server[action->number], &action->message); return 0;
     case ORCH_DO_CONTINUE: host->go_on = true; return 0;
@@ -224,7 +255,7 @@ static int feed(struct host_tcp *host, const struct orch_event *event, struct di
 /* Lets the SLOT go that waited for those that are here now. */
 static void release(struct host_tcp *host)
 {
-    if (host->awaiting > 0 || !host->is_held || host->ending)
+    if (host->awaiting > 0 || host->is_early || !host->is_held || host->ending)
         return;
     host->is_held = false;
     host->quiet_ticks = host->ping_ticks = 0;
@@ -238,7 +269,7 @@ static void lose(struct host_tcp *host, bool is_server, uint32_t number, const c
         .kind = ORCH_ON_PEER_LOST,
         .is_server = is_server,
         .number = number,
-        .keeps_reports = host->session->world->scenario.run.clock == CLOCK_REAL,
+        .keeps_reports = host->session->by_wall,
         .why = why,
     };
     int rc = feed(host, &event, host->diag);
@@ -335,7 +366,7 @@ static void start(struct host_tcp *host)
     host->roster.started = true;
     struct orch_event event = {.kind = ORCH_ON_START};
     host->start_ns = clock_monotonic_ns();
-    if (rc == 0 && host->session->world->scenario.run.clock == CLOCK_REAL)
+    if (rc == 0 && host->session->by_wall)
         rc = keep_real_time(host);
     if (rc == 0)
         rc = open_waiting(host);
@@ -424,6 +455,8 @@ static bool owns(const struct host_tcp *host, const struct member *member,
         device = message->observation.device;
     else if (message->id == PROTO_REPORT)
         device = message->report.device;
+    else if (message->id == PROTO_PASSED)
+        device = message->passed.device;
     else if (message->id == PROTO_ADVANCED)
         return message->advanced.server < world->servers &&
                host->roster.server[message->advanced.server] == member;
@@ -579,7 +612,7 @@ static void give_up_awaited(struct host_tcp *host)
  * is no second in which the nodes were silent. */
 static void watch_progress(struct host_tcp *host)
 {
-    if (host->core == NULL || host->learning_busy)
+    if (host->core == NULL || host->learning_busy || host->is_early)
         return;
     host->quiet_ticks++;
     if (host->ping_ticks > 0 && ++host->ping_ticks > PING_TICKS)
@@ -651,13 +684,15 @@ int host_tcp_run(const struct session *session, const struct host_tcp_options *o
                  struct session_result *ret_result, struct diag *diag)
 {
     struct host_tcp host = {
-        .session = session,
+        .played = *session,
         .options = options,
         .on_joined = on_joined,
         .user = user,
         .diag = diag,
         .audit = {.sink = &session->sink},
     };
+    host.played.by_wall = session->world->scenario.run.clock == CLOCK_REAL;
+    host.session = &host.played;
     (void) process_raise_file_limit(); /* as many nodes as the system lets us */
     int rc = wire_loop_init(&host.loop, NULL, NULL);
     if (rc != 0)

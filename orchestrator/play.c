@@ -26,8 +26,8 @@ static int prepare(const struct play *play, struct policy *policy, struct record
     struct record_run row = play->row;
     row.policy = play->kind->name;
     row.host = play->cli->host == CLI_MEMORY ? "memory" : "tcp";
-    int rc = policy_create(policy, play->kind, play->world, false, diag);
-    if (rc == 0 && play->weights != NULL)
+    int rc = play->instead == NULL ? policy_create(policy, play->kind, play->world, false, diag) : 0;
+    if (rc == 0 && play->instead == NULL && play->weights != NULL)
         rc = play->kind->load(policy, play->weights->data, play->weights->size, diag);
     return rc != 0 ? rc : record_open(record, play->world, &row, NULL, NULL, diag);
 }
@@ -44,7 +44,7 @@ int play_record(const struct play *play, struct session_result *ret_result, int6
     int rc = prepare(play, &policy, &record, diag);
     struct session session = {
         .world = play->world,
-        .policy = &policy,
+        .policy = play->instead != NULL ? play->instead : &policy,
         .phase = play->row.phase,
         .episodes = play->row.episodes,
         .slots = play->row.slots,

@@ -12,6 +12,7 @@ struct play {
     const struct world *world;
     const struct policy_kind *kind;
     const struct buf *weights; /* a learner's; NULL: none */
+    struct policy *instead;    /* decides in the kind's name; NULL: the kind itself */
     struct record_run row;     /* `policy` and `host` are filled in */
     bool record_tasks;
     const struct session_fault *fault; /* [fault_count] */

@@ -13,22 +13,24 @@ static void add(struct policy_list *list, const struct policy_kind *kind)
         list->kind[list->count++] = kind; /* the table is far shorter: nothing is dropped */
 }
 
-static int add_default(struct policy_list *list, const char *first, struct diag *diag)
+static int add_default(struct policy_list *list, const char *first, enum scenario_mode mode,
+                       struct diag *diag)
 {
     const struct policy_kind *kind = NULL;
     int rc = first != NULL ? policy_find(first, &kind, diag) : 0;
     if (kind != NULL)
         add(list, kind);
     for (size_t i = 0; i < policy_count(); i++)
-        if (!policy_learns(policy_at(i)))
+        if (!policy_learns(policy_at(i)) && policy_suits(policy_at(i), mode))
             add(list, policy_at(i));
     return rc;
 }
 
-int policy_list_parse(struct policy_list *ret_list, const char *names, const char *first, struct diag *diag)
+int policy_list_parse(struct policy_list *ret_list, const char *names, const char *first,
+                      enum scenario_mode mode, struct diag *diag)
 {
     struct policy_list list = {.count = 0};
-    int rc = names == NULL ? add_default(&list, first, diag) : 0;
+    int rc = names == NULL ? add_default(&list, first, mode, diag) : 0;
     while (rc == 0 && names != NULL) {
         char name[64];
         const struct policy_kind *kind = NULL;

@@ -11,8 +11,9 @@ struct policy_list {
     size_t count;
 };
 
-/* `names` NULL: `first` (may be NULL) and every policy that does not learn. A name given twice counts once.
- */
-int policy_list_parse(struct policy_list *ret_list, const char *names, const char *first, struct diag *diag);
+/* `names` NULL: `first` (may be NULL) and every policy that does not learn and suits `mode`. A name given
+ * twice counts once. */
+int policy_list_parse(struct policy_list *ret_list, const char *names, const char *first,
+                      enum scenario_mode mode, struct diag *diag);
 
 #endif

@@ -10,7 +10,6 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
-#include "core/base/log.h"
 #include "orchestrator/lab.h"
 
 #define SAID_MAX 30u /* events told on screen */
@@ -87,6 +86,7 @@ static int create_recorder(struct record *record, const struct world *world, con
         .phase = phase_names[run->phase],
         .host = run->host,
         .real_clock = by_the_wall,
+        .queue = env_is_queue(world),
         .time_scale = by_the_wall ? world->scenario.run.time_scale : 1.0,
         .version = lab_version(),
         .cpu = cpu,
@@ -98,11 +98,22 @@ static int create_recorder(struct record *record, const struct world *world, con
                            &record->run_id, diag);
 }
 
+static struct record blank(const struct record_run *run, struct diag *diag)
+{
+    return (struct record){
+        .diag = diag,
+        .path = run->path,
+        .episodes = run->episodes,
+        .slots = run->slots,
+        .checkpoint_every = run->checkpoint_every,
+    };
+}
+
 int record_open(struct record *ret_record, const struct world *world, const struct record_run *run,
                 const char *(*address)(const void *user, bool is_server, uint32_t number), const void *user,
                 struct diag *diag)
 {
-    *ret_record = (struct record){.diag = diag, .path = run->path};
+    *ret_record = blank(run, diag);
     struct buf scenario = {0}, cpu = {0};
     struct db_node *node = calloc((size_t) world->devices + world->servers, sizeof *node);
     char *config = config_json(world, run);
@@ -125,6 +136,18 @@ int record_open(struct record *ret_record, const struct world *world, const stru
     return rc;
 }
 
+int record_resume(struct record *ret_record, const struct record_run *run, const struct record_past *past,
+                  struct diag *diag)
+{
+    *ret_record = blank(run, diag);
+    ret_record->offset_s = past->elapsed_s;
+    ret_record->run_id = past->past.run_id;
+    if (!past->trusted)
+        (void) snprintf(ret_record->untrusted_reason, sizeof ret_record->untrusted_reason, "%s",
+                        past->untrusted_reason != NULL ? past->untrusted_reason : "before it was resumed");
+    return recorder_resume(&ret_record->recorder, run->path, &past->past, diag);
+}
+
 static int told(struct record *record, int rc)
 {
     return rc != 0 ? diag_fail(record->diag, rc, "%s: cannot record: %s", record->path, err_text(rc)) : 0;
@@ -136,10 +159,41 @@ static int on_tasks(void *user, const struct db_task *task, size_t count)
     return told(record, recorder_tasks(record->recorder, task, count));
 }
 
+/* Can the run go on from here as if it had never stopped? Not after an episode that was cut short, nor
+ * between two checkpoints, where a run that was not stopped has none. */
+static bool is_milestone(const struct record *record, const struct db_episode *episode)
+{
+    uint32_t every = record->checkpoint_every;
+    bool regular =
+        every > 0 && ((episode->episode + 1) % every == 0 || episode->episode + 1 == record->episodes);
+    return regular && episode->slots == record->slots;
+}
+
 static int on_episode(void *user, const struct db_episode *episode)
 {
     struct record *record = user;
-    return told(record, recorder_episode(record->recorder, episode));
+    if (!record->has_checkpoint)
+        return told(record, recorder_episode(record->recorder, episode, NULL, NULL));
+    bool resumable = is_milestone(record, episode);
+    record->has_checkpoint = false;
+    const struct db_checkpoint checkpoint = {
+        .episode = episode->episode,
+        .weights = record->weights.data,
+        .weights_size = record->weights.size,
+        .learner = resumable ? record->learner.data : NULL,
+        .learner_size = resumable ? record->learner.size : 0,
+        .validation_cost = (double) NAN,
+    };
+    const struct db_experience experience = {
+        .episode = episode->episode,
+        .first = record->experience.first,
+        .count = record->experience.count,
+        .oldest = record->experience.oldest,
+        .bytes = record->transitions.data,
+        .size = record->transitions.size,
+    };
+    return told(record,
+                recorder_episode(record->recorder, episode, &checkpoint, resumable ? &experience : NULL));
 }
 
 /* What breaks is said on screen, a stormy run's first storms alone. */
@@ -169,7 +223,7 @@ static int on_link(void *user, const struct audit_link *window)
         .device = window->device,
         .server = window->server,
         .down = window->down,
-        .start_s = window->start_s,
+        .start_s = record->offset_s + window->start_s,
         .duration_s = window->duration_s,
         .set_bps = window->set_bps,
         .achieved_bps = window->achieved_bps,
@@ -184,7 +238,7 @@ static int on_loop(void *user, const struct audit_loop *interval)
     struct db_process_sample sample = {
         .role = interval->role,
         .number = is_node ? (int64_t) interval->number : -1,
-        .start_s = interval->start_s,
+        .start_s = record->offset_s + interval->start_s,
         .duration_s = interval->duration_s,
         .lag_max_s = interval->lag_max_s,
         .lag_mean_s = interval->lag_mean_s,
@@ -192,23 +246,20 @@ static int on_loop(void *user, const struct audit_loop *interval)
     return told(record, recorder_process_sample(record->recorder, &sample));
 }
 
-static int on_checkpoint(void *user, uint32_t episode, const struct policy *policy)
+static int on_checkpoint(void *user, uint32_t episode, struct policy *policy)
 {
     struct record *record = user;
+    (void) episode; /* its row comes next */
     buf_clear(&record->weights);
     buf_clear(&record->learner);
+    buf_clear(&record->transitions);
     int rc = policy->kind->save(policy, false, &record->weights);
     if (rc == 0)
         rc = policy->kind->save(policy, true, &record->learner);
-    struct db_checkpoint row = {
-        .episode = episode,
-        .weights = record->weights.data,
-        .weights_size = record->weights.size,
-        .learner = record->learner.data,
-        .learner_size = record->learner.size,
-        .validation_cost = (double) NAN,
-    };
-    return told(record, rc != 0 ? rc : recorder_checkpoint(record->recorder, &row));
+    if (rc == 0)
+        rc = policy->kind->gather(policy, &record->experience, &record->transitions);
+    record->has_checkpoint = rc == 0;
+    return told(record, rc);
 }
 
 struct session_sink record_sink(struct record *record)
@@ -240,6 +291,7 @@ int record_close(struct record *record, enum db_run_status status, struct record
     int rc = recorder_close(record->recorder, status, reason == NULL, reason, ret_stats, diag);
     buf_finish(&record->weights);
     buf_finish(&record->learner);
+    buf_finish(&record->transitions);
     record->recorder = NULL;
     return rc;
 }

@@ -8,8 +8,13 @@
 struct record {
     struct recorder *recorder; /* NULL until opened */
     int64_t run_id;
-    struct buf weights, learner; /* scratch of a checkpoint */
-    struct diag *diag;           /* says what the recorder could not do */
+    uint32_t episodes, slots, checkpoint_every; /* of the run */
+    /* A checkpoint that waits for its episode's row. */
+    bool has_checkpoint;
+    struct buf weights, learner, transitions;
+    struct policy_experience experience;
+    double offset_s;   /* a run that was resumed: its samples' times go on from here */
+    struct diag *diag; /* says what the recorder could not do */
     const char *path;
     char untrusted_reason[AUDIT_TEXT]; /* empty: the run is trusted */
     uint32_t said;                     /* events told on screen */
@@ -24,12 +29,26 @@ struct record_run {
     const char *host;           /* "memory" or "tcp" */
     enum rng_phase phase;
     uint32_t episodes, slots;
+    uint32_t checkpoint_every; /* episodes; 0: none */
+};
+
+/* A run that goes on: see orchestrator/resume.h. */
+struct record_past {
+    struct recorder_past past;
+    double elapsed_s;             /* of its episodes until then */
+    bool trusted;                 /* until then */
+    const char *untrusted_reason; /* NULL when it was */
 };
 
 /* Opens the file and writes the run and its nodes. `address` (may be NULL) tells where a node is. */
 int record_open(struct record *ret_record, const struct world *world, const struct record_run *run,
                 const char *(*address)(const void *user, bool is_server, uint32_t number), const void *user,
                 struct diag *diag);
+
+/* The same for a run that goes on; of `run` only the path, the episodes, the slots and the checkpoints
+ * matter. */
+int record_resume(struct record *ret_record, const struct record_run *run, const struct record_past *past,
+                  struct diag *diag);
 
 /* The sink; the record must outlive the session. */
 struct session_sink record_sink(struct record *record);

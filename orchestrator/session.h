@@ -18,7 +18,8 @@ struct session_sink {
     int (*tasks)(void *user, const struct db_task *task, size_t count);
     int (*episode)(void *user, const struct db_episode *episode);
     int (*event)(void *user, const struct db_event *event);
-    int (*checkpoint)(void *user, uint32_t episode, const struct policy *policy);
+    /* Comes before the row of the episode after which it is, so that both can be written at once. */
+    int (*checkpoint)(void *user, uint32_t episode, struct policy *policy);
     /* Real time: windows of links, intervals of event loops. */
     int (*link)(void *user, const struct audit_link *window);
     int (*loop)(void *user, const struct audit_loop *interval);
@@ -26,7 +27,11 @@ struct session_sink {
 };
 
 /* A node to lose, or to have back, at a given place, as recorded in an `event` row or wanted by a test. */
-enum session_phase { SESSION_OBSERVE, SESSION_EXECUTE };
+enum session_phase {
+    SESSION_OBSERVE,
+    SESSION_EXECUTE,
+    SESSION_SERVE, /* queueing mode: devices have passed, servers have not advanced */
+};
 struct session_fault {
     uint32_t episode, slot;
     enum session_phase phase;
@@ -40,8 +45,10 @@ struct session {
     struct policy *policy;
     enum rng_phase phase;
     uint32_t episodes, slots;
+    uint32_t first_episode;    /* those before it were played by an earlier session: one that is resumed */
     uint32_t checkpoint_every; /* episodes; 0: none */
     bool record_tasks;
+    bool by_wall; /* a host that keeps the real clock sets it */
     struct session_sink sink;
     const struct session_fault *fault; /* [fault_count], in order of episode, slot, phase */
     size_t fault_count;
@@ -57,6 +64,7 @@ struct session_result {
     uint64_t messages;   /* TCP: frames in and out of the orchestrator */
     uint32_t lost_nodes; /* in earnest */
     uint32_t faults;     /* kills and pauses by the scenario */
+    uint64_t handovers;  /* of a device from one server to another, with what it had not sent yet */
     uint64_t recovered,
         reoffloaded; /* tasks that outlived their servers: at their devices, at other servers */
     uint64_t lost_tasks;

@@ -17,7 +17,7 @@
 struct line {
     double cost_sum, cost_square_sum; /* of the draws' mean costs */
     double latency_sum, energy_sum;
-    uint64_t tasks, misses, local, full, interior;
+    uint64_t tasks, done, misses, local, full, interior; /* done: finished, of the tasks */
     uint32_t layers, min_split;
 };
 
@@ -26,8 +26,11 @@ static int on_tasks(void *user, const struct db_task *task, size_t count)
     struct line *line = user;
     for (size_t i = 0; i < count; i++) {
         line->tasks++;
-        line->latency_sum += task[i].latency_s;
-        line->energy_sum += task[i].energy_j;
+        if (!isnan(task[i].latency_s)) {
+            line->done++;
+            line->latency_sum += task[i].latency_s;
+            line->energy_sum += task[i].energy_j;
+        }
         line->misses += task[i].deadline_missed ? 1 : 0;
         line->local += task[i].split == line->layers ? 1 : 0;
         line->full += task[i].split == line->min_split ? 1 : 0;
@@ -75,10 +78,10 @@ static void print_table(const struct policy_list *list, const struct line *line,
     (void) printf("%-18s %9s %7s %10s %9s %8s %7s %9s %7s\n", "policy", "mean_cost", "+-", "latency_s",
                   "energy_j", "missed", "local", "interior", "full");
     for (size_t i = 0; i < list->count; i++) {
-        double tasks = (double) line[i].tasks;
+        double tasks = (double) line[i].tasks, done = (double) line[i].done;
         (void) printf("%-18s %9.4f %7.4f %10.4f %9.3f %7.1f%% %6.1f%% %8.1f%% %6.1f%%\n", list->kind[i]->name,
                       line[i].cost_sum / (double) draws, standard_error(&line[i], draws),
-                      line[i].latency_sum / tasks, line[i].energy_sum / tasks,
+                      line[i].latency_sum / done, line[i].energy_sum / done,
                       100.0 * (double) line[i].misses / tasks, 100.0 * (double) line[i].local / tasks,
                       100.0 * (double) line[i].interior / tasks, 100.0 * (double) line[i].full / tasks);
     }
@@ -88,12 +91,12 @@ static int print_json(const struct policy_list *list, const struct line *line, u
 {
     json_t *rows = json_array();
     for (size_t i = 0; i < list->count; i++) {
-        double tasks = (double) line[i].tasks;
+        double tasks = (double) line[i].tasks, done = (double) line[i].done;
         json_t *row = json_pack(
             "{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "policy", list->kind[i]->name, "sees",
             policy_sees_name(list->kind[i]->sees), "mean_cost", line[i].cost_sum / (double) draws,
-            "standard_error", standard_error(&line[i], draws), "mean_latency_s", line[i].latency_sum / tasks,
-            "mean_energy_j", line[i].energy_sum / tasks, "deadline_miss_share",
+            "standard_error", standard_error(&line[i], draws), "mean_latency_s", line[i].latency_sum / done,
+            "mean_energy_j", line[i].energy_sum / done, "deadline_miss_share",
             (double) line[i].misses / tasks, "local_share", (double) line[i].local / tasks, "interior_share",
             (double) line[i].interior / tasks, "tasks", (json_int_t) line[i].tasks, "draws",
             (json_int_t) draws);
@@ -115,7 +118,7 @@ int survey(const struct cli *cli, struct diag *diag)
     struct progress progress;
     int rc = lab_scenario_load(cli, &scenario, diag);
     if (rc == 0)
-        rc = policy_list_parse(&list, cli->policy, NULL, diag);
+        rc = policy_list_parse(&list, cli->policy, NULL, scenario.run.mode, diag);
     for (size_t i = 0; i < list.count && rc == 0; i++)
         if (policy_learns(list.kind[i]))
             rc = diag_fail(diag, ERR_UNSUPPORTED, "%s must be trained first: evaluate a recorded run",

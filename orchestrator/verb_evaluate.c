@@ -25,7 +25,8 @@ static int evaluate_run(struct trained *trained, const struct cli *cli, struct d
     struct policy_list list = {0};
     int rc = trained_open(trained, cli, diag);
     if (rc == 0)
-        rc = policy_list_parse(&list, cli->policy, trained->run.policy, diag);
+        rc = policy_list_parse(&list, cli->policy, trained->run.policy, trained->world.scenario.run.mode,
+                               diag);
     for (size_t i = 0; i < list.count && rc == 0; i++)
         rc = evaluate_policy(trained, list.kind[i]);
     if (rc == 0 && !cli->validate)

@@ -11,21 +11,10 @@
 #include "core/base/err.h"
 #include "orchestrator/archive.h"
 #include "orchestrator/lab.h"
+#include "orchestrator/past.h"
 #include "orchestrator/play.h"
 #include "orchestrator/recorded.h"
 #include "proto/wire/process.h"
-
-/* One recorded run, as far as a session needs it. */
-struct past {
-    struct db_run run; /* texts in `texts` */
-    struct buf texts;
-    struct world world;
-    enum rng_phase phase;
-    uint32_t episodes, slots;
-    struct session_fault *fault;
-    size_t fault_count;
-    struct diag *diag;
-};
 
 struct run_ids {
     int64_t *id;
@@ -46,89 +35,92 @@ static int take_run(void *user, const struct db_run *run)
     return 0;
 }
 
-static int take_event(void *user, const struct db_event *event)
-{
-    struct past *past = user;
-    bool is_server = strcmp(event->role, "server") == 0;
-    uint32_t limit = is_server ? past->world.servers : past->world.devices;
-    bool is_back = strcmp(event->kind, "rejoin") == 0;
-    if ((!is_back && strcmp(event->kind, "node_lost") != 0) || event->number < 0 ||
-        event->number >= (int64_t) limit)
-        return 0;
-    struct session_fault *fault = realloc(past->fault, (past->fault_count + 1) * sizeof *fault);
-    if (fault == NULL)
-        return diag_fail(past->diag, -ENOMEM, "out of memory");
-    past->fault = fault;
-    past->fault[past->fault_count++] = (struct session_fault){
-        .episode = event->episode,
-        .slot = event->slot,
-        .phase = strcmp(event->phase, "execute") == 0 ? SESSION_EXECUTE : SESSION_OBSERVE,
-        .is_server = is_server,
-        .number = (uint32_t) event->number,
-        .is_back = is_back,
-    };
-    return 0;
-}
-
-static int read_config(struct past *past)
-{
-    json_t *config = json_loads(past->run.config_json, 0, NULL);
-    json_int_t episodes = json_integer_value(json_object_get(config, "episodes"));
-    json_int_t slots = json_integer_value(json_object_get(config, "slots"));
-    json_decref(config);
-    if (episodes < 1 || slots < 1 || episodes > UINT32_MAX || slots > UINT32_MAX)
-        return diag_fail(past->diag, ERR_CORRUPT, "run %lld: its configuration names no episodes and slots",
-                         (long long) past->run.run_id);
-    past->episodes = (uint32_t) episodes;
-    past->slots = (uint32_t) slots;
-    past->phase = strcmp(past->run.phase, "test") == 0       ? RNG_TEST
-                  : strcmp(past->run.phase, "validate") == 0 ? RNG_VALIDATE
-                                                             : RNG_TRAIN;
-    return 0;
-}
-
-static int past_read(struct past *past, struct store *store, int64_t run_id, struct diag *diag)
-{
-    *past = (struct past){.diag = diag};
-    int rc = store_read_run(store, run_id, &past->run, &past->texts, diag);
-    if (rc == 0)
-        rc = read_config(past);
-    if (rc == 0)
-        rc = lab_world_recorded(&past->world, store, &past->run, diag);
-    return rc != 0 ? rc : store_each_event(store, past->run.run_id, take_event, past, diag);
-}
-
-static void past_finish(struct past *past)
-{
-    world_finish(&past->world);
-    buf_finish(&past->texts);
-    free(past->fault);
-}
-
 /* ---- verify ---- */
 
-static void tell(const struct cli *cli, const struct past *past, const struct recorded *recorded,
-                 json_t *rows)
+/* What was measured by the wall, as `parts` of the run's JSON. */
+static json_t *gap_json(struct recorded *recorded)
 {
-    static const char *const kinds[] = {"train", "validate", "test", "counterfactual"};
-    const char *difference = recorded->first_difference;
+    json_t *parts = json_array();
+    for (size_t i = 0; i < CLOCK_GAP_PARTS; i++) {
+        struct clock_gap_part row = clock_gap_part(&recorded->gap, i);
+        if (row.tasks > 0)
+            (void) json_array_append_new(parts, json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f}", "part",
+                                                          row.part, "tasks", (json_int_t) row.tasks, "mean_s",
+                                                          row.mean_s, "p5_s", row.p5_s, "p50_s", row.p50_s,
+                                                          "p95_s", row.p95_s, "max_s", row.max_s));
+    }
+    return parts;
+}
+
+static void print_gap(struct recorded *recorded)
+{
+    (void) printf(
+        "  checked: decisions, tokens and positions of every task, payload sizes of those done as planned\n");
+    if (recorded->otherwise > 0)
+        (void) printf(
+            "  %llu tasks were touched by lost nodes: their decisions and positions alone were checked\n",
+            (unsigned long long) recorded->otherwise);
+    (void) printf("  measured minus modelled, ms%10s%10s%10s%10s%10s%10s\n", "tasks", "mean", "p5", "p50",
+                  "p95", "max");
+    for (size_t i = 0; i < CLOCK_GAP_PARTS; i++) {
+        struct clock_gap_part row = clock_gap_part(&recorded->gap, i);
+        if (row.tasks > 0)
+            (void) printf("  %-27s%10zu%10.3f%10.3f%10.3f%10.3f%10.3f\n", row.part, row.tasks,
+                          1e3 * row.mean_s, 1e3 * row.p5_s, 1e3 * row.p50_s, 1e3 * row.p95_s,
+                          1e3 * row.max_s);
+    }
+}
+
+static void tell_json(const struct past *past, struct recorded *recorded, json_t *rows)
+{
+    json_t *row = json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:s}", "run_id", (json_int_t) past->run.run_id,
+                            "kind", store_kind_text((int) past->run.kind), "policy", past->run.policy,
+                            "clock", recorded->by_the_wall ? "real" : "virtual", "tasks",
+                            (json_int_t) recorded->compared, "identical", (json_int_t) recorded->identical,
+                            "first_difference", recorded->first_difference);
+    if (env_is_queue(&past->world))
+        (void) json_object_set_new(row, "unsettled", json_integer((json_int_t) recorded->unsettled));
+    if (recorded->by_the_wall) {
+        (void) json_object_set_new(row, "touched_by_losses", json_integer((json_int_t) recorded->otherwise));
+        (void) json_object_set_new(row, "measured_minus_modelled", gap_json(recorded));
+    }
+    (void) json_array_append_new(rows, row); /* a row lost to memory shortage shows in its absence */
+}
+
+static void tell(const struct cli *cli, const struct past *past, struct recorded *recorded, json_t *rows)
+{
     if (cli->json) {
-        json_t *row = json_pack("{s:I, s:s, s:s, s:I, s:I, s:s}", "run_id", (json_int_t) past->run.run_id,
-                                "kind", kinds[past->run.kind], "policy", past->run.policy, "tasks",
-                                (json_int_t) recorded->compared, "identical",
-                                (json_int_t) recorded->identical, "first_difference", difference);
-        (void) json_array_append_new(rows, row); /* a row lost to memory shortage shows in its absence */
+        tell_json(past, recorded, rows);
         return;
     }
-    (void) printf("run %lld (%s, %s): ", (long long) past->run.run_id, kinds[past->run.kind],
+    (void) printf("run %lld (%s, %s): ", (long long) past->run.run_id, store_kind_text((int) past->run.kind),
                   past->run.policy);
     if (recorded->compared == 0)
         (void) printf("no tasks were recorded\n");
     else
-        (void) printf("%llu of %llu tasks identical\n", (unsigned long long) recorded->identical,
-                      (unsigned long long) recorded->compared);
-    if (difference[0] != '\0')
-        (void) printf("  first difference: %s\n", difference);
+        (void) printf(
+            "%llu of %llu tasks identical%s\n", (unsigned long long) recorded->identical,
+            (unsigned long long) recorded->compared,
+            recorded->by_the_wall ? " in what a run by the wall clock has in common with virtual time" : "");
+    if (recorded->unsettled > 0)
+        (void) printf("  %llu more were under way when the run broke off\n",
+                      (unsigned long long) recorded->unsettled);
+    if (recorded->first_difference[0] != '\0')
+        (void) printf("  first difference: %s\n", recorded->first_difference);
+    if (recorded->by_the_wall && recorded->compared > 0)
+        print_gap(recorded);
+}
+
+/* Over TCP a run by the wall clock would be measured again, not compared with the model; and nobody is lost
+ * on demand. */
+static int check_memory(const struct cli *cli, const struct past *past, struct diag *diag)
+{
+    if (cli->host == CLI_MEMORY || (past->fault_count == 0 && !past->run.real_clock))
+        return 0;
+    return diag_fail(diag, ERR_UNSUPPORTED, "run %lld %s: it can be verified with --over memory",
+                     (long long) past->run.run_id,
+                     past->run.real_clock ? "was played by the wall clock, and is compared with virtual time"
+                                          : "lost nodes in earnest, and they are lost again in memory only");
 }
 
 static int verify_run(const struct cli *cli, struct store *store, int64_t run_id, json_t *rows,
@@ -139,14 +131,12 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
     struct session_result result;
     struct progress progress;
     int rc = past_read(&past, store, run_id, diag);
-    if (rc == 0 && past.fault_count > 0 && cli->host != CLI_MEMORY)
-        rc = diag_fail(
-            diag, ERR_UNSUPPORTED,
-            "run %lld lost nodes in earnest: it can be replayed in memory, where they are lost again",
-            (long long) past.run.run_id);
+    if (rc == 0)
+        rc = check_memory(cli, &past, diag);
     if (rc == 0)
         rc = recorded_init(&recorded, &past.world, store, past.run.run_id, diag);
     recorded.complete = past.run.status == DB_FINISHED;
+    recorded.by_the_wall = past.run.real_clock;
     struct session session = {
         .world = &past.world,
         .policy = &recorded.policy,
@@ -164,7 +154,7 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
     if (rc == 0)
         rc = play_host(cli, &session, NULL, NULL, &result, diag);
     if (rc == 0)
-        rc = recorded.error;
+        rc = recorded_end(&recorded);
     progress_stop(&progress, (uint64_t) past.episodes * past.slots);
     if (rc == 0)
         tell(cli, &past, &recorded, rows);

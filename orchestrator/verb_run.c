@@ -7,6 +7,7 @@
 #include "core/rl/blas_check.h"
 #include "orchestrator/lab.h"
 #include "orchestrator/play.h"
+#include "orchestrator/resume.h"
 #include "proto/wire/process.h"
 
 struct run {
@@ -14,6 +15,7 @@ struct run {
     const struct world *world;
     struct record record;
     struct record_run row;
+    const struct record_past *past; /* NULL: the run is new */
     struct session session;
     struct progress progress;
     struct diag *diag;
@@ -27,10 +29,11 @@ static const char *node_address(const void *user, bool is_server, uint32_t numbe
 /* The nodes are known: the record can begin, and the clock of the progress bar. */
 static int open_record(struct run *run, const struct host_tcp *host)
 {
-    int rc =
-        record_open(&run->record, run->world, &run->row, host != NULL ? node_address : NULL, host, run->diag);
-    progress_start(&run->progress, run->row.policy, (uint64_t) run->session.episodes * run->session.slots,
-                   run->cli->quiet);
+    uint64_t episodes = run->session.episodes - run->session.first_episode;
+    int rc = run->past != NULL ? record_resume(&run->record, &run->row, run->past, run->diag)
+                               : record_open(&run->record, run->world, &run->row,
+                                             host != NULL ? node_address : NULL, host, run->diag);
+    progress_start(&run->progress, run->row.policy, episodes * run->session.slots, run->cli->quiet);
     return rc;
 }
 
@@ -42,8 +45,10 @@ static int on_joined(void *user, const struct host_tcp *host)
 static int drive(struct run *run, struct session_result *result)
 {
     const struct cli *cli = run->cli;
-    int rc = cli->host == CLI_MEMORY ? open_record(run, NULL) : 0;
-    return rc != 0 ? rc : play_host(cli, &run->session, on_joined, run, result, run->diag);
+    bool over =
+        run->session.first_episode >= run->session.episodes; /* it was killed behind its last episode */
+    int rc = cli->host == CLI_MEMORY || over ? open_record(run, NULL) : 0;
+    return rc != 0 || over ? rc : play_host(cli, &run->session, on_joined, run, result, run->diag);
 }
 
 static void print_summary(const struct run *run, const struct session_result *result,
@@ -53,7 +58,7 @@ static void print_summary(const struct run *run, const struct session_result *re
         "run %lld in %s: %s on %s, %llu slots, %llu tasks in %.1f s (%.0f slots/s), mean cost %.3f\n",
         (long long) run->record.run_id, run->row.path, run->row.policy, run->world->scenario.run.name,
         (unsigned long long) result->slots, (unsigned long long) result->tasks, result->wall_s,
-        (double) result->slots / result->wall_s, result->mean_cost);
+        result->wall_s > 0.0 ? (double) result->slots / result->wall_s : 0.0, result->mean_cost);
     if (result->lost_nodes > 0)
         (void) printf("%u nodes were lost on the way: see the event table\n", result->lost_nodes);
     if (result->faults > 0)
@@ -94,13 +99,15 @@ static int conclude(struct run *run, int rc, const struct session_result *result
     return rc != 0 ? verb_status(rc) : (result->stopped ? PROCESS_SIGNAL : PROCESS_OK);
 }
 
+/* `resume`: the run that goes on; NULL: a new one. */
 static int run_policy(const struct cli *cli, const struct world *world, struct policy *policy,
-                      struct diag *diag)
+                      const struct resume *resume, struct diag *diag)
 {
     const struct scenario *scenario = &world->scenario;
     struct run run = {
         .cli = cli,
         .world = world,
+        .past = resume != NULL ? &resume->record : NULL,
         .diag = diag,
         .row =
             {
@@ -112,6 +119,7 @@ static int run_policy(const struct cli *cli, const struct world *world, struct p
                 .phase = RNG_TRAIN,
                 .episodes = (uint32_t) scenario->run.episodes,
                 .slots = (uint32_t) scenario->run.slots,
+                .checkpoint_every = (uint32_t) scenario->run.checkpoint_every,
             },
     };
     run.session = (struct session){
@@ -120,7 +128,8 @@ static int run_policy(const struct cli *cli, const struct world *world, struct p
         .phase = RNG_TRAIN,
         .episodes = run.row.episodes,
         .slots = run.row.slots,
-        .checkpoint_every = (uint32_t) scenario->run.checkpoint_every,
+        .first_episode = resume != NULL ? (uint32_t) (resume->after_episode + 1) : 0,
+        .checkpoint_every = run.row.checkpoint_every,
         .record_tasks = scenario->run.record == RECORD_TASKS,
         .sink = record_sink(&run.record),
         .stop = &lab_stop,
@@ -140,7 +149,28 @@ static int check_host(const struct cli *cli, const struct scenario *scenario, st
     return 0;
 }
 
-int verb_run(const struct cli *cli, struct diag *diag)
+static int go_on(const struct cli *cli, struct diag *diag)
+{
+    struct resume resume = {0};
+    int rc = blas_self_test(diag);
+    if (rc == 0)
+        rc = resume_read(&resume, cli, diag);
+    int status = verb_status(rc);
+    if (rc == 0 && resume.finished) {
+        (void) printf("run %lld is finished: there is nothing to resume\n",
+                      (long long) resume.past.run.run_id);
+    } else if (rc == 0) {
+        struct cli own = *cli;
+        own.host = resume.host;
+        rc = check_host(&own, &resume.past.world.scenario, diag);
+        status =
+            rc == 0 ? run_policy(&own, &resume.past.world, &resume.policy, &resume, diag) : verb_status(rc);
+    }
+    resume_finish(&resume);
+    return status;
+}
+
+static int run_anew(const struct cli *cli, struct diag *diag)
 {
     struct scenario scenario;
     struct world world = {0};
@@ -157,8 +187,13 @@ int verb_run(const struct cli *cli, struct diag *diag)
         rc = lab_world(&world, &scenario, scenario.run.seed, diag);
     if (rc == 0)
         rc = policy_create(&policy, kind, &world, true, diag);
-    int status = rc == 0 ? run_policy(cli, &world, &policy, diag) : verb_status(rc);
+    int status = rc == 0 ? run_policy(cli, &world, &policy, NULL, diag) : verb_status(rc);
     policy_destroy(&policy);
     world_finish(&world);
     return status;
+}
+
+int verb_run(const struct cli *cli, struct diag *diag)
+{
+    return cli->resume ? go_on(cli, diag) : run_anew(cli, diag);
 }

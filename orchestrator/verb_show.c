@@ -71,12 +71,13 @@ static int show_policies(const struct cli *cli)
     json_t *rows = json_array();
     for (size_t i = 0; i < policy_count(); i++) {
         const struct policy_kind *kind = policy_at(i);
-        (void) json_array_append_new(rows,
-                                     json_pack("{s:s, s:s, s:b, s:s, s:s}", "name", kind->name, "sees",
-                                               policy_sees_name(kind->sees), "learns", policy_learns(kind),
-                                               "summary", kind->summary, "source", kind->source));
+        (void) json_array_append_new(
+            rows, json_pack("{s:s, s:s, s:s, s:b, s:s, s:s}", "name", kind->name, "sees",
+                            policy_sees_name(kind->sees), "mode", policy_modes_name(kind->modes), "learns",
+                            policy_learns(kind), "summary", kind->summary, "source", kind->source));
         if (!cli->json)
-            (void) printf("%-18s sees %-13s %s%s\n%19s%s\n", kind->name, policy_sees_name(kind->sees),
+            (void) printf("%-18s sees %-13s mode %-6s %s%s\n%19s%s\n", kind->name,
+                          policy_sees_name(kind->sees), policy_modes_name(kind->modes),
                           policy_learns(kind) ? "learns; " : "", kind->summary, "", kind->source);
     }
     if (cli->json)

@@ -1,5 +1,6 @@
 /* twin: plays one scenario in both clocks, first in virtual time in this process, then by the wall clock over
- * real nodes, records both, and says part by part how far they are apart. */
+ * real nodes, records both, and says part by part how far they are apart. In mode round the policy decides
+ * anew in real time; in queueing mode its decisions are repeated, unless --live is given. */
 #include "orchestrator/verbs.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include "core/base/err.h"
 #include "core/rl/blas_check.h"
 #include "orchestrator/archive.h"
+#include "orchestrator/decided.h"
 #include "orchestrator/lab.h"
 #include "orchestrator/play.h"
 #include "orchestrator/trained.h"
@@ -36,7 +38,8 @@ struct twin {
     const struct policy_kind *kind;
     int64_t checkpoint; /* -1: none */
     struct buf weights;
-    int64_t run_id[2]; /* virtual, real */
+    struct decided decided; /* queueing mode: what virtual time has decided */
+    int64_t run_id[2];      /* virtual, real */
     struct session_result result[2];
     struct part part[PARTS_MAX];
     size_t parts;
@@ -101,15 +104,36 @@ static int take_scenario(struct twin *twin)
 
 /* ---- playing ---- */
 
+/* In queueing mode what is decided depends on what is left over, and one task that was decided otherwise
+ * changes the waiting of all that follow: part by part, tasks can be compared after the same decisions only.
+ */
+static bool repeats_decisions(struct twin *twin)
+{
+    return env_is_queue(world_of(twin)) && !twin->cli->live;
+}
+
+static int load_decisions(struct twin *twin)
+{
+    struct archive archive = {0};
+    int rc = archive_open(&archive, twin->cli->db, DB_READ, twin->diag);
+    if (rc == 0)
+        rc = decided_load(&twin->decided, world_of(twin), archive.store, twin->run_id[0], twin->diag);
+    (void) archive_close(&archive, NULL); /* only read */
+    return rc;
+}
+
 /* Clock 0 is virtual, clock 1 real. */
 static int play(struct twin *twin, int clock)
 {
     struct cli cli = *twin->cli;
     cli.host = clock == 0 ? CLI_MEMORY : CLI_TCP;
     world_of(twin)->scenario.run.clock = clock == 0 ? CLOCK_VIRTUAL : CLOCK_REAL;
+    bool repeats = clock == 1 && repeats_decisions(twin);
+    int rc = repeats ? load_decisions(twin) : 0;
     struct play play = {
         .cli = &cli,
         .world = world_of(twin),
+        .instead = repeats ? &twin->decided.policy : NULL,
         .kind = twin->kind,
         .weights = twin->checkpoint >= 0 ? &twin->weights : NULL,
         .row =
@@ -124,7 +148,7 @@ static int play(struct twin *twin, int clock)
             },
         .record_tasks = true,
     };
-    return play_record(&play, &twin->result[clock], &twin->run_id[clock], twin->diag);
+    return rc != 0 ? rc : play_record(&play, &twin->result[clock], &twin->run_id[clock], twin->diag);
 }
 
 /* ---- comparing ---- */
@@ -318,6 +342,7 @@ int verb_twin(const struct cli *cli, struct diag *diag)
     world_finish(&twin.world);
     trained_finish(&twin.trained);
     buf_finish(&twin.weights);
+    decided_finish(&twin.decided);
     if (lab_stop != 0)
         return PROCESS_SIGNAL;
     return rc != 0 ? verb_status(rc) : status;

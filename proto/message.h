@@ -13,7 +13,7 @@
 #define PROTO_MINOR 0u
 
 /* Longest frame body. The largest message (ALLOT of 100,000 devices) stays below it. */
-#define PROTO_BODY_MAX (2u * 1024u * 1024u)
+#define PROTO_BODY_MAX (4u * 1024u * 1024u)
 
 #define PROTO_SERVER_NONE 256u /* DECISION.server: the task stays local */
 

@@ -31,6 +31,7 @@ enum rng_stream {
     RNG_FAULTS = 12,     /* what breaks, and for how long */
     RNG_LINK = 13,       /* an uplink's losses and jitter */
     RNG_LINK_DOWN = 14,  /* those of a RESULT's way down */
+    RNG_REQUEST = 15,    /* does the device have a task in this slot? */
 };
 
 /* One place in the tree of draws. entity < 2^20. */

@@ -8,12 +8,13 @@
 
 double cost_latency_s(const struct task_times *times)
 {
-    return times->local_s + times->transmit_s + times->queue_s + times->edge_s + times->interrupted_s;
+    return times->local_s + times->transmit_s + times->queue_s + times->edge_s + times->interrupted_s +
+           times->wait_s;
 }
 
-double cost_energy_j(const struct task_joules *joules)
+double cost_energy_j(const struct scenario *scenario, const struct task_joules *joules)
 {
-    return joules->compute_j + joules->transmit_j + joules->server_j;
+    return joules->compute_j + joules->transmit_j + scenario->objective.server_energy * joules->server_j;
 }
 
 double cost_local_s(const struct world *world, const struct device_params *device, uint32_t tokens,
@@ -61,18 +62,27 @@ double cost_full_j(const struct world *world, const struct device_params *device
 
 /* An all-local task costs exactly 1: both quotients are x / x, and w + (1 - w) rounds to 1 for every w in [0,
  * 1]. */
+double cost_accrued(const struct world *world, const struct device_params *device, uint32_t tokens,
+                    double seconds, double joules)
+{
+    double full_s = cost_full_s(world, device, tokens);
+    double weight = world->scenario.objective.latency_weight;
+    return weight * (seconds / full_s) + (1.0 - weight) * (joules / (device->power_w * full_s));
+}
+
+double cost_lateness(const struct scenario *scenario, double latency_s)
+{
+    if (!cost_deadline_missed(scenario, latency_s))
+        return 0.0;
+    return scenario->objective.deadline_penalty * (latency_s / scenario->objective.deadline_s - 1.0);
+}
+
 double cost_task(const struct world *world, const struct device_params *device, uint32_t tokens,
                  double latency_s, double energy_j, bool repaired)
 {
-    const struct scenario *scenario = &world->scenario;
-    double full_s = cost_full_s(world, device, tokens);
-    double weight = scenario->objective.latency_weight;
-    double cost = weight * (latency_s / full_s) + (1.0 - weight) * (energy_j / (device->power_w * full_s));
-    if (cost_deadline_missed(scenario, latency_s))
-        cost += scenario->objective.deadline_penalty * (latency_s / scenario->objective.deadline_s - 1.0);
-    if (repaired)
-        cost += scenario->objective.repair_penalty;
-    return cost;
+    double cost = cost_accrued(world, device, tokens, latency_s, energy_j);
+    cost += cost_lateness(&world->scenario, latency_s);
+    return repaired ? cost + world->scenario.objective.repair_penalty : cost;
 }
 
 bool cost_deadline_missed(const struct scenario *scenario, double latency_s)
@@ -102,5 +112,5 @@ void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, d
     }
     ret->joules = cost_joules(params, server_power_w, plan->compute_share, &ret->times);
     ret->latency_s = cost_latency_s(&ret->times);
-    ret->energy_j = cost_energy_j(&ret->joules);
+    ret->energy_j = cost_energy_j(scenario, &ret->joules);
 }

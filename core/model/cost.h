@@ -16,7 +16,8 @@ struct task_times {
     double transmit_s;    /* T^tr: the activations' way to the server, and the RESULT's back */
     double queue_s;       /* waiting at the server */
     double edge_s;        /* T^e, layers s+1..L at the server */
-    double interrupted_s; /* passed before a lost server was noticed; 0 where none was */
+    double interrupted_s; /* passed before a lost server was noticed, or in handovers; 0 where none was */
+    double wait_s;        /* queueing mode: on the device, for its processor and its radio */
 };
 
 struct task_joules {
@@ -26,7 +27,8 @@ struct task_joules {
 };
 
 double cost_latency_s(const struct task_times *times);
-double cost_energy_j(const struct task_joules *joules);
+/* As the objective counts it: the server's part times objective.server_energy. */
+double cost_energy_j(const struct scenario *scenario, const struct task_joules *joules);
 
 /* Durations of the parts for a given split. */
 double cost_local_s(const struct world *world, const struct device_params *device, uint32_t tokens,
@@ -49,6 +51,13 @@ double cost_full_j(const struct world *world, const struct device_params *device
  * [repaired]. The slot's cost J is the mean over devices in order of device number; the reward is -J. */
 double cost_task(const struct world *world, const struct device_params *device, uint32_t tokens,
                  double latency_s, double energy_j, bool repaired);
+
+/* What seconds and joules of a task add to that, without penalties: cost_task is the sum of what accrued,
+ * plus penalties. */
+double cost_accrued(const struct world *world, const struct device_params *device, uint32_t tokens,
+                    double seconds, double joules);
+/* The penalty for its lateness alone; 0 where the deadline is kept. */
+double cost_lateness(const struct scenario *scenario, double latency_s);
 
 bool cost_deadline_missed(const struct scenario *scenario, double latency_s);
 

@@ -56,12 +56,21 @@ static void meet_channels(const struct world *world, uint32_t device, struct slo
     }
 }
 
+static bool has_request(const struct world *world, uint32_t device, struct slot_id id)
+{
+    double probability = world->scenario.task.probability;
+    struct rng_at at = {world->seed, id.phase, RNG_REQUEST, device, id.episode, id.slot};
+    return probability >= 1.0 || rng_uniform(&at, 0) < probability;
+}
+
 void device_slot_meet(const struct world *world, uint32_t device, struct slot_id id,
                       const struct mobility *mobility, struct device_slot *ret)
 {
     const uint32_t *rows = world->tokens != NULL ? world->tokens + (size_t) device * world->token_rows : NULL;
     ret->position = mobility->position;
     ret->speed_mps = mobility->speed_mps;
-    ret->tokens = device_slot_tokens(&world->scenario, rows, world->token_rows, world->seed, device, id);
+    ret->tokens = 0;
+    if (has_request(world, device, id))
+        ret->tokens = device_slot_tokens(&world->scenario, rows, world->token_rows, world->seed, device, id);
     meet_channels(world, device, id, ret);
 }

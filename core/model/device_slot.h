@@ -20,7 +20,7 @@ struct slot_id {
 struct device_slot {
     struct vec2 position; /* m */
     double speed_mps;
-    uint32_t tokens;                /* n_t of this slot's task */
+    uint32_t tokens;                /* n_t of this slot's task; 0: it has none (task.probability) */
     double gain[WORLD_SERVERS_MAX]; /* g_{n,m}, linear power gain, first M valid (A4) */
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/units.h"
 #include "core/model/cost.h"
 #include "core/model/radio.h"
 
@@ -25,8 +26,14 @@ int env_view_init(struct env_view *ret_view, const struct world *world)
     view.covered = calloc(devices * servers, sizeof *view.covered);
     view.server_up = malloc(servers * sizeof *view.server_up);
     view.previous_load = calloc(servers, sizeof *view.previous_load);
+    view.processor_s = calloc(devices, sizeof *view.processor_s);
+    view.unsent_bits = calloc(devices * servers, sizeof *view.unsent_bits);
+    view.backlog_s = calloc(servers, sizeof *view.backlog_s);
+    view.coming_s = calloc(servers, sizeof *view.coming_s);
     if (view.present == NULL || view.position == NULL || view.speed_mps == NULL || view.tokens == NULL ||
-        view.gain == NULL || view.covered == NULL || view.server_up == NULL || view.previous_load == NULL) {
+        view.gain == NULL || view.covered == NULL || view.server_up == NULL || view.previous_load == NULL ||
+        view.processor_s == NULL || view.unsent_bits == NULL || view.backlog_s == NULL ||
+        view.coming_s == NULL) {
         env_view_finish(&view);
         return -ENOMEM;
     }
@@ -48,6 +55,10 @@ void env_view_finish(struct env_view *view)
     free(view->covered);
     free(view->server_up);
     free(view->previous_load);
+    free(view->processor_s);
+    free(view->unsent_bits);
+    free(view->backlog_s);
+    free(view->coming_s);
     *view = (struct env_view){0};
 }
 
@@ -86,8 +97,10 @@ void env_view_begin(struct env_view *view, struct slot_id id)
     view->id = id;
     memset(view->present, 0, view->world->devices * sizeof *view->present);
     memset(view->covered, 0, (size_t) view->world->devices * view->world->servers * sizeof *view->covered);
-    if (id.slot == 0)
-        memset(view->previous_load, 0, view->world->servers * sizeof *view->previous_load);
+    if (id.slot > 0)
+        return;
+    memset(view->previous_load, 0, view->world->servers * sizeof *view->previous_load);
+    memset(view->backlog_s, 0, view->world->servers * sizeof *view->backlog_s);
 }
 
 void env_view_observe(struct env_view *view, uint32_t device, struct vec2 position, double speed_mps,
@@ -106,16 +119,24 @@ void env_view_observe(struct env_view *view, uint32_t device, struct vec2 positi
     }
 }
 
+void env_view_backlog(struct env_view *view, uint32_t device, double processor_s, const double *unsent_bits)
+{
+    size_t servers = view->world->servers;
+    view->processor_s[device] = processor_s;
+    memcpy(view->unsent_bits + device * servers, unsent_bits, servers * sizeof *unsent_bits);
+}
+
 static bool has_tokens_entry(const struct world *world)
 {
-    return world->tokens != NULL;
+    return world->tokens != NULL || world->scenario.task.probability < 1.0;
 }
 
 size_t env_state_size(const struct world *world)
 {
     size_t devices = world->devices;
     size_t servers = world->servers;
-    return (has_tokens_entry(world) ? 5 : 4) * devices + 2 * devices * servers + 2 * servers;
+    size_t backlog = env_is_queue(world) ? 2 * devices + 2 * servers : 0;
+    return (has_tokens_entry(world) ? 5 : 4) * devices + 2 * devices * servers + 2 * servers + backlog;
 }
 
 size_t env_action_size(const struct world *world)
@@ -165,6 +186,37 @@ static float *put_channels(const struct env_view *view, uint32_t device, float *
     return out;
 }
 
+static double radio_backlog_s(const struct env_view *view, uint32_t device)
+{
+    const struct world *world = view->world;
+    const struct scenario *scenario = &world->scenario;
+    double bandwidth_hz = scenario->radio.bandwidth_mhz * UNITS_MHZ;
+    double sum_s = 0.0;
+    for (uint32_t m = 0; m < world->servers; m++) {
+        size_t place = (size_t) device * world->servers + m;
+        double bits = view->unsent_bits[place];
+        if (bits > 0.0)
+            sum_s += cost_transmit_s(bits, radio_rate_bps(scenario, bandwidth_hz,
+                                                          world->device[device].transmit_power_w,
+                                                          view->gain[place]));
+    }
+    return sum_s;
+}
+
+static void put_backlogs(const struct env_view *view, float *out)
+{
+    const struct world *world = view->world;
+    double most_s = ENV_BACKLOG_SLOTS * world->scenario.run.slot_s;
+    for (uint32_t n = 0; n < world->devices; n++) {
+        *out++ = view->present[n] ? scaled(view->processor_s[n], 0.0, most_s) : 0.0f;
+        *out++ = view->present[n] ? scaled(radio_backlog_s(view, n), 0.0, most_s) : 0.0f;
+    }
+    for (uint32_t m = 0; m < world->servers; m++) {
+        *out++ = scaled(view->backlog_s[m], 0.0, most_s);
+        *out++ = scaled(view->coming_s[m], 0.0, most_s);
+    }
+}
+
 void env_state(const struct env_view *view, float *ret_state)
 {
     const struct world *world = view->world;
@@ -182,6 +234,8 @@ void env_state(const struct env_view *view, float *ret_state)
                         scenario->servers.tflops_max * 1e12);
         *out++ = scaled(view->previous_load[m], 0.0, world->devices);
     }
+    if (env_is_queue(world))
+        put_backlogs(view, out);
 }
 
 /* The equal-width bin of [-1, 1] that an action falls into; anything that is not a number is the first. */
@@ -239,7 +293,7 @@ static void repair_device(const struct env_view *view, struct env_decision *deci
     uint32_t wish = decision->server[device];
     uint32_t server = nearest_covered(view, device, wish);
     bool none_covered = server == ENV_LOCAL;
-    if (!view->present[device] || none_covered || split == layers) {
+    if (!env_has_task(view, device) || none_covered || split == layers) {
         make_local(world, decision, device, false);
         return;
     }
@@ -365,6 +419,29 @@ void env_allocate(const struct env_view *view, struct env_decision *decision, ui
         decision->bandwidth_share[n] =
             remote ? bandwidth_share(view, decision, n, bits[m], ret_load[m], offloaders) : 0.0;
         decision->compute_share[n] = remote ? compute_share(view, decision, n, work[m], ret_load[m]) : 0.0;
+    }
+}
+
+void env_queue_allocate(const struct env_view *view, struct env_decision *decision, double *ret_share,
+                        uint32_t *ret_load)
+{
+    const struct world *world = view->world;
+    uint32_t servers = world->servers;
+    for (uint32_t m = 0; m < servers; m++) {
+        ret_load[m] = 0;
+        for (uint32_t n = 0; n < world->devices; n++) {
+            bool sends =
+                view->present[n] && (decision->server[n] == m || view->unsent_bits[n * servers + m] > 0.0);
+            ret_load[m] += sends ? 1 : 0;
+            ret_share[(size_t) n * servers + m] = sends ? 1.0 : 0.0;
+        }
+        for (uint32_t n = 0; n < world->devices && ret_load[m] > 0; n++)
+            ret_share[(size_t) n * servers + m] /= ret_load[m];
+    }
+    for (uint32_t n = 0; n < world->devices; n++) {
+        uint32_t m = decision->server[n];
+        decision->bandwidth_share[n] = m != ENV_LOCAL ? ret_share[(size_t) n * servers + m] : 0.0;
+        decision->compute_share[n] = m != ENV_LOCAL ? 1.0 : 0.0;
     }
 }
 

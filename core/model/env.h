@@ -20,11 +20,16 @@ struct env_view {
     bool *present;           /* [N] observed in this slot; a lost device is not */
     struct vec2 *position;   /* [N] m */
     double *speed_mps;       /* [N] */
-    uint32_t *tokens;        /* [N] */
+    uint32_t *tokens;        /* [N]; 0: it has no task in this slot */
     double *gain;            /* [N][M] linear */
     bool *covered;           /* [N][M]: in coverage, and the server is up */
     bool *server_up;         /* [M] */
     uint32_t *previous_load; /* [M] K_m of the slot before, 0 in slot 0 */
+    /* Queueing mode: what earlier slots have left over. All 0 in mode round. */
+    double *processor_s; /* [N] work on the device's processor */
+    double *unsent_bits; /* [N][M] what the device has still to send to each server */
+    double *backlog_s;   /* [M] work at the server, in seconds of the whole of it */
+    double *coming_s;    /* [M] the same of tasks that are on their way there */
 };
 
 /* One decision per device. `server` is ENV_LOCAL exactly when split == L. Absent devices: split L, local,
@@ -42,14 +47,29 @@ void env_view_finish(struct env_view *view);
 int env_decision_init(struct env_decision *ret_decision, uint32_t devices);
 void env_decision_finish(struct env_decision *decision);
 
-/* Starts a slot: nobody present, coverage unknown; previous_load stays. Slot 0 clears previous_load. */
+/* Starts a slot: nobody present, coverage unknown; previous_load and backlogs stay. Slot 0 clears them. */
 void env_view_begin(struct env_view *view, struct slot_id id);
 
 /* Enters one device's observation; computes its coverage from its position. */
 void env_view_observe(struct env_view *view, uint32_t device, struct vec2 position, double speed_mps,
                       uint32_t tokens, const double *gain);
 
-/* Length of the state vector: 4N + 2NM + 2M, plus N (tokens) when tasks differ. */
+/* Queueing mode: enters a device's backlog, after env_view_observe. */
+void env_view_backlog(struct env_view *view, uint32_t device, double processor_s, const double *unsent_bits);
+
+static inline bool env_is_queue(const struct world *world)
+{
+    return world->scenario.run.mode == MODE_QUEUE;
+}
+
+/* Is there something to decide for the device? */
+static inline bool env_has_task(const struct env_view *view, uint32_t device)
+{
+    return view->present[device] && view->tokens[device] > 0;
+}
+
+/* Length of the state vector: 4N + 2NM + 2M, plus N (tokens) when tasks differ or may be missing, plus 2N +
+ * 2M (backlogs) in queueing mode. */
 size_t env_state_size(const struct world *world);
 /* Length of a continuous action: 2N. */
 size_t env_action_size(const struct world *world);
@@ -57,7 +77,9 @@ size_t env_action_size(const struct world *world);
 /* The state vector (docs/model.md), every entry scaled to about [-1, 1] and clipped to [-1.5, 1.5]. Layout:
  * for each device position (2), speed, F_n [, tokens]; then for each device and each of its servers the pair
  * log10 gain, distance; then for each server the pair F_m, previous load. An absent device's entries are 0.
- */
+ * Queueing mode: then for each device its processor's and its radio's backlog (seconds, at the rates it would
+ * have alone), for each server its backlog and what is coming, all on a scale of ENV_BACKLOG_SLOTS slots. */
+#define ENV_BACKLOG_SLOTS 4.0
 void env_state(const struct env_view *view, float *ret_state);
 
 /* A14: a[2n] chooses the split and a[2n+1] the server, each on equal-width bins of [-1, 1]. Then env_repair.
@@ -74,6 +96,12 @@ void env_repair(const struct env_view *view, struct env_decision *decision);
 
 /* Fills the shares from split and server (A5, A10, or the scenario's other rules), and ret_load[M] = K_m. */
 void env_allocate(const struct env_view *view, struct env_decision *decision, uint32_t *ret_load);
+
+/* Queueing mode: the part of the band that each device has at each server in this slot, ret_share[N][M]: the
+ * band is divided equally (A5) among those that have something to send there, left over or new. ret_load[M]
+ * is how many they are, and the shares of new tasks are entered into the decision. */
+void env_queue_allocate(const struct env_view *view, struct env_decision *decision, double *ret_share,
+                        uint32_t *ret_load);
 
 /* J of a whole decision with its shares, by the model: mean over present devices of cost_task, in device
  * order. This is what the model-knowing policies minimise; equal, bit for bit, to what the cores report in

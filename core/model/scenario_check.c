@@ -48,6 +48,20 @@ static int check_clock(const struct scenario *scenario, struct diag *diag)
     return check_peak(scenario, "downlinks", "link.down_mbps", scenario->link.down_mbps * UNITS_MHZ, diag);
 }
 
+/* Queueing mode knows a link's rate alone. */
+static int check_link(const struct scenario *scenario, struct diag *diag)
+{
+    bool plain = scenario->link.delay_s <= 0.0 && scenario->link.jitter_s <= 0.0 &&
+                 scenario->link.loss <= 0.0 && scenario->link.down_mbps <= 0.0 &&
+                 scenario->link.result_kb <= 0.0;
+    if (scenario->run.mode != MODE_QUEUE || plain)
+        return 0;
+    return diag_fail(
+        diag, ERR_UNKNOWN,
+        "link: in queueing mode (run.mode: queue) delay_s, jitter_s, loss, down_mbps and result_kb are "
+        "not supported: leave them 0");
+}
+
 static int check_speeds(const struct scenario *scenario, struct diag *diag)
 {
     if (scenario->devices.tflops_min > scenario->devices.tflops_max)
@@ -137,6 +151,31 @@ static int check_ddpg(const struct scenario *scenario, struct diag *diag)
     return 0;
 }
 
+/* What lists of messages hold (messages.def), and what an episode's times stay exact in. */
+#define QUEUE_SLOTS_MAX 65536u
+
+static int check_mode(const struct scenario *scenario, struct diag *diag)
+{
+    if (scenario->run.mode == MODE_ROUND && scenario->task.probability < 1.0)
+        return diag_fail(
+            diag, ERR_RANGE,
+            "task.probability: %g needs run.mode: queue; in mode round every device has a task in every slot",
+            scenario->task.probability);
+    if (scenario->run.mode == MODE_ROUND)
+        return 0;
+    if (scenario->run.slots > QUEUE_SLOTS_MAX)
+        return diag_fail(diag, ERR_RANGE,
+                         "run.slots: %" PRIu64 " is too many for run.mode: queue, allowed 1 to %u",
+                         scenario->run.slots, QUEUE_SLOTS_MAX);
+    if (scenario->radio.sharing != BANDWIDTH_EQUAL)
+        return diag_fail(diag, ERR_UNSUPPORTED,
+                         "radio.sharing: run.mode: queue divides a server's band equally, allowed equal");
+    if (scenario->servers.memory_gb > 0.0)
+        return diag_fail(diag, ERR_UNSUPPORTED,
+                         "servers.memory_gb: run.mode: queue has no such limit, allowed 0");
+    return 0;
+}
+
 static int check_faults(const struct scenario *scenario, struct diag *diag)
 {
     struct faults *faults = NULL;
@@ -149,8 +188,8 @@ static int check_faults(const struct scenario *scenario, struct diag *diag)
 int scenario_check(const struct scenario *scenario, struct diag *diag)
 {
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds, check_mobility,  check_radio, check_clock,
-        check_llm,    check_objective, check_ddpg,  check_faults,
+        check_speeds, check_mobility, check_radio,     check_clock, check_link,
+        check_mode,   check_llm,      check_objective, check_ddpg,  check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](scenario, diag);

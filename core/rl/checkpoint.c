@@ -359,6 +359,8 @@ static void take_replay(struct ddpg *ddpg, const uint8_t *at)
     struct replay *replay = &ddpg->replay;
     replay->count = (size_t) read_u64(at);
     replay->head = (size_t) read_u64(at + 8);
+    /* How often it has gone round is not in here, and nothing depends on it. */
+    replay->pushed = replay->count < replay->capacity ? replay->count : replay->capacity + replay->head;
     at += replay_head_bytes();
     for (size_t i = 0; i < replay->count; i++)
         at = take(replay->rows + i * replay->stride, at, replay_row_bytes(ddpg));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/err.h"
 #include "core/base/rng.h"
@@ -80,4 +81,36 @@ void noise_uniform(struct noise *noise, float *action)
             action[i + j] = clip(2.0 * rng_u01(block.v[j]) - 1.0);
     }
     noise->step++;
+}
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "noise is written as it lies in memory: little-endian processors only"
+#endif
+
+int noise_save(const struct noise *noise, struct buf *bytes)
+{
+    int code = buf_push(bytes, &noise->step, sizeof(noise->step));
+    if (code == 0)
+        code = buf_push(bytes, &noise->scale, sizeof(noise->scale));
+    return code != 0 ? code : buf_push(bytes, noise->level, noise->size * sizeof(*noise->level));
+}
+
+int noise_load(struct noise *noise, const void *bytes, size_t size, struct diag *diag)
+{
+    const uint8_t *at = bytes;
+    size_t expected = sizeof(noise->step) + sizeof(noise->scale) + noise->size * sizeof(*noise->level);
+    if (size != expected)
+        return diag_fail(diag, ERR_MISMATCH, "noise has %zu bytes, expected are %zu", size, expected);
+    for (size_t i = sizeof(noise->step); i < size; i += sizeof(double)) {
+        double value;
+        memcpy(&value, at + i, sizeof(value));
+        bool is_scale = i == sizeof(noise->step);
+        if (!isfinite(value) || (is_scale && (value < 0.0 || value > noise->config.sigma)))
+            return diag_fail(diag, ERR_CORRUPT, "noise has numbers that are not possible");
+    }
+    memcpy(&noise->step, at, sizeof(noise->step));
+    memcpy(&noise->scale, at + sizeof(noise->step), sizeof(noise->scale));
+    memcpy(noise->level, at + sizeof(noise->step) + sizeof(noise->scale),
+           noise->size * sizeof(*noise->level));
+    return 0;
 }

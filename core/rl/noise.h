@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/buf.h"
+#include "core/base/diag.h"
+
 struct noise_config {
     bool ornstein_uhlenbeck;
     double sigma; /* first scale */
@@ -27,6 +30,10 @@ int noise_init(struct noise *ret_noise, const struct noise_config *config, size_
 void noise_finish(struct noise *noise);
 /* Adds this step's noise to action[size], clips to [-1, 1], and moves to the next step. */
 void noise_add(struct noise *noise, float *action);
+/* Where the noise has come to, as bytes: u64 step, f64 scale, f64 level[size], little-endian. Reading takes
+ * exactly what writing made for the same size, of possible numbers: ERR_MISMATCH, ERR_CORRUPT. */
+int noise_save(const struct noise *noise, struct buf *bytes);
+int noise_load(struct noise *noise, const void *bytes, size_t size, struct diag *diag);
 /* Fills action[size] with uniform draws on [-1, 1] (warm-up) and moves to the next step without decay. */
 void noise_uniform(struct noise *noise, float *action);
 

@@ -46,6 +46,7 @@ void replay_push(struct replay *replay, const struct ddpg_transition *transition
     replay->head = replay->head + 1 == replay->capacity ? 0 : replay->head + 1;
     if (replay->count < replay->capacity)
         replay->count++;
+    replay->pushed++;
 }
 
 static void copy_row(const struct replay *replay, size_t slot, const struct replay_batch *batch, size_t i)

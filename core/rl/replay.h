@@ -10,6 +10,7 @@
 #define HANDOFF_CORE_RL_REPLAY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/rl/ddpg.h"
 
@@ -18,6 +19,7 @@ struct replay {
     size_t capacity; /* transitions */
     size_t count;    /* of them filled */
     size_t head;     /* where the next one goes */
+    uint64_t pushed; /* ever; the next one goes to this modulo the capacity */
     size_t stride;   /* floats from row to row: whole cache lines */
     float *rows;     /* [capacity][stride]; owned */
 };

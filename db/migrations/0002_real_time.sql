@@ -105,7 +105,7 @@ CREATE TABLE event_2 ( -- something out of the ordinary
     run_id   INTEGER NOT NULL REFERENCES run (run_id),
     episode  INTEGER NOT NULL CHECK (episode >= 0),
     slot     INTEGER NOT NULL CHECK (slot >= 0),
-    phase    TEXT NOT NULL CHECK (phase IN ('', 'observe', 'execute')), -- of the slot; '': outside of one
+    phase    TEXT NOT NULL CHECK (phase IN ('', 'observe', 'execute', 'serve')), -- of the slot; '': outside of one
     kind     TEXT NOT NULL CHECK (kind IN ('node_lost', 'rejoin', 'repair', 'refusal', 'fault', 'recovered',
                                           'handover', 'untrusted')),
     role     TEXT NOT NULL CHECK (role IN ('', 'device', 'server')),
@@ -123,10 +123,12 @@ ALTER TABLE event_2 RENAME TO event;
 
 CREATE INDEX event_by_run ON event (run_id, event_id);
 
-CREATE TABLE experience ( -- a learner's transitions of an episode, kept while the run may have to be resumed
-    run_id      INTEGER NOT NULL REFERENCES run (run_id),
-    episode     INTEGER NOT NULL CHECK (episode >= 0),
-    transitions BLOB NOT NULL,
+CREATE TABLE experience ( -- what a learner went through since the checkpoint before, while the run may have to be resumed
+    run_id           INTEGER NOT NULL REFERENCES run (run_id),
+    episode          INTEGER NOT NULL CHECK (episode >= 0), -- of the checkpoint that it came with
+    first_transition INTEGER NOT NULL CHECK (first_transition >= 0), -- counted from the run's beginning
+    transition_count INTEGER NOT NULL CHECK (transition_count > 0),
+    transitions      BLOB NOT NULL,
     PRIMARY KEY (run_id, episode)
 ) STRICT;
 

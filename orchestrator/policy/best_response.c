@@ -103,6 +103,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
 const struct policy_kind policy_best_response = {
     .name = "best-response",
     .sees = POLICY_SEES_MODEL,
+    .modes = POLICY_MODE_ROUND,
     .summary = "devices in turn lower the joint cost, true loads, until nobody moves",
     .source = "best-response dynamics as coordinate descent on J",
     .create = create,

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/rl/checkpoint.h"
 #include "core/rl/ddpg.h"
+#include "core/rl/experience.h"
 #include "core/rl/noise.h"
 #include "orchestrator/policy/policy.h"
 
@@ -17,6 +19,8 @@ struct dapo {
     float *state, *next_state; /* [state_size] */
     float *action;             /* [action_size] of the last decide */
     uint64_t decided;          /* while training */
+    uint64_t gathered;         /* transitions that gather has given out */
+    bool owes_update;          /* learned from a transition, and not yet updated */
 };
 
 static void destroy(struct policy *policy)
@@ -107,6 +111,7 @@ static void learn(struct policy *policy, double reward, const struct env_view *n
         .terminal = false,
     };
     ddpg_push(own->ddpg, &transition);
+    own->owes_update = true;
 }
 
 static void update(struct policy *policy)
@@ -114,18 +119,116 @@ static void update(struct policy *policy)
     struct dapo *own = policy->state;
     struct ddpg_losses losses;
     (void) ddpg_update(own->ddpg, &losses); /* false while the buffer is cold, which is no failure */
+    own->owes_update = false;
+}
+
+/* The full state: this head, the noise, the CRC-32 of both, and the learner's own checkpoint
+ * (core/rl/checkpoint.h). Transitions are gathered apart. Little-endian, as checkpoints are. */
+struct head {
+    char magic[4];
+    uint32_t version;
+    uint64_t decided, transitions, owes_update, noise_bytes;
+};
+
+static const struct head blank = {.magic = {'D', 'A', 'P', 'O'}, .version = 1};
+
+static int save_full(const struct dapo *own, struct buf *bytes)
+{
+    struct head head = blank;
+    struct buf noise = {0};
+    int rc = noise_save(&own->noise, &noise);
+    head.decided = own->decided;
+    head.transitions = experience_total(own->ddpg);
+    head.owes_update = own->owes_update ? 1 : 0;
+    head.noise_bytes = noise.size;
+    size_t start = bytes->size;
+    if (rc == 0)
+        rc = buf_push(bytes, &head, sizeof head);
+    if (rc == 0)
+        rc = buf_push(bytes, noise.data, noise.size);
+    uint32_t crc = rc == 0 ? checkpoint_crc32(bytes->data + start, bytes->size - start) : 0;
+    if (rc == 0)
+        rc = buf_push(bytes, &crc, sizeof crc);
+    buf_finish(&noise);
+    return rc != 0 ? rc : ddpg_save_learner(own->ddpg, false, bytes);
 }
 
 static int save(const struct policy *policy, bool full, struct buf *bytes)
 {
     const struct dapo *own = policy->state;
-    return full ? ddpg_save_learner(own->ddpg, false, bytes) : ddpg_save_actor(own->ddpg, bytes);
+    return full ? save_full(own, bytes) : ddpg_save_actor(own->ddpg, bytes);
 }
 
 static int load(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
 {
     struct dapo *own = policy->state;
     return ddpg_load(own->ddpg, bytes, size, diag);
+}
+
+static int gather(struct policy *policy, struct policy_experience *ret_experience, struct buf *bytes)
+{
+    struct dapo *own = policy->state;
+    uint64_t total = experience_total(own->ddpg), oldest = experience_oldest(own->ddpg);
+    uint64_t first = own->gathered > oldest ? own->gathered : oldest;
+    int rc = experience_save(own->ddpg, first, bytes);
+    if (rc != 0)
+        return rc;
+    *ret_experience = (struct policy_experience){.first = first, .count = total - first, .oldest = oldest};
+    own->gathered = total;
+    return 0;
+}
+
+static int recall(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
+{
+    struct dapo *own = policy->state;
+    return experience_load(own->ddpg, bytes, size, diag);
+}
+
+static int check_head(const struct dapo *own, const void *bytes, size_t size, struct head *ret_head,
+                      struct diag *diag)
+{
+    struct head head;
+    uint32_t crc;
+    if (size < sizeof head || memcmp(bytes, blank.magic, sizeof blank.magic) != 0)
+        return diag_fail(diag, ERR_TYPE, "not a training's state: it does not begin with \"DAPO\"");
+    memcpy(&head, bytes, sizeof head);
+    if (head.version != blank.version)
+        return diag_fail(diag, ERR_VERSION, "training's state of version %u, this program reads version %u",
+                         head.version, blank.version);
+    if (head.noise_bytes > size - sizeof head || size - sizeof head - head.noise_bytes < sizeof crc)
+        return diag_fail(diag, ERR_TRUNCATED, "training's state of %zu bytes ends within its noise", size);
+    size_t covered = sizeof head + (size_t) head.noise_bytes;
+    memcpy(&crc, (const char *) bytes + covered, sizeof crc);
+    if (checkpoint_crc32(bytes, covered) != crc || head.owes_update > 1)
+        return diag_fail(diag, ERR_CORRUPT, "training's state is damaged: its checksum does not match");
+    if (!experience_is_whole(own->ddpg, head.transitions))
+        return diag_fail(diag, ERR_MISMATCH,
+                         "training's state is that after %llu transitions, of which some are missing",
+                         (unsigned long long) head.transitions);
+    *ret_head = head;
+    return 0;
+}
+
+static int resume(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
+{
+    struct dapo *own = policy->state;
+    struct head head = {0};
+    int rc = check_head(own, bytes, size, &head, diag);
+    if (rc != 0)
+        return rc;
+    const char *noise = (const char *) bytes + sizeof head;
+    size_t before = sizeof head + (size_t) head.noise_bytes + sizeof(uint32_t);
+    rc = noise_load(&own->noise, noise, (size_t) head.noise_bytes, diag);
+    if (rc == 0)
+        rc = ddpg_load(own->ddpg, (const char *) bytes + before, size - before, diag);
+    if (rc != 0)
+        return rc;
+    own->decided = head.decided;
+    own->gathered = head.transitions;
+    /* The update that ran while the next episode began: nothing is decided before it is done. */
+    if (head.owes_update == 1)
+        update(policy);
+    return 0;
 }
 
 const struct policy_kind policy_dapo = {
@@ -140,4 +243,7 @@ const struct policy_kind policy_dapo = {
     .update = update,
     .save = save,
     .load = load,
+    .gather = gather,
+    .recall = recall,
+    .resume = resume,
 };

@@ -296,6 +296,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
 const struct policy_kind policy_optimum = {
     .name = "optimum",
     .sees = POLICY_SEES_WORLD,
+    .modes = POLICY_MODE_ROUND,
     .summary = "exact: every load vector, the best assignment for each",
     .source = "load-vector enumeration with min-cost assignment (docs/model.md)",
     .create = create,

@@ -5,8 +5,9 @@
 #include "core/base/err.h"
 
 static const struct policy_kind *const kinds[] = {
-    &policy_dapo,   &policy_local,  &policy_edge_nearest,  &policy_edge_best_channel, &policy_random,
-    &policy_static, &policy_greedy, &policy_best_response, &policy_optimum,
+    &policy_dapo,    &policy_local,  &policy_edge_nearest, &policy_edge_best_channel,
+    &policy_random,  &policy_static, &policy_greedy,       &policy_best_response,
+    &policy_optimum, &policy_myopic, &policy_priced,
 };
 
 size_t policy_count(void)
@@ -25,6 +26,17 @@ const char *policy_sees_name(enum policy_sees sees)
     return names[sees];
 }
 
+const char *policy_modes_name(enum policy_modes modes)
+{
+    static const char *const names[] = {"any", "round", "queue"};
+    return names[modes];
+}
+
+bool policy_suits(const struct policy_kind *kind, enum scenario_mode mode)
+{
+    return kind->modes == POLICY_ANY_MODE || (kind->modes == POLICY_MODE_QUEUE) == (mode == MODE_QUEUE);
+}
+
 int policy_find(const char *name, const struct policy_kind **ret_kind, struct diag *diag)
 {
     for (size_t i = 0; i < policy_count(); i++)
@@ -32,7 +44,7 @@ int policy_find(const char *name, const struct policy_kind **ret_kind, struct di
             *ret_kind = kinds[i];
             return 0;
         }
-    char known[256] = "";
+    char known[512] = "";
     size_t used = 0;
     for (size_t i = 0; i < policy_count(); i++) {
         size_t length = strlen(kinds[i]->name);
@@ -52,7 +64,11 @@ int policy_create(struct policy *ret_policy, const struct policy_kind *kind, con
                   bool training, struct diag *diag)
 {
     *ret_policy = (struct policy){.kind = kind, .world = world, .training = training && policy_learns(kind)};
-    int rc = kind->create != NULL ? kind->create(ret_policy, diag) : 0;
+    int rc = 0;
+    if (!policy_suits(kind, world->scenario.run.mode))
+        rc = diag_fail(diag, ERR_UNSUPPORTED, "is made for run.mode: %s", policy_modes_name(kind->modes));
+    else if (kind->create != NULL)
+        rc = kind->create(ret_policy, diag);
     if (rc != 0)
         diag_prefix(diag, "policy %s", kind->name);
     return rc;

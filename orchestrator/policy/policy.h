@@ -17,11 +17,22 @@
 
 enum policy_sees { POLICY_SEES_OBSERVATIONS, POLICY_SEES_MODEL, POLICY_SEES_WORLD };
 
+/* Which run.mode a policy is made for. */
+enum policy_modes { POLICY_ANY_MODE, POLICY_MODE_ROUND, POLICY_MODE_QUEUE };
+
 struct policy;
+
+/* What a learner went through, as bytes that it alone understands: transitions first .. first + count - 1,
+ * counted from the beginning of its training. */
+struct policy_experience {
+    uint64_t first, count;
+    uint64_t oldest; /* it needs none before this one any more */
+};
 
 struct policy_kind {
     const char *name;
     enum policy_sees sees;
+    enum policy_modes modes;
     const char *summary; /* one line for `show policies` */
     const char *source;
 
@@ -41,6 +52,14 @@ struct policy_kind {
     /* Weights to deploy; with `full` also what training needs to go on. */
     int (*save)(const struct policy *policy, bool full, struct buf *bytes);
     int (*load)(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
+    /* Beside save(full), so that training can be resumed: appends what it went through since the last gather.
+     */
+    int (*gather)(struct policy *policy, struct policy_experience *ret_experience, struct buf *bytes);
+    /* A fresh learner becomes the one that was saved, and goes on with the same bits: recall takes what was
+     * gathered, oldest first, and then resume what save(full) wrote. A learner to which either failed is good
+     * for nothing. */
+    int (*recall)(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
+    int (*resume)(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
 };
 
 struct policy {
@@ -54,10 +73,13 @@ struct policy {
 size_t policy_count(void);
 const struct policy_kind *policy_at(size_t index);
 const char *policy_sees_name(enum policy_sees sees);
+const char *policy_modes_name(enum policy_modes modes); /* "any", "round", "queue" */
+bool policy_suits(const struct policy_kind *kind, enum scenario_mode mode);
 
 /* Finds a row; ERR_UNKNOWN and the list of known names otherwise. */
 int policy_find(const char *name, const struct policy_kind **ret_kind, struct diag *diag);
 
+/* ERR_UNSUPPORTED when it is not made for the scenario. */
 int policy_create(struct policy *ret_policy, const struct policy_kind *kind, const struct world *world,
                   bool training, struct diag *diag);
 void policy_destroy(struct policy *policy);
@@ -69,6 +91,7 @@ static inline bool policy_learns(const struct policy_kind *kind)
 
 /* Rows, each defined in the file of its name. */
 extern const struct policy_kind policy_dapo, policy_local, policy_edge_nearest, policy_edge_best_channel,
-    policy_random, policy_static, policy_greedy, policy_best_response, policy_optimum;
+    policy_random, policy_static, policy_greedy, policy_best_response, policy_optimum, policy_myopic,
+    policy_priced;
 
 #endif

@@ -233,6 +233,19 @@ def in_real_time_a_frozen_node_is_lost_within_200_ms_of_silence():
         tap.equal(sum(statuses(run.db).values()), 8 * 2, 'tasks with a status')
 
 
+def verify_by_the_wall(db, tasks):
+    """All that both clocks have in common is identical; what was lost is told apart."""
+    (result,) = json.loads(testbed.orchestrator('replay', '--verify', '--json', '-q', '--db', db)[0])
+    ended = statuses(db)
+    touched = sum(ended.values()) - ended['done']
+    tap.true(touched > 0, f'tasks were touched: {ended}')
+    tap.equal((result['clock'], result['tasks'], result['identical'], result['touched_by_losses']), ('real', tasks, tasks, touched),
+              'tasks')
+    tap.equal({row['tasks'] for row in result['measured_minus_modelled']}, {ended['done']}, 'tasks compared with the model')
+    output, _ = testbed.orchestrator('replay', '--verify', '-q', '--db', db)
+    tap.contains(output, f'{touched} tasks were touched by lost nodes', 'alone were checked')
+
+
 REAL = [flag for setting in ('run.clock=real', 'run.time_scale=4', 'radio.bandwidth_mhz=5') for flag in ('--set', setting)]
 
 
@@ -257,6 +270,7 @@ def in_real_time_the_scenario_breaks_the_same_things_at_the_same_places():
             tap.equal(testbed.rows(run.db, query), testbed.rows(memory, query), 'decisions and statuses')
             tap.equal(content(run.db)[1], content(memory)[1], 'events')
             tap.true(status in statuses(run.db), f'{statuses(run.db)}')
+            verify_by_the_wall(run.db, 8 * 3)
             pairs = zip(*(testbed.rows(db, "SELECT latency_s, interrupted_s FROM task WHERE status LIKE 're%' ORDER BY slot, device")
                           for db in (memory, run.db)))
             for (model_s, model_gap_s), (real_s, gap_s) in pairs:
@@ -284,6 +298,7 @@ def in_real_time_tasks_of_a_killed_server_go_on_at_their_devices():
         tap.true(saved != [], 'tasks were on their way to it')
         tap.equal({(slot, status) for slot, _, status in saved}, {(2, 'recovered')}, 'how they ended')
         tap.equal(sum(statuses(run.db).values()), 6 * 3, 'tasks with a status')
+        verify_by_the_wall(run.db, 6 * 3)
 
 
 # ---- launch ----

@@ -4,6 +4,8 @@ A test may not depend on how busy this machine is. What is asserted of time is o
 be), or asserted only of a run that found itself trusted; such a run is tried a few times."""
 import json
 import os
+import shutil
+import sqlite3
 import sys
 import threading
 
@@ -80,6 +82,59 @@ def nothing_is_faster_by_the_wall_than_the_model_says():
             for real, model in zip(pair[0:8:2], pair[1:8:2]):
                 tap.true(real >= model * (1 - 1e-9), f'{real} is not below {model}')
             tap.equal(pair[8], pair[9], 'bytes that crossed')
+
+
+def change(db, statement):
+    connection = sqlite3.connect(db)
+    changed = connection.execute(statement).rowcount
+    connection.commit()
+    connection.close()
+    tap.equal(changed, 1, f'rows changed by {statement}')
+
+
+def verified(db, status=0):
+    (run,) = json.loads(testbed.orchestrator('replay', '--verify', '--json', '-q', '--db', db, status=status)[0])
+    return run
+
+
+@tap.test
+def a_run_by_the_wall_clock_is_verified_and_its_clock_compared_with_the_model():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        testbed.call(*testbed.launch(*SMALL, '-p', 'greedy', '-e', 1, '-t', 2, '-q', '--db', db, '--set', 'run.clock=real', '--set',
+                                     'run.time_scale=1.5'))
+        run = verified(db)
+        tap.equal((run['clock'], run['tasks'], run['identical'], run['touched_by_losses']), ('real', 8, 8, 0), 'tasks')
+        parts = {row['part']: row for row in run['measured_minus_modelled']}
+        tap.equal(sorted(parts), ['edge_s', 'latency_s', 'local_s', 'queue_s', 'transmit_s', 'wait_s'], 'parts')
+        for name, row in parts.items():
+            tap.equal(row['tasks'], 8, f'tasks with {name}')
+            tap.true(-1e-6 <= row['p5_s'] <= row['p50_s'] <= row['p95_s'] <= row['max_s'], f'nothing is faster: {row}')
+        # What was measured may be anything; what was decided, met and sent may not.
+        change(db, 'UPDATE task SET latency_s = latency_s + 1000, cost = 77, deadline_missed = 1 WHERE slot = 1 AND device = 2')
+        worst = {row['part']: row for row in verified(db)['measured_minus_modelled']}['latency_s']['max_s']
+        tap.true(1000 <= worst < 1100, f'the worst latency is now {worst} s late')
+        output, _ = testbed.orchestrator('replay', '--verify', '-q', '--db', db)
+        tap.contains(output, '8 of 8 tasks identical', 'measured minus modelled', 'latency_s', 'payload sizes')
+        for column, value in (('x_m', 'x_m + 0.001'), ('tokens', 'tokens + 1'), ('payload_bytes', 'payload_bytes + 1')):
+            copy = os.path.join(folder, f'{column}.db')
+            shutil.copy(db, copy)
+            change(copy, f'UPDATE task SET {column} = {value} WHERE slot = 1 AND device = 2')
+            run = verified(copy, status=5)
+            tap.equal(run['identical'], 7, f'identical tasks with another {column}')
+            tap.contains(run['first_difference'], column, 'slot 1', 'device 2')
+        _, errors = testbed.orchestrator('replay', '--verify', '-q', '--over', 'tcp', '--db', db, status=2)
+        tap.contains(errors, 'by the wall clock', '--over memory')
+
+
+@tap.test
+def the_runs_of_a_twin_are_verified_each_in_its_clock():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        testbed.call(*testbed.launch('--twin', '-q', '--db', db, *SMALL, '-p', 'local', '-t', 1), status=None)
+        runs = json.loads(testbed.orchestrator('replay', '--verify', '--json', '-q', '--db', db)[0])
+        tap.equal([(run['kind'], run['clock'], run['identical']) for run in runs], [('twin', 'virtual', 4), ('twin', 'real', 4)],
+                  'runs')
 
 
 @tap.test

@@ -5,11 +5,14 @@
 
 #include "core/base/rng.h"
 #include "edge-server/server_core.h"
+#include "edge-server/server_queue.h"
 #include "mobile-node/device_core.h"
+#include "mobile-node/device_queue.h"
 #include "orchestrator/core.h"
+#include "proto/schema.h"
 
 #define FLIGHT_MAX 1024u
-#define LIST_MAX 64u
+#define LISTS_MAX 8u /* of a message */
 
 enum role { ORCHESTRATOR, DEVICE, SERVER, WORKER };
 static const char *const role_names[] = {"orchestrator", "device", "server", "worker"};
@@ -18,8 +21,7 @@ struct flight {
     enum role from, to;
     uint32_t from_number, to_number;
     struct proto_message message;
-    uint32_t whole[LIST_MAX];
-    double real[LIST_MAX];
+    void *list[LISTS_MAX]; /* owned copies, to which the message points */
 };
 
 struct host {
@@ -28,6 +30,8 @@ struct host {
     struct orch_core *core;
     struct device_core *device;
     struct server_core **server;
+    struct device_queue **device_queue; /* queueing mode */
+    struct server_queue **server_queue;
     bool *device_gone, *server_gone;
     uint64_t allotted_round[WORLD_SERVERS_MAX]; /* 1 + round of the last ALLOT; 0: none */
     struct flight *flight;                      /* [FLIGHT_MAX] in the order of sending */
@@ -63,31 +67,36 @@ static void trace_flight(struct host *host, const struct flight *flight)
     assert_int_equal(buf_printf(trace, "\n"), 0);
 }
 
+static void *copy(const void *data, size_t size)
+{
+    void *memory = malloc(size + 1);
+    assert_non_null(memory);
+    if (size > 0)
+        memcpy(memory, data, size);
+    return memory;
+}
+
 static void copy_lists(struct flight *flight)
 {
-    struct proto_message *message = &flight->message;
-    if (message->id == PROTO_OBSERVATION) {
-        struct proto_reals *gain = &message->observation.gain;
-        assert_true(gain->count <= LIST_MAX);
-        memcpy(flight->real, gain->data, gain->count * sizeof *gain->data);
-    } else if (message->id == PROTO_ALLOT) {
-        struct msg_allot *allot = &message->allot;
-        assert_true(allot->device.count <= LIST_MAX);
-        memcpy(flight->whole, allot->device.data, allot->device.count * sizeof *allot->device.data);
-        memcpy(flight->real, allot->compute_share.data,
-               allot->device.count * sizeof *allot->compute_share.data);
+    const struct schema_row *row = schema_row((uint64_t) flight->message.id);
+    size_t lists = 0;
+    for (size_t i = 0; i < row->field_count; i++) {
+        void *slot = schema_slot(&flight->message, &row->fields[i]);
+        if (row->fields[i].kind == SCHEMA_UINT_LIST) {
+            struct proto_u32s *list = slot;
+            list->data = flight->list[lists++] = copy(list->data, list->count * sizeof *list->data);
+        } else if (row->fields[i].kind == SCHEMA_REAL_LIST) {
+            struct proto_reals *list = slot;
+            list->data = flight->list[lists++] = copy(list->data, list->count * sizeof *list->data);
+        }
+        assert_true(lists < LISTS_MAX);
     }
 }
 
-/* Lists point into the flight itself: set again wherever it has been moved to. */
-static void point_to_lists(struct flight *flight)
+static void free_lists(struct flight *flight)
 {
-    if (flight->message.id == PROTO_OBSERVATION) {
-        flight->message.observation.gain.data = flight->real;
-    } else if (flight->message.id == PROTO_ALLOT) {
-        flight->message.allot.device.data = flight->whole;
-        flight->message.allot.compute_share.data = flight->real;
-    }
+    for (size_t i = 0; i < LISTS_MAX; i++)
+        free(flight->list[i]);
 }
 
 static void launch(struct host *host, enum role from, uint32_t from_number, enum role to, uint32_t to_number,
@@ -139,8 +148,19 @@ static struct flight take_next(struct host *host)
 
 static void renew_server(struct host *host, uint32_t number)
 {
+    const struct world *world = host->session->world;
     server_core_destroy(host->server[number]);
-    assert_int_equal(server_core_create(&host->server[number], host->session->world, number), 0);
+    server_queue_destroy(host->server_queue[number]);
+    assert_int_equal(server_core_create(&host->server[number], world, number), 0);
+    assert_int_equal(server_queue_create(&host->server_queue[number], world, number, false), 0);
+}
+
+static void renew_device(struct host *host, uint32_t number)
+{
+    const struct world *world = host->session->world;
+    device_queue_destroy(host->device_queue[number]);
+    device_core_init(&host->device[number], world, number);
+    assert_int_equal(device_queue_create(&host->device_queue[number], world, number, false), 0);
 }
 
 static void feed(struct host *host, const struct orch_event *event);
@@ -155,7 +175,7 @@ static void lose(struct host *host, const struct session_fault *fault)
     if (fault->is_back && fault->is_server)
         renew_server(host, fault->number);
     else if (fault->is_back)
-        device_core_init(&host->device[fault->number], host->session->world, fault->number);
+        renew_device(host, fault->number);
     feed(host, &event);
 }
 
@@ -176,7 +196,8 @@ static void execute(struct host *host, const struct orch_action *action)
     switch (action->kind) {
     case ORCH_DO_GRANT:
         for (uint32_t n = 0; n < host->session->world->devices; n++)
-            launch(host, ORCHESTRATOR, 0, DEVICE, n, &action->message);
+            if (orch_core_waits_for(host->core, false, n))
+                launch(host, ORCHESTRATOR, 0, DEVICE, n, &action->message);
         return;
     case ORCH_DO_TELL_DEVICE: launch(host, ORCHESTRATOR, 0, DEVICE, action->number, &action->message); return;
     case ORCH_DO_TELL_SERVER: launch(host, ORCHESTRATOR, 0, SERVER, action->number, &action->message); return;
@@ -202,7 +223,7 @@ static void execute(struct host *host, const struct orch_action *action)
 static void feed(struct host *host, const struct orch_event *event)
 {
     struct orch_actions actions;
-    bool granted = false, decided = false;
+    bool granted = false, decided = false, served = false;
     if (orch_core_step(host->core, event, &actions, &host->diag) != 0)
         fail_msg("%s", host->diag.text);
     for (size_t i = 0; i < actions.count; i++) {
@@ -210,9 +231,13 @@ static void feed(struct host *host, const struct orch_event *event)
         granted = granted || action->kind == ORCH_DO_GRANT;
         decided = decided || action->kind == ORCH_DO_TELL_DEVICE ||
                   (action->kind == ORCH_DO_TELL_SERVER && action->message.id == PROTO_ALLOT);
+        served = served || (action->kind == ORCH_DO_TELL_SERVER && action->message.id == PROTO_ALLOT &&
+                            env_is_queue(host->session->world));
         execute(host, action);
     }
-    if (decided && orch_core_state(host->core) == ORCH_EXECUTING)
+    if (served && orch_core_state(host->core) == ORCH_EXECUTING)
+        inject(host, SESSION_SERVE);
+    else if (decided && orch_core_state(host->core) == ORCH_EXECUTING)
         inject(host, SESSION_EXECUTE);
     else if (granted && orch_core_state(host->core) == ORCH_OBSERVING)
         inject(host, SESSION_OBSERVE);
@@ -265,11 +290,43 @@ static void step_server(struct host *host, uint32_t number, const struct server_
     }
 }
 
+static void step_device_queue(struct host *host, uint32_t number, const struct proto_message *message)
+{
+    struct device_queue_event event = {.kind = DEVICE_QUEUE_ON_MESSAGE, .message = message};
+    struct device_queue_actions actions;
+    if (device_queue_step(host->device_queue[number], &event, &actions, &host->diag) != 0)
+        fail_msg("%s", host->diag.text);
+    for (size_t i = 0; i < actions.count; i++) {
+        const struct device_queue_action *action = &actions.list[i];
+        bool tells = action->kind == DEVICE_QUEUE_TELL;
+        launch(host, DEVICE, number, tells ? ORCHESTRATOR : SERVER, tells ? 0 : action->server,
+               &action->message);
+    }
+}
+
+static void step_server_queue(struct host *host, uint32_t number, const struct proto_message *message)
+{
+    struct server_queue_event event = {.kind = SERVER_QUEUE_ON_MESSAGE, .message = message};
+    struct server_queue_actions actions;
+    if (server_queue_step(host->server_queue[number], &event, &actions, &host->diag) != 0)
+        fail_msg("%s", host->diag.text);
+    for (size_t i = 0; i < actions.count; i++) {
+        const struct server_queue_action *action = &actions.list[i];
+        bool tells = action->kind == SERVER_QUEUE_TELL;
+        launch(host, SERVER, number, tells ? ORCHESTRATOR : DEVICE, tells ? 0 : action->device,
+               &action->message);
+    }
+}
+
 static void land_at_device(struct host *host, const struct flight *flight)
 {
     struct device_event event = {.kind = DEVICE_ON_SLOT, .message = &flight->message};
     if (flight->message.id == PROTO_FAULT) {
-        device_core_init(&host->device[flight->to_number], host->session->world, flight->to_number);
+        renew_device(host, flight->to_number);
+        return;
+    }
+    if (env_is_queue(host->session->world)) {
+        step_device_queue(host, flight->to_number, &flight->message);
         return;
     }
     if (flight->message.id == PROTO_DECISION)
@@ -290,6 +347,10 @@ static void land_at_server(struct host *host, const struct flight *flight)
     uint64_t *allotted = &host->allotted_round[flight->to_number];
     if (flight->message.id == PROTO_FAULT) {
         renew_server(host, flight->to_number);
+        return;
+    }
+    if (env_is_queue(host->session->world)) {
+        step_server_queue(host, flight->to_number, &flight->message);
         return;
     }
     if (flight->message.id == PROTO_REVOKE)
@@ -334,15 +395,18 @@ static void setup(struct host *host)
     const struct world *world = host->session->world;
     host->flight = calloc(FLIGHT_MAX, sizeof *host->flight);
     host->device = calloc(world->devices, sizeof *host->device);
-    host->server = calloc(world->servers, sizeof *host->server);
+    host->server = calloc(world->servers, sizeof(struct server_core *));
+    host->device_queue = calloc(world->devices, sizeof(struct device_queue *));
+    host->server_queue = calloc(world->servers, sizeof(struct server_queue *));
     host->device_gone = calloc(world->devices, sizeof *host->device_gone);
     host->server_gone = calloc(world->servers, sizeof *host->server_gone);
     assert_true(host->flight != NULL && host->device != NULL && host->server != NULL &&
-                host->device_gone != NULL && host->server_gone != NULL);
+                host->device_queue != NULL && host->server_queue != NULL && host->device_gone != NULL &&
+                host->server_gone != NULL);
     for (uint32_t n = 0; n < world->devices; n++)
-        device_core_init(&host->device[n], world, n);
+        renew_device(host, n);
     for (uint32_t m = 0; m < world->servers; m++)
-        assert_int_equal(server_core_create(&host->server[m], world, m), 0);
+        renew_server(host, m);
     assert_int_equal(orch_core_create(&host->core, host->session), 0);
 }
 
@@ -355,14 +419,22 @@ void sim_host_run(const struct session *session, const struct sim_host_options *
     feed(&host, &start);
     while (!host.finished && host.flights > 0) {
         struct flight flight = take_next(&host);
-        point_to_lists(&flight);
         land(&host, &flight);
+        free_lists(&flight);
     }
     assert_true(host.finished);
     *ret_result = *orch_core_result(host.core);
     orch_core_destroy(host.core);
-    for (uint32_t m = 0; m < session->world->servers; m++)
+    for (uint32_t i = 0; i < host.flights; i++)
+        free_lists(&host.flight[i]);
+    for (uint32_t m = 0; m < session->world->servers; m++) {
         server_core_destroy(host.server[m]);
+        server_queue_destroy(host.server_queue[m]);
+    }
+    for (uint32_t n = 0; n < session->world->devices; n++)
+        device_queue_destroy(host.device_queue[n]);
+    free(host.device_queue);
+    free(host.server_queue);
     free(host.flight);
     free(host.device);
     free(host.server);

@@ -111,7 +111,7 @@ static double time_recorder(double *ret_handover_ns, struct recorder_stats *ret_
         struct db_episode row = {
             .episode = episode, .slots = SLOTS, .tasks = SLOTS * DEVICES, .optimum_cost = NAN};
         if (rc == 0)
-            rc = recorder_episode(recorder, &row);
+            rc = recorder_episode(recorder, &row, NULL, NULL);
     }
     if (recorder_close(recorder, DB_FINISHED, true, NULL, ret_stats, &diag) != 0)
         stop("close", diag.text);

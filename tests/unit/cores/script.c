@@ -98,7 +98,7 @@ static int on_event(void *user, const struct db_event *event)
     return 0;
 }
 
-static int on_checkpoint(void *user, uint32_t episode, const struct policy *policy)
+static int on_checkpoint(void *user, uint32_t episode, struct policy *policy)
 {
     struct script *script = user;
     assert_ptr_equal(policy, &script->policy);

@@ -427,7 +427,7 @@ static void a_learner_whose_devices_are_all_lost_while_executing_saves_and_ends(
     script_run(&script, "start o0 o1 o2 d0 d1 d2 a0",
                "grant(0.0) " DECIDED " event(device0,execute) revoke0[0] "
                "event(device1,execute) revoke1[1] event(device2,execute)");
-    script_run(&script, "a1", "tasks close(0.1) episode0 checkpoint0 finish");
+    script_run(&script, "a1", "tasks close(0.1) checkpoint0 episode0 finish");
     assert_true(orch_core_result(script.core)->abandoned);
     assert_string_equal(script.log,
                         "decide(0.0):0 save(0):0 "); /* and learns nothing from a view of nobody */
@@ -442,7 +442,7 @@ static void an_abandoned_learner_waits_for_its_update_before_it_saves(void **sta
                "event(device0,execute) revoke0[0] event(device1,execute) revoke1[1] event(device2,execute) "
                "tasks close(0.2)");
     assert_int_equal(orch_core_state(script.core), ORCH_LEARNING);
-    script_run(&script, "l", "episode0 checkpoint0 finish");
+    script_run(&script, "l", "checkpoint0 episode0 finish");
 }
 
 /* Otherwise a slot in which everything went wrong would have the best reward there can be, 0. */
@@ -463,7 +463,7 @@ static void a_learner_whose_devices_are_all_lost_at_the_closing_observation_ends
     script_run(&script, "start o0 o1 o2 " SLOT_ENDS " o0 o1 o2 l " SLOT_ENDS,
                "grant(0.0) " DECIDED " tasks grant(0.1) " DECIDED " learn tasks close(0.2)");
     script_run(&script, "d0 d1", "event(device0,observe) event(device1,observe)");
-    script_run(&script, "d2", "event(device2,observe) episode0 checkpoint0 finish");
+    script_run(&script, "d2", "event(device2,observe) checkpoint0 episode0 finish");
     assert_true(orch_core_result(script.core)->abandoned);
     assert_int_equal(script.rows, 2 * SCRIPT_DEVICES);
 }
@@ -474,7 +474,7 @@ static void a_learner_whose_devices_are_all_lost_while_the_update_runs_ends(void
     script_run(&script, "start o0 o1 o2 " SLOT_ENDS " o0 o1 o2 " SLOT_ENDS " o0 o1 o2",
                "grant(0.0) " DECIDED " tasks grant(0.1) " DECIDED " learn tasks close(0.2)");
     script_run(&script, "d0 d1 d2", "event(device0,observe) event(device1,observe) event(device2,observe)");
-    script_run(&script, "l", "episode0 checkpoint0 finish");
+    script_run(&script, "l", "checkpoint0 episode0 finish");
 }
 
 /* ---- any of it, in any order ---- */

@@ -72,7 +72,7 @@ static void a_learner_closes_each_episode_with_one_more_observation(void **state
     script_run(&script, "l o0 o1 o2 " SLOT_ENDS, DECIDED " tasks grant(1.1)");
     script_run(&script, "o0 o1 o2 l " SLOT_ENDS, DECIDED " learn tasks grant(1.2)");
     script_run(&script, "o0 o1 o2 l " SLOT_ENDS, DECIDED " learn tasks close(1.3)");
-    script_run(&script, "o0 o1 o2", "episode1 checkpoint1 finish");
+    script_run(&script, "o0 o1 o2", "checkpoint1 episode1 finish");
     assert_string_equal(script.log, "update:3 decide(1.0):3 learn(1.1) decide(1.1):3 update:4 learn(1.2) "
                                     "decide(1.2):4 update:5 learn(1.3,end) save(1):5 ");
     assert_int_equal(script.rows, 2 * 3 * SCRIPT_DEVICES); /* the closing observations make none */
@@ -134,11 +134,11 @@ static void the_checkpoint_is_saved_before_the_update_starts(void **state)
     script_run(&script, "start o0 o1 o2 " SLOT_ENDS " o0 o1 o2",
                "grant(0.0) " DECIDED " tasks close(0.1) episode0 grant(1.0) learn");
     script_run(&script, "l o0 o1 o2 " SLOT_ENDS " o0 o1 o2",
-               DECIDED " tasks close(1.1) episode1 checkpoint1 grant(2.0) learn");
+               DECIDED " tasks close(1.1) checkpoint1 episode1 grant(2.0) learn");
     script_run(&script, "o0 o1 o2 l " SLOT_ENDS " o0 o1 o2",
                DECIDED " tasks close(2.1) episode2 grant(3.0) learn");
     script_run(&script, "o0 o1 o2 l " SLOT_ENDS " o0 o1 o2",
-               DECIDED " tasks close(3.1) episode3 checkpoint3 finish");
+               DECIDED " tasks close(3.1) checkpoint3 episode3 finish");
     assert_non_null(strstr(script.log, "learn(1.1,end) save(1):1 update:2 "));
     assert_non_null(strstr(script.log, "learn(3.1,end) save(3):3 "));
 }
@@ -149,7 +149,7 @@ static void the_last_episode_is_saved_whatever_the_interval_and_none_when_there_
     script_close(&script);
     script_open(&script, true, 1, 1);
     script_run(&script, "start o0 o1 o2 " SLOT_ENDS " o0 o1 o2",
-               "grant(0.0) " DECIDED " tasks close(0.1) episode0 checkpoint0 finish");
+               "grant(0.0) " DECIDED " tasks close(0.1) checkpoint0 episode0 finish");
     script_close(&script);
     script_open(&script, true, 1, 1);
     orch_core_destroy(script.core);
@@ -186,7 +186,7 @@ static void a_stopped_learner_still_observes_its_end_and_saves(void **state)
     script.stop = 1;
     script_run(&script, "o0 o1 o2 " SLOT_ENDS, DECIDED " learn tasks close(0.2)");
     script_run(&script, "o0 o1 o2", "");
-    script_run(&script, "l", "episode0 checkpoint0 finish");
+    script_run(&script, "l", "checkpoint0 episode0 finish");
     assert_int_equal(script.episode[0].slots, 2);
     assert_true(orch_core_result(script.core)->stopped);
 }

@@ -6,11 +6,12 @@
 #include "core/base/err.h"
 #include "tests/unit/cores/slot.h"
 
-static const char *const names[] = {"dapo",   "local",  "edge-nearest", "edge-best-channel",
-                                    "random", "static", "greedy",       "best-response",
-                                    "optimum"};
+static const char *const names[] = {"dapo",    "local",  "edge-nearest", "edge-best-channel",
+                                    "random",  "static", "greedy",       "best-response",
+                                    "optimum", "myopic", "priced"};
 
 #define NAMES (sizeof names / sizeof *names)
+#define ROUND_NAMES (NAMES - 2) /* without those made for queueing mode */
 
 static void every_policy_is_found_by_its_name(void **state)
 {
@@ -27,6 +28,8 @@ static void every_policy_is_found_by_its_name(void **state)
         assert_non_null(policy_sees_name(kind->sees));
         assert_int_equal(kind->learn != NULL, kind->update != NULL); /* a learner is one whole */
         assert_int_equal(kind->learn != NULL, kind->save != NULL && kind->load != NULL);
+        assert_int_equal(kind->learn != NULL,
+                         kind->gather != NULL && kind->recall != NULL && kind->resume != NULL);
     }
 }
 
@@ -48,7 +51,7 @@ static void a_list_of_names_is_read_in_order_and_each_counts_once(void **state)
 {
     (void) state;
     struct policy_list list;
-    assert_int_equal(policy_list_parse(&list, "optimum,greedy,optimum,local", NULL, NULL), 0);
+    assert_int_equal(policy_list_parse(&list, "optimum,greedy,optimum,local", NULL, MODE_ROUND, NULL), 0);
     assert_int_equal(list.count, 3);
     assert_string_equal(list.kind[0]->name, "optimum");
     assert_string_equal(list.kind[1]->name, "greedy");
@@ -59,14 +62,14 @@ static void no_list_means_the_first_and_every_policy_that_does_not_learn(void **
 {
     (void) state;
     struct policy_list list;
-    assert_int_equal(policy_list_parse(&list, NULL, "dapo", NULL), 0);
-    assert_int_equal(list.count, NAMES);
+    assert_int_equal(policy_list_parse(&list, NULL, "dapo", MODE_ROUND, NULL), 0);
+    assert_int_equal(list.count, ROUND_NAMES);
     assert_string_equal(list.kind[0]->name, "dapo");
-    assert_int_equal(policy_list_parse(&list, NULL, "greedy", NULL), 0);
-    assert_int_equal(list.count, NAMES - 1);
+    assert_int_equal(policy_list_parse(&list, NULL, "greedy", MODE_ROUND, NULL), 0);
+    assert_int_equal(list.count, ROUND_NAMES - 1);
     assert_string_equal(list.kind[0]->name, "greedy");
-    assert_int_equal(policy_list_parse(&list, NULL, NULL, NULL), 0);
-    assert_int_equal(list.count, NAMES - 1);
+    assert_int_equal(policy_list_parse(&list, NULL, NULL, MODE_ROUND, NULL), 0);
+    assert_int_equal(list.count, ROUND_NAMES - 1);
 }
 
 static void a_wrong_list_is_refused_and_leaves_the_old_one(void **state)
@@ -84,12 +87,12 @@ static void a_wrong_list_is_refused_and_leaves_the_old_one(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct policy_list list = {.count = 7};
         struct diag diag = {{0}};
-        assert_int_equal(policy_list_parse(&list, wrong[i], NULL, &diag), ERR_UNKNOWN);
+        assert_int_equal(policy_list_parse(&list, wrong[i], NULL, MODE_ROUND, &diag), ERR_UNKNOWN);
         assert_int_equal(list.count, 7);
         assert_int_not_equal(diag.text[0], '\0');
     }
     struct policy_list list = {.count = 7};
-    assert_int_equal(policy_list_parse(&list, NULL, "gready", NULL), ERR_UNKNOWN);
+    assert_int_equal(policy_list_parse(&list, NULL, "gready", MODE_ROUND, NULL), ERR_UNKNOWN);
     assert_int_equal(list.count, 7);
 }
 
@@ -173,7 +176,7 @@ static void decide_everywhere(const char *const *keys, uint32_t draws, bool with
 {
     struct slot slot;
     slot_open(&slot, keys);
-    for (size_t i = 0; i < NAMES; i++) {
+    for (size_t i = 0; i < ROUND_NAMES; i++) {
         if (strcmp(names[i], "optimum") == 0 && !with_optimum)
             continue;
         struct policy policy = slot_policy(&slot, names[i]);
@@ -234,7 +237,7 @@ static void with_nobody_there_or_no_server_up_every_policy_stays_at_home(void **
     static const char *const keys[] = {"devices.count=4", "ddpg.hidden_1=16", "ddpg.hidden_2=16", NULL};
     struct slot slot;
     slot_open(&slot, keys);
-    for (size_t i = 0; i < NAMES; i++) {
+    for (size_t i = 0; i < ROUND_NAMES; i++) {
         struct policy policy = slot_policy(&slot, names[i]);
         slot_draw(&slot, 1, 1, 0, 0);
         assert_same(slot_decide(&slot, &policy), 0.0);

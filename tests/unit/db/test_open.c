@@ -246,7 +246,7 @@ static void what_version_1_recorded_is_kept_and_gets_its_new_columns(void **stat
     /* The tables made anew are the ones that rows refer to. */
     scratch_exec(
         s->file,
-        "UPDATE run SET kind = 'twin' WHERE run_id = 2; INSERT INTO experience VALUES (1, 0, x'00')");
+        "UPDATE run SET kind = 'twin' WHERE run_id = 2; INSERT INTO experience VALUES (1, 0, 0, 1, x'00')");
 }
 
 static void a_failing_migration_leaves_the_file_as_it_was(void **state)

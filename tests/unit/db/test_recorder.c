@@ -56,7 +56,7 @@ static int push_episode(struct recorder *recorder, uint32_t episode)
     for (uint32_t slot = 0; rc == 0 && slot < SLOTS; slot++)
         rc = push_slot(recorder, episode, slot);
     struct db_episode row = scratch_episode(episode);
-    return rc == 0 ? recorder_episode(recorder, &row) : rc;
+    return rc == 0 ? recorder_episode(recorder, &row, NULL, NULL) : rc;
 }
 
 /* Asks until the answer is the expected one: for what another thread will do soon. */
@@ -119,12 +119,11 @@ static void rows_of_all_kinds_keep_their_order(void **state)
     assert_int_equal(push_slot(recorder, 0, 2), 0);
     assert_int_equal(recorder_event(recorder, &event), 0);
     assert_int_equal(recorder_event(recorder, &event), 0);
-    assert_int_equal(recorder_episode(recorder, &episode), 0);
-    assert_int_equal(recorder_checkpoint(recorder, &checkpoint), 0);
+    assert_int_equal(recorder_episode(recorder, &episode, &checkpoint, NULL), 0);
     assert_int_equal(push_slot(recorder, 1, 0), 0);
     finish(recorder, NULL);
     scratch_expect(s->file, "SELECT group_concat(what, ' ') FROM (SELECT what FROM arrival ORDER BY number)",
-                   "v t0 v t1 t2 v v e c t0");
+                   "v t0 v t1 t2 v v c e t0");
 }
 
 static void texts_and_blobs_are_copied(void **state)
@@ -144,7 +143,8 @@ static void texts_and_blobs_are_copied(void **state)
                                        .learner_size = 7,
                                        .validation_cost = 1.5};
     assert_int_equal(recorder_event(recorder, &event), 0);
-    assert_int_equal(recorder_checkpoint(recorder, &checkpoint), 0);
+    struct db_episode episode = scratch_episode(4);
+    assert_int_equal(recorder_episode(recorder, &episode, &checkpoint, NULL), 0);
     memset(detail, '!', sizeof detail - 1);
     memset(weights, '!', sizeof weights - 1);
     memset(learner, '!', sizeof learner - 1);
@@ -245,7 +245,7 @@ static void an_error_of_the_thread_comes_back_from_push_and_close(void **state)
         rc = push_slot(recorder, 1, slot);
     assert_int_equal(rc, ERR_DATABASE);
     struct db_episode episode = scratch_episode(1);
-    assert_int_equal(recorder_episode(recorder, &episode), ERR_DATABASE);
+    assert_int_equal(recorder_episode(recorder, &episode, NULL, NULL), ERR_DATABASE);
     struct diag diag = {0};
     assert_int_equal(recorder_close(recorder, DB_FINISHED, true, NULL, NULL, &diag), ERR_DATABASE);
     assert_non_null(strstr(diag.text, "UNIQUE"));
@@ -316,7 +316,7 @@ static void record_until_killed(const struct scratch *s, int progress)
         }
         struct db_episode row = scratch_episode(episode);
         if (rc == 0)
-            rc = recorder_episode(recorder, &row);
+            rc = recorder_episode(recorder, &row, NULL, NULL);
     }
     _exit(1);
 }

@@ -108,13 +108,13 @@ static void parts_of_a_task_take_what_a_hand_calculation_says(void **state)
     assert_near(cost_transmit_s(8388608.0, 1e8), 0.08388608, 1e-15);
     assert_same(cost_transmit_s(0.0, 0.0), 0.0);
     assert_true(isinf(cost_transmit_s(1.0, 0.0)));
-    struct task_times times = {1.0, 2.0, 3.0, 4.0, 0.0};
+    struct task_times times = {1.0, 2.0, 3.0, 4.0, 0.0, 0.0};
     struct task_joules joules = cost_joules(&world.device[0], 150.0, 0.25, &times);
     assert_same(joules.compute_j, 5.0);
     assert_same(joules.transmit_j, 1.0);
     assert_same(joules.server_j, 150.0);
     assert_same(cost_latency_s(&times), 10.0);
-    assert_same(cost_energy_j(&joules), 156.0);
+    assert_same(cost_energy_j(&world.scenario, &joules), 156.0);
     world_finish(&world);
 }
 
@@ -167,7 +167,7 @@ static void an_outcome_is_the_composition_of_its_parts(void **state)
         assert_memory_equal(&outcome.times, &times, sizeof times);
         assert_memory_equal(&outcome.joules, &joules, sizeof joules);
         assert_same(outcome.latency_s, cost_latency_s(&times));
-        assert_same(outcome.energy_j, cost_energy_j(&joules));
+        assert_same(outcome.energy_j, cost_energy_j(&world.scenario, &joules));
     }
     world_finish(&world);
 }

@@ -9,7 +9,7 @@
 #define TEXT_MOST 65536u
 #define BYTES_MOST 1048576u
 #define LIST_MOST 100000u
-#define LIST_ROOM (3u * LIST_MOST) /* for all lists of a message */
+#define LIST_ROOM (6u * LIST_MOST) /* for all lists of a message */
 #define LIST_RANDOM 40u
 
 static void *take(size_t count, size_t size)

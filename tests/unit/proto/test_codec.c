@@ -180,9 +180,10 @@ static void the_bytes_on_the_wire_are_the_documented_ones(void **state)
     struct proto_message allot = {
         .id = PROTO_ALLOT, .allot = {.round = 7, .device = {devices, 2}, .compute_share = {shares, 2}}};
     check_golden(&allot,
-                 "\x00\x00\x00\x22\x97\x12\x07\xc4\x08\x01\x00\x00\x00\x02\x01\x00\x00"
-                 "\xc4\x10\x00\x00\x00\x00\x00\x00\xe0\x3f\x00\x00\x00\x00\x00\x00\xf0\x3f\x00\x00\x00",
-                 38);
+                 "\x00\x00\x00\x2a\x9b\x12\x07\xc4\x08\x01\x00\x00\x00\x02\x01\x00\x00"
+                 "\xc4\x10\x00\x00\x00\x00\x00\x00\xe0\x3f\x00\x00\x00\x00\x00\x00\xf0\x3f\x00\x00\x00"
+                 "\xc4\x00\xc4\x00\xc4\x00\xc4\x00",
+                 46);
 }
 
 static void a_message_outside_the_schema_is_not_encoded(void **state)
@@ -351,7 +352,9 @@ static void an_element_out_of_range_or_half_an_element_is_refused(void **state)
             const struct schema_field *field = &row->fields[i];
             if (field->kind != SCHEMA_UINT_LIST && field->kind != SCHEMA_REAL_LIST)
                 continue;
-            check_replaced(bench, row, i, raw, pack_list(field, raw), ERR_RANGE);
+            bool any_fits = field->kind == SCHEMA_UINT_LIST && field->low == 0 && field->high == UINT32_MAX;
+            if (!any_fits)
+                check_replaced(bench, row, i, raw, pack_list(field, raw), ERR_RANGE);
             check_replaced(bench, row, i, "\xc4\x03xyz", 5, ERR_SYNTAX);
             if (field->kind == SCHEMA_REAL_LIST)
                 check_replaced(bench, row, i, "\xc4\x08\x00\x00\x00\x00\x00\x00\xf8\x7f", 10, ERR_RANGE);
@@ -602,8 +605,10 @@ static void a_message_prints_as_one_short_line(void **state)
     const double shares[] = {0.25, 1};
     struct proto_message allot = {
         .id = PROTO_ALLOT, .allot = {.round = 7, .device = {devices, 5}, .compute_share = {shares, 2}}};
-    check_print(&allot,
-                "ALLOT round=7 device=[0,1,2,3,...](5) compute_share=[0.25,1] phase=0 episode=0 slot=0");
+    check_print(
+        &allot,
+        "ALLOT round=7 device=[0,1,2,3,...](5) compute_share=[0.25,1] phase=0 episode=0 slot=0 task=[] "
+        "tokens=[] split=[] arrival_s=[]");
 
     struct proto_message refuse = {.id = PROTO_REFUSE, .refuse = {.reason = 3, .text = {"a \"b\"\n", 6}}};
     check_print(&refuse, "REFUSE reason=3 text=\"a \\x22b\\x22\\x0a\"");

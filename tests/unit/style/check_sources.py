@@ -24,7 +24,8 @@ ROOMS = {
 }
 # The one place where a program includes another program's header, and the only ones it may.
 COMPOSER = 'orchestrator/host_memory.c'
-COMPOSED = ['mobile-node/device_core.h', 'edge-server/server_core.h']
+COMPOSED = ['mobile-node/device_core.h', 'mobile-node/device_queue.h', 'edge-server/server_core.h',
+            'edge-server/server_queue.h']
 
 # Files that are functions of what they are given, and what they may not include or call.
 PURE = [

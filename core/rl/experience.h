@@ -1,0 +1,47 @@
+/* A learner's transitions as bytes, so that they can be kept beside its checkpoints: appended checkpoint
+ * after checkpoint, a buffer need not be written anew each time. All numbers little-endian.
+ *
+ *   bytes      what
+ *   0..3       magic "HDXP"
+ *   4..7       u32 version
+ *   8..39      u64 x 4: state size, action size, number of the first transition, count
+ *   ...        the transitions
+ *   last 4     u32 CRC-32 of everything before it
+ *
+ *   transition u8 flags; f32 state; f32 action; f32 next state; f32 reward
+ *   flags      1 terminal; 2 begins where the one before it ended: its state is left out
+ *
+ * Transitions are numbered from 0 in the order of ddpg_push; number n lies at n modulo the buffer's capacity.
+ */
+#ifndef HANDOFF_CORE_RL_EXPERIENCE_H
+#define HANDOFF_CORE_RL_EXPERIENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/base/diag.h"
+#include "core/rl/ddpg.h"
+
+#define EXPERIENCE_MAGIC "HDXP"
+#define EXPERIENCE_VERSION 1u
+#define EXPERIENCE_HEADER_BYTES 40u
+
+/* How many transitions the learner has ever been given, and the oldest of them that its buffer still holds.
+ */
+uint64_t experience_total(const struct ddpg *ddpg);
+uint64_t experience_oldest(const struct ddpg *ddpg);
+
+/* Appends transitions `first` to the last, those that are still in the buffer. */
+int experience_save(const struct ddpg *ddpg, uint64_t first, struct buf *bytes);
+
+/* Puts saved transitions where they were. To be called for each piece, oldest first, on a fresh learner; what
+ * a gap between two pieces leaves behind has fallen out. Checked before any of it is taken: ERR_TYPE,
+ * ERR_VERSION, ERR_MISMATCH, ERR_TRUNCATED, ERR_CORRUPT. */
+int experience_load(struct ddpg *ddpg, const void *bytes, size_t size, struct diag *diag);
+
+/* Does the learner hold exactly what one that was given `total` transitions does? */
+bool experience_is_whole(const struct ddpg *ddpg, uint64_t total);
+
+#endif

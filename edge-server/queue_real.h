@@ -1,0 +1,21 @@
+/* An edge server in queueing mode by the wall clock: its core says when the next task will be done, and is
+ * told when that has come. */
+#ifndef HANDOFF_EDGE_SERVER_QUEUE_REAL_H
+#define HANDOFF_EDGE_SERVER_QUEUE_REAL_H
+
+#include "core/node/link.h"
+#include "edge-server/server_queue.h"
+
+struct queue_real;
+
+/* Borrows all. `answer` sends a RESULT to a device. */
+int queue_real_open(struct queue_real **ret_real, struct node_link *link, struct server_queue *queue,
+                    void (*answer)(void *user, uint32_t device, const struct proto_message *result),
+                    void *user);
+/* Before the alarms are closed, or after. NULL-safe. */
+void queue_real_close(struct queue_real *real);
+
+/* Feeds ALLOT, TASK or REVOKE; a TASK whose activations are still being passed on waits here for them. */
+int queue_real_take(struct queue_real *real, const struct proto_message *message, struct diag *diag);
+
+#endif

@@ -1,0 +1,62 @@
+/* One edge server in queueing mode, as a pure state machine: a station (core/model/station) that serves tasks
+ * first come first served, or all at once with equal shares, and keeps what a slot leaves over.
+ *
+ * Virtual time: ALLOT says which tasks arrive in the slot. When each has come or been revoked, the server
+ * lives through the slot in one step: arrivals in order of (time, device), then RESULTs of what was finished
+ * in it, then ADVANCED. What ALLOT tells of a task is all the server needs: it waits for the TASK itself
+ * because the task has to have crossed, and serves a revoked one too, so that it does not matter how much of
+ * a lost device's task had arrived.
+ *
+ * By the wall clock (by_wall) tasks arrive when they arrive, COMPUTED says that the next one is done, and an
+ * ALLOT without tasks asks for ADVANCED.
+ *
+ * A server that misses an ALLOT forgets its tasks: the orchestrator has given them to others. */
+#ifndef HANDOFF_EDGE_SERVER_SERVER_QUEUE_H
+#define HANDOFF_EDGE_SERVER_SERVER_QUEUE_H
+
+#include "core/base/diag.h"
+#include "core/model/world.h"
+#include "proto/message.h"
+
+enum server_queue_event_kind {
+    SERVER_QUEUE_ON_MESSAGE,  /* ALLOT, TASK, REVOKE */
+    SERVER_QUEUE_ON_COMPUTED, /* by_wall: the last COMPUTE has ended */
+};
+
+struct server_queue_event {
+    enum server_queue_event_kind kind;
+    double now_s; /* by_wall: seconds of the model since the episode's first ALLOT; virtual time: not read */
+    const struct proto_message *message; /* borrowed for the call */
+};
+
+enum server_queue_action_kind {
+    SERVER_QUEUE_ANSWER,  /* send the RESULT `message` to `device` */
+    SERVER_QUEUE_TELL,    /* send `message` to the orchestrator */
+    SERVER_QUEUE_COMPUTE, /* by_wall: feed COMPUTED after duration_s; takes the place of one that runs */
+};
+
+struct server_queue_action {
+    enum server_queue_action_kind kind;
+    uint32_t device;
+    double duration_s;
+    struct proto_message message; /* lists point into the core and live until its next step */
+};
+
+/* The core's own list, valid until its next step. */
+struct server_queue_actions {
+    size_t count;
+    struct server_queue_action *list;
+};
+
+struct server_queue;
+
+/* Borrows `world`. */
+int server_queue_create(struct server_queue **ret_queue, const struct world *world, uint32_t number,
+                        bool by_wall);
+void server_queue_destroy(struct server_queue *queue);
+
+/* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and nothing changed; or -ENOMEM. */
+int server_queue_step(struct server_queue *queue, const struct server_queue_event *event,
+                      struct server_queue_actions *ret_actions, struct diag *diag);
+
+#endif

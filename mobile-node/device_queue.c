@@ -1,0 +1,367 @@
+#include "mobile-node/device_queue.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/base/units.h"
+#include "core/model/faults.h"
+#include "core/model/radio.h"
+#include "mobile-node/device_queue_internal.h"
+
+static int reserve(struct device_queue *queue)
+{
+    if (queue->count < queue->capacity)
+        return 0;
+    size_t capacity = queue->capacity > 0 ? 2 * queue->capacity : 8;
+    struct device_queue_task *task = realloc(queue->task, capacity * sizeof *task);
+    if (task != NULL)
+        queue->task = task;
+    uint32_t *rounds = realloc(queue->list_task, capacity * sizeof *rounds);
+    if (rounds != NULL)
+        queue->list_task = rounds;
+    uint32_t *servers = realloc(queue->list_server, capacity * sizeof *servers);
+    if (servers != NULL)
+        queue->list_server = servers;
+    double *reals = realloc(queue->list_real, capacity * sizeof *reals);
+    if (reals != NULL)
+        queue->list_real = reals;
+    if (task == NULL || rounds == NULL || servers == NULL || reals == NULL)
+        return -ENOMEM;
+    queue->capacity = capacity;
+    return 0;
+}
+
+static void forget(struct device_queue *queue)
+{
+    queue->count = 0;
+    station_clear(&queue->processor, queue->now_s);
+    station_clear(&queue->radio, queue->now_s);
+    queue->held_s = queue->now_s;
+    queue->computing = queue->sending = DEVICE_QUEUE_NO_ROUND;
+}
+
+/* ---- a slot ---- */
+
+static void move_to(struct device_queue *queue, struct slot_id id, bool follows)
+{
+    uint32_t at = queue->id.slot;
+    if (!follows) {
+        mobility_start(queue->world, queue->number, id.phase, id.episode, &queue->mobility);
+        at = 0;
+    }
+    for (; at < id.slot; at++)
+        mobility_step(queue->world, queue->number, id.phase, id.episode, at, &queue->mobility);
+    queue->id = id;
+}
+
+static void drop_done(struct device_queue *queue)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < queue->count; i++)
+        if (queue->task[i].stage != DONE)
+            queue->task[kept++] = queue->task[i];
+    queue->count = kept;
+}
+
+static void list_unsent(struct device_queue *queue)
+{
+    memset(queue->unsent, 0, queue->world->servers * sizeof *queue->unsent);
+    for (size_t i = 0; i < queue->count; i++) {
+        const struct device_queue_task *task = &queue->task[i];
+        const struct station_job *job = station_find(&queue->radio, task->round);
+        if (job != NULL)
+            queue->unsent[task->server] += job->work - job->done;
+        else if (task->stage == COMPUTING && task->split < device_queue_layers(queue) && !task->resumed)
+            queue->unsent[task->server] += llm_split_bits(queue->world->llm, task->split, task->tokens,
+                                                          queue->world->scenario.model.bits_per_element);
+    }
+}
+
+static void list_accrued(struct device_queue *queue)
+{
+    queue->listed = 0;
+    for (size_t i = 0; i < queue->count; i++) {
+        struct device_queue_task *task = &queue->task[i];
+        struct task_joules joules = device_queue_joules(queue, task);
+        double spent_j = joules.compute_j + joules.transmit_j;
+        if (task->stage == DONE || spent_j <= task->told_j)
+            continue;
+        queue->list_task[queue->listed] = (uint32_t) task->round;
+        queue->list_real[queue->listed++] = spent_j - task->told_j;
+        task->told_j = spent_j;
+    }
+}
+
+static void observe(struct device_queue *queue)
+{
+    list_unsent(queue);
+    list_accrued(queue);
+    struct proto_message *message = &device_queue_push(queue, DEVICE_QUEUE_TELL)->message;
+    message->id = PROTO_OBSERVATION;
+    message->observation = (struct msg_observation){
+        .device = queue->number,
+        .round = queue->round,
+        .x_m = queue->slot.position.x,
+        .y_m = queue->slot.position.y,
+        .speed_mps = queue->slot.speed_mps,
+        .tokens = queue->slot.tokens,
+        .gain = {queue->slot.gain, queue->world->servers},
+        .processor_s = station_left(&queue->processor, queue->now_s),
+        .unsent_bits = {queue->unsent, queue->world->servers},
+        .accrued_task = {queue->list_task, queue->listed},
+        .accrued_j = {queue->list_real, queue->listed},
+    };
+}
+
+static void on_slot(struct device_queue *queue, const struct msg_slot *slot, double now_s)
+{
+    struct slot_id id = {(enum rng_phase) slot->phase, (uint32_t) slot->episode, (uint32_t) slot->slot};
+    bool follows = queue->round != DEVICE_QUEUE_NO_ROUND && slot->round == queue->round + 1 && id.slot > 0 &&
+                   id.episode == queue->id.episode && id.phase == queue->id.phase && !queue->deciding;
+    queue->now_s = queue->by_wall ? now_s : id.slot * queue->world->scenario.run.slot_s;
+    if (!follows)
+        forget(queue);
+    queue->round = slot->round;
+    move_to(queue, id, follows);
+    queue->deciding = false;
+    if (faults_down(queue->world->faults, id, false, queue->number)) {
+        forget(queue);
+        queue->round = DEVICE_QUEUE_NO_ROUND;
+        return;
+    }
+    device_slot_meet(queue->world, queue->number, id, &queue->mobility, &queue->slot);
+    station_set_rate(&queue->processor, queue->now_s,
+                     faults_speed(queue->world->faults, id, false, queue->number));
+    queue->deciding = slot->observe_only == 0;
+    observe(queue);
+}
+
+/* ---- deciding ---- */
+
+static int check_decision(const struct device_queue *queue, const struct msg_decision *decision,
+                          struct diag *diag)
+{
+    bool local = decision->server == PROTO_SERVER_NONE;
+    if (decision->round != queue->round || !queue->deciding)
+        return diag_fail(diag, ERR_STATE, "device %u: DECISION of round %llu is not awaited", queue->number,
+                         (unsigned long long) decision->round);
+    if (decision->split > device_queue_layers(queue) ||
+        local != (decision->split == device_queue_layers(queue)) ||
+        (!local && decision->server >= queue->world->servers) || (!local && queue->slot.tokens == 0))
+        return diag_fail(diag, ERR_RANGE, "DECISION: split %llu of %u layers does not go with server %llu",
+                         (unsigned long long) decision->split, device_queue_layers(queue),
+                         (unsigned long long) decision->server);
+    if (decision->share.count != queue->world->servers)
+        return diag_fail(diag, ERR_RANGE, "DECISION: %zu shares for %u servers", decision->share.count,
+                         queue->world->servers);
+    return 0;
+}
+
+static void set_rates(struct device_queue *queue, const struct proto_reals *share)
+{
+    const struct scenario *scenario = &queue->world->scenario;
+    for (uint32_t m = 0; m < queue->world->servers; m++) {
+        bool cut = faults_cut(queue->world->faults, queue->id, queue->number, m);
+        double bandwidth_hz = share->data[m] * scenario->radio.bandwidth_mhz * UNITS_MHZ;
+        queue->rate_bps[m] =
+            cut || share->data[m] <= 0.0
+                ? 0.0
+                : radio_rate_bps(scenario, bandwidth_hz, device_queue_own(queue)->transmit_power_w,
+                                 queue->slot.gain[m]);
+    }
+    device_queue_tune(queue);
+}
+
+static int on_decision(struct device_queue *queue, const struct msg_decision *decision, struct diag *diag)
+{
+    int rc = check_decision(queue, decision, diag);
+    if (rc == 0)
+        rc = reserve(queue);
+    if (rc != 0)
+        return rc;
+    queue->deciding = false;
+    drop_done(queue); /* not earlier: a RECOVER may have taken one back */
+    set_rates(queue, &decision->share);
+    if (queue->slot.tokens > 0) {
+        struct device_queue_task *task = &queue->task[queue->count++];
+        *task = (struct device_queue_task){
+            .round = queue->round,
+            .tokens = queue->slot.tokens,
+            .split = (uint32_t) decision->split,
+            .server = (uint32_t) decision->server,
+            .stage = COMPUTING,
+            .start_s = queue->now_s,
+        };
+        device_queue_put(queue, &queue->processor, task,
+                         cost_local_s(queue->world, device_queue_own(queue), task->tokens, task->split));
+    }
+    if (!queue->by_wall)
+        device_queue_run_ahead(queue);
+    return 0;
+}
+
+/* ---- leaving a server's coverage ---- */
+
+static int on_handover(struct device_queue *queue, const struct msg_handover *handover, struct diag *diag)
+{
+    if (handover->round != queue->round || !queue->deciding || handover->from >= queue->world->servers ||
+        handover->to >= queue->world->servers || handover->from == handover->to)
+        return diag_fail(diag, ERR_STATE, "device %u: HANDOVER from server %llu to %llu is not awaited",
+                         queue->number, (unsigned long long) handover->from,
+                         (unsigned long long) handover->to);
+    const struct station_job *head = station_next(&queue->radio);
+    for (size_t i = 0; i < queue->count; i++) {
+        struct device_queue_task *task = &queue->task[i];
+        bool unsent = task->stage == COMPUTING || task->stage == SENDING;
+        if (!unsent || task->server != handover->from || task->split == device_queue_layers(queue) ||
+            task->resumed)
+            continue;
+        task->server = (uint32_t) handover->to;
+        if (head == NULL || task->round != head->id)
+            continue;
+        if (queue->by_wall && queue->sending == head->id)
+            device_queue_push(queue, DEVICE_QUEUE_STOP)->server = (uint32_t) handover->from;
+        queue->sending = DEVICE_QUEUE_NO_ROUND;
+        device_queue_hand_over(queue, task, station_find(&queue->radio, task->round));
+        if (queue->by_wall)
+            device_queue_push(queue, DEVICE_QUEUE_WAIT)->duration_s = queue->held_s - queue->now_s;
+    }
+    return 0;
+}
+
+/* ---- a lost server ---- */
+
+static int on_recover(struct device_queue *queue, const struct msg_recover *recover, struct diag *diag)
+{
+    struct device_queue_task *task = device_queue_find(queue, recover->round);
+    bool local = recover->server == PROTO_SERVER_NONE;
+    if (task == NULL || task->resumed || task->split == device_queue_layers(queue) || !queue->deciding ||
+        (!local && recover->server >= queue->world->servers))
+        return diag_fail(diag, ERR_STATE, "device %u: RECOVER of round %llu, but nothing is to be recovered",
+                         queue->number, (unsigned long long) recover->round);
+    device_queue_recall(queue, task);
+    task->attempt = (uint32_t) recover->attempt;
+    task->resumed = local;
+    if (!local)
+        task->server = (uint32_t) recover->server;
+    if (task->stage == COMPUTING && local) {
+        station_find(&queue->processor, task->round)->work += device_queue_rest_s(queue, task);
+        queue->computing = DEVICE_QUEUE_NO_ROUND; /* by_wall: takes longer than the shell was told */
+    } else if (local) {
+        task->stage = COMPUTING;
+        device_queue_put(queue, &queue->processor, task, device_queue_rest_s(queue, task));
+    } else if (task->stage != COMPUTING) {
+        device_queue_start_sending(queue, task);
+    }
+    return 0;
+}
+
+/* ---- results ---- */
+
+static int on_result(struct device_queue *queue, const struct msg_result *result, double now_s)
+{
+    struct device_queue_task *task = device_queue_find(queue, result->round);
+    if (task == NULL || task->stage != SERVED || task->server != result->server || task->resumed)
+        return 0; /* given up, with its server or with the device's past */
+    task->times.queue_s = result->queue_s;
+    task->times.edge_s = result->edge_s;
+    if (queue->by_wall) { /* what is nobody's, the link took: the way of the last bytes and of the RESULT */
+        double rest_s = now_s - task->start_s - cost_latency_s(&task->times);
+        task->times.transmit_s += rest_s > 0.0 ? rest_s : 0.0;
+    }
+    device_queue_report(queue, task, result->busy_s);
+    return 0;
+}
+
+/* ---- stepping ---- */
+
+static int on_message(struct device_queue *queue, const struct device_queue_event *event, struct diag *diag)
+{
+    const struct proto_message *message = event->message;
+    if (message->id == PROTO_SLOT) {
+        on_slot(queue, &message->slot, event->now_s);
+        return 0;
+    }
+    if (message->id == PROTO_HANDOVER)
+        return on_handover(queue, &message->handover, diag);
+    if (message->id == PROTO_RECOVER)
+        return on_recover(queue, &message->recover, diag);
+    if (message->id == PROTO_DECISION)
+        return on_decision(queue, &message->decision, diag);
+    if (message->id == PROTO_RESULT)
+        return on_result(queue, &message->result, event->now_s);
+    return diag_fail(diag, ERR_STATE, "%s is not for a device", proto_name(message->id));
+}
+
+static int on_ended(struct device_queue *queue, enum device_queue_event_kind kind, struct diag *diag)
+{
+    if (!queue->by_wall)
+        return diag_fail(diag, ERR_STATE, "device %u: jobs end by themselves in virtual time", queue->number);
+    if (kind == DEVICE_QUEUE_ON_COMPUTED && queue->computing != DEVICE_QUEUE_NO_ROUND) {
+        queue->computing = DEVICE_QUEUE_NO_ROUND;
+        device_queue_computed(queue);
+    } else if (kind == DEVICE_QUEUE_ON_SENT && queue->sending != DEVICE_QUEUE_NO_ROUND) {
+        queue->sending = DEVICE_QUEUE_NO_ROUND;
+        device_queue_sent(queue);
+    }
+    return 0; /* WAITED: begin_jobs goes on; or the job was forgotten meanwhile */
+}
+
+int device_queue_step(struct device_queue *queue, const struct device_queue_event *event,
+                      struct device_queue_actions *ret_actions, struct diag *diag)
+{
+    queue->actions = 0;
+    queue->error = 0;
+    if (queue->by_wall && event->now_s > queue->now_s)
+        queue->now_s = event->now_s;
+    int rc = event->kind == DEVICE_QUEUE_ON_MESSAGE ? on_message(queue, event, diag)
+                                                    : on_ended(queue, event->kind, diag);
+    if (rc == 0 && queue->by_wall && queue->round != DEVICE_QUEUE_NO_ROUND && !queue->deciding)
+        device_queue_begin_jobs(queue);
+    rc = rc != 0 ? rc : queue->error;
+    *ret_actions =
+        (struct device_queue_actions){.count = rc == 0 ? queue->actions : 0, .list = queue->action};
+    return rc;
+}
+
+/* ---- life ---- */
+
+int device_queue_create(struct device_queue **ret_queue, const struct world *world, uint32_t number,
+                        bool by_wall)
+{
+    struct device_queue *queue = calloc(1, sizeof *queue);
+    if (queue == NULL)
+        return -ENOMEM;
+    queue->world = world;
+    queue->number = number;
+    queue->by_wall = by_wall;
+    queue->round = queue->computing = queue->sending = DEVICE_QUEUE_NO_ROUND;
+    station_init(&queue->processor, DISCIPLINE_FIFO, 1.0, 0.0);
+    station_init(&queue->radio, DISCIPLINE_FIFO, 0.0, 0.0);
+    queue->rate_bps = calloc(world->servers, sizeof *queue->rate_bps);
+    queue->unsent = calloc(world->servers, sizeof *queue->unsent);
+    if (queue->rate_bps == NULL || queue->unsent == NULL || reserve(queue) != 0) {
+        device_queue_destroy(queue);
+        return -ENOMEM;
+    }
+    *ret_queue = queue;
+    return 0;
+}
+
+void device_queue_destroy(struct device_queue *queue)
+{
+    if (queue == NULL)
+        return;
+    station_finish(&queue->processor);
+    station_finish(&queue->radio);
+    free(queue->rate_bps);
+    free(queue->unsent);
+    free(queue->task);
+    free(queue->list_task);
+    free(queue->list_server);
+    free(queue->list_real);
+    free(queue->action);
+    free(queue);
+}

@@ -1,0 +1,80 @@
+/* One mobile device in queueing mode, as a pure state machine: slots tick, and tasks live as long as they
+ * take. Each task goes its way by itself; the processor and the radio are stations, where tasks wait for one
+ * another.
+ *
+ *             DECISION with a task
+ *                  │
+ *             COMPUTING ──► SENDING ──► COMING ──────► SERVED ──► DONE
+ *              layers 1..s   radio       what an old     RESULT     REPORT
+ *                  └── s = L: DONE ──►   server passes on is still on its way
+ *
+ * Every SLOT is answered with an OBSERVATION (position, channels, task, backlog, the energy that unfinished
+ * tasks have cost since the last), and followed by a DECISION: the new task's split and server, and the
+ * shares of bandwidth in this slot for whatever is sent. Before it come HANDOVER and RECOVER for tasks of
+ * earlier slots.
+ *
+ * Who ends jobs? In virtual time the core itself: a DECISION is the last thing that can come from outside in
+ * a slot, so it runs ahead to the slot's end, delivers what arrives in it, and tells PASSED. By the wall
+ * clock (by_wall) the shell: it is told what to begin, and says when that has ended.
+ *
+ * A device that misses a SLOT forgets its tasks: the orchestrator counts them as lost. */
+#ifndef HANDOFF_MOBILE_NODE_DEVICE_QUEUE_H
+#define HANDOFF_MOBILE_NODE_DEVICE_QUEUE_H
+
+#include "core/base/diag.h"
+#include "core/model/cost.h"
+#include "core/model/device_slot.h"
+#include "core/model/station.h"
+#include "proto/message.h"
+
+enum device_queue_event_kind {
+    DEVICE_QUEUE_ON_MESSAGE,  /* SLOT, HANDOVER, RECOVER, DECISION, RESULT */
+    DEVICE_QUEUE_ON_COMPUTED, /* by_wall: the last COMPUTE has ended */
+    DEVICE_QUEUE_ON_SENT,     /* by_wall: the last SEND has ended */
+    DEVICE_QUEUE_ON_WAITED,   /* by_wall: the last WAIT has ended */
+};
+
+struct device_queue_event {
+    enum device_queue_event_kind kind;
+    double now_s; /* by_wall: seconds of the model since the episode's first SLOT; virtual time: not read, but
+                     for RESULT its finish_s */
+    const struct proto_message *message; /* borrowed for the call */
+};
+
+enum device_queue_action_kind {
+    DEVICE_QUEUE_TELL,    /* send `message` to the orchestrator */
+    DEVICE_QUEUE_DELIVER, /* virtual time: send the TASK `message` to `server`, where it arrives in this slot
+                           */
+    /* by_wall */
+    DEVICE_QUEUE_COMPUTE, /* feed COMPUTED after duration_s; takes the place of one that runs */
+    DEVICE_QUEUE_SEND,    /* send `bits` and then the TASK `message` to `server`, then feed SENT */
+    DEVICE_QUEUE_RATE,    /* what is being sent goes on at rate_bps; 0: it stands still */
+    DEVICE_QUEUE_STOP,    /* what is being sent to `server` is not to be sent there any more */
+    DEVICE_QUEUE_WAIT,    /* feed WAITED after duration_s; takes the place of one that runs */
+};
+
+struct device_queue_action {
+    enum device_queue_action_kind kind;
+    uint32_t server;
+    double duration_s, bits, rate_bps;
+    struct proto_message message; /* lists point into the core and live until its next step */
+};
+
+/* The core's own list, valid until its next step. */
+struct device_queue_actions {
+    size_t count;
+    struct device_queue_action *list;
+};
+
+struct device_queue;
+
+/* Borrows `world`. */
+int device_queue_create(struct device_queue **ret_queue, const struct world *world, uint32_t number,
+                        bool by_wall);
+void device_queue_destroy(struct device_queue *queue);
+
+/* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and nothing changed; or -ENOMEM. */
+int device_queue_step(struct device_queue *queue, const struct device_queue_event *event,
+                      struct device_queue_actions *ret_actions, struct diag *diag);
+
+#endif

@@ -1,0 +1,89 @@
+/* The state of a device in queueing mode, shared by the files that make it up. Not for anybody else. */
+#ifndef HANDOFF_MOBILE_NODE_DEVICE_QUEUE_INTERNAL_H
+#define HANDOFF_MOBILE_NODE_DEVICE_QUEUE_INTERNAL_H
+
+#include "mobile-node/device_queue.h"
+
+#define DEVICE_QUEUE_NO_ROUND UINT64_MAX
+
+enum device_queue_stage { COMPUTING, SENDING, COMING, SERVED, DONE };
+
+struct device_queue_task {
+    uint64_t round; /* of its DECISION: its name */
+    uint32_t tokens, split, server;
+    enum device_queue_stage stage;
+    double start_s;
+    struct task_times times;
+    double compute_busy_s, radio_busy_s; /* of stations it has left */
+    double bits;                         /* declared */
+    double forwarded_bits, forwarded_s;  /* handover: what the old server passes on, and by when it has */
+    double arrive_s;                     /* at the server */
+    double stood_still_s;                /* in handovers, during the present transfer */
+    double told_j;                       /* energy that observations have told of */
+    double extra_bits, extra_j, backhaul_j;
+    uint32_t attempt, handovers;
+    bool resumed; /* layers s+1..L run here, because a server was lost */
+};
+
+struct device_queue {
+    const struct world *world; /* borrowed */
+    uint32_t number;
+    bool by_wall;
+    struct mobility mobility;
+    struct device_slot slot;
+    struct slot_id id;
+    uint64_t round; /* of the last SLOT; DEVICE_QUEUE_NO_ROUND: none */
+    bool deciding;  /* its DECISION has not come */
+    double now_s;   /* since the episode's start */
+    struct station processor, radio;
+    double held_s;                  /* the radio stands still until then */
+    double *rate_bps;               /* [M] in this slot */
+    struct device_queue_task *task; /* [count] in order of rounds */
+    size_t count, capacity;
+    uint64_t computing, sending; /* by_wall: what the shell is at; DEVICE_QUEUE_NO_ROUND: nothing */
+    double computing_rate;
+    /* Lists of messages. */
+    double *unsent; /* [M] */
+    uint32_t *list_task, *list_server;
+    double *list_real; /* [capacity] each */
+    size_t listed;
+    struct device_queue_action *action;
+    size_t actions, action_capacity;
+    int error; /* out of memory in this step */
+};
+
+/* ---- device_queue_tasks.c ---- */
+
+const struct device_params *device_queue_own(const struct device_queue *queue);
+uint32_t device_queue_layers(const struct device_queue *queue);
+/* A blank action at the list's end. */
+struct device_queue_action *device_queue_push(struct device_queue *queue, enum device_queue_action_kind kind);
+/* NULL: no such task. */
+struct device_queue_task *device_queue_find(struct device_queue *queue, uint64_t round);
+/* What the device has spent on the task so far. */
+struct task_joules device_queue_joules(struct device_queue *queue, const struct device_queue_task *task);
+/* Work of layers s+1..L on the device. */
+double device_queue_rest_s(const struct device_queue *queue, const struct device_queue_task *task);
+/* Enters a station. */
+void device_queue_put(struct device_queue *queue, struct station *station,
+                      const struct device_queue_task *task, double work);
+/* The radio's rate is that of the server to which its first job goes. */
+void device_queue_tune(struct device_queue *queue);
+void device_queue_start_sending(struct device_queue *queue, struct device_queue_task *task);
+/* The processor's, or the radio's, job is done now. */
+void device_queue_computed(struct device_queue *queue);
+void device_queue_sent(struct device_queue *queue);
+/* `server_busy_s`: of the whole server. */
+void device_queue_report(struct device_queue *queue, struct device_queue_task *task, double server_busy_s);
+/* Virtual time: to the slot's end, then PASSED. */
+void device_queue_run_ahead(struct device_queue *queue);
+/* By the wall clock: tells the shell what to begin. */
+void device_queue_begin_jobs(struct device_queue *queue);
+/* The transfer under way goes on at another server: there from its beginning (restart), or from where it is,
+ * while the old server passes on what it has (resume). */
+void device_queue_hand_over(struct device_queue *queue, struct device_queue_task *task,
+                            struct station_job *job);
+/* Takes the task from wherever it is; what was sent was sent for nothing. */
+void device_queue_recall(struct device_queue *queue, struct device_queue_task *task);
+
+#endif

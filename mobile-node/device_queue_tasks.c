@@ -1,0 +1,355 @@
+/* A task's way through its device's stations (device_queue.h). */
+#include "core/base/err.h"
+#include "core/base/units.h"
+#include "core/model/radio.h"
+#include "mobile-node/device_queue_internal.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#define NJ_PER_J 1e-9
+
+const struct device_params *device_queue_own(const struct device_queue *queue)
+{
+    return &queue->world->device[queue->number];
+}
+
+uint32_t device_queue_layers(const struct device_queue *queue)
+{
+    return queue->world->llm->layers;
+}
+
+struct device_queue_action *device_queue_push(struct device_queue *queue, enum device_queue_action_kind kind)
+{
+    static struct device_queue_action nowhere; /* written to when there is no memory; the step fails */
+    if (queue->actions == queue->action_capacity) {
+        size_t capacity = queue->action_capacity > 0 ? 2 * queue->action_capacity : 8;
+        struct device_queue_action *action = realloc(queue->action, capacity * sizeof *action);
+        if (action == NULL) {
+            queue->error = -ENOMEM;
+            return &nowhere;
+        }
+        queue->action = action;
+        queue->action_capacity = capacity;
+    }
+    struct device_queue_action *action = &queue->action[queue->actions++];
+    *action = (struct device_queue_action){.kind = kind};
+    return action;
+}
+
+struct device_queue_task *device_queue_find(struct device_queue *queue, uint64_t round)
+{
+    for (size_t i = queue->count; i > 0; i--)
+        if (queue->task[i - 1].round == round)
+            return &queue->task[i - 1];
+    return NULL;
+}
+
+double device_queue_rest_s(const struct device_queue *queue, const struct device_queue_task *task)
+{
+    return cost_local_s(queue->world, device_queue_own(queue), task->tokens,
+                        device_queue_layers(queue) - task->split);
+}
+
+void device_queue_put(struct device_queue *queue, struct station *station,
+                      const struct device_queue_task *task, double work)
+{
+    if (station_add(station, queue->now_s, task->round, work) != 0)
+        queue->error = -ENOMEM;
+}
+
+/* ---- energy ---- */
+
+static double busy_s(struct station *station, uint64_t round)
+{
+    const struct station_job *job = station_find(station, round);
+    return job != NULL ? job->busy_s : 0.0;
+}
+
+struct task_joules device_queue_joules(struct device_queue *queue, const struct device_queue_task *task)
+{
+    double computed_s = task->compute_busy_s + busy_s(&queue->processor, task->round);
+    double sent_s = task->radio_busy_s + busy_s(&queue->radio, task->round);
+    return (struct task_joules){.compute_j = device_queue_own(queue)->power_w * computed_s,
+                                .transmit_j =
+                                    device_queue_own(queue)->transmit_power_w * sent_s + task->backhaul_j};
+}
+
+/* ---- reporting ---- */
+
+void device_queue_report(struct device_queue *queue, struct device_queue_task *task, double server_busy_s)
+{
+    bool local = task->split == device_queue_layers(queue) || task->resumed;
+    struct task_joules joules = device_queue_joules(queue, task);
+    double transfer_s = task->radio_busy_s;
+    joules.server_j = local ? 0.0 : queue->world->server[task->server].power_w * server_busy_s;
+    task->stage = DONE;
+    struct proto_message *message = &device_queue_push(queue, DEVICE_QUEUE_TELL)->message;
+    message->id = PROTO_REPORT;
+    message->report = (struct msg_report){
+        .device = queue->number,
+        .round = task->round,
+        .local_s = task->times.local_s,
+        .transmit_s = task->times.transmit_s,
+        .queue_s = task->times.queue_s,
+        .edge_s = task->times.edge_s,
+        .latency_s = cost_latency_s(&task->times),
+        .compute_j = joules.compute_j,
+        .transmit_j = joules.transmit_j,
+        .server_j = joules.server_j,
+        .energy_j = cost_energy_j(&queue->world->scenario, &joules),
+        .rate_bps = transfer_s > 0.0 ? task->bits / transfer_s : 0.0,
+        .payload_bits = task->bits,
+        .attempt = task->attempt,
+        .interrupted_s = task->times.interrupted_s,
+        .extra_bits = task->extra_bits,
+        .extra_j = task->extra_j,
+        .wait_s = task->times.wait_s,
+        .handovers = task->handovers,
+    };
+}
+
+/* ---- what happens at stations ---- */
+
+/* A job has left its station: how long it waited there. */
+static double waited_s(const struct station_job *job, double now_s)
+{
+    return (isnan(job->begun_s) ? now_s : job->begun_s) - job->arrived_s;
+}
+
+static double served_s(const struct station_job *job, double now_s)
+{
+    return isnan(job->begun_s) ? 0.0 : now_s - job->begun_s;
+}
+
+/* The radio's rate is that of the server to which its first job goes. */
+void device_queue_tune(struct device_queue *queue)
+{
+    const struct station_job *job = station_next(&queue->radio);
+    const struct device_queue_task *task = job != NULL ? device_queue_find(queue, job->id) : NULL;
+    bool held = queue->now_s < queue->held_s;
+    station_set_rate(&queue->radio, queue->now_s,
+                     task != NULL && !held ? queue->rate_bps[task->server] : 0.0);
+}
+
+void device_queue_start_sending(struct device_queue *queue, struct device_queue_task *task)
+{
+    const struct scenario *scenario = &queue->world->scenario;
+    task->stage = SENDING;
+    task->bits =
+        llm_split_bits(queue->world->llm, task->split, task->tokens, scenario->model.bits_per_element);
+    task->stood_still_s = task->forwarded_bits = 0.0;
+    task->forwarded_s = queue->now_s;
+    device_queue_put(queue, &queue->radio, task, task->bits);
+    device_queue_tune(queue);
+}
+
+void device_queue_computed(struct device_queue *queue)
+{
+    struct station_job job = station_take(&queue->processor, queue->now_s);
+    struct device_queue_task *task = device_queue_find(queue, job.id);
+    task->times.wait_s += waited_s(&job, queue->now_s);
+    task->times.local_s += served_s(&job, queue->now_s);
+    task->compute_busy_s += job.busy_s;
+    if (task->split == device_queue_layers(queue) || task->resumed)
+        device_queue_report(queue, task, 0.0);
+    else
+        device_queue_start_sending(queue, task);
+}
+
+static struct msg_task task_message(const struct device_queue *queue, const struct device_queue_task *task)
+{
+    return (struct msg_task){
+        .device = queue->number,
+        .round = task->round,
+        .split = task->split,
+        .tokens = task->tokens,
+        .sent_s = task->start_s + task->times.wait_s + task->times.local_s,
+        .arrival_s = task->arrive_s,
+        .declared_bits = task->bits,
+        .forwarded_bits = task->forwarded_bits,
+    };
+}
+
+static void arrived(struct device_queue *queue, struct device_queue_task *task)
+{
+    task->stage = SERVED;
+    if (queue->by_wall)
+        return; /* its TASK has left behind its last byte */
+    struct device_queue_action *action = device_queue_push(queue, DEVICE_QUEUE_DELIVER);
+    action->server = task->server;
+    action->message.id = PROTO_TASK;
+    action->message.task = task_message(queue, task);
+    queue->list_task[queue->listed] = (uint32_t) task->round;
+    queue->list_server[queue->listed] = task->server;
+    queue->list_real[queue->listed++] = task->arrive_s;
+}
+
+void device_queue_sent(struct device_queue *queue)
+{
+    struct station_job job = station_take(&queue->radio, queue->now_s);
+    struct device_queue_task *task = device_queue_find(queue, job.id);
+    double begun_s = isnan(job.begun_s) ? queue->now_s : job.begun_s;
+    task->times.wait_s += waited_s(&job, queue->now_s);
+    task->radio_busy_s += job.busy_s;
+    task->arrive_s = task->forwarded_s > queue->now_s ? task->forwarded_s : queue->now_s;
+    task->times.transmit_s += task->arrive_s - begun_s - task->stood_still_s;
+    task->times.interrupted_s += task->stood_still_s;
+    task->stage = COMING;
+    device_queue_tune(queue);
+    if (queue->by_wall || task->arrive_s <= queue->now_s)
+        arrived(queue, task);
+}
+
+/* ---- virtual time: running ahead ---- */
+
+static struct device_queue_task *next_coming(struct device_queue *queue)
+{
+    struct device_queue_task *next = NULL;
+    for (size_t i = 0; i < queue->count; i++)
+        if (queue->task[i].stage == COMING && (next == NULL || queue->task[i].arrive_s < next->arrive_s))
+            next = &queue->task[i];
+    return next;
+}
+
+/* The earliest thing that happens by itself, if it is not later than end_s. Of several at once the processor
+ * goes first, then the radio. */
+static bool live_on(struct device_queue *queue, double end_s)
+{
+    struct device_queue_task *coming = next_coming(queue);
+    double compute_s = station_due_s(&queue->processor), send_s = station_due_s(&queue->radio);
+    double come_s = coming != NULL ? coming->arrive_s : (double) INFINITY;
+    double held_s = queue->held_s > queue->now_s ? queue->held_s : (double) INFINITY;
+    double due_s = fmin(fmin(compute_s, send_s), fmin(come_s, held_s));
+    if (!(due_s <= end_s))
+        return false;
+    queue->now_s = due_s > queue->now_s ? due_s : queue->now_s;
+    if (due_s == compute_s)
+        device_queue_computed(queue);
+    else if (due_s == send_s)
+        device_queue_sent(queue);
+    else if (due_s == come_s)
+        arrived(queue, coming);
+    else
+        device_queue_tune(queue); /* the radio goes on after a handover */
+    return true;
+}
+
+void device_queue_run_ahead(struct device_queue *queue)
+{
+    double end_s = (queue->id.slot + 1) * queue->world->scenario.run.slot_s;
+    queue->listed = 0;
+    while (queue->error == 0 && live_on(queue, end_s)) {
+    }
+    queue->now_s = end_s;
+    struct proto_message *message = &device_queue_push(queue, DEVICE_QUEUE_TELL)->message;
+    message->id = PROTO_PASSED;
+    message->passed = (struct msg_passed){
+        .device = queue->number,
+        .round = queue->round,
+        .task = {queue->list_task, queue->listed},
+        .server = {queue->list_server, queue->listed},
+        .arrival_s = {queue->list_real, queue->listed},
+    };
+}
+
+/* ---- by the wall clock: telling the shell what to begin ---- */
+
+static void begin_computing(struct device_queue *queue)
+{
+    const struct station_job *job = station_next(&queue->processor);
+    uint64_t round = job != NULL ? job->id : DEVICE_QUEUE_NO_ROUND;
+    bool same = round == queue->computing && queue->processor.rate == queue->computing_rate;
+    queue->computing = round;
+    queue->computing_rate = queue->processor.rate;
+    if (job != NULL && !same)
+        device_queue_push(queue, DEVICE_QUEUE_COMPUTE)->duration_s =
+            station_due_s(&queue->processor) - queue->now_s;
+}
+
+static void begin_sending(struct device_queue *queue)
+{
+    const struct station_job *job = station_next(&queue->radio);
+    if (job == NULL || queue->now_s < queue->held_s) {
+        queue->sending = DEVICE_QUEUE_NO_ROUND;
+        return;
+    }
+    if (job->id == queue->sending) {
+        device_queue_push(queue, DEVICE_QUEUE_RATE)->rate_bps = queue->radio.rate;
+        return;
+    }
+    struct device_queue_task *task = device_queue_find(queue, job->id);
+    double left_bits = job->work - job->done;
+    queue->sending = job->id;
+    task->arrive_s = queue->now_s + (queue->radio.rate > 0.0 ? left_bits / queue->radio.rate : 0.0);
+    struct device_queue_action *action = device_queue_push(queue, DEVICE_QUEUE_SEND);
+    action->server = task->server;
+    action->bits = left_bits;
+    action->rate_bps = queue->radio.rate;
+    action->message.id = PROTO_TASK;
+    action->message.task = task_message(queue, task);
+    if (task->forwarded_s > task->arrive_s)
+        action->message.task.held_s = task->forwarded_s - task->arrive_s;
+}
+
+void device_queue_begin_jobs(struct device_queue *queue)
+{
+    device_queue_tune(queue);
+    begin_computing(queue);
+    begin_sending(queue);
+}
+
+/* ---- leaving a server ---- */
+
+/* The transfer under way goes on at another server: there from its beginning (restart), or from where it is,
+ * while the old server passes on what it has (resume). */
+void device_queue_hand_over(struct device_queue *queue, struct device_queue_task *task,
+                            struct station_job *job)
+{
+    const struct scenario *scenario = &queue->world->scenario;
+    double there_bits = task->bits - (job->work - job->done);
+    double held_s = queue->now_s + scenario->handover.interruption_s;
+    task->handovers++;
+    task->stood_still_s += held_s - fmax(queue->held_s, queue->now_s);
+    queue->held_s = held_s;
+    task->extra_bits += there_bits;
+    if (scenario->handover.policy == HANDOVER_RESTART) {
+        task->extra_j = device_queue_own(queue)->transmit_power_w * (task->radio_busy_s + job->busy_s);
+        job->work = task->bits;
+    } else {
+        double forward_j = there_bits * scenario->handover.backhaul_nj_bit * NJ_PER_J;
+        task->backhaul_j += forward_j;
+        task->extra_j += forward_j;
+        task->forwarded_bits = there_bits;
+        task->forwarded_s = held_s + there_bits / (scenario->handover.backhaul_mbps * UNITS_MHZ);
+        job->work -= job->done;
+    }
+    job->done = 0.0;
+}
+
+/* Takes the task from wherever it is; what was sent was sent for nothing. */
+void device_queue_recall(struct device_queue *queue, struct device_queue_task *task)
+{
+    struct station_job job;
+    double sent_bits = task->bits;
+    if (task->stage == COMPUTING)
+        return;
+    if (task->stage == SENDING && station_remove(&queue->radio, queue->now_s, task->round, &job)) {
+        sent_bits = task->bits - (job.work - job.done);
+        task->times.wait_s += waited_s(&job, queue->now_s);
+        task->times.transmit_s += served_s(&job, queue->now_s) - task->stood_still_s;
+        task->times.interrupted_s += task->stood_still_s;
+        task->radio_busy_s += job.busy_s;
+        if (queue->by_wall && queue->sending == task->round)
+            device_queue_push(queue, DEVICE_QUEUE_STOP)->server = task->server;
+        queue->sending = queue->sending == task->round ? DEVICE_QUEUE_NO_ROUND : queue->sending;
+    } else if (queue->now_s > task->arrive_s) {
+        task->times.interrupted_s += queue->now_s - task->arrive_s;
+    } else {
+        task->times.transmit_s -= task->arrive_s - queue->now_s; /* what is still on its way is dropped */
+    }
+    task->extra_bits += sent_bits;
+    task->extra_j = device_queue_own(queue)->transmit_power_w * task->radio_busy_s + task->backhaul_j;
+    task->times.queue_s = task->times.edge_s = 0.0;
+}

@@ -1,0 +1,407 @@
+"""The orchestrator is killed at any moment: the database opens, and `run --resume` makes of it the run that nobody killed,
+bit for bit."""
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import tap
+import testbed
+import wiretap
+
+CHAOS = ('--set', 'chaos.rate=0.02', '--set', 'faults.recovery=reoffload')
+# Warm in the second episode, and the buffer wraps in the fourth.
+LEARNER = ('--set', 'ddpg.warmup=90', '--set', 'ddpg.buffer=200', '--set', 'ddpg.batch=16', '--set', 'ddpg.hidden_1=64', '--set',
+           'ddpg.hidden_2=32')
+TABLES = {
+    'task': '*', 'event': '*', 'node': 'run_id, role, number, flops, power_w, max_split, requests',
+    'checkpoint': 'run_id, episode, weights, validation_cost',
+    'episode': 'run_id, episode, slots, mean_latency_s, p50_latency_s, p95_latency_s, p99_latency_s, mean_energy_j, mean_cost, '
+               'episode_return, optimum_cost, tasks, deadline_misses, failures, repairs',
+}
+
+
+def what(episodes, slots, devices, servers, *extra):
+    return ('-s', 'dapo-quick', '-n', devices, '-m', servers, '-e', episodes, '-t', slots, *LEARNER, *extra)
+
+
+def content(db):
+    return {table: testbed.rows(db, f'SELECT {columns} FROM {table} ORDER BY 1, 2, 3') for table, columns in TABLES.items()}
+
+
+def expect_same(db, whole):
+    """All rows of an uninterrupted run, and nothing more."""
+    testbed.check_database(db)
+    resumed = content(db)
+    for table, rows in whole.items():
+        tap.equal(len(resumed[table]), len(rows), f'rows of {table}')
+        for was, now in zip(rows, resumed[table]):
+            if was != now:
+                raise AssertionError(f'{table}: uninterrupted {str(was)[:300]}, resumed {str(now)[:300]}')
+    tap.equal(testbed.one(db, 'SELECT status FROM run'), 'finished', 'status')
+    tap.equal(testbed.one(db, 'SELECT count(*) FROM experience'), 0, 'experience kept')
+
+
+def count(db, table='task'):
+    """Rows so far; 0 before there is a table."""
+    try:
+        return testbed.one(db, f'SELECT count(*) FROM {table}')
+    except sqlite3.OperationalError:
+        return 0
+
+
+def log_bytes(db):
+    try:
+        return os.stat(db + '-wal').st_size
+    except OSError:
+        return 0
+
+
+def start_in_memory(db, *arguments):
+    return subprocess.Popen([testbed.ORCHESTRATOR, 'run', '-q', '--db', db, *(str(a) for a in arguments)],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def kill_when(child, happened):
+    """SIGKILL as soon as it has happened; false: the run was over before."""
+    while not happened():
+        if child.poll() is not None:
+            return False
+    child.kill()
+    return child.wait() == -signal.SIGKILL
+
+
+def resume(db, *arguments, status=0):
+    return testbed.orchestrator('run', '--resume', '-q', '--db', db, *arguments, status=status)
+
+
+# ---- in memory ----
+
+def kill_everywhere(arguments, moments):
+    """moments: a function of the database's path that says whether the moment has come, each on a run of its own."""
+    killed, kept = 0, set()
+    with testbed.scratch() as folder:
+        whole_db = os.path.join(folder, 'whole.db')
+        testbed.orchestrator('run', '-q', '--db', whole_db, *arguments)
+        whole = content(whole_db)
+        for number, moment in enumerate(moments):
+            db = os.path.join(folder, f'{number}.db')
+            killed += kill_when(start_in_memory(db, *arguments), lambda: moment(db))
+            if os.path.exists(db) and count(db, 'run') == 1:
+                kept.add(count(db, 'episode'))
+                resume(db)
+                expect_same(db, whole)
+    return killed, kept
+
+
+def after_rows(number):
+    return lambda db: count(db) >= number
+
+
+def after_log_bytes(number):
+    return lambda db: log_bytes(db) >= number
+
+
+@tap.test
+def a_learner_killed_in_memory_at_many_moments_is_resumed_bit_for_bit():
+    arguments = ('--over', 'memory', *what(8, 60, 4, 2))
+    killed, kept = kill_everywhere(arguments, [after_rows(60 * 4 * k // 2 + 1) for k in range(13)])
+    print(f'# killed {killed} of 13, with {sorted(kept)} episodes recorded')
+    tap.true(killed >= 10 and len(kept) >= 5, f'{killed} were killed, after {kept} episodes')
+
+
+@tap.test
+def a_learner_killed_while_the_log_is_being_written_is_resumed_bit_for_bit():
+    arguments = ('--over', 'memory', *what(8, 60, 4, 2, *CHAOS))
+    killed, kept = kill_everywhere(arguments, [after_log_bytes(40000 + 160001 * k) for k in range(12)])
+    print(f'# killed {killed} of 12, with {sorted(kept)} episodes recorded')
+    tap.true(killed >= 8 and len(kept) >= 2, f'{killed} were killed, after {kept} episodes')
+
+
+@tap.test
+def one_that_is_killed_again_and_again_comes_to_its_end():
+    arguments = what(10, 50, 4, 2, '--set', 'run.checkpoint_every=2', *CHAOS)
+    with testbed.scratch() as folder:
+        whole_db, db = os.path.join(folder, 'whole.db'), os.path.join(folder, 'x.db')
+        testbed.orchestrator('run', '-q', '--over', 'memory', '--db', whole_db, *arguments)
+        kill_when(start_in_memory(db, '--over', 'memory', *arguments), lambda: count(db, 'episode') >= 1)
+        kills = 1
+        for _ in range(8):
+            before = count(db, 'episode')
+            kills += kill_when(start_in_memory(db, '--resume'), lambda: count(db, 'episode') > before)
+        resume(db)
+        print(f'# killed {kills} times')
+        tap.true(kills >= 3, f'killed {kills} times')
+        expect_same(db, content(whole_db))
+        resumed = json.loads(testbed.one(db, 'SELECT config_json FROM run'))['resumed']
+        tap.true(all((entry['after_episode'] + 1) % 2 == 0 for entry in resumed), f'it went on at checkpoints: {resumed}')
+
+
+@tap.test
+def a_policy_that_does_not_learn_goes_on_after_its_last_whole_episode():
+    for policy in ('greedy', 'random'):
+        arguments = ('--over', 'memory', *what(12, 100, 5, 3, '-p', policy, *CHAOS))
+        killed, kept = kill_everywhere(arguments, [after_rows(500 * k + 1) for k in (1, 4, 8)])
+        print(f'# {policy}: killed {killed} of 3, with {sorted(kept)} episodes recorded')
+
+
+@tap.test
+def one_that_was_interrupted_goes_on_as_if_it_had_not_been():
+    for every in (1, 3):
+        arguments = ('--over', 'memory', *what(7, 60, 4, 2, '--set', f'run.checkpoint_every={every}'))
+        with testbed.scratch() as folder:
+            whole_db, db = os.path.join(folder, 'whole.db'), os.path.join(folder, 'x.db')
+            testbed.orchestrator('run', '-q', '--db', whole_db, *arguments)
+            child = start_in_memory(db, *arguments)
+            testbed.until(lambda: count(db, 'episode') >= 3 or child.poll() is not None, 'three episodes')
+            child.terminate()
+            tap.equal(child.wait(), 130, 'exit status')
+            tap.equal(testbed.one(db, 'SELECT status FROM run'), 'aborted', 'status')
+            resume(db)
+            expect_same(db, content(whole_db))
+
+
+# ---- over TCP ----
+
+class TcpRun:
+    def __init__(self, *arguments):
+        self.orchestrator = testbed.start_orchestrator(*arguments)
+        self.port = self.orchestrator.port()
+
+    def play(self, devices, servers, hook=None):
+        """All nodes join; the devices in one process, behind a wiretap where there is a hook."""
+        port = wiretap.Wiretap(self.port, hook).port if hook is not None else self.port
+        self.nodes = [testbed.start_server(self.port) for _ in range(servers)]
+        self.nodes.append(testbed.start_device(port, '--count', str(devices)))
+        return self.orchestrator.wait()
+
+    def end(self):
+        for node in self.nodes:
+            if testbed.is_running(node.pid):
+                node.kill()
+            node.wait()
+
+
+def kill_after(run, number, of):
+    """A hook that kills the orchestrator when a message has come by so many times."""
+    seen = [0]
+
+    def hook(message):
+        seen[0] += message == of
+        if message == of and seen[0] == number:
+            run.orchestrator.kill()
+        return True
+    return hook
+
+
+def kill_over_tcp(arguments, devices, servers, moments):
+    with testbed.scratch() as folder:
+        whole_db = os.path.join(folder, 'whole.db')
+        testbed.orchestrator('run', '-q', '--over', 'memory', '--db', whole_db, *arguments)
+        whole = content(whole_db)
+        kept = []
+        for number, (count_of, of) in enumerate(moments):
+            db = os.path.join(folder, f'{number}.db')
+            run = TcpRun('--db', db, *arguments)
+            tap.equal(run.play(devices, servers, kill_after(run, count_of, of)), 128 + signal.SIGKILL, 'killed')
+            run.end()
+            kept.append(count(db, 'episode'))
+            again = TcpRun('--resume', '--db', db)
+            tap.equal(again.play(devices, servers), 0, again.orchestrator.text())
+            again.end()
+            expect_same(db, whole)
+        print(f'# killed {len(moments)} times, with {kept} episodes recorded')
+        tap.true(len(set(kept)) >= 3, f'episodes recorded: {kept}')
+        tap.true(testbed.verify(whole_db) > 0, 'tasks replayed')
+
+
+SLOT, DECISION, OBSERVATION, REPORT = wiretap.SLOT, wiretap.DECISION, wiretap.OBSERVATION, wiretap.REPORT
+# Episodes of 30 slots and one closing observation, 3 devices: any message of a slot, the first and last slots among them.
+MOMENTS = [(1, SLOT), (2, REPORT), (31, SLOT), (93, OBSERVATION), (32, SLOT), (91, DECISION), (150, REPORT), (62, SLOT), (63, SLOT),
+           (279, OBSERVATION), (300, DECISION), (359, REPORT), (360, REPORT), (124, SLOT)]
+
+
+@tap.test
+def a_learner_killed_over_tcp_at_any_message_is_resumed_bit_for_bit():
+    kill_over_tcp(what(4, 30, 3, 2, '--set', 'ddpg.warmup=40', '--set', 'ddpg.buffer=70'), 3, 2, MOMENTS)
+
+
+@tap.test
+def so_is_one_in_whose_scenario_nodes_die():
+    # Devices fall silent by the scenario: messages are fewer.
+    kill_over_tcp(what(4, 30, 3, 2, '--set', 'ddpg.warmup=40', '--set', 'ddpg.buffer=70', *CHAOS), 3, 2,
+                  [(31, SLOT), (62, SLOT), (150, OBSERVATION), (200, DECISION), (94, SLOT)])
+
+
+@tap.test
+def a_run_may_go_on_in_the_other_host():
+    arguments = what(4, 30, 3, 2, '--set', 'ddpg.warmup=40')
+    with testbed.scratch() as folder:
+        whole_db, db = os.path.join(folder, 'whole.db'), os.path.join(folder, 'x.db')
+        testbed.orchestrator('run', '-q', '--over', 'memory', '--db', whole_db, *arguments)
+        run = TcpRun('--db', db, *arguments)
+        tap.equal(run.play(3, 2, kill_after(run, 70, SLOT)), 128 + signal.SIGKILL, 'killed')
+        run.end()
+        resume(db, '--over', 'memory')
+        expect_same(db, content(whole_db))
+        (entry,) = json.loads(testbed.one(db, 'SELECT config_json FROM run'))['resumed']
+        tap.equal(entry['host'], 'memory', 'where it went on')
+
+
+@tap.test
+def nodes_lost_before_are_there_again_and_the_run_is_replayed():
+    arguments = what(4, 30, 3, 2, '-p', 'edge-best-channel')
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        run = TcpRun('--db', db, *arguments)
+        slots = [0]
+
+        def hook(message):
+            slots[0] += message == SLOT
+            if message == SLOT and slots[0] == 40:
+                run.nodes[1].kill()  # a server, in earnest
+            if message == SLOT and slots[0] == 100:
+                run.orchestrator.kill()
+            return True
+        tap.equal(run.play(3, 2, hook), 128 + signal.SIGKILL, 'killed')
+        run.end()
+        tap.equal(testbed.rows(db, "SELECT role, episode FROM event WHERE kind = 'node_lost'"), [('server', 1)], 'losses')
+        kept = count(db, 'episode')
+        again = TcpRun('--resume', '--db', db)
+        tap.equal(again.play(3, 2), 0, again.orchestrator.text())
+        again.end()
+        used = dict(testbed.rows(db, 'SELECT episode, count(DISTINCT server) FROM task WHERE server IS NOT NULL GROUP BY episode'))
+        tap.equal((used[2], used[kept]), (1 if kept > 2 else 2, 2), 'servers in use without, and again with, the lost one')
+        tap.equal(testbed.verify(db), 4 * 30 * 3, 'tasks replayed')
+
+
+# ---- what comes after ----
+
+@tap.test
+def a_resumed_run_is_replayed_and_compared_like_any_other():
+    arguments = what(6, 50, 4, 2, '--set', 'evaluation.validate_episodes=1', '--set', 'evaluation.validate_slots=10', '--set',
+                     'evaluation.test_episodes=1', '--set', 'evaluation.test_slots=20', *CHAOS)
+    with testbed.scratch() as folder:
+        whole_db, db = os.path.join(folder, 'whole.db'), os.path.join(folder, 'x.db')
+        testbed.orchestrator('run', '-q', '--over', 'memory', '--db', whole_db, *arguments)
+        kill_when(start_in_memory(db, '--over', 'memory', *arguments), lambda: count(db, 'episode') >= 2)
+        resume(db)
+        for path in (whole_db, db):
+            testbed.orchestrator('evaluate', '-q', '--db', path, '-p', 'dapo,greedy,optimum')
+        query = 'SELECT policy, mean_cost, p95_latency_s, regret_pct, checkpoint_episode FROM policy_comparison ORDER BY policy'
+        tap.equal(testbed.rows(db, query), testbed.rows(whole_db, query), 'comparison')
+        tap.true(testbed.verify(db) > 6 * 50 * 4, 'tasks replayed')
+
+
+# ---- what cannot be resumed ----
+
+def killed_run(folder, *arguments):
+    """A run that was killed after its second episode."""
+    db = os.path.join(folder, 'x.db')
+    child = start_in_memory(db, '--over', 'memory', *arguments)
+    tap.true(kill_when(child, lambda: count(db, 'episode') >= 2), 'killed')
+    return db
+
+
+LONG = what(40, 60, 4, 2)
+
+
+@tap.test
+def a_finished_run_has_nothing_to_resume():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        testbed.orchestrator('run', '-q', '--over', 'memory', '--db', db, *what(1, 20, 2, 1))
+        before = content(db)
+        output, _ = resume(db)
+        tap.contains(output, 'run 1 is finished', 'nothing to resume')
+        tap.equal(content(db), before, 'rows')
+
+
+@tap.test
+def only_training_runs_that_exist_are_resumed_and_only_as_they_were():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        testbed.orchestrator('run', '-q', '--over', 'memory', '--db', db, *what(1, 20, 2, 1))
+        testbed.orchestrator('replay', '-q', '--policy', 'local', '--db', db)
+        _, errors = resume(db, '--run', 2, status=2)
+        tap.contains(errors, 'run 2 is a counterfactual run', 'replay --policy')
+        _, errors = resume(db, '--run', 9, status=2)
+        tap.contains(errors, 'no run 9')
+        _, errors = resume(os.path.join(folder, 'none.db'), status=2)
+        tap.contains(errors, 'none.db', 'No such file')
+        for flags in (('--set', 'run.episodes=9'), ('-s', 'dapo'), ('-p', 'greedy'), ('-e', '9'), ('--seed', '3')):
+            _, errors = resume(db, *flags, status=2)
+            tap.contains(errors, '--resume', 'recorded scenario')
+        _, errors = testbed.orchestrator('run', '--run', 1, '--db', db, status=2)
+        tap.contains(errors, '--resume')
+
+
+@tap.test
+def a_run_that_a_living_process_records_is_left_alone():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        child = start_in_memory(db, '--over', 'memory', *what(4000, 60, 4, 2))  # not over before we have looked
+        testbed.until(lambda: count(db, 'episode') >= 1, 'an episode')
+        _, errors = resume(db, status=2)
+        tap.contains(errors, 'run 1 is being recorded by a running process')
+        tap.true(kill_when(child, lambda: True), 'killed')
+        again = testbed.Program([testbed.ORCHESTRATOR, 'run', '--resume', '-q', '--die-with-parent', '--db', db])
+        testbed.until(lambda: 'run 1 goes on after episode' in again.text(), 'it goes on')
+        again.kill()
+        again.wait()
+
+
+@tap.test
+def a_run_without_a_checkpoint_begins_anew_and_says_so():
+    with testbed.scratch() as folder:
+        whole_db, db = os.path.join(folder, 'whole.db'), os.path.join(folder, 'x.db')
+        arguments = ('--over', 'memory', *what(30, 60, 4, 2, '--set', 'run.checkpoint_every=30'))
+        testbed.orchestrator('run', '-q', '--db', whole_db, *arguments)
+        tap.true(kill_when(start_in_memory(db, *arguments), lambda: count(db, 'episode') >= 2), 'killed')
+        _, errors = resume(db)
+        tap.contains(errors, 'no checkpoint yet', 'begins anew')
+        expect_same(db, content(whole_db))
+
+
+@tap.test
+def another_version_is_told_and_the_run_goes_on():
+    with testbed.scratch() as folder:
+        db = killed_run(folder, *LONG)
+        connection = sqlite3.connect(db)
+        connection.execute("UPDATE run SET version = '0.0.9 (abc)', cpu = 'an abacus'")
+        connection.commit()
+        connection.close()
+        _, errors = resume(db)
+        tap.contains(errors, 'version 0.0.9 (abc)', 'an abacus', 'may differ')
+
+
+@tap.test
+def a_damaged_state_is_refused_and_nothing_is_dropped():
+    damages = {
+        'UPDATE checkpoint SET learner = substr(learner, 1, 1000) WHERE learner IS NOT NULL': 'ends too early',
+        "UPDATE checkpoint SET learner = x'00' WHERE learner IS NOT NULL": 'not a training',
+        'DELETE FROM experience WHERE episode = 1': 'missing',
+        'UPDATE experience SET transitions = substr(transitions, 1, 500)': 'damaged',
+    }
+    with testbed.scratch() as folder:
+        db = killed_run(folder, *LONG)
+        for number, (damage, words) in enumerate(damages.items()):
+            copy = os.path.join(folder, f'{number}.db')
+            connection = sqlite3.connect(db)
+            connection.execute('VACUUM INTO ?', (copy,))
+            connection.close()
+            connection = sqlite3.connect(copy)
+            connection.execute(damage)
+            connection.commit()
+            connection.close()
+            tasks = count(copy)
+            result = subprocess.run([testbed.ORCHESTRATOR, 'run', '--resume', '-q', '--db', copy], capture_output=True, text=True)
+            tap.true(result.returncode in (1, 2), f'{damage}: ended with {result.returncode}')
+            tap.contains(result.stderr, 'run 1 cannot be resumed', words)
+            tap.equal((count(copy), testbed.one(copy, 'SELECT status FROM run')), (tasks, 'running'), 'rows and status')
+
+
+tap.main()
