@@ -10,6 +10,7 @@
 #include "core/node/link.h"
 #include "core/node/real_time.h"
 #include "core/model/env.h"
+#include "edge-server/downlink.h"
 #include "edge-server/queue_real.h"
 #include "edge-server/server_core.h"
 #include "proto/wire/alarm.h"
@@ -47,8 +48,9 @@ struct server {
     struct queue_real *queue_real; /* queueing mode by the real clock */
     uv_timer_t door;
     struct peer *peers;
-    struct peer **peer_of; /* [N] the connection each device last sent on; NULL: none */
-    struct job *job;       /* [N], real clock (queueing mode: for its pieces); NULL in virtual time */
+    struct peer **peer_of;     /* [N] the connection each device last sent on; NULL: none */
+    struct job *job;           /* [N], real clock (queueing mode: for its pieces); NULL in virtual time */
+    struct downlink *downlink; /* [N], real clock; NULL where RESULTs cost nothing */
 };
 
 static int step(struct server *server, const struct server_event *event, struct diag *diag);
@@ -100,6 +102,15 @@ static void answer(void *user, uint32_t device, const struct proto_message *resu
         (void) wire_conn_send(peer->conn, result); /* a lost device is the orchestrator's business */
 }
 
+/* Over a link that takes its time for RESULTs. */
+static int answer_slowly(struct server *server, const struct server_action *action)
+{
+    struct peer *peer = server->peer_of[action->device];
+    if (peer == NULL)
+        return 0; /* as above */
+    return downlink_send(&server->downlink[action->device], peer->conn, action->id, &action->message);
+}
+
 static int execute(struct server *server, const struct server_action *action, struct diag *diag)
 {
     switch (action->kind) {
@@ -107,7 +118,11 @@ static int execute(struct server *server, const struct server_action *action, st
         (void) wire_conn_send(server->link.conn,
                               &action->message); /* a lost orchestrator shows in node_link */
         return 0;
-    case SERVER_DO_ANSWER: answer(server, action->device, &action->message); return 0;
+    case SERVER_DO_ANSWER:
+        if (server->downlink != NULL)
+            return answer_slowly(server, action);
+        answer(server, action->device, &action->message);
+        return 0;
     case SERVER_DO_COMPUTE:
         return server->job != NULL ? start_job(server, action) : end_job(server, action, diag);
     }
@@ -228,9 +243,12 @@ static void on_peer_close(struct wire_conn *conn, int status, const char *text)
     struct server *server = peer->server;
     if (status != 0)
         log_info("data", "a device's connection ended: %s", text);
-    for (uint32_t i = 0; i < peer->count; i++)
+    for (uint32_t i = 0; i < peer->count; i++) {
         if (server->peer_of[peer->first + i] == peer)
             server->peer_of[peer->first + i] = NULL;
+        if (server->downlink != NULL)
+            downlink_forget(&server->downlink[peer->first + i], conn);
+    }
     struct peer **place = &server->peers;
     while (*place != peer)
         place = &(*place)->next;
@@ -303,6 +321,19 @@ static int open_jobs(struct server *server)
     return 0;
 }
 
+static int open_downlinks(struct server *server)
+{
+    const struct join *join = &server->link.join;
+    if (transfer_down_is_free(&join->world.scenario))
+        return 0;
+    server->downlink = calloc(join->world.devices, sizeof *server->downlink);
+    if (server->downlink == NULL)
+        return -ENOMEM;
+    for (uint32_t n = 0; n < join->world.devices; n++)
+        downlink_init(&server->downlink[n], &server->link, n, join->first);
+    return 0;
+}
+
 static int open_queue(struct server *server, bool by_wall)
 {
     const struct join *join = &server->link.join;
@@ -324,11 +355,18 @@ static int on_ready(void *user, struct diag *diag)
                                         : server_core_create(&server->core, &join->world, join->first);
     if (rc == 0 && by_wall)
         rc = open_jobs(server);
+    if (rc == 0 && server->job != NULL)
+        rc = open_downlinks(server);
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
 static void let_go(struct server *server)
 {
+    uint32_t devices = server->downlink != NULL ? server->link.join.world.devices : 0;
+    for (uint32_t n = 0; n < devices; n++)
+        downlink_finish(&server->downlink[n]);
+    free(server->downlink);
+    server->downlink = NULL;
     for (struct peer *peer = server->peers; peer != NULL; peer = peer->next) {
         peer->attached = false;
         peer->count = 0;

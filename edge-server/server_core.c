@@ -5,7 +5,6 @@
 
 #include "core/base/err.h"
 #include "core/model/cost.h"
-#include "core/model/device_slot.h"
 #include "core/model/faults.h"
 
 /* What is known of one device's task. An early task (no ALLOT of its round yet) has arrived but is not
@@ -291,6 +290,7 @@ static int on_computed(struct server_core *core, const struct server_event *even
     struct place *place = &core->place[event->device];
     struct server_action *action = push(actions, SERVER_DO_ANSWER);
     action->device = event->device;
+    action->id = core->id;
     action->message.id = PROTO_RESULT;
     action->message.result = (struct msg_result){
         .device = event->device,

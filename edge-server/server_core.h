@@ -16,6 +16,7 @@
 #define HANDOFF_EDGE_SERVER_SERVER_CORE_H
 
 #include "core/base/diag.h"
+#include "core/model/device_slot.h"
 #include "core/model/world.h"
 #include "proto/message.h"
 
@@ -38,14 +39,15 @@ struct server_event {
 
 enum server_action_kind {
     SERVER_DO_COMPUTE, /* run the rest of `device`'s layers for duration_s, then feed COMPUTED */
-    SERVER_DO_ANSWER,  /* send the RESULT `message` to `device` */
+    SERVER_DO_ANSWER,  /* send the RESULT `message` of a task of slot `id` to `device` */
     SERVER_DO_TELL,    /* send `message` to the orchestrator */
 };
 
 struct server_action {
     enum server_action_kind kind;
     uint32_t device;
-    uint64_t round; /* COMPUTE */
+    uint64_t round;    /* COMPUTE */
+    struct slot_id id; /* ANSWER */
     double duration_s;
     struct proto_message message;
 };

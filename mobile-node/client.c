@@ -61,6 +61,7 @@ static void on_data_message(struct wire_conn *conn, const struct proto_message *
     struct device_event event = {
         .kind = DEVICE_ON_RESULT,
         .now_s = message->result.finish_s,
+        .elapsed_s = client->queue == NULL ? device_core_down_s(&client->device[index]) : 0.0,
         .message = message,
     };
     data->outstanding -= data->outstanding > 0 ? 1 : 0;

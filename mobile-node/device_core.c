@@ -4,6 +4,7 @@
 #include "core/base/units.h"
 #include "core/model/faults.h"
 #include "core/model/radio.h"
+#include "core/model/transfer.h"
 
 #define TRANSMIT_MAX_S 1e30 /* the schema's bound on times */
 
@@ -139,7 +140,7 @@ static int on_decision(struct device_core *core, const struct msg_decision *deci
     core->times = (struct task_times){0};
     core->rate_bps = 0.0;
     core->payload_bits = 0.0;
-    core->extra_bits = core->extra_j = 0.0;
+    core->extra_bits = core->extra_j = core->up_s = 0.0;
     core->recover = (struct msg_recover){0};
     core->recovering = core->resumed = false;
     core->has_task = true;
@@ -194,7 +195,8 @@ static int send_task(struct device_core *core, double now_s, struct device_actio
                                      core->slot.gain[core->plan.server]);
     double bits =
         llm_split_bits(world->llm, core->plan.split, core->slot.tokens, scenario->model.bits_per_element);
-    double transmit_s = cost_transmit_s(bits, rate_bps);
+    double transmit_s =
+        transfer_task_s(world, core->id, core->number, core->plan.server, TRANSFER_UP, rate_bps, bits);
     if (!(transmit_s < TRANSMIT_MAX_S))
         return diag_fail(diag, ERR_RANGE, "device %u cannot reach server %u: its rate is %g bit/s",
                          core->number, core->plan.server, rate_bps);
@@ -266,6 +268,7 @@ static void write_off(struct device_core *core)
     core->extra_bits += core->payload_bits;
     core->extra_j += core->world->device[core->number].transmit_power_w * core->transfer_s;
     core->times.queue_s = core->times.edge_s = 0.0;
+    core->times.transmit_s = core->up_s;
 }
 
 static void pause(struct device_core *core, double now_s, struct device_actions *actions)
@@ -327,11 +330,19 @@ static int on_sent(struct device_core *core, const struct device_event *event, s
 {
     core->transfer_s = event->elapsed_s;
     core->times.transmit_s += event->elapsed_s;
+    core->up_s = core->times.transmit_s;
     core->sent_s = event->now_s;
     core->state = DEVICE_WAITING;
     if (core->recovering)
         pause(core, event->now_s, actions);
     return 0;
+}
+
+double device_core_down_s(const struct device_core *core)
+{
+    const struct scenario *scenario = &core->world->scenario;
+    return transfer_task_s(core->world, core->id, core->number, core->plan.server, TRANSFER_DOWN,
+                           transfer_down_bps(scenario), transfer_down_bits(scenario));
 }
 
 /* What passed between the task's start and its RESULT and is nobody's, the link took: nothing in virtual
@@ -352,6 +363,7 @@ static int on_result(struct device_core *core, const struct device_event *event,
     core->times.queue_s = result->queue_s;
     core->times.edge_s = result->edge_s;
     core->times.transmit_s += rest_s(core, event->now_s);
+    core->times.transmit_s += event->elapsed_s;
     report(core, actions);
     return 0;
 }

@@ -52,7 +52,9 @@ enum device_event_kind {
 struct device_event {
     enum device_event_kind kind;
     double now_s;     /* seconds since the slot's start, which is when its DECISION came */
-    double elapsed_s; /* COMPUTED, SENT: how long it really took; virtual time: the model's duration */
+    double elapsed_s; /* COMPUTED, SENT: how long it really took; virtual time: the model's duration. RESULT:
+                         its way here in virtual time, where now_s is when it was sent; 0 by the wall clock,
+                         where now_s knows */
     const struct proto_message *message; /* SLOT, DECISION, RESULT, RECOVER; borrowed for the call */
 };
 
@@ -97,6 +99,7 @@ struct device_core {
     double payload_bits;
     double sent_s;              /* when the task arrived, seconds since the slot's start */
     double transfer_s;          /* of the last transfer */
+    double up_s;                /* of all transfers; what transmit_s has more came with a RESULT */
     bool has_task;              /* DECISION has come in this slot */
     bool resumed;               /* layers s+1..L are being computed here */
     bool recovering;            /* RECOVER has come, and is not followed yet */
@@ -109,6 +112,9 @@ void device_core_init(struct device_core *core, const struct world *world, uint3
 /* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and neither state nor actions changed. */
 int device_core_step(struct device_core *core, const struct device_event *event,
                      struct device_actions *ret_actions, struct diag *diag);
+
+/* What the way of its task's RESULT takes by the model. */
+double device_core_down_s(const struct device_core *core);
 
 /* Where this device is now on its way through a slot: for logs and for the shell's decisions at a lost
  * server. */

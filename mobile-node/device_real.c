@@ -5,6 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/model/transfer.h"
 #include "core/node/real_time.h"
 #include "proto/wire/process.h"
 
@@ -42,17 +43,10 @@ static void on_sent(void *user)
     feed_own(user, DEVICE_ON_SENT);
 }
 
-static void on_window(void *user, const struct audit_link *window)
-{
-    struct device_real *device = user;
-    audit_log_add(&device->audit, window);
-}
-
 static int on_result(void *user, const struct proto_message *result, struct diag *diag)
 {
     struct device_real *device = user;
     struct device_event event = {.kind = DEVICE_ON_RESULT, .message = result};
-    audit_log_tell(&device->audit); /* before the REPORT that may end the run */
     return feed(device, &event, diag);
 }
 
@@ -72,15 +66,18 @@ static int send_task(struct device_real *device, const struct device_action *act
     struct uplink **uplink = &device->uplink[action->server];
     int rc = 0;
     if (*uplink == NULL)
-        rc = uplink_create(uplink, &device->link->loop, &device->link->alarms, &device->link->join,
-                           device->core->number, action->server, &device->hooks, device);
+        rc =
+            uplink_create(uplink, device->link, device->core->number, action->server, &device->hooks, device);
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
     device->step_ns = clock_monotonic_ns();
     device->server = action->server;
-    double bytes = action->message.task.declared_bits / 8.0;
-    return uplink_send(*uplink, &action->message, (uint64_t) bytes,
-                       device->core->rate_bps * scenario_of(device)->run.time_scale, diag);
+    const struct device_core *core = device->core;
+    struct link_params link =
+        transfer_link(core->world, core->id, core->number, action->server, TRANSFER_UP, core->rate_bps);
+    struct link_params wall = transfer_scaled(&link, scenario_of(device)->run.time_scale);
+    return uplink_send(*uplink, &action->message, (uint64_t) (action->message.task.declared_bits / 8.0),
+                       &wall, diag);
 }
 
 /* Whatever is going on is of no use any more. */
@@ -138,8 +135,7 @@ int device_real_open(struct device_real *device, struct node_link *link, struct 
         .core = core,
         .job = {.on_due = on_job_done, .user = device},
         .uplink = calloc(core->world->servers, sizeof *device->uplink),
-        .hooks = {.on_sent = on_sent, .on_result = on_result, .on_window = on_window},
-        .audit = {.link = link, .device = core->number},
+        .hooks = {.on_sent = on_sent, .on_result = on_result},
     };
     return device->uplink != NULL ? 0 : -ENOMEM;
 }

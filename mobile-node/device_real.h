@@ -4,7 +4,6 @@
 #define HANDOFF_MOBILE_NODE_DEVICE_REAL_H
 
 #include "core/node/link.h"
-#include "mobile-node/audit_log.h"
 #include "mobile-node/device_core.h"
 #include "mobile-node/uplink.h"
 
@@ -18,7 +17,6 @@ struct device_real {
     uint32_t server;                 /* of the present transfer */
     struct uplink **uplink;          /* [M], owned; NULL: not used yet */
     struct uplink_hooks hooks;
-    struct audit_log audit;
 };
 
 /* Borrows all; `device` stays where it is. */

@@ -5,6 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/model/transfer.h"
 #include "core/node/real_time.h"
 #include "proto/wire/process.h"
 
@@ -43,16 +44,9 @@ static void on_sent(void *user)
     feed_own(device, DEVICE_QUEUE_ON_SENT);
 }
 
-static void on_window(void *user, const struct audit_link *window)
-{
-    struct queue_real *device = user;
-    audit_log_add(&device->audit, window);
-}
-
 static int on_result(void *user, const struct proto_message *result, struct diag *diag)
 {
     struct queue_real *device = user;
-    audit_log_tell(&device->audit); /* before the REPORT that may end the run */
     return feed(device, DEVICE_QUEUE_ON_MESSAGE, result, diag);
 }
 
@@ -67,13 +61,15 @@ static int send_task(struct queue_real *device, const struct device_queue_action
     struct uplink **uplink = &device->uplink[action->server];
     int rc = 0;
     if (*uplink == NULL)
-        rc = uplink_create(uplink, &device->link->loop, &device->link->alarms, &device->link->join,
-                           device->number, action->server, &device->hooks, device);
+        rc = uplink_create(uplink, device->link, device->number, action->server, &device->hooks, device);
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
     device->sending = *uplink;
-    return uplink_send(*uplink, &action->message, (uint64_t) (action->bits / 8.0),
-                       action->rate_bps * scenario_of(device)->run.time_scale, diag);
+    const struct slot_id no_draws = {0}; /* see scenario_check: in queueing mode a link has a rate alone */
+    struct link_params link = transfer_link(&device->link->join.world, no_draws, device->number,
+                                            action->server, TRANSFER_UP, action->rate_bps);
+    struct link_params wall = transfer_scaled(&link, scenario_of(device)->run.time_scale);
+    return uplink_send(*uplink, &action->message, (uint64_t) (action->bits / 8.0), &wall, diag);
 }
 
 static void stop_sending(struct queue_real *device, uint32_t server)
@@ -134,8 +130,9 @@ int queue_real_take(struct queue_real *device, const struct proto_message *messa
 {
     if (message->id == PROTO_SLOT && (message->slot.slot == 0 || device->zero_ns == 0))
         begin_episode(device);
-    if (message->id == PROTO_SLOT)
-        audit_log_tell(&device->audit);
+    for (uint32_t m = 0; message->id == PROTO_SLOT && m < device->link->join.world.servers; m++)
+        if (device->uplink[m] != NULL)
+            uplink_tell_windows(device->uplink[m]);
     return feed(device, DEVICE_QUEUE_ON_MESSAGE, message, diag);
 }
 
@@ -149,8 +146,7 @@ int queue_real_open(struct queue_real *device, struct node_link *link, struct de
         .compute = {.on_due = on_computed, .user = device},
         .wait = {.on_due = on_waited, .user = device},
         .uplink = calloc(link->join.world.servers, sizeof(struct uplink *)),
-        .hooks = {.on_sent = on_sent, .on_result = on_result, .on_window = on_window},
-        .audit = {.link = link, .device = number},
+        .hooks = {.on_sent = on_sent, .on_result = on_result},
     };
     return device->uplink != NULL ? 0 : -ENOMEM;
 }

@@ -4,7 +4,6 @@
 #define HANDOFF_MOBILE_NODE_QUEUE_REAL_H
 
 #include "core/node/link.h"
-#include "mobile-node/audit_log.h"
 #include "mobile-node/device_queue.h"
 #include "mobile-node/uplink.h"
 
@@ -17,7 +16,6 @@ struct queue_real {
     struct uplink **uplink; /* [M], owned; NULL: not used yet */
     struct uplink *sending; /* NULL: nothing is being sent */
     struct uplink_hooks hooks;
-    struct audit_log audit;
 };
 
 /* Borrows all. */

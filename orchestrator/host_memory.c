@@ -71,6 +71,7 @@ static int answer(struct host *host, const struct server_action *action)
     struct device_event event = {
         .kind = DEVICE_ON_RESULT,
         .now_s = action->message.result.finish_s,
+        .elapsed_s = device_core_down_s(&host->device[action->device]),
         .message = &action->message,
     };
     return step_device(host, action->device, &event);

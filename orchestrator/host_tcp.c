@@ -468,6 +468,9 @@ static bool owns(const struct host_tcp *host, const struct member *member,
     uint64_t device = world->devices;
     if (message->id == PROTO_LOOP_AUDIT)
         return member->role != 0;
+    if (message->id == PROTO_LINK_AUDIT && message->link_audit.server < world->servers &&
+        host->roster.server[message->link_audit.server] == member)
+        return message->link_audit.device < world->devices;
     if (message->id == PROTO_LINK_AUDIT)
         device = message->link_audit.device;
     else if (message->id == PROTO_OBSERVATION)

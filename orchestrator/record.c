@@ -255,6 +255,7 @@ static int on_link(void *user, const struct audit_link *window)
     struct db_link_sample sample = {
         .device = window->device,
         .server = window->server,
+        .down = window->down,
         .start_s = record->offset_s + window->start_s,
         .duration_s = window->duration_s,
         .set_bps = window->set_bps,

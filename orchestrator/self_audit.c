@@ -1,5 +1,7 @@
 #include "orchestrator/self_audit.h"
 
+#include <string.h>
+
 #include "core/base/err.h"
 
 bool self_audit_takes(const struct proto_message *message)
@@ -13,7 +15,8 @@ static int take_link(struct self_audit *audit, const struct audit_link *sample)
     return audit->sink->link != NULL ? audit->sink->link(audit->sink->user, sample) : 0;
 }
 
-static int take_links(struct self_audit *audit, const struct msg_link_audit *links, struct diag *diag)
+static int take_links(struct self_audit *audit, const struct msg_link_audit *links, bool down,
+                      struct diag *diag)
 {
     size_t count = links->start_s.count;
     if (links->duration_s.count != count || links->set_bps.count != count ||
@@ -24,6 +27,7 @@ static int take_links(struct self_audit *audit, const struct msg_link_audit *lin
         struct audit_link sample = {
             .device = (uint32_t) links->device,
             .server = (uint32_t) links->server,
+            .down = down,
             .start_s = links->start_s.data[i],
             .duration_s = links->duration_s.data[i],
             .set_bps = links->set_bps.data[i],
@@ -44,7 +48,7 @@ int self_audit_take(struct self_audit *audit, const struct proto_message *messag
                     uint32_t number, struct diag *diag)
 {
     if (message->id == PROTO_LINK_AUDIT)
-        return take_links(audit, &message->link_audit, diag);
+        return take_links(audit, &message->link_audit, strcmp(role, "server") == 0, diag);
     struct audit_loop sample = {
         .role = role,
         .number = number,

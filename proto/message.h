@@ -113,6 +113,7 @@ enum proto_direction {
     PROTO_SERVER_TO_ORCH,
     PROTO_MOBILE_TO_SERVER,
     PROTO_SERVER_TO_MOBILE,
+    PROTO_DATA,
     PROTO_ANY,
 };
 

@@ -91,6 +91,7 @@ const char *schema_direction_name(enum proto_direction direction)
     case PROTO_SERVER_TO_ORCH: return "edge server to orchestrator";
     case PROTO_MOBILE_TO_SERVER: return "mobile node to edge server";
     case PROTO_SERVER_TO_MOBILE: return "edge server to mobile node";
+    case PROTO_DATA: return "mobile node to edge server, and back";
     case PROTO_ANY: return "any";
     }
     return "unknown";

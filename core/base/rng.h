@@ -29,9 +29,10 @@ enum rng_stream {
     RNG_SAMPLING = 7,    /* a learner's replay samples */
     RNG_WEIGHTS = 8,     /* a learner's initial weights */
     RNG_FAULTS = 12,     /* what breaks, and for how long */
-    RNG_LINK = 13,       /* a link's losses and jitter */
+    RNG_LINK = 13,       /* an uplink's losses and jitter */
     RNG_TRACE = 14,      /* where in its trace a device begins an episode */
     RNG_REQUEST = 15,    /* does the device have a task in this slot? */
+    RNG_LINK_DOWN = 16,  /* losses and jitter of a RESULT's way down */
 };
 
 /* One place in the tree of draws. entity < 2^20. */

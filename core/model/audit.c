@@ -46,12 +46,13 @@ bool audit_is_trusted(const struct audit *audit, char ret_reason[static AUDIT_TE
     const struct audit_loop *loop = &audit->worst_loop;
     ret_reason[0] = '\0';
     if (audit->link_off_bits > AUDIT_LINK_SHARE * audit->link_bits) {
-        (void) snprintf(
-            ret_reason, AUDIT_TEXT,
-            "links could not keep their rates for %.1f %% of the bits; worst: device %u to server %u at "
-            "%.1f s, set %.3f, achieved %.3f Mbit/s",
-            100.0 * audit->link_off_bits / audit->link_bits, link->device, link->server, link->start_s,
-            link->set_bps / MBIT, link->achieved_bps / MBIT); /* cut: still true */
+        (void) snprintf(ret_reason, AUDIT_TEXT,
+                        "links could not keep their rates for %.1f %% of the bits; worst: %s %u to %s %u at "
+                        "%.1f s, set %.3f, achieved %.3f Mbit/s",
+                        100.0 * audit->link_off_bits / audit->link_bits, link->down ? "server" : "device",
+                        link->down ? link->server : link->device, link->down ? "device" : "server",
+                        link->down ? link->device : link->server, link->start_s, link->set_bps / MBIT,
+                        link->achieved_bps / MBIT); /* cut: still true */
         return false;
     }
     if (audit->loop_late_s > AUDIT_LATE_SHARE * audit->loop_s) {

@@ -21,10 +21,11 @@
 
 #define AUDIT_TEXT 256
 
-/* One window of one uplink while a task was on it. Times in seconds since the run's start on the wall, rates
+/* One window of one link while something was on it. Times in seconds since the run's start on the wall, rates
  * in bit/s on the wall. */
 struct audit_link {
     uint32_t device, server;
+    bool down;
     double start_s, duration_s;
     double set_bps, achieved_bps;
 };

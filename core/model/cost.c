@@ -4,6 +4,7 @@
 
 #include "core/base/units.h"
 #include "core/model/radio.h"
+#include "core/model/transfer.h"
 
 double cost_latency_s(const struct task_times *times)
 {
@@ -104,7 +105,9 @@ void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, d
         server_power_w = server->power_w;
         ret->payload_bits = llm_split_bits(world->llm, plan->split, tokens, scenario->model.bits_per_element);
         ret->rate_bps = radio_rate_bps(scenario, bandwidth_hz, params->transmit_power_w, gain);
-        ret->times.transmit_s = cost_transmit_s(ret->payload_bits, ret->rate_bps);
+        ret->times.transmit_s =
+            transfer_expected_s(scenario, ret->payload_bits, ret->rate_bps) +
+            transfer_expected_s(scenario, transfer_down_bits(scenario), transfer_down_bps(scenario));
         ret->times.edge_s = cost_edge_s(world, server->flops, plan->compute_share, tokens, plan->split);
     }
     ret->joules = cost_joules(params, server_power_w, plan->compute_share, &ret->times);

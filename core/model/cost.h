@@ -13,7 +13,7 @@
  * measured. */
 struct task_times {
     double local_s;       /* T^l, layers 1..s on the device */
-    double transmit_s;    /* T^tr */
+    double transmit_s;    /* T^tr: the activations' way to the server, and the RESULT's back */
     double queue_s;       /* waiting at the server */
     double edge_s;        /* T^e, layers s+1..L at the server */
     double interrupted_s; /* passed before a lost server was noticed, or in handovers; 0 where none was */
@@ -35,7 +35,8 @@ double cost_local_s(const struct world *world, const struct device_params *devic
                     uint32_t split);
 double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
                    uint32_t split);
-/* Infinite when there are bits to send and no rate. */
+/* What a rate takes for bits; core/model/transfer adds the rest of a link. Infinite when there are bits to
+ * send and no rate. */
 double cost_transmit_s(double bits, double rate_bps);
 
 /* Joules for given times. A local task: server_power_w 0, and no transmit or edge time. */
@@ -61,7 +62,8 @@ double cost_lateness(const struct scenario *scenario, double latency_s);
 bool cost_deadline_missed(const struct scenario *scenario, double latency_s);
 
 /* The whole path composed, as the cores compose it: a task of device n with split s at server m (ignored when
- * s = L), given shares of the server's bandwidth and speed, a gain, and no queue. */
+ * s = L), given shares of the server's bandwidth and speed, a gain, and no queue. What packets may lose and
+ * how late they may be is not known before: transmit_s is what is expected (transfer.h). */
 struct task_outcome {
     struct task_times times;
     struct task_joules joules;

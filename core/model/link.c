@@ -9,7 +9,6 @@
 
 #define BITS 8.0
 #define ROUNDING_BITS 1e-3 /* a packet is through when less than that is missing */
-#define LOSSES_MAX 64u     /* a packet does not wait for ever */
 
 /* ---- a line ---- */
 
@@ -110,10 +109,7 @@ static struct link_packet rate_take(struct link_rate *rate, double now_s)
 /* Word 0 of a packet's block is for its losses, word 1 for its jitter. */
 static double draw(const struct link_params *params, uint64_t index, unsigned word)
 {
-    struct rng_at at = params->draws;
-    at.stream = RNG_LINK;
-    at.slot = (uint32_t) (index >> 32);
-    return rng_u01(rng_block(&at, (uint32_t) index).v[word]);
+    return rng_u01(rng_block(&params->draws, (uint32_t) index).v[word]);
 }
 
 uint32_t link_losses(const struct link_params *params, uint64_t index)
@@ -121,7 +117,7 @@ uint32_t link_losses(const struct link_params *params, uint64_t index)
     if (params->loss <= 0.0)
         return 0;
     double lost = floor(log(draw(params, index, 0)) / log(params->loss)); /* geometric, by inversion */
-    return lost < LOSSES_MAX ? (uint32_t) lost : LOSSES_MAX;
+    return lost < LINK_LOSSES_MAX ? (uint32_t) lost : LINK_LOSSES_MAX;
 }
 
 double link_jitter_s(const struct link_params *params, uint64_t index)
@@ -129,11 +125,27 @@ double link_jitter_s(const struct link_params *params, uint64_t index)
     return params->jitter_s > 0.0 ? params->jitter_s * draw(params, index, 1) : 0.0;
 }
 
+double link_late_s(const struct link_params *params, uint64_t index)
+{
+    return link_losses(params, index) * params->retransmit_s + link_jitter_s(params, index);
+}
+
 /* ---- the whole ---- */
 
 void link_init(struct link *link, const struct link_params *params, double now_s)
 {
-    *link = (struct link){.params = *params, .rate = {.rate_bps = params->rate_bps, .counted_s = now_s}};
+    *link = (struct link){.params = *params,
+                          .rate = {.rate_bps = params->rate_bps, .counted_s = now_s},
+                          .packets = params->first_packet};
+}
+
+void link_restart(struct link *link, const struct link_params *params, double now_s)
+{
+    link_clear(link, now_s);
+    struct link_line queue = link->queue, air = link->air; /* their memory */
+    link_init(link, params, now_s);
+    link->queue = queue;
+    link->air = air;
 }
 
 void link_finish(struct link *link)
@@ -173,8 +185,7 @@ static void advance(struct link *link, double now_s)
     for (double due_s = rate_due_s(&link->rate); due_s <= now_s; due_s = rate_due_s(&link->rate)) {
         struct link_packet packet = rate_take(&link->rate, due_s);
         const struct link_params *params = &link->params;
-        double arrival_s = due_s + link_losses(params, packet.index) * params->retransmit_s +
-                           link_jitter_s(params, packet.index) + params->delay_s;
+        double arrival_s = due_s + link_late_s(params, packet.index) + params->delay_s;
         double behind_s = line_end_s(&link->air);
         if (line_push(&link->air, &packet, arrival_s > behind_s ? arrival_s : behind_s) != 0)
             return; /* out of memory: the packet is lost, as a packet may be */
@@ -208,6 +219,16 @@ bool link_take(struct link *link, double now_s, struct link_packet *ret_packet, 
 double link_bytes(const struct link *link)
 {
     return link->queue.bytes + (link->rate.busy ? link->rate.packet.bytes : 0.0) + link->air.bytes;
+}
+
+size_t link_packets(const struct link *link)
+{
+    return link->queue.count + (link->rate.busy ? 1 : 0) + link->air.count;
+}
+
+double link_end_s(const struct link *link)
+{
+    return line_end_s(&link->air);
 }
 
 void link_clear(struct link *link, double now_s)

@@ -1,8 +1,8 @@
 /* A link of composable parts, as packets see it: a bounded queue, a rate that may change while a packet is on
- * it, loss as the time its repetitions take, jitter, delay. A part whose parameter is 0 is not there (but a
- * rate of 0 is an outage). Pure: time comes in with every call, randomness is drawn from Philox by packet
- * number. The same parts run in virtual time, where results are exact, and under the wall clock
- * (proto/wire/pacer).
+ * it, loss as the time its repetitions take, jitter, delay. A part whose parameter is 0 is not there, a rate
+ * of 0 is an outage, and one of INFINITY takes no time. Pure: time comes in with every call, randomness is
+ * drawn from Philox by packet number. The same parts run in virtual time, where results are exact, and under
+ * the wall clock (proto/wire/pacer).
  *
  *   offer ──► QUEUE ──► RATE ──► LOSS ──► JITTER ──► DELAY ──► take
  *
@@ -22,13 +22,14 @@ struct link_packet {
 };
 
 struct link_params {
-    double rate_bps;     /* >= 0; 0: an outage, packets wait */
-    double delay_s;      /* one way, >= 0 */
-    double jitter_s;     /* uniform on [0, jitter_s), >= 0 */
-    double loss;         /* probability that a transmission is lost, [0, 1) */
-    double retransmit_s; /* what each lost transmission costs, >= 0 */
-    double queue_bytes;  /* that may wait for the rate; 0: any number */
-    struct rng_at draws; /* seed, phase, entity, episode: where jitter and loss are drawn */
+    double rate_bps;       /* >= 0, INFINITY too; 0: an outage, packets wait */
+    double delay_s;        /* one way, >= 0 */
+    double jitter_s;       /* uniform on [0, jitter_s), >= 0 */
+    double loss;           /* probability that a transmission is lost, [0, 1) */
+    double retransmit_s;   /* what each lost transmission costs, >= 0 */
+    double queue_bytes;    /* that may wait for the rate; 0: any number */
+    struct rng_at draws;   /* where loss and jitter are drawn, by packet number */
+    uint64_t first_packet; /* the first packet's number */
 };
 
 /* The insides. */
@@ -59,15 +60,21 @@ struct link {
     struct link_line queue;
     struct link_rate rate;
     struct link_line air; /* loss, jitter and delay: how long a packet takes from the rate to the other end */
-    uint64_t packets;     /* offered so far */
+    uint64_t packets;     /* the next packet's number */
 };
 
-/* The number of transmissions of packet `index` that are lost before one succeeds, and its jitter. */
+#define LINK_LOSSES_MAX 64u /* a packet does not wait for ever */
+
+/* The number of transmissions of packet `index` that are lost before one succeeds, its jitter, and what both
+ * add to its way. */
 uint32_t link_losses(const struct link_params *params, uint64_t index);
 double link_jitter_s(const struct link_params *params, uint64_t index);
+double link_late_s(const struct link_params *params, uint64_t index);
 
 void link_init(struct link *link, const struct link_params *params, double now_s);
 void link_finish(struct link *link);
+/* Drops all packets and begins anew with other parameters. */
+void link_restart(struct link *link, const struct link_params *params, double now_s);
 
 /* 0; ERR_TOO_BIG: the queue is full; -ENOMEM. */
 int link_offer(struct link *link, double now_s, double bytes);
@@ -78,8 +85,11 @@ double link_due_s(const struct link *link);
 /* The packet that has arrived by now, in order. Packets go on to the next part at the times they were due,
  * however late the call comes. */
 bool link_take(struct link *link, double now_s, struct link_packet *ret_packet, double *ret_arrival_s);
-/* Bytes between offer and take. */
+/* Bytes, and packets, between offer and take. */
 double link_bytes(const struct link *link);
+size_t link_packets(const struct link *link);
+/* When the last packet that has left the rate arrives; -INFINITY: none is on its way. */
+double link_end_s(const struct link *link);
 /* Drops all packets. */
 void link_clear(struct link *link, double now_s);
 

@@ -18,31 +18,58 @@
 /* What a paced link keeps to within 1 % on two cores (docs/real-time.md). */
 #define LINK_MAX_BPS 1e9
 
-int scenario_check_peak(const struct scenario *scenario, double peak_bps, struct diag *diag)
+/* A link of `what` that reaches peak_bps in model time; `key` makes it slower. */
+static int check_peak(const struct scenario *scenario, const char *what, const char *key, double peak_bps,
+                      struct diag *diag)
 {
-    if (scenario->run.clock != CLOCK_REAL)
-        return 0;
     double scale = scenario->run.time_scale;
     if (peak_bps * scale <= LINK_MAX_BPS)
         return 0;
     double fits = floor(LINK_MAX_BPS / peak_bps * 100.0) / 100.0;
     if (fits < 0.1)
-        return diag_fail(diag, ERR_RANGE,
-                         "run.time_scale: uplinks of this scenario reach %.0f Mbit/s, and a link carries "
-                         "1 Gbit/s in real time: no scale fits, use a smaller radio.bandwidth_mhz",
-                         peak_bps / UNITS_MHZ);
-    return diag_fail(diag, ERR_RANGE,
-                     "run.time_scale: uplinks of this scenario reach %.0f Mbit/s, at scale %g more than the "
-                     "1 Gbit/s a link carries in real time: at most %.2f fits",
-                     peak_bps / UNITS_MHZ, scale, fits);
+        return diag_fail(
+            diag, ERR_RANGE,
+            "run.time_scale: %s of this scenario reach %.0f Mbit/s, and a link carries 1 Gbit/s in "
+            "real time: no scale fits, use a smaller %s",
+            what, peak_bps / UNITS_MHZ, key);
+    return diag_fail(
+        diag, ERR_RANGE,
+        "run.time_scale: %s of this scenario reach %.0f Mbit/s, at scale %g more than the 1 Gbit/s "
+        "a link carries in real time: at most %.2f fits",
+        what, peak_bps / UNITS_MHZ, scale, fits);
+}
+
+int scenario_check_peak(const struct scenario *scenario, double peak_bps, struct diag *diag)
+{
+    if (scenario->run.clock != CLOCK_REAL)
+        return 0;
+    return check_peak(scenario, "uplinks", "radio.bandwidth_mhz", peak_bps, diag);
 }
 
 /* A trace's rates are known, and checked, when it has been read (dataset_traces.c). */
 static int check_clock(const struct scenario *scenario, struct diag *diag)
 {
-    return scenario->radio.trace[0] != '\0'
-               ? 0
-               : scenario_check_peak(scenario, radio_peak_rate_bps(scenario), diag);
+    if (scenario->run.clock != CLOCK_REAL)
+        return 0;
+    bool traced = scenario->radio.trace[0] != '\0';
+    int rc = traced ? 0 : scenario_check_peak(scenario, radio_peak_rate_bps(scenario), diag);
+    if (rc != 0)
+        return rc;
+    return check_peak(scenario, "downlinks", "link.down_mbps", scenario->link.down_mbps * UNITS_MHZ, diag);
+}
+
+/* Queueing mode knows a link's rate alone. */
+static int check_link(const struct scenario *scenario, struct diag *diag)
+{
+    bool plain = scenario->link.delay_s <= 0.0 && scenario->link.jitter_s <= 0.0 &&
+                 scenario->link.loss <= 0.0 && scenario->link.down_mbps <= 0.0 &&
+                 scenario->link.result_kb <= 0.0;
+    if (scenario->run.mode != MODE_QUEUE || plain)
+        return 0;
+    return diag_fail(
+        diag, ERR_UNKNOWN,
+        "link: in queueing mode (run.mode: queue) delay_s, jitter_s, loss, down_mbps and result_kb are "
+        "not supported: leave them 0");
 }
 
 static int check_speeds(const struct scenario *scenario, struct diag *diag)
@@ -174,8 +201,8 @@ static int check_faults(const struct scenario *scenario, struct diag *diag)
 int scenario_check(const struct scenario *scenario, struct diag *diag)
 {
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds, check_mobility,  check_radio, check_clock,  check_mode,
-        check_llm,    check_objective, check_ddpg,  check_faults,
+        check_speeds, check_mobility, check_radio,     check_clock, check_link,
+        check_mode,   check_llm,      check_objective, check_ddpg,  check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](scenario, diag);

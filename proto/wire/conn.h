@@ -66,6 +66,9 @@ int wire_conn_send(struct wire_conn *conn, const struct proto_message *message);
 int wire_conn_send_frame(struct wire_conn *conn, const void *frame, size_t size);
 void wire_conn_flush(struct wire_conn *conn);
 size_t wire_conn_queued(const struct wire_conn *conn);
+/* What is queued, and what the kernel has taken but the peer's kernel has not: waiting for a peer that does
+ * not read, or for the network. */
+size_t wire_conn_unread(const struct wire_conn *conn);
 
 /* Sends REFUSE, then closes. */
 void wire_conn_refuse(struct wire_conn *conn, enum proto_refusal reason, const char *text);

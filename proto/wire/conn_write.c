@@ -3,8 +3,10 @@
 #include "proto/wire/conn_io_internal.h"
 
 #include <assert.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "core/base/err.h"
 #include "proto/wire/link_internal.h"
@@ -100,6 +102,15 @@ void wire_conn_flush(struct wire_conn *conn)
 size_t wire_conn_queued(const struct wire_conn *conn)
 {
     return conn->queue.size + (conn->is_writing ? conn->tcp.write_queue_size : 0);
+}
+
+size_t wire_conn_unread(const struct wire_conn *conn)
+{
+    uv_os_fd_t fd;
+    int in_kernel = 0;
+    if (uv_fileno((const uv_handle_t *) &conn->tcp, &fd) != 0 || ioctl(fd, SIOCOUTQ, &in_kernel) != 0)
+        in_kernel = 0; /* not connected yet, or no longer */
+    return wire_conn_queued(conn) + (size_t) in_kernel;
 }
 
 static bool is_sending(const struct wire_conn *conn)

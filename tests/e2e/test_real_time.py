@@ -7,10 +7,12 @@ import os
 import shutil
 import sqlite3
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import tap
 import testbed
+import wiretap
 
 SMALL = ('-s', 'dapo', '-n', 4, '-m', 2, '--seed', 5)
 TRIES = 3
@@ -40,6 +42,29 @@ def both_clocks_agree_on_latency_and_energy():
                   [('twin', 'tcp', 'real', 1.0, 1)], 'the real run')
         tap.equal(testbed.one(db, f"SELECT clock || kind FROM run WHERE run_id = {result['virtual_run']}"), 'virtualtwin',
                   'its parent')
+
+
+@tap.test
+def both_clocks_agree_over_a_rough_link_and_back():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        result = twin(db, *SMALL, '-p', 'static', '-t', 2, '--set', 'link.delay_s=0.05', '--set', 'link.jitter_s=0.02', '--set',
+                      'link.loss=0.05', '--set', 'link.retransmit_s=0.1', '--set', 'link.result_kb=250', '--set',
+                      'link.down_mbps=10')
+        tap.true(result['agrees'], f"the clocks agree: {result}")
+        real = result['real_run']
+        down = testbed.rows(db, "SELECT device, server, duration_s, set_bps, achieved_bps FROM link_sample WHERE run_id = "
+                                f"{real} AND direction = 'down'")
+        tap.true(len(down) >= 8, f'{len(down)} windows of RESULTs, each 200 ms long')
+        for device, server, duration_s, set_bps, achieved_bps in down:
+            tap.true(device < 4 and server < 2 and duration_s > 0.019, 'a window')
+            tap.true(abs(achieved_bps - set_bps) * duration_s < 0.06 * set_bps * duration_s + 24000,
+                     f'{achieved_bps} of {set_bps} bit/s')
+        mean_bps = sum(row[3] * row[2] for row in down) / sum(row[2] for row in down)
+        # Behind a lost packet others wait, and then come at once; but on the whole:
+        tap.true(mean_bps < 10.5e6, f'not above its rate: {mean_bps} bit/s')
+        floor_s = testbed.one(db, f'SELECT min(transmit_s) FROM task WHERE run_id = {real} AND server IS NOT NULL')
+        tap.true(floor_s >= 0.1 + 0.2, f'both delays and the RESULT: {floor_s} s')
 
 
 @tap.test
@@ -125,6 +150,31 @@ def links_and_loops_are_sampled():
             tap.true(0 < achieved_bps and set_bps > 0, 'a rate')
         roles = {role for (role,) in testbed.rows(db, 'SELECT DISTINCT role FROM process_sample')}
         tap.equal(roles, {'device', 'server', 'orchestrator'}, 'whose loops were sampled')
+
+
+@tap.test
+def nodes_that_are_ready_may_beat_while_others_are_still_joining():
+    beats = {'count': 0}
+    lively = threading.Event()
+
+    def on_first(message):
+        beats['count'] += message == wiretap.BEAT
+        if beats['count'] == 2:
+            lively.set()
+
+    def on_second(message):  # its READY comes when the other has beaten twice
+        return message != wiretap.READY or lively.wait(timeout=30)
+
+    with testbed.scratch() as folder:
+        program = testbed.start_orchestrator('-s', 'dapo', '-n', 2, '-m', 1, '-p', 'local', '-e', 1, '-t', 1, '--db',
+                                             os.path.join(folder, 'x.db'), '--set', 'run.clock=real')
+        port = program.port()
+        taps = [wiretap.Wiretap(port, hook) for hook in (on_first, on_second)]
+        nodes = [testbed.start_server(port)] + [testbed.start_device(line.port) for line in taps]
+        tap.equal(program.wait(), 0, program.text())
+        tap.true(lively.is_set(), 'the first device was ready for long enough')
+        for node in nodes:
+            tap.equal(node.wait(), 0, node.text())
 
 
 @tap.test

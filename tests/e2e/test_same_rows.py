@@ -134,6 +134,19 @@ def traces_reach_the_nodes_as_they_are_also_those_that_come_back():
 
 
 @tap.test
+def rough_links_record_the_same_and_replay():
+    extra = ('-p', 'greedy', '--set', 'link.delay_s=0.01', '--set', 'link.jitter_s=0.005', '--set', 'link.loss=0.01', '--set',
+             'link.down_mbps=20', '--set', 'link.result_kb=30')
+    with testbed.scratch() as folder:
+        memory = run_over_memory(folder, extra)
+        compare(memory, run_over_tcp(folder, [2, 3], extra))
+        testbed.orchestrator('replay', '-q', '--verify', '--db', os.path.join(folder, 'memory.db'))
+    with testbed.scratch() as folder:
+        plain = run_over_memory(folder, ('-p', 'greedy'))
+        tap.true(plain['task'] != memory['task'], 'the link makes a difference')
+
+
+@tap.test
 def another_seed_records_something_else():
     with testbed.scratch() as folder:
         first = run_over_memory(folder, LEARNING)

@@ -336,6 +336,7 @@ static void land_at_device(struct host *host, const struct flight *flight)
     if (flight->message.id == PROTO_RESULT) {
         event.kind = DEVICE_ON_RESULT;
         event.now_s = flight->message.result.finish_s;
+        event.elapsed_s = device_core_down_s(&host->device[flight->to_number]);
     }
     step_device(host, flight->to_number, &event);
 }

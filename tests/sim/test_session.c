@@ -196,12 +196,40 @@ static void what_the_nodes_report_is_the_models_joint_cost_to_the_last_bit(void 
                                         NULL};
     static const char *const shared[] = {"devices.count=6",     "radio.sharing=shared",  "model.min_split=3",
                                          "devices.memory_gb=5", "servers.memory_gb=0.2", NULL};
+    static const char *const far[] = {"devices.count=6", "link.delay_s=0.017", "link.down_mbps=3",
+                                      "link.result_kb=7.7", NULL};
     static const char *const names[] = {"random", "greedy", "edge-nearest", "best-response", "local"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         assert_reports_what_the_model_says(defaults, names[i]);
         assert_reports_what_the_model_says(other, names[i]);
         assert_reports_what_the_model_says(shared, names[i]);
+        assert_reports_what_the_model_says(far, names[i]);
     }
+}
+
+/* Losses and jitter are drawn for each task, and nobody knows them before: what happens is what the model
+ * expects in the mean alone. */
+static void rough_links_cost_in_the_mean_what_the_model_expects(void **state)
+{
+    (void) state;
+    struct world world = check_world((const char *[]){"devices.count=6", "link.loss=0.05",
+                                                      "link.jitter_s=0.02", "link.retransmit_s=0.03", NULL});
+    struct witness witness = {.inner = sim_policy(&world, "edge-nearest", false)};
+    struct policy policy = {.kind = &witness_kind, .world = &world, .state = &witness};
+    struct sim_record record = {.rows = 0};
+    assert_int_equal(env_decision_init(&witness.copy, world.devices), 0);
+    (void) sim_run(&world, &policy, 3, 20, NULL, 0, &record);
+    double expected = 0.0, cost = 0.0;
+    for (size_t t = 0; t < witness.slots; t++)
+        expected += witness.joint_cost[t];
+    for (size_t i = 0; i < record.rows; i++)
+        cost += record.row[i].cost / world.devices;
+    assert_true(cost != expected);
+    assert_near(cost, expected, 0.01 * expected);
+    env_decision_finish(&witness.copy);
+    policy_destroy(&witness.inner);
+    sim_record_finish(&record);
+    world_finish(&world);
 }
 
 /* ---- losses ---- */
@@ -480,6 +508,7 @@ int main(void)
         cmocka_unit_test(every_policy_meets_the_same_positions_and_tasks),
         cmocka_unit_test(local_computing_costs_exactly_one_where_nothing_is_penalised),
         cmocka_unit_test(what_the_nodes_report_is_the_models_joint_cost_to_the_last_bit),
+        cmocka_unit_test(rough_links_cost_in_the_mean_what_the_model_expects),
         cmocka_unit_test(a_lost_device_costs_its_own_tasks_from_there_on),
         cmocka_unit_test(a_lost_server_costs_the_tasks_of_that_slot_and_is_not_chosen_again),
         cmocka_unit_test(a_lost_server_that_nobody_needed_costs_nothing),

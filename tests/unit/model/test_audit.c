@@ -64,6 +64,20 @@ static void links_that_fall_behind_are_named_with_the_worst_one(void **state)
                         "at 2.0 s, set 50.000, achieved 20.000 Mbit/s");
 }
 
+static void a_way_down_is_named_from_server_to_device(void **state)
+{
+    (void) state;
+    struct audit audit = {0};
+    char reason[AUDIT_TEXT];
+    struct audit_link sample = link_of(10.0, 5.0);
+    sample.down = true;
+    audit_add_link(&audit, &sample);
+    assert_false(audit_is_trusted(&audit, reason));
+    assert_string_equal(
+        reason, "links could not keep their rates for 100.0 % of the bits; worst: server 1 to device 3 "
+                "at 2.0 s, set 10.000, achieved 5.000 Mbit/s");
+}
+
 static void a_link_that_is_too_fast_is_off_too(void **state)
 {
     (void) state;
@@ -94,6 +108,7 @@ int main(void)
         cmocka_unit_test(a_run_without_samples_is_trusted),
         cmocka_unit_test(links_within_the_tolerance_are_trusted_and_one_packet_is_forgiven),
         cmocka_unit_test(links_that_fall_behind_are_named_with_the_worst_one),
+        cmocka_unit_test(a_way_down_is_named_from_server_to_device),
         cmocka_unit_test(a_link_that_is_too_fast_is_off_too),
         cmocka_unit_test(late_loops_are_named_with_the_worst_one),
     };

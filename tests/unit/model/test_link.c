@@ -203,6 +203,25 @@ static void all_parts_together_keep_the_rate_and_the_order_while_it_changes(void
     link_finish(&link);
 }
 
+static void a_link_that_is_restarted_is_a_new_one(void **state)
+{
+    (void) state;
+    double arrival_s[2];
+    struct link_params params = {.rate_bps = 8000.0, .jitter_s = 0.5, .draws = {.seed = 5}};
+    struct link link = make(params);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(link_offer(&link, 0.0, 1000.0), 0);
+    params.first_packet = 70;
+    params.rate_bps = (double) INFINITY; /* takes no time */
+    link_restart(&link, &params, 1.0);
+    assert_true(isinf(link_due_s(&link)));
+    assert_int_equal(link_offer(&link, 2.0, 1e6), 0);
+    assert_same(link_due_s(&link), 2.0);
+    assert_int_equal(drain(&link, 10.0, arrival_s), 1);
+    assert_same(arrival_s[0], 2.0 + link_jitter_s(&params, 70));
+    link_finish(&link);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_lost_transmission_costs_its_repetition),
         cmocka_unit_test(a_full_queue_refuses_and_has_room_again),
         cmocka_unit_test(what_is_cleared_never_arrives_and_the_next_packet_starts_afresh),
+        cmocka_unit_test(a_link_that_is_restarted_is_a_new_one),
         cmocka_unit_test(all_parts_together_keep_the_rate_and_the_order_while_it_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

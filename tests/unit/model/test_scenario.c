@@ -294,6 +294,14 @@ static void a_time_scale_that_no_link_could_keep_up_with_is_refused_with_one_tha
     assert_refused("run:\n  clock: real\nradio:\n  bandwidth_mhz: 1000\n", ERR_RANGE,
                    "x.yaml: run.time_scale: uplinks of this scenario reach 23670 Mbit/s, and a link carries "
                    "1 Gbit/s in real time: no scale fits, use a smaller radio.bandwidth_mhz");
+    assert_refused(
+        "run:\n  clock: real\nlink:\n  down_mbps: 4000\n", ERR_RANGE,
+        "x.yaml: run.time_scale: downlinks of this scenario reach 4000 Mbit/s, at scale 1 more than "
+        "the 1 Gbit/s a link carries in real time: at most 0.25 fits");
+    assert_refused(
+        "run:\n  clock: real\nlink:\n  down_mbps: 20000\n", ERR_RANGE,
+        "x.yaml: run.time_scale: downlinks of this scenario reach 20000 Mbit/s, and a link carries 1 "
+        "Gbit/s in real time: no scale fits, use a smaller link.down_mbps");
     scenario.run.clock = CLOCK_VIRTUAL; /* which has no link to keep up */
     scenario.run.time_scale = 100.0;
     assert_int_equal(scenario_check(&scenario, &diag), 0);

@@ -265,6 +265,33 @@ static void a_peer_that_does_not_read_is_given_up(void **state)
     pair_finish(&pair);
 }
 
+static void what_a_peer_does_not_read_is_counted_in_the_kernel_too(void **state)
+{
+    (void) state;
+    struct pair pair;
+    pair_init(&pair, 4);
+    int fd = raw_connect(&pair);
+    pair_wait(&pair, &pair.accepted_count, 1);
+    struct wire_conn *conn = pair.accepted[0].conn;
+    uint8_t *payload = calloc(1, 1048576);
+    assert_non_null(payload);
+    struct proto_message message = {.id = PROTO_TASK, .task = {.tokens = 1, .payload = {payload, 1048576}}};
+    assert_int_equal(wire_conn_unread(conn), 0);
+    for (unsigned sent = 0; sent < 12; sent++) {
+        assert_int_equal(wire_conn_send(conn, &message), 0);
+        wire_conn_flush(conn);
+    }
+    size_t queued = wire_conn_queued(conn), unread = wire_conn_unread(conn);
+    assert_true(queued > 0);
+    assert_true(unread > queued);
+    assert_true(unread <= wire_conn_counters(conn).bytes_out + queued);
+    free(payload);
+    wire_conn_close(conn);
+    assert_int_equal(close(fd), 0);
+    pair_wait(&pair, &pair.accepted[0].closes, 1);
+    pair_finish(&pair);
+}
+
 static void a_peer_that_never_closes_is_left_in_the_end(void **state)
 {
     (void) state;
@@ -560,6 +587,7 @@ int main(void)
         cmocka_unit_test(a_refusal_arrives_even_when_the_peer_had_more_to_say),
         cmocka_unit_test(a_refusal_without_words_tells_its_reason),
         cmocka_unit_test(a_peer_that_does_not_read_is_given_up),
+        cmocka_unit_test(what_a_peer_does_not_read_is_counted_in_the_kernel_too),
         cmocka_unit_test(a_peer_that_never_closes_is_left_in_the_end),
         cmocka_unit_test(a_connect_that_is_refused_is_told_in_on_close),
         cmocka_unit_test(a_name_that_does_not_resolve_is_told_in_on_close),

@@ -1,0 +1,24 @@
+/* The real clock's way back: RESULTs to one device, each behind its bytes, at the pace of the scenario's
+ * link. A RESULT that is still on its way when the next one starts is forgotten: its device has given it up.
+ */
+#ifndef HANDOFF_EDGE_SERVER_DOWNLINK_H
+#define HANDOFF_EDGE_SERVER_DOWNLINK_H
+
+#include "core/node/paced.h"
+
+struct downlink {
+    struct paced paced;
+};
+
+/* Borrows `link`; stays where it is. */
+void downlink_init(struct downlink *downlink, struct node_link *link, uint32_t device, uint32_t server);
+void downlink_finish(struct downlink *downlink);
+
+/* Sends the RESULT of a task of slot `id` on `conn`, which is borrowed until it has arrived or
+ * downlink_forget. -ENOMEM. */
+int downlink_send(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
+                  const struct proto_message *result);
+/* The connection is going: what is on its way there is lost. */
+void downlink_forget(struct downlink *downlink, const struct wire_conn *conn);
+
+#endif
