@@ -9,6 +9,7 @@ of pages that SQLite caches (db/db.c): in virtual time they are full when the wa
 import os
 import random
 import signal
+import statistics
 import sys
 import threading
 import time
@@ -40,11 +41,10 @@ def cached_kib(db):
 
 
 def rise(samples):
-    """Of the least-squares line through (time, value), from the first to the last."""
-    times, values = zip(*samples)
-    mean_t, mean_v = sum(times) / len(times), sum(values) / len(values)
-    over = sum((t - mean_t) ** 2 for t in times)
-    return sum((t - mean_t) * (v - mean_v) for t, v in samples) / over * (times[-1] - times[0])
+    """Of the line whose slope is the median of all slopes between two samples (Theil-Sen): one batch that was being written
+    when a sample was taken does not tilt it."""
+    slopes = [(v - u) / (t - s) for i, (s, u) in enumerate(samples) for t, v in samples[i + 1:]]
+    return statistics.median(slopes) * (samples[-1][0] - samples[0][0])
 
 
 class Soak:
@@ -126,7 +126,8 @@ class Soak:
         for name, samples in self.samples.items():
             memory, files = [(t, kib) for t, kib, _ in samples], [(t, count) for t, _, count in samples]
             kib, count = rise(memory), rise(files)
-            print(f'# {name}: private memory {memory[0][1]} to {memory[-1][1]} KiB, fitted rise {kib:+.1f} KiB; open files '
+            print(f'# {name}: private memory {memory[0][1]} to {memory[-1][1]} KiB, between {min(m for _, m in memory)} and '
+                  f'{max(m for _, m in memory)}, fitted rise {kib:+.1f} KiB; open files '
                   f'{files[0][1]} to {files[-1][1]}, at most {max(files, key=lambda f: f[1])[1]}, fitted rise {count:+.2f}', flush=True)
             if kib > MEMORY_RISE_KIB + (cache if name == 'orchestrator' else 0) or count > FILES_RISE:
                 too_much.append(name)
