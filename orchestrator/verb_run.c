@@ -156,7 +156,9 @@ static int go_on(const struct cli *cli, struct diag *diag)
     if (rc == 0)
         rc = resume_read(&resume, cli, diag);
     int status = verb_status(rc);
-    if (rc == 0 && resume.finished) {
+    if (rc == 0 && resume.finished && cli->json) {
+        status = verb_status(verb_print_query(cli, "run_summary", resume.past.run.run_id, diag));
+    } else if (rc == 0 && resume.finished) {
         (void) printf("run %lld is finished: there is nothing to resume\n",
                       (long long) resume.past.run.run_id);
     } else if (rc == 0) {

@@ -296,6 +296,32 @@ def nodes_lost_before_are_there_again_and_the_run_is_replayed():
         tap.equal(testbed.verify(db), 4 * 30 * 3, 'tasks replayed')
 
 
+@tap.test
+def a_run_by_the_wall_clock_goes_on_too():
+    """Its bits are its own; nothing is missing, nothing twice, and the samples' times go on."""
+    arguments = ('-s', 'dapo', '-n', 3, '-m', 2, '-e', 3, '-t', 2, '-p', 'static', '--set', 'run.clock=real', '--set',
+                 'run.time_scale=3', '--set', 'radio.bandwidth_mhz=3', '--set', 'fixed.split=1')
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        run = TcpRun('--db', db, *arguments)
+        tap.equal(run.play(3, 2, kill_after(run, 4, SLOT)), 128 + signal.SIGKILL, 'killed')
+        run.end()
+        _, errors = resume(db, '--over', 'memory', status=2)
+        tap.contains(errors, 'run.clock', 'memory has no wall clock')
+        again = TcpRun('--resume', '--db', db)
+        tap.equal(again.play(3, 2), 0, again.orchestrator.text())
+        again.end()
+        testbed.check_database(db)
+        tap.equal(testbed.rows(db, 'SELECT episode, count(*) FROM task GROUP BY episode'), [(0, 6), (1, 6), (2, 6)], 'tasks')
+        (entry,) = json.loads(testbed.one(db, 'SELECT config_json FROM run'))['resumed']
+        before_s = testbed.one(db, 'SELECT total(wall_s) FROM episode WHERE episode <= ?', entry['after_episode'])
+        after_s = testbed.one(db, 'SELECT total(wall_s) FROM episode')
+        latest_s = testbed.one(db, 'SELECT max(start_s) FROM link_sample')
+        tap.true(before_s < latest_s < after_s + 5, f'{latest_s} s is between {before_s} s and {after_s} s')
+        (result,) = json.loads(testbed.orchestrator('replay', '--verify', '--json', '-q', '--db', db)[0])
+        tap.equal((result['tasks'], result['identical']), (18, 18), 'tasks verified')
+
+
 # ---- what comes after ----
 
 @tap.test
