@@ -173,7 +173,7 @@ class TcpRun:
 
     def play(self, devices, servers, hook=None):
         """All nodes join; the devices in one process, behind a wiretap where there is a hook."""
-        port = wiretap.Wiretap(self.port, hook).port if hook is not None else self.port
+        port = wiretap.Wiretap(self.port, hook, prompt=True).port if hook is not None else self.port
         self.nodes = [testbed.start_server(self.port) for _ in range(servers)]
         self.nodes.append(testbed.start_device(port, '--count', str(devices)))
         return self.orchestrator.wait()
