@@ -1,25 +1,21 @@
 #include "edge-server/downlink.h"
 
-static void on_sent(void *user)
-{
-    struct downlink *downlink = user;
-    paced_tell_windows(&downlink->paced);
-}
+#include <errno.h>
+#include <stdlib.h>
 
-static const struct paced_hooks hooks = {.on_sent = on_sent};
+#include "core/model/env.h"
+#include "core/model/transfer.h"
 
-void downlink_init(struct downlink *downlink, struct node_link *link, uint32_t device, uint32_t server)
-{
-    paced_init(&downlink->paced, link, device, server, &hooks, downlink);
-}
+/* A RESULT behind another. */
+struct downlink_waiting {
+    struct downlink_waiting *next;
+    struct wire_conn *conn;
+    struct slot_id id;
+    struct proto_message result;
+};
 
-void downlink_finish(struct downlink *downlink)
-{
-    paced_finish(&downlink->paced);
-}
-
-int downlink_send(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
-                  const struct proto_message *result)
+static int start(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
+                 const struct proto_message *result)
 {
     const struct world *world = &downlink->paced.link->join.world;
     const struct scenario *scenario = &world->scenario;
@@ -30,8 +26,71 @@ int downlink_send(struct downlink *downlink, struct wire_conn *conn, struct slot
                       (uint64_t) (transfer_down_bits(scenario) / 8.0), &wall);
 }
 
+static void on_sent(void *user)
+{
+    struct downlink *downlink = user;
+    struct downlink_waiting *next = downlink->waiting;
+    paced_tell_windows(&downlink->paced);
+    if (next == NULL)
+        return;
+    downlink->waiting = next->next;
+    (void) start(downlink, next->conn, next->id, &next->result); /* out of memory: as if it were lost */
+    free(next);
+}
+
+static const struct paced_hooks hooks = {.on_sent = on_sent};
+
+static int enqueue(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
+                   const struct proto_message *result)
+{
+    struct downlink_waiting *waiting = malloc(sizeof *waiting), **end = &downlink->waiting;
+    if (waiting == NULL)
+        return -ENOMEM;
+    *waiting = (struct downlink_waiting){.conn = conn, .id = id, .result = *result};
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = waiting;
+    return 0;
+}
+
+/* Drops what waits for `conn`; NULL: everything. */
+static void drop_waiting(struct downlink *downlink, const struct wire_conn *conn)
+{
+    struct downlink_waiting **place = &downlink->waiting;
+    while (*place != NULL) {
+        struct downlink_waiting *waiting = *place;
+        if (conn != NULL && waiting->conn != conn) {
+            place = &waiting->next;
+            continue;
+        }
+        *place = waiting->next;
+        free(waiting);
+    }
+}
+
+void downlink_init(struct downlink *downlink, struct node_link *link, uint32_t device, uint32_t server)
+{
+    downlink->waiting = NULL;
+    paced_init(&downlink->paced, link, device, server, &hooks, downlink);
+}
+
+void downlink_finish(struct downlink *downlink)
+{
+    drop_waiting(downlink, NULL);
+    paced_finish(&downlink->paced);
+}
+
+int downlink_send(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
+                  const struct proto_message *result)
+{
+    if (env_is_queue(&downlink->paced.link->join.world) && paced_is_sending(&downlink->paced))
+        return enqueue(downlink, conn, id, result);
+    return start(downlink, conn, id, result);
+}
+
 void downlink_forget(struct downlink *downlink, const struct wire_conn *conn)
 {
+    drop_waiting(downlink, conn);
     if (paced_is_sending(&downlink->paced) && downlink->paced.conn == conn)
         paced_stop(&downlink->paced);
 }

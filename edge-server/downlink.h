@@ -1,13 +1,16 @@
 /* The real clock's way back: RESULTs to one device, each behind its bytes, at the pace of the scenario's
- * link. A RESULT that is still on its way when the next one starts is forgotten: its device has given it up.
- */
+ * link. In mode round, a RESULT that is still on its way when the next one starts is forgotten: its device
+ * has given it up. In queueing mode they follow one another. */
 #ifndef HANDOFF_EDGE_SERVER_DOWNLINK_H
 #define HANDOFF_EDGE_SERVER_DOWNLINK_H
 
 #include "core/node/paced.h"
 
+struct downlink_waiting;
+
 struct downlink {
     struct paced paced;
+    struct downlink_waiting *waiting; /* queueing mode: in order; owned */
 };
 
 /* Borrows `link`; stays where it is. */

@@ -19,7 +19,7 @@ struct held {
 struct queue_real {
     struct node_link *link;
     struct server_queue *queue;
-    void (*answer)(void *user, uint32_t device, const struct proto_message *result);
+    int (*answer)(void *user, const struct server_queue_action *action);
     void *user;
     struct wire_alarm alarm;
     uint64_t zero_ns; /* when the episode's first ALLOT came */
@@ -38,7 +38,7 @@ static int execute(struct queue_real *real, const struct server_queue_action *ac
         (void) wire_conn_send(real->link->conn,
                               &action->message); /* a lost orchestrator shows in node_link */
         return 0;
-    case SERVER_QUEUE_ANSWER: real->answer(real->user, action->device, &action->message); return 0;
+    case SERVER_QUEUE_ANSWER: return real->answer(real->user, action);
     case SERVER_QUEUE_COMPUTE:
         return wire_alarm_set(&real->link->alarms, &real->alarm,
                               real_time_due_ns(scenario_of(real), clock_monotonic_ns(), action->duration_s));
@@ -126,8 +126,7 @@ int queue_real_take(struct queue_real *real, const struct proto_message *message
 }
 
 int queue_real_open(struct queue_real **ret_real, struct node_link *link, struct server_queue *queue,
-                    void (*answer)(void *user, uint32_t device, const struct proto_message *result),
-                    void *user)
+                    int (*answer)(void *user, const struct server_queue_action *action), void *user)
 {
     struct queue_real *real = calloc(1, sizeof *real);
     if (real == NULL)

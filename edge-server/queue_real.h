@@ -8,10 +8,9 @@
 
 struct queue_real;
 
-/* Borrows all. `answer` sends a RESULT to a device. */
+/* Borrows all. `answer` sends the RESULT of an ANSWER action to its device. */
 int queue_real_open(struct queue_real **ret_real, struct node_link *link, struct server_queue *queue,
-                    void (*answer)(void *user, uint32_t device, const struct proto_message *result),
-                    void *user);
+                    int (*answer)(void *user, const struct server_queue_action *action), void *user);
 /* Before the alarms are closed, or after. NULL-safe. */
 void queue_real_close(struct queue_real *real);
 

@@ -94,21 +94,22 @@ static int end_job(struct server *server, const struct server_action *action, st
     return step(server, &computed, diag);
 }
 
-static void answer(void *user, uint32_t device, const struct proto_message *result)
+/* Over a link that takes its time for RESULTs, if it does. */
+static int answer(struct server *server, uint32_t device, struct slot_id id,
+                  const struct proto_message *result)
 {
-    struct server *server = user;
     struct peer *peer = server->peer_of[device];
-    if (peer != NULL)
-        (void) wire_conn_send(peer->conn, result); /* a lost device is the orchestrator's business */
+    if (peer == NULL)
+        return 0; /* a lost device is the orchestrator's business */
+    if (server->downlink != NULL)
+        return downlink_send(&server->downlink[device], peer->conn, id, result);
+    (void) wire_conn_send(peer->conn, result); /* as above */
+    return 0;
 }
 
-/* Over a link that takes its time for RESULTs. */
-static int answer_slowly(struct server *server, const struct server_action *action)
+static int answer_queue(void *user, const struct server_queue_action *action)
 {
-    struct peer *peer = server->peer_of[action->device];
-    if (peer == NULL)
-        return 0; /* as above */
-    return downlink_send(&server->downlink[action->device], peer->conn, action->id, &action->message);
+    return answer(user, action->device, action->id, &action->message);
 }
 
 static int execute(struct server *server, const struct server_action *action, struct diag *diag)
@@ -118,11 +119,7 @@ static int execute(struct server *server, const struct server_action *action, st
         (void) wire_conn_send(server->link.conn,
                               &action->message); /* a lost orchestrator shows in node_link */
         return 0;
-    case SERVER_DO_ANSWER:
-        if (server->downlink != NULL)
-            return answer_slowly(server, action);
-        answer(server, action->device, &action->message);
-        return 0;
+    case SERVER_DO_ANSWER: return answer(server, action->device, action->id, &action->message);
     case SERVER_DO_COMPUTE:
         return server->job != NULL ? start_job(server, action) : end_job(server, action, diag);
     }
@@ -140,7 +137,7 @@ static int step_queue(struct server *server, const struct proto_message *message
     for (size_t i = 0; i < actions.count; i++) {
         const struct server_queue_action *action = &actions.list[i];
         if (action->kind == SERVER_QUEUE_ANSWER)
-            answer(server, action->device, &action->message);
+            (void) answer_queue(server, action); /* no downlink in virtual time: cannot fail */
         else
             (void) wire_conn_send(server->link.conn,
                                   &action->message); /* a lost orchestrator shows in node_link */
@@ -339,7 +336,7 @@ static int open_queue(struct server *server, bool by_wall)
     const struct join *join = &server->link.join;
     int rc = server_queue_create(&server->queue, &join->world, join->first, by_wall);
     if (rc == 0 && by_wall)
-        rc = queue_real_open(&server->queue_real, &server->link, server->queue, answer, server);
+        rc = queue_real_open(&server->queue_real, &server->link, server->queue, answer_queue, server);
     return rc;
 }
 

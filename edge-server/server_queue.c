@@ -134,6 +134,9 @@ static void answer(struct server_queue *queue, const struct station_job *job, do
     double begun_s = shared || isnan(job->begun_s) ? job->arrived_s : job->begun_s;
     struct server_queue_action *action = push(queue, SERVER_QUEUE_ANSWER);
     action->device = (uint32_t) (job->id >> ROUND_BITS);
+    action->id = queue->id;
+    action->id.slot -=
+        (uint32_t) (queue->round - (job->id & UINT32_MAX)); /* rounds count an episode's slots */
     action->message.id = PROTO_RESULT;
     action->message.result = (struct msg_result){
         .device = action->device,

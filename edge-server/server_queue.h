@@ -15,6 +15,7 @@
 #define HANDOFF_EDGE_SERVER_SERVER_QUEUE_H
 
 #include "core/base/diag.h"
+#include "core/model/device_slot.h"
 #include "core/model/world.h"
 #include "proto/message.h"
 
@@ -38,6 +39,7 @@ enum server_queue_action_kind {
 struct server_queue_action {
     enum server_queue_action_kind kind;
     uint32_t device;
+    struct slot_id id; /* ANSWER: of the task, for its link's draws */
     double duration_s;
     struct proto_message message; /* lists point into the core and live until its next step */
 };

@@ -1,6 +1,7 @@
 #include "mobile-node/device_queue.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "core/base/units.h"
 #include "core/model/faults.h"
 #include "core/model/radio.h"
+#include "core/model/transfer.h"
 #include "mobile-node/device_queue_internal.h"
 
 static int reserve(struct device_queue *queue)
@@ -39,6 +41,7 @@ static void forget(struct device_queue *queue)
     station_clear(&queue->processor, queue->now_s);
     station_clear(&queue->radio, queue->now_s);
     queue->held_s = queue->now_s;
+    queue->linger_s = (double) INFINITY;
     queue->computing = queue->sending = DEVICE_QUEUE_NO_ROUND;
 }
 
@@ -189,6 +192,7 @@ static int on_decision(struct device_queue *queue, const struct msg_decision *de
         struct device_queue_task *task = &queue->task[queue->count++];
         *task = (struct device_queue_task){
             .round = queue->round,
+            .slot = queue->id.slot,
             .tokens = queue->slot.tokens,
             .split = (uint32_t) decision->split,
             .server = (uint32_t) decision->server,
@@ -269,7 +273,12 @@ static int on_result(struct device_queue *queue, const struct msg_result *result
         return 0; /* given up, with its server or with the device's past */
     task->times.queue_s = result->queue_s;
     task->times.edge_s = result->edge_s;
-    if (queue->by_wall) { /* what is nobody's, the link took: the way of the last bytes and of the RESULT */
+    if (!queue->by_wall) {
+        const struct scenario *scenario = &queue->world->scenario;
+        task->times.transmit_s +=
+            transfer_task_s(queue->world, device_queue_id(queue, task), queue->number, task->server,
+                            TRANSFER_DOWN, transfer_down_bps(scenario), transfer_down_bits(scenario));
+    } else { /* what is nobody's, the link took: the way of the last bytes and of the RESULT */
         double rest_s = now_s - task->start_s - cost_latency_s(&task->times);
         task->times.transmit_s += rest_s > 0.0 ? rest_s : 0.0;
     }
@@ -342,6 +351,7 @@ int device_queue_create(struct device_queue **ret_queue, const struct world *wor
     queue->round = queue->computing = queue->sending = DEVICE_QUEUE_NO_ROUND;
     station_init(&queue->processor, DISCIPLINE_FIFO, 1.0, 0.0);
     station_init(&queue->radio, DISCIPLINE_FIFO, 0.0, 0.0);
+    queue->linger_s = (double) INFINITY;
     queue->rate_bps = calloc(world->servers, sizeof *queue->rate_bps);
     queue->unsent = calloc(world->servers, sizeof *queue->unsent);
     if (queue->rate_bps == NULL || queue->unsent == NULL || reserve(queue) != 0) {

@@ -56,6 +56,7 @@ enum device_queue_action_kind {
 struct device_queue_action {
     enum device_queue_action_kind kind;
     uint32_t server;
+    struct slot_id id; /* SEND: of the task, for its link's draws */
     double duration_s, bits, rate_bps;
     struct proto_message message; /* lists point into the core and live until its next step */
 };

@@ -10,6 +10,7 @@ enum device_queue_stage { COMPUTING, SENDING, COMING, SERVED, DONE };
 
 struct device_queue_task {
     uint64_t round; /* of its DECISION: its name */
+    uint32_t slot;
     uint32_t tokens, split, server;
     enum device_queue_stage stage;
     double start_s;
@@ -36,8 +37,9 @@ struct device_queue {
     bool deciding;  /* its DECISION has not come */
     double now_s;   /* since the episode's start */
     struct station processor, radio;
-    double held_s;                  /* the radio stands still until then */
-    double *rate_bps;               /* [M] in this slot */
+    double held_s;    /* the radio stands still until then */
+    double linger_s;  /* virtual time: the last bits of the radio's job arrive then; INFINITY: not sent yet */
+    double *rate_bps; /* [M] in this slot */
     struct device_queue_task *task; /* [count] in order of rounds */
     size_t count, capacity;
     uint64_t computing, sending; /* by_wall: what the shell is at; DEVICE_QUEUE_NO_ROUND: nothing */
@@ -54,6 +56,8 @@ struct device_queue {
 
 /* ---- device_queue_tasks.c ---- */
 
+/* Of the task's slot: names its draws. */
+struct slot_id device_queue_id(const struct device_queue *queue, const struct device_queue_task *task);
 const struct device_params *device_queue_own(const struct device_queue *queue);
 uint32_t device_queue_layers(const struct device_queue *queue);
 /* A blank action at the list's end. */

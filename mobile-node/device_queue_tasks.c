@@ -2,6 +2,7 @@
 #include "core/base/err.h"
 #include "core/base/units.h"
 #include "core/model/radio.h"
+#include "core/model/transfer.h"
 #include "mobile-node/device_queue_internal.h"
 
 #include <errno.h>
@@ -9,6 +10,11 @@
 #include <stdlib.h>
 
 #define NJ_PER_J 1e-9
+
+struct slot_id device_queue_id(const struct device_queue *queue, const struct device_queue_task *task)
+{
+    return (struct slot_id){queue->id.phase, queue->id.episode, task->slot};
+}
 
 const struct device_params *device_queue_own(const struct device_queue *queue)
 {
@@ -189,6 +195,7 @@ static void arrived(struct device_queue *queue, struct device_queue_task *task)
 void device_queue_sent(struct device_queue *queue)
 {
     struct station_job job = station_take(&queue->radio, queue->now_s);
+    queue->linger_s = (double) INFINITY;
     struct device_queue_task *task = device_queue_find(queue, job.id);
     double begun_s = isnan(job.begun_s) ? queue->now_s : job.begun_s;
     task->times.wait_s += waited_s(&job, queue->now_s);
@@ -213,12 +220,30 @@ static struct device_queue_task *next_coming(struct device_queue *queue)
     return next;
 }
 
+/* The radio is done with its job: when do the last bits arrive? The rate is what it was last; losses, jitter
+ * and delay come behind it, and the next job waits for them, as it does behind a pacer. */
+static bool lingers(struct device_queue *queue)
+{
+    const struct device_queue_task *task = device_queue_find(queue, station_next(&queue->radio)->id);
+    double bits = station_next(&queue->radio)->work, rate_bps = queue->radio.rate;
+    if (!isinf(queue->linger_s) || rate_bps <= 0.0)
+        return false;
+    double whole_s = transfer_task_s(queue->world, device_queue_id(queue, task), queue->number, task->server,
+                                     TRANSFER_UP, rate_bps, bits);
+    double late_s = whole_s - cost_transmit_s(bits, rate_bps);
+    if (!(late_s > 0.0))
+        return false;
+    queue->linger_s = queue->now_s + late_s;
+    return true;
+}
+
 /* The earliest thing that happens by itself, if it is not later than end_s. Of several at once the processor
  * goes first, then the radio. */
 static bool live_on(struct device_queue *queue, double end_s)
 {
     struct device_queue_task *coming = next_coming(queue);
-    double compute_s = station_due_s(&queue->processor), send_s = station_due_s(&queue->radio);
+    double compute_s = station_due_s(&queue->processor);
+    double send_s = isinf(queue->linger_s) ? station_due_s(&queue->radio) : queue->linger_s;
     double come_s = coming != NULL ? coming->arrive_s : (double) INFINITY;
     double held_s = queue->held_s > queue->now_s ? queue->held_s : (double) INFINITY;
     double due_s = fmin(fmin(compute_s, send_s), fmin(come_s, held_s));
@@ -227,6 +252,8 @@ static bool live_on(struct device_queue *queue, double end_s)
     queue->now_s = due_s > queue->now_s ? due_s : queue->now_s;
     if (due_s == compute_s)
         device_queue_computed(queue);
+    else if (due_s == send_s && lingers(queue))
+        return true;
     else if (due_s == send_s)
         device_queue_sent(queue);
     else if (due_s == come_s)
@@ -286,6 +313,7 @@ static void begin_sending(struct device_queue *queue)
     task->arrive_s = queue->now_s + (queue->radio.rate > 0.0 ? left_bits / queue->radio.rate : 0.0);
     struct device_queue_action *action = device_queue_push(queue, DEVICE_QUEUE_SEND);
     action->server = task->server;
+    action->id = device_queue_id(queue, task);
     action->bits = left_bits;
     action->rate_bps = queue->radio.rate;
     action->message.id = PROTO_TASK;
@@ -312,6 +340,7 @@ void device_queue_hand_over(struct device_queue *queue, struct device_queue_task
     double there_bits = task->bits - (job->work - job->done);
     double held_s = queue->now_s + scenario->handover.interruption_s;
     task->handovers++;
+    queue->linger_s = (double) INFINITY;
     task->stood_still_s += held_s - fmax(queue->held_s, queue->now_s);
     queue->held_s = held_s;
     task->extra_bits += there_bits;
@@ -337,6 +366,8 @@ void device_queue_recall(struct device_queue *queue, struct device_queue_task *t
     double sent_bits = task->bits;
     if (task->stage == COMPUTING)
         return;
+    if (task->stage == SENDING && station_next(&queue->radio)->id == task->round)
+        queue->linger_s = (double) INFINITY;
     if (task->stage == SENDING && station_remove(&queue->radio, queue->now_s, task->round, &job)) {
         sent_bits = task->bits - (job.work - job.done);
         task->times.wait_s += waited_s(&job, queue->now_s);

@@ -65,8 +65,7 @@ static int send_task(struct queue_real *device, const struct device_queue_action
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
     device->sending = *uplink;
-    const struct slot_id no_draws = {0}; /* see scenario_check: in queueing mode a link has a rate alone */
-    struct link_params link = transfer_link(&device->link->join.world, no_draws, device->number,
+    struct link_params link = transfer_link(&device->link->join.world, action->id, device->number,
                                             action->server, TRANSFER_UP, action->rate_bps);
     struct link_params wall = transfer_scaled(&link, scenario_of(device)->run.time_scale);
     return uplink_send(*uplink, &action->message, (uint64_t) (action->bits / 8.0), &wall, diag);

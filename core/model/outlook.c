@@ -8,6 +8,7 @@
 #include "core/base/units.h"
 #include "core/model/cost.h"
 #include "core/model/radio.h"
+#include "core/model/transfer.h"
 
 #define LEFT_OVER UINT64_MAX /* the job that stands for what is at the server already */
 
@@ -20,6 +21,8 @@ int outlook_init(struct outlook *ret_outlook, const struct world *world)
     outlook.arrival = calloc(world->devices, sizeof *outlook.arrival);
     outlook.finish_s = calloc(world->devices, sizeof *outlook.finish_s);
     station_init(&outlook.station, world->scenario.servers.discipline, 1.0, 0.0);
+    const struct scenario *scenario = &world->scenario;
+    outlook.down_s = transfer_expected_s(scenario, transfer_down_bits(scenario), transfer_down_bps(scenario));
     *ret_outlook = outlook;
     if (outlook.senders != NULL && outlook.radio_s != NULL && outlook.rate != NULL &&
         outlook.arrival != NULL && outlook.finish_s != NULL)
@@ -117,7 +120,7 @@ static double transmit_s(struct outlook *outlook, uint32_t m, uint32_t n, uint32
 {
     double bits = llm_split_bits(outlook->world->llm, split, outlook->view->tokens[n],
                                  outlook->world->scenario.model.bits_per_element);
-    return cost_transmit_s(bits, rate_bps(outlook, n, m, load));
+    return transfer_expected_s(&outlook->world->scenario, bits, rate_bps(outlook, n, m, load));
 }
 
 static struct outlook_arrival foresee(struct outlook *outlook, uint32_t m, uint32_t n, uint32_t split,
@@ -201,7 +204,7 @@ int outlook_server(struct outlook *outlook, uint32_t m, const uint32_t *who, con
             .transmit_j = device->transmit_power_w * arrival->sent_s,
             .server_j = world->server[m].power_w * arrival->work_s,
         };
-        sum += device_cost(outlook, n, outlook->finish_s[arrival->place], &joules);
+        sum += device_cost(outlook, n, outlook->finish_s[arrival->place] + outlook->down_s, &joules);
     }
     *ret_cost = sum;
     return 0;

@@ -26,6 +26,7 @@ struct outlook_rate {
 struct outlook {
     const struct world *world;       /* borrowed */
     const struct env_view *view;     /* borrowed, from outlook_begin on */
+    double down_s;                   /* a RESULT's way, expected */
     uint32_t *senders;               /* [M] devices that have something left over for the server */
     double *radio_s;                 /* [N] until the radio is free, at the loads so far */
     struct outlook_rate *rate;       /* [N][M] the last */

@@ -58,20 +58,6 @@ static int check_clock(const struct scenario *scenario, struct diag *diag)
     return check_peak(scenario, "downlinks", "link.down_mbps", scenario->link.down_mbps * UNITS_MHZ, diag);
 }
 
-/* Queueing mode knows a link's rate alone. */
-static int check_link(const struct scenario *scenario, struct diag *diag)
-{
-    bool plain = scenario->link.delay_s <= 0.0 && scenario->link.jitter_s <= 0.0 &&
-                 scenario->link.loss <= 0.0 && scenario->link.down_mbps <= 0.0 &&
-                 scenario->link.result_kb <= 0.0;
-    if (scenario->run.mode != MODE_QUEUE || plain)
-        return 0;
-    return diag_fail(
-        diag, ERR_UNKNOWN,
-        "link: in queueing mode (run.mode: queue) delay_s, jitter_s, loss, down_mbps and result_kb are "
-        "not supported: leave them 0");
-}
-
 static int check_speeds(const struct scenario *scenario, struct diag *diag)
 {
     if (scenario->devices.tflops_min > scenario->devices.tflops_max)
@@ -201,8 +187,8 @@ static int check_faults(const struct scenario *scenario, struct diag *diag)
 int scenario_check(const struct scenario *scenario, struct diag *diag)
 {
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds, check_mobility, check_radio,     check_clock, check_link,
-        check_mode,   check_llm,      check_objective, check_ddpg,  check_faults,
+        check_speeds, check_mobility,  check_radio, check_clock,  check_mode,
+        check_llm,    check_objective, check_ddpg,  check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](scenario, diag);

@@ -18,6 +18,13 @@
         "radio.bandwidth_mhz=8", "objective.deadline_s=2.4"
 
 static const char *const busy[] = {BUSY, NULL};
+static const char *const rough[] = {BUSY,
+                                    "link.delay_s=0.03",
+                                    "link.jitter_s=0.01",
+                                    "link.loss=0.02",
+                                    "link.result_kb=20",
+                                    "link.down_mbps=2",
+                                    NULL};
 static const char *const sharing[] = {BUSY, "servers.discipline=processor-sharing", NULL};
 
 struct played {
@@ -135,6 +142,39 @@ static void the_rewards_of_an_episode_add_up_to_its_tasks_costs(void **state)
         }
         finish(&played);
     }
+}
+
+/* Against the same decisions over a plain link: each transfer is longer by the delay, at least, and the
+ * RESULT by its own way; nobody's packets are lost for good. */
+static void a_rough_link_makes_every_transfer_longer_and_loses_nothing(void **state)
+{
+    (void) state;
+    static const char *const one[] = {BUSY, "task.probability=0.1", NULL};
+    static const char *const one_rough[] = {BUSY,
+                                            "task.probability=0.1",
+                                            "link.delay_s=0.03",
+                                            "link.jitter_s=0.01",
+                                            "link.loss=0.02",
+                                            "link.result_kb=20",
+                                            "link.down_mbps=2",
+                                            NULL};
+    struct played plain, other;
+    play(&plain, one, "random", 60);
+    play(&other, one_rough, "random", 60);
+    assert_int_equal(plain.record.rows, other.record.rows);
+    size_t compared = 0;
+    for (size_t i = 0; i < plain.record.rows; i++) {
+        const struct db_task *a = &plain.record.row[i], *b = &other.record.row[i];
+        bool remote = a->server != DB_SERVER_NULL && is_done(a) && is_done(b);
+        if (!remote)
+            continue;
+        double longer_s = b->wait_s + b->transmit_s - a->wait_s - a->transmit_s;
+        assert_true(longer_s > 0.03 + 0.03 + 20e3 * 8 / 2e6 - TINY);
+        compared++;
+    }
+    assert_true(compared > 30);
+    finish(&plain);
+    finish(&other);
 }
 
 /* ---- stations ---- */
@@ -340,6 +380,7 @@ static void every_order_of_arrival_leaves_the_same_bits(void **state)
     assert_same_in_every_order(busy, "priced", NULL, 0);
     assert_same_in_every_order(learning, "dapo", NULL, 0);
     assert_same_in_every_order(moving, "random", NULL, 0);
+    assert_same_in_every_order(rough, "random", NULL, 0);
 }
 
 static void losses_at_any_phase_leave_the_same_rows_in_every_order_of_arrival(void **state)
@@ -510,6 +551,9 @@ static void the_outlook_is_what_happens_when_nothing_follows(void **state)
                                          "radio.bandwidth_mhz=4",
                                          "servers.discipline=processor-sharing",
                                          "objective.server_energy=0.5",
+                                         "link.delay_s=0.03",
+                                         "link.result_kb=20",
+                                         "link.down_mbps=2",
                                          NULL};
     for (int which = 0; which < 2; which++) {
         struct played played;
@@ -651,6 +695,7 @@ int main(void)
         cmocka_unit_test(every_request_has_one_row_in_order_and_a_status),
         cmocka_unit_test(latency_is_the_sum_of_its_parts_and_ends_in_the_slot_that_is_said),
         cmocka_unit_test(the_rewards_of_an_episode_add_up_to_its_tasks_costs),
+        cmocka_unit_test(a_rough_link_makes_every_transfer_longer_and_loses_nothing),
         cmocka_unit_test(a_fifo_server_takes_them_in_order_and_is_never_idle_while_somebody_waits),
         cmocka_unit_test(a_sharing_server_divides_each_instant_equally),
         cmocka_unit_test(a_device_computes_one_task_after_the_other),
