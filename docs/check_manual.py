@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import scenario_man
+import scenario_yaml
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VERBS = ('run', 'evaluate', 'replay', 'show', 'export', 'twin')
@@ -38,10 +39,14 @@ def difference(page, flags):
 
 def main():
     orchestrator, mobile_node, edge_server = sys.argv[1:4]
+    dapo = os.path.join('..', 'deploy', 'scenarios', 'dapo.yaml')
+    stale_dapo = read(dapo) != scenario_yaml.page(orchestrator)
     stale = read('handoff-scenario.5') != scenario_man.page(orchestrator)
     checks = [
         ('handoff-scenario(5) is made of the present keys',
          ['run docs/scenario_man.py ORCHESTRATOR > docs/handoff-scenario.5'] if stale else []),
+        ('the shipped scenario dapo lists the present keys and defaults',
+         ['run docs/scenario_yaml.py ORCHESTRATOR > deploy/scenarios/dapo.yaml'] if stale_dapo else []),
         ('handoff-orchestrator(1) has every flag',
          difference('handoff-orchestrator.1', set().union(*(flags_of_help(orchestrator, verb) for verb in VERBS)))),
         ('handoff-mobile-node(1) has every flag', difference('handoff-mobile-node.1', flags_of_help(mobile_node))),
