@@ -29,7 +29,7 @@ int lab_world(struct world *ret_world, const struct scenario *scenario, uint64_t
 int lab_world_recorded(struct world *ret_world, struct store *store, const struct db_run *run,
                        struct diag *diag);
 
-/* "0.1.0 (3f2a1bc)" */
+/* "0.2.0 (3f2a1bc)" */
 const char *lab_version(void);
 /* "AMD EPYC 7B13, OpenBLAS Haswell" */
 int lab_cpu(struct buf *text);

@@ -39,7 +39,6 @@ BAD_SCENARIOS = {
     'a time scale beyond the links': ('run:\n  clock: real\n  time_scale: 2\n', ['run.time_scale', '1 Gbit/s', 'at most 1.70']),
     'a time scale beyond the downlinks': ('run: {clock: real}\nlink:\n  down_mbps: 4000\n', ['run.time_scale', 'downlinks',
                                                                                            'at most 0.25']),
-    'a delay in queueing mode': ('run: {mode: queue}\nlink:\n  delay_s: 0.01\n', ['link', 'queueing mode']),
     'unknown model': ('model:\n  llm: gpt-17\n', ['gpt-17', 'llama-2-7b']),
     'missing data file': ('task:\n  requests_csv: nowhere.csv\n', ['nowhere.csv']),
 }
