@@ -55,7 +55,8 @@ CREATE TABLE node ( -- a device or server of a run, with the parameters drawn fo
     PRIMARY KEY (run_id, role, number)
 ) STRICT, WITHOUT ROWID;
 
--- One inference request: one device in one slot. A row is written for every slot and device. The status check
+-- One inference request: one device in one slot. A row is written for every slot and device, in queueing mode for
+-- every slot in which the device has a task. The status check
 -- is a chain of ORs because SQLite would build a lookup table for IN at every insert.
 CREATE TABLE task (
     run_id          INTEGER NOT NULL REFERENCES run (run_id),

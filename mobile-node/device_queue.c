@@ -124,6 +124,7 @@ static void on_slot(struct device_queue *queue, const struct msg_slot *slot, dou
     bool follows = queue->round != DEVICE_QUEUE_NO_ROUND && slot->round == queue->round + 1 && id.slot > 0 &&
                    id.episode == queue->id.episode && id.phase == queue->id.phase && !queue->deciding;
     queue->now_s = queue->by_wall ? now_s : id.slot * queue->world->scenario.run.slot_s;
+    queue->begun_s = queue->now_s;
     if (!follows)
         forget(queue);
     queue->round = slot->round;
@@ -163,21 +164,6 @@ static int check_decision(const struct device_queue *queue, const struct msg_dec
     return 0;
 }
 
-static void set_rates(struct device_queue *queue, const struct proto_reals *share)
-{
-    const struct scenario *scenario = &queue->world->scenario;
-    for (uint32_t m = 0; m < queue->world->servers; m++) {
-        bool cut = faults_cut(queue->world->faults, queue->id, queue->number, m);
-        double bandwidth_hz = share->data[m] * scenario->radio.bandwidth_mhz * UNITS_MHZ;
-        queue->rate_bps[m] =
-            cut || share->data[m] <= 0.0
-                ? 0.0
-                : radio_rate_bps(scenario, bandwidth_hz, device_queue_own(queue)->transmit_power_w,
-                                 queue->slot.gain[m]);
-    }
-    device_queue_tune(queue);
-}
-
 static int on_decision(struct device_queue *queue, const struct msg_decision *decision, struct diag *diag)
 {
     int rc = check_decision(queue, decision, diag);
@@ -187,7 +173,8 @@ static int on_decision(struct device_queue *queue, const struct msg_decision *de
         return rc;
     queue->deciding = false;
     drop_done(queue); /* not earlier: a RECOVER may have taken one back */
-    set_rates(queue, &decision->share);
+    memcpy(queue->share, decision->share.data, queue->world->servers * sizeof *queue->share);
+    device_queue_set_rates(queue);
     if (queue->slot.tokens > 0) {
         struct device_queue_task *task = &queue->task[queue->count++];
         *task = (struct device_queue_task){
@@ -313,6 +300,8 @@ static int on_ended(struct device_queue *queue, enum device_queue_event_kind kin
     if (kind == DEVICE_QUEUE_ON_COMPUTED && queue->computing != DEVICE_QUEUE_NO_ROUND) {
         queue->computing = DEVICE_QUEUE_NO_ROUND;
         device_queue_computed(queue);
+    } else if (kind == DEVICE_QUEUE_ON_STEP) {
+        device_queue_set_rates(queue);
     } else if (kind == DEVICE_QUEUE_ON_SENT && queue->sending != DEVICE_QUEUE_NO_ROUND) {
         queue->sending = DEVICE_QUEUE_NO_ROUND;
         device_queue_sent(queue);
@@ -351,10 +340,11 @@ int device_queue_create(struct device_queue **ret_queue, const struct world *wor
     queue->round = queue->computing = queue->sending = DEVICE_QUEUE_NO_ROUND;
     station_init(&queue->processor, DISCIPLINE_FIFO, 1.0, 0.0);
     station_init(&queue->radio, DISCIPLINE_FIFO, 0.0, 0.0);
-    queue->linger_s = (double) INFINITY;
+    queue->linger_s = queue->step_s = (double) INFINITY;
+    queue->share = calloc(world->servers, sizeof *queue->share);
     queue->rate_bps = calloc(world->servers, sizeof *queue->rate_bps);
     queue->unsent = calloc(world->servers, sizeof *queue->unsent);
-    if (queue->rate_bps == NULL || queue->unsent == NULL || reserve(queue) != 0) {
+    if (queue->share == NULL || queue->rate_bps == NULL || queue->unsent == NULL || reserve(queue) != 0) {
         device_queue_destroy(queue);
         return -ENOMEM;
     }
@@ -368,6 +358,7 @@ void device_queue_destroy(struct device_queue *queue)
         return;
     station_finish(&queue->processor);
     station_finish(&queue->radio);
+    free(queue->share);
     free(queue->rate_bps);
     free(queue->unsent);
     free(queue->task);

@@ -32,6 +32,7 @@ enum device_queue_event_kind {
     DEVICE_QUEUE_ON_COMPUTED, /* by_wall: the last COMPUTE has ended */
     DEVICE_QUEUE_ON_SENT,     /* by_wall: the last SEND has ended */
     DEVICE_QUEUE_ON_WAITED,   /* by_wall: the last WAIT has ended */
+    DEVICE_QUEUE_ON_STEP,     /* by_wall: the last FOLLOW has ended */
 };
 
 struct device_queue_event {
@@ -51,6 +52,7 @@ enum device_queue_action_kind {
     DEVICE_QUEUE_RATE,    /* what is being sent goes on at rate_bps; 0: it stands still */
     DEVICE_QUEUE_STOP,    /* what is being sent to `server` is not to be sent there any more */
     DEVICE_QUEUE_WAIT,    /* feed WAITED after duration_s; takes the place of one that runs */
+    DEVICE_QUEUE_FOLLOW,  /* feed STEP after duration_s, likewise: then the trace's rate changes */
 };
 
 struct device_queue_action {

@@ -36,9 +36,12 @@ struct device_queue {
     uint64_t round; /* of the last SLOT; DEVICE_QUEUE_NO_ROUND: none */
     bool deciding;  /* its DECISION has not come */
     double now_s;   /* since the episode's start */
+    double begun_s; /* the slot, likewise */
     struct station processor, radio;
     double held_s;    /* the radio stands still until then */
     double linger_s;  /* virtual time: the last bits of the radio's job arrive then; INFINITY: not sent yet */
+    double step_s;    /* within the slot the trace changes the rates then; INFINITY: it does not */
+    double *share;    /* [M] of the band in this slot */
     double *rate_bps; /* [M] in this slot */
     struct device_queue_task *task; /* [count] in order of rounds */
     size_t count, capacity;
@@ -71,6 +74,8 @@ double device_queue_rest_s(const struct device_queue *queue, const struct device
 /* Enters a station. */
 void device_queue_put(struct device_queue *queue, struct station *station,
                       const struct device_queue_task *task, double work);
+/* What the shares of the slot come to, now. */
+void device_queue_set_rates(struct device_queue *queue);
 /* The radio's rate is that of the server to which its first job goes. */
 void device_queue_tune(struct device_queue *queue);
 void device_queue_start_sending(struct device_queue *queue, struct device_queue_task *task);

@@ -1,6 +1,7 @@
 /* A task's way through its device's stations (device_queue.h). */
 #include "core/base/err.h"
 #include "core/base/units.h"
+#include "core/model/faults.h"
 #include "core/model/radio.h"
 #include "core/model/transfer.h"
 #include "mobile-node/device_queue_internal.h"
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 
 #define NJ_PER_J 1e-9
+#define STEP_MIN_S 1e-9 /* rounding must not make a trace stand still */
 
 struct slot_id device_queue_id(const struct device_queue *queue, const struct device_queue_task *task)
 {
@@ -129,6 +131,25 @@ static double served_s(const struct station_job *job, double now_s)
     return isnan(job->begun_s) ? 0.0 : now_s - job->begun_s;
 }
 
+void device_queue_set_rates(struct device_queue *queue)
+{
+    const struct world *world = queue->world;
+    bool traced = tracks_of(&world->rate_tracks, queue->number) != NULL;
+    double for_s = (double) INFINITY, stepped = 0.0;
+    if (traced)
+        stepped = device_slot_gain_at(world, queue->number, queue->id, queue->now_s - queue->begun_s, &for_s);
+    queue->step_s = queue->now_s + fmax(for_s, STEP_MIN_S);
+    for (uint32_t m = 0; m < world->servers; m++) {
+        bool none = queue->share[m] <= 0.0 || faults_cut(world->faults, queue->id, queue->number, m);
+        double gain = traced ? stepped : queue->slot.gain[m];
+        double bandwidth_hz = queue->share[m] * world->scenario.radio.bandwidth_mhz * UNITS_MHZ;
+        queue->rate_bps[m] = none ? 0.0
+                                  : radio_rate_bps(&world->scenario, bandwidth_hz,
+                                                   device_queue_own(queue)->transmit_power_w, gain);
+    }
+    device_queue_tune(queue);
+}
+
 /* The radio's rate is that of the server to which its first job goes. */
 void device_queue_tune(struct device_queue *queue)
 {
@@ -246,7 +267,7 @@ static bool live_on(struct device_queue *queue, double end_s)
     double send_s = isinf(queue->linger_s) ? station_due_s(&queue->radio) : queue->linger_s;
     double come_s = coming != NULL ? coming->arrive_s : (double) INFINITY;
     double held_s = queue->held_s > queue->now_s ? queue->held_s : (double) INFINITY;
-    double due_s = fmin(fmin(compute_s, send_s), fmin(come_s, held_s));
+    double due_s = fmin(fmin(fmin(compute_s, send_s), fmin(come_s, held_s)), queue->step_s);
     if (!(due_s <= end_s))
         return false;
     queue->now_s = due_s > queue->now_s ? due_s : queue->now_s;
@@ -258,8 +279,10 @@ static bool live_on(struct device_queue *queue, double end_s)
         device_queue_sent(queue);
     else if (due_s == come_s)
         arrived(queue, coming);
-    else
+    else if (due_s == held_s)
         device_queue_tune(queue); /* the radio goes on after a handover */
+    else
+        device_queue_set_rates(queue);
     return true;
 }
 
@@ -325,6 +348,8 @@ static void begin_sending(struct device_queue *queue)
 void device_queue_begin_jobs(struct device_queue *queue)
 {
     device_queue_tune(queue);
+    if (!isinf(queue->step_s))
+        device_queue_push(queue, DEVICE_QUEUE_FOLLOW)->duration_s = fmax(queue->step_s - queue->now_s, 0.0);
     begin_computing(queue);
     begin_sending(queue);
 }

@@ -37,6 +37,11 @@ static void on_waited(struct wire_alarm *alarm)
     feed_own(alarm->user, DEVICE_QUEUE_ON_WAITED);
 }
 
+static void on_step(struct wire_alarm *alarm)
+{
+    feed_own(alarm->user, DEVICE_QUEUE_ON_STEP);
+}
+
 static void on_sent(void *user)
 {
     struct queue_real *device = user;
@@ -87,6 +92,7 @@ static int execute(struct queue_real *device, const struct device_queue_action *
         return 0;
     case DEVICE_QUEUE_COMPUTE: return set_alarm(device, &device->compute, action->duration_s);
     case DEVICE_QUEUE_WAIT: return set_alarm(device, &device->wait, action->duration_s);
+    case DEVICE_QUEUE_FOLLOW: return set_alarm(device, &device->step, action->duration_s);
     case DEVICE_QUEUE_SEND: return send_task(device, action, diag);
     case DEVICE_QUEUE_RATE:
         if (device->sending != NULL)
@@ -118,6 +124,7 @@ static void begin_episode(struct queue_real *device)
 {
     wire_alarm_cancel(&device->link->alarms, &device->compute);
     wire_alarm_cancel(&device->link->alarms, &device->wait);
+    wire_alarm_cancel(&device->link->alarms, &device->step);
     for (uint32_t m = 0; m < device->link->join.world.servers; m++)
         if (device->uplink[m] != NULL)
             uplink_stop(device->uplink[m]);
@@ -144,6 +151,7 @@ int queue_real_open(struct queue_real *device, struct node_link *link, struct de
         .number = number,
         .compute = {.on_due = on_computed, .user = device},
         .wait = {.on_due = on_waited, .user = device},
+        .step = {.on_due = on_step, .user = device},
         .uplink = calloc(link->join.world.servers, sizeof(struct uplink *)),
         .hooks = {.on_sent = on_sent, .on_result = on_result},
     };
@@ -164,6 +172,7 @@ void queue_real_close(struct queue_real *device)
         return; /* never opened */
     wire_alarm_cancel(&device->link->alarms, &device->compute);
     wire_alarm_cancel(&device->link->alarms, &device->wait);
+    wire_alarm_cancel(&device->link->alarms, &device->step);
     for (uint32_t m = 0; device->uplink != NULL && m < device->link->join.world.servers; m++)
         uplink_destroy(device->uplink[m]);
     free(device->uplink);

@@ -11,7 +11,7 @@ struct queue_real {
     struct node_link *link; /* borrowed: loop, alarms, the orchestrator, who the servers are */
     struct device_queue *queue;
     uint32_t number;
-    struct wire_alarm compute, wait;
+    struct wire_alarm compute, wait, step;
     uint64_t zero_ns;       /* when the episode's first SLOT came */
     struct uplink **uplink; /* [M], owned; NULL: not used yet */
     struct uplink *sending; /* NULL: nothing is being sent */

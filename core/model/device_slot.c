@@ -72,20 +72,32 @@ static void meet_channels(const struct world *world, uint32_t device, struct slo
     }
 }
 
-/* A trace's mean rate over the slot, as the gain that gives it on the whole band: the same to every server.
- * A6 then divides it as it does any other channel. */
+/* A trace's rate as the gain that gives it on the whole band: the same to every server. A6 then divides it as
+ * it does any other channel. */
+static double gain_of(const struct world *world, uint32_t device, double rate_bps)
+{
+    const struct scenario *scenario = &world->scenario;
+    if (rate_bps < TRACK_RATE_MIN_BPS)
+        return 0.0;
+    return radio_gain_for_rate(scenario, scenario->radio.bandwidth_mhz * UNITS_MHZ,
+                               world->device[device].transmit_power_w, rate_bps);
+}
+
 static void follow_trace(const struct world *world, const struct track *track, uint32_t device,
                          struct slot_id id, struct device_slot *ret)
 {
-    const struct scenario *scenario = &world->scenario;
     double from_s = world_track_s(world, track, device, id.phase, id.episode, id.slot);
-    double rate_bps = track_mean_bps(track, from_s, scenario->run.slot_s);
-    double gain = 0.0;
-    if (rate_bps >= TRACK_RATE_MIN_BPS)
-        gain = radio_gain_for_rate(scenario, scenario->radio.bandwidth_mhz * UNITS_MHZ,
-                                   world->device[device].transmit_power_w, rate_bps);
+    double gain = gain_of(world, device, track_mean_bps(track, from_s, world->scenario.run.slot_s));
     for (uint32_t m = 0; m < world->servers; m++)
         ret->gain[m] = gain;
+}
+
+double device_slot_gain_at(const struct world *world, uint32_t device, struct slot_id id, double after_s,
+                           double *ret_for_s)
+{
+    const struct track *track = tracks_of(&world->rate_tracks, device);
+    double from_s = world_track_s(world, track, device, id.phase, id.episode, id.slot);
+    return gain_of(world, device, track_rate_bps(track, from_s + after_s, ret_for_s));
 }
 
 static bool has_request(const struct world *world, uint32_t device, struct slot_id id)

@@ -29,6 +29,12 @@ struct device_slot {
 void device_slot_meet(const struct world *world, uint32_t device, struct slot_id id,
                       const struct mobility *mobility, struct device_slot *ret);
 
+/* The gain to every server so long after the slot's start, where rates come from a trace (radio.trace), and
+ * how long it stays: within a slot a link follows the trace's steps, while what is observed is the slot's
+ * mean. */
+double device_slot_gain_at(const struct world *world, uint32_t device, struct slot_id id, double after_s,
+                           double *ret_for_s);
+
 /* Prompt tokens of the device's task in this slot: the scenario's number, or a run of consecutive real
  * requests whose start is drawn for each episode. `rows` = NULL means no real requests. */
 uint32_t device_slot_tokens(const struct scenario *scenario, const uint32_t *rows, uint32_t row_count,

@@ -183,6 +183,15 @@ double track_mean_bps(const struct track *track, double from_s, double length_s)
     return bits / length_s;
 }
 
+double track_rate_bps(const struct track *track, double at_s, double *ret_for_s)
+{
+    double place_s = wrapped(track, at_s);
+    uint32_t point = point_at(track, place_s);
+    double end_s = point + 1 < track->points ? track->start_s[point + 1] : track->duration_s;
+    *ret_for_s = track->points > 1 ? end_s - place_s : (double) INFINITY;
+    return track->value[point];
+}
+
 void track_place_at(const struct track *track, double at_s, double ret_value[static 4])
 {
     double now_s = wrapped(track, at_s);

@@ -78,6 +78,9 @@ double track_offset_s(const struct track *track, uint64_t seed, enum rng_phase p
 /* Mean rate over [from_s, from_s + length_s), the exact integral; any from_s >= 0, length_s > 0. */
 double track_mean_bps(const struct track *track, double from_s, double length_s);
 
+/* The rate at a time >= 0, and how long it stays like that: INFINITY when it never changes. */
+double track_rate_bps(const struct track *track, double at_s, double *ret_for_s);
+
 /* x, y, speed and cell at a time >= 0. */
 void track_place_at(const struct track *track, double at_s, double ret_value[static 4]);
 

@@ -207,6 +207,36 @@ static void a_transfer_goes_on_through_slots_at_each_ones_rate(void **state)
     close_bench(&bench);
 }
 
+/* Half a second of 3 Mbit/s, an outage, a burst, again and again: not the slots' means count but each step.
+ */
+static void a_transfer_follows_every_step_of_a_trace(void **state)
+{
+    (void) state;
+    static const double start_s[] = {0.0, 0.45, 0.83, 0.95}, rate[] = {3e6, 0.0, 9e6, 1e6};
+    struct bench bench;
+    open_bench(&bench, NULL, false);
+    struct track track;
+    assert_int_equal(track_init(&track, TRACK_RATE, 4, 1.27), 0);
+    memcpy(track.start_s, start_s, sizeof start_s);
+    memcpy(track.value, rate, sizeof rate);
+    assert_int_equal(tracks_push(&bench.world.rate_tracks, &track), 0);
+    const struct track *played = tracks_of(&bench.world.rate_tracks, 0);
+    double from_s = world_track_s(&bench.world, played, 0, RNG_TRAIN, 0, 0), begin_s = local_s(&bench, 2);
+    for (uint32_t t = 0; t < 64; t++) {
+        slot(&bench, t);
+        decide(&bench, t == 0 ? 2 : 32, 0, 1.0);
+        const struct device_queue_action *action = find(&bench, DEVICE_QUEUE_DELIVER, 0);
+        if (action == NULL)
+            continue;
+        double took_s = action->message.task.arrival_s - begin_s;
+        assert_true(took_s > 1.27); /* or it met a part of the trace alone */
+        assert_near(track_mean_bps(played, from_s + begin_s, took_s) * took_s, BITS, 1.0);
+        close_bench(&bench);
+        return;
+    }
+    fail_msg("nothing was delivered");
+}
+
 static void a_restarted_transfer_sends_everything_again_from_the_handover_on(void **state)
 {
     (void) state;
@@ -386,6 +416,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_local_task_is_reported_in_the_slot_in_which_it_ends),
         cmocka_unit_test(a_transfer_goes_on_through_slots_at_each_ones_rate),
+        cmocka_unit_test(a_transfer_follows_every_step_of_a_trace),
         cmocka_unit_test(a_restarted_transfer_sends_everything_again_from_the_handover_on),
         cmocka_unit_test(a_resumed_transfer_sends_the_rest_while_the_old_server_passes_on_what_it_has),
         cmocka_unit_test(a_lost_servers_task_is_computed_here_or_sent_elsewhere),
