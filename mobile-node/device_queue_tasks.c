@@ -251,7 +251,7 @@ static bool lingers(struct device_queue *queue)
         return false;
     double whole_s = transfer_task_s(queue->world, device_queue_id(queue, task), queue->number, task->server,
                                      TRANSFER_UP, rate_bps, bits);
-    double late_s = whole_s - cost_transmit_s(bits, rate_bps);
+    double late_s = whole_s - radio_transmit_s(bits, rate_bps);
     if (!(late_s > 0.0))
         return false;
     queue->linger_s = queue->now_s + late_s;

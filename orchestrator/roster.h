@@ -50,6 +50,12 @@ struct roster {
     struct buf scenario; /* canonical text for WELCOME */
 };
 
+/* Nodes that have said HELLO. */
+static inline uint64_t roster_joined(const struct roster *roster)
+{
+    return (uint64_t) roster->devices_joined + roster->servers_joined;
+}
+
 int roster_init(struct roster *roster, const struct world *world);
 void roster_finish(struct roster *roster);
 

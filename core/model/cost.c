@@ -33,13 +33,6 @@ double cost_edge_s(const struct world *world, double server_flops, double comput
            (server_flops * compute_share);
 }
 
-double cost_transmit_s(double bits, double rate_bps)
-{
-    if (bits <= 0.0)
-        return 0.0;
-    return rate_bps > 0.0 ? bits / rate_bps : (double) INFINITY;
-}
-
 struct task_joules cost_joules(const struct device_params *device, double server_power_w,
                                double compute_share, const struct task_times *times)
 {

@@ -35,9 +35,6 @@ double cost_local_s(const struct world *world, const struct device_params *devic
                     uint32_t split);
 double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
                    uint32_t split);
-/* What a rate takes for bits; core/model/transfer adds the rest of a link. Infinite when there are bits to
- * send and no rate. */
-double cost_transmit_s(double bits, double rate_bps);
 
 /* Joules for given times. A local task: server_power_w 0, and no transmit or edge time. */
 struct task_joules cost_joules(const struct device_params *device, double server_power_w,

@@ -72,7 +72,7 @@ void outlook_begin(struct outlook *outlook, const struct env_view *view)
         for (uint32_t m = 0; m < servers && view->present[n]; m++) {
             double bits = view->unsent_bits[(size_t) n * servers + m];
             if (bits > 0.0)
-                outlook->radio_s[n] += cost_transmit_s(bits, rate_bps(outlook, n, m, outlook->senders[m]));
+                outlook->radio_s[n] += radio_transmit_s(bits, rate_bps(outlook, n, m, outlook->senders[m]));
         }
     }
 }

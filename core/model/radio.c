@@ -50,3 +50,10 @@ double radio_peak_rate_bps(const struct scenario *scenario)
     return radio_rate_bps(scenario, scenario->radio.bandwidth_mhz * UNITS_MHZ,
                           scenario->devices.transmit_power_w, gain);
 }
+
+double radio_transmit_s(double bits, double rate_bps)
+{
+    if (bits <= 0.0)
+        return 0.0;
+    return rate_bps > 0.0 ? bits / rate_bps : (double) INFINITY;
+}

@@ -14,6 +14,10 @@ double radio_gain_squared(const struct scenario *scenario, double distance2_m2, 
 double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w,
                       double gain);
 
+/* What a rate takes for bits; core/model/transfer adds the rest of a link. Infinite when there are bits to
+ * send and no rate. */
+double radio_transmit_s(double bits, double rate_bps);
+
 /* The gain at which a band carries a rate: the inverse of radio_rate_bps. 0 for a rate of 0; may be infinite.
  */
 double radio_gain_for_rate(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w,

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "core/base/units.h"
-#include "core/model/cost.h"
+#include "core/model/radio.h"
 
 #define BITS 8.0
 #define PACKET_BITS (BITS * (double) TRANSFER_PACKET_BYTES)
@@ -72,11 +72,11 @@ static uint32_t packets_of(double bits)
 
 double transfer_s(const struct link_params *link, double bits)
 {
-    double last_s = cost_transmit_s(bits, link->rate_bps);
+    double last_s = radio_transmit_s(bits, link->rate_bps);
     if ((link->loss <= 0.0 && link->jitter_s <= 0.0) || isinf(last_s))
         return last_s + link->delay_s;
     uint32_t packets = packets_of(bits);
-    double packet_s = cost_transmit_s(PACKET_BITS, link->rate_bps);
+    double packet_s = radio_transmit_s(PACKET_BITS, link->rate_bps);
     double longest_s = LINK_LOSSES_MAX * link->retransmit_s + link->jitter_s;
     double end_s = last_s;
     for (uint32_t i = packets;
@@ -100,7 +100,7 @@ double transfer_task_s(const struct world *world, struct slot_id id, uint32_t de
                        enum transfer_way way, double rate_bps, double bits)
 {
     if (is_plain(&world->scenario))
-        return cost_transmit_s(bits, rate_bps) + world->scenario.link.delay_s;
+        return radio_transmit_s(bits, rate_bps) + world->scenario.link.delay_s;
     const struct link_params link = transfer_link(world, id, device, server, way, rate_bps);
     return transfer_s(&link, bits);
 }
@@ -158,10 +158,10 @@ static double expected_late_s(const struct scenario *scenario, const struct trai
 
 double transfer_expected_s(const struct scenario *scenario, double bits, double rate_bps)
 {
-    double end_s = cost_transmit_s(bits, rate_bps);
+    double end_s = radio_transmit_s(bits, rate_bps);
     if (is_plain(scenario) || isinf(end_s))
         return end_s + scenario->link.delay_s;
-    struct train train = {.packets = packets_of(bits), .packet_s = cost_transmit_s(PACKET_BITS, rate_bps)};
+    struct train train = {.packets = packets_of(bits), .packet_s = radio_transmit_s(PACKET_BITS, rate_bps)};
     train.last_s = end_s - (train.packets - 1.0) * train.packet_s;
     return end_s + expected_late_s(scenario, &train) + scenario->link.delay_s;
 }

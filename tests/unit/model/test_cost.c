@@ -105,9 +105,9 @@ static void parts_of_a_task_take_what_a_hand_calculation_says(void **state)
     assert_near(cost_full_j(&world, &world.device[0], 128), 8.24633720832, 1e-11);
     assert_near(cost_edge_s(&world, 1e13, 0.5, 128, 8), 24 * layer_s / 5.0, 1e-12);
     assert_same(cost_edge_s(&world, 1e13, 0.0, 128, 32), 0.0);
-    assert_near(cost_transmit_s(8388608.0, 1e8), 0.08388608, 1e-15);
-    assert_same(cost_transmit_s(0.0, 0.0), 0.0);
-    assert_true(isinf(cost_transmit_s(1.0, 0.0)));
+    assert_near(radio_transmit_s(8388608.0, 1e8), 0.08388608, 1e-15);
+    assert_same(radio_transmit_s(0.0, 0.0), 0.0);
+    assert_true(isinf(radio_transmit_s(1.0, 0.0)));
     struct task_times times = {1.0, 2.0, 3.0, 4.0, 0.0, 0.0};
     struct task_joules joules = cost_joules(&world.device[0], 150.0, 0.25, &times);
     assert_same(joules.compute_j, 5.0);
@@ -156,7 +156,7 @@ static void an_outcome_is_the_composition_of_its_parts(void **state)
             remote ? radio_rate_bps(&world.scenario, plan.bandwidth_share * 20 * 1e6, 0.5, gain) : 0.0;
         struct task_times times = {
             .local_s = cost_local_s(&world, &world.device[n], 128, split),
-            .transmit_s = cost_transmit_s(bits, rate_bps),
+            .transmit_s = radio_transmit_s(bits, rate_bps),
             .queue_s = 0.0,
             .edge_s = remote ? cost_edge_s(&world, world.server[m].flops, 0.25, 128, split) : 0.0,
         };
