@@ -198,8 +198,8 @@ static double radio_backlog_s(const struct env_view *view, uint32_t device)
         double bits = view->unsent_bits[place];
         if (bits > 0.0)
             sum_s += radio_transmit_s(bits, radio_rate_bps(scenario, bandwidth_hz,
-                                                          world->device[device].transmit_power_w,
-                                                          view->gain[place]));
+                                                           world->device[device].transmit_power_w,
+                                                           view->gain[place]));
     }
     return sum_s;
 }
