@@ -11,7 +11,8 @@
 #include "core/model/faults.h"
 #include "core/model/station.h"
 
-#define ROUND_BITS 32u /* rounds are below 2^32 (messages.def) */
+#define ROUND_BITS 32u    /* rounds are below 2^32 (messages.def) */
+#define TASKS_MAX 100000u /* at once: as many as an ALLOT can tell of (messages.def) */
 
 /* A task that ALLOT has announced for the slot, or that is here before its ALLOT. */
 struct visitor {
@@ -318,9 +319,9 @@ static int check_task(const struct server_queue *queue, const struct msg_task *t
     if (task->device >= queue->world->devices || task->split >= queue->world->llm->layers)
         return diag_fail(diag, ERR_RANGE, "TASK: device %u with split %llu does not exist here",
                          (unsigned) task->device, (unsigned long long) task->split);
-    if (queue->early.count > 2 * (size_t) queue->world->devices + queue->expected.count)
-        return diag_fail(diag, ERR_STATE, "TASK of device %u: more of them than were allotted",
-                         (unsigned) task->device);
+    if (queue->early.count + queue->station.count >= TASKS_MAX)
+        return diag_fail(diag, ERR_STATE, "TASK of device %u: %u are here already", (unsigned) task->device,
+                         TASKS_MAX);
     return 0;
 }
 
