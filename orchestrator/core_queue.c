@@ -22,6 +22,7 @@ struct open_task {
     bool ended;       /* reported, lost or expired */
     bool settled;     /* and counted */
     bool there;       /* it has arrived at its server */
+    bool sent;        /* nothing of it is left to be sent, though an old server may still pass it on */
     bool passing;     /* it arrives there in this slot */
     bool orphan;      /* its server is lost: the next slot says how it goes on */
     bool awaited;     /* its server has finished it: its REPORT is owed */
@@ -44,8 +45,9 @@ struct orch_queue {
     bool asked;          /* by the wall: servers have been asked in this slot */
     struct block *block; /* [count] in order of slots; owned */
     size_t count, capacity;
-    struct block *retired; /* rows that are being recorded; freed when the next slot is settled */
+    struct block *retired; /* rows that are being recorded; freed when a later step settles a slot */
     size_t retired_count, retired_capacity;
+    bool retires;      /* in this step, whose actions point to them */
     uint32_t *awaited; /* [N] REPORTs owed after a RESULT */
     double *share;     /* [N][M] */
     /* Lists of the ALLOT messages, server after server; [list_capacity]. */
@@ -149,6 +151,7 @@ int orch_queue_reserve(struct orch_core *core)
 {
     struct orch_queue *queue = core->queue;
     const struct world *world = core->session.world;
+    queue->retires = false;
     size_t nodes = (size_t) world->devices + world->servers;
     size_t tasks = open_tasks(queue) + world->devices;
     size_t wanted = ORCH_ACTIONS_PER_NODE * nodes + ORCH_ACTIONS_EXTRA + 2 * tasks + queue->count;
@@ -282,9 +285,10 @@ static double settle_task(struct orch_core *core, struct block *block, struct op
 static void emit(struct orch_core *core, struct orch_actions *actions)
 {
     struct orch_queue *queue = core->queue;
-    for (size_t b = 0; b < queue->retired_count; b++)
+    for (size_t b = 0; b < queue->retired_count && !queue->retires; b++)
         block_finish(&queue->retired[b]);
-    queue->retired_count = 0;
+    queue->retired_count = queue->retires ? queue->retired_count : 0;
+    queue->retires = true; /* a session that is abandoned settles two slots in a step */
     size_t whole = 0;
     while (whole < queue->count && queue->block[whole].open == 0) {
         struct block *block = &queue->block[whole++];
@@ -324,7 +328,7 @@ static void add_coming(struct orch_core *core, struct block *block, struct open_
     if (task->ended || m == ENV_LOCAL || task->orphan)
         return;
     if (core->session.by_wall) /* nobody says when it arrives: it has when nothing is left to be sent */
-        task->there = core->view.unsent_bits[(size_t) row->device * core->session.world->servers + m] <= 0.0;
+        task->there = task->sent;
     if (!task->there)
         core->view.coming_s[m] += task_work_s(core, row, m);
 }
@@ -354,7 +358,7 @@ static uint32_t redirect(struct orch_core *core, uint32_t n, uint32_t from, uint
         for (uint32_t i = 0; i < queue->block[b].count; i++) {
             struct open_task *task = &queue->block[b].task[i];
             bool goes = queue->block[b].row[i].device == n && task->at_server == from && !task->ended &&
-                        !task->there && !task->orphan;
+                        !task->there && !task->sent && !task->orphan;
             task->at_server = goes ? to : task->at_server;
             moved += goes ? 1 : 0;
         }
@@ -432,7 +436,7 @@ static void recover(struct orch_core *core, struct block *block, struct open_tas
     if (world->scenario.faults.recovery == RECOVERY_REOFFLOAD && task->attempt == 0)
         place = best_place(core, row);
     core->view.unsent_bits[(size_t) row->device * servers + task->at_server] = 0.0;
-    task->orphan = task->there = false;
+    task->orphan = task->there = task->sent = false;
     task->attempt++;
     task->at_server = place;
     if (place != ENV_LOCAL)
@@ -673,6 +677,12 @@ int orch_queue_observation(struct orch_core *core, const struct msg_observation 
         if (task != NULL && !task->ended)
             task->joules += observation->accrued_j.data[i];
     }
+    for (size_t i = 0; i < observation->sent_task.count; i++) {
+        struct block *block;
+        struct open_task *task = find(core->queue, observation->sent_task.data[i], n, &block);
+        if (task != NULL)
+            task->sent = true;
+    }
     return 0;
 }
 
@@ -708,7 +718,7 @@ int orch_queue_report(struct orch_core *core, const struct msg_report *report, s
     return 0;
 }
 
-int orch_queue_passed(struct orch_core *core, const struct msg_passed *passed, struct diag *diag)
+static int check_passed(struct orch_core *core, const struct msg_passed *passed, struct diag *diag)
 {
     uint32_t n = (uint32_t) passed->device;
     size_t count = passed->task.count;
@@ -720,11 +730,24 @@ int orch_queue_passed(struct orch_core *core, const struct msg_passed *passed, s
         return diag_fail(diag, ERR_RANGE, "PASSED of device %u: its lists do not fit together", n);
     for (size_t i = 0; i < count; i++) {
         struct block *block;
-        struct open_task *task = find(core->queue, passed->task.data[i], n, &block);
+        const struct open_task *task = find(core->queue, passed->task.data[i], n, &block);
         if (passed->task.data[i] > core->round ||
             (task != NULL && !task->ended && (task->at_server != passed->server.data[i] || task->there)))
             return diag_fail(diag, ERR_STATE, "PASSED of device %u: its task of round %u was not to go there",
                              n, passed->task.data[i]);
+    }
+    return 0;
+}
+
+int orch_queue_passed(struct orch_core *core, const struct msg_passed *passed, struct diag *diag)
+{
+    uint32_t n = (uint32_t) passed->device;
+    int rc = check_passed(core, passed, diag);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < passed->task.count; i++) {
+        struct block *block;
+        struct open_task *task = find(core->queue, passed->task.data[i], n, &block);
         if (task == NULL || task->ended)
             continue; /* lost with its server, which its device was not told */
         task->passing = !task->orphan;

@@ -490,6 +490,29 @@ static void in_an_outage_tasks_wait_and_their_deadlines_pass(void **state)
     finish(&played);
 }
 
+/* Forty tasks wait for a radio that is cut off, and then arrive at once. */
+static void whatever_an_outage_held_back_may_arrive_in_one_slot(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {"run.mode=queue",
+                                       "devices.count=1",
+                                       "servers.count=1",
+                                       "radio.bandwidth_mhz=200",
+                                       "run.slot_s=10",
+                                       "servers.coverage_m=2000",
+                                       "fixed.split=1",
+                                       "faults.script=slot 0 partition device 0 server 0 for 40",
+                                       NULL};
+    struct played played;
+    uint32_t at_once = 0;
+    play(&played, keys, "static", 60);
+    for (size_t i = 0; i < played.record.rows; i++)
+        at_once += played.record.row[i].slot < 40 && played.record.row[i].end_slot == 40 ? 1 : 0;
+    assert_true(at_once > 4);
+    assert_int_equal(with_status(&played, DB_DONE), played.record.rows);
+    finish(&played);
+}
+
 /* ---- handover ---- */
 
 static const struct played *moving(struct played *played, const char *policy)
@@ -535,6 +558,28 @@ static void who_leaves_a_servers_coverage_finishes_resumes_or_restarts(void **st
         assert_true(handed > 3);
         finish(&played);
     }
+}
+
+/* A slow backhaul: what is sent to one server is still being passed on there when its device leaves that one
+ * too. It stays where it was sent; what is not sent goes on. */
+static void what_is_still_being_passed_on_is_not_handed_over_again(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {"run.mode=queue",         "run.slot_s=0.6",
+                                       "devices.count=20",       "servers.count=6",
+                                       "task.probability=0.6",   "mobility.speed_mean=40",
+                                       "mobility.speed_max=60",  "servers.coverage_m=350",
+                                       "radio.bandwidth_mhz=4",  "fixed.split=1",
+                                       "handover.policy=resume", "handover.backhaul_mbps=0.5",
+                                       "chaos.rate=0.02",        NULL};
+    struct played played;
+    uint32_t twice = 0;
+    play(&played, keys, "random", 60);
+    for (size_t i = 0; i < played.record.rows; i++)
+        twice += played.record.row[i].handovers > 0 && is_done(&played.record.row[i]) ? 1 : 0;
+    assert_true(twice > 0);
+    finish(&played);
+    assert_same_in_every_order(keys, "random", NULL, 0);
 }
 
 /* ---- looking ahead ---- */
@@ -704,6 +749,8 @@ int main(void)
         cmocka_unit_test(tasks_of_a_killed_server_go_on_as_the_scenario_says),
         cmocka_unit_test(under_chaos_every_request_still_has_one_status),
         cmocka_unit_test(in_an_outage_tasks_wait_and_their_deadlines_pass),
+        cmocka_unit_test(whatever_an_outage_held_back_may_arrive_in_one_slot),
+        cmocka_unit_test(what_is_still_being_passed_on_is_not_handed_over_again),
         cmocka_unit_test(who_leaves_a_servers_coverage_finishes_resumes_or_restarts),
         cmocka_unit_test(the_outlook_is_what_happens_when_nothing_follows),
         cmocka_unit_test(the_search_finds_what_brute_force_finds),
