@@ -27,8 +27,8 @@ struct open_task {
     bool orphan;      /* its server is lost: the next slot says how it goes on */
     bool awaited;     /* its server has finished it: its REPORT is owed */
     double arrival_s; /* while passing */
-    double joules;    /* told so far */
-    double server_j;  /* told by its server in this slot, not yet in `joules` */
+    double joules;    /* told by its device so far */
+    double server_j;  /* likewise by its server */
     double cost;      /* counted so far */
 };
 
@@ -62,6 +62,12 @@ struct orch_queue {
 static double slot_s(const struct orch_core *core)
 {
     return core->session.world->scenario.run.slot_s;
+}
+
+/* The slot in which something happens now: the closing observation is none of its own. */
+static uint32_t present_slot(const struct orch_core *core)
+{
+    return core->closing ? core->id.slot - 1 : core->id.slot;
 }
 
 static double start_s(const struct orch_core *core, const struct block *block)
@@ -229,9 +235,20 @@ static void end_task(struct orch_core *core, struct db_task *row, struct open_ta
 {
     unawait(core, task, row->device);
     task_row_lose(row, status);
-    row->end_slot = core->id.slot;
+    row->end_slot = present_slot(core);
     task->ended = true;
     task->orphan = task->passing = false;
+}
+
+/* Of a task that has not ended. */
+static double accrued_cost(const struct orch_core *core, const struct block *block,
+                           const struct open_task *task, double now_s)
+{
+    const struct world *world = core->session.world;
+    const struct db_task *row = row_of(block, task);
+    double joules = task->joules + world->scenario.objective.server_energy * task->server_j;
+    return cost_accrued(world, &world->device[row->device], row->tokens, now_s - start_s(core, block),
+                        joules);
 }
 
 /* Unfinished at the episode's end: what it has cost so far, and its lateness. */
@@ -240,28 +257,22 @@ static void expire(struct orch_core *core, struct block *block, struct open_task
     const struct world *world = core->session.world;
     struct db_task *row = row_of(block, task);
     double seconds = now_s - start_s(core, block);
-    double cost = cost_accrued(world, &world->device[row->device], row->tokens, seconds, task->joules) +
-                  cost_lateness(&world->scenario, seconds);
+    double cost = accrued_cost(core, block, task, now_s) + cost_lateness(&world->scenario, seconds);
     end_task(core, row, task, DB_EXPIRED);
-    row->end_slot = core->id.slot - 1; /* the closing observation is no slot of its own */
     row->cost = cost;
     row->deadline_missed = cost_deadline_missed(&world->scenario, seconds);
 }
 
 static double settle_task(struct orch_core *core, struct block *block, struct open_task *task, double now_s)
 {
-    const struct world *world = core->session.world;
     struct db_task *row = row_of(block, task);
     if (task->settled)
         return 0.0;
-    task->joules += world->scenario.objective.server_energy * task->server_j;
-    task->server_j = 0.0;
     if (!task->ended && core->closing)
         expire(core, block, task, now_s);
     double cost = row->cost; /* lost: NAN */
     if (!task->ended)
-        cost = cost_accrued(world, &world->device[row->device], row->tokens, now_s - start_s(core, block),
-                            task->joules);
+        cost = accrued_cost(core, block, task, now_s);
     double accrued = isnan(cost) ? 0.0 : cost - task->cost;
     task->cost += accrued;
     if (!task->ended)
@@ -454,10 +465,11 @@ static void recover(struct orch_core *core, struct block *block, struct open_tas
     };
 }
 
-/* What was reported of it in this slot is taken back, unless the wall clock has made it true. */
+/* What was reported of it in this slot is taken back, unless the wall clock has made it true; so is all that
+ * its server has done for it. What was reported before this slot stays done. */
 static bool take_back(struct orch_core *core, struct db_task *row, struct open_task *task)
 {
-    bool fresh = task->ended && !task->settled && !isnan(row->latency_s);
+    bool fresh = task->ended && !task->settled && !isnan(row->latency_s) && row->end_slot == core->id.slot;
     if (task->settled || (task->ended && (!fresh || core->session.by_wall)))
         return false;
     unawait(core, task, row->device);
@@ -693,6 +705,13 @@ static const char *status_of(const struct open_task *task)
     return task->at_server == ENV_LOCAL ? DB_RECOVERED : DB_REOFFLOADED;
 }
 
+/* By the wall clock a slot is granted here before its time has come. */
+static uint32_t ended_in(const struct orch_core *core, const struct db_task *row)
+{
+    double end = row->slot + floor(row->latency_s / slot_s(core)), last = present_slot(core);
+    return (uint32_t) (end < last ? end : last);
+}
+
 int orch_queue_report(struct orch_core *core, const struct msg_report *report, struct diag *diag)
 {
     uint32_t n = (uint32_t) report->device;
@@ -713,7 +732,7 @@ int orch_queue_report(struct orch_core *core, const struct msg_report *report, s
     row->wait_s = report->wait_s;
     row->handovers = (uint32_t) report->handovers;
     row->status = status_of(task);
-    row->end_slot = core->id.slot;
+    row->end_slot = core->session.by_wall ? ended_in(core, row) : core->id.slot;
     task->ended = true;
     return 0;
 }

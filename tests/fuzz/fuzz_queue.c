@@ -369,7 +369,7 @@ static void require_same_action(struct fuzz *fuzz, const struct orch_action *a, 
         const struct db_task *row = &a->tasks.row[i];
         require(strcmp(row->status, b->tasks.row[i].status) == 0 && row->device == b->tasks.row[i].device);
         require(i == 0 || row->device > row[-1].device);
-        require(row->end_slot >= row->slot && row->end_slot <= SLOTS);
+        require(row->end_slot >= row->slot && row->end_slot < SLOTS);
     }
 }
 

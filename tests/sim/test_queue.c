@@ -461,6 +461,60 @@ static void under_chaos_every_request_still_has_one_status(void **state)
     }
 }
 
+/* What was reported before a slot began stays done, whoever is lost as it begins. */
+static void a_loss_while_observing_changes_nothing_that_had_ended(void **state)
+{
+    (void) state;
+    static const struct session_fault fault[] = {{0, 12, SESSION_OBSERVE, true, 0, false},
+                                                 {0, 12, SESSION_OBSERVE, false, 3, false}};
+    struct played whole, torn;
+    play_in(&whole, busy, "edge-best-channel", NULL, 0, NULL);
+    play_in(&torn, busy, "edge-best-channel", fault, 2, NULL);
+    uint32_t just_before = 0;
+    for (size_t i = 0; i < whole.record.rows && whole.record.row[i].slot < 12; i++) {
+        const struct db_task *was = &whole.record.row[i], *is = &torn.record.row[i];
+        assert_int_equal(is->device, was->device);
+        if (was->end_slot >= 12)
+            continue;
+        assert_string_equal(is->status, DB_DONE);
+        assert_same(is->cost, was->cost);
+        just_before += was->end_slot == 11 ? 1 : 0;
+    }
+    assert_true(just_before > 1);
+    finish(&whole);
+    finish(&torn);
+}
+
+/* What a lost server computed is counted nowhere: so it does not matter whether servers' energy counts. */
+static void the_energy_of_a_lost_server_is_not_in_what_its_tasks_have_cost(void **state)
+{
+    (void) state;
+    double cost[2][64];
+    size_t rows[2];
+    for (int counted = 0; counted < 2; counted++) {
+        const char *const keys[] = {BUSY,
+                                    "fixed.split=1",
+                                    "faults.script=slot 20 kill server 0",
+                                    "servers.tflops_min=0.2",
+                                    "servers.tflops_max=0.2",
+                                    "servers.count=1",
+                                    "servers.coverage_m=2000",
+                                    counted ? "objective.server_energy=1" : "objective.server_energy=0",
+                                    NULL};
+        struct played played;
+        play(&played, keys, "static", 22);
+        rows[counted] = 0;
+        for (size_t i = 0; i < played.record.rows && rows[counted] < 64; i++)
+            if (strcmp(played.record.row[i].status, DB_EXPIRED) == 0 && played.record.row[i].server == 0)
+                cost[counted][rows[counted]++] = played.record.row[i].cost;
+        finish(&played);
+    }
+    assert_true(rows[0] > 5);
+    assert_int_equal(rows[1], rows[0]);
+    for (size_t i = 0; i < rows[0]; i++)
+        assert_same(cost[1][i], cost[0][i]);
+}
+
 /* A device cut off for minutes: its transfer waits, its deadline passes, and nothing divides by zero. */
 static void in_an_outage_tasks_wait_and_their_deadlines_pass(void **state)
 {
@@ -748,6 +802,8 @@ int main(void)
         cmocka_unit_test(losses_at_any_phase_leave_the_same_rows_in_every_order_of_arrival),
         cmocka_unit_test(tasks_of_a_killed_server_go_on_as_the_scenario_says),
         cmocka_unit_test(under_chaos_every_request_still_has_one_status),
+        cmocka_unit_test(a_loss_while_observing_changes_nothing_that_had_ended),
+        cmocka_unit_test(the_energy_of_a_lost_server_is_not_in_what_its_tasks_have_cost),
         cmocka_unit_test(in_an_outage_tasks_wait_and_their_deadlines_pass),
         cmocka_unit_test(whatever_an_outage_held_back_may_arrive_in_one_slot),
         cmocka_unit_test(what_is_still_being_passed_on_is_not_handed_over_again),
