@@ -331,6 +331,8 @@ static int on_ended(struct device_queue *queue, enum device_queue_event_kind kin
     } else if (kind == DEVICE_QUEUE_ON_SENT && queue->sending != DEVICE_QUEUE_NO_ROUND) {
         queue->sending = DEVICE_QUEUE_NO_ROUND;
         device_queue_sent(queue);
+    } else if (kind == DEVICE_QUEUE_ON_CUT) {
+        queue->sending = DEVICE_QUEUE_NO_ROUND;
     }
     return 0; /* WAITED: begin_jobs goes on; or the job was forgotten meanwhile */
 }
@@ -344,7 +346,8 @@ int device_queue_step(struct device_queue *queue, const struct device_queue_even
         queue->now_s = event->now_s;
     int rc = event->kind == DEVICE_QUEUE_ON_MESSAGE ? on_message(queue, event, diag)
                                                     : on_ended(queue, event->kind, diag);
-    if (rc == 0 && queue->by_wall && queue->round != DEVICE_QUEUE_NO_ROUND && !queue->deciding)
+    bool begins = queue->by_wall && queue->round != DEVICE_QUEUE_NO_ROUND && !queue->deciding;
+    if (rc == 0 && begins && event->kind != DEVICE_QUEUE_ON_CUT)
         device_queue_begin_jobs(queue);
     rc = rc != 0 ? rc : queue->error;
     *ret_actions =

@@ -354,7 +354,8 @@ void device_queue_hand_over(struct device_queue *queue, struct device_queue_task
         task->backhaul_j += forward_j;
         task->extra_j += forward_j;
         task->forwarded_bits = there_bits;
-        task->forwarded_s = held_s + there_bits / (scenario->handover.backhaul_mbps * UNITS_MHZ);
+        task->forwarded_s =
+            fmax(held_s, task->forwarded_s) + there_bits / (scenario->handover.backhaul_mbps * UNITS_MHZ);
         job->work -= job->done;
     }
     job->done = 0.0;

@@ -732,7 +732,7 @@ int orch_queue_report(struct orch_core *core, const struct msg_report *report, s
     row->wait_s = report->wait_s;
     row->handovers = (uint32_t) report->handovers;
     row->status = status_of(task);
-    row->end_slot = core->session.by_wall ? ended_in(core, row) : core->id.slot;
+    row->end_slot = core->session.by_wall ? ended_in(core, row) : present_slot(core);
     task->ended = true;
     return 0;
 }

@@ -251,7 +251,7 @@ static void fuzz_device(struct fuzz *fuzz)
         if (what % 16 < 7)
             message = make_message(fuzz, to_device[what % 16]);
         else
-            event.kind = (enum device_queue_event_kind)(what % 16 - 6);
+            event.kind = what == 0xF9 ? DEVICE_QUEUE_ON_CUT : (enum device_queue_event_kind)(what % 16 - 6);
         device_event(fuzz, device, shadow, &event);
     }
     device_queue_destroy(device);

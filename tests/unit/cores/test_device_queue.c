@@ -486,6 +486,24 @@ static void by_the_wall_who_forgets_stops_sending(void **state)
     close_bench(&bench);
 }
 
+static void by_the_wall_a_transfer_whose_connection_closes_is_sent_again(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench, NULL, true);
+    slot_at(&bench, 0, 0.0);
+    decide_at(&bench, 2, 1, 0.5, 0.01);
+    assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_COMPUTED, NULL, 0.2), 0);
+    assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_CUT, NULL, 0.3), 0);
+    assert_int_equal(bench.actions.count, 0); /* not at once: a server that is gone would be asked for ever */
+    slot_at(&bench, 1, 0.5);
+    decide_at(&bench, 32, 1, 0.5, 0.51);
+    const struct device_queue_action *send = find(&bench, DEVICE_QUEUE_SEND, 0);
+    assert_int_equal(send->server, 1);
+    assert_near(send->bits, BITS, 0.0);
+    close_bench(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -498,6 +516,7 @@ int main(void)
         cmocka_unit_test(what_is_out_of_place_is_refused),
         cmocka_unit_test(a_server_lost_during_the_interruption_of_a_handover_ends_the_interruption),
         cmocka_unit_test(a_result_that_came_before_its_server_was_lost_leaves_no_trace),
+        cmocka_unit_test(by_the_wall_a_transfer_whose_connection_closes_is_sent_again),
         cmocka_unit_test(by_the_wall_who_forgets_stops_sending),
         cmocka_unit_test(by_the_wall_the_shell_is_told_what_to_begin_and_its_times_count),
     };
