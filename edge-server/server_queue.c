@@ -293,7 +293,9 @@ static int on_allot(struct server_queue *queue, const struct msg_allot *allot, d
         return rc;
     struct slot_id id = {(enum rng_phase) allot->phase, (uint32_t) allot->episode, (uint32_t) allot->slot};
     double start_s = queue->by_wall ? now_s : id.slot * queue->world->scenario.run.slot_s;
-    bool follows = queue->any_round && allot->round == queue->round + 1 && id.slot > 0;
+    /* By the wall clock who is struck in a slot has had its ALLOT; who is back with the next misses none. */
+    bool struck = faults_strikes(queue->world->faults, queue->id, true, queue->number) != FAULT_NONE;
+    bool follows = queue->any_round && allot->round == queue->round + 1 && id.slot > 0 && !struck;
     if (!follows) {
         station_clear(&queue->station, start_s);
         queue->served = 0;
@@ -334,6 +336,8 @@ static int on_task(struct server_queue *queue, const struct msg_task *task, doub
                                     .tokens = (uint32_t) task->tokens,
                                     .split = (uint32_t) task->split,
                                     .round = task->round};
+    if (queue->by_wall && task->round + queue->id.slot < queue->round)
+        return 0; /* of an episode that is over */
     if (queue->by_wall)
         return add(queue, now_s, &visitor);
     struct visitor *expected = queue->waiting ? find(&queue->expected, visitor.device, visitor.round) : NULL;

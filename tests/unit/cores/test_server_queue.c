@@ -332,6 +332,37 @@ static void by_the_wall_tasks_come_when_they_come_and_end_when_they_have_ended(v
     close_bench(&bench);
 }
 
+/* The wall clock's ALLOT comes before the slot is decided, and struck: it is not missed. */
+static void by_the_wall_who_is_paused_for_one_slot_forgets_too(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench, "faults.script=slot 1 pause server 1 for 1", true);
+    assert_int_equal(allot_at(&bench, 0, NULL, 0, 0.0), 0);
+    assert_int_equal(task_at(&bench, 0, 0, 0.45), 0);
+    assert_int_equal(allot_at(&bench, 1, NULL, 0, 0.5), 0);
+    assert_near(bench.advanced.backlog_s, 0.15, TINY);
+    assert_int_equal(allot_at(&bench, 2, NULL, 0, 1.0), 0);
+    assert_same(bench.advanced.backlog_s, 0.0);
+    assert_int_equal(bench.actions.count, 1);
+    close_bench(&bench);
+}
+
+static void by_the_wall_a_task_of_an_episode_that_is_over_takes_no_time(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench, "servers.discipline=fifo", true);
+    assert_int_equal(allot_at(&bench, 99, NULL, 0, 49.5), 0);
+    assert_int_equal(allot_at(&bench, 100, NULL, 0, 0.0), 0);
+    assert_int_equal(task_at(&bench, 0, 99, 0.01), 0); /* it was under way when the episode ended */
+    assert_int_equal(bench.actions.count, 0);
+    assert_int_equal(task_at(&bench, 0, 100, 0.02), 0);
+    assert_near(bench.compute_s, 0.2, TINY);
+    assert_int_equal(bench.actions.count, 1);
+    close_bench(&bench);
+}
+
 static void what_is_out_of_place_is_refused(void **state)
 {
     (void) state;
@@ -386,6 +417,8 @@ int main(void)
         cmocka_unit_test(who_misses_an_allot_forgets),
         cmocka_unit_test(an_episode_begins_with_an_empty_server),
         cmocka_unit_test(by_the_wall_tasks_come_when_they_come_and_end_when_they_have_ended),
+        cmocka_unit_test(by_the_wall_who_is_paused_for_one_slot_forgets_too),
+        cmocka_unit_test(by_the_wall_a_task_of_an_episode_that_is_over_takes_no_time),
         cmocka_unit_test(what_is_out_of_place_is_refused),
         cmocka_unit_test(more_tasks_than_an_allot_can_tell_of_are_refused),
     };
