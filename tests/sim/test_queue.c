@@ -352,7 +352,7 @@ static void assert_same_in_every_order(const char *const *keys, const char *name
     struct played memory, other;
     play_in(&memory, keys, name, fault, faults, NULL);
     for (uint32_t i = 0; i <= SHUFFLES; i++) {
-        struct sim_host_options options = {.shuffle = i > 0, .seed = i};
+        struct sim_host_options options = {.shuffle = i > 0, .seed = i, .late = i % 2 == 1};
         play_in(&other, keys, name, fault, faults, &options);
         sim_assert_same(&other.record, &memory.record);
         assert_same(other.result.mean_cost, memory.result.mean_cost);
@@ -399,6 +399,24 @@ static void losses_at_any_phase_leave_the_same_rows_in_every_order_of_arrival(vo
         assert_same_in_every_order(busy, "random", fault, kept);
     assert_same_in_every_order(away, "edge-best-channel", fault, 10);
     assert_same_in_every_order(none, "random", fault, 10);
+}
+
+/* Some of a lost server's RESULTs and REPORTs have come by then, others not: a learner sees no difference. */
+static void how_much_of_a_slot_a_lost_server_had_told_does_not_matter(void **state)
+{
+    (void) state;
+    static const char *const learning[] = {
+        BUSY,           "ddpg.hidden_1=16",          "ddpg.hidden_2=16",  "ddpg.warmup=5",
+        "ddpg.batch=4", "objective.server_energy=1", "link.delay_s=0.03", NULL};
+    struct session_fault fault[24];
+    size_t faults = 0;
+    for (uint32_t t = 2; faults < 24; t += 2) {
+        bool is_device = t % 8 == 0;
+        uint32_t number = t / 2 % 2;
+        fault[faults++] = (struct session_fault){0, t, SESSION_SERVE, !is_device, number, false};
+        fault[faults++] = (struct session_fault){0, t + 1, SESSION_OBSERVE, !is_device, number, true};
+    }
+    assert_same_in_every_order(learning, "dapo", fault, faults);
 }
 
 /* ---- what breaks ---- */
@@ -800,6 +818,7 @@ int main(void)
         cmocka_unit_test(a_device_computes_one_task_after_the_other),
         cmocka_unit_test(every_order_of_arrival_leaves_the_same_bits),
         cmocka_unit_test(losses_at_any_phase_leave_the_same_rows_in_every_order_of_arrival),
+        cmocka_unit_test(how_much_of_a_slot_a_lost_server_had_told_does_not_matter),
         cmocka_unit_test(tasks_of_a_killed_server_go_on_as_the_scenario_says),
         cmocka_unit_test(under_chaos_every_request_still_has_one_status),
         cmocka_unit_test(a_loss_while_observing_changes_nothing_that_had_ended),
