@@ -591,6 +591,9 @@ int orch_queue_begin(struct orch_core *core, struct orch_actions *actions)
     if (rc != 0)
         return rc;
     tell_decisions(core, actions);
+    for (uint32_t m = 0; m < core->session.world->servers; m++)
+        if (!core->server_alive[m]) /* a recorded decision may send there all the same */
+            orch_queue_lose_server(core, m);
     orch_faults_strike_all(core, actions);
     return 0;
 }

@@ -460,6 +460,33 @@ static void tasks_of_a_killed_server_go_on_as_the_scenario_says(void **state)
     finish(&played);
 }
 
+/* As twin's decisions do, which were made for the other clock. */
+static void decide_blindly(struct policy *policy, const struct env_view *view,
+                           struct env_decision *ret_decision)
+{
+    for (uint32_t n = 0; n < policy->world->devices; n++) {
+        bool any = env_has_task(view, n);
+        ret_decision->split[n] = any ? 1 : policy->world->llm->layers;
+        ret_decision->server[n] = any ? 0 : ENV_LOCAL;
+        ret_decision->repaired[n] = false;
+    }
+}
+
+static void a_task_sent_to_a_server_that_was_lost_before_goes_on_too(void **state)
+{
+    (void) state;
+    static const struct session_fault fault[] = {{0, 5, SESSION_OBSERVE, true, 0, false}};
+    const struct policy_kind blind = {.name = "blind", .decide = decide_blindly};
+    struct played played = {.world = check_world(busy)};
+    struct policy policy = {.kind = &blind, .world = &played.world};
+    uint32_t saved = 0;
+    played.result = sim_run(&played.world, &policy, 1, 60, fault, 1, &played.record);
+    for (size_t i = 0; i < played.record.rows; i++)
+        saved += played.record.row[i].slot > 5 && strcmp(played.record.row[i].status, DB_RECOVERED) == 0;
+    assert_true(saved > 20);
+    finish(&played);
+}
+
 static void under_chaos_every_request_still_has_one_status(void **state)
 {
     (void) state;
@@ -820,6 +847,7 @@ int main(void)
         cmocka_unit_test(losses_at_any_phase_leave_the_same_rows_in_every_order_of_arrival),
         cmocka_unit_test(how_much_of_a_slot_a_lost_server_had_told_does_not_matter),
         cmocka_unit_test(tasks_of_a_killed_server_go_on_as_the_scenario_says),
+        cmocka_unit_test(a_task_sent_to_a_server_that_was_lost_before_goes_on_too),
         cmocka_unit_test(under_chaos_every_request_still_has_one_status),
         cmocka_unit_test(a_loss_while_observing_changes_nothing_that_had_ended),
         cmocka_unit_test(the_energy_of_a_lost_server_is_not_in_what_its_tasks_have_cost),
