@@ -26,16 +26,21 @@ static int start(struct downlink *downlink, struct wire_conn *conn, struct slot_
                       (uint64_t) (transfer_down_bits(scenario) / 8.0), &wall);
 }
 
-static void on_sent(void *user)
+static void start_next(struct downlink *downlink)
 {
-    struct downlink *downlink = user;
     struct downlink_waiting *next = downlink->waiting;
-    paced_tell_windows(&downlink->paced);
     if (next == NULL)
         return;
     downlink->waiting = next->next;
     (void) start(downlink, next->conn, next->id, &next->result); /* out of memory: as if it were lost */
     free(next);
+}
+
+static void on_sent(void *user)
+{
+    struct downlink *downlink = user;
+    paced_tell_windows(&downlink->paced);
+    start_next(downlink);
 }
 
 static const struct paced_hooks hooks = {.on_sent = on_sent};
@@ -91,6 +96,8 @@ int downlink_send(struct downlink *downlink, struct wire_conn *conn, struct slot
 void downlink_forget(struct downlink *downlink, const struct wire_conn *conn)
 {
     drop_waiting(downlink, conn);
-    if (paced_is_sending(&downlink->paced) && downlink->paced.conn == conn)
-        paced_stop(&downlink->paced);
+    if (!paced_is_sending(&downlink->paced) || downlink->paced.conn != conn)
+        return;
+    paced_stop(&downlink->paced);
+    start_next(downlink); /* of the device's next connection */
 }

@@ -11,7 +11,8 @@
 #include "core/model/faults.h"
 #include "core/model/station.h"
 
-#define ROUND_BITS 32u /* rounds are below 2^32 (messages.def) */
+#define ROUND_BITS 32u    /* rounds are below 2^32 (messages.def) */
+#define TASKS_MAX 100000u /* at once: as many as an ALLOT can tell of (messages.def) */
 
 /* A task that ALLOT has announced for the slot, or that is here before its ALLOT. */
 struct visitor {
@@ -292,7 +293,9 @@ static int on_allot(struct server_queue *queue, const struct msg_allot *allot, d
         return rc;
     struct slot_id id = {(enum rng_phase) allot->phase, (uint32_t) allot->episode, (uint32_t) allot->slot};
     double start_s = queue->by_wall ? now_s : id.slot * queue->world->scenario.run.slot_s;
-    bool follows = queue->any_round && allot->round == queue->round + 1 && id.slot > 0;
+    /* By the wall clock who is struck in a slot has had its ALLOT; who is back with the next misses none. */
+    bool struck = faults_strikes(queue->world->faults, queue->id, true, queue->number) != FAULT_NONE;
+    bool follows = queue->any_round && allot->round == queue->round + 1 && id.slot > 0 && !struck;
     if (!follows) {
         station_clear(&queue->station, start_s);
         queue->served = 0;
@@ -318,9 +321,9 @@ static int check_task(const struct server_queue *queue, const struct msg_task *t
     if (task->device >= queue->world->devices || task->split >= queue->world->llm->layers)
         return diag_fail(diag, ERR_RANGE, "TASK: device %u with split %llu does not exist here",
                          (unsigned) task->device, (unsigned long long) task->split);
-    if (queue->early.count > 2 * (size_t) queue->world->devices + queue->expected.count)
-        return diag_fail(diag, ERR_STATE, "TASK of device %u: more of them than were allotted",
-                         (unsigned) task->device);
+    if (queue->early.count + queue->station.count >= TASKS_MAX)
+        return diag_fail(diag, ERR_STATE, "TASK of device %u: %u are here already", (unsigned) task->device,
+                         TASKS_MAX);
     return 0;
 }
 
@@ -333,6 +336,8 @@ static int on_task(struct server_queue *queue, const struct msg_task *task, doub
                                     .tokens = (uint32_t) task->tokens,
                                     .split = (uint32_t) task->split,
                                     .round = task->round};
+    if (queue->by_wall && task->round + queue->id.slot < queue->round)
+        return 0; /* of an episode that is over */
     if (queue->by_wall)
         return add(queue, now_s, &visitor);
     struct visitor *expected = queue->waiting ? find(&queue->expected, visitor.device, visitor.round) : NULL;

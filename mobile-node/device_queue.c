@@ -37,6 +37,9 @@ static int reserve(struct device_queue *queue)
 
 static void forget(struct device_queue *queue)
 {
+    const struct device_queue_task *sending = device_queue_find(queue, queue->sending);
+    if (sending != NULL) /* by_wall: what the shell sends on would pass for the next transfer */
+        device_queue_push(queue, DEVICE_QUEUE_STOP)->server = sending->server;
     queue->count = 0;
     station_clear(&queue->processor, queue->now_s);
     station_clear(&queue->radio, queue->now_s);
@@ -82,6 +85,7 @@ static void list_unsent(struct device_queue *queue)
     }
 }
 
+/* Also of tasks that are done: whether a RESULT came before its server was lost must not show. */
 static void list_accrued(struct device_queue *queue)
 {
     queue->listed = 0;
@@ -89,12 +93,22 @@ static void list_accrued(struct device_queue *queue)
         struct device_queue_task *task = &queue->task[i];
         struct task_joules joules = device_queue_joules(queue, task);
         double spent_j = joules.compute_j + joules.transmit_j;
-        if (task->stage == DONE || spent_j <= task->told_j)
+        if (spent_j <= task->told_j)
             continue;
         queue->list_task[queue->listed] = (uint32_t) task->round;
         queue->list_real[queue->listed++] = spent_j - task->told_j;
         task->told_j = spent_j;
     }
+}
+
+/* In list_server, which is free until the slot is lived through. */
+static size_t list_sent(struct device_queue *queue)
+{
+    size_t sent = 0;
+    for (size_t i = 0; i < queue->count; i++)
+        if (queue->task[i].stage == COMING || queue->task[i].stage == SERVED)
+            queue->list_server[sent++] = (uint32_t) queue->task[i].round;
+    return sent;
 }
 
 static void observe(struct device_queue *queue)
@@ -115,6 +129,7 @@ static void observe(struct device_queue *queue)
         .unsent_bits = {queue->unsent, queue->world->servers},
         .accrued_task = {queue->list_task, queue->listed},
         .accrued_j = {queue->list_real, queue->listed},
+        .sent_task = {queue->list_server, list_sent(queue)},
     };
 }
 
@@ -262,12 +277,12 @@ static int on_result(struct device_queue *queue, const struct msg_result *result
     task->times.edge_s = result->edge_s;
     if (!queue->by_wall) {
         const struct scenario *scenario = &queue->world->scenario;
-        task->times.transmit_s +=
+        task->down_s =
             transfer_task_s(queue->world, device_queue_id(queue, task), queue->number, task->server,
                             TRANSFER_DOWN, transfer_down_bps(scenario), transfer_down_bits(scenario));
     } else { /* what is nobody's, the link took: the way of the last bytes and of the RESULT */
         double rest_s = now_s - task->start_s - cost_latency_s(&task->times);
-        task->times.transmit_s += rest_s > 0.0 ? rest_s : 0.0;
+        task->down_s = rest_s > 0.0 ? rest_s : 0.0;
     }
     device_queue_report(queue, task, result->busy_s);
     return 0;
@@ -305,6 +320,8 @@ static int on_ended(struct device_queue *queue, enum device_queue_event_kind kin
     } else if (kind == DEVICE_QUEUE_ON_SENT && queue->sending != DEVICE_QUEUE_NO_ROUND) {
         queue->sending = DEVICE_QUEUE_NO_ROUND;
         device_queue_sent(queue);
+    } else if (kind == DEVICE_QUEUE_ON_CUT) {
+        queue->sending = DEVICE_QUEUE_NO_ROUND;
     }
     return 0; /* WAITED: begin_jobs goes on; or the job was forgotten meanwhile */
 }
@@ -318,7 +335,8 @@ int device_queue_step(struct device_queue *queue, const struct device_queue_even
         queue->now_s = event->now_s;
     int rc = event->kind == DEVICE_QUEUE_ON_MESSAGE ? on_message(queue, event, diag)
                                                     : on_ended(queue, event->kind, diag);
-    if (rc == 0 && queue->by_wall && queue->round != DEVICE_QUEUE_NO_ROUND && !queue->deciding)
+    bool begins = queue->by_wall && queue->round != DEVICE_QUEUE_NO_ROUND && !queue->deciding;
+    if (rc == 0 && begins && event->kind != DEVICE_QUEUE_ON_CUT)
         device_queue_begin_jobs(queue);
     rc = rc != 0 ? rc : queue->error;
     *ret_actions =

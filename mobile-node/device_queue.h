@@ -33,6 +33,8 @@ enum device_queue_event_kind {
     DEVICE_QUEUE_ON_SENT,     /* by_wall: the last SEND has ended */
     DEVICE_QUEUE_ON_WAITED,   /* by_wall: the last WAIT has ended */
     DEVICE_QUEUE_ON_STEP,     /* by_wall: the last FOLLOW has ended */
+    DEVICE_QUEUE_ON_CUT, /* by_wall: the connection of the last SEND has closed; with the next event it is
+                            sent again from its beginning, if its server is not lost by then */
 };
 
 struct device_queue_event {

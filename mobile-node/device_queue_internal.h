@@ -14,12 +14,13 @@ struct device_queue_task {
     uint32_t tokens, split, server;
     enum device_queue_stage stage;
     double start_s;
-    struct task_times times;
+    struct task_times times;             /* without its RESULT's way */
     double compute_busy_s, radio_busy_s; /* of stations it has left */
     double bits;                         /* declared */
     double forwarded_bits, forwarded_s;  /* handover: what the old server passes on, and by when it has */
     double arrive_s;                     /* at the server */
     double stood_still_s;                /* in handovers, during the present transfer */
+    double down_s;                       /* its RESULT's way; 0: it has not come */
     double told_j;                       /* energy that observations have told of */
     double extra_bits, extra_j, backhaul_j;
     uint32_t attempt, handovers;

@@ -91,6 +91,8 @@ void device_queue_report(struct device_queue *queue, struct device_queue_task *t
     bool local = task->split == device_queue_layers(queue) || task->resumed;
     struct task_joules joules = device_queue_joules(queue, task);
     double transfer_s = task->radio_busy_s;
+    struct task_times times = task->times;
+    times.transmit_s += task->down_s;
     joules.server_j = local ? 0.0 : queue->world->server[task->server].power_w * server_busy_s;
     task->stage = DONE;
     struct proto_message *message = &device_queue_push(queue, DEVICE_QUEUE_TELL)->message;
@@ -98,11 +100,11 @@ void device_queue_report(struct device_queue *queue, struct device_queue_task *t
     message->report = (struct msg_report){
         .device = queue->number,
         .round = task->round,
-        .local_s = task->times.local_s,
-        .transmit_s = task->times.transmit_s,
-        .queue_s = task->times.queue_s,
-        .edge_s = task->times.edge_s,
-        .latency_s = cost_latency_s(&task->times),
+        .local_s = times.local_s,
+        .transmit_s = times.transmit_s,
+        .queue_s = times.queue_s,
+        .edge_s = times.edge_s,
+        .latency_s = cost_latency_s(&times),
         .compute_j = joules.compute_j,
         .transmit_j = joules.transmit_j,
         .server_j = joules.server_j,
@@ -110,10 +112,10 @@ void device_queue_report(struct device_queue *queue, struct device_queue_task *t
         .rate_bps = transfer_s > 0.0 ? task->bits / transfer_s : 0.0,
         .payload_bits = task->bits,
         .attempt = task->attempt,
-        .interrupted_s = task->times.interrupted_s,
+        .interrupted_s = times.interrupted_s,
         .extra_bits = task->extra_bits,
         .extra_j = task->extra_j,
-        .wait_s = task->times.wait_s,
+        .wait_s = times.wait_s,
         .handovers = task->handovers,
     };
 }
@@ -222,7 +224,7 @@ void device_queue_sent(struct device_queue *queue)
     task->times.wait_s += waited_s(&job, queue->now_s);
     task->radio_busy_s += job.busy_s;
     task->arrive_s = task->forwarded_s > queue->now_s ? task->forwarded_s : queue->now_s;
-    task->times.transmit_s += task->arrive_s - begun_s - task->stood_still_s;
+    task->times.transmit_s += fmax(task->arrive_s - begun_s - task->stood_still_s, 0.0); /* rounding */
     task->times.interrupted_s += task->stood_still_s;
     task->stage = COMING;
     device_queue_tune(queue);
@@ -377,11 +379,21 @@ void device_queue_hand_over(struct device_queue *queue, struct device_queue_task
         task->backhaul_j += forward_j;
         task->extra_j += forward_j;
         task->forwarded_bits = there_bits;
-        task->forwarded_s = held_s + there_bits / (scenario->handover.backhaul_mbps * UNITS_MHZ);
+        task->forwarded_s =
+            fmax(held_s, task->forwarded_s) + there_bits / (scenario->handover.backhaul_mbps * UNITS_MHZ);
         job->work -= job->done;
     }
     job->done = 0.0;
     device_queue_tune(queue);
+}
+
+/* Its transfer is recalled: the radio waits neither for its last bits nor for its handover any more. */
+static void leave_radio(struct device_queue *queue, struct device_queue_task *task)
+{
+    if (queue->held_s > queue->now_s)
+        task->stood_still_s -= queue->held_s - queue->now_s;
+    queue->held_s = fmin(queue->held_s, queue->now_s);
+    queue->linger_s = (double) INFINITY;
 }
 
 /* Takes the task from wherever it is; what was sent was sent for nothing. */
@@ -392,11 +404,11 @@ void device_queue_recall(struct device_queue *queue, struct device_queue_task *t
     if (task->stage == COMPUTING)
         return;
     if (task->stage == SENDING && station_next(&queue->radio)->id == task->round)
-        queue->linger_s = (double) INFINITY;
+        leave_radio(queue, task);
     if (task->stage == SENDING && station_remove(&queue->radio, queue->now_s, task->round, &job)) {
         sent_bits = task->bits - (job.work - job.done);
         task->times.wait_s += waited_s(&job, queue->now_s);
-        task->times.transmit_s += served_s(&job, queue->now_s) - task->stood_still_s;
+        task->times.transmit_s += fmax(served_s(&job, queue->now_s) - task->stood_still_s, 0.0);
         task->times.interrupted_s += task->stood_still_s;
         task->radio_busy_s += job.busy_s;
         if (queue->by_wall && queue->sending == task->round)
@@ -405,9 +417,10 @@ void device_queue_recall(struct device_queue *queue, struct device_queue_task *t
     } else if (queue->now_s > task->arrive_s) {
         task->times.interrupted_s += queue->now_s - task->arrive_s;
     } else {
-        task->times.transmit_s -= task->arrive_s - queue->now_s; /* what is still on its way is dropped */
+        double coming_s = task->arrive_s - queue->now_s; /* what is still on its way is dropped */
+        task->times.transmit_s = fmax(task->times.transmit_s - coming_s, 0.0);
     }
     task->extra_bits += sent_bits;
     task->extra_j = device_queue_own(queue)->transmit_power_w * task->radio_busy_s + task->backhaul_j;
-    task->times.queue_s = task->times.edge_s = 0.0;
+    task->times.queue_s = task->times.edge_s = task->down_s = 0.0;
 }

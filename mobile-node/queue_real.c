@@ -49,6 +49,13 @@ static void on_sent(void *user)
     feed_own(device, DEVICE_QUEUE_ON_SENT);
 }
 
+static void on_cut(void *user)
+{
+    struct queue_real *device = user;
+    device->sending = NULL;
+    feed_own(device, DEVICE_QUEUE_ON_CUT);
+}
+
 static int on_result(void *user, const struct proto_message *result, struct diag *diag)
 {
     struct queue_real *device = user;
@@ -153,7 +160,7 @@ int queue_real_open(struct queue_real *device, struct node_link *link, struct de
         .wait = {.on_due = on_waited, .user = device},
         .step = {.on_due = on_step, .user = device},
         .uplink = calloc(link->join.world.servers, sizeof(struct uplink *)),
-        .hooks = {.on_sent = on_sent, .on_result = on_result},
+        .hooks = {.on_sent = on_sent, .on_cut = on_cut, .on_result = on_result},
     };
     return device->uplink != NULL ? 0 : -ENOMEM;
 }

@@ -71,8 +71,11 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
         return;
     if (status != 0)
         log_info("data", "device %u to server %u: %s", uplink->device, uplink->server, text);
+    bool was_sending = paced_is_sending(&uplink->paced);
     uplink->conn = NULL;
     paced_stop(&uplink->paced);
+    if (was_sending && uplink->hooks->on_cut != NULL)
+        uplink->hooks->on_cut(uplink->user);
 }
 
 static const struct wire_handlers handlers = {.on_message = on_message, .on_close = on_close};

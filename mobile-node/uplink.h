@@ -12,6 +12,8 @@ struct uplink;
 struct uplink_hooks {
     /* The last byte of the task has arrived, by the model, and its TASK has left. */
     void (*on_sent)(void *user);
+    /* The connection has closed, and a task was on its way. May be NULL. */
+    void (*on_cut)(void *user);
     /* The message dies on return. A nonzero return refuses it, in the words of `diag`. */
     int (*on_result)(void *user, const struct proto_message *result, struct diag *diag);
 };

@@ -22,12 +22,13 @@ struct open_task {
     bool ended;       /* reported, lost or expired */
     bool settled;     /* and counted */
     bool there;       /* it has arrived at its server */
+    bool sent;        /* nothing of it is left to be sent, though an old server may still pass it on */
     bool passing;     /* it arrives there in this slot */
     bool orphan;      /* its server is lost: the next slot says how it goes on */
     bool awaited;     /* its server has finished it: its REPORT is owed */
     double arrival_s; /* while passing */
-    double joules;    /* told so far */
-    double server_j;  /* told by its server in this slot, not yet in `joules` */
+    double joules;    /* told by its device so far */
+    double server_j;  /* likewise by its server */
     double cost;      /* counted so far */
 };
 
@@ -44,8 +45,9 @@ struct orch_queue {
     bool asked;          /* by the wall: servers have been asked in this slot */
     struct block *block; /* [count] in order of slots; owned */
     size_t count, capacity;
-    struct block *retired; /* rows that are being recorded; freed when the next slot is settled */
+    struct block *retired; /* rows that are being recorded; freed when a later step settles a slot */
     size_t retired_count, retired_capacity;
+    bool retires;      /* in this step, whose actions point to them */
     uint32_t *awaited; /* [N] REPORTs owed after a RESULT */
     double *share;     /* [N][M] */
     /* Lists of the ALLOT messages, server after server; [list_capacity]. */
@@ -60,6 +62,12 @@ struct orch_queue {
 static double slot_s(const struct orch_core *core)
 {
     return core->session.world->scenario.run.slot_s;
+}
+
+/* The slot in which something happens now: the closing observation is none of its own. */
+static uint32_t present_slot(const struct orch_core *core)
+{
+    return core->closing ? core->id.slot - 1 : core->id.slot;
 }
 
 static double start_s(const struct orch_core *core, const struct block *block)
@@ -149,6 +157,7 @@ int orch_queue_reserve(struct orch_core *core)
 {
     struct orch_queue *queue = core->queue;
     const struct world *world = core->session.world;
+    queue->retires = false;
     size_t nodes = (size_t) world->devices + world->servers;
     size_t tasks = open_tasks(queue) + world->devices;
     size_t wanted = ORCH_ACTIONS_PER_NODE * nodes + ORCH_ACTIONS_EXTRA + 2 * tasks + queue->count;
@@ -226,9 +235,20 @@ static void end_task(struct orch_core *core, struct db_task *row, struct open_ta
 {
     unawait(core, task, row->device);
     task_row_lose(row, status);
-    row->end_slot = core->id.slot;
+    row->end_slot = present_slot(core);
     task->ended = true;
     task->orphan = task->passing = false;
+}
+
+/* Of a task that has not ended. */
+static double accrued_cost(const struct orch_core *core, const struct block *block,
+                           const struct open_task *task, double now_s)
+{
+    const struct world *world = core->session.world;
+    const struct db_task *row = row_of(block, task);
+    double joules = task->joules + world->scenario.objective.server_energy * task->server_j;
+    return cost_accrued(world, &world->device[row->device], row->tokens, now_s - start_s(core, block),
+                        joules);
 }
 
 /* Unfinished at the episode's end: what it has cost so far, and its lateness. */
@@ -237,28 +257,22 @@ static void expire(struct orch_core *core, struct block *block, struct open_task
     const struct world *world = core->session.world;
     struct db_task *row = row_of(block, task);
     double seconds = now_s - start_s(core, block);
-    double cost = cost_accrued(world, &world->device[row->device], row->tokens, seconds, task->joules) +
-                  cost_lateness(&world->scenario, seconds);
+    double cost = accrued_cost(core, block, task, now_s) + cost_lateness(&world->scenario, seconds);
     end_task(core, row, task, DB_EXPIRED);
-    row->end_slot = core->id.slot - 1; /* the closing observation is no slot of its own */
     row->cost = cost;
     row->deadline_missed = cost_deadline_missed(&world->scenario, seconds);
 }
 
 static double settle_task(struct orch_core *core, struct block *block, struct open_task *task, double now_s)
 {
-    const struct world *world = core->session.world;
     struct db_task *row = row_of(block, task);
     if (task->settled)
         return 0.0;
-    task->joules += world->scenario.objective.server_energy * task->server_j;
-    task->server_j = 0.0;
     if (!task->ended && core->closing)
         expire(core, block, task, now_s);
     double cost = row->cost; /* lost: NAN */
     if (!task->ended)
-        cost = cost_accrued(world, &world->device[row->device], row->tokens, now_s - start_s(core, block),
-                            task->joules);
+        cost = accrued_cost(core, block, task, now_s);
     double accrued = isnan(cost) ? 0.0 : cost - task->cost;
     task->cost += accrued;
     if (!task->ended)
@@ -282,9 +296,10 @@ static double settle_task(struct orch_core *core, struct block *block, struct op
 static void emit(struct orch_core *core, struct orch_actions *actions)
 {
     struct orch_queue *queue = core->queue;
-    for (size_t b = 0; b < queue->retired_count; b++)
+    for (size_t b = 0; b < queue->retired_count && !queue->retires; b++)
         block_finish(&queue->retired[b]);
-    queue->retired_count = 0;
+    queue->retired_count = queue->retires ? queue->retired_count : 0;
+    queue->retires = true; /* a session that is abandoned settles two slots in a step */
     size_t whole = 0;
     while (whole < queue->count && queue->block[whole].open == 0) {
         struct block *block = &queue->block[whole++];
@@ -324,7 +339,7 @@ static void add_coming(struct orch_core *core, struct block *block, struct open_
     if (task->ended || m == ENV_LOCAL || task->orphan)
         return;
     if (core->session.by_wall) /* nobody says when it arrives: it has when nothing is left to be sent */
-        task->there = core->view.unsent_bits[(size_t) row->device * core->session.world->servers + m] <= 0.0;
+        task->there = task->sent;
     if (!task->there)
         core->view.coming_s[m] += task_work_s(core, row, m);
 }
@@ -354,7 +369,7 @@ static uint32_t redirect(struct orch_core *core, uint32_t n, uint32_t from, uint
         for (uint32_t i = 0; i < queue->block[b].count; i++) {
             struct open_task *task = &queue->block[b].task[i];
             bool goes = queue->block[b].row[i].device == n && task->at_server == from && !task->ended &&
-                        !task->there && !task->orphan;
+                        !task->there && !task->sent && !task->orphan;
             task->at_server = goes ? to : task->at_server;
             moved += goes ? 1 : 0;
         }
@@ -432,7 +447,7 @@ static void recover(struct orch_core *core, struct block *block, struct open_tas
     if (world->scenario.faults.recovery == RECOVERY_REOFFLOAD && task->attempt == 0)
         place = best_place(core, row);
     core->view.unsent_bits[(size_t) row->device * servers + task->at_server] = 0.0;
-    task->orphan = task->there = false;
+    task->orphan = task->there = task->sent = false;
     task->attempt++;
     task->at_server = place;
     if (place != ENV_LOCAL)
@@ -450,10 +465,11 @@ static void recover(struct orch_core *core, struct block *block, struct open_tas
     };
 }
 
-/* What was reported of it in this slot is taken back, unless the wall clock has made it true. */
+/* What was reported of it in this slot is taken back, unless the wall clock has made it true; so is all that
+ * its server has done for it. What was reported before this slot stays done. */
 static bool take_back(struct orch_core *core, struct db_task *row, struct open_task *task)
 {
-    bool fresh = task->ended && !task->settled && !isnan(row->latency_s);
+    bool fresh = task->ended && !task->settled && !isnan(row->latency_s) && row->end_slot == core->id.slot;
     if (task->settled || (task->ended && (!fresh || core->session.by_wall)))
         return false;
     unawait(core, task, row->device);
@@ -575,6 +591,9 @@ int orch_queue_begin(struct orch_core *core, struct orch_actions *actions)
     if (rc != 0)
         return rc;
     tell_decisions(core, actions);
+    for (uint32_t m = 0; m < core->session.world->servers; m++)
+        if (!core->server_alive[m]) /* a recorded decision may send there all the same */
+            orch_queue_lose_server(core, m);
     orch_faults_strike_all(core, actions);
     return 0;
 }
@@ -673,6 +692,12 @@ int orch_queue_observation(struct orch_core *core, const struct msg_observation 
         if (task != NULL && !task->ended)
             task->joules += observation->accrued_j.data[i];
     }
+    for (size_t i = 0; i < observation->sent_task.count; i++) {
+        struct block *block;
+        struct open_task *task = find(core->queue, observation->sent_task.data[i], n, &block);
+        if (task != NULL)
+            task->sent = true;
+    }
     return 0;
 }
 
@@ -681,6 +706,13 @@ static const char *status_of(const struct open_task *task)
     if (task->attempt == 0)
         return DB_DONE;
     return task->at_server == ENV_LOCAL ? DB_RECOVERED : DB_REOFFLOADED;
+}
+
+/* By the wall clock a slot is granted here before its time has come. */
+static uint32_t ended_in(const struct orch_core *core, const struct db_task *row)
+{
+    double end = row->slot + floor(row->latency_s / slot_s(core)), last = present_slot(core);
+    return (uint32_t) (end < last ? end : last);
 }
 
 int orch_queue_report(struct orch_core *core, const struct msg_report *report, struct diag *diag)
@@ -703,12 +735,12 @@ int orch_queue_report(struct orch_core *core, const struct msg_report *report, s
     row->wait_s = report->wait_s;
     row->handovers = (uint32_t) report->handovers;
     row->status = status_of(task);
-    row->end_slot = core->id.slot;
+    row->end_slot = core->session.by_wall ? ended_in(core, row) : present_slot(core);
     task->ended = true;
     return 0;
 }
 
-int orch_queue_passed(struct orch_core *core, const struct msg_passed *passed, struct diag *diag)
+static int check_passed(struct orch_core *core, const struct msg_passed *passed, struct diag *diag)
 {
     uint32_t n = (uint32_t) passed->device;
     size_t count = passed->task.count;
@@ -720,11 +752,24 @@ int orch_queue_passed(struct orch_core *core, const struct msg_passed *passed, s
         return diag_fail(diag, ERR_RANGE, "PASSED of device %u: its lists do not fit together", n);
     for (size_t i = 0; i < count; i++) {
         struct block *block;
-        struct open_task *task = find(core->queue, passed->task.data[i], n, &block);
+        const struct open_task *task = find(core->queue, passed->task.data[i], n, &block);
         if (passed->task.data[i] > core->round ||
             (task != NULL && !task->ended && (task->at_server != passed->server.data[i] || task->there)))
             return diag_fail(diag, ERR_STATE, "PASSED of device %u: its task of round %u was not to go there",
                              n, passed->task.data[i]);
+    }
+    return 0;
+}
+
+int orch_queue_passed(struct orch_core *core, const struct msg_passed *passed, struct diag *diag)
+{
+    uint32_t n = (uint32_t) passed->device;
+    int rc = check_passed(core, passed, diag);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < passed->task.count; i++) {
+        struct block *block;
+        struct open_task *task = find(core->queue, passed->task.data[i], n, &block);
         if (task == NULL || task->ended)
             continue; /* lost with its server, which its device was not told */
         task->passing = !task->orphan;

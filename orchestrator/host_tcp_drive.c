@@ -86,7 +86,8 @@ static int await_slot(struct host_tcp *host, const struct msg_slot *slot)
     if (!host->session->by_wall || !env_is_queue(host->session->world) || slot->slot == 0)
         return 0;
     double after_s = (double) slot->slot * scenario->run.slot_s / scenario->run.time_scale;
-    host->slot_alarm = (struct wire_alarm){.on_due = on_slot_due, .user = host};
+    host->slot_alarm.on_due = on_slot_due; /* it may be set: the last device was lost before a SLOT's time */
+    host->slot_alarm.user = host;
     host->is_early = true;
     return wire_alarm_set(&host->alarms, &host->slot_alarm,
                           host->episode_start_ns + (uint64_t) (after_s * (double) UNITS_NS_PER_S));

@@ -51,7 +51,7 @@ void station_count(struct station *station, double now_s)
         job->busy_s += busy_s;
         job->done = done < job->work ? done : job->work;
     }
-    station->now_s += passed_s;
+    station->now_s = passed_s > 0.0 ? now_s : station->now_s; /* now_s itself: a sum may be an ulp later */
 }
 
 int station_add(struct station *station, double now_s, uint64_t id, double work)

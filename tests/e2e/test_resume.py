@@ -149,6 +149,17 @@ def a_policy_that_does_not_learn_goes_on_after_its_last_whole_episode():
 
 
 @tap.test
+def in_queueing_mode_too_what_waited_when_it_was_killed_is_played_again():
+    queue = ('--set', 'run.mode=queue', '--set', 'task.probability=0.7', '--set', 'run.slot_s=0.5', '--set', 'radio.bandwidth_mhz=5',
+             '--set', 'handover.policy=resume')
+    for policy, rows in (('dapo', 170), ('random', 850)):
+        arguments = ('--over', 'memory', *what(8, 60, 4, 2, '-p', policy, *queue, *CHAOS))
+        killed, kept = kill_everywhere(arguments, [after_rows(rows * k // 2 + 1) for k in range(8)])
+        print(f'# {policy}: killed {killed} of 8, with {sorted(kept)} episodes recorded')
+        tap.true(killed >= 1, f'{policy}: {killed} were killed')
+
+
+@tap.test
 def one_that_was_interrupted_goes_on_as_if_it_had_not_been():
     for every in (1, 3):
         arguments = ('--over', 'memory', *what(7, 60, 4, 2, '--set', f'run.checkpoint_every={every}'))

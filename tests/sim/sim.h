@@ -39,6 +39,7 @@ struct session_result sim_run(const struct world *world, struct policy *policy, 
 struct sim_host_options {
     bool shuffle;
     uint64_t seed;      /* of the shuffling */
+    bool late;          /* faults strike at any moment of their phase, not at its beginning */
     struct buf *trace;  /* NULL: none */
     uint32_t *overtook; /* counts TASKs delivered before their ALLOT; may be NULL */
 };

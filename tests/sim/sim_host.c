@@ -38,6 +38,8 @@ struct host {
     uint32_t flights;
     uint32_t drawn; /* shuffles so far */
     size_t next_fault;
+    bool pending; /* late: the faults of pending_phase are still to come */
+    enum session_phase pending_phase;
     bool finished;
     struct diag diag;
 };
@@ -165,6 +167,21 @@ static void renew_device(struct host *host, uint32_t number)
 
 static void feed(struct host *host, const struct orch_event *event);
 
+/* Its connections are closed: what is in flight on them never lands, not even when it has come back. */
+static void cut_off(struct host *host, enum role role, uint32_t number)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < host->flights; i++) {
+        struct flight *flight = &host->flight[i];
+        if ((flight->from == role && flight->from_number == number) ||
+            (flight->to == role && flight->to_number == number))
+            free_lists(flight);
+        else
+            host->flight[kept++] = *flight;
+    }
+    host->flights = kept;
+}
+
 static void lose(struct host *host, const struct session_fault *fault)
 {
     struct orch_event event = {.kind = fault->is_back ? ORCH_ON_PEER_BACK : ORCH_ON_PEER_LOST,
@@ -172,6 +189,8 @@ static void lose(struct host *host, const struct session_fault *fault)
                                .number = fault->number,
                                .why = "injected"};
     (fault->is_server ? host->server_gone : host->device_gone)[fault->number] = !fault->is_back;
+    if (!fault->is_back)
+        cut_off(host, fault->is_server ? SERVER : DEVICE, fault->number);
     if (fault->is_back && fault->is_server)
         renew_server(host, fault->number);
     else if (fault->is_back)
@@ -189,6 +208,35 @@ static void inject(struct host *host, enum session_phase phase)
         host->next_fault++;
         lose(host, fault);
     }
+}
+
+/* Nodes without which the phase in progress cannot end. */
+static uint32_t owing(const struct host *host)
+{
+    uint32_t count = 0;
+    for (uint32_t n = 0; n < host->session->world->devices; n++)
+        count += orch_core_waits_for(host->core, false, n) ? 1 : 0;
+    for (uint32_t m = 0; m < host->session->world->servers; m++)
+        count += orch_core_waits_for(host->core, true, m) ? 1 : 0;
+    return count;
+}
+
+/* While at least two are waited for, no message ends the phase: its faults may wait for some more. */
+static void inject_late(struct host *host)
+{
+    struct rng_at at = {.seed = host->options->seed, .stream = RNG_SAMPLING, .slot = host->drawn / 1000000u};
+    if (!host->pending || (owing(host) > 1 && rng_below(&at, host->drawn++ % 1000000u, 8) > 0))
+        return;
+    host->pending = false;
+    inject(host, host->pending_phase);
+}
+
+static void enter(struct host *host, enum session_phase phase)
+{
+    host->pending = host->options->late;
+    host->pending_phase = phase;
+    if (!host->pending)
+        inject(host, phase);
 }
 
 static void execute(struct host *host, const struct orch_action *action)
@@ -236,11 +284,11 @@ static void feed(struct host *host, const struct orch_event *event)
         execute(host, action);
     }
     if (served && orch_core_state(host->core) == ORCH_EXECUTING)
-        inject(host, SESSION_SERVE);
+        enter(host, SESSION_SERVE);
     else if (decided && orch_core_state(host->core) == ORCH_EXECUTING)
-        inject(host, SESSION_EXECUTE);
+        enter(host, SESSION_EXECUTE);
     else if (granted && orch_core_state(host->core) == ORCH_OBSERVING)
-        inject(host, SESSION_OBSERVE);
+        enter(host, SESSION_OBSERVE);
 }
 
 /* ---- landings ---- */
@@ -418,6 +466,7 @@ void sim_host_run(const struct session *session, const struct sim_host_options *
     struct orch_event start = {.kind = ORCH_ON_START};
     feed(&host, &start);
     while (!host.finished && host.flights > 0) {
+        inject_late(&host);
         struct flight flight = take_next(&host);
         land(&host, &flight);
         free_lists(&flight);

@@ -352,7 +352,7 @@ static void assert_same_in_every_order(const char *const *keys, const char *name
     struct played memory, other;
     play_in(&memory, keys, name, fault, faults, NULL);
     for (uint32_t i = 0; i <= SHUFFLES; i++) {
-        struct sim_host_options options = {.shuffle = i > 0, .seed = i};
+        struct sim_host_options options = {.shuffle = i > 0, .seed = i, .late = i % 2 == 1};
         play_in(&other, keys, name, fault, faults, &options);
         sim_assert_same(&other.record, &memory.record);
         assert_same(other.result.mean_cost, memory.result.mean_cost);
@@ -401,6 +401,24 @@ static void losses_at_any_phase_leave_the_same_rows_in_every_order_of_arrival(vo
     assert_same_in_every_order(none, "random", fault, 10);
 }
 
+/* Some of a lost server's RESULTs and REPORTs have come by then, others not: a learner sees no difference. */
+static void how_much_of_a_slot_a_lost_server_had_told_does_not_matter(void **state)
+{
+    (void) state;
+    static const char *const learning[] = {
+        BUSY,           "ddpg.hidden_1=16",          "ddpg.hidden_2=16",  "ddpg.warmup=5",
+        "ddpg.batch=4", "objective.server_energy=1", "link.delay_s=0.03", NULL};
+    struct session_fault fault[24];
+    size_t faults = 0;
+    for (uint32_t t = 2; faults < 24; t += 2) {
+        bool is_device = t % 8 == 0;
+        uint32_t number = t / 2 % 2;
+        fault[faults++] = (struct session_fault){0, t, SESSION_SERVE, !is_device, number, false};
+        fault[faults++] = (struct session_fault){0, t + 1, SESSION_OBSERVE, !is_device, number, true};
+    }
+    assert_same_in_every_order(learning, "dapo", fault, faults);
+}
+
 /* ---- what breaks ---- */
 
 static uint32_t with_status(const struct played *played, const char *status)
@@ -442,6 +460,33 @@ static void tasks_of_a_killed_server_go_on_as_the_scenario_says(void **state)
     finish(&played);
 }
 
+/* As twin's decisions do, which were made for the other clock. */
+static void decide_blindly(struct policy *policy, const struct env_view *view,
+                           struct env_decision *ret_decision)
+{
+    for (uint32_t n = 0; n < policy->world->devices; n++) {
+        bool any = env_has_task(view, n);
+        ret_decision->split[n] = any ? 1 : policy->world->llm->layers;
+        ret_decision->server[n] = any ? 0 : ENV_LOCAL;
+        ret_decision->repaired[n] = false;
+    }
+}
+
+static void a_task_sent_to_a_server_that_was_lost_before_goes_on_too(void **state)
+{
+    (void) state;
+    static const struct session_fault fault[] = {{0, 5, SESSION_OBSERVE, true, 0, false}};
+    const struct policy_kind blind = {.name = "blind", .decide = decide_blindly};
+    struct played played = {.world = check_world(busy)};
+    struct policy policy = {.kind = &blind, .world = &played.world};
+    uint32_t saved = 0;
+    played.result = sim_run(&played.world, &policy, 1, 60, fault, 1, &played.record);
+    for (size_t i = 0; i < played.record.rows; i++)
+        saved += played.record.row[i].slot > 5 && strcmp(played.record.row[i].status, DB_RECOVERED) == 0;
+    assert_true(saved > 20);
+    finish(&played);
+}
+
 static void under_chaos_every_request_still_has_one_status(void **state)
 {
     (void) state;
@@ -459,6 +504,60 @@ static void under_chaos_every_request_still_has_one_status(void **state)
         assert_true(with_status(&played, DB_DEVICE_LOST) > 0);
         finish(&played);
     }
+}
+
+/* What was reported before a slot began stays done, whoever is lost as it begins. */
+static void a_loss_while_observing_changes_nothing_that_had_ended(void **state)
+{
+    (void) state;
+    static const struct session_fault fault[] = {{0, 12, SESSION_OBSERVE, true, 0, false},
+                                                 {0, 12, SESSION_OBSERVE, false, 3, false}};
+    struct played whole, torn;
+    play_in(&whole, busy, "edge-best-channel", NULL, 0, NULL);
+    play_in(&torn, busy, "edge-best-channel", fault, 2, NULL);
+    uint32_t just_before = 0;
+    for (size_t i = 0; i < whole.record.rows && whole.record.row[i].slot < 12; i++) {
+        const struct db_task *was = &whole.record.row[i], *is = &torn.record.row[i];
+        assert_int_equal(is->device, was->device);
+        if (was->end_slot >= 12)
+            continue;
+        assert_string_equal(is->status, DB_DONE);
+        assert_same(is->cost, was->cost);
+        just_before += was->end_slot == 11 ? 1 : 0;
+    }
+    assert_true(just_before > 1);
+    finish(&whole);
+    finish(&torn);
+}
+
+/* What a lost server computed is counted nowhere: so it does not matter whether servers' energy counts. */
+static void the_energy_of_a_lost_server_is_not_in_what_its_tasks_have_cost(void **state)
+{
+    (void) state;
+    double cost[2][64];
+    size_t rows[2];
+    for (int counted = 0; counted < 2; counted++) {
+        const char *const keys[] = {BUSY,
+                                    "fixed.split=1",
+                                    "faults.script=slot 20 kill server 0",
+                                    "servers.tflops_min=0.2",
+                                    "servers.tflops_max=0.2",
+                                    "servers.count=1",
+                                    "servers.coverage_m=2000",
+                                    counted ? "objective.server_energy=1" : "objective.server_energy=0",
+                                    NULL};
+        struct played played;
+        play(&played, keys, "static", 22);
+        rows[counted] = 0;
+        for (size_t i = 0; i < played.record.rows && rows[counted] < 64; i++)
+            if (strcmp(played.record.row[i].status, DB_EXPIRED) == 0 && played.record.row[i].server == 0)
+                cost[counted][rows[counted]++] = played.record.row[i].cost;
+        finish(&played);
+    }
+    assert_true(rows[0] > 5);
+    assert_int_equal(rows[1], rows[0]);
+    for (size_t i = 0; i < rows[0]; i++)
+        assert_same(cost[1][i], cost[0][i]);
 }
 
 /* A device cut off for minutes: its transfer waits, its deadline passes, and nothing divides by zero. */
@@ -487,6 +586,29 @@ static void in_an_outage_tasks_wait_and_their_deadlines_pass(void **state)
             assert_true(row->end_slot >= 210 && row->transmit_j < 100.0);
     }
     assert_true(late > 40);
+    finish(&played);
+}
+
+/* Forty tasks wait for a radio that is cut off, and then arrive at once. */
+static void whatever_an_outage_held_back_may_arrive_in_one_slot(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {"run.mode=queue",
+                                       "devices.count=1",
+                                       "servers.count=1",
+                                       "radio.bandwidth_mhz=200",
+                                       "run.slot_s=10",
+                                       "servers.coverage_m=2000",
+                                       "fixed.split=1",
+                                       "faults.script=slot 0 partition device 0 server 0 for 40",
+                                       NULL};
+    struct played played;
+    uint32_t at_once = 0;
+    play(&played, keys, "static", 60);
+    for (size_t i = 0; i < played.record.rows; i++)
+        at_once += played.record.row[i].slot < 40 && played.record.row[i].end_slot == 40 ? 1 : 0;
+    assert_true(at_once > 4);
+    assert_int_equal(with_status(&played, DB_DONE), played.record.rows);
     finish(&played);
 }
 
@@ -535,6 +657,28 @@ static void who_leaves_a_servers_coverage_finishes_resumes_or_restarts(void **st
         assert_true(handed > 3);
         finish(&played);
     }
+}
+
+/* A slow backhaul: what is sent to one server is still being passed on there when its device leaves that one
+ * too. It stays where it was sent; what is not sent goes on. */
+static void what_is_still_being_passed_on_is_not_handed_over_again(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {"run.mode=queue",         "run.slot_s=0.6",
+                                       "devices.count=20",       "servers.count=6",
+                                       "task.probability=0.6",   "mobility.speed_mean=40",
+                                       "mobility.speed_max=60",  "servers.coverage_m=350",
+                                       "radio.bandwidth_mhz=4",  "fixed.split=1",
+                                       "handover.policy=resume", "handover.backhaul_mbps=0.5",
+                                       "chaos.rate=0.02",        NULL};
+    struct played played;
+    uint32_t twice = 0;
+    play(&played, keys, "random", 60);
+    for (size_t i = 0; i < played.record.rows; i++)
+        twice += played.record.row[i].handovers > 0 && is_done(&played.record.row[i]) ? 1 : 0;
+    assert_true(twice > 0);
+    finish(&played);
+    assert_same_in_every_order(keys, "random", NULL, 0);
 }
 
 /* ---- looking ahead ---- */
@@ -701,9 +845,15 @@ int main(void)
         cmocka_unit_test(a_device_computes_one_task_after_the_other),
         cmocka_unit_test(every_order_of_arrival_leaves_the_same_bits),
         cmocka_unit_test(losses_at_any_phase_leave_the_same_rows_in_every_order_of_arrival),
+        cmocka_unit_test(how_much_of_a_slot_a_lost_server_had_told_does_not_matter),
         cmocka_unit_test(tasks_of_a_killed_server_go_on_as_the_scenario_says),
+        cmocka_unit_test(a_task_sent_to_a_server_that_was_lost_before_goes_on_too),
         cmocka_unit_test(under_chaos_every_request_still_has_one_status),
+        cmocka_unit_test(a_loss_while_observing_changes_nothing_that_had_ended),
+        cmocka_unit_test(the_energy_of_a_lost_server_is_not_in_what_its_tasks_have_cost),
         cmocka_unit_test(in_an_outage_tasks_wait_and_their_deadlines_pass),
+        cmocka_unit_test(whatever_an_outage_held_back_may_arrive_in_one_slot),
+        cmocka_unit_test(what_is_still_being_passed_on_is_not_handed_over_again),
         cmocka_unit_test(who_leaves_a_servers_coverage_finishes_resumes_or_restarts),
         cmocka_unit_test(the_outlook_is_what_happens_when_nothing_follows),
         cmocka_unit_test(the_search_finds_what_brute_force_finds),

@@ -411,6 +411,129 @@ static void by_the_wall_the_shell_is_told_what_to_begin_and_its_times_count(void
     close_bench(&bench);
 }
 
+/* Plays on with local tasks until the first task's REPORT comes. */
+static struct msg_report reported(struct bench *bench, uint32_t from_slot)
+{
+    for (uint32_t t = from_slot; t < 64; t++) {
+        if (t > from_slot)
+            slot(bench, t);
+        decide(bench, 32, 0, 0.5);
+        for (size_t i = 0; i < bench->actions.count; i++) {
+            const struct proto_message *message = &bench->actions.list[i].message;
+            if (message->id == PROTO_REPORT && message->report.round == 0)
+                return message->report;
+        }
+    }
+    fail_msg("it was never reported");
+    return (struct msg_report){0};
+}
+
+static void recover_here(struct bench *bench)
+{
+    struct proto_message recover = {.id = PROTO_RECOVER,
+                                    .recover = {.attempt = 1, .server = PROTO_SERVER_NONE}};
+    assert_int_equal(take_at(bench, &recover, 0.0), 0);
+}
+
+static void a_server_lost_during_the_interruption_of_a_handover_ends_the_interruption(void **state)
+{
+    (void) state;
+    static const char *const slow[] = {"handover.policy=resume", "handover.interruption_s=3", NULL};
+    struct bench bench;
+    open_bench(&bench, slow, false);
+    double begin_s = local_s(&bench, 2);
+    slot(&bench, 0);
+    decide(&bench, 2, 0, 0.5);
+    slot(&bench, 1);
+    struct proto_message handover = {.id = PROTO_HANDOVER, .handover = {.round = 1, .from = 0, .to = 1}};
+    assert_int_equal(take_at(&bench, &handover, 0.0), 0);
+    decide(&bench, 2, 1, 0.5); /* waits for the radio */
+    slot(&bench, 2);
+    recover_here(&bench);
+    struct msg_report report = reported(&bench, 2);
+    assert_near(report.transmit_s, 0.5 - begin_s, TINY);
+    assert_near(report.interrupted_s, 0.5, TINY);
+    close_bench(&bench);
+    /* And the next transfer does not stand still for a handover that was none of its own. */
+    open_bench(&bench, slow, false);
+    slot(&bench, 0);
+    decide(&bench, 2, 0, 0.5);
+    slot(&bench, 1);
+    assert_int_equal(take_at(&bench, &handover, 0.0), 0);
+    decide(&bench, 2, 1, 0.5);
+    slot(&bench, 2);
+    recover_here(&bench);
+    for (uint32_t t = 2; find(&bench, DEVICE_QUEUE_DELIVER, 0) == NULL; t++) {
+        assert_true(t < 64);
+        if (t > 2)
+            slot(&bench, t);
+        decide(&bench, 32, 0, 0.5);
+    }
+    assert_near(find(&bench, DEVICE_QUEUE_DELIVER, 0)->message.task.arrival_s,
+                through_s(&bench, 1.0, BITS, 1), TINY);
+    close_bench(&bench);
+}
+
+/* Whether a lost server's RESULT came before the loss was noticed is chance; the rows must not show it. */
+static void a_result_that_came_before_its_server_was_lost_leaves_no_trace(void **state)
+{
+    (void) state;
+    static const char *const far[] = {"link.delay_s=0.1", NULL};
+    struct msg_report report[2];
+    double accrued_j[2];
+    for (int came = 0; came < 2; came++) {
+        struct bench bench;
+        open_bench(&bench, far, false);
+        struct msg_task task = deliver(&bench, 2, 0);
+        if (came)
+            (void) result(&bench, 0, task.arrival_s);
+        const struct msg_observation *seen = &slot(&bench, (uint32_t) bench.round + 1)->observation;
+        assert_true(seen->accrued_task.count > 0);
+        assert_int_equal(seen->accrued_task.data[0], 0);
+        accrued_j[came] = seen->accrued_j.data[0];
+        recover_here(&bench);
+        report[came] = reported(&bench, (uint32_t) bench.round);
+        close_bench(&bench);
+    }
+    assert_same(accrued_j[1], accrued_j[0]);
+    assert_same(report[1].transmit_s, report[0].transmit_s);
+    assert_same(report[1].latency_s, report[0].latency_s);
+    assert_same(report[1].energy_j, report[0].energy_j);
+}
+
+static void by_the_wall_who_forgets_stops_sending(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench, NULL, true);
+    slot_at(&bench, 0, 0.0);
+    decide_at(&bench, 2, 1, 0.5, 0.01);
+    assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_COMPUTED, NULL, 0.2), 0);
+    assert_non_null(find(&bench, DEVICE_QUEUE_SEND, 0));
+    struct proto_message late = {.id = PROTO_SLOT, .slot = {.round = 3, .slot = 3}};
+    assert_int_equal(take_at(&bench, &late, 1.5), 0);
+    assert_int_equal(find(&bench, DEVICE_QUEUE_STOP, 0)->server, 1);
+    close_bench(&bench);
+}
+
+static void by_the_wall_a_transfer_whose_connection_closes_is_sent_again(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench, NULL, true);
+    slot_at(&bench, 0, 0.0);
+    decide_at(&bench, 2, 1, 0.5, 0.01);
+    assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_COMPUTED, NULL, 0.2), 0);
+    assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_CUT, NULL, 0.3), 0);
+    assert_int_equal(bench.actions.count, 0); /* not at once: a server that is gone would be asked for ever */
+    slot_at(&bench, 1, 0.5);
+    decide_at(&bench, 32, 1, 0.5, 0.51);
+    const struct device_queue_action *send = find(&bench, DEVICE_QUEUE_SEND, 0);
+    assert_int_equal(send->server, 1);
+    assert_near(send->bits, BITS, 0.0);
+    close_bench(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +545,10 @@ int main(void)
         cmocka_unit_test(a_lost_servers_task_is_computed_here_or_sent_elsewhere),
         cmocka_unit_test(who_misses_a_slot_or_begins_an_episode_forgets),
         cmocka_unit_test(what_is_out_of_place_is_refused),
+        cmocka_unit_test(a_server_lost_during_the_interruption_of_a_handover_ends_the_interruption),
+        cmocka_unit_test(a_result_that_came_before_its_server_was_lost_leaves_no_trace),
+        cmocka_unit_test(by_the_wall_a_transfer_whose_connection_closes_is_sent_again),
+        cmocka_unit_test(by_the_wall_who_forgets_stops_sending),
         cmocka_unit_test(by_the_wall_the_shell_is_told_what_to_begin_and_its_times_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,24 @@ static void no_work_is_lost_or_made(void **state)
     }
 }
 
+/* Not an ulp later: a job would begin after the moment at which it ends, and a negative time be reported. */
+static void its_time_is_the_owners_to_the_last_bit(void **state)
+{
+    (void) state;
+    struct station station;
+    struct station_job job;
+    for (int i = 1; i < 1000; i++) {
+        double first_s = i * 0.1, then_s = first_s + i % 7 * 0.3 + 0.1;
+        station_init(&station, DISCIPLINE_FIFO, 1.0, first_s);
+        station_count(&station, then_s);
+        assert_same(station.now_s, then_s);
+        assert_int_equal(station_add(&station, then_s, 1, 0.0), 0);
+        assert_true(station_remove(&station, then_s, 1, &job));
+        assert_same(job.begun_s, then_s);
+        station_finish(&station);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +187,7 @@ int main(void)
         cmocka_unit_test(a_job_may_be_taken_out_from_the_middle),
         cmocka_unit_test(accounts_tell_each_busy_second_once),
         cmocka_unit_test(no_work_is_lost_or_made),
+        cmocka_unit_test(its_time_is_the_owners_to_the_last_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
