@@ -51,7 +51,7 @@ void curve_stalls_add(struct curve_stalls *stalls, uint64_t from_ns, uint64_t to
 static void put(FILE *file, const void *list, size_t count, size_t size)
 {
     if (file == NULL || fwrite(&count, sizeof count, 1, file) != 1 ||
-        fwrite(list, size, count, file) != count)
+        (count > 0 && fwrite(list, size, count, file) != count)) /* an empty list is NULL */
         curve_stop("receiver");
 }
 
