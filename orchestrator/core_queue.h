@@ -29,6 +29,8 @@ void orch_queue_grant(struct orch_core *core);
 void orch_queue_settle(struct orch_core *core, struct orch_actions *actions);
 /* Before the policy decides: RECOVERs and HANDOVERs of earlier tasks, and what the view says of them. */
 void orch_queue_prepare(struct orch_core *core, struct orch_actions *actions);
+/* Tasks whose server is lost or has been left go on elsewhere. */
+void orch_queue_move(struct orch_core *core, struct orch_actions *actions);
 /* It has decided: tasks enter the book, DECISIONs go out, the scenario strikes. */
 int orch_queue_begin(struct orch_core *core, struct orch_actions *actions);
 /* All have PASSED: ALLOTs. */

@@ -1,0 +1,71 @@
+/* The book of queueing mode: the tasks that are in the system, shared by the core_queue files. A slot's tasks
+ * are a block; blocks are in order of slots, a block's tasks in order of device. Not for anybody else. */
+#ifndef HANDOFF_ORCHESTRATOR_CORE_QUEUE_BOOK_H
+#define HANDOFF_ORCHESTRATOR_CORE_QUEUE_BOOK_H
+
+#include "orchestrator/core_internal.h"
+
+/* A task from its decision to the end of its slot's block. Its row is beside it. */
+struct open_task {
+    uint32_t at_server; /* ENV_LOCAL: all of it runs on its device */
+    uint32_t attempt;
+    bool ended;       /* reported, lost or expired */
+    bool settled;     /* and counted */
+    bool there;       /* it has arrived at its server */
+    bool sent;        /* nothing of it is left to be sent, though an old server may still pass it on */
+    bool passing;     /* it arrives there in this slot */
+    bool orphan;      /* its server is lost: the next slot says how it goes on */
+    bool awaited;     /* its server has finished it: its REPORT is owed */
+    double arrival_s; /* while passing */
+    double joules;    /* told by its device so far */
+    double server_j;  /* likewise by its server */
+    double cost;      /* counted so far */
+};
+
+/* The tasks that were decided in one slot, in order of device. */
+struct block {
+    uint64_t round;
+    uint32_t slot, count, open; /* open: not yet settled */
+    struct open_task *task;     /* [count], owned */
+    struct db_task *row;        /* [count], owned */
+};
+
+struct orch_queue {
+    bool serving;        /* of EXECUTING: devices have passed, servers have not advanced */
+    bool asked;          /* by the wall: servers have been asked in this slot */
+    struct block *block; /* [count] in order of slots; owned */
+    size_t count, capacity;
+    struct block *retired; /* rows that are being recorded; freed when a later step settles a slot */
+    size_t retired_count, retired_capacity;
+    bool retires;      /* in this step, whose actions point to them */
+    uint32_t *awaited; /* [N] REPORTs owed after a RESULT */
+    double *share;     /* [N][M] */
+    /* Lists of the ALLOT messages, server after server; [list_capacity]. */
+    uint32_t *list_device, *list_task, *list_tokens, *list_split;
+    double *list_arrival;
+    size_t list_capacity;
+    size_t action_capacity;
+};
+
+/* The task that a device was given in a round, and its block; NULL: none that is still in the book. */
+struct open_task *queue_find(struct orch_queue *queue, uint64_t round, uint32_t device,
+                             struct block **ret_block);
+struct db_task *queue_row(const struct block *block, const struct open_task *task);
+
+typedef void queue_work(struct orch_core *core, struct block *block, struct open_task *task,
+                        struct orch_actions *actions);
+/* Calls `work` for every task in the book, in order of slots and devices. */
+void queue_each(struct orch_core *core, struct orch_actions *actions, queue_work *work);
+
+/* Enters the tasks that have been decided in this slot. -ENOMEM. */
+int queue_open_block(struct orch_core *core);
+void queue_block_finish(struct block *block);
+/* The task's REPORT is owed no longer. */
+void queue_unawait(struct orch_core *core, struct open_task *task, uint32_t device);
+/* The task has ended without a REPORT. `status`: DB_EXPIRED, DB_SERVER_LOST, DB_DEVICE_LOST. */
+void queue_end_task(struct orch_core *core, struct db_task *row, struct open_task *task, const char *status);
+double queue_slot_s(const struct orch_core *core);
+/* The slot in which something happens now: the closing observation is none of its own. */
+uint32_t queue_present_slot(const struct orch_core *core);
+
+#endif
