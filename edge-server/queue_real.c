@@ -24,6 +24,7 @@ struct queue_real {
     struct wire_alarm alarm;
     uint64_t zero_ns; /* when the episode's first ALLOT came */
     struct held *held;
+    size_t held_count; /* with those in the core at most SERVER_QUEUE_TASKS_MAX */
 };
 
 static const struct scenario *scenario_of(const struct queue_real *real)
@@ -82,6 +83,7 @@ static void drop(struct held *held)
     while (*place != held)
         place = &(*place)->next;
     *place = held->next;
+    held->real->held_count--;
     wire_alarm_cancel(&held->real->link->alarms, &held->alarm);
     free(held);
 }
@@ -104,6 +106,7 @@ static int hold(struct queue_real *real, const struct proto_message *task)
     held->alarm = (struct wire_alarm){.on_due = on_whole, .user = held};
     held->task.task.payload = (struct proto_bytes){0}; /* dies with the message; nobody reads it here */
     real->held = held;
+    real->held_count++;
     return wire_alarm_set(&real->link->alarms, &held->alarm,
                           real_time_due_ns(scenario_of(real), clock_monotonic_ns(), task->task.held_s));
 }
@@ -120,8 +123,11 @@ int queue_real_take(struct queue_real *real, const struct proto_message *message
 {
     if (message->id == PROTO_ALLOT && (message->allot.slot == 0 || real->zero_ns == 0))
         begin_episode(real);
-    if (message->id == PROTO_TASK && message->task.held_s > 0.0)
-        return hold(real, message);
+    if (message->id == PROTO_TASK) {
+        int rc = server_queue_check_task(real->queue, &message->task, real->held_count, diag);
+        if (rc != 0 || message->task.held_s > 0.0)
+            return rc != 0 ? rc : hold(real, message);
+    }
     return feed(real, SERVER_QUEUE_ON_MESSAGE, message, diag);
 }
 

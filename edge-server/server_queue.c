@@ -11,8 +11,7 @@
 #include "core/model/faults.h"
 #include "core/model/station.h"
 
-#define ROUND_BITS 32u    /* rounds are below 2^32 (messages.def) */
-#define TASKS_MAX 100000u /* at once: as many as an ALLOT can tell of (messages.def) */
+#define ROUND_BITS 32u /* rounds are below 2^32 (messages.def) */
 
 /* A task that ALLOT has announced for the slot, or that is here before its ALLOT. */
 struct visitor {
@@ -316,20 +315,21 @@ static int on_allot(struct server_queue *queue, const struct msg_allot *allot, d
     return 0;
 }
 
-static int check_task(const struct server_queue *queue, const struct msg_task *task, struct diag *diag)
+int server_queue_check_task(const struct server_queue *queue, const struct msg_task *task, size_t held,
+                            struct diag *diag)
 {
     if (task->device >= queue->world->devices || task->split >= queue->world->llm->layers)
         return diag_fail(diag, ERR_RANGE, "TASK: device %u with split %llu does not exist here",
                          (unsigned) task->device, (unsigned long long) task->split);
-    if (queue->early.count + queue->station.count >= TASKS_MAX)
+    if (queue->early.count + queue->station.count + held >= SERVER_QUEUE_TASKS_MAX)
         return diag_fail(diag, ERR_STATE, "TASK of device %u: %u are here already", (unsigned) task->device,
-                         TASKS_MAX);
+                         SERVER_QUEUE_TASKS_MAX);
     return 0;
 }
 
 static int on_task(struct server_queue *queue, const struct msg_task *task, double now_s, struct diag *diag)
 {
-    int rc = check_task(queue, task, diag);
+    int rc = server_queue_check_task(queue, task, 0, diag);
     if (rc != 0)
         return rc;
     const struct visitor visitor = {.device = (uint32_t) task->device,

@@ -19,6 +19,9 @@
 #include "core/model/world.h"
 #include "proto/message.h"
 
+/* Tasks at once: as many as an ALLOT can tell of (messages.def). */
+#define SERVER_QUEUE_TASKS_MAX 100000u
+
 enum server_queue_event_kind {
     SERVER_QUEUE_ON_MESSAGE,  /* ALLOT, TASK, REVOKE */
     SERVER_QUEUE_ON_COMPUTED, /* by_wall: the last COMPUTE has ended */
@@ -60,5 +63,11 @@ void server_queue_destroy(struct server_queue *queue);
 /* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and nothing changed; or -ENOMEM. */
 int server_queue_step(struct server_queue *queue, const struct server_queue_event *event,
                       struct server_queue_actions *ret_actions, struct diag *diag);
+
+/* Would the step refuse this TASK? For a shell that keeps it, and `held` others, back for a while: when the
+ * time of one comes that does not fit, nobody is left to be refused. 0; ERR_RANGE: no such device or split;
+ * ERR_STATE: too many tasks. */
+int server_queue_check_task(const struct server_queue *queue, const struct msg_task *task, size_t held,
+                            struct diag *diag);
 
 #endif

@@ -407,6 +407,26 @@ static void more_tasks_than_an_allot_can_tell_of_are_refused(void **state)
     }
 }
 
+/* A shell that keeps a task back asks first: when its time has come, nobody is left to be refused. */
+static void what_would_be_refused_is_known_beforehand(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench, "servers.discipline=fifo", true);
+    struct msg_task task = {.device = 2, .split = SPLIT, .tokens = TOKENS};
+    size_t most = SERVER_QUEUE_TASKS_MAX - 1;
+    assert_int_equal(server_queue_check_task(bench.queue, &task, most, &bench.diag), 0);
+    assert_int_equal(server_queue_check_task(bench.queue, &task, most + 1, &bench.diag), ERR_STATE);
+    assert_int_equal(task_at(&bench, 0, 0, 0.0), 0);
+    assert_int_equal(server_queue_check_task(bench.queue, &task, most, &bench.diag), ERR_STATE);
+    task.split = bench.world.llm->layers;
+    assert_int_equal(server_queue_check_task(bench.queue, &task, 0, &bench.diag), ERR_RANGE);
+    task.split = SPLIT;
+    task.device = bench.world.devices;
+    assert_int_equal(server_queue_check_task(bench.queue, &task, 0, &bench.diag), ERR_RANGE);
+    close_bench(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +441,7 @@ int main(void)
         cmocka_unit_test(by_the_wall_a_task_of_an_episode_that_is_over_takes_no_time),
         cmocka_unit_test(what_is_out_of_place_is_refused),
         cmocka_unit_test(more_tasks_than_an_allot_can_tell_of_are_refused),
+        cmocka_unit_test(what_would_be_refused_is_known_beforehand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
