@@ -162,7 +162,7 @@ def in_queueing_mode_too_what_waited_when_it_was_killed_is_played_again():
 @tap.test
 def one_that_was_interrupted_goes_on_as_if_it_had_not_been():
     for every in (1, 3):
-        arguments = ('--over', 'memory', *what(7, 60, 4, 2, '--set', f'run.checkpoint_every={every}'))
+        arguments = ('--over', 'memory', *what(40, 60, 4, 2, '--set', f'run.checkpoint_every={every}'))  # not over when the signal comes
         with testbed.scratch() as folder:
             whole_db, db = os.path.join(folder, 'whole.db'), os.path.join(folder, 'x.db')
             testbed.orchestrator('run', '-q', '--db', whole_db, *arguments)
