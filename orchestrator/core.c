@@ -34,13 +34,14 @@ static int allocate(struct orch_core *core)
     core->detail = calloc(core->details, sizeof *core->detail);
     core->action =
         calloc(ORCH_ACTIONS_PER_NODE * (devices + servers) + ORCH_ACTIONS_EXTRA, sizeof *core->action);
+    core->report = calloc(devices, sizeof *core->report);
     bool whole = core->device_alive != NULL && core->server_alive != NULL && core->device_owes != NULL &&
                  core->server_owes != NULL && core->reported != NULL && core->cost != NULL &&
                  core->load != NULL && core->task != NULL && core->allot_device != NULL &&
                  core->allot_share != NULL && core->action != NULL && core->device_lost != NULL &&
                  core->server_lost != NULL && core->device_back != NULL && core->server_back != NULL &&
                  core->at_server != NULL && core->attempt != NULL && core->outcome != NULL &&
-                 core->detail != NULL;
+                 core->detail != NULL && core->report != NULL;
     int rc = whole ? 0 : -ENOMEM;
     if (rc == 0)
         rc = env_view_init(&core->view, world);
@@ -100,6 +101,7 @@ void orch_core_destroy(struct orch_core *core)
     free(core->attempt);
     free(core->outcome);
     free(core->detail);
+    free(core->report);
     orch_queue_destroy(core);
     env_view_finish(&core->view);
     env_decision_finish(&core->decision);
@@ -298,6 +300,18 @@ static void leave_slot(struct orch_core *core, struct orch_actions *actions)
     next_slot(core, actions);
 }
 
+void orch_report(struct orch_core *core, const struct db_task *row)
+{
+    core->report[core->reports++] = (struct policy_report){
+        .slot = row->slot,
+        .device = row->device,
+        .latency_s = row->latency_s,
+        .energy_j = row->energy_j,
+        .cost = row->cost,
+        .recovered = strcmp(row->status, DB_DONE) != 0,
+    };
+}
+
 static void end_slot(struct orch_core *core, struct orch_actions *actions)
 {
     const struct world *world = core->session.world;
@@ -307,6 +321,8 @@ static void end_slot(struct orch_core *core, struct orch_actions *actions)
     for (uint32_t n = 0; n < world->devices; n++) {
         core->cost_sum += core->reported[n] ? core->cost[n] : 0.0;
         core->done += core->reported[n] ? 1 : 0;
+        if (core->reported[n])
+            orch_report(core, &core->task[n]);
         if (core->session.sink.episode != NULL)
             episode_stats_add(&core->stats, &core->task[n]);
     }
@@ -372,8 +388,16 @@ static void decide(struct orch_core *core, struct orch_actions *actions)
     if (core->queue != NULL)
         orch_queue_settle(core, actions);
     bool update = core->transition_open && any_present(core); /* a view of nobody teaches nothing */
+    struct policy_feedback feedback = {
+        .reward = core->reward,
+        .next = &core->view,
+        .truncated = core->closing,
+        .report = core->report,
+        .reports = core->reports,
+    };
     if (update)
-        policy->kind->learn(policy, core->reward, &core->view, core->closing);
+        policy->kind->learn(policy, &feedback);
+    core->reports = 0;
     core->transition_open = false;
     if (core->closing) {
         next_slot(core, actions);

@@ -18,6 +18,10 @@ struct orch_core {
     bool updating;        /* LEARN was asked for and LEARNED has not come */
     bool transition_open; /* the policy has decided, and not yet learned from it */
     double reward;        /* of the last slot */
+    /* Tasks finished since the last decision: [reports], with room for N, in queueing mode for all in the
+     * book. */
+    struct policy_report *report;
+    size_t reports;
 
     bool *device_alive;    /* [N] takes part in the slot: neither lost nor down by the scenario */
     bool *server_alive;    /* [M] */
@@ -67,6 +71,8 @@ void orch_event(struct orch_core *core, const char *kind, bool is_server, uint32
 /* A text of the core's own, [ORCH_DETAIL_MAX], which lives until as many others have been made as there can
  * be in two slots. */
 char *orch_detail(struct orch_core *core);
+/* A task is finished: the policy will hear of it when it learns. */
+void orch_report(struct orch_core *core, const struct db_task *row);
 /* Appends an action to the core's list. */
 struct orch_action *orch_push(struct orch_actions *actions, enum orch_action_kind kind, uint32_t number);
 

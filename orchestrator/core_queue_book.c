@@ -106,6 +106,10 @@ int orch_queue_reserve(struct orch_core *core)
         rc = grow(&queue->block, 2 * (queue->count + 1), sizeof *queue->block);
         queue->capacity = rc == 0 ? 2 * (queue->count + 1) : queue->capacity;
     }
+    if (rc == 0 && core->reports + tasks > queue->report_capacity) {
+        rc = grow(&core->report, 2 * (core->reports + tasks), sizeof *core->report);
+        queue->report_capacity = rc == 0 ? 2 * (core->reports + tasks) : queue->report_capacity;
+    }
     if (rc == 0 && queue->count + 1 > queue->retired_capacity) {
         rc = grow(&queue->retired, 2 * (queue->count + 1), sizeof *queue->retired);
         queue->retired_capacity = rc == 0 ? 2 * (queue->count + 1) : queue->retired_capacity;

@@ -54,6 +54,8 @@ static double settle_task(struct orch_core *core, struct block *block, struct op
     bool done = !isnan(row->latency_s);
     core->cost_sum += done ? row->cost : 0.0;
     core->done += done ? 1 : 0;
+    if (done)
+        orch_report(core, row);
     core->result.tasks++;
     core->result.lost_tasks += done || strcmp(row->status, DB_EXPIRED) == 0 ? 0 : 1;
     core->result.recovered += strcmp(row->status, DB_RECOVERED) == 0 ? 1 : 0;

@@ -225,8 +225,9 @@ static int on_episode(void *user, const struct db_episode *episode)
         .bytes = record->transitions.data,
         .size = record->transitions.size,
     };
+    bool gathered = resumable && experience.count > 0;
     return told(record,
-                recorder_episode(record->recorder, episode, &checkpoint, resumable ? &experience : NULL));
+                recorder_episode(record->recorder, episode, &checkpoint, gathered ? &experience : NULL));
 }
 
 /* What breaks is said on screen, a stormy run's first storms alone. */
@@ -289,7 +290,8 @@ static int on_checkpoint(void *user, uint32_t episode, struct policy *policy)
     int rc = policy->kind->save(policy, false, &record->weights);
     if (rc == 0)
         rc = policy->kind->save(policy, true, &record->learner);
-    if (rc == 0)
+    record->experience = (struct policy_experience){0};
+    if (rc == 0 && policy->kind->gather != NULL)
         rc = policy->kind->gather(policy, &record->experience, &record->transitions);
     record->has_checkpoint = rc == 0;
     return told(record, rc);

@@ -21,6 +21,8 @@ struct recalling {
 static int recall(void *user, const struct db_experience *experience)
 {
     struct recalling *own = user;
+    if (own->policy->kind->recall == NULL)
+        return diag_fail(own->diag, ERR_MISMATCH, "%s takes no experience", own->policy->kind->name);
     return own->policy->kind->recall(own->policy, experience->bytes, experience->size, own->diag);
 }
 

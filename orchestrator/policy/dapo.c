@@ -98,15 +98,15 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     env_map_action(view, own->action, ret_decision);
 }
 
-static void learn(struct policy *policy, double reward, const struct env_view *next, bool truncated)
+/* A time limit does not end the process: the next state counts, so a truncated episode's is not terminal. */
+static void learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     struct dapo *own = policy->state;
-    (void) truncated; /* a time limit does not end the process: the next state counts, so not terminal */
-    env_state(next, own->next_state);
+    env_state(feedback->next, own->next_state);
     struct ddpg_transition transition = {
         .state = own->state,
         .action = own->action,
-        .reward = (float) reward,
+        .reward = (float) feedback->reward,
         .next_state = own->next_state,
         .terminal = false,
     };

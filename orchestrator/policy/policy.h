@@ -29,10 +29,30 @@ struct policy_experience {
     uint64_t oldest; /* it needs none before this one any more */
 };
 
+/* How one task went, as its device reported it. */
+struct policy_report {
+    uint32_t slot; /* in which it was decided */
+    uint32_t device;
+    double latency_s, energy_j, cost;
+    bool recovered; /* its server was lost: it did not go as decided */
+};
+
+/* What came of a slot. */
+struct policy_feedback {
+    double reward;
+    const struct env_view *next; /* the view that followed */
+    bool truncated;              /* the time limit ended the episode here (the process itself goes on) */
+    /* Tasks that were finished since the last learn (mode round: those of the slot), by slot and device;
+     * lost ones are not among them. */
+    const struct policy_report *report; /* [reports] */
+    size_t reports;
+};
+
 struct policy_kind {
     const char *name;
     enum policy_sees sees;
     enum policy_modes modes;
+    bool only_named;     /* takes so long that a list of policies which names none leaves it out */
     const char *summary; /* one line for `show policies` */
     const char *source;
 
@@ -44,16 +64,15 @@ struct policy_kind {
     void (*decide)(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision);
 
     /* Learners only, NULL otherwise. */
-    /* Ends the transition that the last decide began: its reward, and the view that followed it. `truncated`:
-     * the time limit ended the episode here (the process itself goes on). */
-    void (*learn)(struct policy *policy, double reward, const struct env_view *next, bool truncated);
+    /* Ends the transition that the last decide began. */
+    void (*learn)(struct policy *policy, const struct policy_feedback *feedback);
     /* One update from what was learned so far; may run on a worker thread while nothing else is called. */
     void (*update)(struct policy *policy);
     /* Weights to deploy; with `full` also what training needs to go on. */
     int (*save)(const struct policy *policy, bool full, struct buf *bytes);
     int (*load)(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
     /* Beside save(full), so that training can be resumed: appends what it went through since the last gather.
-     */
+     * NULL, like recall: save(full) has all of it. */
     int (*gather)(struct policy *policy, struct policy_experience *ret_experience, struct buf *bytes);
     /* A fresh learner becomes the one that was saved, and goes on with the same bits: recall takes what was
      * gathered, oldest first, and then resume what save(full) wrote. A learner to which either failed is good

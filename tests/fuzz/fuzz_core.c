@@ -31,11 +31,11 @@ static void require(int holds)
         abort();
 }
 
-static void learn(struct policy *policy, double reward, const struct env_view *next, bool truncated)
+static void learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     (void) policy;
-    (void) truncated;
-    require(reward <= 0.0 && next->world->devices == DEVICES);
+    require(feedback->reward <= 0.0 && feedback->next->world->devices == DEVICES);
+    require(feedback->reports > 0 && feedback->reports <= DEVICES);
 }
 
 static const struct world *the_world(bool stormy)

@@ -345,11 +345,12 @@ static void fuzz_server(struct fuzz *fuzz)
 
 /* ---- the orchestrator ---- */
 
-static void learn(struct policy *policy, double reward, const struct env_view *next, bool truncated)
+static void learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     (void) policy;
-    (void) truncated;
-    require(!isnan(reward) && next->world->devices == DEVICES);
+    require(!isnan(feedback->reward) && feedback->next->world->devices == DEVICES);
+    for (size_t i = 0; i < feedback->reports; i++)
+        require(feedback->report[i].device < DEVICES && feedback->report[i].latency_s >= 0.0);
 }
 
 struct pair {

@@ -37,18 +37,23 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     env_repair(view, ret_decision);
 }
 
-static void learn(struct policy *policy, double reward, const struct env_view *next, bool truncated)
+static void learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     struct script *script = policy->state;
     assert_false(script->updating);
-    assert_true(reward < 0.0);
+    assert_true(feedback->reward < 0.0);
+    assert_true(feedback->reports > 0);
+    double cost = 0.0; /* the reward is what the reports say */
+    for (size_t i = 0; i < feedback->reports; i++)
+        cost += feedback->report[i].cost;
+    assert_true(feedback->reward == -(cost / (double) feedback->reports));
     bool anybody = false;
     for (uint32_t n = 0; n < script->world.devices; n++)
-        anybody = anybody || next->present[n];
+        anybody = anybody || feedback->next->present[n];
     assert_true(anybody); /* a view of nobody teaches nothing */
     script->learned++;
-    add(script->log, sizeof script->log, "learn(%u.%u%s) ", next->id.episode, next->id.slot,
-        truncated ? ",end" : "");
+    add(script->log, sizeof script->log, "learn(%u.%u%s) ", feedback->next->id.episode,
+        feedback->next->id.slot, feedback->truncated ? ",end" : "");
 }
 
 static void update(struct policy *policy)

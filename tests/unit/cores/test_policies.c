@@ -28,8 +28,8 @@ static void every_policy_is_found_by_its_name(void **state)
         assert_non_null(policy_sees_name(kind->sees));
         assert_int_equal(kind->learn != NULL, kind->update != NULL); /* a learner is one whole */
         assert_int_equal(kind->learn != NULL, kind->save != NULL && kind->load != NULL);
-        assert_int_equal(kind->learn != NULL,
-                         kind->gather != NULL && kind->recall != NULL && kind->resume != NULL);
+        assert_int_equal(kind->learn != NULL, kind->resume != NULL);
+        assert_int_equal(kind->gather != NULL, kind->recall != NULL); /* or save(full) has all of it */
     }
 }
 
