@@ -308,6 +308,15 @@ void orch_report(struct orch_core *core, const struct db_task *row)
         .latency_s = row->latency_s,
         .energy_j = row->energy_j,
         .cost = row->cost,
+        .times = {.local_s = row->local_s,
+                  .transmit_s = row->transmit_s,
+                  .queue_s = row->queue_s,
+                  .edge_s = row->edge_s,
+                  .interrupted_s = row->interrupted_s,
+                  .wait_s = row->wait_s},
+        .joules = {.compute_j = row->compute_j,
+                   .transmit_j = row->transmit_j,
+                   .server_j = row->server_j},
         .recovered = strcmp(row->status, DB_DONE) != 0,
     };
 }

@@ -53,14 +53,20 @@ double cost_full_j(const struct world *world, const struct device_params *device
     return device->power_w * cost_full_s(world, device, tokens);
 }
 
+double cost_normalised(const struct scenario *scenario, double latency_s, double energy_j, double full_s,
+                       double full_j)
+{
+    double weight = scenario->objective.latency_weight;
+    return weight * (latency_s / full_s) + (1.0 - weight) * (energy_j / full_j);
+}
+
 /* An all-local task costs exactly 1: both quotients are x / x, and w + (1 - w) rounds to 1 for every w in [0,
  * 1]. */
 double cost_accrued(const struct world *world, const struct device_params *device, uint32_t tokens,
                     double seconds, double joules)
 {
     double full_s = cost_full_s(world, device, tokens);
-    double weight = world->scenario.objective.latency_weight;
-    return weight * (seconds / full_s) + (1.0 - weight) * (joules / (device->power_w * full_s));
+    return cost_normalised(&world->scenario, seconds, joules, full_s, device->power_w * full_s);
 }
 
 double cost_lateness(const struct scenario *scenario, double latency_s)

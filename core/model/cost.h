@@ -49,6 +49,11 @@ double cost_full_j(const struct world *world, const struct device_params *device
 double cost_task(const struct world *world, const struct device_params *device, uint32_t tokens,
                  double latency_s, double energy_j, bool repaired);
 
+/* The operator's objective without penalties (A13), whatever is known of the all-local task it is measured
+ * by: omega T/T_full + (1-omega) E/E_full. */
+double cost_normalised(const struct scenario *scenario, double latency_s, double energy_j, double full_s,
+                       double full_j);
+
 /* What seconds and joules of a task add to that, without penalties: cost_task is the sum of what accrued,
  * plus penalties. */
 double cost_accrued(const struct world *world, const struct device_params *device, uint32_t tokens,

@@ -82,12 +82,21 @@ void mlp_forward(const struct mlp *mlp, const float *params, struct mlp_pass *pa
     for (size_t i = 0; i < MLP_LAYERS; i++) {
         const struct dense *layer = &mlp->layers[i];
         dense_forward(layer, params, pass->rows, x, pass->y[i]);
-        if (i < MLP_LAYERS - 1)
+        bool is_head = i == MLP_LAYERS - 1;
+        if (!is_head && mlp->hidden == MLP_RELU)
             dense_relu(pass->rows, layer->out, pass->y[i]);
-        else if (mlp->head == MLP_TANH)
+        else if (!is_head || mlp->head == MLP_TANH)
             dense_tanh(pass->rows, layer->out, pass->y[i]);
         x = dense_view(pass->y[i]);
     }
+}
+
+static void smooth_backward(const struct dense *layer, size_t rows, struct view y, struct matrix d,
+                            float *grads)
+{
+    dense_tanh_backward(rows, layer->out, y, d);
+    if (grads != NULL)
+        dense_bias_gradient(layer, grads, rows, dense_view(d));
 }
 
 void mlp_backward(const struct mlp *mlp, const float *params, struct mlp_pass *pass,
@@ -106,7 +115,10 @@ void mlp_backward(const struct mlp *mlp, const float *params, struct mlp_pass *p
             dense_weight_gradient(&layers[i], grads, rows, below, d);
         dense_input_gradient(&layers[i], params, rows, d, 0, layers[i].in, pass->dy[i - 1]);
         float *sums = grads != NULL ? grads + layers[i - 1].bias : NULL;
-        dense_relu_backward(rows, layers[i].in, below, pass->dy[i - 1], sums);
+        if (mlp->hidden == MLP_RELU)
+            dense_relu_backward(rows, layers[i].in, below, pass->dy[i - 1], sums);
+        else
+            smooth_backward(&layers[i - 1], rows, below, pass->dy[i - 1], grads);
     }
     struct view d = dense_view(pass->dy[0]);
     if (grads != NULL)

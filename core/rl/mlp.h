@@ -1,6 +1,6 @@
-/* A network of three dense layers: ReLU, ReLU, and a linear or tanh head. All parameters lie in one flat
- * block, layer after layer, weights [in][out] and then bias [out]; gradients, moments and targets are blocks
- * of the same shape. */
+/* A network of three dense layers: ReLU or tanh twice, and a linear or tanh head. All parameters lie in one
+ * flat block, layer after layer, weights [in][out] and then bias [out]; gradients, moments and targets are
+ * blocks of the same shape. */
 #ifndef HANDOFF_CORE_RL_MLP_H
 #define HANDOFF_CORE_RL_MLP_H
 
@@ -15,11 +15,13 @@
     65536u /* of any one layer: products of two sizes stay far inside size_t, sizes inside an int */
 
 enum mlp_head { MLP_LINEAR, MLP_TANH };
+enum mlp_hidden { MLP_RELU, MLP_SMOOTH }; /* SMOOTH: tanh, for what has to be smooth in its inputs */
 
 struct mlp {
     struct dense layers[MLP_LAYERS];
     enum mlp_head head;
-    size_t params; /* floats in a block */
+    enum mlp_hidden hidden; /* mlp_init makes it MLP_RELU; set it before anything else is done */
+    size_t params;          /* floats in a block */
 };
 
 /* What a forward pass leaves for the backward pass. Owns `block`; the matrices point into it unless set

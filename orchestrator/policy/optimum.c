@@ -9,26 +9,22 @@
 #include <string.h>
 
 #include "core/base/err.h"
-#include "core/model/cost.h"
+#include "orchestrator/policy/load_table.h"
 #include "orchestrator/policy/policy.h"
 
 #define VECTORS_MAX 2e6 /* about what a slot can afford; beyond it, say so at the start */
 
 struct optimum {
     uint32_t devices, servers;
-    double *cost;       /* [N][M][N]: of device n at server m with K = k + 1 there; HUGE_VAL: not possible */
-    uint32_t *split;    /* [N][M][N]: the split that attains it */
-    double *local_cost; /* [N] */
-    uint32_t *who;      /* [N] devices present */
-    uint32_t count;     /* how many of them */
-    uint32_t *load;     /* [M] the vector under trial */
-    uint32_t *column;   /* [N] column of the i-th present device, M: local */
+    struct load_table table;
+    uint32_t *load;   /* [M] the vector under trial */
+    uint32_t *column; /* [N] column of the i-th device that has a task, M: local */
     uint32_t *best_column, *best_load;
     double best;
     uint32_t *room;  /* [M + 1] free places while assigning */
     double *dist;    /* [M + 1] shortest augmenting path to each column */
     uint32_t *from;  /* [M + 1] column before it on that path; M + 1: the new device itself */
-    uint32_t *mover; /* [M + 1] which present device moves into it */
+    uint32_t *mover; /* [M + 1] which device moves into it */
 };
 
 static void destroy(struct policy *policy)
@@ -36,10 +32,7 @@ static void destroy(struct policy *policy)
     struct optimum *own = policy->state;
     if (own == NULL)
         return;
-    free(own->cost);
-    free(own->split);
-    free(own->local_cost);
-    free(own->who);
+    load_table_finish(&own->table);
     free(own->load);
     free(own->column);
     free(own->best_column);
@@ -78,10 +71,6 @@ static int create(struct policy *policy, struct diag *diag)
     policy->state = own;
     own->devices = (uint32_t) devices;
     own->servers = (uint32_t) servers;
-    own->cost = calloc(devices * servers * devices, sizeof *own->cost);
-    own->split = calloc(devices * servers * devices, sizeof *own->split);
-    own->local_cost = calloc(devices, sizeof *own->local_cost);
-    own->who = calloc(devices, sizeof *own->who);
     own->load = calloc(servers, sizeof *own->load);
     own->column = calloc(devices, sizeof *own->column);
     own->best_column = calloc(devices, sizeof *own->best_column);
@@ -90,71 +79,22 @@ static int create(struct policy *policy, struct diag *diag)
     own->dist = calloc(servers + 1, sizeof *own->dist);
     own->from = calloc(servers + 1, sizeof *own->from);
     own->mover = calloc(servers + 1, sizeof *own->mover);
-    bool whole = own->cost != NULL && own->split != NULL && own->local_cost != NULL && own->who != NULL &&
+    bool whole = load_table_init(&own->table, policy->world, policy->world->devices) == 0 &&
                  own->load != NULL && own->column != NULL && own->best_column != NULL &&
                  own->best_load != NULL && own->room != NULL && own->dist != NULL && own->from != NULL &&
                  own->mover != NULL;
     return whole ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
 }
 
-static double plan_cost(const struct env_view *view, uint32_t n, const struct task_plan *plan, double gain)
-{
-    const struct world *world = view->world;
-    struct task_outcome outcome;
-    cost_outcome(world, n, view->tokens[n], gain, plan, &outcome);
-    return cost_task(world, &world->device[n], view->tokens[n], outcome.latency_s, outcome.energy_j, false);
-}
-
-/* Best split of device n at server m for every load. */
-static void fill_pair(struct optimum *own, const struct env_view *view, uint32_t n, uint32_t m)
-{
-    const struct world *world = view->world;
-    size_t pair = (size_t) n * own->servers + m;
-    uint32_t top =
-        world->device[n].max_split < world->llm->layers ? world->device[n].max_split + 1 : world->llm->layers;
-    for (uint32_t k = 0; k < own->count; k++) {
-        double share = 1.0 / (double) (k + 1);
-        struct task_plan plan = {.server = m, .bandwidth_share = share, .compute_share = share};
-        double best = HUGE_VAL;
-        uint32_t best_split = world->llm->layers;
-        for (uint32_t s = (uint32_t) world->scenario.model.min_split; view->covered[pair] && s < top; s++) {
-            plan.split = s;
-            double cost = plan_cost(view, n, &plan, view->gain[pair]);
-            if (cost < best) {
-                best = cost;
-                best_split = s;
-            }
-        }
-        own->cost[pair * own->devices + k] = best;
-        own->split[pair * own->devices + k] = best_split;
-    }
-}
-
-static void fill_tables(struct optimum *own, const struct env_view *view)
-{
-    const struct world *world = view->world;
-    own->count = 0;
-    for (uint32_t n = 0; n < own->devices; n++)
-        if (view->present[n])
-            own->who[own->count++] = n;
-    for (uint32_t i = 0; i < own->count; i++) {
-        uint32_t n = own->who[i];
-        struct task_plan local = {.split = world->llm->layers, .server = ENV_LOCAL};
-        own->local_cost[n] = plan_cost(view, n, &local, 0.0);
-        for (uint32_t m = 0; m < own->servers; m++)
-            fill_pair(own, view, n, m);
-    }
-}
-
-/* Cost of the i-th present device in a column under the vector on trial. */
+/* Cost of the i-th device in a column under the vector on trial. */
 static double column_cost(const struct optimum *own, uint32_t i, uint32_t column)
 {
-    uint32_t n = own->who[i];
+    uint32_t n = own->table.who[i];
     if (column == own->servers)
-        return own->local_cost[n];
+        return own->table.local_cost[n];
     if (own->load[column] == 0)
         return HUGE_VAL;
-    return own->cost[((size_t) n * own->servers + column) * own->devices + own->load[column] - 1];
+    return own->table.cost[load_table_at(&own->table, n, column, own->load[column])];
 }
 
 /* Cheapest way to move one of the first `placed` devices from column a to column b. */
@@ -218,9 +158,9 @@ static double assign(struct optimum *own)
         own->room[m] = own->load[m];
         offloading += own->load[m];
     }
-    own->room[own->servers] = own->count - offloading;
+    own->room[own->servers] = own->table.count - offloading;
     double total = 0.0;
-    for (uint32_t i = 0; i < own->count; i++) {
+    for (uint32_t i = 0; i < own->table.count; i++) {
         find_paths(own, i);
         uint32_t end = columns;
         for (uint32_t c = 0; c < columns; c++)
@@ -242,7 +182,7 @@ static double assign(struct optimum *own)
 static double relaxed(const struct optimum *own)
 {
     double total = 0.0;
-    for (uint32_t i = 0; i < own->count; i++) {
+    for (uint32_t i = 0; i < own->table.count; i++) {
         double least = column_cost(own, i, own->servers);
         for (uint32_t m = 0; m < own->servers; m++) {
             double cost = column_cost(own, i, m);
@@ -267,7 +207,7 @@ static void try_vectors(struct optimum *own, uint32_t server, uint32_t left)
     double total = assign(own);
     if (total < own->best) {
         own->best = total;
-        memcpy(own->best_column, own->column, own->count * sizeof *own->column);
+        memcpy(own->best_column, own->column, own->table.count * sizeof *own->column);
         memcpy(own->best_load, own->load, own->servers * sizeof *own->load);
     }
 }
@@ -275,20 +215,18 @@ static void try_vectors(struct optimum *own, uint32_t server, uint32_t left)
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
     struct optimum *own = policy->state;
-    fill_tables(own, view);
+    load_table_model(&own->table, view);
+    (void) load_table_need(&own->table, own->table.count); /* never grows: there is room for all */
     own->best = HUGE_VAL;
-    try_vectors(own, 0, own->count);
+    try_vectors(own, 0, own->table.count);
     for (uint32_t n = 0; n < own->devices; n++) {
         ret_decision->split[n] = policy->world->llm->layers;
         ret_decision->server[n] = ENV_LOCAL;
     }
-    for (uint32_t i = 0; i < own->count && own->best < HUGE_VAL; i++) {
-        uint32_t n = own->who[i], m = own->best_column[i];
-        if (m == own->servers)
-            continue;
-        ret_decision->server[n] = m;
-        ret_decision->split[n] =
-            own->split[((size_t) n * own->servers + m) * own->devices + own->best_load[m] - 1];
+    for (uint32_t i = 0; i < own->table.count && own->best < HUGE_VAL; i++) {
+        uint32_t n = own->table.who[i], m = own->best_column[i];
+        if (m != own->servers)
+            load_table_enter(&own->table, n, m, own->best_load[m], ret_decision);
     }
     env_repair(view, ret_decision);
 }

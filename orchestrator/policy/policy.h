@@ -13,6 +13,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/diag.h"
+#include "core/model/cost.h"
 #include "core/model/env.h"
 
 enum policy_sees { POLICY_SEES_OBSERVATIONS, POLICY_SEES_MODEL, POLICY_SEES_WORLD };
@@ -34,7 +35,9 @@ struct policy_report {
     uint32_t slot; /* in which it was decided */
     uint32_t device;
     double latency_s, energy_j, cost;
-    bool recovered; /* its server was lost: it did not go as decided */
+    struct task_times times;   /* where each second went */
+    struct task_joules joules; /* and each joule */
+    bool recovered;            /* its server was lost: it did not go as decided */
 };
 
 /* What came of a slot. */
@@ -111,6 +114,6 @@ static inline bool policy_learns(const struct policy_kind *kind)
 /* Rows, each defined in the file of its name. */
 extern const struct policy_kind policy_dapo, policy_local, policy_edge_nearest, policy_edge_best_channel,
     policy_random, policy_static, policy_greedy, policy_best_response, policy_optimum, policy_myopic,
-    policy_priced;
+    policy_priced, policy_dapo_plus, policy_multistart;
 
 #endif

@@ -120,10 +120,11 @@ static void one_row_gives_what_the_twin_gives(void **state)
     bench_finish(&bench);
 }
 
-static void check_parameter_gradients(const size_t *sizes, enum mlp_head head)
+static void check_parameter_gradients(const size_t *sizes, enum mlp_head head, enum mlp_hidden hidden)
 {
     struct bench bench;
     bench_init(&bench, sizes, head);
+    bench.mlp.hidden = hidden;
     struct mlp_wanted wanted = {.grads = bench.grads};
     backward(&bench, &wanted);
     struct twin_function loss = {loss_of_params, &bench, bench.mlp.params};
@@ -134,10 +135,12 @@ static void check_parameter_gradients(const size_t *sizes, enum mlp_head head)
 static void parameter_gradients_are_the_finite_differences(void **state)
 {
     (void) state;
-    check_parameter_gradients(wide_sizes, MLP_LINEAR);
-    check_parameter_gradients(wide_sizes, MLP_TANH);
-    check_parameter_gradients(one_output, MLP_LINEAR);
-    check_parameter_gradients(one_output, MLP_TANH);
+    for (enum mlp_hidden hidden = MLP_RELU; hidden <= MLP_SMOOTH; hidden++) {
+        check_parameter_gradients(wide_sizes, MLP_LINEAR, hidden);
+        check_parameter_gradients(wide_sizes, MLP_TANH, hidden);
+        check_parameter_gradients(one_output, MLP_LINEAR, hidden);
+        check_parameter_gradients(one_output, MLP_TANH, hidden);
+    }
 }
 
 /* The loss as a function of the whole input matrix. */

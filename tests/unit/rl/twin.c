@@ -25,7 +25,8 @@ void twin_forward(const struct mlp *mlp, const double *params, const double *x, 
         layer_forward(layer, params, from, to);
         for (size_t j = 0; j < layer->out; j++) {
             double head = mlp->head == MLP_TANH ? tanh(to[j]) : to[j];
-            from[j] = i == MLP_LAYERS - 1 ? head : fmax(to[j], 0.0);
+            double hidden = mlp->hidden == MLP_SMOOTH ? tanh(to[j]) : fmax(to[j], 0.0);
+            from[j] = i == MLP_LAYERS - 1 ? head : hidden;
         }
     }
     memcpy(ret_y, from, mlp->layers[MLP_LAYERS - 1].out * sizeof(double));

@@ -1,0 +1,51 @@
+#include "core/model/task_features.h"
+
+#include <math.h>
+
+/* Middles and widths that bring the usual ranges to about [-1, 1]; what lies outside is not cut off [house].
+ */
+#define DEVICE_FLOPS 1e12
+#define SERVER_FLOPS 7e12
+#define TOKENS 128.0
+#define LAYERS 16.0
+#define LOAD 3.0
+#define LN_GAIN (-26.0)
+#define LN_GAIN_WIDTH 3.0
+#define LN_GAIN_LEAST (-60.0) /* a channel that carries nothing is no better described by less */
+#define LN_BITS 12.0
+#define LN_BITS_WIDTH 4.0
+
+uint32_t task_features_count(enum task_part part)
+{
+    static const uint32_t counts[] = {[TASK_DEVICE] = 3, [TASK_LINK] = 3, [TASK_SERVER] = 4};
+    return counts[part];
+}
+
+void task_features_device(const struct world *world, uint32_t device, uint32_t tokens, uint32_t split,
+                          float *ret_x)
+{
+    ret_x[0] = (float) log(world->device[device].flops / DEVICE_FLOPS);
+    ret_x[1] = (float) log(split / LAYERS);
+    ret_x[2] = (float) log(tokens / TOKENS);
+}
+
+void task_features_link(double gain, uint32_t load, double bits, float *ret_x)
+{
+    ret_x[0] = (float) ((fmax(log(gain), LN_GAIN_LEAST) - LN_GAIN) / LN_GAIN_WIDTH);
+    ret_x[1] = (float) log(load / LOAD);
+    ret_x[2] = (float) ((log(bits) - LN_BITS) / LN_BITS_WIDTH);
+}
+
+void task_features_server(const struct world *world, uint32_t server, uint32_t load, uint32_t tokens,
+                          uint32_t split, float *ret_x)
+{
+    ret_x[0] = (float) log(world->server[server].flops / SERVER_FLOPS);
+    ret_x[1] = (float) log(load / LOAD);
+    ret_x[2] = (float) log((world->llm->layers - split) / LAYERS);
+    ret_x[3] = (float) log(tokens / TOKENS);
+}
+
+double task_features_bits(const struct world *world, uint32_t tokens, uint32_t split)
+{
+    return llm_split_bits(world->llm, split, tokens, world->scenario.model.bits_per_element);
+}

@@ -1,0 +1,131 @@
+#include "orchestrator/policy/load_table.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/model/cost.h"
+
+int load_table_init(struct load_table *ret_table, const struct world *world, uint32_t loads)
+{
+    size_t row = (size_t) world->devices * world->servers;
+    struct load_table table = {.devices = world->devices, .servers = world->servers, .loads_max = loads};
+    table.who = calloc(world->devices, sizeof *table.who);
+    table.local_cost = calloc(world->devices, sizeof *table.local_cost);
+    table.cost = calloc(row * loads, sizeof *table.cost);
+    table.split = calloc(row * loads, sizeof *table.split);
+    *ret_table = table;
+    bool whole = table.who != NULL && table.local_cost != NULL && table.cost != NULL && table.split != NULL;
+    return whole ? 0 : -ENOMEM;
+}
+
+void load_table_finish(struct load_table *table)
+{
+    free(table->who);
+    free(table->local_cost);
+    free(table->cost);
+    free(table->split);
+    *table = (struct load_table){0};
+}
+
+void load_table_begin(struct load_table *table, const struct env_view *view, load_table_fill *fill,
+                      void *user)
+{
+    table->view = view;
+    table->fill = fill;
+    table->user = user;
+    table->loads = 0;
+    table->count = 0;
+    for (uint32_t n = 0; n < table->devices; n++)
+        if (env_has_task(view, n))
+            table->who[table->count++] = n;
+}
+
+static bool grow(struct load_table *table, uint32_t loads)
+{
+    size_t row = (size_t) table->devices * table->servers;
+    double *cost = realloc(table->cost, row * loads * sizeof *cost);
+    if (cost != NULL)
+        table->cost = cost;
+    uint32_t *split = realloc(table->split, row * loads * sizeof *split);
+    if (split != NULL)
+        table->split = split;
+    if (cost == NULL || split == NULL)
+        return false;
+    table->loads_max = loads;
+    return true;
+}
+
+bool load_table_need(struct load_table *table, uint32_t load)
+{
+    uint32_t wanted = load < table->count ? load : table->count;
+    if (wanted <= table->loads)
+        return true;
+    uint32_t ahead = wanted + wanted / 2 < table->count ? wanted + wanted / 2 : table->count;
+    if (ahead > table->loads_max && !grow(table, ahead))
+        return false;
+    table->fill(table->user, table, table->view, table->loads, ahead);
+    table->loads = ahead;
+    return true;
+}
+
+uint32_t load_table_split_end(const struct world *world, uint32_t device)
+{
+    uint32_t layers = world->llm->layers, most = world->device[device].max_split;
+    return most < layers ? most + 1 : layers;
+}
+
+/* ---- the true model ---- */
+
+static double plan_cost(const struct env_view *view, uint32_t n, const struct task_plan *plan, double gain)
+{
+    const struct world *world = view->world;
+    struct task_outcome outcome;
+    cost_outcome(world, n, view->tokens[n], gain, plan, &outcome);
+    return cost_task(world, &world->device[n], view->tokens[n], outcome.latency_s, outcome.energy_j, false);
+}
+
+static void fill_place(struct load_table *table, const struct env_view *view, uint32_t n, uint32_t m,
+                       uint32_t load)
+{
+    const struct world *world = view->world;
+    size_t pair = (size_t) n * world->servers + m, at = load_table_at(table, n, m, load);
+    double share = 1.0 / (double) load;
+    struct task_plan plan = {.server = m, .bandwidth_share = share, .compute_share = share};
+    uint32_t end = view->covered[pair] ? load_table_split_end(world, n) : 0;
+    table->cost[at] = HUGE_VAL;
+    table->split[at] = world->llm->layers;
+    for (plan.split = (uint32_t) world->scenario.model.min_split; plan.split < end; plan.split++) {
+        double cost = plan_cost(view, n, &plan, view->gain[pair]);
+        if (cost < table->cost[at]) {
+            table->cost[at] = cost;
+            table->split[at] = plan.split;
+        }
+    }
+}
+
+static void fill_model(void *user, struct load_table *table, const struct env_view *view, uint32_t first,
+                       uint32_t last)
+{
+    (void) user;
+    for (uint32_t load = first + 1; load <= last; load++)
+        for (uint32_t m = 0; m < table->servers; m++)
+            for (uint32_t i = 0; i < table->count; i++)
+                fill_place(table, view, table->who[i], m, load);
+}
+
+void load_table_model(struct load_table *table, const struct env_view *view)
+{
+    struct task_plan local = {.split = view->world->llm->layers, .server = ENV_LOCAL};
+    load_table_begin(table, view, fill_model, NULL);
+    for (uint32_t i = 0; i < table->count; i++)
+        table->local_cost[table->who[i]] = plan_cost(view, table->who[i], &local, 0.0);
+}
+
+void load_table_enter(const struct load_table *table, uint32_t device, uint32_t server, uint32_t load,
+                      struct env_decision *decision)
+{
+    decision->server[device] = server;
+    decision->split[device] = server == ENV_LOCAL ? table->view->world->llm->layers
+                                                  : table->split[load_table_at(table, device, server, load)];
+}

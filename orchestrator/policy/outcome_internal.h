@@ -1,0 +1,58 @@
+/* What a learned outcome model is made of: shared by its learning (outcome_model.c), its bytes
+ * (outcome_bytes.c) and its tables (outcome_table.c). Not for anybody else. */
+#ifndef HANDOFF_ORCHESTRATOR_POLICY_OUTCOME_INTERNAL_H
+#define HANDOFF_ORCHESTRATOR_POLICY_OUTCOME_INTERNAL_H
+
+#include "core/model/task_features.h"
+#include "core/rl/regressor.h"
+#include "orchestrator/policy/outcome_model.h"
+#include "orchestrator/policy/shift.h"
+
+#define OUTCOME_OUTPUTS SHIFT_OUTPUTS /* log seconds, log joules */
+#define OUTCOME_ROWS 1024u            /* of a prediction: what stays in the cache */
+
+/* One report, as the three parts' regressions want it. */
+struct outcome_sample {
+    float x[TASK_PARTS][TASK_FEATURES_MAX];
+    float y[TASK_PARTS][OUTCOME_OUTPUTS];
+    uint32_t parts; /* bits: which of them it has */
+};
+
+/* Seconds and joules of a part. */
+struct outcome_spent {
+    float s, j;
+};
+
+/* What the servers take for one prompt length: [load - 1][M][L]. */
+struct outcome_servers {
+    uint32_t tokens, loads, loads_max;
+    struct outcome_spent *spent; /* owned */
+};
+
+struct outcome_model {
+    const struct world *world;
+    struct outcome_config config;
+    struct regressor *part[TASK_PARTS];
+    struct shift device_shift, server_shift;
+    struct outcome_sample *sample; /* [config.buffer] ring */
+    uint64_t pushed, gathered, updates;
+    float *batch_x, *batch_y; /* [batch][..] */
+    uint32_t *pick;           /* [batch] */
+
+    /* Predictions, kept for as long as they hold. */
+    uint64_t version, shown;        /* of weights and shifts: now, and of what is kept */
+    uint32_t *device_tokens;        /* [N] that a device's rows are for; 0: none */
+    struct outcome_spent *device;   /* [N][L + 1]; split 0: nothing */
+    struct outcome_servers *server; /* [server_count], one for each prompt length met; owned */
+    size_t server_count, server_max;
+    float *x, *y;               /* [rows_max][..] scratch of predictions */
+    struct outcome_spent *link; /* [rows_max] likewise */
+    size_t rows_max;
+
+    /* Splits whose payloads are equal have equal link times. */
+    uint32_t *class_of;    /* [L] */
+    uint32_t *class_split; /* [classes] one split of each */
+    uint32_t classes;
+};
+
+#endif
