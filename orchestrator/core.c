@@ -314,9 +314,7 @@ void orch_report(struct orch_core *core, const struct db_task *row)
                   .edge_s = row->edge_s,
                   .interrupted_s = row->interrupted_s,
                   .wait_s = row->wait_s},
-        .joules = {.compute_j = row->compute_j,
-                   .transmit_j = row->transmit_j,
-                   .server_j = row->server_j},
+        .joules = {.compute_j = row->compute_j, .transmit_j = row->transmit_j, .server_j = row->server_j},
         .recovered = strcmp(row->status, DB_DONE) != 0,
     };
 }

@@ -21,7 +21,7 @@ static int add_default(struct policy_list *list, const char *first, enum scenari
     if (kind != NULL)
         add(list, kind);
     for (size_t i = 0; i < policy_count(); i++)
-        if (!policy_learns(policy_at(i)) && !policy_at(i)->only_named && policy_suits(policy_at(i), mode))
+        if (!policy_is_trained(policy_at(i)) && !policy_at(i)->only_named && policy_suits(policy_at(i), mode))
             add(list, policy_at(i));
     return rc;
 }

@@ -10,6 +10,7 @@
 #include "orchestrator/host_memory.h"
 #include "orchestrator/lab.h"
 #include "orchestrator/policy_list.h"
+#include "orchestrator/trained.h"
 #include "orchestrator/verbs.h"
 #include "proto/wire/process.h"
 
@@ -39,12 +40,14 @@ static int on_tasks(void *user, const struct db_task *task, size_t count)
     return 0;
 }
 
-static int drive(const struct policy_kind *kind, const struct world *world, struct line *line,
-                 struct diag *diag)
+static int drive(const struct policy_kind *kind, const struct buf *weights, const struct world *world,
+                 struct line *line, struct diag *diag)
 {
     struct policy policy = {0};
     struct session_result result = {0};
     int rc = policy_create(&policy, kind, world, false, diag);
+    if (rc == 0 && policy_is_trained(kind))
+        rc = kind->load(&policy, weights->data, weights->size, diag);
     line->layers = world->llm->layers;
     line->min_split = (uint32_t) world->scenario.model.min_split;
     struct session session = {
@@ -110,31 +113,54 @@ static int print_json(const struct policy_list *list, const struct line *line, u
     return rc;
 }
 
+/* The weights of the policies that take any, from the run that `cli` names. */
+static int read_weights(const struct cli *cli, const struct policy_list *list, struct buf *weights,
+                        struct diag *diag)
+{
+    struct trained trained = {0};
+    bool opened = false;
+    int rc = 0;
+    for (size_t i = 0; i < list->count && rc == 0; i++) {
+        int64_t checkpoint = -1;
+        if (!policy_is_trained(list->kind[i]))
+            continue;
+        rc = opened ? 0 : trained_open(&trained, cli, diag);
+        opened = true;
+        if (rc == 0)
+            rc = trained_checkpoint(&trained, list->kind[i], &checkpoint);
+        if (rc == 0)
+            rc = trained_weights(&trained, checkpoint, &weights[i]);
+    }
+    if (opened)
+        trained_finish(&trained);
+    return rc;
+}
+
 int survey(const struct cli *cli, struct diag *diag)
 {
     struct scenario scenario;
     struct policy_list list = {0};
     struct line line[POLICY_LIST_MAX] = {0};
-    struct progress progress;
+    struct buf weights[POLICY_LIST_MAX] = {{0}};
+    struct progress progress = {0};
     int rc = lab_scenario_load(cli, &scenario, diag);
     if (rc == 0)
         rc = policy_list_parse(&list, cli->policy, NULL, scenario.run.mode, diag);
-    for (size_t i = 0; i < list.count && rc == 0; i++)
-        if (policy_learns(list.kind[i]))
-            rc = diag_fail(diag, ERR_UNSUPPORTED, "%s must be trained first: evaluate a recorded run",
-                           list.kind[i]->name);
-    if (rc != 0)
-        return verb_status(rc);
-    progress_start(&progress, "draws", cli->draws, cli->quiet);
+    if (rc == 0)
+        rc = read_weights(cli, &list, weights, diag);
+    if (rc == 0)
+        progress_start(&progress, "draws", cli->draws, cli->quiet);
     for (uint32_t d = 0; d < cli->draws && rc == 0 && lab_stop == 0; d++) {
         struct world world = {0};
         rc = lab_world(&world, &scenario, scenario.run.seed + d, diag);
         for (size_t i = 0; i < list.count && rc == 0; i++)
-            rc = drive(list.kind[i], &world, &line[i], diag);
+            rc = drive(list.kind[i], &weights[i], &world, &line[i], diag);
         world_finish(&world);
         progress_update(&progress, d + 1, NULL);
     }
     progress_stop(&progress, cli->draws);
+    for (size_t i = 0; i < list.count; i++)
+        buf_finish(&weights[i]);
     if (lab_stop != 0)
         return PROCESS_SIGNAL;
     if (rc == 0 && cli->json)

@@ -7,8 +7,9 @@
 #include "orchestrator/cli.h"
 
 /* cli->draws worlds (seeds seed, seed + 1, ...), each policy over evaluation.test_episodes x test_slots of
- * each. Prints mean cost, its standard error over draws, latency, energy, deadline misses, and how the tasks'
- * splits fall. Returns the process's exit status. */
+ * each; a policy that takes weights has those of the run that `cli` names. Prints mean cost, its standard
+ * error over draws, latency, energy, deadline misses, and how the tasks' splits fall. Returns the process's
+ * exit status. */
 int survey(const struct cli *cli, struct diag *diag);
 
 #endif

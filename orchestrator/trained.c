@@ -164,9 +164,9 @@ static int pick_checkpoint(struct trained *own, const struct policy_kind *kind, 
 int trained_checkpoint(struct trained *own, const struct policy_kind *kind, int64_t *ret_episode)
 {
     *ret_episode = -1;
-    if (!policy_learns(kind))
+    if (!policy_is_trained(kind))
         return 0;
-    if (strcmp(kind->name, own->run.policy) != 0)
+    if (strcmp(policy_weights_of(kind), own->run.policy) != 0)
         return diag_fail(own->diag, ERR_NOT_FOUND, "run %lld trained %s: it has no weights for %s",
                          (long long) own->run.run_id, own->run.policy, kind->name);
     return pick_checkpoint(own, kind, ret_episode);

@@ -27,7 +27,7 @@ int trained_open(struct trained *ret_own, const struct cli *cli, struct diag *di
 void trained_finish(struct trained *own);
 
 /* The checkpoint that `cli` asks for; the best one is found by validating those not yet validated. -1 for a
- * policy that does not learn. */
+ * policy that takes no weights. */
 int trained_checkpoint(struct trained *own, const struct policy_kind *kind, int64_t *ret_episode);
 /* Appends a learner's weights after `episode`. */
 int trained_weights(struct trained *own, int64_t episode, struct buf *weights);

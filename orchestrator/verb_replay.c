@@ -194,7 +194,7 @@ static int what_if(const struct cli *cli, struct past *past, struct diag *diag)
     const struct policy_kind *kind = NULL;
     int64_t run_id = 0;
     int rc = policy_find(cli->policy, &kind, diag);
-    if (rc == 0 && policy_learns(kind))
+    if (rc == 0 && policy_is_trained(kind))
         rc = diag_fail(diag, ERR_UNSUPPORTED,
                        "%s needs trained weights: `evaluate` drives it from a checkpoint", kind->name);
     struct session_result result;

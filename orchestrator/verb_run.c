@@ -183,6 +183,11 @@ static int run_anew(const struct cli *cli, struct diag *diag)
         rc = check_host(cli, &scenario, diag);
     if (rc == 0)
         rc = policy_find(scenario.run.policy, &kind, diag);
+    if (rc == 0 && policy_is_trained(kind) && !policy_learns(kind))
+        rc =
+            diag_fail(diag, ERR_UNSUPPORTED,
+                      "%s takes its weights from training %s: `run --policy %s`, then `evaluate --policy %s`",
+                      kind->name, kind->weights_of, kind->weights_of, kind->name);
     if (rc == 0)
         rc = blas_self_test(diag);
     if (rc == 0)

@@ -93,7 +93,7 @@ static int take_scenario(struct twin *twin)
         rc = policy_find(twin->cli->policy, &twin->kind, twin->diag);
     else if (rc == 0)
         rc = policy_find(scenario.run.policy, &twin->kind, twin->diag);
-    if (rc == 0 && policy_learns(twin->kind))
+    if (rc == 0 && policy_is_trained(twin->kind))
         rc = diag_fail(
             twin->diag, ERR_STATE,
             "%s has to be trained first: `run` it, then `twin --run R` with that run; or name another "

@@ -29,9 +29,14 @@ void task_features_device(const struct world *world, uint32_t device, uint32_t t
     ret_x[2] = (float) log(tokens / TOKENS);
 }
 
-void task_features_link(double gain, uint32_t load, double bits, float *ret_x)
+float task_features_gain(double gain)
 {
-    ret_x[0] = (float) ((fmax(log(gain), LN_GAIN_LEAST) - LN_GAIN) / LN_GAIN_WIDTH);
+    return (float) ((fmax(log(gain), LN_GAIN_LEAST) - LN_GAIN) / LN_GAIN_WIDTH);
+}
+
+void task_features_link(float gain_feature, uint32_t load, double bits, float *ret_x)
+{
+    ret_x[0] = gain_feature;
     ret_x[1] = (float) log(load / LOAD);
     ret_x[2] = (float) ((log(bits) - LN_BITS) / LN_BITS_WIDTH);
 }

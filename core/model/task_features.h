@@ -23,8 +23,10 @@ uint32_t task_features_count(enum task_part part);
 /* split >= 1. */
 void task_features_device(const struct world *world, uint32_t device, uint32_t tokens, uint32_t split,
                           float *ret_x);
-/* gain > 0, load >= 1, bits > 0. */
-void task_features_link(double gain, uint32_t load, double bits, float *ret_x);
+/* A gain as a feature; gain > 0. */
+float task_features_gain(double gain);
+/* load >= 1, bits > 0. */
+void task_features_link(float gain_feature, uint32_t load, double bits, float *ret_x);
 /* load >= 1, split < L. */
 void task_features_server(const struct world *world, uint32_t server, uint32_t load, uint32_t tokens,
                           uint32_t split, float *ret_x);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/err.h"
 
@@ -24,12 +25,13 @@ int mlp_init(struct mlp *ret_mlp, const size_t sizes[static MLP_LAYERS + 1], enu
     return 0;
 }
 
-/* Rows start on cache lines. */
+/* Rows start on cache lines, narrow ones on halves. */
 #define LINE_FLOATS 16u
 
 static size_t row_floats(size_t columns)
 {
-    return (columns + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+    return columns <= LINE_FLOATS / 2 ? LINE_FLOATS / 2
+                                      : (columns + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
 }
 
 int mlp_pass_init(struct mlp_pass *ret_pass, const struct mlp *mlp, size_t rows)
@@ -40,6 +42,8 @@ int mlp_pass_init(struct mlp_pass *ret_pass, const struct mlp *mlp, size_t rows)
     float *block = aligned_alloc(LINE_FLOATS * sizeof(float), total * sizeof(float));
     if (block == NULL)
         return -ENOMEM;
+    /* What lies between rows stays 0, so that narrow layers can be passed over as one long row. */
+    memset(block, 0, total * sizeof(float));
     struct mlp_pass pass = {.rows = rows, .block = block};
     for (size_t i = 0; i < MLP_LAYERS; i++) {
         size_t stride = row_floats(mlp->layers[i].out);
@@ -85,7 +89,9 @@ void mlp_forward(const struct mlp *mlp, const float *params, struct mlp_pass *pa
         bool is_head = i == MLP_LAYERS - 1;
         if (!is_head && mlp->hidden == MLP_RELU)
             dense_relu(pass->rows, layer->out, pass->y[i]);
-        else if (!is_head || mlp->head == MLP_TANH)
+        else if (!is_head)
+            dense_tanh(1, pass->rows * pass->y[i].stride, pass->y[i]);
+        else if (mlp->head == MLP_TANH)
             dense_tanh(pass->rows, layer->out, pass->y[i]);
         x = dense_view(pass->y[i]);
     }
@@ -94,7 +100,7 @@ void mlp_forward(const struct mlp *mlp, const float *params, struct mlp_pass *pa
 static void smooth_backward(const struct dense *layer, size_t rows, struct view y, struct matrix d,
                             float *grads)
 {
-    dense_tanh_backward(rows, layer->out, y, d);
+    dense_tanh_backward(1, rows * d.stride, y, d);
     if (grads != NULL)
         dense_bias_gradient(layer, grads, rows, dense_view(d));
 }

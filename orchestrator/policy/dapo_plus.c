@@ -4,75 +4,13 @@
  *
  * Exploration: `plus.warmup` slots at random, then a device's place is drawn anew with a probability that
  * falls from `plus.explore` as 1 / (1 + slots / plus.explore_slots), and not below `plus.explore_least`. */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core/base/err.h"
-#include "core/rl/checkpoint.h"
-#include "orchestrator/policy/load_search.h"
-#include "orchestrator/policy/outcome_model.h"
-#include "orchestrator/policy/policy.h"
-
-#define LOADS_HELD 8u /* loads there is room for at first */
-
-struct dapo_plus {
-    struct outcome_model *model;
-    struct load_table table;
-    struct load_search search;
-    struct outcome_task *task; /* [N] as last decided */
-    uint32_t *load;            /* [M] of the last decision */
-    uint64_t decided;          /* while training */
-    bool owes_update;
-};
-
-static void destroy(struct policy *policy)
-{
-    struct dapo_plus *own = policy->state;
-    if (own == NULL)
-        return;
-    outcome_model_destroy(own->model);
-    load_table_finish(&own->table);
-    load_search_finish(&own->search);
-    free(own->task);
-    free(own->load);
-    free(own);
-}
-
-static int create(struct policy *policy, struct diag *diag)
-{
-    const struct world *world = policy->world;
-    const struct scenario *scenario = &world->scenario;
-    struct dapo_plus *own = calloc(1, sizeof *own);
-    if (own == NULL)
-        return diag_fail(diag, -ENOMEM, "out of memory");
-    policy->state = own;
-    uint64_t slots = scenario->run.episodes * scenario->run.slots;
-    struct outcome_config config = {
-        .hidden = scenario->plus.hidden,
-        .batch = scenario->plus.batch,
-        .buffer = scenario->plus.buffer,
-        .rate = (float) scenario->plus.rate,
-        .final_rate = (float) (scenario->plus.rate * scenario->plus.final_rate),
-        .horizon = slots > 0 ? slots * scenario->plus.updates : 1,
-        .seed = world->seed,
-        .watches = scenario->plus.watch == SWITCH_ON,
-    };
-    own->task = calloc(world->devices, sizeof *own->task);
-    own->load = calloc(world->servers, sizeof *own->load);
-    int rc = own->task != NULL && own->load != NULL ? 0 : -ENOMEM;
-    if (rc == 0)
-        rc = outcome_model_create(&own->model, world, &config);
-    if (rc == 0)
-        rc = load_table_init(&own->table, world, LOADS_HELD);
-    if (rc == 0)
-        rc = load_search_init(&own->search, world);
-    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
-}
+#include "orchestrator/policy/plus.h"
 
 /* ---- exploration ---- */
 
-static double explore_probability(const struct dapo_plus *own, const struct scenario *scenario)
+static double explore_probability(const struct plus *own, const struct scenario *scenario)
 {
     if (own->decided < scenario->plus.warmup)
         return 1.0;
@@ -94,7 +32,7 @@ static void draw_place(const struct env_view *view, uint32_t n, struct rng_at *a
     decision->split[n] = remote ? first + rng_below(at, 2, end - first) : world->llm->layers;
 }
 
-static void explore(const struct dapo_plus *own, const struct env_view *view, struct env_decision *decision)
+static void explore(const struct plus *own, const struct env_view *view, struct env_decision *decision)
 {
     struct rng_at at = {
         .seed = view->world->seed,
@@ -114,7 +52,7 @@ static void explore(const struct dapo_plus *own, const struct env_view *view, st
 
 /* ---- decisions ---- */
 
-static void remember(struct dapo_plus *own, const struct env_view *view, const struct env_decision *decision)
+static void remember(struct plus *own, const struct env_view *view, const struct env_decision *decision)
 {
     const struct world *world = view->world;
     memset(own->load, 0, world->servers * sizeof *own->load);
@@ -137,7 +75,7 @@ static void remember(struct dapo_plus *own, const struct env_view *view, const s
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
-    struct dapo_plus *own = policy->state;
+    struct plus *own = policy->state;
     const struct scenario *scenario = &policy->world->scenario;
     outcome_model_begin(own->model, &own->table, view);
     load_search_run(&own->search, &own->table,
@@ -146,6 +84,8 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     load_search_decide(&own->search, &own->table, ret_decision);
     if (!policy->training)
         return;
+    if (own->decided >= scenario->plus.warmup)
+        actor_watch(own->actor, &own->table, &own->search);
     explore(own, view, ret_decision);
     remember(own, view, ret_decision);
     own->decided++;
@@ -153,7 +93,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
 
 static void learn(struct policy *policy, const struct policy_feedback *feedback)
 {
-    struct dapo_plus *own = policy->state;
+    struct plus *own = policy->state;
     for (size_t i = 0; i < feedback->reports; i++)
         outcome_model_observe(own->model, &own->task[feedback->report[i].device], &feedback->report[i]);
     own->owes_update = true;
@@ -161,102 +101,34 @@ static void learn(struct policy *policy, const struct policy_feedback *feedback)
 
 static void update(struct policy *policy)
 {
-    struct dapo_plus *own = policy->state;
+    struct plus *own = policy->state;
     for (uint64_t i = 0; i < policy->world->scenario.plus.updates; i++)
         outcome_model_update(own->model);
+    for (uint64_t i = 0; i < policy->world->scenario.plus.actor_updates; i++)
+        actor_update(own->actor);
     own->owes_update = false;
-}
-
-/* ---- bytes: this head, the model (outcome_bytes.c), the CRC-32 of both ---- */
-
-struct head {
-    char magic[4];
-    uint32_t version, full, hidden;
-    uint64_t decided, owes_update;
-};
-
-static struct head head_of(const struct policy *policy, bool full)
-{
-    const struct dapo_plus *own = policy->state;
-    return (struct head){
-        .magic = {'H', 'P', 'L', 'S'},
-        .version = 1,
-        .full = full ? 1 : 0,
-        .hidden = (uint32_t) policy->world->scenario.plus.hidden,
-        .decided = full ? own->decided : 0,
-        .owes_update = full && own->owes_update ? 1 : 0,
-    };
-}
-
-static int save(const struct policy *policy, bool full, struct buf *bytes)
-{
-    const struct dapo_plus *own = policy->state;
-    struct head head = head_of(policy, full);
-    size_t start = bytes->size;
-    int rc = buf_push(bytes, &head, sizeof head);
-    if (rc == 0)
-        rc = outcome_model_save(own->model, full, bytes);
-    uint32_t crc = rc == 0 ? checkpoint_crc32(bytes->data + start, bytes->size - start) : 0;
-    return rc != 0 ? rc : buf_push(bytes, &crc, sizeof crc);
-}
-
-static int read_all(struct policy *policy, bool full, const void *bytes, size_t size, struct head *ret_head,
-                    struct diag *diag)
-{
-    struct dapo_plus *own = policy->state;
-    struct head head = {0}, mine = head_of(policy, full);
-    uint32_t crc = 0;
-    if (size < sizeof head + sizeof crc || memcmp(bytes, mine.magic, sizeof mine.magic) != 0)
-        return diag_fail(diag, ERR_TYPE, "not weights of dapo-plus: they do not begin with \"HPLS\"");
-    memcpy(&head, bytes, sizeof head);
-    if (head.version != mine.version)
-        return diag_fail(diag, ERR_VERSION, "weights of version %u, this program reads version %u",
-                         head.version, mine.version);
-    if (head.full != mine.full || head.hidden != mine.hidden)
-        return diag_fail(diag, ERR_MISMATCH, "weights of networks with %u units, plus.hidden is %u",
-                         head.hidden, mine.hidden);
-    const uint8_t *at = (const uint8_t *) bytes + sizeof head;
-    size_t left = size - sizeof head - sizeof crc;
-    memcpy(&crc, (const uint8_t *) bytes + size - sizeof crc, sizeof crc);
-    if (checkpoint_crc32(bytes, size - sizeof crc) != crc)
-        return diag_fail(diag, ERR_CORRUPT, "weights are damaged: their checksum does not match");
-    int rc = outcome_model_load(own->model, full, &at, &left, diag);
-    if (rc == 0 && left > 0)
-        rc = diag_fail(diag, ERR_MISMATCH, "weights have %zu bytes too many", left);
-    *ret_head = head;
-    return rc;
-}
-
-static int load(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
-{
-    struct head head = {0};
-    return read_all(policy, false, bytes, size, &head, diag);
 }
 
 static int gather(struct policy *policy, struct policy_experience *ret_experience, struct buf *bytes)
 {
-    struct dapo_plus *own = policy->state;
+    struct plus *own = policy->state;
     return outcome_model_gather(own->model, ret_experience, bytes);
 }
 
 static int recall(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
 {
-    struct dapo_plus *own = policy->state;
+    struct plus *own = policy->state;
     return outcome_model_recall(own->model, bytes, size, diag);
 }
 
 static int resume(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
 {
-    struct dapo_plus *own = policy->state;
-    struct head head = {0};
-    int rc = read_all(policy, true, bytes, size, &head, diag);
-    if (rc != 0)
-        return rc;
-    own->decided = head.decided;
+    const struct plus *own = policy->state;
+    int rc = plus_resume(policy, bytes, size, diag);
     /* The update that ran while the next episode began: nothing is decided before it is done. */
-    if (head.owes_update == 1)
+    if (rc == 0 && own->owes_update)
         update(policy);
-    return 0;
+    return rc;
 }
 
 const struct policy_kind policy_dapo_plus = {
@@ -265,13 +137,13 @@ const struct policy_kind policy_dapo_plus = {
     .modes = POLICY_MODE_ROUND,
     .summary = "learns what tasks take from their reports, searches the joint decision",
     .source = "house: docs/learners.md, The outcome learner",
-    .create = create,
-    .destroy = destroy,
+    .create = plus_create,
+    .destroy = plus_destroy,
     .decide = decide,
     .learn = learn,
     .update = update,
-    .save = save,
-    .load = load,
+    .save = plus_save,
+    .load = plus_load,
     .gather = gather,
     .recall = recall,
     .resume = resume,

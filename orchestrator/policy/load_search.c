@@ -7,6 +7,7 @@
 
 #define ROUNDS_MAX 100u /* far above what is ever needed (3 to 8) */
 #define GAIN_MIN 1e-12  /* a move must gain more than rounding */
+#define START_LOAD 8u   /* devices at a server that a random start expects at most [house] */
 
 int load_search_init(struct load_search *ret_search, const struct world *world)
 {
@@ -35,11 +36,12 @@ void load_search_finish(struct load_search *search)
 /* ---- costs ---- */
 
 /* What the devices at m cost together if there were `load` of them. */
-static double sum_at(const struct load_search *search, const struct load_table *table, uint32_t m,
-                     uint32_t load)
+static double sum_at(const struct load_search *search, struct load_table *table, uint32_t m, uint32_t load)
 {
-    if (load == 0 || load > table->loads)
-        return load == 0 ? 0.0 : HUGE_VAL;
+    if (!load_table_need(table, m, load))
+        return HUGE_VAL; /* out of memory: that load is out of reach */
+    if (load == 0)
+        return 0.0;
     const double *cost = table->cost + load_table_at(table, 0, m, load);
     double sum = 0.0;
     for (uint32_t i = 0; i < table->count; i++)
@@ -51,7 +53,6 @@ static void price_group(struct load_search *search, struct load_table *table, ui
 {
     uint32_t load = search->load[m];
     double *group = search->group + 3 * (size_t) m;
-    (void) load_table_need(table, load + 1); /* out of memory: that load is out of reach */
     group[0] = load > 0 ? sum_at(search, table, m, load - 1) : 0.0;
     group[1] = sum_at(search, table, m, load);
     group[2] = sum_at(search, table, m, load + 1);
@@ -167,12 +168,16 @@ static void descend(struct load_search *search, struct load_table *table, bool s
 
 /* ---- starts ---- */
 
+/* Any covered server with equal probability, or local; of many devices so few that servers are not crowded.
+ */
 static uint32_t random_server(const struct load_table *table, uint32_t n, uint32_t start)
 {
     const struct env_view *view = table->view;
     struct slot_id id = view->id;
     struct rng_at at = {view->world->seed, id.phase, RNG_POLICY, n, id.episode, id.slot};
-    uint32_t pick = rng_below(&at, start, table->servers + 1);
+    uint32_t crowd =
+        table->count / START_LOAD > table->servers + 1 ? table->count / START_LOAD : table->servers + 1;
+    uint32_t pick = rng_below(&at, start, crowd);
     bool possible = pick < table->servers && view->covered[(size_t) n * table->servers + pick] &&
                     load_table_split_end(view->world, n) > view->world->scenario.model.min_split;
     return possible ? pick : ENV_LOCAL;
@@ -214,6 +219,37 @@ void load_search_run(struct load_search *search, struct load_table *table,
         descend(search, table, options->swaps);
         keep_if_better(search, table);
     }
+}
+
+void load_search_polish(struct load_search *search, struct load_table *table, const uint32_t *server,
+                        uint32_t sweeps)
+{
+    memcpy(search->server, server, search->devices * sizeof *search->server);
+    count_loads(search, table);
+    bool moved = true;
+    for (uint32_t sweep = 0; sweep < sweeps && moved; sweep++) {
+        moved = false;
+        for (uint32_t i = 0; i < table->count; i++)
+            moved = move(search, table, table->who[i]) || moved;
+    }
+    search->best_cost = HUGE_VAL;
+    keep_if_better(search, table);
+}
+
+void load_search_settle(struct load_search *search, struct load_table *table)
+{
+    memcpy(search->server, search->best, search->devices * sizeof *search->server);
+    count_loads(search, table);
+}
+
+void load_search_changes(const struct load_search *search, const struct load_table *table, uint32_t device,
+                         double *ret_more)
+{
+    uint32_t here = search->server[device];
+    double present = leave_gain(search, table, device);
+    for (uint32_t m = 0; m < search->servers; m++)
+        ret_more[m] = m == here ? 0.0 : entry_cost(search, table, device, m) - present;
+    ret_more[search->servers] = here == ENV_LOCAL ? 0.0 : table->local_cost[device] - present;
 }
 
 void load_search_decide(const struct load_search *search, const struct load_table *table,

@@ -3,19 +3,22 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/model/cost.h"
 
 int load_table_init(struct load_table *ret_table, const struct world *world, uint32_t loads)
 {
     size_t row = (size_t) world->devices * world->servers;
-    struct load_table table = {.devices = world->devices, .servers = world->servers, .loads_max = loads};
+    struct load_table table = {.devices = world->devices, .servers = world->servers, .loads = loads};
     table.who = calloc(world->devices, sizeof *table.who);
     table.local_cost = calloc(world->devices, sizeof *table.local_cost);
     table.cost = calloc(row * loads, sizeof *table.cost);
     table.split = calloc(row * loads, sizeof *table.split);
+    table.filled = calloc((size_t) loads * world->servers, sizeof *table.filled);
     *ret_table = table;
-    bool whole = table.who != NULL && table.local_cost != NULL && table.cost != NULL && table.split != NULL;
+    bool whole = table.who != NULL && table.local_cost != NULL && table.cost != NULL && table.split != NULL &&
+                 table.filled != NULL;
     return whole ? 0 : -ENOMEM;
 }
 
@@ -25,6 +28,7 @@ void load_table_finish(struct load_table *table)
     free(table->local_cost);
     free(table->cost);
     free(table->split);
+    free(table->filled);
     *table = (struct load_table){0};
 }
 
@@ -34,8 +38,8 @@ void load_table_begin(struct load_table *table, const struct env_view *view, loa
     table->view = view;
     table->fill = fill;
     table->user = user;
-    table->loads = 0;
     table->count = 0;
+    memset(table->filled, 0, (size_t) table->loads * table->servers * sizeof *table->filled);
     for (uint32_t n = 0; n < table->devices; n++)
         if (env_has_task(view, n))
             table->who[table->count++] = n;
@@ -45,27 +49,45 @@ static bool grow(struct load_table *table, uint32_t loads)
 {
     size_t row = (size_t) table->devices * table->servers;
     double *cost = realloc(table->cost, row * loads * sizeof *cost);
-    if (cost != NULL)
-        table->cost = cost;
+    table->cost = cost != NULL ? cost : table->cost;
     uint32_t *split = realloc(table->split, row * loads * sizeof *split);
-    if (split != NULL)
-        table->split = split;
-    if (cost == NULL || split == NULL)
+    table->split = split != NULL ? split : table->split;
+    bool *filled = realloc(table->filled, (size_t) loads * table->servers * sizeof *filled);
+    table->filled = filled != NULL ? filled : table->filled;
+    if (cost == NULL || split == NULL || filled == NULL)
         return false;
-    table->loads_max = loads;
+    memset(filled + (size_t) table->loads * table->servers, 0,
+           (size_t) (loads - table->loads) * table->servers * sizeof *filled);
+    table->loads = loads;
     return true;
 }
 
-bool load_table_need(struct load_table *table, uint32_t load)
+static bool has_room(struct load_table *table, uint32_t load)
 {
-    uint32_t wanted = load < table->count ? load : table->count;
-    if (wanted <= table->loads)
+    return load <= table->loads || grow(table, load + load / 2);
+}
+
+bool load_table_need(struct load_table *table, uint32_t server, uint32_t load)
+{
+    if (load == 0)
         return true;
-    uint32_t ahead = wanted + wanted / 2 < table->count ? wanted + wanted / 2 : table->count;
-    if (ahead > table->loads_max && !grow(table, ahead))
+    if (!has_room(table, load))
         return false;
-    table->fill(table->user, table, table->view, table->loads, ahead);
-    table->loads = ahead;
+    bool *filled = &table->filled[(size_t) (load - 1) * table->servers + server];
+    if (!*filled)
+        table->fill(table->user, table, load, server, server);
+    *filled = true;
+    return true;
+}
+
+bool load_table_need_all(struct load_table *table, uint32_t load)
+{
+    if (!has_room(table, load))
+        return false;
+    bool *filled = table->filled + (size_t) (load - 1) * table->servers;
+    table->fill(table->user, table, load, 0, table->servers - 1);
+    for (uint32_t m = 0; m < table->servers; m++)
+        filled[m] = true;
     return true;
 }
 
@@ -104,14 +126,12 @@ static void fill_place(struct load_table *table, const struct env_view *view, ui
     }
 }
 
-static void fill_model(void *user, struct load_table *table, const struct env_view *view, uint32_t first,
-                       uint32_t last)
+static void fill_model(void *user, struct load_table *table, uint32_t load, uint32_t first, uint32_t last)
 {
     (void) user;
-    for (uint32_t load = first + 1; load <= last; load++)
-        for (uint32_t m = 0; m < table->servers; m++)
-            for (uint32_t i = 0; i < table->count; i++)
-                fill_place(table, view, table->who[i], m, load);
+    for (uint32_t m = first; m <= last; m++)
+        for (uint32_t i = 0; i < table->count; i++)
+            fill_place(table, table->view, table->who[i], m, load);
 }
 
 void load_table_model(struct load_table *table, const struct env_view *view)

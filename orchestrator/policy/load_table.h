@@ -8,35 +8,37 @@
 
 struct load_table;
 
-/* Fills the rows of loads first + 1 .. last for the devices in table->who. */
-typedef void load_table_fill(void *user, struct load_table *table, const struct env_view *view,
-                             uint32_t first, uint32_t last);
+/* Fills the columns of servers first .. last under one load, for the devices in table->who. */
+typedef void load_table_fill(void *user, struct load_table *table, uint32_t load, uint32_t first,
+                             uint32_t last);
 
 struct load_table {
     uint32_t devices, servers;
     uint32_t *who; /* [count] devices that have something to decide, ascending */
     uint32_t count;
     double *local_cost; /* [N] */
-    /* Rows of loads 1 .. loads: [load - 1][M][N], by device. HUGE_VAL: not possible. */
+    /* Columns, filled when they are needed: [loads][M][N], by device. HUGE_VAL: not possible. */
     double *cost;
-    uint32_t *split; /* that attains it */
-    uint32_t loads, loads_max;
+    uint32_t *split;             /* that attains it */
+    bool *filled;                /* [loads][M] */
+    uint32_t loads;              /* there is room for */
     const struct env_view *view; /* borrowed, from load_table_begin on */
     load_table_fill *fill;
     void *user;
 };
 
-/* -ENOMEM; with `loads` rows to begin with. */
+/* -ENOMEM; with room for `loads`. */
 int load_table_init(struct load_table *ret_table, const struct world *world, uint32_t loads);
 void load_table_finish(struct load_table *table);
 
-/* A slot is to be decided: who, and no load filled yet. `local_cost` is the caller's to fill. */
+/* A slot is to be decided: who, and no column filled yet. `local_cost` is the caller's to fill. */
 void load_table_begin(struct load_table *table, const struct env_view *view, load_table_fill *fill,
                       void *user);
 
-/* Fills up to `load` (at most the number of devices to decide), and some more, as the next will be asked for.
- * False: out of memory, the table is as it was. */
-bool load_table_need(struct load_table *table, uint32_t load);
+/* Fills server m's column under a load; 0 needs nothing. False: out of memory, the table is as it was. */
+bool load_table_need(struct load_table *table, uint32_t server, uint32_t load);
+/* The same of all servers at once. */
+bool load_table_need_all(struct load_table *table, uint32_t load);
 
 static inline size_t load_table_at(const struct load_table *table, uint32_t device, uint32_t server,
                                    uint32_t load)

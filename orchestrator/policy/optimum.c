@@ -216,7 +216,8 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
 {
     struct optimum *own = policy->state;
     load_table_model(&own->table, view);
-    (void) load_table_need(&own->table, own->table.count); /* never grows: there is room for all */
+    for (uint32_t load = 1; load <= own->table.count; load++)
+        (void) load_table_need_all(&own->table, load); /* there is room for all */
     own->best = HUGE_VAL;
     try_vectors(own, 0, own->table.count);
     for (uint32_t n = 0; n < own->devices; n++) {

@@ -9,6 +9,7 @@
 #include "orchestrator/policy/shift.h"
 
 #define OUTCOME_OUTPUTS SHIFT_OUTPUTS /* log seconds, log joules */
+#define OUTCOME_LAYERS_MAX 1024u      /* of a language model; the largest has 126 */
 #define OUTCOME_ROWS 1024u            /* of a prediction: what stays in the cache */
 
 /* One report, as the three parts' regressions want it. */
@@ -18,15 +19,25 @@ struct outcome_sample {
     uint32_t parts; /* bits: which of them it has */
 };
 
-/* Seconds and joules of a part. */
+/* Seconds and joules of a part, as columns. */
 struct outcome_spent {
-    float s, j;
+    float *s, *j; /* `s` owns both */
+};
+
+/* Splits one behind the other whose payloads are equal, so that their link times are. */
+struct outcome_run {
+    uint32_t first, end; /* splits */
+};
+
+/* The operator's objective of one device, as factors. */
+struct outcome_weights {
+    float per_s, per_j, served, deadline_s, late;
 };
 
 /* What the servers take for one prompt length: [load - 1][M][L]. */
 struct outcome_servers {
     uint32_t tokens, loads, loads_max;
-    struct outcome_spent *spent; /* owned */
+    struct outcome_spent spent; /* owned */
 };
 
 struct outcome_model {
@@ -40,19 +51,19 @@ struct outcome_model {
     uint32_t *pick;           /* [batch] */
 
     /* Predictions, kept for as long as they hold. */
-    uint64_t version, shown;        /* of weights and shifts: now, and of what is kept */
-    uint32_t *device_tokens;        /* [N] that a device's rows are for; 0: none */
-    struct outcome_spent *device;   /* [N][L + 1]; split 0: nothing */
-    struct outcome_servers *server; /* [server_count], one for each prompt length met; owned */
+    uint64_t version, shown;         /* of weights and shifts: now, and of what is kept */
+    uint32_t *device_tokens;         /* [N] that a device's rows are for; 0: none */
+    struct outcome_spent device;     /* [N][L + 1]; split 0: nothing */
+    struct outcome_weights *weights; /* [N] */
+    struct outcome_servers *server;  /* [server_count], one for each prompt length met; owned */
     size_t server_count, server_max;
-    float *x, *y;               /* [rows_max][..] scratch of predictions */
-    struct outcome_spent *link; /* [rows_max] likewise */
+    float *gain;               /* [N][M] the slot's, as a feature */
+    float *x, *y;              /* [rows_max][..] scratch of predictions */
+    struct outcome_spent link; /* [rows_max] likewise */
     size_t rows_max;
 
-    /* Splits whose payloads are equal have equal link times. */
-    uint32_t *class_of;    /* [L] */
-    uint32_t *class_split; /* [classes] one split of each */
-    uint32_t classes;
+    struct outcome_run *run; /* [runs] all splits below L */
+    uint32_t runs;
 };
 
 #endif

@@ -12,21 +12,17 @@
 
 /* ---- life ---- */
 
-static int classify_payloads(struct outcome_model *own)
+static int find_runs(struct outcome_model *own)
 {
     uint32_t layers = own->world->llm->layers;
-    own->class_of = calloc(layers, sizeof *own->class_of);
-    own->class_split = calloc(layers, sizeof *own->class_split);
-    if (own->class_of == NULL || own->class_split == NULL)
+    own->run = calloc(layers, sizeof *own->run);
+    if (own->run == NULL)
         return -ENOMEM;
     for (uint32_t s = 0; s < layers; s++) {
-        uint32_t c = 0;
-        while (c < own->classes &&
-               task_features_bits(own->world, 1, own->class_split[c]) != task_features_bits(own->world, 1, s))
-            c++;
-        if (c == own->classes)
-            own->class_split[own->classes++] = s;
-        own->class_of[s] = c;
+        bool same = s > 0 && task_features_bits(own->world, 1, s) == task_features_bits(own->world, 1, s - 1);
+        if (!same)
+            own->run[own->runs++].first = s;
+        own->run[own->runs - 1].end = s + 1;
     }
     return 0;
 }
@@ -55,6 +51,8 @@ static int create_parts(struct outcome_model *own)
 int outcome_model_create(struct outcome_model **ret_model, const struct world *world,
                          const struct outcome_config *config)
 {
+    if (world->llm->layers > OUTCOME_LAYERS_MAX)
+        return ERR_RANGE;
     struct outcome_model *own = calloc(1, sizeof *own);
     if (own == NULL)
         return -ENOMEM;
@@ -65,13 +63,18 @@ int outcome_model_create(struct outcome_model **ret_model, const struct world *w
     own->batch_x = calloc(config->batch * TASK_FEATURES_MAX, sizeof *own->batch_x);
     own->batch_y = calloc(config->batch * OUTCOME_OUTPUTS, sizeof *own->batch_y);
     own->pick = calloc(config->batch, sizeof *own->pick);
+    own->gain = calloc((size_t) world->devices * world->servers, sizeof *own->gain);
     own->device_tokens = calloc(world->devices, sizeof *own->device_tokens);
-    own->device = calloc((size_t) world->devices * (world->llm->layers + 1), sizeof *own->device);
+    own->weights = calloc(world->devices, sizeof *own->weights);
+    own->device.s = calloc(2 * (size_t) world->devices * (world->llm->layers + 1), sizeof *own->device.s);
     bool whole = own->sample != NULL && own->batch_x != NULL && own->batch_y != NULL && own->pick != NULL &&
-                 own->device_tokens != NULL && own->device != NULL;
+                 own->gain != NULL && own->device_tokens != NULL && own->weights != NULL &&
+                 own->device.s != NULL;
+    if (whole)
+        own->device.j = own->device.s + (size_t) world->devices * (world->llm->layers + 1);
     int rc = whole ? create_parts(own) : -ENOMEM;
     if (rc == 0)
-        rc = classify_payloads(own);
+        rc = find_runs(own);
     if (rc == 0)
         rc = shift_init(&own->device_shift, world->devices);
     if (rc == 0)
@@ -91,21 +94,22 @@ void outcome_model_destroy(struct outcome_model *model)
     for (uint32_t part = 0; part < TASK_PARTS; part++)
         regressor_destroy(model->part[part]);
     for (size_t i = 0; i < model->server_max; i++)
-        free(model->server[i].spent);
+        free(model->server[i].spent.s);
     shift_finish(&model->device_shift);
     shift_finish(&model->server_shift);
     free(model->sample);
     free(model->batch_x);
     free(model->batch_y);
     free(model->pick);
+    free(model->gain);
     free(model->device_tokens);
-    free(model->device);
+    free(model->weights);
+    free(model->device.s);
     free(model->server);
     free(model->x);
     free(model->y);
-    free(model->link);
-    free(model->class_of);
-    free(model->class_split);
+    free(model->link.s);
+    free(model->run);
     free(model);
 }
 
@@ -135,7 +139,7 @@ static struct outcome_sample sample_of(const struct outcome_model *own, const st
     if (task->server == ENV_LOCAL)
         return sample;
     double bits = task_features_bits(world, task->tokens, task->split);
-    task_features_link(task->gain, task->load, bits, sample.x[TASK_LINK]);
+    task_features_link(task_features_gain(task->gain), task->load, bits, sample.x[TASK_LINK]);
     fill_part(&sample, TASK_LINK, report->times.transmit_s, report->joules.transmit_j);
     task_features_server(world, task->server, task->load, task->tokens, task->split, sample.x[TASK_SERVER]);
     fill_part(&sample, TASK_SERVER, report->times.queue_s + report->times.edge_s, report->joules.server_j);

@@ -6,6 +6,15 @@
 #include "core/model/cost.h"
 #include "orchestrator/policy/outcome_internal.h"
 
+static bool reserve_spent(struct outcome_spent *spent, size_t count)
+{
+    float *grown = realloc(spent->s, 2 * count * sizeof *grown);
+    if (grown == NULL)
+        return false;
+    *spent = (struct outcome_spent){.s = grown, .j = grown + count};
+    return true;
+}
+
 static bool reserve_rows(struct outcome_model *own, size_t rows)
 {
     if (rows <= own->rows_max)
@@ -14,9 +23,7 @@ static bool reserve_rows(struct outcome_model *own, size_t rows)
     own->x = x != NULL ? x : own->x;
     float *y = realloc(own->y, rows * OUTCOME_OUTPUTS * sizeof *y);
     own->y = y != NULL ? y : own->y;
-    struct outcome_spent *link = realloc(own->link, rows * sizeof *link);
-    own->link = link != NULL ? link : own->link;
-    bool whole = x != NULL && y != NULL && link != NULL;
+    bool whole = x != NULL && y != NULL && reserve_spent(&own->link, rows);
     own->rows_max = whole ? rows : own->rows_max;
     return whole;
 }
@@ -31,18 +38,36 @@ static void predict(struct outcome_model *own, enum task_part part, size_t rows)
     }
 }
 
-static struct outcome_spent spent_at(const struct outcome_model *own, size_t row, const float *shift)
+/* Row `row` of the predictions, at place `at`. */
+static void enter(const struct outcome_model *own, size_t row, const float *shift,
+                  const struct outcome_spent *spent, size_t at)
 {
     const float *y = own->y + row * OUTCOME_OUTPUTS;
-    return (struct outcome_spent){.s = expf(y[0] + shift[0]), .j = expf(y[1] + shift[1])};
+    spent->s[at] = expf(y[0] + shift[0]);
+    spent->j[at] = expf(y[1] + shift[1]);
 }
 
 /* ---- devices ---- */
 
+static struct outcome_weights weights_of(const struct outcome_model *own, uint32_t n)
+{
+    const struct scenario *scenario = &own->world->scenario;
+    uint32_t layers = own->world->llm->layers;
+    size_t full = (size_t) n * (layers + 1) + layers;
+    double deadline_s = scenario->objective.deadline_s;
+    return (struct outcome_weights){
+        .per_s = (float) cost_normalised(scenario, 1.0, 0.0, (double) own->device.s[full], 1.0),
+        .per_j = (float) cost_normalised(scenario, 0.0, 1.0, 1.0, (double) own->device.j[full]),
+        .served = (float) scenario->objective.server_energy,
+        .deadline_s = (float) deadline_s,
+        .late = deadline_s > 0.0 ? (float) (scenario->objective.deadline_penalty / deadline_s) : 0.0f,
+    };
+}
+
 static bool fill_device(struct outcome_model *own, uint32_t n, uint32_t tokens)
 {
     uint32_t layers = own->world->llm->layers;
-    struct outcome_spent *spent = own->device + (size_t) n * (layers + 1);
+    size_t first = (size_t) n * (layers + 1);
     size_t inputs = task_features_count(TASK_DEVICE);
     if (own->device_tokens[n] == tokens)
         return true;
@@ -51,9 +76,10 @@ static bool fill_device(struct outcome_model *own, uint32_t n, uint32_t tokens)
     for (uint32_t s = 1; s <= layers; s++)
         task_features_device(own->world, n, tokens, s, own->x + (s - 1) * inputs);
     predict(own, TASK_DEVICE, layers);
-    spent[0] = (struct outcome_spent){0};
+    own->device.s[first] = own->device.j[first] = 0.0f;
     for (uint32_t s = 1; s <= layers; s++)
-        spent[s] = spent_at(own, s - 1, own->device_shift.node[n].shift);
+        enter(own, s - 1, own->device_shift.node[n].shift, &own->device, first + s);
+    own->weights[n] = weights_of(own, n);
     own->device_tokens[n] = tokens;
     return true;
 }
@@ -83,16 +109,16 @@ static struct outcome_servers *add_servers(struct outcome_model *own, uint32_t t
     return added;
 }
 
+/* What is there is made anew: a column's place depends on how many there are. */
 static bool reserve_loads(const struct outcome_model *own, struct outcome_servers *servers, uint32_t loads)
 {
     size_t row = (size_t) own->world->servers * own->world->llm->layers;
     if (loads <= servers->loads_max)
         return true;
-    struct outcome_spent *grown = realloc(servers->spent, row * loads * sizeof *grown);
-    if (grown == NULL)
+    if (!reserve_spent(&servers->spent, row * (loads + loads / 2)))
         return false;
-    servers->spent = grown;
-    servers->loads_max = loads;
+    servers->loads_max = loads + loads / 2;
+    servers->loads = 0;
     return true;
 }
 
@@ -106,8 +132,7 @@ static void fill_load(struct outcome_model *own, struct outcome_servers *servers
                                  own->x + ((size_t) m * layers + s) * inputs);
     predict(own, TASK_SERVER, rows);
     for (size_t row = 0; row < rows; row++)
-        servers->spent[(load - 1) * rows + row] =
-            spent_at(own, row, own->server_shift.node[row / layers].shift);
+        enter(own, row, own->server_shift.node[row / layers].shift, &servers->spent, (load - 1) * rows + row);
 }
 
 /* All servers for a prompt length, up to a load. */
@@ -126,113 +151,134 @@ static bool fill_servers(struct outcome_model *own, uint32_t tokens, uint32_t lo
 
 /* ---- links ---- */
 
-/* own->link: [M][count][classes], for one load. */
-static void fill_links(struct outcome_model *own, const struct load_table *table, const struct env_view *view,
-                       uint32_t load)
+/* The rows of device n at server m under a load: one for each size that it may send. Returns the next row. */
+static size_t put_link(struct outcome_model *own, const struct env_view *view, uint32_t n, uint32_t m,
+                       uint32_t load, size_t row)
+{
+    const struct world *world = own->world;
+    float gain = own->gain[(size_t) n * world->servers + m];
+    for (uint32_t r = 0; r < own->runs; r++, row++) {
+        double bits = task_features_bits(world, view->tokens[n], own->run[r].first);
+        task_features_link(gain, load, bits, own->x + row * task_features_count(TASK_LINK));
+    }
+    return row;
+}
+
+/* own->link from the rows put. */
+static void predict_links(struct outcome_model *own, size_t rows)
 {
     static const float none[OUTCOME_OUTPUTS] = {0.0f};
-    const struct world *world = own->world;
-    size_t inputs = task_features_count(TASK_LINK), rows = 0;
-    for (uint32_t m = 0; m < world->servers; m++)
-        for (uint32_t i = 0; i < table->count; i++) {
-            uint32_t n = table->who[i];
-            double gain = view->gain[(size_t) n * world->servers + m];
-            for (uint32_t c = 0; c < own->classes; c++)
-                task_features_link(gain, load,
-                                   task_features_bits(world, view->tokens[n], own->class_split[c]),
-                                   own->x + rows++ * inputs);
-        }
     predict(own, TASK_LINK, rows);
     for (size_t row = 0; row < rows; row++)
-        own->link[row] = spent_at(own, row, none);
+        enter(own, row, none, &own->link, row);
 }
 
 /* ---- the table ---- */
 
-/* The operator's objective of one device, as factors. */
-struct weights {
-    float per_s, per_j, served, deadline_s, late;
-};
+#define LANES 8u /* splits that are looked at side by side */
 
-static struct weights weights_of(const struct outcome_model *own, uint32_t n)
+/* The least of cost[count], a whole number of LANES; of equals the first. */
+static uint32_t argmin(const float *cost, uint32_t count)
 {
-    const struct scenario *scenario = &own->world->scenario;
-    uint32_t layers = own->world->llm->layers;
-    struct outcome_spent full = own->device[(size_t) n * (layers + 1) + layers];
-    double deadline_s = scenario->objective.deadline_s;
-    return (struct weights){
-        .per_s = (float) cost_normalised(scenario, 1.0, 0.0, (double) full.s, 1.0),
-        .per_j = (float) cost_normalised(scenario, 0.0, 1.0, 1.0, (double) full.j),
-        .served = (float) scenario->objective.server_energy,
-        .deadline_s = (float) deadline_s,
-        .late = deadline_s > 0.0 ? (float) (scenario->objective.deadline_penalty / deadline_s) : 0.0f,
-    };
-}
-
-/* One device at one server under one load: the split of least cost. */
-static void fill_place(const struct outcome_model *own, struct load_table *table, uint32_t n, size_t at,
-                       const struct outcome_spent *link, const struct outcome_spent *server)
-{
-    const struct world *world = own->world;
-    uint32_t layers = world->llm->layers, end = load_table_split_end(world, n), split = layers;
-    const struct outcome_spent *device = own->device + (size_t) n * (layers + 1);
-    const struct weights weights = weights_of(own, n);
-    float least = HUGE_VALF;
-    for (uint32_t s = (uint32_t) world->scenario.model.min_split; s < end; s++) {
-        struct outcome_spent way = link[own->class_of[s]];
-        float seconds = device[s].s + way.s + server[s].s;
-        float joules = device[s].j + way.j + weights.served * server[s].j;
-        float over_s = seconds > weights.deadline_s ? seconds - weights.deadline_s : 0.0f;
-        float cost = weights.per_s * seconds + weights.per_j * joules + weights.late * over_s;
-        split = cost < least ? s : split;
-        least = cost < least ? cost : least;
+    float least[LANES];
+    uint32_t at[LANES], best = 0;
+    for (uint32_t lane = 0; lane < LANES; lane++) {
+        least[lane] = cost[lane];
+        at[lane] = lane;
     }
-    table->cost[at] = split < layers ? (double) least : HUGE_VAL;
-    table->split[at] = split;
+    for (uint32_t first = LANES; first < count; first += LANES)
+        for (uint32_t lane = 0; lane < LANES; lane++) {
+            bool better = cost[first + lane] < least[lane];
+            at[lane] = better ? first + lane : at[lane];
+            least[lane] = better ? cost[first + lane] : least[lane];
+        }
+    for (uint32_t lane = 1; lane < LANES; lane++)
+        if (least[lane] < least[best] || (least[lane] == least[best] && at[lane] < at[best]))
+            best = lane;
+    return at[best];
 }
 
-static void fill_column(struct outcome_model *own, struct load_table *table, const struct env_view *view,
-                        uint32_t load)
+/* Costs of splits first .. end, whose way to the server takes the same. */
+static void fill_costs(const struct outcome_weights *weights, const float *restrict device_s,
+                       const float *restrict device_j, const float *restrict server_s,
+                       const float *restrict server_j, const float *way, uint32_t first, uint32_t end,
+                       float *restrict ret_cost)
+{
+    const struct outcome_weights w = *weights;
+    const float way_s = way[0], way_j = way[1];
+    for (uint32_t s = first; s < end; s++) {
+        float seconds = device_s[s] + way_s + server_s[s];
+        float joules = device_j[s] + way_j + w.served * server_j[s];
+        float over_s = seconds - w.deadline_s;
+        over_s = over_s > 0.0f ? over_s : 0.0f;
+        ret_cost[s] = w.per_s * seconds + w.per_j * joules + w.late * over_s;
+    }
+}
+
+/* One device at one server under one load, its link's rows from `link` on: the split of least cost, L when
+ * there is none. */
+static uint32_t best_split(const struct outcome_model *own, uint32_t n, size_t link,
+                           const struct outcome_servers *servers, size_t server_row, float *ret_cost)
 {
     const struct world *world = own->world;
-    uint32_t layers = world->llm->layers;
-    const struct outcome_spent *link = own->link;
-    for (uint32_t m = 0; m < world->servers; m++)
-        for (uint32_t i = 0; i < table->count; i++, link += own->classes) {
-            uint32_t n = table->who[i];
-            size_t at = load_table_at(table, n, m, load);
-            table->cost[at] = HUGE_VAL;
-            table->split[at] = layers;
-            if (!view->covered[(size_t) n * world->servers + m])
-                continue;
-            const struct outcome_servers *servers = find_servers(own, view->tokens[n]);
-            fill_place(own, table, n, at, link,
-                       servers->spent + ((size_t) (load - 1) * world->servers + m) * layers);
-        }
+    uint32_t layers = world->llm->layers, least = (uint32_t) world->scenario.model.min_split;
+    uint32_t most = load_table_split_end(world, n);
+    size_t device_row = (size_t) n * (layers + 1);
+    float cost[OUTCOME_LAYERS_MAX];
+    for (uint32_t s = 0; s < (layers + LANES - 1) / LANES * LANES; s++)
+        cost[s] = HUGE_VALF;
+    for (uint32_t r = 0; r < own->runs; r++) {
+        uint32_t first = own->run[r].first > least ? own->run[r].first : least;
+        uint32_t end = own->run[r].end < most ? own->run[r].end : most;
+        const float way[] = {own->link.s[link + r], own->link.j[link + r]};
+        fill_costs(&own->weights[n], own->device.s + device_row, own->device.j + device_row,
+                   servers->spent.s + server_row, servers->spent.j + server_row, way, first, end, cost);
+    }
+    uint32_t split = argmin(cost, (layers + LANES - 1) / LANES * LANES);
+    *ret_cost = cost[split];
+    return cost[split] < HUGE_VALF ? split : layers;
 }
 
-static void forbid(struct load_table *table, uint32_t first, uint32_t last)
+static void fill_column(struct outcome_model *own, struct load_table *table, uint32_t m, uint32_t load,
+                        size_t link)
 {
-    size_t row = (size_t) table->devices * table->servers;
-    for (size_t at = first * row; at < last * row; at++)
-        table->cost[at] = HUGE_VAL;
+    const struct env_view *view = table->view;
+    uint32_t layers = own->world->llm->layers;
+    size_t server_row = ((size_t) (load - 1) * own->world->servers + m) * layers;
+    for (uint32_t i = 0; i < table->count; i++, link += own->runs) {
+        uint32_t n = table->who[i];
+        size_t at = load_table_at(table, n, m, load);
+        float least = HUGE_VALF;
+        table->split[at] = layers;
+        if (view->covered[(size_t) n * own->world->servers + m])
+            table->split[at] =
+                best_split(own, n, link, find_servers(own, view->tokens[n]), server_row, &least);
+        table->cost[at] = (double) least;
+    }
 }
 
-static void fill(void *user, struct load_table *table, const struct env_view *view, uint32_t first,
-                 uint32_t last)
+static void forbid_column(struct load_table *table, uint32_t m, uint32_t load)
+{
+    for (uint32_t i = 0; i < table->count; i++)
+        table->cost[load_table_at(table, table->who[i], m, load)] = HUGE_VAL;
+}
+
+static void fill(void *user, struct load_table *table, uint32_t load, uint32_t first, uint32_t last)
 {
     struct outcome_model *own = user;
-    bool whole = reserve_rows(own, (size_t) table->count * table->servers * own->classes);
+    size_t rows = 0, column = (size_t) table->count * own->runs;
+    bool whole = reserve_rows(own, (last - first + 1) * column);
     for (uint32_t i = 0; i < table->count && whole; i++)
-        whole = fill_servers(own, view->tokens[table->who[i]], last);
-    if (!whole) { /* out of memory: nothing but what is known */
-        forbid(table, first, last);
-        return;
-    }
-    for (uint32_t load = first + 1; load <= last; load++) {
-        fill_links(own, table, view, load);
-        fill_column(own, table, view, load);
-    }
+        whole = fill_servers(own, table->view->tokens[table->who[i]], load);
+    for (uint32_t m = first; m <= last && whole; m++)
+        for (uint32_t i = 0; i < table->count; i++)
+            rows = put_link(own, table->view, table->who[i], m, load, rows);
+    predict_links(own, rows);
+    for (uint32_t m = first; m <= last; m++)
+        if (whole)
+            fill_column(own, table, m, load, (m - first) * column);
+        else /* out of memory: nothing but what is known */
+            forbid_column(table, m, load);
 }
 
 /* What is kept holds no longer. */
@@ -250,10 +296,12 @@ void outcome_model_begin(struct outcome_model *model, struct load_table *table, 
     if (model->shown != model->version)
         forget(model);
     load_table_begin(table, view, fill, model);
+    for (size_t pair = 0; pair < (size_t) model->world->devices * model->world->servers; pair++)
+        model->gain[pair] = view->covered[pair] ? task_features_gain(view->gain[pair]) : 0.0f;
     for (uint32_t i = 0; i < table->count; i++) {
         uint32_t n = table->who[i];
         bool known = fill_device(model, n, view->tokens[n]);
-        double full_s = (double) model->device[(size_t) n * (layers + 1) + layers].s;
+        double full_s = (double) model->device.s[(size_t) n * (layers + 1) + layers];
         table->local_cost[n] = known ? 1.0 + cost_lateness(scenario, full_s) : 1.0;
     }
 }

@@ -55,6 +55,8 @@ struct policy_kind {
     const char *name;
     enum policy_sees sees;
     enum policy_modes modes;
+    const char
+        *weights_of;     /* whose training makes the weights that it loads; NULL: its own, or it has none */
     bool only_named;     /* takes so long that a list of policies which names none leaves it out */
     const char *summary; /* one line for `show policies` */
     const char *source;
@@ -111,9 +113,20 @@ static inline bool policy_learns(const struct policy_kind *kind)
     return kind->learn != NULL;
 }
 
+/* It decides with weights that a training run has made: its own, or another policy's (weights_of). */
+static inline bool policy_is_trained(const struct policy_kind *kind)
+{
+    return kind->load != NULL;
+}
+
+static inline const char *policy_weights_of(const struct policy_kind *kind)
+{
+    return kind->weights_of != NULL ? kind->weights_of : kind->name;
+}
+
 /* Rows, each defined in the file of its name. */
 extern const struct policy_kind policy_dapo, policy_local, policy_edge_nearest, policy_edge_best_channel,
     policy_random, policy_static, policy_greedy, policy_best_response, policy_optimum, policy_myopic,
-    policy_priced, policy_dapo_plus, policy_multistart;
+    policy_priced, policy_dapo_plus, policy_dapo_plus_actor, policy_multistart;
 
 #endif

@@ -1,0 +1,27 @@
+/* The distilled actor of dapo-plus instead of its search: where each device should go at a glance, then
+ * `plus.actor_sweeps` rounds in which each may still move. Takes the weights of a run that trained dapo-plus.
+ */
+#include "orchestrator/policy/plus.h"
+
+static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
+{
+    struct plus *own = policy->state;
+    outcome_model_begin(own->model, &own->table, view);
+    actor_decide(own->actor, &own->table, ret_decision->server, own->load);
+    load_search_polish(&own->search, &own->table, ret_decision->server,
+                       (uint32_t) policy->world->scenario.plus.actor_sweeps);
+    load_search_decide(&own->search, &own->table, ret_decision);
+}
+
+const struct policy_kind policy_dapo_plus_actor = {
+    .name = "dapo-plus-actor",
+    .sees = POLICY_SEES_OBSERVATIONS,
+    .modes = POLICY_MODE_ROUND,
+    .weights_of = "dapo-plus",
+    .summary = "dapo-plus without the search: a network distilled from its decisions",
+    .source = "house; policy distillation, Rusu et al., arXiv 1511.06295",
+    .create = plus_create,
+    .destroy = plus_destroy,
+    .decide = decide,
+    .load = plus_load,
+};
