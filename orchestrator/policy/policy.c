@@ -44,7 +44,7 @@ int policy_find(const char *name, const struct policy_kind **ret_kind, struct di
             *ret_kind = kinds[i];
             return 0;
         }
-    char known[512] = "";
+    char known[1024] = "";
     size_t used = 0;
     for (size_t i = 0; i < policy_count(); i++) {
         size_t length = strlen(kinds[i]->name);
