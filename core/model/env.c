@@ -142,7 +142,8 @@ size_t env_state_size(const struct world *world)
 
 size_t env_action_size(const struct world *world)
 {
-    return 2 * (size_t) world->devices;
+    bool scores = world->scenario.action.mapping == MAPPING_SCORES;
+    return (scores ? 1 + (size_t) world->servers : 2) * world->devices;
 }
 
 /* low -> -1, high -> 1, clipped a little outside; 0 when the range is a point. */
@@ -248,14 +249,42 @@ static uint32_t bin_of(float action, uint32_t bins)
     return position < bins ? (uint32_t) position : bins - 1;
 }
 
+/* The nearest of `count` values spread evenly over [-1, 1], both ends among them. */
+static uint32_t nearest_of(float action, uint32_t count)
+{
+    double position = ((double) action + 1.0) / 2.0 * (count - 1);
+    if (!(position > 0.0))
+        return 0;
+    return position < count - 1 ? (uint32_t) (position + 0.5) : count - 1;
+}
+
+/* The covered server with the highest score, the lower of equals; the first when none is. */
+static uint32_t best_scored(const struct env_view *view, uint32_t device, const float *score)
+{
+    const bool *covered = view->covered + (size_t) device * view->world->servers;
+    uint32_t best = ENV_LOCAL;
+    for (uint32_t m = 0; m < view->world->servers; m++)
+        if (covered[m] && (best == ENV_LOCAL || score[m] > score[best]))
+            best = m;
+    return best == ENV_LOCAL ? 0 : best;
+}
+
 void env_map_action(const struct env_view *view, const float *action, struct env_decision *ret_decision)
 {
     const struct world *world = view->world;
     uint32_t min_split = (uint32_t) world->scenario.model.min_split;
-    for (uint32_t n = 0; n < world->devices; n++) {
+    uint32_t splits = world->llm->layers - min_split + 1;
+    enum scenario_mapping mapping = world->scenario.action.mapping;
+    size_t numbers = env_action_size(world) / world->devices;
+    for (uint32_t n = 0; n < world->devices; n++, action += numbers) {
+        bool rounds = mapping == MAPPING_ROUNDING;
         ret_decision->split[n] =
-            min_split + bin_of(action[2 * (size_t) n], world->llm->layers - min_split + 1);
-        ret_decision->server[n] = bin_of(action[2 * (size_t) n + 1], world->servers);
+            min_split + (rounds ? nearest_of(action[0], splits) : bin_of(action[0], splits));
+        if (mapping == MAPPING_SCORES)
+            ret_decision->server[n] = best_scored(view, n, action + 1);
+        else
+            ret_decision->server[n] =
+                rounds ? nearest_of(action[1], world->servers) : bin_of(action[1], world->servers);
     }
     env_repair(view, ret_decision);
 }

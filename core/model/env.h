@@ -71,7 +71,7 @@ static inline bool env_has_task(const struct env_view *view, uint32_t device)
 /* Length of the state vector: 4N + 2NM + 2M, plus N (tokens) when tasks differ or may be missing, plus 2N +
  * 2M (backlogs) in queueing mode. */
 size_t env_state_size(const struct world *world);
-/* Length of a continuous action: 2N. */
+/* Length of a continuous action: 2N; with action.mapping: scores N(1 + M). */
 size_t env_action_size(const struct world *world);
 
 /* The state vector (docs/model.md), every entry scaled to about [-1, 1] and clipped to [-1.5, 1.5]. Layout:
@@ -83,7 +83,8 @@ size_t env_action_size(const struct world *world);
 void env_state(const struct env_view *view, float *ret_state);
 
 /* A14: a[2n] chooses the split and a[2n+1] the server, each on equal-width bins of [-1, 1]. Then env_repair.
- */
+ * action.mapping: rounding takes the nearest of evenly spaced values instead; with scores a device has 1 + M
+ * numbers, the split's and a score for each server, and goes to the covered one with the highest. */
 void env_map_action(const struct env_view *view, const float *action, struct env_decision *ret_decision);
 
 /* Makes any wish (split, server) valid, marks what it had to mend, and clears shares: out-of-coverage server

@@ -201,6 +201,42 @@ static void actions_at_and_beyond_the_ends_fall_into_the_end_bins(void **state)
     bench_stop(&bench);
 }
 
+static void rounding_gives_the_ends_half_the_room_of_the_others(void **state)
+{
+    (void) state;
+    struct bench bench;
+    uint32_t splits[33] = {0}, servers[3] = {0};
+    bench_start(&bench, (const char *[]){"servers.coverage_m=2000", "devices.count=1",
+                                         "action.mapping=rounding", NULL});
+    assert_int_equal(env_action_size(&bench.world), 2);
+    for (uint32_t i = 0; i < 6400; i++) {
+        float place = ((float) i + 0.5f) / 3200.0f - 1.0f;
+        env_map_action(&bench.view, (float[]){place, -1.0f}, &bench.decision);
+        splits[bench.decision.split[0]]++;
+        env_map_action(&bench.view, (float[]){-1.0f, place}, &bench.decision);
+        servers[bench.decision.server[0]]++;
+    }
+    for (uint32_t s = 0; s <= 32; s++)
+        assert_near(splits[s], s == 0 || s == 32 ? 100 : 200, 1);
+    for (uint32_t m = 0; m < 3; m++)
+        assert_near(servers[m], m == 1 ? 3200 : 1600, 1);
+    bench_stop(&bench);
+}
+
+static void scores_choose_the_best_server_in_coverage_without_repair(void **state)
+{
+    (void) state;
+    struct bench bench;
+    bench_start(&bench, (const char *[]){"devices.count=2", "action.mapping=scores", NULL});
+    assert_int_equal(env_action_size(&bench.world), 8);
+    cover(&bench, 0, "cc-");
+    cover(&bench, 1, "---");
+    env_map_action(&bench.view, (float[]){0.0f, 0.2f, 0.3f, 0.9f, 0.0f, 1.0f, 0.0f, 0.0f}, &bench.decision);
+    assert_decided(&bench, 0, 16, 1, false);
+    assert_decided(&bench, 1, 32, ENV_LOCAL, false);
+    bench_stop(&bench);
+}
+
 static void an_uncovered_wish_goes_to_the_covered_server_nearest_in_number(void **state)
 {
     (void) state;
@@ -461,6 +497,8 @@ int main(void)
         cmocka_unit_test(real_requests_add_one_entry_a_device),
         cmocka_unit_test(equal_width_bins_give_every_integer_the_same_chance),
         cmocka_unit_test(actions_at_and_beyond_the_ends_fall_into_the_end_bins),
+        cmocka_unit_test(rounding_gives_the_ends_half_the_room_of_the_others),
+        cmocka_unit_test(scores_choose_the_best_server_in_coverage_without_repair),
         cmocka_unit_test(an_uncovered_wish_goes_to_the_covered_server_nearest_in_number),
         cmocka_unit_test(no_coverage_means_local_and_is_no_repair),
         cmocka_unit_test(a_server_that_is_down_covers_nobody),
