@@ -6,12 +6,27 @@
 #include "core/base/err.h"
 #include "tests/unit/cores/slot.h"
 
-static const char *const names[] = {"dapo",    "local",  "edge-nearest", "edge-best-channel",
-                                    "random",  "static", "greedy",       "best-response",
-                                    "optimum", "myopic", "priced"};
+static const char *const names[] = {"dapo",
+                                    "local",
+                                    "edge-nearest",
+                                    "edge-best-channel",
+                                    "random",
+                                    "static",
+                                    "static-association",
+                                    "greedy",
+                                    "neurosurgeon",
+                                    "nash",
+                                    "iao",
+                                    "best-response",
+                                    "multi-start",
+                                    "optimum",
+                                    "dapo-plus",
+                                    "myopic",
+                                    "priced"};
 
 #define NAMES (sizeof names / sizeof *names)
-#define ROUND_NAMES (NAMES - 2) /* without those made for queueing mode */
+#define ROUND_NAMES (NAMES - 2)      /* without those made for queueing mode */
+#define YARDSTICKS (ROUND_NAMES - 2) /* and without those that learn */
 
 static void every_policy_is_found_by_its_name(void **state)
 {
@@ -63,13 +78,13 @@ static void no_list_means_the_first_and_every_policy_that_does_not_learn(void **
     (void) state;
     struct policy_list list;
     assert_int_equal(policy_list_parse(&list, NULL, "dapo", MODE_ROUND, NULL), 0);
-    assert_int_equal(list.count, ROUND_NAMES);
+    assert_int_equal(list.count, YARDSTICKS + 1);
     assert_string_equal(list.kind[0]->name, "dapo");
     assert_int_equal(policy_list_parse(&list, NULL, "greedy", MODE_ROUND, NULL), 0);
-    assert_int_equal(list.count, ROUND_NAMES - 1);
+    assert_int_equal(list.count, YARDSTICKS);
     assert_string_equal(list.kind[0]->name, "greedy");
     assert_int_equal(policy_list_parse(&list, NULL, NULL, MODE_ROUND, NULL), 0);
-    assert_int_equal(list.count, ROUND_NAMES - 1);
+    assert_int_equal(list.count, YARDSTICKS);
 }
 
 static void a_wrong_list_is_refused_and_leaves_the_old_one(void **state)
@@ -171,6 +186,16 @@ static void assert_fills_the_servers(const struct slot *slot)
     }
 }
 
+/* Searches, of which a few slots must do. */
+static bool is_slow(const char *name)
+{
+    static const char *const slow[] = {"static-association", "nash", "iao", "best-response", "optimum"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof slow / sizeof *slow; i++)
+        found = found || strcmp(name, slow[i]) == 0;
+    return found;
+}
+
 /* Every policy on `draws` slots; C8 and unequal sharing are beyond the optimum. */
 static void decide_everywhere(const char *const *keys, uint32_t draws, bool with_optimum)
 {
@@ -180,8 +205,7 @@ static void decide_everywhere(const char *const *keys, uint32_t draws, bool with
         if (strcmp(names[i], "optimum") == 0 && !with_optimum)
             continue;
         struct policy policy = slot_policy(&slot, names[i]);
-        bool slow = strcmp(names[i], "optimum") == 0 || strcmp(names[i], "best-response") == 0;
-        for (uint32_t e = 0; e < (slow ? draws / 20 : draws); e++) {
+        for (uint32_t e = 0; e < (is_slow(names[i]) ? draws / 20 : draws); e++) {
             slot_draw(&slot, e, e % 3 == 0 ? 3 : 0, e % 4 == 1 ? 2 : 0, e % 5 == 2 ? 0 : 1 + e % 4);
             double cost = slot_decide(&slot, &policy);
             assert_true(cost >= 0.0 && isfinite(cost));
@@ -256,8 +280,16 @@ static void with_nobody_there_or_no_server_up_every_policy_stays_at_home(void **
 static void policies_that_know_the_rules_wish_for_nothing_impossible(void **state)
 {
     (void) state;
-    static const char *const careful[] = {"local",  "edge-nearest",  "edge-best-channel",
-                                          "greedy", "best-response", "optimum"};
+    static const char *const careful[] = {"local",
+                                          "edge-nearest",
+                                          "edge-best-channel",
+                                          "static-association",
+                                          "greedy",
+                                          "neurosurgeon",
+                                          "nash",
+                                          "iao",
+                                          "best-response",
+                                          "optimum"};
     static const char *const keys[] = {"devices.count=5", "devices.memory_gb=4", "servers.coverage_m=600",
                                        NULL};
     struct slot slot;
