@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "orchestrator/policy/load_table.h"
 #include "orchestrator/policy/own_cost.h"
 #include "orchestrator/policy/policy.h"
 #include "orchestrator/policy/trial.h"
@@ -82,8 +83,8 @@ static void come(struct iao *own, const struct env_view *view, uint32_t n, uint3
     const struct world *world = view->world;
     uint32_t was_split = own->held.split[n], was_server = own->held.server[n];
     own->held.server[n] = m;
-    uint32_t last = own_cost_last_split(world, n);
-    for (uint32_t s = (uint32_t) world->scenario.model.min_split; s <= last; s++) {
+    uint32_t end = load_table_split_end(world, n);
+    for (uint32_t s = (uint32_t) world->scenario.model.min_split; s < end; s++) {
         own->held.split[n] = s;
         double cost = trial_own_cost(&own->trial, view, &own->held, n);
         if (cost < best->cost && !own->trial.decision.repaired[n])

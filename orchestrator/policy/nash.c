@@ -14,7 +14,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "orchestrator/policy/own_cost.h"
+#include "orchestrator/policy/load_table.h"
 #include "orchestrator/policy/policy.h"
 #include "orchestrator/policy/trial.h"
 
@@ -59,9 +59,9 @@ static void try_place(struct nash *own, const struct env_view *view, struct env_
     const struct world *world = view->world;
     bool local = server == ENV_LOCAL;
     uint32_t from = local ? world->llm->layers : (uint32_t) world->scenario.model.min_split;
-    uint32_t to = local ? world->llm->layers : own_cost_last_split(world, n);
+    uint32_t end = local ? from + 1 : load_table_split_end(world, n);
     decision->server[n] = server;
-    for (decision->split[n] = from; decision->split[n] <= to; decision->split[n]++) {
+    for (decision->split[n] = from; decision->split[n] < end; decision->split[n]++) {
         double cost = trial_own_cost(&own->trial, view, decision, n);
         if (cost < best->cost - GAIN_MIN)
             *best = (struct place){decision->split[n], server, cost};

@@ -2,15 +2,33 @@
 
 #include <math.h>
 
+#include "orchestrator/policy/load_table.h"
+
+static double gain_of(const struct env_view *view, uint32_t device, const struct task_plan *plan)
+{
+    bool remote = plan->split < view->world->llm->layers;
+    return remote ? view->gain[(size_t) device * view->world->servers + plan->server] : 0.0;
+}
+
+static double cost_of(const struct env_view *view, uint32_t device, const struct task_outcome *outcome)
+{
+    return cost_task(view->world, &view->world->device[device], view->tokens[device], outcome->latency_s,
+                     outcome->energy_j, false);
+}
+
 double own_cost_of(const struct env_view *view, uint32_t device, const struct task_plan *plan)
 {
-    const struct world *world = view->world;
-    bool remote = plan->split < world->llm->layers;
-    double gain = remote ? view->gain[(size_t) device * world->servers + plan->server] : 0.0;
     struct task_outcome outcome;
-    cost_outcome(world, device, view->tokens[device], gain, plan, &outcome);
-    return cost_task(world, &world->device[device], view->tokens[device], outcome.latency_s, outcome.energy_j,
-                     false);
+    cost_outcome(view->world, device, view->tokens[device], gain_of(view, device, plan), plan, &outcome);
+    return cost_of(view, device, &outcome);
+}
+
+double own_cost_truly(const struct env_view *view, uint32_t device, const struct task_plan *plan)
+{
+    struct task_outcome outcome;
+    cost_outcome_in(view->world, view->id, device, view->tokens[device], gain_of(view, device, plan), plan,
+                    &outcome);
+    return cost_of(view, device, &outcome);
 }
 
 double own_cost_local(const struct env_view *view, uint32_t device)
@@ -19,19 +37,13 @@ double own_cost_local(const struct env_view *view, uint32_t device)
     return own_cost_of(view, device, &plan);
 }
 
-uint32_t own_cost_last_split(const struct world *world, uint32_t device)
-{
-    uint32_t max_split = world->device[device].max_split;
-    return max_split < world->llm->layers ? max_split : world->llm->layers - 1;
-}
-
 double own_cost_best_split(const struct env_view *view, uint32_t device, struct task_plan *plan)
 {
     const struct world *world = view->world;
     struct task_plan trial = *plan;
-    uint32_t last = own_cost_last_split(world, device);
+    uint32_t end = load_table_split_end(world, device);
     double best = HUGE_VAL;
-    for (trial.split = (uint32_t) world->scenario.model.min_split; trial.split <= last; trial.split++) {
+    for (trial.split = (uint32_t) world->scenario.model.min_split; trial.split < end; trial.split++) {
         double cost = own_cost_of(view, device, &trial);
         if (cost < best) {
             best = cost;
