@@ -16,6 +16,8 @@ static const struct policy_kind *const kinds[] = {
     &policy_neurosurgeon,
     &policy_nash,
     &policy_iao,
+    &policy_genetic,
+    &policy_swarm,
     &policy_best_response,
     &policy_multistart,
     &policy_optimum,

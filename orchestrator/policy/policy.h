@@ -115,6 +115,6 @@ static inline bool policy_learns(const struct policy_kind *kind)
 extern const struct policy_kind policy_dapo, policy_local, policy_edge_nearest, policy_edge_best_channel,
     policy_random, policy_static, policy_greedy, policy_best_response, policy_optimum, policy_myopic,
     policy_priced, policy_dapo_plus, policy_multistart, policy_static_association, policy_neurosurgeon,
-    policy_nash, policy_iao;
+    policy_nash, policy_iao, policy_genetic, policy_swarm;
 
 #endif

@@ -243,9 +243,9 @@ static bool is_slowed(const struct db_task *row)
 static void a_server_that_is_slowed_in_mid_run_takes_twice_as_long_and_nobody_is_told(void **state)
 {
     (void) state;
-    static const char *const names[] = {"edge-best-channel",  "greedy", "neurosurgeon",
-                                        "static-association", "nash",   "iao",
-                                        "best-response",      "random"};
+    static const char *const names[] = {"edge-best-channel",  "greedy",      "neurosurgeon",
+                                        "static-association", "nash",        "iao",
+                                        "best-response",      "multi-start", "random"};
     struct world plain = make_world(NULL, "local", "", 5);
     struct world world = make_world(NULL, "local", SLOWDOWN, 5);
     uint32_t slowed = 0;

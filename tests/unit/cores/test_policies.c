@@ -17,6 +17,8 @@ static const char *const names[] = {"dapo",
                                     "neurosurgeon",
                                     "nash",
                                     "iao",
+                                    "genetic",
+                                    "swarm",
                                     "best-response",
                                     "multi-start",
                                     "optimum",
@@ -26,7 +28,7 @@ static const char *const names[] = {"dapo",
 
 #define NAMES (sizeof names / sizeof *names)
 #define ROUND_NAMES (NAMES - 2)      /* without those made for queueing mode */
-#define YARDSTICKS (ROUND_NAMES - 2) /* and without those that learn */
+#define YARDSTICKS (ROUND_NAMES - 4) /* and without those that learn, or must be named */
 
 static void every_policy_is_found_by_its_name(void **state)
 {
@@ -85,6 +87,8 @@ static void no_list_means_the_first_and_every_policy_that_does_not_learn(void **
     assert_string_equal(list.kind[0]->name, "greedy");
     assert_int_equal(policy_list_parse(&list, NULL, NULL, MODE_ROUND, NULL), 0);
     assert_int_equal(list.count, YARDSTICKS);
+    assert_int_equal(policy_list_parse(&list, "genetic,swarm", NULL, MODE_ROUND, NULL), 0);
+    assert_int_equal(list.count, 2); /* asked for, they come */
 }
 
 static void a_wrong_list_is_refused_and_leaves_the_old_one(void **state)
@@ -152,6 +156,11 @@ static void only_a_learner_trains(void **state)
 
 /* ---- valid decisions ---- */
 
+/* Learners and searches that do not take long. */
+#define SMALL                                                                                                \
+    "ddpg.hidden_1=16", "ddpg.hidden_2=16", "genetic.population=20", "genetic.generations=10",               \
+        "swarm.particles=10", "swarm.iterations=10"
+
 static void assert_valid(const struct slot *slot, const char *name)
 {
     const struct world *world = &slot->world;
@@ -189,7 +198,8 @@ static void assert_fills_the_servers(const struct slot *slot)
 /* Searches, of which a few slots must do. */
 static bool is_slow(const char *name)
 {
-    static const char *const slow[] = {"static-association", "nash", "iao", "best-response", "optimum"};
+    static const char *const slow[] = {"static-association", "nash",   "iao", "genetic", "swarm",
+                                       "best-response",      "optimum"};
     bool found = false;
     for (size_t i = 0; i < sizeof slow / sizeof *slow; i++)
         found = found || strcmp(name, slow[i]) == 0;
@@ -220,20 +230,18 @@ static void decide_everywhere(const char *const *keys, uint32_t draws, bool with
 static void every_policy_decides_what_can_be_done(void **state)
 {
     (void) state;
-    static const char *const small[] = {"devices.count=5",  "servers.count=3",  "servers.coverage_m=500",
-                                        "ddpg.hidden_1=16", "ddpg.hidden_2=16", NULL};
-    static const char *const one[] = {"devices.count=1", "servers.count=1", "ddpg.hidden_1=16",
-                                      "ddpg.hidden_2=16", NULL};
-    static const char *const floor[] = {
-        "devices.count=4",     "servers.count=2",  "model.min_split=5", "fixed.split=2",
-        "devices.memory_gb=4", "ddpg.hidden_1=16", "ddpg.hidden_2=16",  NULL};
-    static const char *const all_local[] = {"devices.count=4",
-                                            "model.llm=gpt2",
-                                            "model.min_split=12",
-                                            "fixed.split=12",
-                                            "ddpg.hidden_1=16",
-                                            "ddpg.hidden_2=16",
-                                            NULL};
+    static const char *const small[] = {"devices.count=5", "servers.count=3", "servers.coverage_m=500", SMALL,
+                                        NULL};
+    static const char *const one[] = {"devices.count=1", "servers.count=1", SMALL, NULL};
+    static const char *const floor[] = {"devices.count=4",
+                                        "servers.count=2",
+                                        "model.min_split=5",
+                                        "fixed.split=2",
+                                        "devices.memory_gb=4",
+                                        SMALL,
+                                        NULL};
+    static const char *const all_local[] = {
+        "devices.count=4", "model.llm=gpt2", "model.min_split=12", "fixed.split=12", SMALL, NULL};
     decide_everywhere(small, 2000, true);
     decide_everywhere(one, 1000, true);
     decide_everywhere(floor, 1000, true);
@@ -243,13 +251,10 @@ static void every_policy_decides_what_can_be_done(void **state)
 static void every_policy_decides_what_can_be_done_under_every_sharing_rule(void **state)
 {
     (void) state;
-    static const char *const proportional[] = {
-        "devices.count=5",  "radio.sharing=proportional", "servers.sharing=proportional",
-        "ddpg.hidden_1=16", "ddpg.hidden_2=16",           NULL};
-    static const char *const shared[] = {"devices.count=5", "radio.sharing=shared", "ddpg.hidden_1=16",
-                                         "ddpg.hidden_2=16", NULL};
-    static const char *const memory[] = {"devices.count=6", "servers.memory_gb=0.1", "ddpg.hidden_1=16",
-                                         "ddpg.hidden_2=16", NULL};
+    static const char *const proportional[] = {"devices.count=5", "radio.sharing=proportional",
+                                               "servers.sharing=proportional", SMALL, NULL};
+    static const char *const shared[] = {"devices.count=5", "radio.sharing=shared", SMALL, NULL};
+    static const char *const memory[] = {"devices.count=6", "servers.memory_gb=0.1", SMALL, NULL};
     decide_everywhere(proportional, 500, false);
     decide_everywhere(shared, 500, false);
     decide_everywhere(memory, 500, false);
@@ -258,7 +263,7 @@ static void every_policy_decides_what_can_be_done_under_every_sharing_rule(void 
 static void with_nobody_there_or_no_server_up_every_policy_stays_at_home(void **state)
 {
     (void) state;
-    static const char *const keys[] = {"devices.count=4", "ddpg.hidden_1=16", "ddpg.hidden_2=16", NULL};
+    static const char *const keys[] = {"devices.count=4", SMALL, NULL};
     struct slot slot;
     slot_open(&slot, keys);
     for (size_t i = 0; i < ROUND_NAMES; i++) {
@@ -291,7 +296,7 @@ static void policies_that_know_the_rules_wish_for_nothing_impossible(void **stat
                                           "best-response",
                                           "optimum"};
     static const char *const keys[] = {"devices.count=5", "devices.memory_gb=4", "servers.coverage_m=600",
-                                       NULL};
+                                       SMALL, NULL};
     struct slot slot;
     slot_open(&slot, keys);
     assert_true(slot.world.device[0].max_split < slot.world.llm->layers);

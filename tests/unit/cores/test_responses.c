@@ -381,6 +381,40 @@ static void on_dapo_responses_are_as_near_the_optimum_as_stated(void **state)
     }
 }
 
+/* Searches with all the time that they are given by default, and with as little as makes them fast. */
+static void searches_come_near_the_optimum_and_nearer_with_more_time(void **state)
+{
+    (void) state;
+    static const char *const names[] = {"genetic", "swarm"};
+    static const double stated[2][2] = {{1.03, 2.2}, {1.2, 2.0}};
+    static const char *const hasty[] = {"genetic.generations=2", "swarm.iterations=3", NULL};
+    double optimal = 0.0, sum[2][2] = {{0.0}};
+    for (uint32_t haste = 0; haste < 2; haste++) {
+        struct slot slot;
+        slot_open(&slot, haste == 0 ? NULL : hasty);
+        struct policy optimum = slot_policy(&slot, "optimum");
+        for (size_t i = 0; i < 2; i++) {
+            struct policy policy = slot_policy(&slot, names[i]);
+            for (uint32_t e = 0; e < 10; e++) {
+                slot_draw(&slot, e, 0, 0, 0);
+                double least = slot_decide(&slot, &optimum), cost = slot_decide(&slot, &policy);
+                assert_true(least * (1.0 - 1e-12) <= cost);
+                optimal += haste == 0 && i == 0 ? least : 0.0;
+                sum[i][haste] += cost;
+            }
+            policy_destroy(&policy);
+        }
+        policy_destroy(&optimum);
+        slot_close(&slot);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        print_message("# %s: %.3f of the optimum's mean cost, in haste %.3f\n", names[i], sum[i][0] / optimal,
+                      sum[i][1] / optimal);
+        assert_true(sum[i][0] < sum[i][1]);
+        assert_true(sum[i][0] <= stated[i][0] * optimal && sum[i][1] <= stated[i][1] * optimal);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +428,7 @@ int main(void)
         cmocka_unit_test(an_episode_does_not_depend_on_those_before),
         cmocka_unit_test(one_device_and_one_server_leave_nothing_to_play_for),
         cmocka_unit_test(on_dapo_responses_are_as_near_the_optimum_as_stated),
+        cmocka_unit_test(searches_come_near_the_optimum_and_nearer_with_more_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
