@@ -66,7 +66,7 @@ static void nobody_gains_alone_at_a_nash_point(void **state)
         slot_open(&slot, cases[i]);
         struct policy nash = slot_policy(&slot, "nash");
         struct policy response = slot_policy(&slot, "best-response");
-        for (uint32_t e = 0; e < 20; e++) {
+        for (uint32_t e = 0; e < 12; e++) {
             slot_draw(&slot, e, e % 3 == 0 ? 4 : 0, e % 4 == 0 ? 3 : 0, e % 2 == 0 ? 6 : 0);
             (void) slot_decide(&slot, &nash);
             for (uint32_t m = 0; m < slot.world.servers; m++)
@@ -83,7 +83,7 @@ static void nobody_gains_alone_at_a_nash_point(void **state)
         policy_destroy(&response);
         slot_close(&slot);
     }
-    assert_true(crowded > 100);
+    assert_true(crowded > 60);
 }
 
 /* Where costs depend on who else is there, no theorem promises an end. */
@@ -395,7 +395,7 @@ static void searches_come_near_the_optimum_and_nearer_with_more_time(void **stat
         struct policy optimum = slot_policy(&slot, "optimum");
         for (size_t i = 0; i < 2; i++) {
             struct policy policy = slot_policy(&slot, names[i]);
-            for (uint32_t e = 0; e < 10; e++) {
+            for (uint32_t e = 0; e < 6; e++) {
                 slot_draw(&slot, e, 0, 0, 0);
                 double least = slot_decide(&slot, &optimum), cost = slot_decide(&slot, &policy);
                 assert_true(least * (1.0 - 1e-12) <= cost);
