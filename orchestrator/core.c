@@ -30,7 +30,7 @@ static int allocate(struct orch_core *core)
     core->at_server = calloc(devices, sizeof *core->at_server);
     core->attempt = calloc(devices, sizeof *core->attempt);
     core->outcome = calloc(devices, sizeof *core->outcome);
-    core->details = (uint32_t) (2 * (devices + servers));
+    core->details = (uint32_t) (3 * (devices + servers));
     core->detail = calloc(core->details, sizeof *core->detail);
     core->action =
         calloc(ORCH_ACTIONS_PER_NODE * (devices + servers) + ORCH_ACTIONS_EXTRA, sizeof *core->action);

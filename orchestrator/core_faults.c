@@ -59,16 +59,44 @@ static void begin_node(struct orch_core *core, bool is_server, uint32_t number, 
     alive[number] = takes_part;
 }
 
+/* Its speed as it left it: in the slot before, across episodes; whole before the first. */
+static double speed_before(const struct orch_core *core, bool is_server, uint32_t number)
+{
+    struct slot_id id = core->id;
+    if (id.slot == 0 && id.episode == 0)
+        return 1.0;
+    id.episode -= id.slot == 0 ? 1 : 0;
+    id.slot = id.slot == 0 ? core->session.slots - 1 : id.slot - 1;
+    return faults_speed(core->session.world->faults, id, is_server, number);
+}
+
+/* Tells the record, and nobody else, that the node's speed has changed. */
+static void tell_speed(struct orch_core *core, bool is_server, uint32_t number, struct orch_actions *actions)
+{
+    double speed = faults_speed(core->session.world->faults, core->id, is_server, number);
+    if (core->closing || speed == speed_before(core, is_server, number))
+        return;
+    char *detail = orch_detail(core);
+    if (speed < 1.0)
+        (void) snprintf(detail, ORCH_DETAIL_MAX, "slowed by the scenario to %g of its speed", speed);
+    else
+        (void) snprintf(detail, ORCH_DETAIL_MAX, "slowed by the scenario no more");
+    orch_event(core, "fault", is_server, number, detail, actions);
+}
+
 void orch_faults_begin(struct orch_core *core, struct orch_actions *actions)
 {
     const struct world *world = core->session.world;
     if (world->faults == NULL && !core->any_back)
         return;
     core->any_back = false;
-    for (uint32_t n = 0; n < world->devices; n++)
+    for (uint32_t n = 0; n < world->devices; n++) {
         begin_node(core, false, n, actions);
+        tell_speed(core, false, n, actions);
+    }
     for (uint32_t m = 0; m < world->servers; m++) {
         begin_node(core, true, m, actions);
+        tell_speed(core, true, m, actions);
         core->view.server_up[m] = core->server_alive[m];
     }
 }

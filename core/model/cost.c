@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "core/base/units.h"
+#include "core/model/faults.h"
 #include "core/model/radio.h"
 #include "core/model/transfer.h"
 
@@ -89,15 +90,20 @@ bool cost_deadline_missed(const struct scenario *scenario, double latency_s)
     return scenario->objective.deadline_s > 0.0 && latency_s > scenario->objective.deadline_s;
 }
 
-void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,
-                  const struct task_plan *plan, struct task_outcome *ret)
+/* What part of their speeds the two nodes have. */
+struct pace {
+    double device, server;
+};
+
+static void compose(const struct world *world, struct pace pace, uint32_t device, uint32_t tokens,
+                    double gain, const struct task_plan *plan, struct task_outcome *ret)
 {
     const struct scenario *scenario = &world->scenario;
     const struct device_params *params = &world->device[device];
     bool remote = plan->split < world->llm->layers;
     double server_power_w = 0.0;
     *ret = (struct task_outcome){0};
-    ret->times.local_s = cost_local_s(world, params, tokens, plan->split);
+    ret->times.local_s = cost_local_s(world, params, tokens, plan->split) / pace.device;
     if (remote) {
         const struct server_params *server = &world->server[plan->server];
         double bandwidth_hz = plan->bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
@@ -107,9 +113,25 @@ void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, d
         ret->times.transmit_s =
             transfer_expected_s(scenario, ret->payload_bits, ret->rate_bps) +
             transfer_expected_s(scenario, transfer_down_bits(scenario), transfer_down_bps(scenario));
-        ret->times.edge_s = cost_edge_s(world, server->flops, plan->compute_share, tokens, plan->split);
+        ret->times.edge_s =
+            cost_edge_s(world, server->flops, plan->compute_share, tokens, plan->split) / pace.server;
     }
     ret->joules = cost_joules(params, server_power_w, plan->compute_share, &ret->times);
     ret->latency_s = cost_latency_s(&ret->times);
     ret->energy_j = cost_energy_j(scenario, &ret->joules);
+}
+
+void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,
+                  const struct task_plan *plan, struct task_outcome *ret)
+{
+    compose(world, (struct pace){1.0, 1.0}, device, tokens, gain, plan, ret);
+}
+
+void cost_outcome_in(const struct world *world, struct slot_id id, uint32_t device, uint32_t tokens,
+                     double gain, const struct task_plan *plan, struct task_outcome *ret)
+{
+    struct pace pace = {.device = faults_speed(world->faults, id, false, device), .server = 1.0};
+    if (plan->split < world->llm->layers)
+        pace.server = faults_speed(world->faults, id, true, plan->server);
+    compose(world, pace, device, tokens, gain, plan, ret);
 }

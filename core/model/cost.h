@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/model/device_slot.h"
 #include "core/model/world.h"
 
 /* Where each second went. In virtual time these are the model's durations; on the real clock they are
@@ -82,5 +83,10 @@ struct task_plan {
 };
 void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,
                   const struct task_plan *plan, struct task_outcome *ret);
+
+/* The same as it will be in slot `id`: nodes have the speed there that the scenario leaves them
+ * (faults_speed). cost_outcome counts with the declared ones, which are all that anybody is told. */
+void cost_outcome_in(const struct world *world, struct slot_id id, uint32_t device, uint32_t tokens,
+                     double gain, const struct task_plan *plan, struct task_outcome *ret);
 
 #endif

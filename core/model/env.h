@@ -106,7 +106,7 @@ void env_queue_allocate(const struct env_view *view, struct env_decision *decisi
 
 /* J of a whole decision with its shares, by the model: mean over present devices of cost_task, in device
  * order. This is what the model-knowing policies minimise; equal, bit for bit, to what the cores report in
- * virtual time. 0 when nobody is present. */
+ * virtual time while every node has its declared speed. 0 when nobody is present. */
 double env_joint_cost(const struct env_view *view, const struct env_decision *decision);
 
 /* The reward from reported costs: minus their mean in device order over devices with a report (reported[n]);

@@ -134,6 +134,21 @@ static bool holds_in(const struct statement *statement, struct slot_id id)
            id.slot - statement->slot < statement->span;
 }
 
+static bool is_before(struct slot_id id, uint32_t episode, uint32_t slot)
+{
+    return id.episode < episode || (id.episode == episode && id.slot < slot);
+}
+
+static bool slows_in(const struct statement *statement, struct slot_id id)
+{
+    if (statement->span > 0)
+        return holds_in(statement, id);
+    if (statement->episode == EVERY_EPISODE)
+        return id.slot >= statement->slot;
+    return !is_before(id, statement->episode, statement->slot) &&
+           is_before(id, statement->until_episode, statement->until_slot);
+}
+
 /* ---- questions ---- */
 
 bool faults_down(const struct faults *faults, struct slot_id id, bool is_server, uint32_t number)
@@ -199,8 +214,8 @@ double faults_speed(const struct faults *faults, struct slot_id id, bool is_serv
         return speed;
     for (uint32_t i = 0; i < faults->statements; i++) {
         const struct statement *statement = &faults->statement[i];
-        if (statement->kind == STATEMENT_SLOW && is_about(statement, id, is_server, number) &&
-            holds_in(statement, id) && statement->factor < speed)
+        if (statement->kind == STATEMENT_SLOW && statement->is_server == is_server &&
+            statement->number == number && slows_in(statement, id) && statement->factor < speed)
             speed = statement->factor;
     }
     for (uint32_t age = 0; age < FAULTS_CHAOS_SLOTS; age++) {

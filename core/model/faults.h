@@ -2,22 +2,26 @@
  * of (phase, episode, slot). Nobody announces a fault; whoever has the scenario can ask.
  *
  *   slot 40 kill server 1; slot 60 rejoin server 1; slot 20 pause device 3 for 5;
- *   episode 2 slot 10 slow server 0 by 0.5 for 20; 12.5s partition device 2 server 1 for 3.5s
+ *   episode 2 slot 10 slow server 0 by 0.5 for 20; 12.5s partition device 2 server 1 for 3.5s;
+ *   episode 5 slot 0 slow server 1 by 0.5; episode 5 slot 0 slow device 2 by 0.5 until episode 7 slot 50
  *
  *   script    = statement { ";" statement }
  *   statement = [ "episode" E ] ( "slot" T | SECONDS "s" ) what
- *   what      = "kill" node | "rejoin" node | "pause" node "for" span | "slow" node "by" FACTOR "for" span
+ *   what      = "kill" node | "rejoin" node | "pause" node "for" span | "slow" node "by" FACTOR [ end ]
  *             | "partition" "device" N "server" M "for" span
+ *   end       = "for" span | "until" "episode" E ( "slot" T | SECONDS "s" )
  *   node      = "device" N | "server" M
  *   span      = SLOTS | SECONDS "s"
  *
  * Slots and seconds count from an episode's start; a statement without an episode holds in every one. Each
- * episode begins with every node whole.
+ * episode begins with every node up, and a span ends with its episode. A slowdown without a span goes on: to
+ * the end of each episode, or where the statement names an episode, through all later ones, until the end if
+ * it has one.
  *
  * A node that is killed or paused in slot t strikes its tasks of that slot (they are under way), is down from
  * slot t + 1 on, and takes part again from the slot in which it rejoins (kill) or the one after its span
- * (pause: t + span). A slow node computes at FACTOR of its speed, a partitioned pair exchanges nothing, in
- * slots t to t + span - 1.
+ * (pause: t + span). A slow node computes at FACTOR of its speed (0.5 doubles its times), a partitioned pair
+ * exchanges nothing, in slots t to t + span - 1, or before the slot that `until` names.
  *
  * Chaos: with probability chaos.rate something happens to a node in a slot: it is killed and rejoins, is
  * paused, slowed down, or (a device) cut from a server; each for 1 to FAULTS_CHAOS_SLOTS slots, all equally
@@ -63,7 +67,8 @@ enum fault_kind faults_strikes(const struct faults *faults, struct slot_id id, b
 /* The first slot of the episode, after `id`, in which the node takes part again; UINT32_MAX: none. */
 uint32_t faults_back_slot(const struct faults *faults, struct slot_id id, bool is_server, uint32_t number);
 
-/* What part of its speed the node has in the slot: 1, or less. */
+/* What part of its speed the node has in the slot: 1, or less. Physics asks it (the cores; cost_outcome_in);
+ * who may only know the declared speed must not. */
 double faults_speed(const struct faults *faults, struct slot_id id, bool is_server, uint32_t number);
 
 /* Is nothing exchanged between the two in the slot? */

@@ -18,7 +18,9 @@ struct statement {
     enum statement_kind kind;
     uint32_t episode; /* or EVERY_EPISODE */
     uint32_t slot;
-    uint32_t span;   /* slots; 0: none given */
+    uint32_t span; /* slots; 0: none given */
+    uint32_t until_episode,
+        until_slot;  /* SLOW with an episode and no span: before this; UINT32_MAX: for good */
     bool is_server;  /* PARTITION: false */
     uint32_t number; /* of the node; PARTITION: of the device */
     uint32_t server; /* PARTITION */

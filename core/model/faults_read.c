@@ -85,27 +85,28 @@ static bool is_seconds(const struct reader *reader, double *ret_s)
     return parse_real(text, ret_s) == 0 && *ret_s >= 0.0;
 }
 
-static int take_time(struct reader *reader, struct statement *ret)
+/* "episode 2 slot 5", "slot 5", "12.5s"; without an episode: EVERY_EPISODE. */
+static int take_time(struct reader *reader, uint32_t *ret_episode, uint32_t *ret_slot)
 {
     double seconds = 0.0;
-    ret->episode = EVERY_EPISODE;
+    *ret_episode = EVERY_EPISODE;
     next_word(reader);
     if (is_word(reader, "episode")) {
         next_word(reader);
-        int rc = take_number(reader, "episode", EVERY_EPISODE, &ret->episode);
+        int rc = take_number(reader, "episode", EVERY_EPISODE, ret_episode);
         if (rc != 0)
             return rc;
         next_word(reader);
     }
     if (is_word(reader, "slot")) {
         next_word(reader);
-        return take_number(reader, "slot", UINT32_MAX, &ret->slot);
+        return take_number(reader, "slot", UINT32_MAX, ret_slot);
     }
     if (!is_seconds(reader, &seconds) || !(seconds / reader->slot_s < UINT32_MAX))
-        return fail_word(reader, ret->episode == EVERY_EPISODE
+        return fail_word(reader, *ret_episode == EVERY_EPISODE
                                      ? "'slot T', 'episode E' or seconds as in '12.5s'"
                                      : "'slot T' or seconds as in '12.5s'");
-    ret->slot = (uint32_t) floor(seconds / reader->slot_s);
+    *ret_slot = (uint32_t) floor(seconds / reader->slot_s);
     return 0;
 }
 
@@ -120,14 +121,11 @@ static int take_node(struct reader *reader, struct statement *ret)
                           : take_number(reader, "device", reader->faults->devices, &ret->number);
 }
 
-/* "for 5" slots, or "for 2.5s". */
-static int take_span(struct reader *reader, struct statement *ret)
+/* "5" slots, or "2.5s". */
+static int take_length(struct reader *reader, struct statement *ret)
 {
     double seconds = 0.0;
     uint64_t slots = 0;
-    int rc = expect(reader, "for");
-    if (rc != 0)
-        return rc;
     next_word(reader);
     if (is_seconds(reader, &seconds) && seconds > 0.0)
         slots = seconds / reader->slot_s < UINT32_MAX ? (uint64_t) ceil(seconds / reader->slot_s) : 0;
@@ -137,6 +135,39 @@ static int take_span(struct reader *reader, struct statement *ret)
         return fail_word(reader, "slots from 1, or seconds as in '2.5s'");
     ret->span = (uint32_t) slots;
     return 0;
+}
+
+static int take_span(struct reader *reader, struct statement *ret)
+{
+    int rc = expect(reader, "for");
+    return rc != 0 ? rc : take_length(reader, ret);
+}
+
+/* A place in the run, behind the one at which the statement begins. */
+static int take_until(struct reader *reader, struct statement *ret)
+{
+    int rc = take_time(reader, &ret->until_episode, &ret->until_slot);
+    if (rc != 0)
+        return rc;
+    if (ret->episode == EVERY_EPISODE || ret->until_episode == EVERY_EPISODE)
+        return fail(reader, ERR_STATE, "'until' needs an episode, its own and that of the beginning");
+    if (ret->until_episode < ret->episode ||
+        (ret->until_episode == ret->episode && ret->until_slot <= ret->slot))
+        return fail(reader, ERR_STATE, "it ends before it has begun");
+    return 0;
+}
+
+/* [ "for" span | "until" place ] */
+static int take_end(struct reader *reader, struct statement *ret)
+{
+    ret->until_episode = ret->until_slot = UINT32_MAX;
+    next_word(reader);
+    if (is_word(reader, ""))
+        return 0;
+    if (is_word(reader, "for"))
+        return take_length(reader, ret);
+    return is_word(reader, "until") ? take_until(reader, ret)
+                                    : fail_word(reader, "'for', 'until' or the statement's end");
 }
 
 static int take_factor(struct reader *reader, struct statement *ret)
@@ -149,7 +180,7 @@ static int take_factor(struct reader *reader, struct statement *ret)
     if (parse_real(next_word(reader), &ret->factor) != 0 || ret->factor < FAULTS_SLOW_MIN ||
         ret->factor > 1.0)
         return fail_word(reader, allowed);
-    return take_span(reader, ret);
+    return take_end(reader, ret);
 }
 
 static int take_partition(struct reader *reader, struct statement *ret)
@@ -222,7 +253,7 @@ static int read_statement(struct faults *faults, struct reader *reader)
     struct statement statement = {.factor = 1.0};
     if (faults->statements == FAULTS_STATEMENTS_MAX)
         return fail(reader, ERR_TOO_BIG, "a script has at most 256 statements");
-    int rc = take_time(reader, &statement);
+    int rc = take_time(reader, &statement.episode, &statement.slot);
     if (rc == 0)
         rc = take_what(reader, &statement);
     if (rc == 0 && *next_word(reader) != '\0')

@@ -150,6 +150,15 @@ static int check_ddpg(const struct scenario *scenario, struct diag *diag)
     return 0;
 }
 
+static int check_genetic(const struct scenario *scenario, struct diag *diag)
+{
+    if (scenario->genetic.elites > scenario->genetic.population)
+        return diag_fail(diag, ERR_RANGE,
+                         "genetic.elites: %" PRIu64 " is above genetic.population, %" PRIu64 " individuals",
+                         scenario->genetic.elites, scenario->genetic.population);
+    return 0;
+}
+
 /* What lists of messages hold (messages.def), and what an episode's times stay exact in. */
 #define QUEUE_SLOTS_MAX 65536u
 
@@ -187,8 +196,8 @@ static int check_faults(const struct scenario *scenario, struct diag *diag)
 int scenario_check(const struct scenario *scenario, struct diag *diag)
 {
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds, check_mobility,  check_radio, check_clock,  check_mode,
-        check_llm,    check_objective, check_ddpg,  check_faults,
+        check_speeds, check_mobility,  check_radio, check_clock,   check_mode,
+        check_llm,    check_objective, check_ddpg,  check_genetic, check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](scenario, diag);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/model/cost.h"
+#include "orchestrator/policy/own_cost.h"
 
 int load_table_init(struct load_table *ret_table, const struct world *world, uint32_t loads)
 {
@@ -99,26 +99,20 @@ uint32_t load_table_split_end(const struct world *world, uint32_t device)
 
 /* ---- the true model ---- */
 
-static double plan_cost(const struct env_view *view, uint32_t n, const struct task_plan *plan, double gain)
-{
-    const struct world *world = view->world;
-    struct task_outcome outcome;
-    cost_outcome(world, n, view->tokens[n], gain, plan, &outcome);
-    return cost_task(world, &world->device[n], view->tokens[n], outcome.latency_s, outcome.energy_j, false);
-}
+typedef double cost_of(const struct env_view *view, uint32_t device, const struct task_plan *plan);
 
-static void fill_place(struct load_table *table, const struct env_view *view, uint32_t n, uint32_t m,
-                       uint32_t load)
+static void fill_place(struct load_table *table, uint32_t n, uint32_t m, uint32_t load, cost_of *cost_of_plan)
 {
+    const struct env_view *view = table->view;
     const struct world *world = view->world;
-    size_t pair = (size_t) n * world->servers + m, at = load_table_at(table, n, m, load);
+    size_t at = load_table_at(table, n, m, load);
     double share = 1.0 / (double) load;
     struct task_plan plan = {.server = m, .bandwidth_share = share, .compute_share = share};
-    uint32_t end = view->covered[pair] ? load_table_split_end(world, n) : 0;
+    uint32_t end = view->covered[(size_t) n * world->servers + m] ? load_table_split_end(world, n) : 0;
     table->cost[at] = HUGE_VAL;
     table->split[at] = world->llm->layers;
     for (plan.split = (uint32_t) world->scenario.model.min_split; plan.split < end; plan.split++) {
-        double cost = plan_cost(view, n, &plan, view->gain[pair]);
+        double cost = cost_of_plan(view, n, &plan);
         if (cost < table->cost[at]) {
             table->cost[at] = cost;
             table->split[at] = plan.split;
@@ -126,20 +120,43 @@ static void fill_place(struct load_table *table, const struct env_view *view, ui
     }
 }
 
+static void fill_columns(struct load_table *table, uint32_t load, uint32_t first, uint32_t last,
+                         cost_of *cost_of_plan)
+{
+    for (uint32_t m = first; m <= last; m++)
+        for (uint32_t i = 0; i < table->count; i++)
+            fill_place(table, table->who[i], m, load, cost_of_plan);
+}
+
 static void fill_model(void *user, struct load_table *table, uint32_t load, uint32_t first, uint32_t last)
 {
     (void) user;
-    for (uint32_t m = first; m <= last; m++)
-        for (uint32_t i = 0; i < table->count; i++)
-            fill_place(table, table->view, table->who[i], m, load);
+    fill_columns(table, load, first, last, own_cost_of);
+}
+
+static void fill_truth(void *user, struct load_table *table, uint32_t load, uint32_t first, uint32_t last)
+{
+    (void) user;
+    fill_columns(table, load, first, last, own_cost_truly);
+}
+
+static void fill_local(struct load_table *table, cost_of *cost_of_plan)
+{
+    const struct task_plan local = {.split = table->view->world->llm->layers};
+    for (uint32_t i = 0; i < table->count; i++)
+        table->local_cost[table->who[i]] = cost_of_plan(table->view, table->who[i], &local);
 }
 
 void load_table_model(struct load_table *table, const struct env_view *view)
 {
-    struct task_plan local = {.split = view->world->llm->layers, .server = ENV_LOCAL};
     load_table_begin(table, view, fill_model, NULL);
-    for (uint32_t i = 0; i < table->count; i++)
-        table->local_cost[table->who[i]] = plan_cost(view, table->who[i], &local, 0.0);
+    fill_local(table, own_cost_of);
+}
+
+void load_table_truth(struct load_table *table, const struct env_view *view)
+{
+    load_table_begin(table, view, fill_truth, NULL);
+    fill_local(table, own_cost_truly);
 }
 
 void load_table_enter(const struct load_table *table, uint32_t device, uint32_t server, uint32_t load,

@@ -46,8 +46,10 @@ static inline size_t load_table_at(const struct load_table *table, uint32_t devi
     return ((size_t) (load - 1) * table->servers + server) * table->devices + device;
 }
 
-/* Begins with the true model: equal shares, 1 / load. */
+/* Begins with the true model, equal shares, 1 / load: with the nodes' declared speeds, or with those that
+ * they really have in the slot, which only who sees the world may know. */
 void load_table_model(struct load_table *table, const struct env_view *view);
+void load_table_truth(struct load_table *table, const struct env_view *view);
 
 /* Enters device n's place as it is: server m under `load`, or ENV_LOCAL. Then the caller repairs. */
 void load_table_enter(const struct load_table *table, uint32_t device, uint32_t server, uint32_t load,

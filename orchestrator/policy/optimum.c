@@ -2,7 +2,8 @@
  * costs min over s of cost_n(m, s, K_m), so what remains is an assignment of devices to M + 1 columns (local
  * included) with exactly K_m devices in column m. All load vectors are enumerated, those whose relaxation
  * (counts ignored) cannot beat the best one found are skipped. Exact for equal sharing without server memory
- * limits; polynomial for fixed M: O(N^M) vectors. */
+ * limits; polynomial for fixed M: O(N^M) vectors. It sees the world: which nodes are slow in the slot
+ * (faults_speed). Who is about to be struck or cut off, it does not know. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -215,7 +216,7 @@ static void try_vectors(struct optimum *own, uint32_t server, uint32_t left)
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
     struct optimum *own = policy->state;
-    load_table_model(&own->table, view);
+    load_table_truth(&own->table, view);
     for (uint32_t load = 1; load <= own->table.count; load++)
         (void) load_table_need_all(&own->table, load); /* there is room for all */
     own->best = HUGE_VAL;

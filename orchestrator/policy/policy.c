@@ -5,9 +5,26 @@
 #include "core/base/err.h"
 
 static const struct policy_kind *const kinds[] = {
-    &policy_dapo,   &policy_local,     &policy_edge_nearest,    &policy_edge_best_channel, &policy_random,
-    &policy_static, &policy_greedy,    &policy_best_response,   &policy_optimum,           &policy_myopic,
-    &policy_priced, &policy_dapo_plus, &policy_dapo_plus_actor, &policy_multistart,
+    &policy_dapo,
+    &policy_local,
+    &policy_edge_nearest,
+    &policy_edge_best_channel,
+    &policy_random,
+    &policy_static,
+    &policy_static_association,
+    &policy_greedy,
+    &policy_neurosurgeon,
+    &policy_nash,
+    &policy_iao,
+    &policy_genetic,
+    &policy_swarm,
+    &policy_best_response,
+    &policy_multistart,
+    &policy_optimum,
+    &policy_dapo_plus,
+    &policy_dapo_plus_actor,
+    &policy_myopic,
+    &policy_priced,
 };
 
 size_t policy_count(void)

@@ -125,8 +125,25 @@ static inline const char *policy_weights_of(const struct policy_kind *kind)
 }
 
 /* Rows, each defined in the file of its name. */
-extern const struct policy_kind policy_dapo, policy_local, policy_edge_nearest, policy_edge_best_channel,
-    policy_random, policy_static, policy_greedy, policy_best_response, policy_optimum, policy_myopic,
-    policy_priced, policy_dapo_plus, policy_dapo_plus_actor, policy_multistart;
+extern const struct policy_kind policy_dapo;
+extern const struct policy_kind policy_local;
+extern const struct policy_kind policy_edge_nearest;
+extern const struct policy_kind policy_edge_best_channel;
+extern const struct policy_kind policy_random;
+extern const struct policy_kind policy_static;
+extern const struct policy_kind policy_static_association;
+extern const struct policy_kind policy_greedy;
+extern const struct policy_kind policy_neurosurgeon;
+extern const struct policy_kind policy_nash;
+extern const struct policy_kind policy_iao;
+extern const struct policy_kind policy_genetic;
+extern const struct policy_kind policy_swarm;
+extern const struct policy_kind policy_best_response;
+extern const struct policy_kind policy_multistart;
+extern const struct policy_kind policy_optimum;
+extern const struct policy_kind policy_dapo_plus;
+extern const struct policy_kind policy_dapo_plus_actor;
+extern const struct policy_kind policy_myopic;
+extern const struct policy_kind policy_priced;
 
 #endif

@@ -150,17 +150,18 @@ def an_outage_of_minutes_is_lived_through():
         db = os.path.join(folder, 'x.db')
         with open(os.path.join(folder, 'outage'), 'w', encoding='utf-8') as file:
             file.write('0 10\n60 0\n360 10\n400 10\n440 0\n')  # 5 of 8 minutes, at least
-        for policy in ('dapo', 'edge-best-channel', 'edge-nearest', 'random', 'greedy', 'best-response', 'optimum', 'static'):
+        for policy in ('dapo', 'edge-best-channel', 'edge-nearest', 'random', 'greedy', 'best-response', 'optimum', 'static',
+                       'static-association', 'neurosurgeon', 'nash', 'iao'):
             testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'dapo-quick', '-n', 4, '-e', 1, '-t', 480, '-p', policy, '--db', db,
                                  '--set', 'radio.trace=outage', '--set', 'ddpg.warmup=50', cwd=folder)
         testbed.check_database(db)
         outages = testbed.rows(db, """SELECT run_id, count(*) FROM task WHERE server IS NULL AND rate_bps = 0 AND status = 'done'
                                       AND latency_s > 0 GROUP BY run_id""")
-        tap.equal(len(outages), 8, 'runs')
+        tap.equal(len(outages), 12, 'runs')
         tap.true(all(count >= 4 * 339 for _, count in outages), f'in outages tasks stay on the phone: {outages}')
         tap.true(testbed.one(db, 'SELECT count(*) FROM task WHERE server IS NOT NULL AND run_id = 2') >= 4 * 99,
                  'between them they are sent away')
-        tap.equal(testbed.verify(db), 8 * 4 * 480, 'tasks that are the same')
+        tap.equal(testbed.verify(db), 12 * 4 * 480, 'tasks that are the same')
 
 
 @tap.test

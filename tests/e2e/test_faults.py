@@ -15,7 +15,8 @@ EPISODES, SLOTS, DEVICES, SERVERS = 2, 40, 5, 3
 TRIES = 3
 MOMENT_S = 0.25  # for which a test may hold up a slot: who is held up longer than --stall-s is given up
 SCRIPT = ('slot 5 kill server 1; slot 12 rejoin server 1; slot 8 pause device 3 for 5; slot 20 slow server 0 by 0.5 for 9; '
-          'slot 16 partition device 0 server 2 for 4; slot 18 kill device 2; slot 25 rejoin device 2; slot 35 kill server 0')
+          'slot 16 partition device 0 server 2 for 4; slot 18 kill device 2; slot 25 rejoin device 2; slot 35 kill server 0; '
+          'episode 0 slot 30 slow server 2 by 0.5 until episode 1 slot 11')
 COLUMNS = ('episode, slot, device, tokens, split, server, local_s, transmit_s, edge_s, latency_s, interrupted_s, extra_bytes, '
            'extra_j, energy_j, cost, x_m, status')
 

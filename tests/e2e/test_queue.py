@@ -74,7 +74,8 @@ def handovers_leave_the_same_rows_over_tcp_as_in_memory():
 @tap.test
 def what_the_scenario_breaks_leaves_the_same_rows_over_tcp_as_in_memory():
     script = ('slot 5 kill server 1; slot 12 rejoin server 1; slot 8 pause device 3 for 5; slot 20 slow server 0 by 0.5 for 9; '
-              'slot 16 partition device 0 server 1 for 4; slot 18 kill device 2; slot 25 rejoin device 2')
+              'slot 16 partition device 0 server 1 for 4; slot 18 kill device 2; slot 25 rejoin device 2; '
+              'episode 0 slot 3 slow server 0 by 0.3')
     for recovery, status in (('local', 'recovered'), ('reoffload', 'reoffloaded'), ('none', 'server_lost')):
         rows, _, _ = compare(what('edge-best-channel', f'faults.script={script}', f'faults.recovery={recovery}',
                                   'chaos.rate=0.01'), layouts=([1] * DEVICES,))

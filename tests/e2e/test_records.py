@@ -11,7 +11,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import tap
 import testbed
 
-POLICIES = ['best-response', 'dapo', 'edge-best-channel', 'edge-nearest', 'greedy', 'local', 'optimum', 'random', 'static']
+POLICIES = ['best-response', 'dapo', 'edge-best-channel', 'edge-nearest', 'greedy', 'iao', 'local', 'multi-start', 'nash', 'neurosurgeon',
+            'optimum', 'random', 'static', 'static-association']
 EPISODES, SLOTS, DEVICES, SERVERS = 2, 40, 4, 2
 HELD_OUT = 2 * 10
 

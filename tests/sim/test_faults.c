@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/model/faults.h"
+#include "orchestrator/host_memory.h"
 #include "tests/sim/sim.h"
 
 #define DEVICES 12u
@@ -227,6 +228,150 @@ static void slow_nodes_take_longer_and_a_cut_way_is_noticed_by_its_device_alone(
     world_finish(&world);
 }
 
+/* ---- a hidden slowdown ---- */
+
+#define SLOWDOWN "episode 1 slot 10 slow server 1 by 0.5 until episode 2 slot 5"
+
+static bool is_slowed(const struct db_task *row)
+{
+    return row->server == 1 &&
+           ((row->episode == 1 && row->slot >= 10) || (row->episode == 2 && row->slot < 5));
+}
+
+/* Who knows nothing of it decides as before; the times at that server are exactly doubled, and what follows
+ * from them. */
+static void a_server_that_is_slowed_in_mid_run_takes_twice_as_long_and_nobody_is_told(void **state)
+{
+    (void) state;
+    static const char *const names[] = {"edge-best-channel",  "greedy",      "neurosurgeon",
+                                        "static-association", "nash",        "iao",
+                                        "best-response",      "multi-start", "random"};
+    struct world plain = check_world((const char *[]){"devices.count=4", "servers.count=2", NULL});
+    struct world world =
+        check_world((const char *[]){"devices.count=4", "servers.count=2", "faults.script=" SLOWDOWN, NULL});
+    uint32_t slowed = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct sim_record whole, torn;
+        play(&plain, names[i], 3, &whole);
+        play(&world, names[i], 3, &torn);
+        assert_int_equal(torn.rows, whole.rows);
+        for (size_t r = 0; r < torn.rows; r++) {
+            const struct db_task *is = &torn.row[r], *was = &whole.row[r];
+            double factor = is_slowed(is) ? 2.0 : 1.0;
+            slowed += is_slowed(is) ? 1 : 0;
+            assert_int_equal(is->server, was->server);
+            assert_int_equal(is->split, was->split);
+            assert_string_equal(is->status, "done");
+            assert_same(is->edge_s, factor * was->edge_s);
+            assert_same(is->server_j, factor * was->server_j);
+            assert_same(is->local_s, was->local_s);
+            assert_same(is->transmit_s, was->transmit_s);
+            if (is->server != DB_SERVER_NULL)
+                assert_same(is->server_j, world.server[is->server].power_w * is->compute_share * is->edge_s);
+        }
+        sim_record_finish(&whole);
+        sim_record_finish(&torn);
+    }
+    print_message("# %u tasks served at half speed\n", slowed);
+    assert_true(slowed > 80);
+    world_finish(&plain);
+    world_finish(&world);
+}
+
+static void assert_event(const struct db_event *event, uint32_t episode, uint32_t slot)
+{
+    assert_string_equal(event->kind, "fault");
+    assert_string_equal(event->phase, "observe");
+    assert_string_equal(event->role, "server");
+    assert_int_equal(event->number, 1);
+    assert_int_equal(event->episode, episode);
+    assert_int_equal(event->slot, slot);
+}
+
+/* Also in a run that goes on with a later episode: it says what the whole run would have said from there on.
+ */
+static void an_event_tells_where_a_slowdown_begins_and_ends(void **state)
+{
+    (void) state;
+    struct world world = make_world(NULL, "local", SLOWDOWN, 5);
+    for (uint32_t first = 0; first < 3; first++) {
+        struct sim_record record = {.rows = 0};
+        struct policy policy = sim_policy(&world, "local", false);
+        struct session session = {
+            .world = &world,
+            .policy = &policy,
+            .phase = RNG_TRAIN,
+            .first_episode = first,
+            .episodes = 4,
+            .slots = SLOTS,
+            .sink = sim_sink(&record),
+        };
+        struct session_result result;
+        assert_int_equal(host_memory_run(&session, &result, NULL), 0);
+        assert_int_equal(record.events, first < 2 ? 2 : 1);
+        if (first < 2)
+            assert_event(&record.event[0], 1, 10);
+        assert_event(&record.event[record.events - 1], 2, 5);
+        assert_int_equal(result.faults, 0); /* nothing is struck */
+        policy_destroy(&policy);
+        sim_record_finish(&record);
+    }
+    world_finish(&world);
+}
+
+static double slot_cost(const struct sim_record *record, size_t from, uint32_t devices)
+{
+    double sum = 0.0;
+    for (uint32_t n = 0; n < devices; n++)
+        sum += record->row[from + n].cost;
+    return sum;
+}
+
+static void the_optimum_knows_who_is_slow_and_nobody_beats_it(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {"devices.count=5", "servers.count=3", "run.seed=3",
+                                       "faults.script=episode 0 slot 10 slow server 0 by 0.5 until episode 1 "
+                                       "slot 20; slot 5 slow device 2 by 0.4 for 20; "
+                                       "slot 15 slow server 2 by 0.3",
+                                       NULL};
+    struct world world = check_world(keys);
+    struct sim_record best, whole;
+    play(&world, "optimum", 2, &best);
+    uint32_t others = 0, better = 0, compared = 0;
+    for (size_t i = 0; i < policy_count(); i++) {
+        const struct policy_kind *kind = policy_at(i);
+        if (policy_learns(kind) || kind->only_named || !policy_suits(kind, MODE_ROUND))
+            continue;
+        struct sim_record other;
+        play(&world, kind->name, 2, &other);
+        assert_int_equal(other.rows, best.rows);
+        for (size_t r = 0; r < best.rows; r += 5) {
+            double least = slot_cost(&best, r, 5), cost = slot_cost(&other, r, 5);
+            if (least > cost * (1.0 + 1e-12))
+                fail_msg("%s beats the optimum in episode %u, slot %u: %.17g, %.17g", kind->name,
+                         best.row[r].episode, best.row[r].slot, cost, least);
+            compared++;
+            better += least < cost ? 1 : 0;
+        }
+        sim_record_finish(&other);
+    }
+    assert_true(better > compared / 2);
+    /* One that does not look decides otherwise, and pays for it. */
+    struct faults *faults = world.faults;
+    world.faults = NULL;
+    play(&world, "optimum", 2, &whole);
+    world.faults = faults;
+    for (size_t r = 0; r < best.rows; r++)
+        others +=
+            best.row[r].server != whole.row[r].server || best.row[r].split != whole.row[r].split ? 1 : 0;
+    print_message("# %u of %zu decisions are others because somebody is slow\n", others, best.rows);
+    assert_true(others > 50);
+    sim_record_finish(&best);
+    sim_record_finish(&whole);
+    world_finish(&world);
+}
+
 static void a_session_goes_on_while_everybody_is_down(void **state)
 {
     (void) state;
@@ -338,6 +483,9 @@ int main(void)
         cmocka_unit_test(a_killed_server_takes_part_again_from_the_slot_in_which_it_rejoins),
         cmocka_unit_test(a_paused_device_loses_its_slots_and_stands_where_it_would_have_stood),
         cmocka_unit_test(slow_nodes_take_longer_and_a_cut_way_is_noticed_by_its_device_alone),
+        cmocka_unit_test(a_server_that_is_slowed_in_mid_run_takes_twice_as_long_and_nobody_is_told),
+        cmocka_unit_test(an_event_tells_where_a_slowdown_begins_and_ends),
+        cmocka_unit_test(the_optimum_knows_who_is_slow_and_nobody_beats_it),
         cmocka_unit_test(a_session_goes_on_while_everybody_is_down),
         cmocka_unit_test(faults_leave_the_same_bits_in_every_order_of_arrival),
         cmocka_unit_test(losses_in_earnest_leave_the_same_bits_too),

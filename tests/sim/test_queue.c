@@ -274,6 +274,40 @@ static void a_fifo_server_takes_them_in_order_and_is_never_idle_while_somebody_w
     finish(&played);
 }
 
+/* One server has half of its speed from the first slot on: nobody knows, its queue is that of twice the work,
+ * and its joules are its power for as long as it really takes. */
+static void a_slow_server_takes_them_in_order_at_its_own_pace(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {BUSY, "faults.script=episode 0 slot 0 slow server 1 by 0.5", NULL};
+    struct played whole, played;
+    play(&whole, busy, "random", 60);
+    play(&played, keys, "random", 60);
+    struct visit *visit = calloc(played.record.rows, sizeof *visit);
+    for (uint32_t episode = 0; episode < 2; episode++)
+        for (uint32_t m = 0; m < 2; m++) {
+            size_t count = visits(&played, episode, m, visit);
+            double free_s = 0.0;
+            assert_true(count > 10);
+            for (size_t i = 0; i < count; i++) {
+                free_s = fmax(visit[i].arrival_s, free_s) + visit[i].work_s * (m == 1 ? 2.0 : 1.0);
+                assert_near(visit[i].finish_s, free_s, 1e-8);
+            }
+        }
+    for (size_t i = 0; i < played.record.rows; i++) {
+        const struct db_task *is = &played.record.row[i], *was = &whole.record.row[i];
+        assert_int_equal(is->server, was->server);
+        assert_int_equal(is->split, was->split);
+        if (is_done(is) && is->server != DB_SERVER_NULL)
+            assert_near(is->server_j, played.world.server[is->server].power_w * is->edge_s, 1e-7);
+    }
+    assert_int_equal(played.record.rows, whole.record.rows);
+    assert_int_equal(played.record.events, 1);
+    free(visit);
+    finish(&whole);
+    finish(&played);
+}
+
 /* Tasks that were there at the end and are not in the rows took their share too: only what was finished
  * before the first of them can have come is compared. */
 static void a_sharing_server_divides_each_instant_equally(void **state)
@@ -841,6 +875,7 @@ int main(void)
         cmocka_unit_test(the_rewards_of_an_episode_add_up_to_its_tasks_costs),
         cmocka_unit_test(a_rough_link_makes_every_transfer_longer_and_loses_nothing),
         cmocka_unit_test(a_fifo_server_takes_them_in_order_and_is_never_idle_while_somebody_waits),
+        cmocka_unit_test(a_slow_server_takes_them_in_order_at_its_own_pace),
         cmocka_unit_test(a_sharing_server_divides_each_instant_equally),
         cmocka_unit_test(a_device_computes_one_task_after_the_other),
         cmocka_unit_test(every_order_of_arrival_leaves_the_same_bits),

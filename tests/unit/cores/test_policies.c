@@ -11,10 +11,10 @@ static bool plays_rounds(size_t i)
     return policy_suits(policy_at(i), MODE_ROUND);
 }
 
-/* Takes long for a decision: fewer of them are tried. */
+/* They know the model, and search: a few slots must do. */
 static bool is_slow(const struct policy_kind *kind)
 {
-    return kind->only_named || kind->sees == POLICY_SEES_WORLD || strcmp(kind->name, "best-response") == 0;
+    return kind->sees != POLICY_SEES_OBSERVATIONS;
 }
 
 /* What a list of policies that names none has in it, but for the first. */
@@ -85,6 +85,8 @@ static void no_list_means_the_first_and_every_policy_that_does_not_learn(void **
     assert_string_equal(list.kind[0]->name, "greedy");
     assert_int_equal(policy_list_parse(&list, NULL, NULL, MODE_ROUND, NULL), 0);
     assert_int_equal(list.count, yardsticks());
+    assert_int_equal(policy_list_parse(&list, "genetic,swarm", NULL, MODE_ROUND, NULL), 0);
+    assert_int_equal(list.count, 2); /* asked for, they come */
 }
 
 static void a_wrong_list_is_refused_and_leaves_the_old_one(void **state)
@@ -152,6 +154,11 @@ static void only_a_learner_trains(void **state)
 
 /* ---- valid decisions ---- */
 
+/* Learners and searches that do not take long. */
+#define SMALL                                                                                                \
+    "ddpg.hidden_1=16", "ddpg.hidden_2=16", "genetic.population=20", "genetic.generations=10",               \
+        "swarm.particles=10", "swarm.iterations=10"
+
 static void assert_valid(const struct slot *slot, const char *name)
 {
     const struct world *world = &slot->world;
@@ -212,20 +219,18 @@ static void decide_everywhere(const char *const *keys, uint32_t draws, bool with
 static void every_policy_decides_what_can_be_done(void **state)
 {
     (void) state;
-    static const char *const small[] = {"devices.count=5",  "servers.count=3",  "servers.coverage_m=500",
-                                        "ddpg.hidden_1=16", "ddpg.hidden_2=16", NULL};
-    static const char *const one[] = {"devices.count=1", "servers.count=1", "ddpg.hidden_1=16",
-                                      "ddpg.hidden_2=16", NULL};
-    static const char *const floor[] = {
-        "devices.count=4",     "servers.count=2",  "model.min_split=5", "fixed.split=2",
-        "devices.memory_gb=4", "ddpg.hidden_1=16", "ddpg.hidden_2=16",  NULL};
-    static const char *const all_local[] = {"devices.count=4",
-                                            "model.llm=gpt2",
-                                            "model.min_split=12",
-                                            "fixed.split=12",
-                                            "ddpg.hidden_1=16",
-                                            "ddpg.hidden_2=16",
-                                            NULL};
+    static const char *const small[] = {"devices.count=5", "servers.count=3", "servers.coverage_m=500", SMALL,
+                                        NULL};
+    static const char *const one[] = {"devices.count=1", "servers.count=1", SMALL, NULL};
+    static const char *const floor[] = {"devices.count=4",
+                                        "servers.count=2",
+                                        "model.min_split=5",
+                                        "fixed.split=2",
+                                        "devices.memory_gb=4",
+                                        SMALL,
+                                        NULL};
+    static const char *const all_local[] = {
+        "devices.count=4", "model.llm=gpt2", "model.min_split=12", "fixed.split=12", SMALL, NULL};
     decide_everywhere(small, 2000, true);
     decide_everywhere(one, 1000, true);
     decide_everywhere(floor, 1000, true);
@@ -235,13 +240,10 @@ static void every_policy_decides_what_can_be_done(void **state)
 static void every_policy_decides_what_can_be_done_under_every_sharing_rule(void **state)
 {
     (void) state;
-    static const char *const proportional[] = {
-        "devices.count=5",  "radio.sharing=proportional", "servers.sharing=proportional",
-        "ddpg.hidden_1=16", "ddpg.hidden_2=16",           NULL};
-    static const char *const shared[] = {"devices.count=5", "radio.sharing=shared", "ddpg.hidden_1=16",
-                                         "ddpg.hidden_2=16", NULL};
-    static const char *const memory[] = {"devices.count=6", "servers.memory_gb=0.1", "ddpg.hidden_1=16",
-                                         "ddpg.hidden_2=16", NULL};
+    static const char *const proportional[] = {"devices.count=5", "radio.sharing=proportional",
+                                               "servers.sharing=proportional", SMALL, NULL};
+    static const char *const shared[] = {"devices.count=5", "radio.sharing=shared", SMALL, NULL};
+    static const char *const memory[] = {"devices.count=6", "servers.memory_gb=0.1", SMALL, NULL};
     decide_everywhere(proportional, 500, false);
     decide_everywhere(shared, 500, false);
     decide_everywhere(memory, 500, false);
@@ -250,7 +252,7 @@ static void every_policy_decides_what_can_be_done_under_every_sharing_rule(void 
 static void with_nobody_there_or_no_server_up_every_policy_stays_at_home(void **state)
 {
     (void) state;
-    static const char *const keys[] = {"devices.count=4", "ddpg.hidden_1=16", "ddpg.hidden_2=16", NULL};
+    static const char *const keys[] = {"devices.count=4", SMALL, NULL};
     struct slot slot;
     slot_open(&slot, keys);
     for (size_t i = 0; i < policy_count(); i++) {
@@ -274,10 +276,18 @@ static void with_nobody_there_or_no_server_up_every_policy_stays_at_home(void **
 static void policies_that_know_the_rules_wish_for_nothing_impossible(void **state)
 {
     (void) state;
-    static const char *const careful[] = {"local",  "edge-nearest",  "edge-best-channel",
-                                          "greedy", "best-response", "optimum"};
+    static const char *const careful[] = {"local",
+                                          "edge-nearest",
+                                          "edge-best-channel",
+                                          "static-association",
+                                          "greedy",
+                                          "neurosurgeon",
+                                          "nash",
+                                          "iao",
+                                          "best-response",
+                                          "optimum"};
     static const char *const keys[] = {"devices.count=5", "devices.memory_gb=4", "servers.coverage_m=600",
-                                       NULL};
+                                       SMALL, NULL};
     struct slot slot;
     slot_open(&slot, keys);
     assert_true(slot.world.device[0].max_split < slot.world.llm->layers);

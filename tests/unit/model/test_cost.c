@@ -210,6 +210,40 @@ static void lateness_and_repairs_are_penalised(void **state)
     world_finish(&world);
 }
 
+/* What is declared stays; the node with half of its speed takes exactly twice as long. */
+static void a_slow_node_takes_longer_and_what_it_declares_does_not_say_so(void **state)
+{
+    (void) state;
+    struct world world = round_world((const char *[]){
+        "faults.script=episode 1 slot 3 slow server 1 by 0.5; episode 2 slot 0 slow device 0 by 0.5", NULL});
+    const struct task_plan plan = {.split = 8, .server = 1, .bandwidth_share = 0.5, .compute_share = 0.25};
+    const struct task_plan other = {.split = 8, .server = 2, .bandwidth_share = 0.5, .compute_share = 0.25};
+    const struct task_plan local = {.split = 32};
+    struct task_outcome told, is, elsewhere;
+    cost_outcome(&world, 0, 128, 1e-11, &plan, &told);
+    cost_outcome(&world, 0, 128, 1e-11, &other, &elsewhere);
+    cost_outcome_in(&world, (struct slot_id){RNG_TRAIN, 1, 2}, 0, 128, 1e-11, &plan, &is);
+    assert_memory_equal(&is, &told, sizeof is); /* not yet */
+    cost_outcome_in(&world, (struct slot_id){RNG_TRAIN, 1, 3}, 0, 128, 1e-11, &other, &is);
+    assert_memory_equal(&is, &elsewhere, sizeof is); /* not there */
+    cost_outcome_in(&world, (struct slot_id){RNG_TRAIN, 1, 3}, 0, 128, 1e-11, &plan, &is);
+    assert_same(is.times.edge_s, 2.0 * told.times.edge_s);
+    assert_same(is.times.local_s, told.times.local_s);
+    assert_same(is.times.transmit_s, told.times.transmit_s);
+    assert_same(is.joules.server_j, world.server[1].power_w * 0.25 * is.times.edge_s);
+    assert_same(is.joules.server_j, 2.0 * told.joules.server_j);
+    assert_same(is.joules.compute_j, told.joules.compute_j);
+    assert_near(is.latency_s, told.latency_s + told.times.edge_s, 1e-12);
+    assert_near(is.energy_j, told.energy_j + told.joules.server_j, 1e-9);
+    cost_outcome_in(&world, (struct slot_id){RNG_TRAIN, 2, 0}, 0, 128, 1e-11, &plan, &is);
+    assert_same(is.times.edge_s, 2.0 * told.times.edge_s); /* still */
+    assert_same(is.times.local_s, 2.0 * told.times.local_s);
+    cost_outcome(&world, 0, 128, 0.0, &local, &told);
+    cost_outcome_in(&world, (struct slot_id){RNG_TRAIN, 1, 3}, 0, 128, 0.0, &local, &is);
+    assert_memory_equal(&is, &told, sizeof is); /* a server's pace is nothing to a local task */
+    world_finish(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +257,7 @@ int main(void)
         cmocka_unit_test(an_outcome_is_the_composition_of_its_parts),
         cmocka_unit_test(a_servers_energy_is_counted_once),
         cmocka_unit_test(lateness_and_repairs_are_penalised),
+        cmocka_unit_test(a_slow_node_takes_longer_and_what_it_declares_does_not_say_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

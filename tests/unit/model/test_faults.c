@@ -128,6 +128,48 @@ static void where_spans_meet_the_slower_one_holds(void **state)
     faults_destroy(faults);
 }
 
+/* Slots of ten make an episode here; the script decides alone, not how long episodes are. */
+static void assert_speeds(const struct faults *faults, uint32_t server, double factor,
+                          const char *const *expected)
+{
+    for (uint32_t episode = 0; expected[episode] != NULL; episode++)
+        for (uint32_t slot = 0; expected[episode][slot] != '\0'; slot++) {
+            double is = faults_speed(faults, at(episode, slot), true, server);
+            if (is != (expected[episode][slot] == 's' ? factor : 1.0))
+                fail_msg("episode %u, slot %u: %g", episode, slot, is);
+        }
+}
+
+static void a_slowdown_without_a_span_goes_on_as_far_as_its_statement_reaches(void **state)
+{
+    (void) state;
+    static const char *const each[] = {"....ssssss", "....ssssss", "....ssssss", NULL};
+    static const char *const for_good[] = {"..........", "......ssss", "ssssssssss", "ssssssssss", NULL};
+    static const char *const until[] = {"..........", "......ssss", "ssssssssss",
+                                        "sss.......", "..........", NULL};
+    static const char *const within[] = {"..........", "..ss......", "..........", NULL};
+    static const char *const span[] = {"..........", "........ss", "..........", NULL};
+    struct faults *faults = read_script("slot 4 slow server 0 by 0.5");
+    assert_speeds(faults, 0, 0.5, each);
+    assert_same(faults_speed(faults, at(0, 5), true, 1), 1.0);
+    assert_same(faults_speed(faults, at(0, 5), false, 0), 1.0);
+    faults_destroy(faults);
+    faults = read_script("episode 1 slot 6 slow server 1 by 0.25");
+    assert_speeds(faults, 1, 0.25, for_good);
+    assert_same(faults_speed(faults, at(4000000000u, 0), true, 1), 0.25);
+    assert_false(faults_down(faults, at(2, 0), true, 1));
+    faults_destroy(faults);
+    faults = read_script("episode 1 slot 6 slow server 1 by 0.25 until episode 3 slot 3");
+    assert_speeds(faults, 1, 0.25, until);
+    faults_destroy(faults);
+    faults = read_script("episode 1 slot 2 slow server 1 by 0.25 until episode 1 4s");
+    assert_speeds(faults, 1, 0.25, within);
+    faults_destroy(faults);
+    faults = read_script("episode 1 slot 8 slow server 1 by 0.25 for 20"); /* a span ends with its episode */
+    assert_speeds(faults, 1, 0.25, span);
+    faults_destroy(faults);
+}
+
 static void what_is_no_script_is_refused_with_the_statement_and_what_is_allowed(void **state)
 {
     (void) state;
@@ -175,6 +217,44 @@ static void what_is_no_script_is_refused_with_the_statement_and_what_is_allowed(
         {"slot 1 slow server 0 by 0 for 3",
          "statement 1, 'slot 1 slow server 0 by 0 for 3': '0' is not known here, allowed "
          "0.01 to 1, the part of its speed",
+         ERR_SYNTAX},
+        {"slot 1 slow server 0 by 0.5 always",
+         "statement 1, 'slot 1 slow server 0 by 0.5 always': 'always' is not known here, allowed 'for', "
+         "'until' "
+         "or the statement's end",
+         ERR_SYNTAX},
+        {"slot 1 slow server 0 by 0.5 for",
+         "statement 1, 'slot 1 slow server 0 by 0.5 for': it ends too early, allowed slots from 1, or "
+         "seconds "
+         "as in '2.5s'",
+         ERR_SYNTAX},
+        {"slot 1 slow server 0", "statement 1, 'slot 1 slow server 0': it ends too early, allowed 'by'",
+         ERR_SYNTAX},
+        {"slot 1 slow server 0 by 0.5 until episode 2 slot 0",
+         "statement 1, 'slot 1 slow server 0 by 0.5 until episode 2 slot 0': 'until' needs an episode, its "
+         "own "
+         "and that of the beginning",
+         ERR_STATE},
+        {"episode 1 slot 1 slow server 0 by 0.5 until slot 9",
+         "statement 1, 'episode 1 slot 1 slow server 0 by 0.5 until slot 9': 'until' needs an episode, its "
+         "own "
+         "and that of the beginning",
+         ERR_STATE},
+        {"episode 1 slot 1 slow server 0 by 0.5 until episode 1 slot 1",
+         "statement 1, 'episode 1 slot 1 slow server 0 by 0.5 until episode 1 slot 1': it ends before it has "
+         "begun",
+         ERR_STATE},
+        {"episode 1 slot 1 slow server 0 by 0.5 until episode 0 slot 5",
+         "statement 1, 'episode 1 slot 1 slow server 0 by 0.5 until episode 0 slot 5': it ends before it has "
+         "begun",
+         ERR_STATE},
+        {"episode 1 slot 1 slow server 0 by 0.5 until",
+         "statement 1, 'episode 1 slot 1 slow server 0 by 0.5 until': it ends too early, allowed 'slot T', "
+         "'episode E' or seconds as in '12.5s'",
+         ERR_SYNTAX},
+        {"episode 1 slot 1 slow server 0 by 0.5 until episode 2 slot 0 again",
+         "statement 1, 'episode 1 slot 1 slow server 0 by 0.5 until episode 2 slot 0 again': 'again' is not "
+         "known here, allowed ';' and another statement",
          ERR_SYNTAX},
         {"slot 1 partition device 0 device 1 for 3",
          "statement 1, 'slot 1 partition device 0 device 1 for 3': 'device' is "
@@ -274,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_statement_may_hold_in_one_episode_alone),
         cmocka_unit_test(seconds_are_slots_of_the_scenario),
         cmocka_unit_test(where_spans_meet_the_slower_one_holds),
+        cmocka_unit_test(a_slowdown_without_a_span_goes_on_as_far_as_its_statement_reaches),
         cmocka_unit_test(what_is_no_script_is_refused_with_the_statement_and_what_is_allowed),
         cmocka_unit_test(chaos_is_a_function_of_the_seed_and_as_frequent_as_asked),
         cmocka_unit_test(whoever_chaos_strikes_is_down_next_or_back_at_once),
