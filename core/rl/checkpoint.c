@@ -91,15 +91,16 @@ void checkpoint_floats(struct checkpoint *checkpoint, enum checkpoint_section se
 void checkpoint_weights(struct checkpoint *checkpoint, enum checkpoint_section section,
                         struct network *network)
 {
-    add_part(checkpoint, section, CHECKPOINT_FINITE, network->params, network->mlp.params);
+    add_part(checkpoint, section, CHECKPOINT_FINITE, network->params, network->size);
 }
 
 void checkpoint_moments(struct checkpoint *checkpoint, enum checkpoint_section section,
                         struct network *network)
 {
-    add_part(checkpoint, section, CHECKPOINT_FINITE, network->target, network->mlp.params);
-    add_part(checkpoint, section, CHECKPOINT_FINITE, network->first, network->mlp.params);
-    add_part(checkpoint, section, CHECKPOINT_SQUARES, network->second, network->mlp.params);
+    if (network->target != NULL)
+        add_part(checkpoint, section, CHECKPOINT_FINITE, network->target, network->size);
+    add_part(checkpoint, section, CHECKPOINT_FINITE, network->first, network->size);
+    add_part(checkpoint, section, CHECKPOINT_SQUARES, network->second, network->size);
 }
 
 static size_t all_sizes(const struct checkpoint *checkpoint)
@@ -410,4 +411,9 @@ int checkpoint_load(const struct checkpoint *checkpoint, const void *bytes, size
     if (code == 0)
         take(checkpoint, bytes);
     return code;
+}
+
+uint32_t checkpoint_sections(const void *bytes, size_t size)
+{
+    return size < CHECKPOINT_HEADER_BYTES(0) ? 0 : read_u32((const uint8_t *) bytes + 8);
 }

@@ -72,7 +72,7 @@ void checkpoint_size(struct checkpoint *checkpoint, const char *name, uint64_t v
 void checkpoint_count(struct checkpoint *checkpoint, enum checkpoint_section section, uint64_t *count);
 void checkpoint_floats(struct checkpoint *checkpoint, enum checkpoint_section section, float *values,
                        size_t size);
-/* A network's parameters; its target and both moments. */
+/* A network's parameters; its target, if it has one, and both moments. */
 void checkpoint_weights(struct checkpoint *checkpoint, enum checkpoint_section section,
                         struct network *network);
 void checkpoint_moments(struct checkpoint *checkpoint, enum checkpoint_section section,
@@ -86,6 +86,10 @@ int checkpoint_save(const struct checkpoint *checkpoint, uint32_t sections, stru
  * nothing. The replay's capacity has to agree only when transitions are in it. Never trusts a length it has
  * not checked. */
 int checkpoint_load(const struct checkpoint *checkpoint, const void *bytes, size_t size, struct diag *diag);
+
+/* The sections that these bytes, if they are a checkpoint, say they have; 0 when they end within the header.
+ */
+uint32_t checkpoint_sections(const void *bytes, size_t size);
 
 /* CRC-32 of "123456789" is cbf43926. */
 uint32_t checkpoint_crc32(const void *bytes, size_t size);
