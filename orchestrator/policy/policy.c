@@ -5,9 +5,23 @@
 #include "core/base/err.h"
 
 static const struct policy_kind *const kinds[] = {
-    &policy_dapo,   &policy_local,     &policy_edge_nearest,    &policy_edge_best_channel, &policy_random,
-    &policy_static, &policy_greedy,    &policy_best_response,   &policy_optimum,           &policy_myopic,
-    &policy_priced, &policy_dapo_plus, &policy_dapo_plus_actor, &policy_multistart,
+    &policy_dapo,
+    &policy_local,
+    &policy_edge_nearest,
+    &policy_edge_best_channel,
+    &policy_random,
+    &policy_static,
+    &policy_greedy,
+    &policy_best_response,
+    &policy_optimum,
+    &policy_myopic,
+    &policy_priced,
+    &policy_dapo_plus,
+    &policy_dapo_plus_actor,
+    &policy_multistart,
+    &policy_ppo,
+    &policy_ppo_gaussian,
+    &policy_a2c,
 };
 
 size_t policy_count(void)
