@@ -22,6 +22,7 @@ static const struct policy_kind *const kinds[] = {
     &policy_ppo,
     &policy_ppo_gaussian,
     &policy_a2c,
+    &policy_dqn,
 };
 
 size_t policy_count(void)

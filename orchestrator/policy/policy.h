@@ -128,6 +128,6 @@ static inline const char *policy_weights_of(const struct policy_kind *kind)
 extern const struct policy_kind policy_dapo, policy_local, policy_edge_nearest, policy_edge_best_channel,
     policy_random, policy_static, policy_greedy, policy_best_response, policy_optimum, policy_myopic,
     policy_priced, policy_dapo_plus, policy_dapo_plus_actor, policy_multistart, policy_ppo,
-    policy_ppo_gaussian, policy_a2c;
+    policy_ppo_gaussian, policy_a2c, policy_dqn;
 
 #endif

@@ -191,6 +191,17 @@ static void learners_of_rollouts_go_on_in_the_middle_of_one(void **state)
     }
 }
 
+static void a_learner_of_turns_goes_on_too(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {SMALL,          "dqn.warmup=150",        "dqn.buffer=300",
+                                       "dqn.batch=16", "dqn.epsilon_slots=150", NULL};
+    static const char *const chaos[] = {SMALL, "dqn.warmup=20", "dqn.batch=16", "chaos.rate=0.2", NULL};
+    resume_everywhere("dqn", keys, 1); /* warm in the second episode; the buffer wraps in the fourth */
+    resume_everywhere("dqn", keys, 2);
+    resume_everywhere("dqn", chaos, 1);
+}
+
 /* Nodes that are down as an episode ends come back in the next one, which an event tells. When everybody was
  * down in its last slot or in the observation behind it, no update is owed. */
 static void what_the_scenario_breaks_is_the_same_after_resuming(void **state)
@@ -268,8 +279,9 @@ static void refuse_damage(struct policy *fresh, const struct tape *tape)
 static void a_state_that_is_damaged_or_misses_experience_is_refused(void **state)
 {
     (void) state;
-    static const char *const keys[] = {SMALL, "ddpg.warmup=20", "ppo.rollout=47", "ppo.batch=10", NULL};
-    static const char *const names[] = {"dapo", "ppo", "ppo-gaussian", "a2c"};
+    static const char *const keys[] = {
+        SMALL, "ddpg.warmup=20", "dqn.warmup=20", "ppo.rollout=47", "ppo.batch=10", NULL};
+    static const char *const names[] = {"dapo", "ppo", "ppo-gaussian", "a2c", "dqn"};
     struct world world = check_world(keys);
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         struct policy whole = create(&world, names[i]), fresh = create(&world, names[i]);
@@ -279,7 +291,7 @@ static void a_state_that_is_damaged_or_misses_experience_is_refused(void **state
         struct diag diag = {{0}};
         if (whole.kind->recall != NULL) {
             assert_int_equal(fresh.kind->resume(&fresh, bytes->data, bytes->size, &diag), ERR_MISMATCH);
-            assert_non_null(strstr(diag.text, "30 transitions"));
+            assert_non_null(strstr(diag.text, " transitions, of which some are missing"));
             assert_int_equal(fresh.kind->recall(&fresh, piece->data, piece->size, NULL), 0);
         }
         refuse_damage(&fresh, &tape);
@@ -296,6 +308,7 @@ int main(void)
         cmocka_unit_test(a_learner_goes_on_after_any_checkpoint_as_if_it_had_never_stopped),
         cmocka_unit_test(the_noise_of_ornstein_and_uhlenbeck_goes_on_too),
         cmocka_unit_test(learners_of_rollouts_go_on_in_the_middle_of_one),
+        cmocka_unit_test(a_learner_of_turns_goes_on_too),
         cmocka_unit_test(what_the_scenario_breaks_is_the_same_after_resuming),
         cmocka_unit_test(policies_that_do_not_learn_go_on_too),
         cmocka_unit_test(a_session_behind_its_last_episode_ends_as_it_begins),
