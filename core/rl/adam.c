@@ -19,18 +19,31 @@ struct factors {
     float tau;
 };
 
+/* One parameter's step; returns what it becomes. */
+static inline float step_one(const struct factors *f, float param, float g, float *first, float *second)
+{
+    float m = (f->keep_1 * *first + f->new_1 * g + FLUSH) - FLUSH;
+    float v = (f->keep_2 * *second + f->new_2 * (g * g) + FLUSH) - FLUSH;
+    *first = m;
+    *second = v;
+    return param - f->rate * m / (sqrtf(v) * f->correction + (float) ADAM_EPSILON);
+}
+
 RL_WIDE static void step_block(size_t size, const struct factors *factors, float *restrict params,
-                               float *restrict target, float *restrict first, float *restrict second,
-                               const float *restrict grads)
+                               float *restrict first, float *restrict second, const float *restrict grads)
+{
+    const struct factors f = *factors;
+    for (size_t i = 0; i < size; i++)
+        params[i] = step_one(&f, params[i], grads[i], &first[i], &second[i]);
+}
+
+RL_WIDE static void step_and_follow(size_t size, const struct factors *factors, float *restrict params,
+                                    float *restrict target, float *restrict first, float *restrict second,
+                                    const float *restrict grads)
 {
     const struct factors f = *factors;
     for (size_t i = 0; i < size; i++) {
-        float g = grads[i];
-        float m = (f.keep_1 * first[i] + f.new_1 * g + FLUSH) - FLUSH;
-        float v = (f.keep_2 * second[i] + f.new_2 * (g * g) + FLUSH) - FLUSH;
-        float p = params[i] - f.rate * m / (sqrtf(v) * f.correction + (float) ADAM_EPSILON);
-        first[i] = m;
-        second[i] = v;
+        float p = step_one(&f, params[i], grads[i], &first[i], &second[i]);
         params[i] = p;
         target[i] += f.tau * (p - target[i]);
     }
@@ -48,6 +61,9 @@ void adam_step(const struct adam_blocks *blocks, uint64_t step, float rate, floa
         .correction = (float) (1.0 / sqrt(1.0 - pow(ADAM_BETA_2, t))),
         .tau = tau,
     };
-    step_block(blocks->size, &factors, blocks->params, blocks->target, blocks->first, blocks->second,
-               blocks->grads);
+    if (blocks->target != NULL)
+        step_and_follow(blocks->size, &factors, blocks->params, blocks->target, blocks->first, blocks->second,
+                        blocks->grads);
+    else
+        step_block(blocks->size, &factors, blocks->params, blocks->first, blocks->second, blocks->grads);
 }

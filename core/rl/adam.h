@@ -14,7 +14,7 @@
 /* One network's learnable state; every block is [size]. Borrowed. */
 struct adam_blocks {
     float *params;
-    float *target; /* follows params */
+    float *target; /* follows params; NULL: nothing does */
     float *first;  /* mean of gradients */
     float *second; /* mean of squared gradients, >= 0 */
     const float *grads;

@@ -85,7 +85,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     if (!policy->training)
         return;
     if (own->decided >= scenario->plus.warmup)
-        actor_watch(own->actor, &own->table, &own->search);
+        distilled_watch(own->actor, &own->table, &own->search);
     explore(own, view, ret_decision);
     remember(own, view, ret_decision);
     own->decided++;
@@ -105,7 +105,7 @@ static void update(struct policy *policy)
     for (uint64_t i = 0; i < policy->world->scenario.plus.updates; i++)
         outcome_model_update(own->model);
     for (uint64_t i = 0; i < policy->world->scenario.plus.actor_updates; i++)
-        actor_update(own->actor);
+        distilled_update(own->actor);
     own->owes_update = false;
 }
 

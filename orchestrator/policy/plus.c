@@ -15,7 +15,7 @@ void plus_destroy(struct policy *policy)
     if (own == NULL)
         return;
     outcome_model_destroy(own->model);
-    actor_destroy(own->actor);
+    distilled_destroy(own->actor);
     load_table_finish(&own->table);
     load_search_finish(&own->search);
     free(own->task);
@@ -48,7 +48,8 @@ int plus_create(struct policy *policy, struct diag *diag)
     if (rc == 0)
         rc = outcome_model_create(&own->model, world, &config);
     if (rc == 0)
-        rc = actor_create(&own->actor, world, scenario->plus.actor_hidden, (float) scenario->plus.actor_rate);
+        rc = distilled_create(&own->actor, world, scenario->plus.actor_hidden,
+                              (float) scenario->plus.actor_rate);
     if (rc == 0)
         rc = load_table_init(&own->table, world, LOADS_HELD);
     if (rc == 0)
@@ -56,7 +57,7 @@ int plus_create(struct policy *policy, struct diag *diag)
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
-/* ---- bytes: this head, the model (outcome_bytes.c), the actor (actor.c), the CRC-32 of all ---- */
+/* ---- bytes: this head, the model (outcome_bytes.c), the actor (distilled.c), the CRC-32 of all ---- */
 
 struct head {
     char magic[4];
@@ -87,7 +88,7 @@ int plus_save(const struct policy *policy, bool full, struct buf *bytes)
     if (rc == 0)
         rc = outcome_model_save(own->model, full, bytes);
     if (rc == 0)
-        rc = actor_save(own->actor, full, bytes);
+        rc = distilled_save(own->actor, full, bytes);
     uint32_t crc = rc == 0 ? checkpoint_crc32(bytes->data + start, bytes->size - start) : 0;
     return rc != 0 ? rc : buf_push(bytes, &crc, sizeof crc);
 }
@@ -115,7 +116,7 @@ static int read_all(struct policy *policy, bool full, const void *bytes, size_t 
         return diag_fail(diag, ERR_CORRUPT, "weights are damaged: their checksum does not match");
     int rc = outcome_model_load(own->model, full, &at, &left, diag);
     if (rc == 0)
-        rc = actor_load(own->actor, full, &at, &left, diag);
+        rc = distilled_load(own->actor, full, &at, &left, diag);
     if (rc == 0 && left > 0)
         rc = diag_fail(diag, ERR_MISMATCH, "weights have %zu bytes too many", left);
     *ret_head = head;

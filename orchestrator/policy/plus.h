@@ -2,14 +2,14 @@
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_PLUS_H
 #define HANDOFF_ORCHESTRATOR_POLICY_PLUS_H
 
-#include "orchestrator/policy/actor.h"
+#include "orchestrator/policy/distilled.h"
 #include "orchestrator/policy/load_search.h"
 #include "orchestrator/policy/outcome_model.h"
 #include "orchestrator/policy/policy.h"
 
 struct plus {
     struct outcome_model *model;
-    struct actor *actor;
+    struct distilled *actor;
     struct load_table table;
     struct load_search search;
     struct outcome_task *task; /* [N] as last decided */

@@ -6,6 +6,12 @@
 
 static const struct policy_kind *const kinds[] = {
     &policy_dapo,
+    &policy_ppo,
+    &policy_ppo_gaussian,
+    &policy_a2c,
+    &policy_dqn,
+    &policy_dapo_plus,
+    &policy_dapo_plus_actor,
     &policy_local,
     &policy_edge_nearest,
     &policy_edge_best_channel,
@@ -21,8 +27,6 @@ static const struct policy_kind *const kinds[] = {
     &policy_best_response,
     &policy_multistart,
     &policy_optimum,
-    &policy_dapo_plus,
-    &policy_dapo_plus_actor,
     &policy_myopic,
     &policy_priced,
 };

@@ -126,6 +126,12 @@ static inline const char *policy_weights_of(const struct policy_kind *kind)
 
 /* Rows, each defined in the file of its name. */
 extern const struct policy_kind policy_dapo;
+extern const struct policy_kind policy_ppo;
+extern const struct policy_kind policy_ppo_gaussian;
+extern const struct policy_kind policy_a2c;
+extern const struct policy_kind policy_dqn;
+extern const struct policy_kind policy_dapo_plus;
+extern const struct policy_kind policy_dapo_plus_actor;
 extern const struct policy_kind policy_local;
 extern const struct policy_kind policy_edge_nearest;
 extern const struct policy_kind policy_edge_best_channel;
@@ -141,8 +147,6 @@ extern const struct policy_kind policy_swarm;
 extern const struct policy_kind policy_best_response;
 extern const struct policy_kind policy_multistart;
 extern const struct policy_kind policy_optimum;
-extern const struct policy_kind policy_dapo_plus;
-extern const struct policy_kind policy_dapo_plus_actor;
 extern const struct policy_kind policy_myopic;
 extern const struct policy_kind policy_priced;
 

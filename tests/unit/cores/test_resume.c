@@ -53,6 +53,8 @@ static int on_checkpoint(void *user, uint32_t episode, struct policy *policy)
     struct policy_experience experience;
     assert_int_equal(policy->kind->save(policy, false, &tape->weights[episode]), 0);
     assert_int_equal(policy->kind->save(policy, true, &tape->state[episode]), 0);
+    if (policy->kind->gather == NULL) /* the state has all of it */
+        return 0;
     assert_int_equal(policy->kind->gather(policy, &experience, &tape->experience[episode]), 0);
     tape->oldest[episode] = experience.oldest;
     tape->beyond[episode] = experience.first + experience.count;
@@ -103,9 +105,10 @@ static struct policy create(const struct world *world, const char *name)
 }
 
 /* As it was after the episode, from what a database would still hold then. */
-static struct policy restore(const struct world *world, const struct tape *tape, uint32_t after)
+static struct policy restore(const struct world *world, const char *name, const struct tape *tape,
+                             uint32_t after)
 {
-    struct policy policy = create(world, "dapo");
+    struct policy policy = create(world, name);
     struct diag diag = {{0}};
     for (uint32_t e = 0; e <= after; e++) {
         const struct buf *piece = &tape->experience[e];
@@ -123,14 +126,14 @@ static void expect_equal(const struct buf *a, size_t from, const struct buf *b)
     assert_memory_equal(a->data + from, b->data, b->size);
 }
 
-static void resume_everywhere(const char *const *keys, uint32_t every)
+static void resume_everywhere(const char *name, const char *const *keys, uint32_t every)
 {
     struct world world = check_world(keys);
-    struct policy whole = create(&world, "dapo");
+    struct policy whole = create(&world, name);
     struct tape tape = {0};
     play(&world, &whole, 0, every, &tape);
     for (uint32_t after = every - 1; after + 1 < EPISODES; after += every) {
-        struct policy policy = restore(&world, &tape, after);
+        struct policy policy = restore(&world, name, &tape, after);
         struct tape rest = {0};
         play(&world, &policy, after + 1, every, &rest);
         expect_equal(&tape.bytes, tape.end[after], &rest.bytes);
@@ -154,9 +157,9 @@ static void a_learner_goes_on_after_any_checkpoint_as_if_it_had_never_stopped(vo
     (void) state;
     /* Warm from the third episode on; the buffer wraps in the fourth. */
     static const char *const keys[] = {SMALL, "ddpg.warmup=70", "ddpg.buffer=100", NULL};
-    resume_everywhere(keys, 1);
-    resume_everywhere(keys, 2);
-    resume_everywhere(keys, 3);
+    resume_everywhere("dapo", keys, 1);
+    resume_everywhere("dapo", keys, 2);
+    resume_everywhere("dapo", keys, 3);
 }
 
 static void the_noise_of_ornstein_and_uhlenbeck_goes_on_too(void **state)
@@ -164,7 +167,39 @@ static void the_noise_of_ornstein_and_uhlenbeck_goes_on_too(void **state)
     (void) state;
     static const char *const keys[] = {SMALL, "ddpg.warmup=20", "ddpg.buffer=25",
                                        "ddpg.noise=ornstein-uhlenbeck", NULL};
-    resume_everywhere(keys, 1); /* a buffer smaller than an episode */
+    resume_everywhere("dapo", keys, 1); /* a buffer smaller than an episode */
+}
+
+#define COUNT_OF(list) (sizeof list / sizeof *list)
+
+/* Rollouts that end within an episode, with it, and never within the run; devices in a slot that all of them
+ * or their server spend down. */
+static void learners_of_rollouts_go_on_in_the_middle_of_one(void **state)
+{
+    (void) state;
+    static const char *const names[] = {"ppo", "ppo-gaussian", "a2c"};
+    static const char *const within[] = {SMALL,          "ppo.rollout=47", "ppo.batch=10",
+                                         "ppo.epochs=2", "a2c.steps=7",    NULL};
+    static const char *const with[] = {
+        SMALL, "ppo.rollout=60", "ppo.batch=16", "ppo.epochs=2", "a2c.steps=30", "chaos.rate=0.2", NULL};
+    static const char *const never[] = {SMALL, "ppo.rollout=1000", "a2c.steps=1000", NULL};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        resume_everywhere(names[i], within, 1);
+        resume_everywhere(names[i], within, 2);
+        resume_everywhere(names[i], with, 1);
+        resume_everywhere(names[i], never, 1);
+    }
+}
+
+static void a_learner_of_turns_goes_on_too(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {SMALL,          "dqn.warmup=150",        "dqn.buffer=300",
+                                       "dqn.batch=16", "dqn.epsilon_slots=150", NULL};
+    static const char *const chaos[] = {SMALL, "dqn.warmup=20", "dqn.batch=16", "chaos.rate=0.2", NULL};
+    resume_everywhere("dqn", keys, 1); /* warm in the second episode; the buffer wraps in the fourth */
+    resume_everywhere("dqn", keys, 2);
+    resume_everywhere("dqn", chaos, 1);
 }
 
 /* Nodes that are down as an episode ends come back in the next one, which an event tells. When everybody was
@@ -173,7 +208,7 @@ static void what_the_scenario_breaks_is_the_same_after_resuming(void **state)
 {
     (void) state;
     static const char *const chaos[] = {SMALL, "ddpg.warmup=20", "chaos.rate=0.2", NULL};
-    resume_everywhere(chaos, 1);
+    resume_everywhere("dapo", chaos, 1);
     static const char *const end[] = {SMALL, "ddpg.warmup=20",
                                       "faults.script=episode 1 slot 29 kill device 0; episode 1 slot 29 kill "
                                       "device 1; episode 1 slot 29 kill device 2; "
@@ -181,7 +216,7 @@ static void what_the_scenario_breaks_is_the_same_after_resuming(void **state)
                                       "9; episode 2 slot 28 kill device 2; "
                                       "episode 3 slot 29 kill server 0; episode 4 slot 25 kill server 1",
                                       NULL};
-    resume_everywhere(end, 1);
+    resume_everywhere("dapo", end, 1);
 }
 
 static void policies_that_do_not_learn_go_on_too(void **state)
@@ -221,36 +256,49 @@ static void a_session_behind_its_last_episode_ends_as_it_begins(void **state)
     world_finish(&world);
 }
 
-static void a_state_that_is_damaged_or_misses_experience_is_refused(void **state)
+/* Weights alone, cut short, or with a bit turned. */
+static void refuse_damage(struct policy *fresh, const struct tape *tape)
 {
-    (void) state;
-    static const char *const keys[] = {SMALL, "ddpg.warmup=20", NULL};
-    struct world world = check_world(keys);
-    struct policy whole = create(&world, "dapo"), fresh = create(&world, "dapo");
-    struct tape tape = {0};
-    play(&world, &whole, 0, 1, &tape);
-    const struct buf *bytes = &tape.state[0], *piece = &tape.experience[0];
-    struct diag diag = {{0}};
-    assert_int_equal(fresh.kind->resume(&fresh, bytes->data, bytes->size, &diag), ERR_MISMATCH);
-    assert_non_null(strstr(diag.text, "30 transitions"));
-    assert_int_equal(fresh.kind->recall(&fresh, piece->data, piece->size, NULL), 0);
-    assert_int_equal(fresh.kind->resume(&fresh, tape.weights[0].data, tape.weights[0].size, NULL), ERR_TYPE);
+    const struct buf *bytes = &tape->state[0], *weights = &tape->weights[0];
+    assert_int_equal(fresh->kind->resume(fresh, weights->data, weights->size, NULL), ERR_TYPE);
     for (size_t size = 0; size < bytes->size; size += 1 + size / 7) {
         uint8_t *copy = malloc(size + 1);
         assert_non_null(copy);
         memcpy(copy, bytes->data, size);
-        assert_int_not_equal(fresh.kind->resume(&fresh, copy, size, NULL), 0);
+        assert_int_not_equal(fresh->kind->resume(fresh, copy, size, NULL), 0);
         free(copy);
     }
     for (size_t i = 0; i < bytes->size; i += 1 + i / 50) {
         bytes->data[i] ^= 1;
-        assert_int_not_equal(fresh.kind->resume(&fresh, bytes->data, bytes->size, NULL), 0);
+        assert_int_not_equal(fresh->kind->resume(fresh, bytes->data, bytes->size, NULL), 0);
         bytes->data[i] ^= 1;
     }
-    assert_int_equal(fresh.kind->resume(&fresh, bytes->data, bytes->size, NULL), 0);
-    tape_finish(&tape);
-    policy_destroy(&whole);
-    policy_destroy(&fresh);
+    assert_int_equal(fresh->kind->resume(fresh, bytes->data, bytes->size, NULL), 0);
+}
+
+static void a_state_that_is_damaged_or_misses_experience_is_refused(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {
+        SMALL, "ddpg.warmup=20", "dqn.warmup=20", "ppo.rollout=47", "ppo.batch=10", NULL};
+    static const char *const names[] = {"dapo", "ppo", "ppo-gaussian", "a2c", "dqn"};
+    struct world world = check_world(keys);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct policy whole = create(&world, names[i]), fresh = create(&world, names[i]);
+        struct tape tape = {0};
+        play(&world, &whole, 0, 1, &tape);
+        const struct buf *bytes = &tape.state[0], *piece = &tape.experience[0];
+        struct diag diag = {{0}};
+        if (whole.kind->recall != NULL) {
+            assert_int_equal(fresh.kind->resume(&fresh, bytes->data, bytes->size, &diag), ERR_MISMATCH);
+            assert_non_null(strstr(diag.text, " transitions, of which some are missing"));
+            assert_int_equal(fresh.kind->recall(&fresh, piece->data, piece->size, NULL), 0);
+        }
+        refuse_damage(&fresh, &tape);
+        tape_finish(&tape);
+        policy_destroy(&whole);
+        policy_destroy(&fresh);
+    }
     world_finish(&world);
 }
 
@@ -259,6 +307,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_learner_goes_on_after_any_checkpoint_as_if_it_had_never_stopped),
         cmocka_unit_test(the_noise_of_ornstein_and_uhlenbeck_goes_on_too),
+        cmocka_unit_test(learners_of_rollouts_go_on_in_the_middle_of_one),
+        cmocka_unit_test(a_learner_of_turns_goes_on_too),
         cmocka_unit_test(what_the_scenario_breaks_is_the_same_after_resuming),
         cmocka_unit_test(policies_that_do_not_learn_go_on_too),
         cmocka_unit_test(a_session_behind_its_last_episode_ends_as_it_begins),

@@ -1,4 +1,4 @@
-#include "orchestrator/policy/actor.h"
+#include "orchestrator/policy/distilled.h"
 
 #include <errno.h>
 #include <math.h>
@@ -30,7 +30,7 @@ struct ranked {
     float sureness;
 };
 
-struct actor {
+struct distilled {
     const struct world *world;
     struct scorer *scorer;
     struct lesson now;        /* without a target */
@@ -62,9 +62,9 @@ static int lesson_init(struct lesson *lesson, const struct world *world)
     return whole ? 0 : -ENOMEM;
 }
 
-int actor_create(struct actor **ret_actor, const struct world *world, size_t hidden, float rate)
+int distilled_create(struct distilled **ret_distilled, const struct world *world, size_t hidden, float rate)
 {
-    struct actor *own = calloc(1, sizeof *own);
+    struct distilled *own = calloc(1, sizeof *own);
     if (own == NULL)
         return -ENOMEM;
     own->world = world;
@@ -87,14 +87,14 @@ int actor_create(struct actor **ret_actor, const struct world *world, size_t hid
     if (rc == 0)
         rc = scorer_create(&own->scorer, &config);
     if (rc != 0) {
-        actor_destroy(own);
+        distilled_destroy(own);
         return rc;
     }
-    *ret_actor = own;
+    *ret_distilled = own;
     return 0;
 }
 
-void actor_destroy(struct actor *actor)
+void distilled_destroy(struct distilled *actor)
 {
     if (actor == NULL)
         return;
@@ -118,7 +118,7 @@ static float squeeze(double difference)
     return difference < 0.0 ? -size : size;
 }
 
-static void look(struct actor *own, struct load_table *table)
+static void look(struct distilled *own, struct load_table *table)
 {
     uint32_t servers = own->world->servers;
     float crowd = logf((float) (table->count + 1) / (float) (servers * 3)); /* about 0 for dapo [house] */
@@ -137,7 +137,7 @@ static void look(struct actor *own, struct load_table *table)
         }
 }
 
-static struct scorer_table table_of(const struct actor *own, const struct lesson *lesson)
+static struct scorer_table table_of(const struct distilled *own, const struct lesson *lesson)
 {
     return (struct scorer_table){
         .rows = lesson->rows, .columns = own->world->servers, .x = lesson->x, .mask = lesson->mask};
@@ -145,7 +145,7 @@ static struct scorer_table table_of(const struct actor *own, const struct lesson
 
 /* How many each server should have: what the rows' probabilities add up to. The scores become probabilities.
  */
-static void fill_room(struct actor *own, const struct load_table *table)
+static void fill_room(struct distilled *own, const struct load_table *table)
 {
     uint32_t servers = own->world->servers, options = servers + 1;
     for (uint32_t m = 0; m < servers; m++)
@@ -176,7 +176,7 @@ static int by_sureness(const void *a, const void *b)
 
 /* The surest devices first, each to the likeliest place that has room left: all that think alike do not go to
  * the same place. */
-static void assign(struct actor *own, const struct load_table *table, uint32_t *ret_server,
+static void assign(struct distilled *own, const struct load_table *table, uint32_t *ret_server,
                    uint32_t *ret_load)
 {
     uint32_t servers = own->world->servers;
@@ -196,7 +196,8 @@ static void assign(struct actor *own, const struct load_table *table, uint32_t *
     }
 }
 
-void actor_decide(struct actor *actor, struct load_table *table, uint32_t *ret_server, uint32_t *ret_load)
+void distilled_decide(struct distilled *actor, struct load_table *table, uint32_t *ret_server,
+                      uint32_t *ret_load)
 {
     uint32_t servers = actor->world->servers;
     memset(ret_load, 0, servers * sizeof *ret_load);
@@ -212,7 +213,7 @@ void actor_decide(struct actor *actor, struct load_table *table, uint32_t *ret_s
 
 /* ---- learning ---- */
 
-static void fill_target(const struct actor *own, float *target)
+static void fill_target(const struct distilled *own, float *target)
 {
     uint32_t options = own->world->servers + 1;
     double least = own->more[0], norm = 0.0;
@@ -224,7 +225,7 @@ static void fill_target(const struct actor *own, float *target)
         target[m] = (float) (exp((least - own->more[m]) / SOFTNESS) / norm);
 }
 
-void actor_watch(struct actor *actor, struct load_table *table, struct load_search *search)
+void distilled_watch(struct distilled *actor, struct load_table *table, struct load_search *search)
 {
     struct lesson *lesson = &actor->kept[actor->watched % KEPT];
     uint32_t servers = actor->world->servers;
@@ -243,7 +244,7 @@ void actor_watch(struct actor *actor, struct load_table *table, struct load_sear
     actor->watched++;
 }
 
-void actor_update(struct actor *actor)
+void distilled_update(struct distilled *actor)
 {
     uint64_t kept = actor->watched < KEPT ? actor->watched : KEPT;
     struct rng_at at = {
@@ -268,7 +269,7 @@ void actor_update(struct actor *actor)
 /* ---- bytes: the scorer's; with `full` u64 watched, u64 steps, and what is kept, oldest slot number first
  * ---- */
 
-static int save_lesson(const struct actor *own, const struct lesson *lesson, struct buf *bytes)
+static int save_lesson(const struct distilled *own, const struct lesson *lesson, struct buf *bytes)
 {
     size_t pairs = (size_t) lesson->rows * own->world->servers;
     int rc = buf_push(bytes, &lesson->rows, sizeof lesson->rows);
@@ -279,7 +280,7 @@ static int save_lesson(const struct actor *own, const struct lesson *lesson, str
     return rc != 0 ? rc : buf_push(bytes, lesson->target, (pairs + lesson->rows) * sizeof *lesson->target);
 }
 
-int actor_save(const struct actor *actor, bool full, struct buf *bytes)
+int distilled_save(const struct distilled *actor, bool full, struct buf *bytes)
 {
     int rc = scorer_save(actor->scorer, full, bytes);
     if (rc != 0 || !full)
@@ -302,7 +303,7 @@ static int take(const uint8_t **bytes, size_t *size, void *ret, size_t wanted, s
     return 0;
 }
 
-static bool is_lesson_possible(const struct actor *own, const struct lesson *lesson)
+static bool is_lesson_possible(const struct distilled *own, const struct lesson *lesson)
 {
     size_t pairs = (size_t) lesson->rows * own->world->servers;
     bool possible = true;
@@ -313,7 +314,7 @@ static bool is_lesson_possible(const struct actor *own, const struct lesson *les
     return possible;
 }
 
-static int load_lesson(struct actor *own, struct lesson *lesson, const uint8_t **bytes, size_t *size,
+static int load_lesson(struct distilled *own, struct lesson *lesson, const uint8_t **bytes, size_t *size,
                        struct diag *diag)
 {
     uint32_t rows = 0;
@@ -339,7 +340,7 @@ static int load_lesson(struct actor *own, struct lesson *lesson, const uint8_t *
                : diag_fail(diag, ERR_CORRUPT, "an actor's state is damaged");
 }
 
-int actor_load(struct actor *actor, bool full, const uint8_t **bytes, size_t *size, struct diag *diag)
+int distilled_load(struct distilled *actor, bool full, const uint8_t **bytes, size_t *size, struct diag *diag)
 {
     int rc = scorer_load(actor->scorer, full, bytes, size, diag);
     if (rc != 0 || !full)

@@ -1,0 +1,311 @@
+#include "core/rl/policy_gradient.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cblas.h>
+
+#include "core/base/err.h"
+#include "core/rl/checkpoint.h"
+#include "core/rl/gaussian.h"
+#include "core/rl/policy_gradient_internal.h"
+
+#define LINE_BYTES 64u
+#define LINE_FLOATS (LINE_BYTES / sizeof(float))
+
+/* Whose initial weights a draw is for: the entity of RNG_WEIGHTS. */
+enum weights_of { WEIGHTS_OF_ACTOR = 0, WEIGHTS_OF_CRITIC = 1 };
+
+static size_t whole_lines(size_t floats)
+{
+    return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+}
+
+static bool is_amount(float value)
+{
+    return isfinite(value) && value >= 0.0f;
+}
+
+static bool is_share(float value)
+{
+    return value >= 0.0f && value <= 1.0f;
+}
+
+static int check_numbers(const struct policy_gradient_config *config, struct diag *diag)
+{
+    const struct {
+        const char *name;
+        float value;
+        bool valid;
+        const char *allowed;
+    } numbers[] = {
+        {"discount", config->discount, is_share(config->discount), "0 to 1"},
+        {"trace", config->trace, is_share(config->trace), "0 to 1"},
+        {"rate", config->rate, is_amount(config->rate), "0 or more"},
+        {"clip", config->clip, is_share(config->clip), "0 to 1"},
+        {"entropy's weight", config->entropy, is_amount(config->entropy), "0 or more"},
+        {"gradient's bound", config->norm, is_amount(config->norm), "0 or more"},
+        {"first deviation", config->sigma,
+         config->heads > 0 || (is_amount(config->sigma) && config->sigma > 0.0f), "above 0"},
+        {"final init", config->final_init, is_amount(config->final_init), "0 or more"},
+    };
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (!numbers[i].valid)
+            return diag_fail(diag, ERR_RANGE, "learner's %s is %g, allowed is %s", numbers[i].name,
+                             (double) numbers[i].value, numbers[i].allowed);
+    return 0;
+}
+
+int policy_gradient_config_check(const struct policy_gradient_config *config, struct diag *diag)
+{
+    const struct {
+        const char *name;
+        size_t value, low, high;
+    } sizes[] = {
+        {"state", config->state_size, 1, MLP_SIZE_MAX},
+        {"number of heads", config->heads, 0, MLP_SIZE_MAX},
+        {"action", config->heads > 0 ? 1 : config->action_size, 1, MLP_SIZE_MAX},
+        {"first hidden layer", config->hidden_1, 1, MLP_SIZE_MAX},
+        {"second hidden layer", config->hidden_2, 1, MLP_SIZE_MAX},
+        {"rollout", config->rollout, 1, UINT32_MAX},
+        {"mini-batch", config->batch, 1, config->rollout < MLP_SIZE_MAX ? config->rollout : MLP_SIZE_MAX},
+        {"number of epochs", config->epochs, 1, UINT32_MAX},
+    };
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        if (sizes[i].value < sizes[i].low || sizes[i].value > sizes[i].high)
+            return diag_fail(diag, ERR_RANGE, "learner's %s is %zu, allowed is %zu to %zu", sizes[i].name,
+                             sizes[i].value, sizes[i].low, sizes[i].high);
+    return check_numbers(config, diag);
+}
+
+static int networks_init(struct policy_gradient *learner)
+{
+    const struct policy_gradient_config *config = &learner->config;
+    bool reals = config->heads == 0;
+    size_t outputs = reals ? config->action_size : learner->heads.logits;
+    const size_t actor[] = {config->state_size, config->hidden_1, config->hidden_2, outputs};
+    const size_t critic[] = {config->state_size, config->hidden_1, config->hidden_2, 1};
+    int code = network_init_alone(&learner->actor, actor, MLP_LINEAR, reals ? outputs : 0);
+    if (code == 0)
+        code = network_init_alone(&learner->critic, critic, MLP_LINEAR, 0);
+    if (code < 0)
+        return code;
+    network_draw(&learner->actor, config->seed, WEIGHTS_OF_ACTOR, config->final_init);
+    network_draw(&learner->critic, config->seed, WEIGHTS_OF_CRITIC, config->final_init);
+    for (size_t i = 0; reals && i < outputs; i++)
+        policy_gradient_log_sigma(learner)[i] = logf(config->sigma);
+    return 0;
+}
+
+static int work_init(struct policy_gradient *learner)
+{
+    size_t batch = learner->config.batch, stride = whole_lines(learner->config.state_size);
+    size_t heads = whole_lines(learner->heads.heads), rows = whole_lines(batch);
+    learner->work = aligned_alloc(LINE_BYTES, (batch * stride + heads + rows) * sizeof(float));
+    learner->order = malloc(learner->config.rollout * sizeof(*learner->order));
+    learner->allowed = malloc(learner->heads.logits + 1);
+    if (learner->work == NULL || learner->order == NULL || learner->allowed == NULL)
+        return -ENOMEM;
+    learner->state = (struct matrix){learner->work, stride};
+    learner->entropy = learner->work + batch * stride;
+    learner->advantage = learner->entropy + heads;
+    return 0;
+}
+
+static int passes_init(struct policy_gradient *learner)
+{
+    int code = mlp_pass_init(&learner->row, &learner->actor.mlp, 1);
+    if (code == 0)
+        code = mlp_pass_init(&learner->actor_pass, &learner->actor.mlp, learner->config.batch);
+    if (code == 0)
+        code = mlp_pass_init(&learner->critic_pass, &learner->critic.mlp, learner->config.batch);
+    return code;
+}
+
+static int parts_init(struct policy_gradient *learner, const size_t *classes)
+{
+    const struct policy_gradient_config *config = &learner->config;
+    int code = categorical_init(&learner->heads, classes, config->heads);
+    if (code < 0)
+        return code;
+    learner->action_size = config->heads > 0 ? config->heads : config->action_size;
+    struct rollout_sizes sizes = {
+        .state = config->state_size,
+        .action = learner->action_size,
+        .allowed = learner->heads.logits,
+        .capacity = config->rollout,
+    };
+    code = networks_init(learner);
+    if (code == 0)
+        code = work_init(learner);
+    if (code == 0)
+        code = passes_init(learner);
+    return code == 0 ? rollout_init(&learner->rollout, &sizes) : code;
+}
+
+int policy_gradient_create(struct policy_gradient **ret_learner, const struct policy_gradient_config *config)
+{
+    int code = policy_gradient_config_check(config, NULL);
+    if (code < 0)
+        return code;
+    struct policy_gradient *learner = calloc(1, sizeof(*learner));
+    if (learner == NULL)
+        return -ENOMEM;
+    /* These products are too small to share, and one thread adds in one order. */
+    openblas_set_num_threads(1);
+    learner->config = *config;
+    learner->config.classes = NULL;
+    code = parts_init(learner, config->classes);
+    if (code < 0) {
+        policy_gradient_destroy(learner);
+        return code;
+    }
+    *ret_learner = learner;
+    return 0;
+}
+
+void policy_gradient_destroy(struct policy_gradient *learner)
+{
+    if (learner == NULL)
+        return;
+    rollout_finish(&learner->rollout);
+    mlp_pass_finish(&learner->critic_pass);
+    mlp_pass_finish(&learner->actor_pass);
+    mlp_pass_finish(&learner->row);
+    free(learner->allowed);
+    free(learner->order);
+    free(learner->work);
+    network_finish(&learner->critic);
+    network_finish(&learner->actor);
+    categorical_finish(&learner->heads);
+    free(learner);
+}
+
+size_t policy_gradient_action_size(const struct policy_gradient *learner)
+{
+    return learner->action_size;
+}
+
+/* The actor's output at one state: logits or means. Always from the same alignment: a kernel may add in
+ * another order elsewhere. */
+static float *outputs_at(struct policy_gradient *learner, const float *state)
+{
+    memcpy(learner->state.at, state, learner->config.state_size * sizeof(float));
+    learner->row.x = dense_view(learner->state);
+    mlp_forward(&learner->actor.mlp, learner->actor.params, &learner->row);
+    return learner->row.y[MLP_LAYERS - 1].at;
+}
+
+float policy_gradient_sample(struct policy_gradient *learner, const float *state, const uint8_t *allowed,
+                             float *ret_action)
+{
+    struct rng_at at = {
+        .seed = learner->config.seed,
+        .phase = RNG_TRAIN,
+        .stream = RNG_EXPLORATION,
+        .episode = (uint32_t) (learner->acts >> 32),
+        .slot = (uint32_t) learner->acts,
+    };
+    float *outputs = outputs_at(learner, state);
+    learner->acts++;
+    if (learner->config.heads == 0) {
+        const float *log_sigma = policy_gradient_log_sigma(learner);
+        gaussian_sample(learner->action_size, outputs, log_sigma, &at, ret_action);
+        return gaussian_log_probability(learner->action_size, outputs, log_sigma, ret_action);
+    }
+    float *probability = learner->row.dy[MLP_LAYERS - 1].at;
+    categorical_sample(&learner->heads, outputs, allowed, &at, ret_action);
+    return categorical_evaluate(&learner->heads, outputs, allowed, ret_action, probability, learner->entropy);
+}
+
+void policy_gradient_mode(struct policy_gradient *learner, const float *state, const uint8_t *allowed,
+                          float *ret_action)
+{
+    const float *outputs = outputs_at(learner, state);
+    if (learner->config.heads == 0)
+        memcpy(ret_action, outputs, learner->action_size * sizeof(float));
+    else
+        categorical_mode(&learner->heads, outputs, allowed, ret_action);
+}
+
+void policy_gradient_push(struct policy_gradient *learner, const struct rollout_transition *transition)
+{
+    rollout_push(&learner->rollout, transition);
+}
+
+bool policy_gradient_is_full(const struct policy_gradient *learner)
+{
+    return rollout_is_full(&learner->rollout);
+}
+
+uint64_t policy_gradient_updates(const struct policy_gradient *learner)
+{
+    return learner->updates;
+}
+
+/* --- checkpoints --- */
+
+static void describe(struct policy_gradient *learner, struct checkpoint *ret_checkpoint)
+{
+    const struct policy_gradient_config *config = &learner->config;
+    checkpoint_begin(ret_checkpoint, "HDPG", &learner->rollout.replay);
+    checkpoint_size(ret_checkpoint, "state", config->state_size);
+    checkpoint_size(ret_checkpoint, "heads", config->heads);
+    checkpoint_size(ret_checkpoint, "output", learner->actor.mlp.layers[MLP_LAYERS - 1].out);
+    checkpoint_size(ret_checkpoint, "hidden 1", config->hidden_1);
+    checkpoint_size(ret_checkpoint, "hidden 2", config->hidden_2);
+    checkpoint_weights(ret_checkpoint, CHECKPOINT_ACTOR, &learner->actor);
+    checkpoint_count(ret_checkpoint, CHECKPOINT_LEARNER, &learner->acts);
+    checkpoint_count(ret_checkpoint, CHECKPOINT_LEARNER, &learner->updates);
+    checkpoint_count(ret_checkpoint, CHECKPOINT_LEARNER, &learner->epochs);
+    checkpoint_count(ret_checkpoint, CHECKPOINT_LEARNER, &learner->steps);
+    checkpoint_moments(ret_checkpoint, CHECKPOINT_LEARNER, &learner->actor);
+    checkpoint_weights(ret_checkpoint, CHECKPOINT_LEARNER, &learner->critic);
+    checkpoint_moments(ret_checkpoint, CHECKPOINT_LEARNER, &learner->critic);
+}
+
+int policy_gradient_save(const struct policy_gradient *learner, uint32_t sections, struct buf *bytes)
+{
+    struct checkpoint checkpoint;
+    describe((struct policy_gradient *) learner, &checkpoint); /* saving only reads */
+    return checkpoint_save(&checkpoint, sections, bytes);
+}
+
+/* Is each class of transition i one that its head has, and allowed where any is? */
+static bool classes_are_possible(struct policy_gradient *learner, size_t i)
+{
+    const struct categorical *heads = &learner->heads;
+    const float *action = rollout_action(&learner->rollout, i);
+    rollout_allowed(&learner->rollout, i, learner->allowed);
+    for (size_t h = 0, first = 0; h < heads->heads; first += heads->classes[h], h++) {
+        if (!(action[h] >= 0.0f && action[h] < (float) heads->classes[h] && floorf(action[h]) == action[h]))
+            return false;
+        bool any = false;
+        for (size_t k = 0; k < heads->classes[h]; k++)
+            any = any || learner->allowed[first + k] != 0;
+        if (any ? learner->allowed[first + (size_t) action[h]] == 0 : action[h] > 0.0f)
+            return false;
+    }
+    return true;
+}
+
+static bool rollout_is_possible(struct policy_gradient *learner)
+{
+    bool possible = rollout_is_sound(&learner->rollout);
+    for (size_t i = 0; i < rollout_count(&learner->rollout) && possible; i++)
+        possible = classes_are_possible(learner, i);
+    return possible;
+}
+
+int policy_gradient_load(struct policy_gradient *learner, const void *bytes, size_t size, struct diag *diag)
+{
+    struct checkpoint checkpoint;
+    describe(learner, &checkpoint);
+    int code = checkpoint_load(&checkpoint, bytes, size, diag);
+    if (code < 0 || rollout_is_possible(learner))
+        return code;
+    rollout_clear(&learner->rollout);
+    return diag_fail(diag, ERR_CORRUPT, "checkpoint's rollout has actions that are not possible");
+}

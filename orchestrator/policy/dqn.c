@@ -1,0 +1,322 @@
+/* DQN, device by device. A joint action of all devices would be one of (1 + M (L - s_min))^N, so one network
+ * with weights shared by all decides for the devices in turn, by number; each sees the loads that those
+ * before it have chosen in this slot. It sees env_device_state, those loads (scaled as the previous ones are)
+ * and which device it is, one-hot; its actions are local and every pair of server and split, in that order:
+ *
+ *   0                            local
+ *   1 + m (L - s_min) + s - s_min    server m, split s_min <= s < L
+ *
+ * Forbidden are servers that do not cover it and splits that its memory does not hold. A device without a
+ * task or without a server is passed over.
+ *
+ * What it learns from: the devices of a slot are steps of one chain, whose last is followed by the first of
+ * the next slot. A step's reward is the device's own share of the slot's reward: minus the cost of its tasks
+ * that ended in this slot, over N (the last step also has the shares of those passed over, so that nothing is
+ * lost in queueing mode). Nothing is discounted within a slot; ddpg.discount counts from slot to slot. So Q
+ * is what the device itself and all behind it will cost: it pays for the load it leaves to them, but not for
+ * what those before it suffer. Rewarding only the last step, with the slot's whole reward, would count that
+ * too, and hardly learned: docs/learners.md has the figures. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/rl/checkpoint.h"
+#include "core/rl/dqn.h"
+#include "core/rl/experience.h"
+#include "orchestrator/policy/policy.h"
+
+/* One device's turn. */
+struct turn {
+    uint32_t device, action;
+    float *state;     /* [state_size] */
+    uint8_t *allowed; /* [actions] */
+};
+
+struct turns {
+    struct dqn *learner;
+    uint32_t splits;  /* at a server: s_min..L-1 */
+    uint32_t actions; /* 1 + M splits */
+    size_t state_size;
+    struct turn *turn; /* [N + 1]: those of the last slot decided, and room for the first of the next */
+    uint32_t count;    /* of them taken */
+    uint32_t *load;    /* [M]: chosen so far */
+    float *reward;     /* [N]: each device's */
+    float *states;     /* [N + 1][state_size] */
+    uint8_t *flags;    /* [N + 1][actions] */
+    uint64_t gathered; /* transitions that gather has given out */
+};
+
+static void destroy(struct policy *policy)
+{
+    struct turns *own = policy->state;
+    if (own == NULL)
+        return;
+    dqn_destroy(own->learner);
+    free(own->turn);
+    free(own->load);
+    free(own->reward);
+    free(own->states);
+    free(own->flags);
+    free(own);
+}
+
+static int create_turns(struct turns *own, const struct world *world)
+{
+    size_t rows = (size_t) world->devices + 1;
+    own->turn = calloc(rows, sizeof *own->turn);
+    own->load = calloc(world->servers, sizeof *own->load);
+    own->reward = calloc(world->devices, sizeof *own->reward);
+    own->states = calloc(rows * own->state_size, sizeof *own->states);
+    own->flags = calloc(rows, own->actions);
+    if (own->turn == NULL || own->load == NULL || own->reward == NULL || own->states == NULL ||
+        own->flags == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < rows; i++) {
+        own->turn[i].state = own->states + i * own->state_size;
+        own->turn[i].allowed = own->flags + i * own->actions;
+    }
+    return 0;
+}
+
+static int create_learner(struct turns *own, const struct world *world, struct diag *diag)
+{
+    const struct scenario *scenario = &world->scenario;
+    struct dqn_config config = {
+        .state_size = own->state_size,
+        .actions = own->actions,
+        .hidden_1 = scenario->ddpg.hidden_1,
+        .hidden_2 = scenario->ddpg.hidden_2,
+        .buffer = scenario->dqn.buffer,
+        .batch = scenario->dqn.batch,
+        .warmup = scenario->dqn.warmup,
+        .rate = (float) scenario->dqn.rate,
+        .soft_update = (float) scenario->dqn.soft_update,
+        .is_double = scenario->dqn.double_q == SWITCH_ON,
+        .is_dueling = scenario->dqn.dueling == SWITCH_ON,
+        .epsilon_first = (float) scenario->dqn.epsilon_first,
+        .epsilon_last = (float) scenario->dqn.epsilon_last,
+        .epsilon_acts = scenario->dqn.epsilon_slots * world->devices,
+        .final_init = (float) scenario->ddpg.final_init,
+        .seed = world->seed,
+    };
+    int rc = dqn_config_check(&config, diag);
+    return rc != 0 ? rc : dqn_create(&own->learner, &config);
+}
+
+static int create(struct policy *policy, struct diag *diag)
+{
+    const struct world *world = policy->world;
+    struct turns *own = calloc(1, sizeof *own);
+    if (own == NULL)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    policy->state = own;
+    own->splits = world->llm->layers - (uint32_t) world->scenario.model.min_split;
+    own->actions = 1 + world->servers * own->splits;
+    own->state_size = env_device_state_size(world) + world->servers + world->devices;
+    int rc = create_turns(own, world);
+    if (rc == 0)
+        rc = create_learner(own, world, diag);
+    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
+}
+
+/* ---- deciding ---- */
+
+/* False when the device has nothing to decide. */
+static bool allow(const struct turns *own, const struct env_view *view, uint32_t device, uint8_t *ret_allowed)
+{
+    const struct world *world = view->world;
+    const bool *covered = view->covered + (size_t) device * world->servers;
+    uint32_t first = world->llm->layers - own->splits, max_split = world->device[device].max_split;
+    bool any = false;
+    *ret_allowed++ = 1;
+    for (uint32_t m = 0; m < world->servers; m++) {
+        any = any || covered[m];
+        for (uint32_t i = 0; i < own->splits; i++)
+            *ret_allowed++ = covered[m] && first + i <= max_split ? 1 : 0;
+    }
+    return any && env_has_task(view, device);
+}
+
+static void see(const struct turns *own, const struct env_view *view, uint32_t device, float *ret_state)
+{
+    const struct world *world = view->world;
+    env_device_state(view, device, ret_state);
+    float *out = ret_state + env_device_state_size(world);
+    for (uint32_t m = 0; m < world->servers; m++)
+        *out++ = 2.0f * (float) own->load[m] / (float) world->devices - 1.0f;
+    for (uint32_t n = 0; n < world->devices; n++)
+        *out++ = n == device ? 1.0f : 0.0f;
+}
+
+/* What turn number own->count would find at this device; false when it is passed over. */
+static bool begin_turn(struct turns *own, const struct env_view *view, uint32_t device)
+{
+    struct turn *turn = &own->turn[own->count];
+    if (!allow(own, view, device, turn->allowed))
+        return false;
+    turn->device = device;
+    see(own, view, device, turn->state);
+    return true;
+}
+
+static void take_turn(struct policy *policy, struct env_decision *decision)
+{
+    struct turns *own = policy->state;
+    struct turn *turn = &own->turn[own->count++];
+    turn->action = policy->training ? dqn_explore(own->learner, turn->state, turn->allowed)
+                                    : dqn_act(own->learner, turn->state, turn->allowed);
+    if (turn->action == 0)
+        return;
+    uint32_t pair = turn->action - 1, server = pair / own->splits;
+    decision->split[turn->device] = policy->world->llm->layers - own->splits + pair % own->splits;
+    decision->server[turn->device] = server;
+    own->load[server]++;
+}
+
+static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
+{
+    struct turns *own = policy->state;
+    const struct world *world = view->world;
+    memset(own->load, 0, world->servers * sizeof *own->load);
+    own->count = 0;
+    for (uint32_t n = 0; n < world->devices; n++) {
+        ret_decision->split[n] = world->llm->layers;
+        ret_decision->server[n] = ENV_LOCAL;
+        if (begin_turn(own, view, n))
+            take_turn(policy, ret_decision);
+    }
+    env_repair(view, ret_decision);
+}
+
+/* ---- learning ---- */
+
+/* own->reward from the reports: shares of the slot's reward, the last turn's with those of nobody's turn. */
+static void share_reward(struct turns *own, const struct world *world, const struct policy_feedback *feedback)
+{
+    float *last = &own->reward[own->turn[own->count - 1].device];
+    memset(own->reward, 0, world->devices * sizeof *own->reward);
+    for (size_t i = 0; i < feedback->reports; i++)
+        own->reward[feedback->report[i].device] -=
+            (float) (feedback->report[i].cost / (double) world->devices);
+    uint32_t turn = 0;
+    float rest = 0.0f;
+    for (uint32_t n = 0; n < world->devices; n++) {
+        bool has_turn = turn < own->count && own->turn[turn].device == n;
+        turn += has_turn ? 1 : 0;
+        rest += has_turn ? 0.0f : own->reward[n];
+    }
+    *last += rest;
+}
+
+/* Where the chain goes on in the next slot; false when nobody decides there. */
+static bool begin_next(struct turns *own, const struct env_view *next)
+{
+    memset(own->load, 0, next->world->servers * sizeof *own->load);
+    for (uint32_t n = 0; n < next->world->devices; n++)
+        if (begin_turn(own, next, n))
+            return true;
+    return false;
+}
+
+/* A time limit does not end the process: the next state counts. A slot behind which nobody decides tells
+ * nothing of what it is worth, and is left out. */
+static void learn(struct policy *policy, const struct policy_feedback *feedback)
+{
+    struct turns *own = policy->state;
+    const struct world *world = policy->world;
+    if (own->count == 0 || !begin_next(own, feedback->next))
+        return;
+    share_reward(own, world, feedback);
+    for (uint32_t i = 0; i < own->count; i++) {
+        const struct turn *turn = &own->turn[i], *next = turn + 1;
+        struct dqn_transition transition = {
+            .state = turn->state,
+            .action = turn->action,
+            .reward = own->reward[turn->device],
+            .discount = i + 1 < own->count ? 1.0f : (float) world->scenario.ddpg.discount,
+            .next_state = next->state,
+            .next_allowed = next->allowed,
+        };
+        dqn_push(own->learner, &transition);
+    }
+}
+
+static void update(struct policy *policy)
+{
+    struct turns *own = policy->state;
+    (void) dqn_update(own->learner, NULL); /* false while the buffer is cold, which is no failure */
+}
+
+/* ---- saving ---- */
+
+#define BUT_TRANSITIONS ((uint32_t) (CHECKPOINT_ACTOR | CHECKPOINT_LEARNER))
+
+static int save(const struct policy *policy, bool full, struct buf *bytes)
+{
+    const struct turns *own = policy->state;
+    return dqn_save(own->learner, full ? BUT_TRANSITIONS : (uint32_t) CHECKPOINT_ACTOR, bytes);
+}
+
+static int load(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
+{
+    struct turns *own = policy->state;
+    return dqn_load(own->learner, bytes, size, diag);
+}
+
+static int gather(struct policy *policy, struct policy_experience *ret_experience, struct buf *bytes)
+{
+    struct turns *own = policy->state;
+    const struct replay *replay = dqn_replay(own->learner);
+    uint64_t total = experience_total(replay), oldest = experience_oldest(replay);
+    uint64_t first = own->gathered > oldest ? own->gathered : oldest;
+    int rc = experience_save(replay, first, bytes);
+    if (rc != 0)
+        return rc;
+    *ret_experience = (struct policy_experience){.first = first, .count = total - first, .oldest = oldest};
+    own->gathered = total;
+    return 0;
+}
+
+static int recall(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
+{
+    struct turns *own = policy->state;
+    return experience_load(dqn_replay(own->learner), bytes, size, diag);
+}
+
+static int resume(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
+{
+    struct turns *own = policy->state;
+    if (checkpoint_sections(bytes, size) != BUT_TRANSITIONS)
+        return diag_fail(diag, ERR_TYPE, "not a training's state: it has not all that training needs");
+    int rc = load(policy, bytes, size, diag);
+    if (rc != 0)
+        return rc;
+    uint64_t pushed = dqn_pushed(own->learner);
+    if (!experience_is_whole(dqn_replay(own->learner), pushed))
+        return diag_fail(diag, ERR_MISMATCH,
+                         "training's state is that after %llu transitions, of which some are missing",
+                         (unsigned long long) pushed);
+    if (!dqn_buffer_is_sound(own->learner))
+        return diag_fail(diag, ERR_CORRUPT, "experience has actions that are not possible");
+    own->gathered = pushed;
+    update(policy); /* if it is owed: it ran while the next episode began */
+    return 0;
+}
+
+const struct policy_kind policy_dqn = {
+    .name = "dqn",
+    .sees = POLICY_SEES_OBSERVATIONS,
+    .summary = "Q-learning, one device after the other, loads told on",
+    .source = "Mnih et al., Nature 518, 2015; double: arXiv 1509.06461; dueling: arXiv 1511.06581",
+    .create = create,
+    .destroy = destroy,
+    .decide = decide,
+    .learn = learn,
+    .update = update,
+    .save = save,
+    .load = load,
+    .gather = gather,
+    .recall = recall,
+    .resume = resume,
+};
