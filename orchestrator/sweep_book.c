@@ -102,7 +102,7 @@ static int compare_texts(const struct sweep_book *book, const char *now, const c
     if (now[i] == then[i])
         return 0;
     return diag_fail(
-        book->diag, ERR_MISMATCH,
+        book->diag, ERR_STATE,
         "%s: holds a sweep '%s' of another content: line %u of its text was '%.*s', now it is '%.*s'; "
         "give this one another name, or take another file",
         book->path, book->grid->file->name, line, (int) strcspn(then + start, "\n"), then + start,

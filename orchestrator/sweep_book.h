@@ -26,7 +26,7 @@ struct sweep_book {
 };
 
 /* Opens the file and begins the sweep, or goes on with the one of its name: what ran when it was killed, and
- * what failed, waits again. ERR_MISMATCH: that one is of another text; ERR_STATE: another process plays it.
+ * what failed, waits again. ERR_STATE: that one is of another text, or another process plays it.
  * Close it also when this failed. */
 int sweep_book_open(struct sweep_book *ret_book, const char *path, const struct sweep_grid *grid,
                     const char *text, struct diag *diag);
