@@ -7,10 +7,12 @@
 
 #include "core/base/err.h"
 
-/* What a learner's update costs beside playing one slot of one device, and the optimum's decision for one
- * device and load vector: both measured with `dapo` on one core, and rounded. */
-#define UPDATE_WORK 300.0
+/* What a learner's update costs beside playing one slot of one device (7 us); a decision of the optimum, for
+ * each device and load vector; a decision of a policy that searches with the model, for each pair of devices.
+ * Measured on one core with `dapo` (N = 5, 10, 50; best-response for the last), and rounded. */
+#define UPDATE_WORK 250.0
 #define VECTOR_WORK 0.1
+#define PAIR_WORK 5.0
 
 /* ---- what is set ---- */
 
@@ -57,6 +59,17 @@ static double vectors(uint64_t devices, uint64_t servers)
     return count;
 }
 
+static double decision_work(const struct policy_kind *kind, uint64_t devices, uint64_t servers)
+{
+    double n = (double) devices;
+    switch (kind->sees) {
+    case POLICY_SEES_WORLD: return VECTOR_WORK * n * vectors(devices, servers);
+    case POLICY_SEES_MODEL: return PAIR_WORK * n * n;
+    case POLICY_SEES_OBSERVATIONS: return 0.0;
+    }
+    return 0.0;
+}
+
 double sweep_grid_work(const struct sweep_cell *cell, const struct scenario *train,
                        const struct scenario *test)
 {
@@ -67,9 +80,7 @@ double sweep_grid_work(const struct sweep_cell *cell, const struct scenario *tra
     double checkpoints = cell->trains ? (double) (train->run.episodes / train->run.checkpoint_every) : 0.0;
     double validations = cell->trains ? checkpoints : cell->experiment->curve ? 1.0 : 0.0;
     double slots = trained_slots + validations * validate_slots + (cell->tests ? test_slots : 0.0);
-    double decision = strcmp(cell->kind->name, "optimum") == 0
-                          ? VECTOR_WORK * devices * vectors(test->devices.count, test->servers.count)
-                          : 0.0;
+    double decision = decision_work(cell->kind, test->devices.count, test->servers.count);
     return slots * (devices + decision) + trained_slots * UPDATE_WORK;
 }
 

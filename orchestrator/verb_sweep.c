@@ -19,11 +19,11 @@
 #include "core/rl/blas_check.h"
 #include "orchestrator/lab.h"
 #include "orchestrator/sweep_book.h"
+#include "orchestrator/sweep_pace.h"
 #include "orchestrator/sweep_pool.h"
 #include "proto/wire/process.h"
 
 #define TICK_MS 200 /* how often the bar moves, and the longest that Ctrl-C goes unnoticed */
-#define ALMOST 0.99 /* a running cell counts as done to this at most */
 #define JOB_STATUSES (DB_JOB_SKIPPED + 1)
 
 /* A cell's place in the queue. */
@@ -42,9 +42,9 @@ struct sweep {
     struct sweep_book book;
     struct sweep_pool pool;
     struct progress progress;
-    double todo, done; /* work: of all cells that waited at first, of those that have ended */
-    size_t played;     /* cells */
-    uint64_t start_ns;
+    struct sweep_pace pace;
+    double spent_s; /* by workers that have ended */
+    size_t played;  /* cells */
     double wall_s;
     struct diag *diag;
 };
@@ -174,22 +174,16 @@ static void finish(struct sweep *sweep)
 
 /* ---- how long it takes ---- */
 
-/* Seconds for a unit of work, from the cells of a policy (NULL: of all) that are done; NAN: there is none. */
-static double pace(const struct sweep *sweep, const struct policy_kind *kind)
-{
-    double wall_s = 0.0, work = 0.0;
-    for (size_t i = 0; i < sweep->grid.count; i++)
-        if (sweep->book.job[i].status == DB_JOB_DONE && (kind == NULL || sweep->grid.cell[i].kind == kind)) {
-            wall_s += sweep->book.job[i].wall_s;
-            work += sweep->work[i];
-        }
-    return work > 0.0 ? wall_s / work : (double) NAN;
-}
-
 static double guess_s(const struct sweep *sweep, size_t cell)
 {
-    double own = pace(sweep, sweep->grid.cell[cell].kind);
-    return sweep->work[cell] * (isnan(own) ? pace(sweep, NULL) : own);
+    return sweep_pace_guess_s(&sweep->pace, sweep->grid.cell[cell].kind, sweep->work[cell]);
+}
+
+static void note_pace(struct sweep *sweep, size_t cell)
+{
+    const struct sweep_job *job = &sweep->book.job[cell];
+    if (job->status == DB_JOB_DONE && !isnan(job->wall_s))
+        sweep_pace_note(&sweep->pace, sweep->grid.cell[cell].kind, sweep->work[cell], job->wall_s);
 }
 
 static uint32_t jobs_at_a_time(const struct cli *cli)
@@ -218,10 +212,12 @@ static int list_json(const struct sweep *sweep)
     return rc;
 }
 
-static void list_cells(const struct sweep *sweep)
+static void list_cells(struct sweep *sweep)
 {
     size_t waiting = 0;
     double left_s = 0.0;
+    for (size_t i = 0; i < sweep->grid.count; i++)
+        note_pace(sweep, i);
     (void) printf("%6s %-16s %-28s %-18s %20s  %s\n", "cell", "experiment", "value", "policy", "seed",
                   "status");
     for (size_t i = 0; i < sweep->grid.count; i++) {
@@ -265,7 +261,6 @@ static int give_up(struct sweep *sweep, const struct sweep_cell *cell, const str
     char error[DIAG_TEXT_MAX];
     (void) snprintf(error, sizeof error, "its training, job %u, %s: %.900s", cell->trained_by,
                     trainer->status == DB_JOB_SKIPPED ? "was skipped" : "failed", trainer->error);
-    sweep->done += sweep->work[cell->number - 1];
     return sweep_book_end(&sweep->book, cell, trainer->status, error, NULL);
 }
 
@@ -330,30 +325,44 @@ static int conclude(struct sweep *sweep, struct sweep_end *end)
     struct sweep_job *job = &sweep->book.job[end->cell->number - 1];
     job->wall_s = end->wall_s;
     job->cpu_s = end->cpu_s;
-    sweep->done += sweep->work[end->cell->number - 1];
+    sweep->spent_s += end->wall_s;
     sweep->played++;
     int rc = end->rc == 0 ? sweep_book_merge(&sweep->book, end->cell, end->part)
                           : sweep_book_end(&sweep->book, end->cell,
                                            end->rc == ERR_UNSUPPORTED ? DB_JOB_SKIPPED : DB_JOB_FAILED,
                                            diag_text(&end->diag, end->rc), end->part);
     free(end->part);
+    note_pace(sweep, end->cell->number - 1);
     return rc;
+}
+
+/* Workers' time so far, and what is left of it as far as one can tell; NAN: not yet. */
+static double left_s(const struct sweep *sweep, double *ret_spent_s)
+{
+    double left = 0.0, spent = sweep->spent_s;
+    uint64_t now_ns = clock_monotonic_ns();
+    for (size_t i = 0; i < sweep->grid.count; i++)
+        left += sweep->book.job[i].status == DB_JOB_WAITING ? guess_s(sweep, i) : 0.0;
+    for (size_t i = 0; i < sweep->pool.count; i++) {
+        const struct sweep_worker *worker = &sweep->pool.worker[i];
+        double elapsed = units_ns_to_s(now_ns - worker->start_ns);
+        double more = guess_s(sweep, worker->cell->number - 1) - elapsed;
+        left += more < 0.0 ? 0.0 : more;
+        spent += elapsed;
+    }
+    *ret_spent_s = spent;
+    return left;
 }
 
 static void show_progress(struct sweep *sweep)
 {
     char note[64];
-    double done = sweep->done;
-    uint64_t now_ns = clock_monotonic_ns();
-    for (size_t i = 0; i < sweep->pool.count; i++) {
-        const struct sweep_worker *worker = &sweep->pool.worker[i];
-        double share =
-            units_ns_to_s(now_ns - worker->start_ns) / guess_s(sweep, (size_t) worker->cell->number - 1);
-        if (!isnan(share))
-            done += sweep->work[worker->cell->number - 1] * (share < ALMOST ? share : ALMOST);
-    }
+    double spent = 0.0, left = left_s(sweep, &spent);
+    bool known = !isnan(left);
+    sweep->progress.total =
+        known ? (uint64_t) (1e3 * (spent + left)) + 1 : 1; /* guesses change as cells end */
     (void) snprintf(note, sizeof note, "%zu cells played, %zu running", sweep->played, sweep->pool.count);
-    progress_update(&sweep->progress, (uint64_t) done, note);
+    progress_update(&sweep->progress, known ? (uint64_t) (1e3 * spent) : 0, note);
 }
 
 /* Cells that are broken off wait for the sweep to go on. */
@@ -388,14 +397,15 @@ static int play(struct sweep *sweep)
 {
     sort_cells(sweep);
     for (size_t i = 0; i < sweep->grid.count; i++)
-        sweep->todo += sweep->book.job[i].status == DB_JOB_WAITING ? sweep->work[i] : 0.0;
+        note_pace(sweep, i);
     int rc = sweep_pool_init(&sweep->pool, jobs_at_a_time(sweep->cli), sweep->diag);
-    progress_start(&sweep->progress, sweep->file.name, (uint64_t) sweep->todo, sweep->cli->quiet);
-    sweep->start_ns = clock_monotonic_ns();
+    progress_start(&sweep->progress, sweep->file.name, 1, sweep->cli->quiet);
+    uint64_t start_ns = clock_monotonic_ns();
     if (rc == 0)
         rc = play_all(sweep);
-    sweep->wall_s = units_ns_to_s(clock_monotonic_ns() - sweep->start_ns);
-    progress_stop(&sweep->progress, (uint64_t) sweep->done);
+    sweep->wall_s = units_ns_to_s(clock_monotonic_ns() - start_ns);
+    show_progress(sweep);
+    progress_stop(&sweep->progress, (uint64_t) (1e3 * sweep->spent_s));
     return rc;
 }
 

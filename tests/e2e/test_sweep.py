@@ -379,6 +379,19 @@ def the_shipped_sweep_can_be_played():
 
 
 @tap.test
+def the_manuals_example_is_a_sweep():
+    with open(os.path.join(testbed.SOURCE_ROOT, 'docs', 'handoff-sweep.5'), encoding='utf-8') as file:
+        example = file.read().partition('.SH EXAMPLES')[2].partition('.nf\n')[2].partition('.fi\n')[0].replace('\\-', '-')
+    with testbed.scratch() as folder:
+        path = os.path.join(folder, 'paper.yaml')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(example)
+        output, _ = testbed.orchestrator('sweep', path, '--db', os.path.join(folder, 'x.db'), '--dry-run', '--json')
+        tap.equal({cell['experiment'] for cell in json.loads(output)},
+                  {'convergence', 'users', 'band', 'speed', 'split', 'gap', 'adaptation'}, 'experiments')
+
+
+@tap.test
 def progress_comes_as_plain_lines_where_there_is_no_terminal():
     with testbed.scratch() as folder:
         program = testbed.Program([testbed.ORCHESTRATOR, 'sweep', write(folder, LONG), '--db', os.path.join(folder, 'x.db')])

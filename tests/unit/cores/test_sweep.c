@@ -1,5 +1,6 @@
 /* A sweep's file and its grid: what is read, what is refused and how it is said, and which cells come of it.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 #include "core/base/err.h"
 #include "orchestrator/sweep_grid.h"
+#include "orchestrator/sweep_pace.h"
 
 static int read_text(struct sweep_file *file, const char *text, struct diag *diag)
 {
@@ -397,6 +399,21 @@ static void training_and_the_optimum_are_longer_than_the_rest(void **state)
     sweep_file_finish(&file);
 }
 
+static void a_guess_goes_by_the_policys_own_cells_where_there_are_any(void **state)
+{
+    struct sweep_pace pace = {.all_work = 0.0};
+    (void) state;
+    assert_true(isnan(sweep_pace_guess_s(&pace, &policy_dapo, 10.0)));
+    sweep_pace_note(&pace, &policy_local, 100.0, 1.0);
+    sweep_pace_note(&pace, &policy_local, 100.0, 3.0);
+    assert_true(sweep_pace_guess_s(&pace, &policy_local, 50.0) == 1.0);
+    assert_true(sweep_pace_guess_s(&pace, &policy_dapo, 50.0) == 1.0);
+    sweep_pace_note(&pace, &policy_dapo, 100.0, 8.0);
+    assert_true(sweep_pace_guess_s(&pace, &policy_dapo, 50.0) == 4.0);
+    assert_true(sweep_pace_guess_s(&pace, &policy_local, 50.0) == 1.0);
+    assert_true(sweep_pace_guess_s(&pace, &policy_greedy, 50.0) == 2.0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -414,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_learner_that_trains_once_is_tested_along_the_axis),
         cmocka_unit_test(a_grid_beyond_the_limit_is_refused),
         cmocka_unit_test(training_and_the_optimum_are_longer_than_the_rest),
+        cmocka_unit_test(a_guess_goes_by_the_policys_own_cells_where_there_are_any),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
