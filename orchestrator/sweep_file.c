@@ -292,6 +292,24 @@ static bool sets(const struct sweep_settings *settings, const char *key)
     return false;
 }
 
+/* Weights come from the same experiment. */
+static int check_teachers(struct reader *reader, const yaml_node_t *node)
+{
+    const struct policy_list *list = &reader->experiment->policies;
+    for (size_t i = 0; i < list->count; i++) {
+        const char *teacher = policy_weights_of(list->kind[i]);
+        bool found = !policy_is_trained(list->kind[i]);
+        for (size_t j = 0; j < list->count && !found; j++)
+            found = strcmp(list->kind[j]->name, teacher) == 0;
+        if (!found)
+            return sweep_yaml_fail(
+                reader->yaml, node, ERR_NOT_FOUND,
+                "experiment %s: %s takes its weights from %s, which must be among its policies",
+                reader->experiment->name, list->kind[i]->name, teacher);
+    }
+    return 0;
+}
+
 /* What an experiment may not say at once. */
 static int check_experiment(struct reader *reader, const yaml_node_t *node)
 {
@@ -309,7 +327,7 @@ static int check_experiment(struct reader *reader, const yaml_node_t *node)
     if (own->train_once && own->axes == 0)
         return sweep_yaml_fail(reader->yaml, node, ERR_UNSUPPORTED,
                                "experiment %s: `train: once` needs something to `vary:`", own->name);
-    return 0;
+    return check_teachers(reader, node);
 }
 
 static int take_experiment(void *user, const yaml_node_t *node)

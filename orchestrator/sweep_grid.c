@@ -1,5 +1,6 @@
 #include "orchestrator/sweep_grid.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -151,21 +152,36 @@ static int add_cell(struct sweep_grid *grid, const struct sweep_cell *cell, stru
     return made ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
 }
 
-/* The cells of one place: each policy with each seed. */
+/* The policy of the experiment whose training makes the weights of policy `p`: itself, or another. */
+static size_t teacher_of(const struct sweep_experiment *own, size_t p)
+{
+    size_t i = 0;
+    while (i < own->policies.count &&
+           strcmp(own->policies.kind[i]->name, policy_weights_of(own->policies.kind[p])) != 0)
+        i++;
+    assert(i < own->policies.count); /* the file's reader insists on it */
+    return i;
+}
+
+/* The cells of one place: each policy with each seed. `trainer` [policies x seeds]: the cells that train for
+ * others. */
 static int add_place(struct sweep_grid *grid, const struct sweep_cell *place, const uint32_t *trainer,
                      struct diag *diag)
 {
     const struct sweep_experiment *own = place->experiment;
+    size_t before = grid->count, seeds = own->seeds.count;
     int rc = 0;
     for (size_t p = 0; p < own->policies.count; p++)
-        for (size_t s = 0; s < own->seeds.count && rc == 0; s++) {
+        for (size_t s = 0; s < seeds && rc == 0; s++) {
             struct sweep_cell cell = *place;
-            bool learns = policy_learns(own->policies.kind[p]);
             cell.kind = own->policies.kind[p];
             cell.seed = own->seeds.list[s];
             cell.tests = true;
-            cell.trains = learns && !own->train_once;
-            cell.trained_by = learns && own->train_once ? trainer[p * own->seeds.count + s] : 0;
+            cell.trains = policy_learns(cell.kind) && !own->train_once;
+            if (policy_is_trained(cell.kind) && !cell.trains) {
+                size_t at = teacher_of(own, p) * seeds + s;
+                cell.trained_by = own->train_once ? trainer[at] : (uint32_t) (before + at + 1);
+            }
             rc = add_cell(grid, &cell, diag);
         }
     return rc;

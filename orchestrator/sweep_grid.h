@@ -20,7 +20,7 @@ struct sweep_cell {
     bool at_base;                   /* at the scenario's own values, not on the axes */
     size_t at[SWEEP_FILE_AXES_MAX]; /* the value of each axis */
     bool trains, tests;
-    uint32_t trained_by; /* the cell whose learner it tests; 0: its own, or none */
+    uint32_t trained_by; /* the cell whose weights it tests; 0: its own, or none */
     char *axis, *value;  /* owned: keys and values, with commas between; "" at the base */
     char *settings_json; /* owned: every key set, with its value */
 };

@@ -147,7 +147,7 @@ static int test_alone(const struct sweep_play *what, struct diag *diag)
     struct cli cli = quiet_cli(what);
     struct world world = {0};
     int rc = make_world(what, true, &world, diag);
-    if (rc == 0 && what->cell->experiment->curve)
+    if (rc == 0 && what->cell->experiment->curve && what->weights == NULL)
         rc = play_phase(what, &cli, &world, RNG_VALIDATE, diag);
     if (rc == 0)
         rc = play_phase(what, &cli, &world, RNG_TEST, diag);

@@ -26,7 +26,7 @@ CREATE TABLE job ( -- a cell of a sweep: what one worker plays at a time
     sees            TEXT NOT NULL CHECK (sees IN ('observations', 'model', 'world')),
     seed            INTEGER NOT NULL CHECK (seed >= 0),
     settings_json   TEXT NOT NULL CHECK (json_valid(settings_json)), -- every key set, with its value
-    trained_by      INTEGER CHECK (trained_by < number), -- the job whose learner it tests; NULL: its own, or none
+    trained_by      INTEGER CHECK (trained_by <> number), -- the job whose weights it tests; NULL: its own, or none
     -- skipped: the policy is not made for this cell, and error says why.
     status          TEXT NOT NULL CHECK (status IN ('waiting', 'running', 'done', 'failed', 'skipped')),
     worker          TEXT, -- host:process that had it last
@@ -110,7 +110,7 @@ CREATE VIEW sweep_curve AS
 WITH validated AS (
     SELECT j.sweep_id, j.number, v.run_id, v.checkpoint_episode
     FROM job AS j CROSS JOIN run AS v ON v.parent_run_id = j.train_run_id
-    WHERE j.status = 'done' AND j.trained_by IS NULL AND v.kind = 'validate'
+    WHERE j.status = 'done' AND j.trained_by IS NULL AND v.kind = 'validate' AND v.policy = j.policy
     UNION ALL
     SELECT j.sweep_id, j.number, j.validate_run_id, NULL FROM job AS j WHERE j.validate_run_id IS NOT NULL
 ), mean AS (

@@ -199,6 +199,8 @@ static void what_is_wrong_is_refused_and_named(void **state)
          "x.yaml:7: policies: unknown policy 'dope'; known are dapo"},
         {HEAD "experiments: [{name: e, policies: [local, local]}]\n", ERR_DUPLICATE,
          "policies: local is given twice"},
+        {HEAD "experiments: [{name: e, policies: [local, dapo-plus-actor]}]\n", ERR_NOT_FOUND,
+         "x.yaml:3: experiment e: dapo-plus-actor takes its weights from dapo-plus, which must be among"},
         {HEAD CELL "    curve: 1\n", ERR_UNKNOWN, "x.yaml:6: curve: '1' is not known, allowed false or true"},
         {HEAD CELL "    train: twice\n", ERR_UNKNOWN,
          "x.yaml:6: train: 'twice' is not known, allowed each or once"},
@@ -359,6 +361,35 @@ static void a_learner_that_trains_once_is_tested_along_the_axis(void **state)
     sweep_file_finish(&file);
 }
 
+static void who_decides_with_anothers_weights_takes_them_from_that_ones_cell(void **state)
+{
+    struct sweep_file file;
+    struct sweep_grid grid;
+    (void) state;
+    take(
+        &file,
+        "{name: a, seeds: [4, 5], experiments: ["
+        "{name: e, policies: [dapo-plus-actor, dapo-plus], vary: {radio.bandwidth_mhz: [5, 10]}},"
+        "{name: f, policies: [dapo-plus-actor, dapo-plus], vary: {radio.bandwidth_mhz: [5]}, train: once}]}");
+    make(&grid, &file);
+    /* The places of e, then what trains for f, and f's place. */
+    static const unsigned trainers[] = {3, 4, 0, 0, 7, 8, 0, 0, 0, 0, 9, 10, 9, 10};
+    assert_int_equal(grid.count, sizeof trainers / sizeof *trainers);
+    for (size_t i = 0; i < grid.count; i++) {
+        const struct sweep_cell *cell = &grid.cell[i];
+        assert_int_equal(cell->trained_by, trainers[i]);
+        assert_int_equal(cell->trains, trainers[i] == 0);
+        if (trainers[i] == 0)
+            continue;
+        const struct sweep_cell *trainer = &grid.cell[trainers[i] - 1];
+        assert_string_equal(trainer->kind->name, "dapo-plus");
+        assert_true(trainer->seed == cell->seed);
+        assert_true(trainer->at_base || sweep_grid_same_place(trainer, cell));
+    }
+    sweep_grid_finish(&grid);
+    sweep_file_finish(&file);
+}
+
 static void a_grid_beyond_the_limit_is_refused(void **state)
 {
     struct sweep_file file;
@@ -429,6 +460,7 @@ int main(void)
         cmocka_unit_test(several_keys_make_a_full_grid_in_the_files_order),
         cmocka_unit_test(later_settings_override_earlier_ones),
         cmocka_unit_test(a_learner_that_trains_once_is_tested_along_the_axis),
+        cmocka_unit_test(who_decides_with_anothers_weights_takes_them_from_that_ones_cell),
         cmocka_unit_test(a_grid_beyond_the_limit_is_refused),
         cmocka_unit_test(training_and_the_optimum_are_longer_than_the_rest),
         cmocka_unit_test(a_guess_goes_by_the_policys_own_cells_where_there_are_any),
