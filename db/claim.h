@@ -1,5 +1,6 @@
-/* A mark on a run that a living process records it, which goes with the process however that ends: a lock on
- * one byte of the database file, far behind its content and behind the bytes that SQLite locks.
+/* A mark on a run that a living process records it (on a sweep: that it plays it), which goes with the
+ * process however that ends: a lock on one byte of the database file, far behind its content and behind the
+ * bytes that SQLite locks.
  *
  * It is a lock of the open file (F_OFD_SETLK), so SQLite's closing of its own descriptors leaves it alone;
  * but closing ours would end SQLite's locks of the same process on the same file. Hence: release only once
@@ -19,6 +20,8 @@ extern const struct claim claim_none;
 
 /* ERR_STATE when another process, or an earlier claim, has the run. To be released also then. */
 int claim_take(struct claim *ret_claim, const char *path, int64_t run_id, struct diag *diag);
+/* The same for a sweep, whose jobs one process hands out. */
+int claim_take_sweep(struct claim *ret_claim, const char *path, int64_t sweep_id, struct diag *diag);
 /* Takes claim_none too. */
 void claim_release(struct claim *claim);
 

@@ -34,6 +34,7 @@ struct db_run {
     enum db_run_status status;
     bool trusted;
     const char *untrusted_reason; /* NULL when trusted */
+    const char *policy_sees;      /* 'observations', 'model', 'world'; NULL: an older version recorded it */
 };
 
 struct db_node {
@@ -128,6 +129,30 @@ struct db_twin_part {
     uint64_t tasks;
     double virtual_mean, real_mean;
     double mape_pct, off_pct; /* NAN: the part had no length */
+};
+
+struct db_sweep {
+    int64_t sweep_id; /* 0 when inserting */
+    const char *name;
+    const char *text; /* canonical YAML */
+    const char *version;
+    const char *created_utc;
+};
+
+enum db_job_status { DB_JOB_WAITING, DB_JOB_RUNNING, DB_JOB_DONE, DB_JOB_FAILED, DB_JOB_SKIPPED };
+
+struct db_job {
+    int64_t sweep_id;
+    uint32_t number; /* from 1 */
+    const char *experiment, *axis, *value, *policy, *sees;
+    uint64_t seed; /* < 2^63 */
+    const char *settings_json;
+    uint32_t trained_by;       /* 0: NULL */
+    enum db_job_status status; /* text 'waiting', 'running', 'done', 'failed', 'skipped' */
+    uint32_t attempts;
+    double wall_s, cpu_s;                               /* NAN: NULL */
+    int64_t train_run_id, test_run_id, validate_run_id; /* 0: NULL */
+    const char *error;                                  /* NULL unless failed or skipped */
 };
 
 /* What a learner went through since the checkpoint before. */

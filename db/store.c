@@ -15,8 +15,8 @@
 static const char *const sql[STATEMENT_COUNT] = {
     [INSERT_RUN] = "INSERT INTO run (kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
                    " checkpoint_episode, phase, host, clock, time_scale, mode, version, cpu, started_utc, "
-                   "status, trusted, untrusted_reason)"
-                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   "status, trusted, untrusted_reason, policy_sees)"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [FINISH_RUN] = "UPDATE run SET status = ?, trusted = ?, untrusted_reason = ? WHERE run_id = ?",
     [INSERT_NODE] =
         "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split,"
@@ -49,12 +49,12 @@ static const char *const sql[STATEMENT_COUNT] = {
     [SELECT_RUN] =
         "SELECT run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
         " checkpoint_episode, phase, host, clock, time_scale, mode, version, cpu, started_utc, status, "
-        "trusted, untrusted_reason"
+        "trusted, untrusted_reason, policy_sees"
         " FROM run WHERE run_id = coalesce(nullif(?, 0), (SELECT max(run_id) FROM run WHERE kind = 'train'),"
         " (SELECT max(run_id) FROM run))",
     [SELECT_RUNS] = "SELECT run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
                     " checkpoint_episode, phase, host, clock, time_scale, mode, version, cpu, started_utc, "
-                    "status, trusted, untrusted_reason"
+                    "status, trusted, untrusted_reason, policy_sees"
                     " FROM run ORDER BY run_id",
     [SELECT_NODES] =
         "SELECT run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, memory_bytes,"
@@ -104,6 +104,20 @@ static const char *const sql[STATEMENT_COUNT] = {
     [REWIND_CHECKPOINTS] = "DELETE FROM checkpoint WHERE run_id = ? AND episode > ?",
     [REWIND_EXPERIENCE] = "DELETE FROM experience WHERE run_id = ? AND episode > ?",
     [REWIND_EPISODES] = "DELETE FROM episode WHERE run_id = ? AND episode > ?",
+    [SELECT_SWEEP] = "SELECT sweep_id, text FROM sweep WHERE name = ?",
+    [INSERT_SWEEP] = "INSERT INTO sweep (name, text, version, created_utc) VALUES (?, ?, ?, ?)",
+    [INSERT_JOB] = "INSERT INTO job (sweep_id, number, experiment, axis, value, policy, sees, seed,"
+                   " settings_json, trained_by, status, attempts)"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 0)",
+    [SELECT_JOBS] = "SELECT number, experiment, axis, value, policy, sees, seed, settings_json, trained_by,"
+                    " status, attempts, wall_s, cpu_s, train_run_id, test_run_id, validate_run_id, error"
+                    " FROM job WHERE sweep_id = ? ORDER BY number",
+    [RENEW_JOBS] = "UPDATE job SET status = 'waiting', error = NULL"
+                   " WHERE sweep_id = ? AND status IN ('running', 'failed')",
+    [START_JOB] = "UPDATE job SET status = 'running', attempts = attempts + 1, worker = ?, started_utc = ?"
+                  " WHERE sweep_id = ? AND number = ?",
+    [END_JOB] = "UPDATE job SET status = ?, finished_utc = ?, wall_s = ?, cpu_s = ?, error = ?"
+                " WHERE sweep_id = ? AND number = ?",
 };
 
 static const char *const kinds[] = {
@@ -263,6 +277,7 @@ int store_insert_run(struct store *store, const struct db_run *run, int64_t *ret
     binder_text(&binder, store_status_text((int) run->status));
     binder_integer(&binder, run->trusted);
     binder_text(&binder, run->trusted ? NULL : run->untrusted_reason);
+    binder_text(&binder, run->policy_sees);
     int rc = store_run(store, &binder, "record a run", diag);
     if (rc == 0)
         *ret_run_id = sqlite3_last_insert_rowid(store->db->handle);

@@ -85,6 +85,38 @@ int store_read_progress(struct store *store, int64_t run_id, uint32_t slots, str
 int store_read_elapsed(struct store *store, int64_t run_id, int64_t after_episode, double *ret_elapsed_s,
                        struct diag *diag);
 
+/* Sweeps. ERR_NOT_FOUND: none has that name. Its text is appended to `text`. */
+int store_find_sweep(struct store *store, const char *name, int64_t *ret_sweep_id, struct buf *text,
+                     struct diag *diag);
+int store_insert_sweep(struct store *store, const struct db_sweep *sweep, int64_t *ret_sweep_id,
+                       struct diag *diag);
+/* As waiting: what a job's worker finds out is not written yet. */
+int store_insert_job(struct store *store, const struct db_job *job, struct diag *diag);
+/* In order of number. */
+int store_each_job(struct store *store, int64_t sweep_id, int (*row)(void *user, const struct db_job *job),
+                   void *user, struct diag *diag);
+/* Jobs that were running when their sweep was killed, and those that failed, wait again. */
+int store_renew_jobs(struct store *store, int64_t sweep_id, struct diag *diag);
+int store_start_job(struct store *store, const struct db_job *job, const char *worker, const char *utc,
+                    struct diag *diag);
+/* Status, times and error of a job that its worker has left. */
+int store_end_job(struct store *store, const struct db_job *job, const char *utc, struct diag *diag);
+
+/* What a worker recorded into a file of its own (its run ids count from 1). */
+struct store_part {
+    const char *path;
+    bool tasks;      /* take the test run's task rows too */
+    bool validation; /* take the runs over validation streams too */
+};
+/* Takes a part's rows over under new run ids and ends its job as done, all or nothing, in a transaction of
+ * its own: a file cannot be attached within one. Of checkpoints the best (by validation cost) and the last
+ * are taken, as weights alone: the runs are finished. Where job->train_run_id is set, runs without a parent
+ * get it as theirs. */
+int store_merge_part(struct store *store, const struct db_job *job, const struct store_part *part,
+                     const char *utc, struct diag *diag);
+
+const char *store_job_status_text(enum db_job_status status);
+
 /* 'train' and so on, as in the column. */
 const char *store_kind_text(int kind);
 

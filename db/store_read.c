@@ -73,6 +73,7 @@ static void read_run(struct reader *reader, struct db_run *run)
     int status = store_find_status(read_text(reader));
     run->trusted = read_integer(reader, 0) != 0;
     run->untrusted_reason = read_text(reader);
+    run->policy_sees = read_text(reader);
     /* The table's CHECKs admit only names that are known here. */
     run->kind = kind >= 0 ? (enum db_run_kind) kind : DB_RUN_TRAIN;
     run->status = status >= 0 ? (enum db_run_status) status : DB_ABORTED;
@@ -191,9 +192,10 @@ static int check_reader(struct store *store, const struct reader *reader, struct
  * made. */
 static int keep_texts(struct db_run *run, struct buf *arena)
 {
-    const char **const texts[] = {
-        &run->scenario_name, &run->scenario, &run->config_json, &run->policy,      &run->phase,
-        &run->host,          &run->version,  &run->cpu,         &run->started_utc, &run->untrusted_reason};
+    const char **const texts[] = {&run->scenario_name,    &run->scenario,   &run->config_json,
+                                  &run->policy,           &run->phase,      &run->host,
+                                  &run->version,          &run->cpu,        &run->started_utc,
+                                  &run->untrusted_reason, &run->policy_sees};
     size_t count = sizeof texts / sizeof *texts;
     size_t total = 0;
     for (size_t i = 0; i < count; i++)

@@ -11,6 +11,7 @@
 
 #define SECONDS_MAX 86400u
 #define DRAWS_MAX 100000u
+#define JOBS_MAX 1024u
 
 enum {
     RUN = 1 << CLI_RUN,
@@ -19,7 +20,8 @@ enum {
     SHOW = 1 << CLI_SHOW,
     EXPORT = 1 << CLI_EXPORT,
     TWIN = 1 << CLI_TWIN,
-    ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT | TWIN
+    SWEEP = 1 << CLI_SWEEP,
+    ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT | TWIN | SWEEP
 };
 
 enum key {
@@ -42,7 +44,9 @@ enum key {
     KEY_DIRECTION,
     KEY_DIE,
     KEY_RESUME,
-    KEY_LIVE
+    KEY_LIVE,
+    KEY_NAME,
+    KEY_DRY_RUN
 };
 
 /* Flags that are short for a scenario key. */
@@ -62,7 +66,7 @@ static const struct {
      {"scenario", 's', "NAME|FILE", 0, "a shipped scenario or a YAML file (default dapo)", 0}},
     {RUN | EVALUATE | SHOW | TWIN,
      {"set", KEY_SET, "KEY=VALUE", 0, "set a scenario key, e.g. radio.bandwidth_mhz=10", 0}},
-    {RUN | EVALUATE | TWIN,
+    {RUN | EVALUATE | TWIN | SWEEP,
      {"data", KEY_DATA, "DIR", 0, "where a scenario's relative data files are (default: here)", 0}},
     {ALL, {"db", 'd', "FILE", 0, "the experiment's SQLite file (default results.db)", 0}},
     {RUN | EVALUATE | REPLAY | TWIN,
@@ -101,6 +105,9 @@ static const struct {
     {EVALUATE, {"phase", KEY_PHASE, "test|validate", 0, "held-out streams to use (default test)", 0}},
     {EVALUATE,
      {"draws", KEY_DRAWS, "K", 0, "no recorded run: compare policies over K draws of node parameters", 0}},
+    {SWEEP, {"jobs", 'j', "K", 0, "workers at a time (default: as many as there are cores)", 0}},
+    {SWEEP, {"name", KEY_NAME, "NAME", 0, "the sweep's name, instead of the file's", 0}},
+    {SWEEP, {"dry-run", KEY_DRY_RUN, 0, 0, "list the cells, and how long they may take, and play none", 0}},
     {REPLAY,
      {"verify", KEY_VERIFY, 0, 0,
       "rerun the recorded decisions and compare every number, bit for bit; a run by the wall clock: what "
@@ -115,7 +122,7 @@ static const struct {
      {"format", KEY_TRACE_FORMAT, "auto|mahimahi|columns|csv", 0, "the trace's (default auto: by content)",
       0}},
     {SHOW, {"direction", KEY_DIRECTION, "up|down", 0, "of a trace that tells both (default up)", 0}},
-    {RUN | REPLAY | TWIN,
+    {RUN | REPLAY | TWIN | SWEEP,
      {"die-with-parent", KEY_DIE, 0, 0, "end when the process that started this one ends", 0}},
 };
 
@@ -136,6 +143,8 @@ static const struct {
                   "Prints what there is, or what was recorded."},
     [CLI_TWIN] = {"twin", "",
                   "Plays a scenario in virtual time and by the wall clock, and compares the two."},
+    [CLI_SWEEP] = {"sweep", "FILE",
+                   "Plays a grid of policies, seeds and scenario keys, several cells at a time."},
     [CLI_EXPORT] = {"export", "tasks|episodes|events", "Writes a run's rows as CSV or JSON."},
 };
 
@@ -237,6 +246,9 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     case KEY_CHECKPOINT: cli->checkpoint = text; return 0;
     case KEY_PHASE: cli->validate = parse_either(state, "--phase", text, "test", "validate"); return 0;
     case KEY_DRAWS: cli->draws = (uint32_t) parse_number(state, "--draws", text, 1, DRAWS_MAX); return 0;
+    case 'j': cli->jobs = (uint32_t) parse_number(state, "--jobs", text, 1, JOBS_MAX); return 0;
+    case KEY_NAME: cli->name = text; return 0;
+    case KEY_DRY_RUN: cli->dry_run = true; return 0;
     case KEY_VERIFY: cli->verify = true; return 0;
     case KEY_JSON: cli->json = true; return 0;
     case KEY_FORMAT: cli->csv = parse_either(state, "--format", text, "json", "csv"); return 0;

@@ -10,7 +10,7 @@
 
 #define CLI_SETS_MAX 64u
 
-enum cli_verb { CLI_RUN, CLI_EVALUATE, CLI_REPLAY, CLI_SHOW, CLI_EXPORT, CLI_TWIN, CLI_VERBS };
+enum cli_verb { CLI_RUN, CLI_EVALUATE, CLI_REPLAY, CLI_SHOW, CLI_EXPORT, CLI_TWIN, CLI_SWEEP, CLI_VERBS };
 enum cli_host { CLI_TCP, CLI_MEMORY };
 
 struct cli {
@@ -38,6 +38,9 @@ struct cli {
     uint32_t episodes, slots; /* twin; 0: not given */
     const char *time_scale;   /* twin; NULL: the scenario's */
     bool live;                /* twin, queueing mode: the policy decides anew in real time */
+    uint32_t jobs;            /* sweep: workers at a time; 0: as many as there are cores */
+    const char *name;         /* sweep; NULL: the file's */
+    bool dry_run;             /* sweep: say what would be played */
     bool verify;
     bool json, quiet, die_with_parent;
     const char *output;                   /* NULL: stdout */

@@ -27,7 +27,8 @@ static int prepare(const struct play *play, struct policy *policy, struct record
     struct record_run row = play->row;
     row.policy = play->kind->name;
     row.host = play->cli->host == CLI_MEMORY ? "memory" : "tcp";
-    int rc = play->instead == NULL ? policy_create(policy, play->kind, play->world, false, diag) : 0;
+    bool learns = play->learn_every > 0;
+    int rc = play->instead == NULL ? policy_create(policy, play->kind, play->world, learns, diag) : 0;
     if (rc == 0 && play->instead == NULL && play->weights != NULL)
         rc = play->kind->load(policy, play->weights->data, play->weights->size, diag);
     return rc != 0 ? rc : record_open(record, play->world, &row, NULL, NULL, diag);
@@ -49,6 +50,7 @@ int play_record(const struct play *play, struct session_result *ret_result, int6
         .phase = play->row.phase,
         .episodes = play->row.episodes,
         .slots = play->row.slots,
+        .checkpoint_every = play->learn_every,
         .record_tasks = play->record_tasks,
         .sink = record_sink(&record),
         .fault = play->fault,

@@ -1,5 +1,5 @@
-/* A policy driven, without learning, through streams of a recorded run's world, and recorded as a run linked
- * to it: what `evaluate` and `replay --policy` have in common. */
+/* A policy driven through streams of a world, in most cases a recorded run's and without learning, and
+ * recorded as a run: what `evaluate`, `replay --policy`, `twin` and `sweep` have in common. */
 #ifndef HANDOFF_ORCHESTRATOR_PLAY_H
 #define HANDOFF_ORCHESTRATOR_PLAY_H
 
@@ -15,6 +15,7 @@ struct play {
     struct policy *instead;    /* decides in the kind's name; NULL: the kind itself */
     struct record_run row;     /* `policy` and `host` are filled in */
     bool record_tasks;
+    uint32_t learn_every; /* learns on the way, with a checkpoint after so many episodes; 0: does not learn */
     const struct session_fault *fault; /* [fault_count] */
     size_t fault_count;
 };

@@ -102,6 +102,9 @@ static int create_recorder(struct record *record, const struct world *world, con
 {
     char started[CLOCK_UTC_TEXT];
     bool by_the_wall = world->scenario.run.clock == CLOCK_REAL && strcmp(run->host, "tcp") == 0;
+    const struct policy_kind *kind = NULL;
+    /* A name that is not in the table leaves open what it sees. */
+    (void) policy_find(run->policy, &kind, NULL);
     clock_utc_text(started);
     struct db_run row = {
         .kind = run->kind,
@@ -110,6 +113,7 @@ static int create_recorder(struct record *record, const struct world *world, con
         .config_json = config,
         .seed = world->seed,
         .policy = run->policy,
+        .policy_sees = kind != NULL ? policy_sees_name(kind->sees) : NULL,
         .parent_run_id = run->parent_run_id,
         .checkpoint_episode = run->checkpoint_episode,
         .phase = phase_names[run->phase],
@@ -287,11 +291,12 @@ static int on_checkpoint(void *user, uint32_t episode, struct policy *policy)
     buf_clear(&record->weights);
     buf_clear(&record->learner);
     buf_clear(&record->transitions);
+    bool resumable = record->checkpoint_every > 0;
     int rc = policy->kind->save(policy, false, &record->weights);
-    if (rc == 0)
+    if (rc == 0 && resumable)
         rc = policy->kind->save(policy, true, &record->learner);
     record->experience = (struct policy_experience){0};
-    if (rc == 0 && policy->kind->gather != NULL)
+    if (rc == 0 && resumable && policy->kind->gather != NULL)
         rc = policy->kind->gather(policy, &record->experience, &record->transitions);
     record->has_checkpoint = rc == 0;
     return told(record, rc);

@@ -29,7 +29,8 @@ struct record_run {
     const char *host;           /* "memory" or "tcp" */
     enum rng_phase phase;
     uint32_t episodes, slots;
-    uint32_t checkpoint_every; /* episodes; 0: none */
+    uint32_t
+        checkpoint_every; /* episodes between those it can be resumed from; 0: none, weights alone are kept */
 };
 
 /* A run that goes on: see orchestrator/resume.h. */

@@ -22,7 +22,7 @@ void progress_start(struct progress *progress, const char *label, uint64_t total
     };
 }
 
-static void draw_bar(const struct progress *progress, uint64_t done, double elapsed_s, double eta_s,
+static void draw_bar(const struct progress *progress, uint64_t done, double elapsed_s, const char *eta,
                      const char *note)
 {
     char bar[BAR_CELLS + 1];
@@ -30,8 +30,8 @@ static void draw_bar(const struct progress *progress, uint64_t done, double elap
     for (unsigned i = 0; i < BAR_CELLS; i++)
         bar[i] = i < filled ? '#' : '.';
     bar[BAR_CELLS] = '\0';
-    (void) fprintf(stderr, "\r\033[K%s [%s] %3u%%  %.0f s, ETA %.0f s  %s", progress->label, bar,
-                   (unsigned) (done * 100 / progress->total), elapsed_s, eta_s, note);
+    (void) fprintf(stderr, "\r\033[K%s [%s] %3u%%  %.0f s, ETA %s  %s", progress->label, bar,
+                   (unsigned) (done * 100 / progress->total), elapsed_s, eta, note);
 }
 
 void progress_update(struct progress *progress, uint64_t done, const char *note)
@@ -47,12 +47,15 @@ void progress_update(struct progress *progress, uint64_t done, const char *note)
     if (done > progress->total)
         done = progress->total;
     double elapsed_s = units_ns_to_s(now_ns - progress->start_ns);
-    double eta_s = done > 0 ? elapsed_s * (double) (progress->total - done) / (double) done : 0.0;
+    char eta[32] = "?"; /* nothing is done from which it could be told */
+    if (done > 0)
+        (void) snprintf(eta, sizeof eta, "%.0f s",
+                        elapsed_s * (double) (progress->total - done) / (double) done);
     if (progress->terminal)
-        draw_bar(progress, done, elapsed_s, eta_s, note != NULL ? note : "");
+        draw_bar(progress, done, elapsed_s, eta, note != NULL ? note : "");
     else
-        (void) fprintf(stderr, "%s: %u%%, %.0f s, ETA %.0f s  %s\n", progress->label,
-                       (unsigned) (done * 100 / progress->total), elapsed_s, eta_s, note != NULL ? note : "");
+        (void) fprintf(stderr, "%s: %u%%, %.0f s, ETA %s  %s\n", progress->label,
+                       (unsigned) (done * 100 / progress->total), elapsed_s, eta, note != NULL ? note : "");
     (void) fflush(stderr);
 }
 

@@ -58,7 +58,7 @@ static void a_new_database_is_one_clean_file_that_says_whose_it_is(void **state)
     scratch_path(s, "results.db-shm", other);
     assert_false(scratch_exists(other));
     scratch_expect(s->file, "PRAGMA application_id", "1751215716");
-    scratch_expect(s->file, "PRAGMA user_version", "2");
+    scratch_expect(s->file, "PRAGMA user_version", "3");
     scratch_expect(s->file, "PRAGMA journal_mode", "delete");
     scratch_expect(s->file, "PRAGMA integrity_check", "ok");
 }
@@ -191,7 +191,7 @@ static void a_newer_version_is_refused(void **state)
     open_and_close(s->file, DB_CREATE);
     scratch_exec(s->file, "PRAGMA user_version = 99");
     assert_refused(s->file, DB_READ, ERR_VERSION,
-                   "newer handoff (database version 99; this program knows up to 2)");
+                   "newer handoff (database version 99; this program knows up to 3)");
     assert_refused(s->file, DB_CREATE, ERR_VERSION, "newer handoff");
     scratch_expect(s->file, "PRAGMA user_version", "99");
 }
@@ -247,6 +247,23 @@ static void what_version_1_recorded_is_kept_and_gets_its_new_columns(void **stat
     scratch_exec(
         s->file,
         "UPDATE run SET kind = 'twin' WHERE run_id = 2; INSERT INTO experience VALUES (1, 0, 0, 1, x'00')");
+}
+
+static void what_version_2_recorded_is_kept_and_does_not_say_what_its_policies_saw(void **state)
+{
+    struct scratch *s = *state;
+    scratch_exec(s->file, sql_migrations[0].text);
+    scratch_exec(s->file, version_1_rows);
+    scratch_exec(s->file, sql_migrations[1].text);
+    open_and_close(s->file, DB_READWRITE);
+    scratch_expect(s->file, "PRAGMA integrity_check", "ok");
+    scratch_expect(s->file, "SELECT count(*), count(policy_sees) FROM run", "2|0");
+    scratch_exec(s->file,
+                 "INSERT INTO episode (run_id, episode, slots, mean_cost, tasks, deadline_misses, failures,"
+                 " repairs) VALUES (2, 0, 5, 1.25, 2, 1, 0, 0)");
+    scratch_expect(s->file, "SELECT policy, sees, mean_cost FROM policy_comparison", "dapo|NULL|1.25");
+    scratch_expect(s->file, "SELECT (SELECT count(*) FROM sweep_result), (SELECT count(*) FROM sweep_curve)",
+                   "0|0");
 }
 
 static void a_failing_migration_leaves_the_file_as_it_was(void **state)
@@ -410,6 +427,7 @@ int main(void)
         TEST(a_newer_version_is_refused),
         TEST(an_older_version_cannot_be_read_before_it_is_migrated),
         TEST(what_version_1_recorded_is_kept_and_gets_its_new_columns),
+        TEST(what_version_2_recorded_is_kept_and_does_not_say_what_its_policies_saw),
         TEST(a_failing_migration_leaves_the_file_as_it_was),
         TEST(a_file_that_another_writer_holds_is_reported),
         TEST(a_damaged_file_is_reported),

@@ -61,7 +61,7 @@ static void the_tables_are_strict_and_hold_the_promised_task_columns(void **stat
     scratch_expect(s->file,
                    "SELECT group_concat(name) FROM (SELECT name FROM pragma_table_list"
                    " WHERE type = 'table' AND strict AND schema = 'main' ORDER BY name)",
-                   "checkpoint,episode,event,experience,link_sample,node,process_sample,run,task");
+                   "checkpoint,episode,event,experience,job,link_sample,node,process_sample,run,sweep,task");
     scratch_expect(
         s->file, "SELECT group_concat(name) FROM pragma_table_info('task')",
         "run_id,episode,slot,device,tokens,split,server,repaired,bandwidth_share,compute_share,wait_s,"
@@ -86,7 +86,10 @@ static const char valid_rows[] =
     "1, 1, 0, 0, 0);"
     "INSERT INTO event (run_id, episode, slot, phase, kind, role, number, detail)"
     " VALUES (1, 0, 0, 'observe', 'node_lost', 'device', 0, '');"
-    "INSERT INTO checkpoint (run_id, episode, weights) VALUES (1, 0, x'00');";
+    "INSERT INTO checkpoint (run_id, episode, weights) VALUES (1, 0, x'00');"
+    "INSERT INTO sweep (name, text, version, created_utc) VALUES ('paper', 'x', '1', 'now');"
+    "INSERT INTO job (sweep_id, number, experiment, axis, value, policy, sees, seed, settings_json, status,"
+    " attempts, test_run_id) VALUES (1, 1, 'users', '', '', 'greedy', 'model', 1, '{}', 'done', 1, 1);";
 
 static void values_out_of_range_are_refused_in_every_table(void **state)
 {
@@ -104,6 +107,7 @@ static void values_out_of_range_are_refused_in_every_table(void **state)
         "UPDATE run SET untrusted_reason = 'but it is trusted'",
         "UPDATE run SET parent_run_id = 9",
         "UPDATE run SET policy = NULL",
+        "UPDATE run SET policy_sees = 'the future'",
         "UPDATE node SET role = 'cloud'",
         "UPDATE node SET flops = 0",
         "UPDATE node SET power_w = -1",
@@ -133,6 +137,17 @@ static void values_out_of_range_are_refused_in_every_table(void **state)
         "UPDATE event SET role = 'cloud'",
         "UPDATE checkpoint SET weights = NULL",
         "UPDATE checkpoint SET weights = 'text'",
+        "INSERT INTO sweep SELECT 2, name, text, version, created_utc FROM sweep",
+        "UPDATE job SET sweep_id = 9",
+        "UPDATE job SET number = 0",
+        "UPDATE job SET sees = 'the future'",
+        "UPDATE job SET settings_json = '{'",
+        "UPDATE job SET trained_by = 1",
+        "UPDATE job SET status = 'lost'",
+        "UPDATE job SET status = 'failed'",
+        "UPDATE job SET error = 'though it is done'",
+        "UPDATE job SET test_run_id = NULL",
+        "UPDATE job SET test_run_id = 9",
         "INSERT INTO task SELECT * FROM task",
         "INSERT INTO checkpoint SELECT * FROM checkpoint",
     };
@@ -264,6 +279,16 @@ static void policy_comparison_gives_regret_only_on_the_optimums_own_streams(void
         "local|NULL|0.0|4\noptimum|0.0|0.0|4\ndapo|20.0|0.0|4\ngreedy|100.0|0.5|4\nrandom|NULL|0.0|2");
 }
 
+static void policy_comparison_takes_the_optimum_of_the_same_streams_whoever_its_parent_is(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_exec(s->file, "UPDATE run SET parent_run_id = NULL WHERE run_id = 2");
+    scratch_expect(
+        s->file, "SELECT policy, regret_pct FROM policy_comparison WHERE run_id IN (2, 3, 8) ORDER BY run_id",
+        "optimum|0.0\ndapo|20.0\nlocal|NULL");
+}
+
 static void policy_comparison_keeps_scenarios_and_seeds_apart(void **state)
 {
     struct scratch *s = *state;
@@ -320,6 +345,7 @@ int main(void)
         TEST(episode_summary_gives_regret_where_the_optimum_is_known),
         TEST(policy_comparison_takes_the_newest_finished_test_of_each_policy),
         TEST(policy_comparison_gives_regret_only_on_the_optimums_own_streams),
+        TEST(policy_comparison_takes_the_optimum_of_the_same_streams_whoever_its_parent_is),
         TEST(policy_comparison_keeps_scenarios_and_seeds_apart),
         TEST(policy_comparison_takes_the_percentile_from_the_tasks),
         TEST(split_histogram_counts_every_decision),

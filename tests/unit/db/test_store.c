@@ -63,6 +63,7 @@ static void a_run_comes_back_as_it_went_in(void **state)
     in.status = DB_ABORTED;
     in.trusted = false;
     in.untrusted_reason = "the queue was full";
+    in.policy_sees = "model";
     int64_t run_id;
     assert_int_equal(store_insert_run(f->store, &in, &run_id, NULL), 0);
     assert_int_equal(run_id, 2);
@@ -86,20 +87,23 @@ static void a_run_comes_back_as_it_went_in(void **state)
     assert_int_equal(out.status, DB_ABORTED);
     assert_false(out.trusted);
     assert_string_equal(out.untrusted_reason, in.untrusted_reason);
+    assert_string_equal(out.policy_sees, "model");
     buf_finish(&arena);
 }
 
 static void a_run_without_parent_checkpoint_or_reason_has_nulls(void **state)
 {
     struct fixture *f = *state;
-    scratch_expect(f->scratch->file, "SELECT parent_run_id, checkpoint_episode, untrusted_reason FROM run",
-                   "NULL|NULL|NULL");
+    scratch_expect(f->scratch->file,
+                   "SELECT parent_run_id, checkpoint_episode, untrusted_reason, policy_sees FROM run",
+                   "NULL|NULL|NULL|NULL");
     struct db_run out;
     struct buf arena = {0};
     assert_int_equal(store_read_run(f->store, f->run_id, &out, &arena, NULL), 0);
     assert_int_equal(out.parent_run_id, 0);
     assert_int_equal(out.checkpoint_episode, -1);
     assert_null(out.untrusted_reason);
+    assert_null(out.policy_sees);
     buf_finish(&arena);
 }
 
