@@ -1,18 +1,17 @@
 #include "core/rl/checkpoint.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
 #include "core/base/err.h"
-#include "core/rl/ddpg_internal.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "checkpoints are written as they lie in memory: little-endian processors only"
 #endif
 
-#define SIZES 5u
 #define SIZES_AT 12u
-#define KNOWN_SECTIONS ((uint32_t) (CHECKPOINT_ACTOR | CHECKPOINT_LEARNER | CHECKPOINT_REPLAY))
+#define REPLAY_HEAD_BYTES (2 * sizeof(uint64_t))
 
 /* --- CRC-32, eight bytes at a time (M. Kounavis and F. Berry, "slicing by 8", 2005) --- */
 
@@ -54,55 +53,118 @@ uint32_t checkpoint_crc32(const void *bytes, size_t size)
     return ~crc;
 }
 
-/* --- writing --- */
+/* --- describing --- */
 
-static void config_sizes(const struct ddpg_config *config, uint64_t ret_sizes[static SIZES])
+void checkpoint_begin(struct checkpoint *ret_checkpoint, const char *magic, struct replay *replay)
 {
-    ret_sizes[0] = config->state_size;
-    ret_sizes[1] = config->action_size;
-    ret_sizes[2] = config->hidden_1;
-    ret_sizes[3] = config->hidden_2;
-    ret_sizes[4] = config->buffer;
+    *ret_checkpoint = (struct checkpoint){.replay = replay};
+    memcpy(ret_checkpoint->magic, magic, sizeof(ret_checkpoint->magic));
 }
 
-static size_t network_bytes(const struct network *network)
+void checkpoint_size(struct checkpoint *checkpoint, const char *name, uint64_t value)
 {
-    return network->mlp.params * sizeof(float);
+    assert(checkpoint->sizes < CHECKPOINT_SIZES_MAX - 1); /* one is left for the replay's capacity */
+    checkpoint->size[checkpoint->sizes].name = name;
+    checkpoint->size[checkpoint->sizes++].value = value;
 }
 
-static size_t learner_bytes(const struct ddpg *ddpg)
+static void add_part(struct checkpoint *checkpoint, enum checkpoint_section section,
+                     enum checkpoint_kind kind, void *at, size_t size)
 {
-    return sizeof(uint64_t) + 3 * network_bytes(&ddpg->actor) + 4 * network_bytes(&ddpg->critic);
+    size_t parts = checkpoint->parts;
+    assert(parts < CHECKPOINT_PARTS_MAX);
+    assert(parts == 0 || checkpoint->part[parts - 1].section <= section);
+    checkpoint->part[checkpoint->parts++] = (struct checkpoint_part){section, kind, at, size};
 }
 
-static size_t replay_head_bytes(void)
+void checkpoint_count(struct checkpoint *checkpoint, enum checkpoint_section section, uint64_t *count)
 {
-    return 2 * sizeof(uint64_t);
+    add_part(checkpoint, section, CHECKPOINT_COUNT, count, 1);
 }
 
-static size_t replay_row_bytes(const struct ddpg *ddpg)
+void checkpoint_floats(struct checkpoint *checkpoint, enum checkpoint_section section, float *values,
+                       size_t size)
 {
-    return replay_row_size(&ddpg->replay) * sizeof(float);
+    add_part(checkpoint, section, CHECKPOINT_FINITE, values, size);
 }
 
-/* Bytes of a checkpoint with these sections and `count` stored transitions. */
-static size_t total_bytes(const struct ddpg *ddpg, uint32_t sections, size_t count)
+void checkpoint_weights(struct checkpoint *checkpoint, enum checkpoint_section section,
+                        struct network *network)
 {
-    size_t bytes = CHECKPOINT_HEADER_BYTES + CHECKPOINT_CRC_BYTES;
-    if (sections & CHECKPOINT_ACTOR)
-        bytes += network_bytes(&ddpg->actor);
-    if (sections & CHECKPOINT_LEARNER)
-        bytes += learner_bytes(ddpg);
-    if (sections & CHECKPOINT_REPLAY)
-        bytes += replay_head_bytes() + count * replay_row_bytes(ddpg);
+    add_part(checkpoint, section, CHECKPOINT_FINITE, network->params, network->mlp.params);
+}
+
+void checkpoint_moments(struct checkpoint *checkpoint, enum checkpoint_section section,
+                        struct network *network)
+{
+    add_part(checkpoint, section, CHECKPOINT_FINITE, network->target, network->mlp.params);
+    add_part(checkpoint, section, CHECKPOINT_FINITE, network->first, network->mlp.params);
+    add_part(checkpoint, section, CHECKPOINT_SQUARES, network->second, network->mlp.params);
+}
+
+static size_t all_sizes(const struct checkpoint *checkpoint)
+{
+    return checkpoint->sizes + (checkpoint->replay != NULL ? 1 : 0);
+}
+
+static size_t header_bytes(const struct checkpoint *checkpoint)
+{
+    return CHECKPOINT_HEADER_BYTES(all_sizes(checkpoint));
+}
+
+static uint32_t known_sections(const struct checkpoint *checkpoint)
+{
+    uint32_t known = checkpoint->replay != NULL ? CHECKPOINT_REPLAY : 0;
+    for (size_t i = 0; i < checkpoint->parts; i++)
+        known |= (uint32_t) checkpoint->part[i].section;
+    return known;
+}
+
+static size_t part_bytes(const struct checkpoint_part *part)
+{
+    return part->size * (part->kind == CHECKPOINT_COUNT ? sizeof(uint64_t) : sizeof(float));
+}
+
+static bool is_in(const struct checkpoint_part *part, uint32_t sections)
+{
+    return ((uint32_t) part->section & sections) != 0;
+}
+
+/* Of the parts in these sections. */
+static size_t parts_bytes(const struct checkpoint *checkpoint, uint32_t sections)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < checkpoint->parts; i++)
+        bytes += is_in(&checkpoint->part[i], sections) ? part_bytes(&checkpoint->part[i]) : 0;
     return bytes;
 }
 
-/* Into room that save() has reserved. */
+static size_t replay_row_bytes(const struct replay *replay)
+{
+    return replay_row_size(replay) * sizeof(float);
+}
+
+/* Bytes of a checkpoint with these sections and `count` stored transitions. */
+static size_t total_bytes(const struct checkpoint *checkpoint, uint32_t sections, size_t count)
+{
+    size_t bytes = header_bytes(checkpoint) + parts_bytes(checkpoint, sections) + CHECKPOINT_CRC_BYTES;
+    if (sections & CHECKPOINT_REPLAY)
+        bytes += REPLAY_HEAD_BYTES + count * replay_row_bytes(checkpoint->replay);
+    return bytes;
+}
+
+/* --- writing --- */
+
+/* Into room that checkpoint_save has reserved. */
 static void put(struct buf *bytes, const void *from, size_t size)
 {
     memcpy(bytes->data + bytes->size, from, size);
     bytes->size += size;
+}
+
+static void put_u32(struct buf *bytes, uint32_t value)
+{
+    put(bytes, &value, sizeof(value));
 }
 
 static void put_u64(struct buf *bytes, uint64_t value)
@@ -110,75 +172,45 @@ static void put_u64(struct buf *bytes, uint64_t value)
     put(bytes, &value, sizeof(value));
 }
 
-static void put_header(const struct ddpg *ddpg, uint32_t sections, struct buf *bytes)
+static void put_header(const struct checkpoint *checkpoint, uint32_t sections, struct buf *bytes)
 {
-    uint32_t version = CHECKPOINT_VERSION;
-    uint64_t sizes[SIZES];
-    config_sizes(&ddpg->config, sizes);
-    put(bytes, CHECKPOINT_MAGIC, 4);
-    put(bytes, &version, sizeof(version));
-    put(bytes, &sections, sizeof(sections));
-    put(bytes, sizes, sizeof(sizes));
+    put(bytes, checkpoint->magic, sizeof(checkpoint->magic));
+    put_u32(bytes, CHECKPOINT_VERSION);
+    put_u32(bytes, sections);
+    for (size_t i = 0; i < checkpoint->sizes; i++)
+        put_u64(bytes, checkpoint->size[i].value);
+    if (checkpoint->replay != NULL)
+        put_u64(bytes, checkpoint->replay->capacity);
 }
 
-static void put_learner(const struct ddpg *ddpg, struct buf *bytes)
+static void put_replay(const struct replay *replay, struct buf *bytes)
 {
-    const struct network *actor = &ddpg->actor, *critic = &ddpg->critic;
-    put_u64(bytes, ddpg->updates);
-    put(bytes, actor->target, network_bytes(actor));
-    put(bytes, actor->first, network_bytes(actor));
-    put(bytes, actor->second, network_bytes(actor));
-    put(bytes, critic->params, network_bytes(critic));
-    put(bytes, critic->target, network_bytes(critic));
-    put(bytes, critic->first, network_bytes(critic));
-    put(bytes, critic->second, network_bytes(critic));
-}
-
-static void put_replay(const struct ddpg *ddpg, struct buf *bytes)
-{
-    const struct replay *replay = &ddpg->replay;
     put_u64(bytes, replay->count);
     put_u64(bytes, replay->head);
     for (size_t i = 0; i < replay->count; i++)
-        put(bytes, replay->rows + i * replay->stride, replay_row_bytes(ddpg));
+        put(bytes, replay->rows + i * replay->stride, replay_row_bytes(replay));
 }
 
-static int save(const struct ddpg *ddpg, uint32_t sections, struct buf *bytes)
+int checkpoint_save(const struct checkpoint *checkpoint, uint32_t sections, struct buf *bytes)
 {
+    sections &= known_sections(checkpoint);
     size_t start = bytes->size;
-    int code = buf_reserve(bytes, total_bytes(ddpg, sections, ddpg->replay.count));
+    size_t count = checkpoint->replay != NULL ? checkpoint->replay->count : 0;
+    int code = buf_reserve(bytes, total_bytes(checkpoint, sections, count));
     if (code < 0)
         return code;
-    put_header(ddpg, sections, bytes);
-    if (sections & CHECKPOINT_ACTOR)
-        put(bytes, ddpg->actor.params, network_bytes(&ddpg->actor));
-    if (sections & CHECKPOINT_LEARNER)
-        put_learner(ddpg, bytes);
+    put_header(checkpoint, sections, bytes);
+    for (size_t i = 0; i < checkpoint->parts; i++)
+        if (is_in(&checkpoint->part[i], sections))
+            put(bytes, checkpoint->part[i].at, part_bytes(&checkpoint->part[i]));
     if (sections & CHECKPOINT_REPLAY)
-        put_replay(ddpg, bytes);
-    uint32_t crc = checkpoint_crc32(bytes->data + start, bytes->size - start);
-    put(bytes, &crc, sizeof(crc));
+        put_replay(checkpoint->replay, bytes);
+    put_u32(bytes, checkpoint_crc32(bytes->data + start, bytes->size - start));
     return 0;
 }
 
-int ddpg_save_actor(const struct ddpg *ddpg, struct buf *bytes)
-{
-    return save(ddpg, CHECKPOINT_ACTOR, bytes);
-}
-
-int ddpg_save_learner(const struct ddpg *ddpg, bool with_buffer, struct buf *bytes)
-{
-    uint32_t sections = CHECKPOINT_ACTOR | CHECKPOINT_LEARNER;
-    return save(ddpg, with_buffer ? sections | CHECKPOINT_REPLAY : sections, bytes);
-}
-
-/* --- reading: first everything is checked, then everything is taken --- */
-
-/* Where the sections of a checked checkpoint lie; NULL: not in it. Borrowed from the caller's bytes,
- * unaligned. */
-struct sections {
-    const uint8_t *actor, *learner, *replay;
-};
+/* --- reading: first everything is checked, then everything is taken. The caller's bytes are unaligned. ---
+ */
 
 static uint32_t read_u32(const uint8_t *at)
 {
@@ -201,41 +233,48 @@ static float read_float(const uint8_t *at)
     return value;
 }
 
-static int check_sizes(const struct ddpg *ddpg, const uint8_t *header, uint32_t sections, struct diag *diag)
+static int check_size(const char *name, uint64_t found, uint64_t expected, struct diag *diag)
 {
-    static const char *const names[SIZES] = {"state", "action", "hidden 1", "hidden 2", "buffer"};
-    uint64_t expected[SIZES];
-    config_sizes(&ddpg->config, expected);
-    /* The buffer's capacity matters only to what was in the buffer. */
-    size_t checked = sections & CHECKPOINT_REPLAY ? SIZES : SIZES - 1;
-    for (size_t i = 0; i < checked; i++) {
-        uint64_t found = read_u64(header + SIZES_AT + 8 * i);
-        if (found != expected[i])
-            return diag_fail(diag, ERR_MISMATCH, "checkpoint is for %s size %llu, expected %llu", names[i],
-                             (unsigned long long) found, (unsigned long long) expected[i]);
-    }
-    return 0;
+    if (found == expected)
+        return 0;
+    return diag_fail(diag, ERR_MISMATCH, "checkpoint is for %s size %llu, expected %llu", name,
+                     (unsigned long long) found, (unsigned long long) expected);
 }
 
-static int check_header(const struct ddpg *ddpg, const uint8_t *header, size_t size, struct diag *diag)
+static int check_sizes(const struct checkpoint *checkpoint, const uint8_t *header, uint32_t sections,
+                       struct diag *diag)
 {
-    if (size < CHECKPOINT_HEADER_BYTES + CHECKPOINT_CRC_BYTES)
+    const uint8_t *at = header + SIZES_AT;
+    int code = 0;
+    for (size_t i = 0; i < checkpoint->sizes && code == 0; i++, at += 8)
+        code = check_size(checkpoint->size[i].name, read_u64(at), checkpoint->size[i].value, diag);
+    /* The buffer's capacity matters only to what was in the buffer. */
+    if (code == 0 && (sections & CHECKPOINT_REPLAY) != 0)
+        code = check_size("buffer", read_u64(at), checkpoint->replay->capacity, diag);
+    return code;
+}
+
+static int check_header(const struct checkpoint *checkpoint, const uint8_t *header, size_t size,
+                        struct diag *diag)
+{
+    if (size < header_bytes(checkpoint) + CHECKPOINT_CRC_BYTES)
         return diag_fail(diag, ERR_TRUNCATED, "checkpoint ends within its header");
-    if (memcmp(header, CHECKPOINT_MAGIC, 4) != 0)
-        return diag_fail(diag, ERR_TYPE, "not a checkpoint: it does not begin with \"%s\"", CHECKPOINT_MAGIC);
+    if (memcmp(header, checkpoint->magic, sizeof(checkpoint->magic)) != 0)
+        return diag_fail(diag, ERR_TYPE, "not this learner's checkpoint: it does not begin with \"%.4s\"",
+                         checkpoint->magic);
     uint32_t version = read_u32(header + 4), sections = read_u32(header + 8);
     if (version != CHECKPOINT_VERSION)
         return diag_fail(diag, ERR_VERSION, "checkpoint of version %u, this program reads version %u",
                          version, CHECKPOINT_VERSION);
-    if (sections == 0 || (sections & ~KNOWN_SECTIONS) != 0)
+    if (sections == 0 || (sections & ~known_sections(checkpoint)) != 0)
         return diag_fail(diag, ERR_CORRUPT, "checkpoint has unknown sections (mask %#x)", sections);
-    return check_sizes(ddpg, header, sections, diag);
+    return check_sizes(checkpoint, header, sections, diag);
 }
 
 /* Count and head of a ring that can have come about. */
-static int check_replay_head(const struct ddpg *ddpg, const uint8_t *replay, struct diag *diag)
+static int check_replay_head(const struct replay *replay, const uint8_t *at, struct diag *diag)
 {
-    uint64_t count = read_u64(replay), head = read_u64(replay + 8), capacity = ddpg->replay.capacity;
+    uint64_t count = read_u64(at), head = read_u64(at + 8), capacity = replay->capacity;
     bool possible = count < capacity ? head == count : count == capacity && head < capacity;
     if (!possible)
         return diag_fail(
@@ -255,35 +294,22 @@ static int check_length(size_t size, size_t expected, struct diag *diag)
     return 0;
 }
 
-/* Finds the sections; every length is checked before it is used. */
-static int locate(const struct ddpg *ddpg, const uint8_t *bytes, size_t size, struct sections *ret_sections,
-                  struct diag *diag)
+/* Every length is checked before it is used. */
+static int check_lengths(const struct checkpoint *checkpoint, const uint8_t *bytes, size_t size,
+                         struct diag *diag)
 {
-    uint32_t mask = read_u32(bytes + 8);
-    size_t count = 0, fixed = total_bytes(ddpg, mask, 0);
-    struct sections sections = {0};
-    const uint8_t *at = bytes + CHECKPOINT_HEADER_BYTES;
+    uint32_t sections = read_u32(bytes + 8);
+    size_t fixed = total_bytes(checkpoint, sections, 0), count = 0;
     if (size < fixed)
         return check_length(size, fixed, diag);
-    if (mask & CHECKPOINT_ACTOR) {
-        sections.actor = at;
-        at += network_bytes(&ddpg->actor);
-    }
-    if (mask & CHECKPOINT_LEARNER) {
-        sections.learner = at;
-        at += learner_bytes(ddpg);
-    }
-    if (mask & CHECKPOINT_REPLAY) {
-        int code = check_replay_head(ddpg, at, diag);
+    if (sections & CHECKPOINT_REPLAY) {
+        const uint8_t *replay = bytes + header_bytes(checkpoint) + parts_bytes(checkpoint, sections);
+        int code = check_replay_head(checkpoint->replay, replay, diag);
         if (code < 0)
             return code;
-        sections.replay = at;
-        count = (size_t) read_u64(at);
+        count = (size_t) read_u64(replay);
     }
-    int code = check_length(size, total_bytes(ddpg, mask, count), diag);
-    if (code == 0)
-        *ret_sections = sections;
-    return code;
+    return check_length(size, total_bytes(checkpoint, sections, count), diag);
 }
 
 static bool all_finite(const uint8_t *at, size_t floats)
@@ -302,18 +328,20 @@ static bool none_negative(const uint8_t *at, size_t floats)
     return true;
 }
 
-static bool learner_is_sound(const struct ddpg *ddpg, const uint8_t *at)
+static bool part_is_sound(const struct checkpoint_part *part, const uint8_t *at)
 {
-    size_t actor = ddpg->actor.mlp.params, critic = ddpg->critic.mlp.params;
-    at += sizeof(uint64_t);
-    return all_finite(at, 3 * actor + 4 * critic) && none_negative(at + 2 * actor * sizeof(float), actor) &&
-           none_negative(at + (3 * actor + 3 * critic) * sizeof(float), critic);
+    switch (part->kind) {
+    case CHECKPOINT_COUNT: return true;
+    case CHECKPOINT_FINITE: return all_finite(at, part->size);
+    case CHECKPOINT_SQUARES: return all_finite(at, part->size) && none_negative(at, part->size);
+    }
+    return false;
 }
 
-static bool replay_is_sound(const struct ddpg *ddpg, const uint8_t *at)
+static bool replay_is_sound(const struct replay *replay, const uint8_t *at)
 {
-    size_t count = (size_t) read_u64(at), row = replay_row_size(&ddpg->replay);
-    at += replay_head_bytes();
+    size_t count = (size_t) read_u64(at), row = replay_row_size(replay);
+    at += REPLAY_HEAD_BYTES;
     for (size_t i = 0; i < count; i++, at += row * sizeof(float)) {
         float terminal = read_float(at + (row - 1) * sizeof(float));
         if (!all_finite(at, row) || !(terminal == 0.0f || terminal == 1.0f))
@@ -322,70 +350,64 @@ static bool replay_is_sound(const struct ddpg *ddpg, const uint8_t *at)
     return true;
 }
 
-static int check_content(const struct ddpg *ddpg, const struct sections *sections, struct diag *diag)
+static int check_content(const struct checkpoint *checkpoint, const uint8_t *bytes, struct diag *diag)
 {
-    if (sections->actor != NULL && !all_finite(sections->actor, ddpg->actor.mlp.params))
-        return diag_fail(diag, ERR_CORRUPT, "checkpoint's actor has weights that are not finite");
-    if (sections->learner != NULL && !learner_is_sound(ddpg, sections->learner))
-        return diag_fail(diag, ERR_CORRUPT,
-                         "checkpoint's learner has numbers that are not finite or not possible");
-    if (sections->replay != NULL && !replay_is_sound(ddpg, sections->replay))
+    uint32_t sections = read_u32(bytes + 8);
+    const uint8_t *at = bytes + header_bytes(checkpoint);
+    for (size_t i = 0; i < checkpoint->parts; i++) {
+        const struct checkpoint_part *part = &checkpoint->part[i];
+        if (!is_in(part, sections))
+            continue;
+        if (!part_is_sound(part, at))
+            return diag_fail(diag, ERR_CORRUPT,
+                             "checkpoint's %s has numbers that are not finite or not possible",
+                             part->section == CHECKPOINT_ACTOR ? "actor" : "learner");
+        at += part_bytes(part);
+    }
+    if ((sections & CHECKPOINT_REPLAY) != 0 && !replay_is_sound(checkpoint->replay, at))
         return diag_fail(diag, ERR_CORRUPT,
                          "checkpoint's buffer has numbers that are not finite or not possible");
     return 0;
 }
 
-static const uint8_t *take(void *to, const uint8_t *from, size_t size)
+static void take_replay(struct replay *replay, const uint8_t *at)
 {
-    memcpy(to, from, size);
-    return from + size;
-}
-
-static void take_learner(struct ddpg *ddpg, const uint8_t *at)
-{
-    struct network *actor = &ddpg->actor, *critic = &ddpg->critic;
-    at = take(&ddpg->updates, at, sizeof(ddpg->updates));
-    at = take(actor->target, at, network_bytes(actor));
-    at = take(actor->first, at, network_bytes(actor));
-    at = take(actor->second, at, network_bytes(actor));
-    at = take(critic->params, at, network_bytes(critic));
-    at = take(critic->target, at, network_bytes(critic));
-    at = take(critic->first, at, network_bytes(critic));
-    take(critic->second, at, network_bytes(critic));
-}
-
-static void take_replay(struct ddpg *ddpg, const uint8_t *at)
-{
-    struct replay *replay = &ddpg->replay;
     replay->count = (size_t) read_u64(at);
     replay->head = (size_t) read_u64(at + 8);
     /* How often it has gone round is not in here, and nothing depends on it. */
     replay->pushed = replay->count < replay->capacity ? replay->count : replay->capacity + replay->head;
-    at += replay_head_bytes();
-    for (size_t i = 0; i < replay->count; i++)
-        at = take(replay->rows + i * replay->stride, at, replay_row_bytes(ddpg));
+    at += REPLAY_HEAD_BYTES;
+    for (size_t i = 0; i < replay->count; i++, at += replay_row_bytes(replay))
+        memcpy(replay->rows + i * replay->stride, at, replay_row_bytes(replay));
 }
 
-int ddpg_load(struct ddpg *ddpg, const void *bytes, size_t size, struct diag *diag)
+static void take(const struct checkpoint *checkpoint, const uint8_t *bytes)
 {
-    int code = check_header(ddpg, bytes, size, diag);
-    if (code < 0)
-        return code;
-    struct sections sections = {0};
-    code = locate(ddpg, bytes, size, &sections, diag);
+    uint32_t sections = read_u32(bytes + 8);
+    const uint8_t *at = bytes + header_bytes(checkpoint);
+    for (size_t i = 0; i < checkpoint->parts; i++) {
+        const struct checkpoint_part *part = &checkpoint->part[i];
+        if (!is_in(part, sections))
+            continue;
+        memcpy(part->at, at, part_bytes(part));
+        at += part_bytes(part);
+    }
+    if (sections & CHECKPOINT_REPLAY)
+        take_replay(checkpoint->replay, at);
+}
+
+int checkpoint_load(const struct checkpoint *checkpoint, const void *bytes, size_t size, struct diag *diag)
+{
+    int code = check_header(checkpoint, bytes, size, diag);
+    if (code == 0)
+        code = check_lengths(checkpoint, bytes, size, diag);
     if (code < 0)
         return code;
     size_t covered = size - CHECKPOINT_CRC_BYTES;
     if (checkpoint_crc32(bytes, covered) != read_u32((const uint8_t *) bytes + covered))
         return diag_fail(diag, ERR_CORRUPT, "checkpoint is damaged: its checksum does not match");
-    code = check_content(ddpg, &sections, diag);
-    if (code < 0)
-        return code;
-    if (sections.actor != NULL)
-        take(ddpg->actor.params, sections.actor, network_bytes(&ddpg->actor));
-    if (sections.learner != NULL)
-        take_learner(ddpg, sections.learner);
-    if (sections.replay != NULL)
-        take_replay(ddpg, sections.replay);
-    return 0;
+    code = check_content(checkpoint, bytes, diag);
+    if (code == 0)
+        take(checkpoint, bytes);
+    return code;
 }

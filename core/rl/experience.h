@@ -1,5 +1,5 @@
-/* A learner's transitions as bytes, so that they can be kept beside its checkpoints: appended checkpoint
- * after checkpoint, a buffer need not be written anew each time. All numbers little-endian.
+/* A replay buffer's transitions as bytes, so that they can be kept beside its learner's checkpoints: appended
+ * checkpoint after checkpoint, a buffer need not be written anew each time. All numbers little-endian.
  *
  *   bytes      what
  *   0..3       magic "HDXP"
@@ -11,7 +11,8 @@
  *   transition u8 flags; f32 state; f32 action; f32 next state; f32 reward
  *   flags      1 terminal; 2 begins where the one before it ended: its state is left out
  *
- * Transitions are numbered from 0 in the order of ddpg_push; number n lies at n modulo the buffer's capacity.
+ * Transitions are numbered from 0 in the order of replay_push; number n lies at n modulo the buffer's
+ * capacity.
  */
 #ifndef HANDOFF_CORE_RL_EXPERIENCE_H
 #define HANDOFF_CORE_RL_EXPERIENCE_H
@@ -22,26 +23,25 @@
 
 #include "core/base/buf.h"
 #include "core/base/diag.h"
-#include "core/rl/ddpg.h"
+#include "core/rl/replay.h"
 
 #define EXPERIENCE_MAGIC "HDXP"
 #define EXPERIENCE_VERSION 1u
 #define EXPERIENCE_HEADER_BYTES 40u
 
-/* How many transitions the learner has ever been given, and the oldest of them that its buffer still holds.
- */
-uint64_t experience_total(const struct ddpg *ddpg);
-uint64_t experience_oldest(const struct ddpg *ddpg);
+/* How many transitions the buffer has ever been given, and the oldest of them that it still holds. */
+uint64_t experience_total(const struct replay *replay);
+uint64_t experience_oldest(const struct replay *replay);
 
 /* Appends transitions `first` to the last, those that are still in the buffer. */
-int experience_save(const struct ddpg *ddpg, uint64_t first, struct buf *bytes);
+int experience_save(const struct replay *replay, uint64_t first, struct buf *bytes);
 
-/* Puts saved transitions where they were. To be called for each piece, oldest first, on a fresh learner; what
- * a gap between two pieces leaves behind has fallen out. Checked before any of it is taken: ERR_TYPE,
+/* Puts saved transitions where they were. To be called for each piece, oldest first, into a fresh buffer;
+ * what a gap between two pieces leaves behind has fallen out. Checked before any of it is taken: ERR_TYPE,
  * ERR_VERSION, ERR_MISMATCH, ERR_TRUNCATED, ERR_CORRUPT. */
-int experience_load(struct ddpg *ddpg, const void *bytes, size_t size, struct diag *diag);
+int experience_load(struct replay *replay, const void *bytes, size_t size, struct diag *diag);
 
-/* Does the learner hold exactly what one that was given `total` transitions does? */
-bool experience_is_whole(const struct ddpg *ddpg, uint64_t total);
+/* Does the buffer hold exactly what one that was given `total` transitions does? */
+bool experience_is_whole(const struct replay *replay, uint64_t total);
 
 #endif

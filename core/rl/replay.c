@@ -34,7 +34,7 @@ void replay_finish(struct replay *replay)
     *replay = (struct replay){0};
 }
 
-void replay_push(struct replay *replay, const struct ddpg_transition *transition)
+void replay_push(struct replay *replay, const struct transition *transition)
 {
     size_t state = replay->state_size, action = replay->action_size;
     float *row = replay->rows + replay->head * replay->stride;

@@ -9,10 +9,20 @@
 #ifndef HANDOFF_CORE_RL_REPLAY_H
 #define HANDOFF_CORE_RL_REPLAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/rl/ddpg.h"
+/* (s, a, r, s'). The raw continuous action (noise added, clipped), not what it was mapped to. `terminal`: the
+ * process ended, no bootstrap. A time limit is truncation: not terminal, next_state observed before any
+ * reset, bootstrap. Borrowed. */
+struct transition {
+    const float *state;  /* [state_size] */
+    const float *action; /* [action_size] */
+    float reward;
+    const float *next_state; /* [state_size] */
+    bool terminal;
+};
 
 struct replay {
     size_t state_size, action_size;
@@ -39,7 +49,8 @@ struct replay_batch {
 int replay_init(struct replay *ret_replay, size_t capacity, size_t state_size, size_t action_size);
 void replay_finish(struct replay *replay);
 
-void replay_push(struct replay *replay, const struct ddpg_transition *transition);
+/* Copies it in; the oldest falls out when full. */
+void replay_push(struct replay *replay, const struct transition *transition);
 
 /* Draws batch->size transitions, uniformly with replacement: update number `update`'s draws of this seed. */
 void replay_sample(const struct replay *replay, uint64_t seed, uint64_t update,

@@ -13,7 +13,7 @@
 #include "orchestrator/policy/policy.h"
 
 struct dapo {
-    struct ddpg *ddpg;
+    struct offpolicy *learner;
     struct noise noise;
     size_t state_size, action_size;
     float *state, *next_state; /* [state_size] */
@@ -28,7 +28,7 @@ static void destroy(struct policy *policy)
     struct dapo *own = policy->state;
     if (own == NULL)
         return;
-    ddpg_destroy(own->ddpg);
+    offpolicy_destroy(own->learner);
     noise_finish(&own->noise);
     free(own->state);
     free(own->next_state);
@@ -39,7 +39,7 @@ static void destroy(struct policy *policy)
 static int create_learner(struct dapo *own, const struct world *world, struct diag *diag)
 {
     const struct scenario *scenario = &world->scenario;
-    struct ddpg_config config = {
+    struct offpolicy_config config = {
         .state_size = own->state_size,
         .action_size = own->action_size,
         .hidden_1 = scenario->ddpg.hidden_1,
@@ -61,9 +61,9 @@ static int create_learner(struct dapo *own, const struct world *world, struct di
         .theta = scenario->ddpg.noise_theta,
         .seed = world->seed,
     };
-    int rc = ddpg_config_check(&config, diag);
+    int rc = offpolicy_config_check(&config, diag);
     if (rc == 0)
-        rc = ddpg_create(&own->ddpg, &config);
+        rc = ddpg_create(&own->learner, &config);
     return rc != 0 ? rc : noise_init(&own->noise, &noise, own->action_size);
 }
 
@@ -90,7 +90,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     if (policy->training && own->decided < policy->world->scenario.ddpg.warmup) {
         noise_uniform(&own->noise, own->action);
     } else {
-        ddpg_act(own->ddpg, own->state, own->action);
+        offpolicy_act(own->learner, own->state, own->action);
         if (policy->training)
             noise_add(&own->noise, own->action);
     }
@@ -103,22 +103,21 @@ static void learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     struct dapo *own = policy->state;
     env_state(feedback->next, own->next_state);
-    struct ddpg_transition transition = {
+    struct transition transition = {
         .state = own->state,
         .action = own->action,
         .reward = (float) feedback->reward,
         .next_state = own->next_state,
         .terminal = false,
     };
-    ddpg_push(own->ddpg, &transition);
+    offpolicy_push(own->learner, &transition);
     own->owes_update = true;
 }
 
 static void update(struct policy *policy)
 {
     struct dapo *own = policy->state;
-    struct ddpg_losses losses;
-    (void) ddpg_update(own->ddpg, &losses); /* false while the buffer is cold, which is no failure */
+    (void) offpolicy_update(own->learner, NULL); /* false while the buffer is cold, which is no failure */
     own->owes_update = false;
 }
 
@@ -138,7 +137,7 @@ static int save_full(const struct dapo *own, struct buf *bytes)
     struct buf noise = {0};
     int rc = noise_save(&own->noise, &noise);
     head.decided = own->decided;
-    head.transitions = experience_total(own->ddpg);
+    head.transitions = experience_total(offpolicy_replay(own->learner));
     head.owes_update = own->owes_update ? 1 : 0;
     head.noise_bytes = noise.size;
     size_t start = bytes->size;
@@ -150,27 +149,28 @@ static int save_full(const struct dapo *own, struct buf *bytes)
     if (rc == 0)
         rc = buf_push(bytes, &crc, sizeof crc);
     buf_finish(&noise);
-    return rc != 0 ? rc : ddpg_save_learner(own->ddpg, false, bytes);
+    return rc != 0 ? rc : offpolicy_save(own->learner, CHECKPOINT_ACTOR | CHECKPOINT_LEARNER, bytes);
 }
 
 static int save(const struct policy *policy, bool full, struct buf *bytes)
 {
     const struct dapo *own = policy->state;
-    return full ? save_full(own, bytes) : ddpg_save_actor(own->ddpg, bytes);
+    return full ? save_full(own, bytes) : offpolicy_save(own->learner, CHECKPOINT_ACTOR, bytes);
 }
 
 static int load(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
 {
     struct dapo *own = policy->state;
-    return ddpg_load(own->ddpg, bytes, size, diag);
+    return offpolicy_load(own->learner, bytes, size, diag);
 }
 
 static int gather(struct policy *policy, struct policy_experience *ret_experience, struct buf *bytes)
 {
     struct dapo *own = policy->state;
-    uint64_t total = experience_total(own->ddpg), oldest = experience_oldest(own->ddpg);
+    uint64_t total = experience_total(offpolicy_replay(own->learner)),
+             oldest = experience_oldest(offpolicy_replay(own->learner));
     uint64_t first = own->gathered > oldest ? own->gathered : oldest;
-    int rc = experience_save(own->ddpg, first, bytes);
+    int rc = experience_save(offpolicy_replay(own->learner), first, bytes);
     if (rc != 0)
         return rc;
     *ret_experience = (struct policy_experience){.first = first, .count = total - first, .oldest = oldest};
@@ -181,7 +181,7 @@ static int gather(struct policy *policy, struct policy_experience *ret_experienc
 static int recall(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
 {
     struct dapo *own = policy->state;
-    return experience_load(own->ddpg, bytes, size, diag);
+    return experience_load(offpolicy_replay(own->learner), bytes, size, diag);
 }
 
 static int check_head(const struct dapo *own, const void *bytes, size_t size, struct head *ret_head,
@@ -201,7 +201,7 @@ static int check_head(const struct dapo *own, const void *bytes, size_t size, st
     memcpy(&crc, (const char *) bytes + covered, sizeof crc);
     if (checkpoint_crc32(bytes, covered) != crc || head.owes_update > 1)
         return diag_fail(diag, ERR_CORRUPT, "training's state is damaged: its checksum does not match");
-    if (!experience_is_whole(own->ddpg, head.transitions))
+    if (!experience_is_whole(offpolicy_replay(own->learner), head.transitions))
         return diag_fail(diag, ERR_MISMATCH,
                          "training's state is that after %llu transitions, of which some are missing",
                          (unsigned long long) head.transitions);
@@ -220,7 +220,7 @@ static int resume(struct policy *policy, const void *bytes, size_t size, struct 
     size_t before = sizeof head + (size_t) head.noise_bytes + sizeof(uint32_t);
     rc = noise_load(&own->noise, noise, (size_t) head.noise_bytes, diag);
     if (rc == 0)
-        rc = ddpg_load(own->ddpg, (const char *) bytes + before, size - before, diag);
+        rc = offpolicy_load(own->learner, (const char *) bytes + before, size - before, diag);
     if (rc != 0)
         return rc;
     own->decided = head.decided;

@@ -102,9 +102,9 @@ static double operations(void)
     return sum;
 }
 
-static struct ddpg *make_full_learner(void)
+static struct offpolicy *make_full_learner(void)
 {
-    const struct ddpg_config config = {
+    const struct offpolicy_config config = {
         .state_size = STATE,
         .action_size = ACTION,
         .hidden_1 = HIDDEN_1,
@@ -119,7 +119,7 @@ static struct ddpg *make_full_learner(void)
         .final_init = 3e-3f,
         .seed = SEED,
     };
-    struct ddpg *ddpg = NULL;
+    struct offpolicy *ddpg = NULL;
     if (ddpg_create(&ddpg, &config) < 0) {
         fprintf(stderr, "bench_ddpg: the learner cannot be made\n");
         exit(1);
@@ -127,18 +127,17 @@ static struct ddpg *make_full_learner(void)
     float row[2 * STATE + ACTION + 1];
     for (uint32_t n = 0; n < BUFFER; n++) {
         fill(row, sizeof(row) / sizeof(row[0]), n);
-        struct ddpg_transition transition = {row, row + 2 * STATE, row[2 * STATE + ACTION], row + STATE,
-                                             false};
-        ddpg_push(ddpg, &transition);
+        struct transition transition = {row, row + 2 * STATE, row[2 * STATE + ACTION], row + STATE, false};
+        offpolicy_push(ddpg, &transition);
     }
     return ddpg;
 }
 
-static double time_updates(struct ddpg *ddpg)
+static double time_updates(struct offpolicy *ddpg)
 {
     uint64_t start = clock_monotonic_ns();
     for (int i = 0; i < BLOCK_UPDATES; i++)
-        (void) ddpg_update(ddpg, NULL); /* true: it is warm */
+        (void) offpolicy_update(ddpg, NULL); /* true: it is warm */
     return (double) (clock_monotonic_ns() - start) * 1e-3 / BLOCK_UPDATES;
 }
 
@@ -150,13 +149,13 @@ static double time_products(struct operands *operands)
     return (double) (clock_monotonic_ns() - start) * 1e-3 / BLOCK_UPDATES;
 }
 
-static double time_decisions(struct ddpg *ddpg)
+static double time_decisions(struct offpolicy *ddpg)
 {
     float state[STATE], action[ACTION];
     fill(state, STATE, 0);
     uint64_t start = clock_monotonic_ns();
     for (int i = 0; i < DECISIONS; i++)
-        ddpg_act(ddpg, state, action);
+        offpolicy_act(ddpg, state, action);
     return (double) (clock_monotonic_ns() - start) * 1e-3 / DECISIONS;
 }
 
@@ -178,7 +177,7 @@ static struct quartiles quartiles_of(double *values)
 
 int main(void)
 {
-    struct ddpg *ddpg = make_full_learner();
+    struct offpolicy *ddpg = make_full_learner();
     struct operands *operands = take(sizeof(*operands));
     fill(operands->a, MATRIX, 1);
     fill(operands->b, MATRIX, 2);
@@ -204,6 +203,6 @@ int main(void)
     printf("ratio to bound   %8.3f     [%.3f, %.3f]   target 0.600, aim 0.750\n", r.median, r.low, r.high);
     printf("decision (SGEMV) %8.2f us\n", quartiles_of(decision).median);
     free(operands);
-    ddpg_destroy(ddpg);
+    offpolicy_destroy(ddpg);
     return 0;
 }

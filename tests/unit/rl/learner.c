@@ -9,7 +9,7 @@
 
 #include "twin.h"
 
-const struct ddpg_config learner_config = {
+const struct offpolicy_config learner_config = {
     .state_size = LEARNER_STATE,
     .action_size = LEARNER_ACTION,
     .hidden_1 = 12,
@@ -25,33 +25,33 @@ const struct ddpg_config learner_config = {
     .seed = 3,
 };
 
-struct ddpg *learner_create(const struct ddpg_config *config)
+struct offpolicy *learner_create(const struct offpolicy_config *config)
 {
-    struct ddpg *ddpg = NULL;
+    struct offpolicy *ddpg = NULL;
     assert_int_equal(ddpg_create(&ddpg, config), 0);
     return ddpg;
 }
 
-void learner_feed(struct ddpg *ddpg, size_t first, size_t count)
+void learner_feed(struct offpolicy *ddpg, size_t first, size_t count)
 {
     for (size_t n = first; n < first + count; n++) {
         float values[2 * LEARNER_STATE + LEARNER_ACTION + 1];
         twin_fill(values, 2 * LEARNER_STATE + LEARNER_ACTION + 1, 1.0f, 1000 + (uint32_t) n);
-        struct ddpg_transition transition = {
+        struct transition transition = {
             .state = values,
             .next_state = values + LEARNER_STATE,
             .action = values + 2 * LEARNER_STATE,
             .reward = values[2 * LEARNER_STATE + LEARNER_ACTION],
             .terminal = n % 7 == 0,
         };
-        ddpg_push(ddpg, &transition);
+        offpolicy_push(ddpg, &transition);
     }
 }
 
-void learner_run(struct ddpg *ddpg, size_t first, size_t count)
+void learner_run(struct offpolicy *ddpg, size_t first, size_t count)
 {
     for (size_t n = first; n < first + count; n++) {
         learner_feed(ddpg, n, 1);
-        (void) ddpg_update(ddpg, NULL); /* false before it is warm */
+        (void) offpolicy_update(ddpg, NULL); /* false before it is warm */
     }
 }

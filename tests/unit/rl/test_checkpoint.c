@@ -16,23 +16,26 @@
 #include "core/rl/ddpg_internal.h"
 #include "learner.h"
 
-static struct buf saved_learner(const struct ddpg *ddpg, bool with_buffer)
+#define HEADER_BYTES CHECKPOINT_HEADER_BYTES(5u)
+
+static struct buf saved_learner(const struct offpolicy *ddpg, bool with_buffer)
 {
     struct buf bytes = {0};
-    assert_int_equal(ddpg_save_learner(ddpg, with_buffer, &bytes), 0);
+    assert_int_equal(
+        offpolicy_save(ddpg, with_buffer ? LEARNER_ALL : CHECKPOINT_ACTOR | CHECKPOINT_LEARNER, &bytes), 0);
     return bytes;
 }
 
 /* The code of loading exactly these bytes, in memory of exactly their size. Refusals must say why and change
  * nothing. */
-static int load_exact(struct ddpg *ddpg, const void *bytes, size_t size)
+static int load_exact(struct offpolicy *ddpg, const void *bytes, size_t size)
 {
     uint8_t *copy = malloc(size > 0 ? size : 1);
     assert_non_null(copy);
     memcpy(copy, bytes, size);
     struct diag diag = {{0}};
     struct buf before = saved_learner(ddpg, true);
-    int code = ddpg_load(ddpg, copy, size, &diag);
+    int code = offpolicy_load(ddpg, copy, size, &diag);
     free(copy);
     if (code != 0) {
         struct buf after = saved_learner(ddpg, true);
@@ -52,7 +55,7 @@ static void repair_crc(struct buf *bytes)
 }
 
 /* Loading the checkpoint with these bytes patched in and the checksum made right again. */
-static int load_patched(struct ddpg *ddpg, const struct buf *bytes, size_t offset, const void *patch,
+static int load_patched(struct offpolicy *ddpg, const struct buf *bytes, size_t offset, const void *patch,
                         size_t size)
 {
     struct buf copy = {0};
@@ -65,13 +68,13 @@ static int load_patched(struct ddpg *ddpg, const struct buf *bytes, size_t offse
 }
 
 struct fixture {
-    struct ddpg *trained, *fresh;
+    struct offpolicy *trained, *fresh;
     struct buf bytes; /* trained's learner with its buffer */
 };
 
 static struct fixture fixture_make(void)
 {
-    struct ddpg_config reseeded = learner_config;
+    struct offpolicy_config reseeded = learner_config;
     reseeded.seed = 99;
     struct fixture f = {.trained = learner_create(&learner_config), .fresh = learner_create(&reseeded)};
     learner_run(f.trained, 0, 30);
@@ -81,8 +84,8 @@ static struct fixture fixture_make(void)
 
 static void fixture_finish(struct fixture *f)
 {
-    ddpg_destroy(f->trained);
-    ddpg_destroy(f->fresh);
+    offpolicy_destroy(f->trained);
+    offpolicy_destroy(f->fresh);
     buf_finish(&f->bytes);
 }
 
@@ -94,16 +97,34 @@ static void the_checksum_is_the_published_one(void **state)
     assert_int_equal(checkpoint_crc32("The quick brown fox jumps over the lazy dog", 43), 0x414fa339u);
 }
 
+/* What version 1 has always been, before there was a frame for other learners too. Nothing here depends on a
+ * sum: initial weights and transitions are draws. */
+static void a_checkpoint_has_the_bytes_that_it_has_always_had(void **state)
+{
+    (void) state;
+    struct offpolicy *ddpg = learner_create(&learner_config);
+    learner_feed(ddpg, 0, 55);
+    struct buf whole = saved_learner(ddpg, true), actor = {0};
+    assert_int_equal(offpolicy_save(ddpg, CHECKPOINT_ACTOR, &actor), 0);
+    assert_int_equal(whole.size, 8784);
+    assert_int_equal(checkpoint_crc32(whole.data, whole.size - CHECKPOINT_CRC_BYTES), 0x497514c6u);
+    assert_int_equal(actor.size, 804);
+    assert_int_equal(checkpoint_crc32(actor.data, actor.size - CHECKPOINT_CRC_BYTES), 0xdda495ddu);
+    buf_finish(&whole);
+    buf_finish(&actor);
+    offpolicy_destroy(ddpg);
+}
+
 static void a_resumed_learner_goes_on_bit_for_bit(void **state)
 {
     (void) state;
     /* 30: the ring is not full yet; 100: it has turned twice. */
     for (size_t until = 30; until <= 100; until += 70) {
-        struct ddpg *whole = learner_create(&learner_config), *resumed = learner_create(&learner_config);
+        struct offpolicy *whole = learner_create(&learner_config), *resumed = learner_create(&learner_config);
         learner_run(whole, 0, until);
         struct buf bytes = saved_learner(whole, true);
         assert_int_equal(load_exact(resumed, bytes.data, bytes.size), 0);
-        assert_int_equal(ddpg_updates(resumed), ddpg_updates(whole));
+        assert_int_equal(offpolicy_updates(resumed), offpolicy_updates(whole));
         learner_run(whole, until, 100);
         learner_run(resumed, until, 100);
         struct buf end = saved_learner(whole, true), resumed_end = saved_learner(resumed, true);
@@ -112,8 +133,8 @@ static void a_resumed_learner_goes_on_bit_for_bit(void **state)
         buf_finish(&bytes);
         buf_finish(&end);
         buf_finish(&resumed_end);
-        ddpg_destroy(whole);
-        ddpg_destroy(resumed);
+        offpolicy_destroy(whole);
+        offpolicy_destroy(resumed);
     }
 }
 
@@ -122,15 +143,15 @@ static void an_actor_alone_decides_the_same(void **state)
     (void) state;
     struct fixture f = fixture_make();
     struct buf actor = {0};
-    assert_int_equal(ddpg_save_actor(f.trained, &actor), 0);
+    assert_int_equal(offpolicy_save(f.trained, CHECKPOINT_ACTOR, &actor), 0);
     assert_true(actor.size < f.bytes.size / 4);
     assert_int_equal(load_exact(f.fresh, actor.data, actor.size), 0);
     const float at[LEARNER_STATE] = {0.1f, 0.2f, -0.3f, 0.4f, -0.5f};
     float first[LEARNER_ACTION], second[LEARNER_ACTION];
-    ddpg_act(f.trained, at, first);
-    ddpg_act(f.fresh, at, second);
+    offpolicy_act(f.trained, at, first);
+    offpolicy_act(f.fresh, at, second);
     assert_memory_equal(first, second, sizeof(first));
-    assert_int_equal(ddpg_updates(f.fresh), 0);
+    assert_int_equal(offpolicy_updates(f.fresh), 0);
     buf_finish(&actor);
     fixture_finish(&f);
 }
@@ -139,15 +160,15 @@ static void an_actor_loads_whatever_the_buffers_capacity(void **state)
 {
     (void) state;
     struct fixture f = fixture_make();
-    struct ddpg_config config = learner_config;
+    struct offpolicy_config config = learner_config;
     config.buffer = 1000;
-    struct ddpg *roomy = learner_create(&config);
+    struct offpolicy *roomy = learner_create(&config);
     struct buf actor = {0};
-    assert_int_equal(ddpg_save_actor(f.trained, &actor), 0);
+    assert_int_equal(offpolicy_save(f.trained, CHECKPOINT_ACTOR, &actor), 0);
     assert_int_equal(load_exact(roomy, actor.data, actor.size), 0);
     assert_int_equal(load_exact(roomy, f.bytes.data, f.bytes.size), ERR_MISMATCH);
     buf_finish(&actor);
-    ddpg_destroy(roomy);
+    offpolicy_destroy(roomy);
     fixture_finish(&f);
 }
 
@@ -158,8 +179,8 @@ static void without_the_buffer_the_learners_own_transitions_stay(void **state)
     struct buf bytes = saved_learner(f.trained, false);
     learner_feed(f.fresh, 500, 3);
     assert_int_equal(load_exact(f.fresh, bytes.data, bytes.size), 0);
-    assert_int_equal(ddpg_updates(f.fresh), ddpg_updates(f.trained));
-    assert_int_equal(f.fresh->replay.count, 3);
+    assert_int_equal(offpolicy_updates(f.fresh), offpolicy_updates(f.trained));
+    assert_int_equal(offpolicy_replay(f.fresh)->count, 3);
     buf_finish(&bytes);
     fixture_finish(&f);
 }
@@ -170,7 +191,7 @@ static void saving_appends(void **state)
     struct fixture f = fixture_make();
     struct buf bytes = {0};
     assert_int_equal(buf_push(&bytes, "before", 6), 0);
-    assert_int_equal(ddpg_save_learner(f.trained, true, &bytes), 0);
+    assert_int_equal(offpolicy_save(f.trained, LEARNER_ALL, &bytes), 0);
     assert_memory_equal(bytes.data, "before", 6);
     assert_int_equal(bytes.size, 6 + f.bytes.size);
     assert_memory_equal(bytes.data + 6, f.bytes.data, f.bytes.size);
@@ -227,14 +248,17 @@ static void a_wrong_header_is_refused_by_what_is_wrong(void **state)
 }
 
 /* Where the sections of the fixture's checkpoint begin. */
-static size_t learner_at(const struct ddpg *ddpg)
+static size_t learner_at(const struct offpolicy *learner)
 {
-    return CHECKPOINT_HEADER_BYTES + 4 * ddpg->actor.mlp.params;
+    const struct ddpg *ddpg = (const struct ddpg *) learner;
+    return HEADER_BYTES + 4 * ddpg->actor.network.mlp.params;
 }
 
-static size_t replay_at(const struct ddpg *ddpg)
+static size_t replay_at(const struct offpolicy *learner)
 {
-    return learner_at(ddpg) + 8 + 4 * (3 * ddpg->actor.mlp.params + 4 * ddpg->critic.mlp.params);
+    const struct ddpg *ddpg = (const struct ddpg *) learner;
+    return learner_at(learner) + 8 +
+           4 * (3 * ddpg->actor.network.mlp.params + 4 * ddpg->critic.network.mlp.params);
 }
 
 static void an_impossible_ring_is_refused(void **state)
@@ -258,7 +282,7 @@ static void numbers_that_are_not_finite_are_refused_wherever_they_stand(void **s
     struct fixture f = fixture_make();
     const float bad[] = {NAN, INFINITY, -INFINITY};
     size_t learner = learner_at(f.trained), replay = replay_at(f.trained);
-    for (size_t at = CHECKPOINT_HEADER_BYTES; at + 4 <= f.bytes.size - CHECKPOINT_CRC_BYTES; at += 4) {
+    for (size_t at = HEADER_BYTES; at + 4 <= f.bytes.size - CHECKPOINT_CRC_BYTES; at += 4) {
         bool counter = (at >= learner && at < learner + 8) || (at >= replay && at < replay + 16);
         if (!counter)
             assert_int_equal(load_patched(f.fresh, &f.bytes, at, &bad[at / 4 % 3], 4), ERR_CORRUPT);
@@ -270,7 +294,8 @@ static void a_negative_second_moment_is_refused(void **state)
 {
     (void) state;
     struct fixture f = fixture_make();
-    size_t actor = f.trained->actor.mlp.params, critic = f.trained->critic.mlp.params;
+    const struct ddpg *ddpg = (const struct ddpg *) f.trained;
+    size_t actor = ddpg->actor.network.mlp.params, critic = ddpg->critic.network.mlp.params;
     size_t floats = learner_at(f.trained) + 8;
     const float negative = -1e-3f;
     assert_int_equal(load_patched(f.fresh, &f.bytes, floats + 4 * (2 * actor), &negative, 4), ERR_CORRUPT);
@@ -297,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_checksum_is_the_published_one),
+        cmocka_unit_test(a_checkpoint_has_the_bytes_that_it_has_always_had),
         cmocka_unit_test(a_resumed_learner_goes_on_bit_for_bit),
         cmocka_unit_test(an_actor_alone_decides_the_same),
         cmocka_unit_test(an_actor_loads_whatever_the_buffers_capacity),

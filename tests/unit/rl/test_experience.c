@@ -22,22 +22,22 @@
 #define FLAGS_OF_FIRST EXPERIENCE_HEADER_BYTES
 #define CRC CHECKPOINT_CRC_BYTES
 
-static struct buf saved(const struct ddpg *ddpg, uint64_t first)
+static struct buf saved(struct offpolicy *ddpg, uint64_t first)
 {
     struct buf bytes = {0};
-    assert_int_equal(experience_save(ddpg, first, &bytes), 0);
+    assert_int_equal(experience_save(offpolicy_replay(ddpg), first, &bytes), 0);
     return bytes;
 }
 
 /* Everything of a learner: two that agree in it go on alike. */
-static struct buf everything(const struct ddpg *ddpg)
+static struct buf everything(const struct offpolicy *ddpg)
 {
     struct buf bytes = {0};
-    assert_int_equal(ddpg_save_learner(ddpg, true, &bytes), 0);
+    assert_int_equal(offpolicy_save(ddpg, LEARNER_ALL, &bytes), 0);
     return bytes;
 }
 
-static void expect_same(const struct ddpg *a, const struct ddpg *b)
+static void expect_same(const struct offpolicy *a, const struct offpolicy *b)
 {
     struct buf of_a = everything(a), of_b = everything(b);
     assert_int_equal(of_a.size, of_b.size);
@@ -47,14 +47,14 @@ static void expect_same(const struct ddpg *a, const struct ddpg *b)
 }
 
 /* In memory of exactly its size; a refusal says why and changes nothing. */
-static int load_exact(struct ddpg *ddpg, const void *bytes, size_t size)
+static int load_exact(struct offpolicy *ddpg, const void *bytes, size_t size)
 {
     uint8_t *copy = malloc(size > 0 ? size : 1);
     assert_non_null(copy);
     memcpy(copy, bytes, size);
     struct diag diag = {{0}};
     struct buf before = everything(ddpg);
-    int code = experience_load(ddpg, copy, size, &diag);
+    int code = experience_load(offpolicy_replay(ddpg), copy, size, &diag);
     free(copy);
     if (code != 0) {
         struct buf after = everything(ddpg);
@@ -71,27 +71,27 @@ static int load_exact(struct ddpg *ddpg, const void *bytes, size_t size)
  * state, and both train on. */
 static void train_in_pieces(size_t steps, size_t every)
 {
-    struct ddpg *whole = learner_create(&learner_config), *fresh = learner_create(&learner_config);
+    struct offpolicy *whole = learner_create(&learner_config), *fresh = learner_create(&learner_config);
     uint64_t gathered = 0;
     for (size_t step = 0; step < steps; step += every) {
         learner_run(whole, step, every);
         struct buf piece = saved(whole, gathered);
-        gathered = experience_total(whole);
+        gathered = experience_total(offpolicy_replay(whole));
         assert_int_equal(load_exact(fresh, piece.data, piece.size), 0);
         buf_finish(&piece);
     }
-    assert_true(experience_is_whole(fresh, gathered));
-    assert_false(experience_is_whole(fresh, gathered + 1));
+    assert_true(experience_is_whole(offpolicy_replay(fresh), gathered));
+    assert_false(experience_is_whole(offpolicy_replay(fresh), gathered + 1));
     struct buf state = {0};
-    assert_int_equal(ddpg_save_learner(whole, false, &state), 0);
-    assert_int_equal(ddpg_load(fresh, state.data, state.size, NULL), 0);
+    assert_int_equal(offpolicy_save(whole, CHECKPOINT_ACTOR | CHECKPOINT_LEARNER, &state), 0);
+    assert_int_equal(offpolicy_load(fresh, state.data, state.size, NULL), 0);
     expect_same(whole, fresh);
     learner_run(whole, steps, 57);
     learner_run(fresh, steps, 57);
     expect_same(whole, fresh);
     buf_finish(&state);
-    ddpg_destroy(whole);
-    ddpg_destroy(fresh);
+    offpolicy_destroy(whole);
+    offpolicy_destroy(fresh);
 }
 
 static void a_learner_goes_on_bit_for_bit_from_pieces_of_experience(void **state)
@@ -106,46 +106,46 @@ static void a_learner_goes_on_bit_for_bit_from_pieces_of_experience(void **state
 static void pieces_that_have_fallen_out_are_not_needed(void **state)
 {
     (void) state;
-    struct ddpg *whole = learner_create(&learner_config), *fresh = learner_create(&learner_config);
+    struct offpolicy *whole = learner_create(&learner_config), *fresh = learner_create(&learner_config);
     learner_feed(whole, 0, 100);
     struct buf old = saved(whole, 0), late = {0};
-    assert_int_equal(experience_oldest(whole), 60);
+    assert_int_equal(experience_oldest(offpolicy_replay(whole)), 60);
     learner_feed(whole, 100, 25);
     buf_finish(&old);
     late = saved(whole, 85);
     assert_int_equal(load_exact(fresh, late.data, late.size), 0); /* 85 to 124: a full ring */
-    assert_true(experience_is_whole(fresh, 125));
+    assert_true(experience_is_whole(offpolicy_replay(fresh), 125));
     expect_same(whole, fresh);
     assert_int_equal(load_exact(fresh, late.data, late.size), ERR_CORRUPT); /* known already */
     buf_finish(&late);
-    ddpg_destroy(whole);
-    ddpg_destroy(fresh);
+    offpolicy_destroy(whole);
+    offpolicy_destroy(fresh);
 }
 
 static void a_missing_piece_is_noticed(void **state)
 {
     (void) state;
-    struct ddpg *whole = learner_create(&learner_config), *fresh = learner_create(&learner_config);
+    struct offpolicy *whole = learner_create(&learner_config), *fresh = learner_create(&learner_config);
     learner_feed(whole, 0, 30);
     struct buf late = saved(whole, 20);
     assert_int_equal(load_exact(fresh, late.data, late.size), 0);
-    assert_false(experience_is_whole(fresh, 30));
+    assert_false(experience_is_whole(offpolicy_replay(fresh), 30));
     buf_finish(&late);
-    ddpg_destroy(whole);
-    ddpg_destroy(fresh);
+    offpolicy_destroy(whole);
+    offpolicy_destroy(fresh);
 }
 
 /* State n + 1 is the next state of n, as in an episode. */
-static void feed_chain(struct ddpg *ddpg, size_t count)
+static void feed_chain(struct offpolicy *ddpg, size_t count)
 {
     float at[LEARNER_STATE], next[LEARNER_STATE], action[LEARNER_ACTION];
     twin_fill(at, LEARNER_STATE, 1.0f, 1);
     for (size_t i = 0; i < count; i++) {
         twin_fill(next, LEARNER_STATE, 1.0f, 2 + (uint32_t) i);
         twin_fill(action, LEARNER_ACTION, 1.0f, 1000 + (uint32_t) i);
-        const struct ddpg_transition transition = {
+        const struct transition transition = {
             .state = at, .action = action, .reward = -1.0f, .next_state = next, .terminal = i == 5};
-        ddpg_push(ddpg, &transition);
+        offpolicy_push(ddpg, &transition);
         memcpy(at, next, sizeof at);
     }
 }
@@ -153,7 +153,7 @@ static void feed_chain(struct ddpg *ddpg, size_t count)
 static void a_state_that_the_transition_before_ended_in_is_written_once(void **state)
 {
     (void) state;
-    struct ddpg *whole = learner_create(&learner_config), *fresh = learner_create(&learner_config);
+    struct offpolicy *whole = learner_create(&learner_config), *fresh = learner_create(&learner_config);
     feed_chain(whole, 20);
     struct buf bytes = saved(whole, 0);
     size_t chained = 1 + (LEARNER_STATE + LEARNER_ACTION + 1) * sizeof(float);
@@ -162,8 +162,8 @@ static void a_state_that_the_transition_before_ended_in_is_written_once(void **s
     assert_int_equal(load_exact(fresh, bytes.data, bytes.size), 0);
     expect_same(whole, fresh);
     buf_finish(&bytes);
-    ddpg_destroy(whole);
-    ddpg_destroy(fresh);
+    offpolicy_destroy(whole);
+    offpolicy_destroy(fresh);
 }
 
 static void repair_crc(struct buf *bytes)
@@ -175,7 +175,7 @@ static void repair_crc(struct buf *bytes)
 static void a_cut_or_changed_piece_is_refused_at_every_byte(void **state)
 {
     (void) state;
-    struct ddpg *whole = learner_create(&learner_config), *fresh = learner_create(&learner_config);
+    struct offpolicy *whole = learner_create(&learner_config), *fresh = learner_create(&learner_config);
     learner_feed(whole, 0, 4);
     struct buf bytes = saved(whole, 0);
     for (size_t size = 0; size < bytes.size; size++)
@@ -197,11 +197,11 @@ static void a_cut_or_changed_piece_is_refused_at_every_byte(void **state)
     repair_crc(&bytes);
     assert_int_equal(load_exact(fresh, bytes.data, bytes.size), 0);
     buf_finish(&bytes);
-    ddpg_destroy(whole);
-    ddpg_destroy(fresh);
+    offpolicy_destroy(whole);
+    offpolicy_destroy(fresh);
 }
 
-static int load_patched(struct ddpg *ddpg, const struct buf *bytes, size_t offset, const void *patch,
+static int load_patched(struct offpolicy *ddpg, const struct buf *bytes, size_t offset, const void *patch,
                         size_t size)
 {
     struct buf copy = {0};
@@ -216,7 +216,7 @@ static int load_patched(struct ddpg *ddpg, const struct buf *bytes, size_t offse
 static void numbers_that_are_not_possible_are_refused(void **state)
 {
     (void) state;
-    struct ddpg *whole = learner_create(&learner_config), *fresh = learner_create(&learner_config);
+    struct offpolicy *whole = learner_create(&learner_config), *fresh = learner_create(&learner_config);
     learner_feed(whole, 0, 4);
     struct buf bytes = saved(whole, 0);
     const float poison[] = {NAN, INFINITY, -INFINITY};
@@ -230,8 +230,8 @@ static void numbers_that_are_not_possible_are_refused(void **state)
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         assert_int_equal(load_patched(fresh, &bytes, 32, &counts[i], 8), codes[i]);
     buf_finish(&bytes);
-    ddpg_destroy(whole);
-    ddpg_destroy(fresh);
+    offpolicy_destroy(whole);
+    offpolicy_destroy(fresh);
 }
 
 static void noise_goes_on_where_it_was(void **state)

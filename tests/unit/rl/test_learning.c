@@ -40,14 +40,14 @@ static void draw_context(enum rng_phase phase, uint32_t slot, float ret_context[
 }
 
 /* Mean reward over held-out contexts; without a learner, of the arm 0. */
-static double held_out_reward(struct ddpg *ddpg)
+static double held_out_reward(struct offpolicy *ddpg)
 {
     double sum = 0.0;
     for (uint32_t slot = 0; slot < 500; slot++) {
         float context[CONTEXT], arm[ARM] = {0.0f, 0.0f};
         draw_context(RNG_TEST, slot, context);
         if (ddpg != NULL)
-            ddpg_act(ddpg, context, arm);
+            offpolicy_act(ddpg, context, arm);
         sum += (double) bandit_reward(context, arm);
     }
     return sum / 500.0;
@@ -56,7 +56,7 @@ static double held_out_reward(struct ddpg *ddpg)
 static void a_contextual_bandit_is_solved_to_a_fiftieth_of_the_best_constant(void **state)
 {
     (void) state;
-    const struct ddpg_config config = {
+    const struct offpolicy_config config = {
         .state_size = CONTEXT,
         .action_size = ARM,
         .hidden_1 = 64,
@@ -72,21 +72,21 @@ static void a_contextual_bandit_is_solved_to_a_fiftieth_of_the_best_constant(voi
         .seed = 1,
     };
     const struct noise_config exploration = {.sigma = 0.3, .decay = 0.9995, .seed = 1};
-    struct ddpg *ddpg = learner_create(&config);
+    struct offpolicy *ddpg = learner_create(&config);
     struct noise noise;
     assert_int_equal(noise_init(&noise, &exploration, ARM), 0);
     for (uint32_t slot = 0; slot < 6000; slot++) {
         float context[CONTEXT], arm[ARM];
         draw_context(RNG_TRAIN, slot, context);
-        ddpg_act(ddpg, context, arm);
+        offpolicy_act(ddpg, context, arm);
         noise_add(&noise, arm);
-        struct ddpg_transition transition = {context, arm, bandit_reward(context, arm), context, false};
-        ddpg_push(ddpg, &transition);
-        (void) ddpg_update(ddpg, NULL); /* false before it is warm */
+        struct transition transition = {context, arm, bandit_reward(context, arm), context, false};
+        offpolicy_push(ddpg, &transition);
+        (void) offpolicy_update(ddpg, NULL); /* false before it is warm */
     }
     assert_true(held_out_reward(ddpg) > held_out_reward(NULL) / 50.0);
     noise_finish(&noise);
-    ddpg_destroy(ddpg);
+    offpolicy_destroy(ddpg);
 }
 
 /* --- A linear-quadratic regulator: x' = x + u / 2, cost x^2 + u^2 a step, discounted. --- */
@@ -108,14 +108,14 @@ static double optimal_gain(void)
 }
 
 /* Discounted cost from x on, by the actor or, without one, by the optimal gain. */
-static double cost_from(double x, struct ddpg *ddpg)
+static double cost_from(double x, struct offpolicy *ddpg)
 {
     double cost = 0.0, weight = 1.0, gain = optimal_gain();
     for (int t = 0; t < 100; t++, weight *= DISCOUNT) {
         float seen = (float) x, chosen;
         double u = -gain * x;
         if (ddpg != NULL) {
-            ddpg_act(ddpg, &seen, &chosen);
+            offpolicy_act(ddpg, &seen, &chosen);
             u = (double) chosen;
         }
         cost += weight * (x * x + EFFORT * u * u);
@@ -124,7 +124,7 @@ static double cost_from(double x, struct ddpg *ddpg)
     return cost;
 }
 
-static double mean_cost(struct ddpg *ddpg)
+static double mean_cost(struct offpolicy *ddpg)
 {
     double sum = 0.0;
     for (int i = -8; i <= 8; i++)
@@ -132,21 +132,21 @@ static double mean_cost(struct ddpg *ddpg)
     return sum / 17.0;
 }
 
-static void run_regulator(struct ddpg *ddpg, struct noise *noise, uint32_t episodes)
+static void run_regulator(struct offpolicy *ddpg, struct noise *noise, uint32_t episodes)
 {
     for (uint32_t episode = 0; episode < episodes; episode++) {
         struct rng_at at = {.seed = 22, .stream = RNG_START, .episode = episode};
         double x = rng_range(&at, 0, -1.0, 1.0);
         for (uint32_t t = 0; t < HORIZON; t++) {
             float seen = (float) x, u;
-            ddpg_act(ddpg, &seen, &u);
+            offpolicy_act(ddpg, &seen, &u);
             noise_add(noise, &u);
             double cost = x * x + EFFORT * (double) (u * u);
             x = DRIFT * x + PUSH * (double) u;
             float next = (float) x;
-            struct ddpg_transition transition = {&seen, &u, (float) -cost, &next, false};
-            ddpg_push(ddpg, &transition);
-            (void) ddpg_update(ddpg, NULL); /* false before it is warm */
+            struct transition transition = {&seen, &u, (float) -cost, &next, false};
+            offpolicy_push(ddpg, &transition);
+            (void) offpolicy_update(ddpg, NULL); /* false before it is warm */
         }
     }
 }
@@ -154,7 +154,7 @@ static void run_regulator(struct ddpg *ddpg, struct noise *noise, uint32_t episo
 static void a_linear_quadratic_regulator_costs_within_five_percent_of_the_optimum(void **state)
 {
     (void) state;
-    const struct ddpg_config config = {
+    const struct offpolicy_config config = {
         .state_size = 1,
         .action_size = 1,
         .hidden_1 = 64,
@@ -170,7 +170,7 @@ static void a_linear_quadratic_regulator_costs_within_five_percent_of_the_optimu
         .seed = 1,
     };
     const struct noise_config exploration = {.sigma = 0.5, .decay = 1.0, .seed = 1};
-    struct ddpg *ddpg = learner_create(&config);
+    struct offpolicy *ddpg = learner_create(&config);
     struct noise noise;
     assert_int_equal(noise_init(&noise, &exploration, 1), 0);
     double optimum = mean_cost(NULL);
@@ -178,7 +178,7 @@ static void a_linear_quadratic_regulator_costs_within_five_percent_of_the_optimu
     run_regulator(ddpg, &noise, 400);
     assert_true(mean_cost(ddpg) < 1.05 * optimum);
     noise_finish(&noise);
-    ddpg_destroy(ddpg);
+    offpolicy_destroy(ddpg);
 }
 
 int main(void)

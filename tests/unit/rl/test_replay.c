@@ -21,7 +21,7 @@ static void push(struct replay *replay, size_t n)
     float at = (float) n;
     const float state[STATE] = {at, at + 0.25f, at + 0.5f}, action[ACTION] = {-at, at / 1000.0f};
     const float next[STATE] = {at + 1, at + 2, at + 3};
-    struct ddpg_transition transition = {state, action, 2.0f * at, next, n % 3 == 0};
+    struct transition transition = {state, action, 2.0f * at, next, n % 3 == 0};
     replay_push(replay, &transition);
 }
 

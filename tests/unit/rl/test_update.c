@@ -19,6 +19,11 @@
 #define STATE LEARNER_STATE
 #define ACTION LEARNER_ACTION
 
+static struct ddpg *of(struct offpolicy *learner)
+{
+    return (struct ddpg *) learner;
+}
+
 /* The mini-batch of an update and what the critic should say about it. */
 struct oracle {
     const struct mlp *actor, *critic;
@@ -59,12 +64,12 @@ static double minus_mean_value(const void *context, const double *actor_params)
 }
 
 /* The batch that update number `update` draws, taken from the buffer by the documented draws. */
-static void oracle_init(struct oracle *oracle, const struct ddpg *ddpg, uint32_t update)
+static void oracle_init(struct oracle *oracle, struct offpolicy *ddpg, uint32_t update)
 {
     struct rng_at at = {.seed = ddpg->config.seed, .stream = RNG_SAMPLING, .slot = update};
-    double *actor = twin_widen(ddpg->actor.target, ddpg->actor.mlp.params);
-    double *critic = twin_widen(ddpg->critic.target, ddpg->critic.mlp.params);
-    *oracle = (struct oracle){.actor = &ddpg->actor.mlp, .critic = &ddpg->critic.mlp};
+    double *actor = twin_widen(of(ddpg)->actor.network.target, of(ddpg)->actor.network.mlp.params);
+    double *critic = twin_widen(of(ddpg)->critic.network.target, of(ddpg)->critic.network.mlp.params);
+    *oracle = (struct oracle){.actor = &of(ddpg)->actor.network.mlp, .critic = &of(ddpg)->critic.network.mlp};
     for (uint32_t i = 0; i < BATCH; i++) {
         uint64_t word = rng_block(&at, i / 4).v[i % 4];
         const float *row = ddpg->replay.rows + (word * ddpg->replay.count >> 32) * ddpg->replay.stride;
@@ -95,44 +100,44 @@ static float *copy_of(const float *values, size_t size)
 static void an_update_computes_the_gradients_of_the_published_algorithm(void **state)
 {
     (void) state;
-    struct ddpg *ddpg = learner_create(&learner_config);
+    struct offpolicy *ddpg = learner_create(&learner_config);
     learner_run(ddpg, 0, 60); /* away from the start: targets differ from weights, the ring has turned */
-    float *actor = copy_of(ddpg->actor.params, ddpg->actor.mlp.params);
-    float *critic = copy_of(ddpg->critic.params, ddpg->critic.mlp.params);
+    float *actor = copy_of(of(ddpg)->actor.network.params, of(ddpg)->actor.network.mlp.params);
+    float *critic = copy_of(of(ddpg)->critic.network.params, of(ddpg)->critic.network.mlp.params);
     struct oracle oracle;
-    oracle_init(&oracle, ddpg, (uint32_t) ddpg_updates(ddpg));
-    double *old_critic = twin_widen(critic, ddpg->critic.mlp.params);
+    oracle_init(&oracle, ddpg, (uint32_t) offpolicy_updates(ddpg));
+    double *old_critic = twin_widen(critic, of(ddpg)->critic.network.mlp.params);
     double expected_loss = mean_squared_error(&oracle, old_critic);
 
-    struct ddpg_losses losses;
-    assert_true(ddpg_update(ddpg, &losses));
-    oracle.critic_params = twin_widen(ddpg->critic.params, ddpg->critic.mlp.params);
-    struct twin_function error = {mean_squared_error, &oracle, ddpg->critic.mlp.params};
-    assert_true(twin_gradient_error(&error, critic, ddpg->critic.grads) < 1e-4);
-    struct twin_function value = {minus_mean_value, &oracle, ddpg->actor.mlp.params};
-    assert_true(twin_gradient_error(&value, actor, ddpg->actor.grads) < 1e-4);
+    struct offpolicy_losses losses;
+    assert_true(offpolicy_update(ddpg, &losses));
+    oracle.critic_params = twin_widen(of(ddpg)->critic.network.params, of(ddpg)->critic.network.mlp.params);
+    struct twin_function error = {mean_squared_error, &oracle, of(ddpg)->critic.network.mlp.params};
+    assert_true(twin_gradient_error(&error, critic, of(ddpg)->critic.network.grads) < 1e-4);
+    struct twin_function value = {minus_mean_value, &oracle, of(ddpg)->actor.network.mlp.params};
+    assert_true(twin_gradient_error(&value, actor, of(ddpg)->actor.network.grads) < 1e-4);
     assert_true(fabs((double) losses.critic - expected_loss) < 1e-5 * (1.0 + expected_loss));
-    double *wide_actor = twin_widen(actor, ddpg->actor.mlp.params);
-    assert_true(fabs((double) losses.mean_value + minus_mean_value(&oracle, wide_actor)) < 1e-5);
+    double *wide_actor = twin_widen(actor, of(ddpg)->actor.network.mlp.params);
+    assert_true(fabs((double) losses.actor - minus_mean_value(&oracle, wide_actor)) < 1e-5);
 
     free(wide_actor);
     free(oracle.critic_params);
     free(old_critic);
     free(actor);
     free(critic);
-    ddpg_destroy(ddpg);
+    offpolicy_destroy(ddpg);
 }
 
 static void targets_follow_by_tau(void **state)
 {
     (void) state;
-    struct ddpg *ddpg = learner_create(&learner_config);
+    struct offpolicy *ddpg = learner_create(&learner_config);
     learner_run(ddpg, 0, 60);
-    struct network *networks[] = {&ddpg->actor, &ddpg->critic};
+    struct network *networks[] = {&of(ddpg)->actor.network, &of(ddpg)->critic.network};
     float *before[2];
     for (size_t k = 0; k < 2; k++)
         before[k] = copy_of(networks[k]->target, networks[k]->mlp.params);
-    assert_true(ddpg_update(ddpg, NULL));
+    assert_true(offpolicy_update(ddpg, NULL));
     for (size_t k = 0; k < 2; k++) {
         for (size_t i = 0; i < networks[k]->mlp.params; i++) {
             double expected = 0.995 * (double) before[k][i] + 0.005 * (double) networks[k]->params[i];
@@ -140,32 +145,32 @@ static void targets_follow_by_tau(void **state)
         }
         free(before[k]);
     }
-    ddpg_destroy(ddpg);
+    offpolicy_destroy(ddpg);
 }
 
 /* The critic's value of one state-action after learning from one transition over and over. */
 static double learned_value(bool terminal, float discount)
 {
-    struct ddpg_config config = learner_config;
+    struct offpolicy_config config = learner_config;
     config.discount = discount;
     config.soft_update = 0.05f;
-    struct ddpg *ddpg = learner_create(&config);
+    struct offpolicy *ddpg = learner_create(&config);
     const float state[STATE] = {0.1f, -0.2f, 0.3f, 0.4f, -0.5f}, action[ACTION] = {0.2f, 0.1f, -0.3f};
-    struct ddpg_transition transition = {state, action, 1.0f, state, terminal};
+    struct transition transition = {state, action, 1.0f, state, terminal};
     for (size_t i = 0; i < 15; i++)
-        ddpg_push(ddpg, &transition);
-    struct ddpg_losses losses = {0, 0};
+        offpolicy_push(ddpg, &transition);
+    struct offpolicy_losses losses = {0, 0};
     for (size_t i = 0; i < 4000; i++)
-        assert_true(ddpg_update(ddpg, &losses));
+        assert_true(offpolicy_update(ddpg, &losses));
     double wide_state[STATE], wide_action[ACTION];
     for (size_t i = 0; i < STATE; i++)
         wide_state[i] = (double) state[i];
     for (size_t i = 0; i < ACTION; i++)
         wide_action[i] = (double) action[i];
-    double *params = twin_widen(ddpg->critic.params, ddpg->critic.mlp.params);
-    double value = value_of(&ddpg->critic.mlp, params, wide_state, wide_action);
+    double *params = twin_widen(of(ddpg)->critic.network.params, of(ddpg)->critic.network.mlp.params);
+    double value = value_of(&of(ddpg)->critic.network.mlp, params, wide_state, wide_action);
     free(params);
-    ddpg_destroy(ddpg);
+    offpolicy_destroy(ddpg);
     return value;
 }
 
@@ -181,45 +186,45 @@ static void only_a_terminal_transition_stops_the_bootstrap(void **state)
 static void no_update_happens_before_the_warm_up_is_over(void **state)
 {
     (void) state;
-    struct ddpg *ddpg = learner_create(&learner_config);
+    struct offpolicy *ddpg = learner_create(&learner_config);
     learner_feed(ddpg, 0, 14);
-    assert_false(ddpg_is_warm(ddpg));
-    struct ddpg_losses losses = {-1.0f, -1.0f};
-    assert_false(ddpg_update(ddpg, &losses));
-    assert_true(losses.critic == -1.0f && ddpg_updates(ddpg) == 0);
+    assert_false(offpolicy_is_warm(ddpg));
+    struct offpolicy_losses losses = {-1.0f, -1.0f};
+    assert_false(offpolicy_update(ddpg, &losses));
+    assert_true(losses.critic == -1.0f && offpolicy_updates(ddpg) == 0);
     learner_feed(ddpg, 14, 1);
-    assert_true(ddpg_is_warm(ddpg));
-    assert_true(ddpg_update(ddpg, &losses));
-    assert_int_equal(ddpg_updates(ddpg), 1);
-    ddpg_destroy(ddpg);
+    assert_true(offpolicy_is_warm(ddpg));
+    assert_true(offpolicy_update(ddpg, &losses));
+    assert_int_equal(offpolicy_updates(ddpg), 1);
+    offpolicy_destroy(ddpg);
 }
 
 static void no_update_happens_with_less_than_a_batch(void **state)
 {
     (void) state;
-    struct ddpg_config config = learner_config;
+    struct offpolicy_config config = learner_config;
     config.warmup = 0;
-    struct ddpg *ddpg = learner_create(&config);
+    struct offpolicy *ddpg = learner_create(&config);
     learner_feed(ddpg, 0, BATCH - 1);
-    assert_false(ddpg_update(ddpg, NULL));
+    assert_false(offpolicy_update(ddpg, NULL));
     learner_feed(ddpg, BATCH - 1, 1);
-    assert_true(ddpg_update(ddpg, NULL));
-    ddpg_destroy(ddpg);
+    assert_true(offpolicy_update(ddpg, NULL));
+    offpolicy_destroy(ddpg);
 }
 
 static void the_same_seed_gives_the_same_bits_and_another_seed_others(void **state)
 {
     (void) state;
     struct buf one = {0}, two = {0}, other = {0};
-    struct ddpg_config reseeded = learner_config;
+    struct offpolicy_config reseeded = learner_config;
     reseeded.seed = 4;
-    const struct ddpg_config *configs[] = {&learner_config, &learner_config, &reseeded};
+    const struct offpolicy_config *configs[] = {&learner_config, &learner_config, &reseeded};
     struct buf *saved[] = {&one, &two, &other};
     for (size_t i = 0; i < 3; i++) {
-        struct ddpg *ddpg = learner_create(configs[i]);
+        struct offpolicy *ddpg = learner_create(configs[i]);
         learner_run(ddpg, 0, 200);
-        assert_int_equal(ddpg_save_learner(ddpg, true, saved[i]), 0);
-        ddpg_destroy(ddpg);
+        assert_int_equal(offpolicy_save(ddpg, LEARNER_ALL, saved[i]), 0);
+        offpolicy_destroy(ddpg);
     }
     assert_int_equal(one.size, two.size);
     assert_memory_equal(one.data, two.data, one.size);
@@ -231,80 +236,80 @@ static void the_same_seed_gives_the_same_bits_and_another_seed_others(void **sta
 static void a_decision_does_not_disturb_learning_nor_learning_a_decisions_path(void **state)
 {
     (void) state;
-    struct ddpg *quiet = learner_create(&learner_config), *asked = learner_create(&learner_config);
+    struct offpolicy *quiet = learner_create(&learner_config), *asked = learner_create(&learner_config);
     float at[STATE], first[ACTION], second[ACTION];
     twin_fill(at, STATE, 1.0f, 5);
     for (size_t n = 0; n < 100; n++) {
         learner_run(quiet, n, 1);
-        ddpg_act(asked, at, first);
+        offpolicy_act(asked, at, first);
         learner_run(asked, n, 1);
     }
-    ddpg_act(quiet, at, first);
-    ddpg_act(asked, at, second);
+    offpolicy_act(quiet, at, first);
+    offpolicy_act(asked, at, second);
     assert_memory_equal(first, second, sizeof(first));
     for (size_t i = 0; i < ACTION; i++)
         assert_true(first[i] >= -1.0f && first[i] <= 1.0f);
-    ddpg_destroy(quiet);
-    ddpg_destroy(asked);
+    offpolicy_destroy(quiet);
+    offpolicy_destroy(asked);
 }
 
 static void a_decision_is_the_actors_output(void **state)
 {
     (void) state;
-    struct ddpg *ddpg = learner_create(&learner_config);
+    struct offpolicy *ddpg = learner_create(&learner_config);
     float at[STATE], action[ACTION];
     double wide[STATE], expected[ACTION];
     twin_fill(at, STATE, 1.0f, 6);
     for (size_t i = 0; i < STATE; i++)
         wide[i] = (double) at[i];
-    ddpg_act(ddpg, at, action);
-    double *params = twin_widen(ddpg->actor.params, ddpg->actor.mlp.params);
-    twin_forward(&ddpg->actor.mlp, params, wide, expected);
+    offpolicy_act(ddpg, at, action);
+    double *params = twin_widen(of(ddpg)->actor.network.params, of(ddpg)->actor.network.mlp.params);
+    twin_forward(&of(ddpg)->actor.network.mlp, params, wide, expected);
     for (size_t i = 0; i < ACTION; i++)
         assert_true(fabs((double) action[i] - expected[i]) < 1e-6);
     free(params);
-    ddpg_destroy(ddpg);
+    offpolicy_destroy(ddpg);
 }
 
 static void a_decision_does_not_depend_on_where_the_state_lies(void **state)
 {
     (void) state;
-    struct ddpg_config config = learner_config;
+    struct offpolicy_config config = learner_config;
     config.state_size = 106;
     config.hidden_1 = 256;
     config.hidden_2 = 128;
-    struct ddpg *ddpg = learner_create(&config);
+    struct offpolicy *ddpg = learner_create(&config);
     float values[106], room[106 + 16], first[ACTION], other[ACTION];
     twin_fill(values, 106, 1.0f, 9);
-    ddpg_act(ddpg, values, first);
+    offpolicy_act(ddpg, values, first);
     for (size_t offset = 0; offset < 16; offset++) {
         memcpy(room + offset, values, sizeof(values));
-        ddpg_act(ddpg, room + offset, other);
+        offpolicy_act(ddpg, room + offset, other);
         assert_memory_equal(first, other, sizeof(first));
     }
-    ddpg_destroy(ddpg);
+    offpolicy_destroy(ddpg);
 }
 
-static void check_refused(struct ddpg_config config)
+static void check_refused(struct offpolicy_config config)
 {
-    struct ddpg *ddpg = NULL;
+    struct offpolicy *ddpg = NULL;
     struct diag diag = {{0}};
-    assert_int_equal(ddpg_config_check(&config, &diag), ERR_RANGE);
+    assert_int_equal(offpolicy_config_check(&config, &diag), ERR_RANGE);
     assert_non_null(strstr(diag.text, "allowed is"));
     assert_int_equal(ddpg_create(&ddpg, &config), ERR_RANGE);
     assert_null(ddpg);
 }
 
-static struct ddpg_config changed_size(size_t offset, size_t value)
+static struct offpolicy_config changed_size(size_t offset, size_t value)
 {
-    struct ddpg_config config = learner_config;
+    struct offpolicy_config config = learner_config;
     memcpy((char *) &config + offset, &value, sizeof(value));
     return config;
 }
 
-static struct ddpg_config changed_number(size_t offset, float value)
+static struct offpolicy_config changed_number(size_t offset, float value)
 {
-    struct ddpg_config config = learner_config;
+    struct offpolicy_config config = learner_config;
     memcpy((char *) &config + offset, &value, sizeof(value));
     return config;
 }
@@ -312,26 +317,26 @@ static struct ddpg_config changed_number(size_t offset, float value)
 static void impossible_configurations_are_refused(void **state)
 {
     (void) state;
-    check_refused(changed_size(offsetof(struct ddpg_config, state_size), 0));
-    check_refused(changed_size(offsetof(struct ddpg_config, state_size), SIZE_MAX));
-    check_refused(changed_size(offsetof(struct ddpg_config, action_size), MLP_SIZE_MAX));
-    check_refused(changed_size(offsetof(struct ddpg_config, hidden_1), SIZE_MAX));
-    check_refused(changed_size(offsetof(struct ddpg_config, hidden_2), 0));
-    check_refused(changed_size(offsetof(struct ddpg_config, batch), 0));
-    check_refused(changed_size(offsetof(struct ddpg_config, batch), learner_config.buffer + 1));
-    check_refused(changed_size(offsetof(struct ddpg_config, buffer), SIZE_MAX / 8));
-    check_refused(changed_size(offsetof(struct ddpg_config, warmup), learner_config.buffer + 1));
-    check_refused(changed_number(offsetof(struct ddpg_config, discount), 1.5f));
-    check_refused(changed_number(offsetof(struct ddpg_config, actor_rate), NAN));
-    check_refused(changed_number(offsetof(struct ddpg_config, critic_rate), -1.0f));
-    check_refused(changed_number(offsetof(struct ddpg_config, soft_update), NAN));
-    check_refused(changed_number(offsetof(struct ddpg_config, final_init), INFINITY));
+    check_refused(changed_size(offsetof(struct offpolicy_config, state_size), 0));
+    check_refused(changed_size(offsetof(struct offpolicy_config, state_size), SIZE_MAX));
+    check_refused(changed_size(offsetof(struct offpolicy_config, action_size), MLP_SIZE_MAX));
+    check_refused(changed_size(offsetof(struct offpolicy_config, hidden_1), SIZE_MAX));
+    check_refused(changed_size(offsetof(struct offpolicy_config, hidden_2), 0));
+    check_refused(changed_size(offsetof(struct offpolicy_config, batch), 0));
+    check_refused(changed_size(offsetof(struct offpolicy_config, batch), learner_config.buffer + 1));
+    check_refused(changed_size(offsetof(struct offpolicy_config, buffer), SIZE_MAX / 8));
+    check_refused(changed_size(offsetof(struct offpolicy_config, warmup), learner_config.buffer + 1));
+    check_refused(changed_number(offsetof(struct offpolicy_config, discount), 1.5f));
+    check_refused(changed_number(offsetof(struct offpolicy_config, actor_rate), NAN));
+    check_refused(changed_number(offsetof(struct offpolicy_config, critic_rate), -1.0f));
+    check_refused(changed_number(offsetof(struct offpolicy_config, soft_update), NAN));
+    check_refused(changed_number(offsetof(struct offpolicy_config, final_init), INFINITY));
 }
 
 static void destroying_nothing_is_allowed(void **state)
 {
     (void) state;
-    ddpg_destroy(NULL);
+    offpolicy_destroy(NULL);
 }
 
 int main(void)

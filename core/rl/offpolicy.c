@@ -1,0 +1,225 @@
+#include "core/rl/offpolicy.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cblas.h>
+
+#include "core/base/err.h"
+#include "core/rl/offpolicy_internal.h"
+
+#define LINE_BYTES 64u
+#define LINE_FLOATS (LINE_BYTES / sizeof(float))
+
+static size_t whole_lines(size_t floats)
+{
+    return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+}
+
+static bool is_rate(float value)
+{
+    return isfinite(value) && value >= 0.0f;
+}
+
+static bool is_share(float value)
+{
+    return value >= 0.0f && value <= 1.0f;
+}
+
+static int check_numbers(const struct offpolicy_config *config, struct diag *diag)
+{
+    const struct {
+        const char *name;
+        float value;
+        bool valid;
+        const char *allowed;
+    } numbers[] = {
+        {"discount", config->discount, is_share(config->discount), "0 to 1"},
+        {"soft update", config->soft_update, is_share(config->soft_update), "0 to 1"},
+        {"actor's rate", config->actor_rate, is_rate(config->actor_rate), "0 or more"},
+        {"critic's rate", config->critic_rate, is_rate(config->critic_rate), "0 or more"},
+        {"final init", config->final_init, is_rate(config->final_init), "0 or more"},
+    };
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (!numbers[i].valid)
+            return diag_fail(diag, ERR_RANGE, "learner's %s is %g, allowed is %s", numbers[i].name,
+                             (double) numbers[i].value, numbers[i].allowed);
+    return 0;
+}
+
+int offpolicy_config_check(const struct offpolicy_config *config, struct diag *diag)
+{
+    const struct {
+        const char *name;
+        size_t value, low, high;
+    } sizes[] = {
+        {"state", config->state_size, 1, MLP_SIZE_MAX - 1},
+        {"action", config->action_size, 1, MLP_SIZE_MAX - config->state_size},
+        {"first hidden layer", config->hidden_1, 1, MLP_SIZE_MAX},
+        {"second hidden layer", config->hidden_2, 1, MLP_SIZE_MAX},
+        {"mini-batch", config->batch, 1, MLP_SIZE_MAX},
+        {"buffer", config->buffer, config->batch, UINT32_MAX},
+        {"warm-up", config->warmup, 0, config->buffer},
+    };
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        if (sizes[i].value < sizes[i].low || sizes[i].value > sizes[i].high)
+            return diag_fail(diag, ERR_RANGE, "learner's %s is %zu, allowed is %zu to %zu", sizes[i].name,
+                             sizes[i].value, sizes[i].low, sizes[i].high);
+    return check_numbers(config, diag);
+}
+
+static int batch_init(struct offpolicy *learner)
+{
+    size_t batch = learner->config.batch;
+    size_t stride = whole_lines(learner->config.state_size + learner->config.action_size);
+    size_t vector = whole_lines(batch);
+    float *block = aligned_alloc(LINE_BYTES, (2 * (batch * stride + vector) + stride) * sizeof(float));
+    if (block == NULL)
+        return -ENOMEM;
+    learner->block = block;
+    learner->now = (struct matrix){block, stride};
+    learner->next = (struct matrix){block + batch * stride, stride};
+    learner->reward = block + 2 * batch * stride;
+    learner->terminal = learner->reward + vector;
+    learner->state = learner->terminal + vector;
+    return 0;
+}
+
+int offpolicy_create(struct offpolicy **ret_learner, size_t size, const struct offpolicy_kind *kind,
+                     const struct offpolicy_config *config)
+{
+    int code = offpolicy_config_check(config, NULL);
+    if (code < 0)
+        return code;
+    struct offpolicy *learner = calloc(1, size);
+    if (learner == NULL)
+        return -ENOMEM;
+    /* These products are too small to share, and one thread adds in one order. */
+    openblas_set_num_threads(1);
+    learner->kind = kind;
+    learner->config = *config;
+    code = batch_init(learner);
+    if (code == 0)
+        code = replay_init(&learner->replay, config->buffer, config->state_size, config->action_size);
+    if (code < 0) {
+        offpolicy_destroy(learner);
+        return code;
+    }
+    *ret_learner = learner;
+    return 0;
+}
+
+void offpolicy_destroy(struct offpolicy *learner)
+{
+    if (learner == NULL)
+        return;
+    learner->kind->finish(learner);
+    replay_finish(&learner->replay);
+    free(learner->block);
+    free(learner);
+}
+
+/* Always from the same alignment: a kernel may add in another order elsewhere. */
+static void place_state(struct offpolicy *learner, const float *state)
+{
+    memcpy(learner->state, state, learner->config.state_size * sizeof(float));
+}
+
+void offpolicy_act(struct offpolicy *learner, const float *state, float *ret_action)
+{
+    place_state(learner, state);
+    learner->kind->act(learner, ret_action);
+}
+
+bool offpolicy_explores(const struct offpolicy *learner)
+{
+    return learner->kind->sample != NULL;
+}
+
+void offpolicy_sample(struct offpolicy *learner, const float *state, const float *normal, float *ret_action)
+{
+    assert(offpolicy_explores(learner));
+    place_state(learner, state);
+    learner->kind->sample(learner, normal, ret_action);
+}
+
+void offpolicy_push(struct offpolicy *learner, const struct transition *transition)
+{
+    replay_push(&learner->replay, transition);
+}
+
+bool offpolicy_is_warm(const struct offpolicy *learner)
+{
+    return learner->replay.count >= learner->config.batch && learner->replay.count >= learner->config.warmup;
+}
+
+bool offpolicy_update(struct offpolicy *learner, struct offpolicy_losses *ret_losses)
+{
+    if (!offpolicy_is_warm(learner))
+        return false;
+    struct replay_batch batch = {
+        .size = learner->config.batch,
+        .stride = learner->now.stride,
+        .state_action = learner->now.at,
+        .next_state = learner->next.at,
+        .reward = learner->reward,
+        .terminal = learner->terminal,
+    };
+    replay_sample(&learner->replay, learner->config.seed, learner->updates, &batch);
+    struct offpolicy_losses losses = {0.0f, 0.0f};
+    learner->kind->update(learner, &losses);
+    learner->updates++;
+    if (ret_losses != NULL)
+        *ret_losses = losses;
+    return true;
+}
+
+uint64_t offpolicy_updates(const struct offpolicy *learner)
+{
+    return learner->updates;
+}
+
+struct replay *offpolicy_replay(struct offpolicy *learner)
+{
+    return &learner->replay;
+}
+
+static void describe(struct offpolicy *learner, struct checkpoint *ret_checkpoint)
+{
+    checkpoint_begin(ret_checkpoint, learner->kind->magic, &learner->replay);
+    learner->kind->describe(learner, ret_checkpoint);
+}
+
+int offpolicy_save(const struct offpolicy *learner, uint32_t sections, struct buf *bytes)
+{
+    struct checkpoint checkpoint;
+    describe((struct offpolicy *) learner, &checkpoint); /* saving only reads what it borrows */
+    return checkpoint_save(&checkpoint, sections, bytes);
+}
+
+int offpolicy_load(struct offpolicy *learner, const void *bytes, size_t size, struct diag *diag)
+{
+    struct checkpoint checkpoint;
+    describe(learner, &checkpoint);
+    return checkpoint_load(&checkpoint, bytes, size, diag);
+}
+
+/* ---- for the algorithms ---- */
+
+void offpolicy_bootstrap(struct offpolicy *learner, const struct matrix *value)
+{
+    for (size_t i = 0; i < learner->config.batch; i++)
+        if (learner->terminal[i] < 0.5f)
+            learner->reward[i] += learner->config.discount * value->at[i * value->stride];
+}
+
+void offpolicy_describe_sizes(const struct offpolicy *learner, struct checkpoint *checkpoint)
+{
+    checkpoint_size(checkpoint, "state", learner->config.state_size);
+    checkpoint_size(checkpoint, "action", learner->config.action_size);
+    checkpoint_size(checkpoint, "hidden 1", learner->config.hidden_1);
+    checkpoint_size(checkpoint, "hidden 2", learner->config.hidden_2);
+}

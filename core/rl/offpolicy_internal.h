@@ -1,0 +1,55 @@
+/* What the off-policy learners are made of: each is a struct that begins with a struct offpolicy and supplies
+ * the functions of its kind. */
+#ifndef HANDOFF_CORE_RL_OFFPOLICY_INTERNAL_H
+#define HANDOFF_CORE_RL_OFFPOLICY_INTERNAL_H
+
+#include "core/rl/checkpoint.h"
+#include "core/rl/offpolicy.h"
+
+/* Whose initial weights a draw is for: the entity of RNG_WEIGHTS. */
+enum offpolicy_weights {
+    OFFPOLICY_ACTOR = 0,
+    OFFPOLICY_CRITIC = 1,
+    OFFPOLICY_SECOND_CRITIC = 2,
+};
+
+/* What the algorithms do each in their own way. */
+struct offpolicy_kind {
+    /* Frees what the learner owns beyond its struct offpolicy; half-built is allowed. */
+    void (*finish)(struct offpolicy *learner);
+    /* learner->state is filled. */
+    void (*act)(struct offpolicy *learner, float *ret_action);
+    void (*sample)(struct offpolicy *learner, const float *normal, float *ret_action); /* or NULL */
+    /* The mini-batch of update number learner->updates is filled. */
+    void (*update)(struct offpolicy *learner, struct offpolicy_losses *ret_losses);
+    /* Adds sizes and parts to a begun description. */
+    void (*describe)(struct offpolicy *learner, struct checkpoint *checkpoint);
+    char magic[5]; /* of its checkpoints */
+};
+
+struct offpolicy {
+    const struct offpolicy_kind *kind;
+    struct offpolicy_config config;
+    struct replay replay;
+    uint64_t updates; /* done; Adam's step number is one more */
+
+    /* Working memory. */
+    struct matrix now, next;  /* [batch][state | action]: the critic's input at s and at s' */
+    float *reward, *terminal; /* [batch]; `terminal` is 1 or 0 */
+    float *state;             /* [state]: a decision's, always at the same alignment */
+    float *block;             /* owned: the five above */
+};
+
+/* A learner of `size` bytes, zero but for its struct offpolicy. ERR_RANGE as offpolicy_config_check, or
+ * -ENOMEM. Sets OpenBLAS to one thread, process-wide. The buffer's memory is reserved at once but taken from
+ * the machine only as transitions come. */
+int offpolicy_create(struct offpolicy **ret_learner, size_t size, const struct offpolicy_kind *kind,
+                     const struct offpolicy_config *config);
+
+/* reward += discount * value[i], but not behind a terminal transition: now it is what a critic should say. */
+void offpolicy_bootstrap(struct offpolicy *learner, const struct matrix *value);
+
+/* The usual sizes of a description: state, action, both hidden layers. */
+void offpolicy_describe_sizes(const struct offpolicy *learner, struct checkpoint *checkpoint);
+
+#endif
