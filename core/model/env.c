@@ -132,12 +132,30 @@ static bool has_tokens_entry(const struct world *world)
     return world->tokens != NULL || world->scenario.task.probability < 1.0;
 }
 
+/* Entries of one device, and of its channels. */
+static size_t device_entries(const struct world *world)
+{
+    return has_tokens_entry(world) ? 5 : 4;
+}
+
+static size_t channel_entries(const struct world *world)
+{
+    return 2 * (size_t) world->servers;
+}
+
 size_t env_state_size(const struct world *world)
 {
     size_t devices = world->devices;
     size_t servers = world->servers;
     size_t backlog = env_is_queue(world) ? 2 * devices + 2 * servers : 0;
-    return (has_tokens_entry(world) ? 5 : 4) * devices + 2 * devices * servers + 2 * servers + backlog;
+    return (device_entries(world) + channel_entries(world)) * devices + 2 * servers + backlog;
+}
+
+size_t env_device_state_size(const struct world *world)
+{
+    size_t servers = world->servers;
+    size_t backlog = env_is_queue(world) ? 2 + 2 * servers : 0;
+    return device_entries(world) + channel_entries(world) + 2 * servers + backlog;
 }
 
 size_t env_action_size(const struct world *world)
@@ -204,39 +222,69 @@ static double radio_backlog_s(const struct env_view *view, uint32_t device)
     return sum_s;
 }
 
-static void put_backlogs(const struct env_view *view, float *out)
+static double backlog_scale_s(const struct world *world)
 {
-    const struct world *world = view->world;
-    double most_s = ENV_BACKLOG_SLOTS * world->scenario.run.slot_s;
-    for (uint32_t n = 0; n < world->devices; n++) {
-        *out++ = view->present[n] ? scaled(view->processor_s[n], 0.0, most_s) : 0.0f;
-        *out++ = view->present[n] ? scaled(radio_backlog_s(view, n), 0.0, most_s) : 0.0f;
-    }
-    for (uint32_t m = 0; m < world->servers; m++) {
+    return ENV_BACKLOG_SLOTS * world->scenario.run.slot_s;
+}
+
+static float *put_device_backlogs(const struct env_view *view, uint32_t device, float *out)
+{
+    double most_s = backlog_scale_s(view->world);
+    *out++ = view->present[device] ? scaled(view->processor_s[device], 0.0, most_s) : 0.0f;
+    *out++ = view->present[device] ? scaled(radio_backlog_s(view, device), 0.0, most_s) : 0.0f;
+    return out;
+}
+
+static float *put_server_backlogs(const struct env_view *view, float *out)
+{
+    double most_s = backlog_scale_s(view->world);
+    for (uint32_t m = 0; m < view->world->servers; m++) {
         *out++ = scaled(view->backlog_s[m], 0.0, most_s);
         *out++ = scaled(view->coming_s[m], 0.0, most_s);
     }
+    return out;
 }
 
-void env_state(const struct env_view *view, float *ret_state)
+static float *put_servers(const struct env_view *view, float *out)
 {
     const struct world *world = view->world;
     const struct scenario *scenario = &world->scenario;
-    size_t device_entries = has_tokens_entry(world) ? 5 : 4;
-    size_t channel_entries = 2 * (size_t) world->servers;
-    float *out = ret_state;
-    memset(ret_state, 0, env_state_size(world) * sizeof *ret_state);
-    for (uint32_t n = 0; n < world->devices; n++)
-        out = view->present[n] ? put_device(view, n, out) : out + device_entries;
-    for (uint32_t n = 0; n < world->devices; n++)
-        out = view->present[n] ? put_channels(view, n, out) : out + channel_entries;
     for (uint32_t m = 0; m < world->servers; m++) {
         *out++ = scaled(world->server[m].flops, scenario->servers.tflops_min * 1e12,
                         scenario->servers.tflops_max * 1e12);
         *out++ = scaled(view->previous_load[m], 0.0, world->devices);
     }
+    return out;
+}
+
+void env_state(const struct env_view *view, float *ret_state)
+{
+    const struct world *world = view->world;
+    float *out = ret_state;
+    memset(ret_state, 0, env_state_size(world) * sizeof *ret_state);
+    for (uint32_t n = 0; n < world->devices; n++)
+        out = view->present[n] ? put_device(view, n, out) : out + device_entries(world);
+    for (uint32_t n = 0; n < world->devices; n++)
+        out = view->present[n] ? put_channels(view, n, out) : out + channel_entries(world);
+    out = put_servers(view, out);
+    if (!env_is_queue(world))
+        return;
+    for (uint32_t n = 0; n < world->devices; n++)
+        out = put_device_backlogs(view, n, out);
+    (void) put_server_backlogs(view, out); /* nothing stands behind them */
+}
+
+void env_device_state(const struct env_view *view, uint32_t device, float *ret_state)
+{
+    const struct world *world = view->world;
+    float *out = ret_state;
+    assert(device < world->devices);
+    memset(ret_state, 0, env_device_state_size(world) * sizeof *ret_state);
+    if (view->present[device])
+        (void) put_channels(view, device, put_device(view, device, out));
+    out = put_servers(view, out + device_entries(world) + channel_entries(world));
     if (env_is_queue(world))
-        put_backlogs(view, out);
+        (void) put_server_backlogs(view, put_device_backlogs(view, device, out));
 }
 
 /* The equal-width bin of [-1, 1] that an action falls into; anything that is not a number is the first. */

@@ -82,6 +82,14 @@ size_t env_action_size(const struct world *world);
 #define ENV_BACKLOG_SLOTS 4.0
 void env_state(const struct env_view *view, float *ret_state);
 
+/* What one device sees of the same, with the same scales: position (2), speed, F_n [, tokens]; for each
+ * server the pair log10 gain, distance; for each server the pair F_m, previous load. Queueing mode: then its
+ * processor's and its radio's backlog, and for each server the pair backlog, coming. An absent device's own
+ * entries are 0, the servers' are not. Length: 4 + 4M, plus 1 with tokens, plus 2 + 2M in queueing mode; the
+ * same for all devices. */
+size_t env_device_state_size(const struct world *world);
+void env_device_state(const struct env_view *view, uint32_t device, float *ret_state);
+
 /* A14: a[2n] chooses the split and a[2n+1] the server, each on equal-width bins of [-1, 1]. Then env_repair.
  */
 void env_map_action(const struct env_view *view, const float *action, struct env_decision *ret_decision);

@@ -155,6 +155,55 @@ static void real_requests_add_one_entry_a_device(void **state)
     bench_stop(&bench);
 }
 
+/* An entry of env_state for each entry of one device's state, by the two layouts. */
+static void assert_seen(const struct bench *bench, uint32_t device)
+{
+    const struct world *world = &bench->world;
+    size_t devices = world->devices, servers = world->servers;
+    size_t own = env_is_queue(world) && world->scenario.task.probability < 1.0 ? 5 : 4;
+    size_t all = env_state_size(world), size = env_device_state_size(world), at = 0;
+    float *entries = calloc(all + size, sizeof *entries), *seen = entries + all;
+    assert_non_null(entries);
+    env_state(&bench->view, entries);
+    env_device_state(&bench->view, device, seen);
+    for (size_t i = 0; i < own; i++)
+        assert_same((double) seen[at++], (double) entries[device * own + i]);
+    for (size_t i = 0; i < 2 * servers; i++)
+        assert_same((double) seen[at++], (double) entries[devices * own + device * 2 * servers + i]);
+    const float *rest = entries + devices * (own + 2 * servers);
+    for (size_t i = 0; i < 2 * servers; i++)
+        assert_same((double) seen[at++], (double) rest[i]);
+    for (size_t i = 0; i < (env_is_queue(world) ? 2 : 0); i++)
+        assert_same((double) seen[at++], (double) rest[2 * servers + 2 * device + i]);
+    for (size_t i = 0; i < (env_is_queue(world) ? 2 * servers : 0); i++)
+        assert_same((double) seen[at++], (double) rest[2 * servers + 2 * devices + i]);
+    assert_int_equal(at, size);
+    free(entries);
+}
+
+static void a_device_sees_its_own_part_of_the_state_and_the_servers(void **state)
+{
+    (void) state;
+    static const char *const round[] = {NULL};
+    static const char *const queue[] = {"run.mode=queue", "task.probability=0.5", "servers.count=2", NULL};
+    const char *const *worlds[] = {round, queue};
+    static const size_t sizes[] = {16, 5 + 4 * 2 + 2 + 2 * 2};
+    for (size_t w = 0; w < 2; w++) {
+        struct bench bench;
+        bench_start(&bench, worlds[w]);
+        assert_int_equal(env_device_state_size(&bench.world), sizes[w]);
+        bench.view.previous_load[1] = 7;
+        bench.view.backlog_s[1] = 1.5;
+        bench.view.coming_s[0] = 0.5;
+        bench.view.processor_s[4] = 2.5;
+        bench.view.unsent_bits[4 * bench.world.servers + 1] = 1e7;
+        bench.view.present[3] = false;
+        for (uint32_t n = 0; n < bench.world.devices; n++)
+            assert_seen(&bench, n);
+        bench_stop(&bench);
+    }
+}
+
 /* A14: every split and every server has the same share of a uniform action. */
 static void equal_width_bins_give_every_integer_the_same_chance(void **state)
 {
@@ -459,6 +508,7 @@ int main(void)
         cmocka_unit_test(state_entries_are_scaled_to_about_one_in_every_world),
         cmocka_unit_test(an_absent_device_is_zero_in_the_state_and_local_in_the_decision),
         cmocka_unit_test(real_requests_add_one_entry_a_device),
+        cmocka_unit_test(a_device_sees_its_own_part_of_the_state_and_the_servers),
         cmocka_unit_test(equal_width_bins_give_every_integer_the_same_chance),
         cmocka_unit_test(actions_at_and_beyond_the_ends_fall_into_the_end_bins),
         cmocka_unit_test(an_uncovered_wish_goes_to_the_covered_server_nearest_in_number),
