@@ -271,7 +271,7 @@ static int check_header(const struct checkpoint *checkpoint, const uint8_t *head
     if (size < header_bytes(checkpoint) + CHECKPOINT_CRC_BYTES)
         return diag_fail(diag, ERR_TRUNCATED, "checkpoint ends within its header");
     if (memcmp(header, checkpoint->magic, sizeof(checkpoint->magic)) != 0)
-        return diag_fail(diag, ERR_TYPE, "not this learner's checkpoint: it does not begin with \"%.4s\"",
+        return diag_fail(diag, ERR_TYPE, "not a checkpoint of this learner: it does not begin with \"%.4s\"",
                          checkpoint->magic);
     uint32_t version = read_u32(header + 4), sections = read_u32(header + 8);
     if (version != CHECKPOINT_VERSION)

@@ -5,7 +5,8 @@
 #include "core/base/err.h"
 
 static const struct policy_kind *const kinds[] = {
-    &policy_dapo,    &policy_local,  &policy_edge_nearest, &policy_edge_best_channel,
+    &policy_dapo,    &policy_bandit, &policy_td3,          &policy_sac,
+    &policy_maddpg,  &policy_local,  &policy_edge_nearest, &policy_edge_best_channel,
     &policy_random,  &policy_static, &policy_greedy,       &policy_best_response,
     &policy_optimum, &policy_myopic, &policy_priced,
 };

@@ -109,8 +109,8 @@ static inline bool policy_learns(const struct policy_kind *kind)
 }
 
 /* Rows, each defined in the file of its name. */
-extern const struct policy_kind policy_dapo, policy_local, policy_edge_nearest, policy_edge_best_channel,
-    policy_random, policy_static, policy_greedy, policy_best_response, policy_optimum, policy_myopic,
-    policy_priced;
+extern const struct policy_kind policy_dapo, policy_bandit, policy_td3, policy_sac, policy_maddpg,
+    policy_local, policy_edge_nearest, policy_edge_best_channel, policy_random, policy_static, policy_greedy,
+    policy_best_response, policy_optimum, policy_myopic, policy_priced;
 
 #endif

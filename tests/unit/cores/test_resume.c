@@ -102,10 +102,15 @@ static struct policy create(const struct world *world, const char *name)
     return policy;
 }
 
+static const char *const learners[] = {"dapo", "bandit", "td3", "sac", "maddpg"};
+
+#define LEARNERS (sizeof learners / sizeof *learners)
+
 /* As it was after the episode, from what a database would still hold then. */
-static struct policy restore(const struct world *world, const struct tape *tape, uint32_t after)
+static struct policy restore(const struct world *world, const char *learner, const struct tape *tape,
+                             uint32_t after)
 {
-    struct policy policy = create(world, "dapo");
+    struct policy policy = create(world, learner);
     struct diag diag = {{0}};
     for (uint32_t e = 0; e <= after; e++) {
         const struct buf *piece = &tape->experience[e];
@@ -123,28 +128,36 @@ static void expect_equal(const struct buf *a, size_t from, const struct buf *b)
     assert_memory_equal(a->data + from, b->data, b->size);
 }
 
+static void resume_after(const struct world *world, const char *learner, const struct tape *tape,
+                         uint32_t after, uint32_t every)
+{
+    struct policy policy = restore(world, learner, tape, after);
+    struct tape rest = {0};
+    play(world, &policy, after + 1, every, &rest);
+    expect_equal(&tape->bytes, tape->end[after], &rest.bytes);
+    for (uint32_t e = after + 1; e < EPISODES; e++) {
+        expect_equal(&tape->weights[e], 0, &rest.weights[e]);
+        expect_equal(&tape->state[e], 0, &rest.state[e]);
+        expect_equal(&tape->experience[e], 0, &rest.experience[e]);
+    }
+    tape_finish(&rest);
+    policy_destroy(&policy);
+}
+
+/* Every learner, after every checkpoint. */
 static void resume_everywhere(const char *const *keys, uint32_t every)
 {
-    struct world world = check_world(keys);
-    struct policy whole = create(&world, "dapo");
-    struct tape tape = {0};
-    play(&world, &whole, 0, every, &tape);
-    for (uint32_t after = every - 1; after + 1 < EPISODES; after += every) {
-        struct policy policy = restore(&world, &tape, after);
-        struct tape rest = {0};
-        play(&world, &policy, after + 1, every, &rest);
-        expect_equal(&tape.bytes, tape.end[after], &rest.bytes);
-        for (uint32_t e = after + 1; e < EPISODES; e++) {
-            expect_equal(&tape.weights[e], 0, &rest.weights[e]);
-            expect_equal(&tape.state[e], 0, &rest.state[e]);
-            expect_equal(&tape.experience[e], 0, &rest.experience[e]);
-        }
-        tape_finish(&rest);
-        policy_destroy(&policy);
+    for (size_t i = 0; i < LEARNERS; i++) {
+        struct world world = check_world(keys);
+        struct policy whole = create(&world, learners[i]);
+        struct tape tape = {0};
+        play(&world, &whole, 0, every, &tape);
+        for (uint32_t after = every - 1; after + 1 < EPISODES; after += every)
+            resume_after(&world, learners[i], &tape, after, every);
+        tape_finish(&tape);
+        policy_destroy(&whole);
+        world_finish(&world);
     }
-    tape_finish(&tape);
-    policy_destroy(&whole);
-    world_finish(&world);
 }
 
 #define SMALL "ddpg.hidden_1=16", "ddpg.hidden_2=12", "ddpg.batch=16", "devices.count=3", "servers.count=2"
@@ -221,12 +234,22 @@ static void a_session_behind_its_last_episode_ends_as_it_begins(void **state)
     world_finish(&world);
 }
 
-static void a_state_that_is_damaged_or_misses_experience_is_refused(void **state)
+/* In memory of exactly its size. */
+static int resume_exact(struct policy *policy, const void *bytes, size_t size)
 {
-    (void) state;
+    uint8_t *copy = malloc(size + 1);
+    assert_non_null(copy);
+    memcpy(copy, bytes, size);
+    int rc = policy->kind->resume(policy, copy, size, NULL);
+    free(copy);
+    return rc;
+}
+
+static void damage(const char *learner)
+{
     static const char *const keys[] = {SMALL, "ddpg.warmup=20", NULL};
     struct world world = check_world(keys);
-    struct policy whole = create(&world, "dapo"), fresh = create(&world, "dapo");
+    struct policy whole = create(&world, learner), fresh = create(&world, learner);
     struct tape tape = {0};
     play(&world, &whole, 0, 1, &tape);
     const struct buf *bytes = &tape.state[0], *piece = &tape.experience[0];
@@ -234,23 +257,46 @@ static void a_state_that_is_damaged_or_misses_experience_is_refused(void **state
     assert_int_equal(fresh.kind->resume(&fresh, bytes->data, bytes->size, &diag), ERR_MISMATCH);
     assert_non_null(strstr(diag.text, "30 transitions"));
     assert_int_equal(fresh.kind->recall(&fresh, piece->data, piece->size, NULL), 0);
-    assert_int_equal(fresh.kind->resume(&fresh, tape.weights[0].data, tape.weights[0].size, NULL), ERR_TYPE);
-    for (size_t size = 0; size < bytes->size; size += 1 + size / 7) {
-        uint8_t *copy = malloc(size + 1);
-        assert_non_null(copy);
-        memcpy(copy, bytes->data, size);
-        assert_int_not_equal(fresh.kind->resume(&fresh, copy, size, NULL), 0);
-        free(copy);
-    }
+    assert_int_equal(resume_exact(&fresh, tape.weights[0].data, tape.weights[0].size), ERR_TYPE);
+    for (size_t size = 0; size < bytes->size; size += 1 + size / 7)
+        assert_int_not_equal(resume_exact(&fresh, bytes->data, size), 0);
     for (size_t i = 0; i < bytes->size; i += 1 + i / 50) {
         bytes->data[i] ^= 1;
-        assert_int_not_equal(fresh.kind->resume(&fresh, bytes->data, bytes->size, NULL), 0);
+        assert_int_not_equal(resume_exact(&fresh, bytes->data, bytes->size), 0);
         bytes->data[i] ^= 1;
     }
-    assert_int_equal(fresh.kind->resume(&fresh, bytes->data, bytes->size, NULL), 0);
+    assert_int_equal(resume_exact(&fresh, bytes->data, bytes->size), 0);
     tape_finish(&tape);
     policy_destroy(&whole);
     policy_destroy(&fresh);
+    world_finish(&world);
+}
+
+static void a_state_that_is_damaged_or_misses_experience_is_refused(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < LEARNERS; i++)
+        damage(learners[i]);
+}
+
+/* Also where the learners are alike, as those of dapo and of the bandit. */
+static void a_state_of_another_policy_is_refused(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {SMALL, NULL};
+    struct world world = check_world(keys);
+    for (size_t i = 0; i < LEARNERS; i++) {
+        struct policy policy = create(&world, learners[i]);
+        struct buf bytes = {0};
+        assert_int_equal(policy.kind->save(&policy, true, &bytes), 0);
+        for (size_t j = 0; j < LEARNERS; j++) {
+            struct policy other = create(&world, learners[j]);
+            assert_int_equal(resume_exact(&other, bytes.data, bytes.size), i == j ? 0 : ERR_TYPE);
+            policy_destroy(&other);
+        }
+        buf_finish(&bytes);
+        policy_destroy(&policy);
+    }
     world_finish(&world);
 }
 
@@ -263,6 +309,7 @@ int main(void)
         cmocka_unit_test(policies_that_do_not_learn_go_on_too),
         cmocka_unit_test(a_session_behind_its_last_episode_ends_as_it_begins),
         cmocka_unit_test(a_state_that_is_damaged_or_misses_experience_is_refused),
+        cmocka_unit_test(a_state_of_another_policy_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
