@@ -33,6 +33,7 @@ enum rng_stream {
     RNG_TRACE = 14,      /* where in its trace a device begins an episode */
     RNG_REQUEST = 15,    /* does the device have a task in this slot? */
     RNG_LINK_DOWN = 16,  /* losses and jitter of a RESULT's way down */
+    RNG_UPDATE = 17,     /* a learner's noise within an update */
 };
 
 /* One place in the tree of draws. entity < 2^20. */

@@ -49,20 +49,12 @@ void actor_fill(struct actor *actor, const float *params, struct matrix rows)
 float actor_improve(struct actor *actor, struct critic *critic, struct matrix rows,
                     const struct network_pace *pace)
 {
-    size_t batch = actor->pass.rows;
     actor_fill(actor, actor->network.params, rows);
-    struct matrix value = critic_values(critic, critic->network.params, rows);
-    struct matrix d = critic->pass.dy[MLP_LAYERS - 1];
-    float sum = 0.0f;
-    for (size_t i = 0; i < batch; i++) {
-        sum += value.at[i * value.stride];
-        d.at[i * d.stride] = -1.0f / (float) batch;
-    }
     struct mlp_wanted action = {
         .first = state_size(actor), .count = action_size(actor), .dx = actor->pass.dy[MLP_LAYERS - 1]};
-    critic_input_gradient(critic, &action);
+    float loss = critic_slopes(critic, rows, &action);
     struct mlp_wanted wanted = {.grads = actor->network.grads};
     mlp_backward(&actor->network.mlp, actor->network.params, &actor->pass, &wanted);
     network_step(&actor->network, pace);
-    return -sum / (float) batch;
+    return loss;
 }

@@ -88,19 +88,29 @@ void checkpoint_floats(struct checkpoint *checkpoint, enum checkpoint_section se
     add_part(checkpoint, section, CHECKPOINT_FINITE, values, size);
 }
 
+void checkpoint_squares(struct checkpoint *checkpoint, enum checkpoint_section section, float *values,
+                        size_t size)
+{
+    add_part(checkpoint, section, CHECKPOINT_SQUARES, values, size);
+}
+
 void checkpoint_weights(struct checkpoint *checkpoint, enum checkpoint_section section,
                         struct network *network)
 {
-    add_part(checkpoint, section, CHECKPOINT_FINITE, network->params, network->size);
+    checkpoint_floats(checkpoint, section, network->params, network->size);
+}
+
+void checkpoint_target(struct checkpoint *checkpoint, enum checkpoint_section section,
+                       struct network *network)
+{
+    checkpoint_floats(checkpoint, section, network->target, network->size);
 }
 
 void checkpoint_moments(struct checkpoint *checkpoint, enum checkpoint_section section,
                         struct network *network)
 {
-    if (network->target != NULL)
-        add_part(checkpoint, section, CHECKPOINT_FINITE, network->target, network->size);
-    add_part(checkpoint, section, CHECKPOINT_FINITE, network->first, network->size);
-    add_part(checkpoint, section, CHECKPOINT_SQUARES, network->second, network->size);
+    checkpoint_floats(checkpoint, section, network->first, network->size);
+    checkpoint_squares(checkpoint, section, network->second, network->size);
 }
 
 static size_t all_sizes(const struct checkpoint *checkpoint)

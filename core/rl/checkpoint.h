@@ -72,9 +72,14 @@ void checkpoint_size(struct checkpoint *checkpoint, const char *name, uint64_t v
 void checkpoint_count(struct checkpoint *checkpoint, enum checkpoint_section section, uint64_t *count);
 void checkpoint_floats(struct checkpoint *checkpoint, enum checkpoint_section section, float *values,
                        size_t size);
-/* A network's parameters; its target, if it has one, and both moments. */
+/* Second moments: none may be negative. */
+void checkpoint_squares(struct checkpoint *checkpoint, enum checkpoint_section section, float *values,
+                        size_t size);
+/* A network's parameters; the copy that follows them; Adam's moments. */
 void checkpoint_weights(struct checkpoint *checkpoint, enum checkpoint_section section,
                         struct network *network);
+void checkpoint_target(struct checkpoint *checkpoint, enum checkpoint_section section,
+                       struct network *network);
 void checkpoint_moments(struct checkpoint *checkpoint, enum checkpoint_section section,
                         struct network *network);
 

@@ -46,3 +46,24 @@ void critic_input_gradient(struct critic *critic, const struct mlp_wanted *input
 {
     mlp_backward(&critic->network.mlp, critic->network.params, &critic->pass, input);
 }
+
+float critic_slopes(struct critic *critic, struct matrix rows, const struct mlp_wanted *input)
+{
+    size_t batch = critic->pass.rows;
+    struct matrix value = critic_values(critic, critic->network.params, rows);
+    struct matrix d = critic->pass.dy[MLP_LAYERS - 1];
+    float sum = 0.0f;
+    for (size_t i = 0; i < batch; i++) {
+        sum += value.at[i * value.stride];
+        d.at[i * d.stride] = -1.0f / (float) batch;
+    }
+    critic_input_gradient(critic, input);
+    return -sum / (float) batch;
+}
+
+void critic_describe(struct critic *critic, struct checkpoint *checkpoint)
+{
+    checkpoint_weights(checkpoint, CHECKPOINT_LEARNER, &critic->network);
+    checkpoint_target(checkpoint, CHECKPOINT_LEARNER, &critic->network);
+    checkpoint_moments(checkpoint, CHECKPOINT_LEARNER, &critic->network);
+}

@@ -27,4 +27,10 @@ float critic_improve(struct critic *critic, struct matrix rows, const float *wan
  * gradient at each value, which the caller has put into pass.dy[MLP_LAYERS - 1]. The weights rest. */
 void critic_input_gradient(struct critic *critic, const struct mlp_wanted *input);
 
+/* The gradient of minus the mean of Q at the rows' inputs; returns minus that mean. */
+float critic_slopes(struct critic *critic, struct matrix rows, const struct mlp_wanted *input);
+
+/* Everything of it, into the section of what training needs. */
+void critic_describe(struct critic *critic, struct checkpoint *checkpoint);
+
 #endif

@@ -39,11 +39,8 @@ static void describe(struct offpolicy *learner, struct checkpoint *checkpoint)
 {
     struct ddpg *ddpg = (struct ddpg *) learner;
     offpolicy_describe_sizes(learner, checkpoint);
-    checkpoint_weights(checkpoint, CHECKPOINT_ACTOR, &ddpg->actor.network);
-    checkpoint_count(checkpoint, CHECKPOINT_LEARNER, &learner->updates);
-    checkpoint_moments(checkpoint, CHECKPOINT_LEARNER, &ddpg->actor.network);
-    checkpoint_weights(checkpoint, CHECKPOINT_LEARNER, &ddpg->critic.network);
-    checkpoint_moments(checkpoint, CHECKPOINT_LEARNER, &ddpg->critic.network);
+    offpolicy_describe_actor(learner, &ddpg->actor.network, checkpoint);
+    critic_describe(&ddpg->critic, checkpoint);
 }
 
 static const struct offpolicy_kind kind = {

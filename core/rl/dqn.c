@@ -359,6 +359,7 @@ static void describe(struct dqn *dqn, struct checkpoint *ret_checkpoint)
     checkpoint_count(ret_checkpoint, CHECKPOINT_LEARNER, &dqn->updates);
     checkpoint_count(ret_checkpoint, CHECKPOINT_LEARNER, &dqn->pushed);
     checkpoint_count(ret_checkpoint, CHECKPOINT_LEARNER, &dqn->fresh);
+    checkpoint_target(ret_checkpoint, CHECKPOINT_LEARNER, &dqn->network);
     checkpoint_moments(ret_checkpoint, CHECKPOINT_LEARNER, &dqn->network);
 }
 

@@ -42,6 +42,13 @@ static struct rng_at draws_of_step(const struct noise *noise)
     };
 }
 
+static void normals_of_block(const struct rng_at *at, uint32_t index, double ret_normal[static 4])
+{
+    struct rng_block block = rng_block(at, index);
+    rng_normal_pair(block.v[0], block.v[1], ret_normal);
+    rng_normal_pair(block.v[2], block.v[3], ret_normal + 2);
+}
+
 static float clip(double value)
 {
     return (float) (value < -1.0 ? -1.0 : value > 1.0 ? 1.0 : value);
@@ -59,16 +66,26 @@ void noise_add(struct noise *noise, float *action)
 {
     struct rng_at at = draws_of_step(noise);
     for (size_t i = 0; i < noise->size; i += 4) {
-        struct rng_block block = rng_block(&at, (uint32_t) (i / 4));
         double normal[4];
-        rng_normal_pair(block.v[0], block.v[1], normal);
-        rng_normal_pair(block.v[2], block.v[3], normal + 2);
+        normals_of_block(&at, (uint32_t) (i / 4), normal);
         for (size_t j = 0; j < 4 && i + j < noise->size; j++) {
             noise->level[i + j] = next_level(noise, noise->level[i + j], normal[j]);
             action[i + j] = clip((double) action[i + j] + noise->level[i + j]);
         }
     }
     noise->scale *= noise->config.decay;
+    noise->step++;
+}
+
+void noise_normal(struct noise *noise, float *ret_normal)
+{
+    struct rng_at at = draws_of_step(noise);
+    for (size_t i = 0; i < noise->size; i += 4) {
+        double normal[4];
+        normals_of_block(&at, (uint32_t) (i / 4), normal);
+        for (size_t j = 0; j < 4 && i + j < noise->size; j++)
+            ret_normal[i + j] = (float) normal[j];
+    }
     noise->step++;
 }
 

@@ -30,6 +30,9 @@ int noise_init(struct noise *ret_noise, const struct noise_config *config, size_
 void noise_finish(struct noise *noise);
 /* Adds this step's noise to action[size], clips to [-1, 1], and moves to the next step. */
 void noise_add(struct noise *noise, float *action);
+/* This step's independent standard normals, for a learner that explores by itself, and moves to the next step
+ * without decay. */
+void noise_normal(struct noise *noise, float *ret_normal);
 /* Where the noise has come to, as bytes: u64 step, f64 scale, f64 level[size], little-endian. Reading takes
  * exactly what writing made for the same size, of possible numbers: ERR_MISMATCH, ERR_CORRUPT. */
 int noise_save(const struct noise *noise, struct buf *bytes);

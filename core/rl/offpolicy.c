@@ -14,9 +14,14 @@
 #define LINE_BYTES 64u
 #define LINE_FLOATS (LINE_BYTES / sizeof(float))
 
-static size_t whole_lines(size_t floats)
+size_t offpolicy_stride(size_t columns)
 {
-    return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+    return (columns + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+}
+
+float *offpolicy_block(size_t floats)
+{
+    return aligned_alloc(LINE_BYTES, offpolicy_stride(floats) * sizeof(float));
 }
 
 static bool is_rate(float value)
@@ -74,9 +79,9 @@ int offpolicy_config_check(const struct offpolicy_config *config, struct diag *d
 static int batch_init(struct offpolicy *learner)
 {
     size_t batch = learner->config.batch;
-    size_t stride = whole_lines(learner->config.state_size + learner->config.action_size);
-    size_t vector = whole_lines(batch);
-    float *block = aligned_alloc(LINE_BYTES, (2 * (batch * stride + vector) + stride) * sizeof(float));
+    size_t stride = offpolicy_stride(learner->config.state_size + learner->config.action_size);
+    size_t vector = offpolicy_stride(batch);
+    float *block = offpolicy_block(2 * (batch * stride + vector) + stride);
     if (block == NULL)
         return -ENOMEM;
     learner->block = block;
@@ -216,10 +221,39 @@ void offpolicy_bootstrap(struct offpolicy *learner, const struct matrix *value)
             learner->reward[i] += learner->config.discount * value->at[i * value->stride];
 }
 
+void offpolicy_normals(const struct offpolicy *learner, uint32_t which, float *ret_normal)
+{
+    size_t size = learner->config.batch * learner->config.action_size;
+    struct rng_at at = {
+        .seed = learner->config.seed,
+        .phase = RNG_TRAIN,
+        .stream = RNG_UPDATE,
+        .entity = which,
+        .episode = (uint32_t) (learner->updates >> 32),
+        .slot = (uint32_t) learner->updates,
+    };
+    for (size_t i = 0; i < size; i += 4) {
+        struct rng_block block = rng_block(&at, (uint32_t) (i / 4));
+        double normal[4];
+        rng_normal_pair(block.v[0], block.v[1], normal);
+        rng_normal_pair(block.v[2], block.v[3], normal + 2);
+        for (size_t j = 0; j < 4 && i + j < size; j++)
+            ret_normal[i + j] = (float) normal[j];
+    }
+}
+
 void offpolicy_describe_sizes(const struct offpolicy *learner, struct checkpoint *checkpoint)
 {
     checkpoint_size(checkpoint, "state", learner->config.state_size);
     checkpoint_size(checkpoint, "action", learner->config.action_size);
     checkpoint_size(checkpoint, "hidden 1", learner->config.hidden_1);
     checkpoint_size(checkpoint, "hidden 2", learner->config.hidden_2);
+}
+
+void offpolicy_describe_actor(struct offpolicy *learner, struct network *actor, struct checkpoint *checkpoint)
+{
+    checkpoint_weights(checkpoint, CHECKPOINT_ACTOR, actor);
+    checkpoint_count(checkpoint, CHECKPOINT_LEARNER, &learner->updates);
+    checkpoint_target(checkpoint, CHECKPOINT_LEARNER, actor);
+    checkpoint_moments(checkpoint, CHECKPOINT_LEARNER, actor);
 }

@@ -46,10 +46,22 @@ struct offpolicy {
 int offpolicy_create(struct offpolicy **ret_learner, size_t size, const struct offpolicy_kind *kind,
                      const struct offpolicy_config *config);
 
+/* Rows of a matrix start on cache lines: `columns` rounded up. And a block that does, of whole lines; free()
+ * it. */
+size_t offpolicy_stride(size_t columns);
+float *offpolicy_block(size_t floats);
+
 /* reward += discount * value[i], but not behind a terminal transition: now it is what a critic should say. */
 void offpolicy_bootstrap(struct offpolicy *learner, const struct matrix *value);
 
+/* Independent standard normals for update number learner->updates, ret_normal[batch][action]: draws at
+ * (seed, RNG_UPDATE, entity `which`; update number). */
+void offpolicy_normals(const struct offpolicy *learner, uint32_t which, float *ret_normal);
+
 /* The usual sizes of a description: state, action, both hidden layers. */
 void offpolicy_describe_sizes(const struct offpolicy *learner, struct checkpoint *checkpoint);
+/* The usual parts: an actor's weights, how many updates were done, the actor's target and moments. */
+void offpolicy_describe_actor(struct offpolicy *learner, struct network *actor,
+                              struct checkpoint *checkpoint);
 
 #endif

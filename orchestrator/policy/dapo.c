@@ -1,234 +1,20 @@
-/* DAPO, reconstructed: DDPG on the state vector of env_state, whose continuous action env_map_action turns
- * into splits and servers (A14). Stores the raw continuous action. Exploration: uniform actions for the first
- * ddpg.warmup slots, then decaying noise. Knows what env_state shows, nothing of the model. */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "core/base/err.h"
-#include "core/rl/checkpoint.h"
+/* DAPO, reconstructed: DDPG on the state vector of env_state. */
 #include "core/rl/ddpg.h"
-#include "core/rl/experience.h"
-#include "core/rl/noise.h"
-#include "orchestrator/policy/policy.h"
+#include "orchestrator/policy/continuous.h"
 
-struct dapo {
-    struct offpolicy *learner;
-    struct noise noise;
-    size_t state_size, action_size;
-    float *state, *next_state; /* [state_size] */
-    float *action;             /* [action_size] of the last decide */
-    uint64_t decided;          /* while training */
-    uint64_t gathered;         /* transitions that gather has given out */
-    bool owes_update;          /* learned from a transition, and not yet updated */
-};
-
-static void destroy(struct policy *policy)
+static int create_learner(struct offpolicy **ret_learner, const struct offpolicy_config *config,
+                          const struct scenario *scenario, struct diag *diag)
 {
-    struct dapo *own = policy->state;
-    if (own == NULL)
-        return;
-    offpolicy_destroy(own->learner);
-    noise_finish(&own->noise);
-    free(own->state);
-    free(own->next_state);
-    free(own->action);
-    free(own);
+    (void) scenario; /* `config` has all there is, */
+    (void) diag;     /* and was checked */
+    return ddpg_create(ret_learner, config);
 }
 
-static int create_learner(struct dapo *own, const struct world *world, struct diag *diag)
-{
-    const struct scenario *scenario = &world->scenario;
-    struct offpolicy_config config = {
-        .state_size = own->state_size,
-        .action_size = own->action_size,
-        .hidden_1 = scenario->ddpg.hidden_1,
-        .hidden_2 = scenario->ddpg.hidden_2,
-        .buffer = scenario->ddpg.buffer,
-        .batch = scenario->ddpg.batch,
-        .discount = (float) scenario->ddpg.discount,
-        .actor_rate = (float) scenario->ddpg.actor_rate,
-        .critic_rate = (float) scenario->ddpg.critic_rate,
-        .soft_update = (float) scenario->ddpg.soft_update,
-        .warmup = scenario->ddpg.warmup,
-        .final_init = (float) scenario->ddpg.final_init,
-        .seed = world->seed,
-    };
-    struct noise_config noise = {
-        .ornstein_uhlenbeck = scenario->ddpg.noise == NOISE_OU,
-        .sigma = scenario->ddpg.noise_sigma,
-        .decay = scenario->ddpg.noise_decay,
-        .theta = scenario->ddpg.noise_theta,
-        .seed = world->seed,
-    };
-    int rc = offpolicy_config_check(&config, diag);
-    if (rc == 0)
-        rc = ddpg_create(&own->learner, &config);
-    return rc != 0 ? rc : noise_init(&own->noise, &noise, own->action_size);
-}
+static const struct continuous_kind kind = {.magic = "DAPO", .create = create_learner};
 
 static int create(struct policy *policy, struct diag *diag)
 {
-    struct dapo *own = calloc(1, sizeof *own);
-    if (own == NULL)
-        return diag_fail(diag, -ENOMEM, "out of memory");
-    policy->state = own;
-    own->state_size = env_state_size(policy->world);
-    own->action_size = env_action_size(policy->world);
-    own->state = calloc(own->state_size, sizeof *own->state);
-    own->next_state = calloc(own->state_size, sizeof *own->next_state);
-    own->action = calloc(own->action_size, sizeof *own->action);
-    bool whole = own->state != NULL && own->next_state != NULL && own->action != NULL;
-    int rc = whole ? create_learner(own, policy->world, diag) : -ENOMEM;
-    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
-}
-
-static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
-{
-    struct dapo *own = policy->state;
-    env_state(view, own->state);
-    if (policy->training && own->decided < policy->world->scenario.ddpg.warmup) {
-        noise_uniform(&own->noise, own->action);
-    } else {
-        offpolicy_act(own->learner, own->state, own->action);
-        if (policy->training)
-            noise_add(&own->noise, own->action);
-    }
-    own->decided += policy->training ? 1 : 0;
-    env_map_action(view, own->action, ret_decision);
-}
-
-/* A time limit does not end the process: the next state counts, so a truncated episode's is not terminal. */
-static void learn(struct policy *policy, const struct policy_feedback *feedback)
-{
-    struct dapo *own = policy->state;
-    env_state(feedback->next, own->next_state);
-    struct transition transition = {
-        .state = own->state,
-        .action = own->action,
-        .reward = (float) feedback->reward,
-        .next_state = own->next_state,
-        .terminal = false,
-    };
-    offpolicy_push(own->learner, &transition);
-    own->owes_update = true;
-}
-
-static void update(struct policy *policy)
-{
-    struct dapo *own = policy->state;
-    (void) offpolicy_update(own->learner, NULL); /* false while the buffer is cold, which is no failure */
-    own->owes_update = false;
-}
-
-/* The full state: this head, the noise, the CRC-32 of both, and the learner's own checkpoint
- * (core/rl/checkpoint.h). Transitions are gathered apart. Little-endian, as checkpoints are. */
-struct head {
-    char magic[4];
-    uint32_t version;
-    uint64_t decided, transitions, owes_update, noise_bytes;
-};
-
-static const struct head blank = {.magic = {'D', 'A', 'P', 'O'}, .version = 1};
-
-static int save_full(const struct dapo *own, struct buf *bytes)
-{
-    struct head head = blank;
-    struct buf noise = {0};
-    int rc = noise_save(&own->noise, &noise);
-    head.decided = own->decided;
-    head.transitions = experience_total(offpolicy_replay(own->learner));
-    head.owes_update = own->owes_update ? 1 : 0;
-    head.noise_bytes = noise.size;
-    size_t start = bytes->size;
-    if (rc == 0)
-        rc = buf_push(bytes, &head, sizeof head);
-    if (rc == 0)
-        rc = buf_push(bytes, noise.data, noise.size);
-    uint32_t crc = rc == 0 ? checkpoint_crc32(bytes->data + start, bytes->size - start) : 0;
-    if (rc == 0)
-        rc = buf_push(bytes, &crc, sizeof crc);
-    buf_finish(&noise);
-    return rc != 0 ? rc : offpolicy_save(own->learner, CHECKPOINT_ACTOR | CHECKPOINT_LEARNER, bytes);
-}
-
-static int save(const struct policy *policy, bool full, struct buf *bytes)
-{
-    const struct dapo *own = policy->state;
-    return full ? save_full(own, bytes) : offpolicy_save(own->learner, CHECKPOINT_ACTOR, bytes);
-}
-
-static int load(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
-{
-    struct dapo *own = policy->state;
-    return offpolicy_load(own->learner, bytes, size, diag);
-}
-
-static int gather(struct policy *policy, struct policy_experience *ret_experience, struct buf *bytes)
-{
-    struct dapo *own = policy->state;
-    uint64_t total = experience_total(offpolicy_replay(own->learner)),
-             oldest = experience_oldest(offpolicy_replay(own->learner));
-    uint64_t first = own->gathered > oldest ? own->gathered : oldest;
-    int rc = experience_save(offpolicy_replay(own->learner), first, bytes);
-    if (rc != 0)
-        return rc;
-    *ret_experience = (struct policy_experience){.first = first, .count = total - first, .oldest = oldest};
-    own->gathered = total;
-    return 0;
-}
-
-static int recall(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
-{
-    struct dapo *own = policy->state;
-    return experience_load(offpolicy_replay(own->learner), bytes, size, diag);
-}
-
-static int check_head(const struct dapo *own, const void *bytes, size_t size, struct head *ret_head,
-                      struct diag *diag)
-{
-    struct head head;
-    uint32_t crc;
-    if (size < sizeof head || memcmp(bytes, blank.magic, sizeof blank.magic) != 0)
-        return diag_fail(diag, ERR_TYPE, "not a training's state: it does not begin with \"DAPO\"");
-    memcpy(&head, bytes, sizeof head);
-    if (head.version != blank.version)
-        return diag_fail(diag, ERR_VERSION, "training's state of version %u, this program reads version %u",
-                         head.version, blank.version);
-    if (head.noise_bytes > size - sizeof head || size - sizeof head - head.noise_bytes < sizeof crc)
-        return diag_fail(diag, ERR_TRUNCATED, "training's state of %zu bytes ends within its noise", size);
-    size_t covered = sizeof head + (size_t) head.noise_bytes;
-    memcpy(&crc, (const char *) bytes + covered, sizeof crc);
-    if (checkpoint_crc32(bytes, covered) != crc || head.owes_update > 1)
-        return diag_fail(diag, ERR_CORRUPT, "training's state is damaged: its checksum does not match");
-    if (!experience_is_whole(offpolicy_replay(own->learner), head.transitions))
-        return diag_fail(diag, ERR_MISMATCH,
-                         "training's state is that after %llu transitions, of which some are missing",
-                         (unsigned long long) head.transitions);
-    *ret_head = head;
-    return 0;
-}
-
-static int resume(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
-{
-    struct dapo *own = policy->state;
-    struct head head = {0};
-    int rc = check_head(own, bytes, size, &head, diag);
-    if (rc != 0)
-        return rc;
-    const char *noise = (const char *) bytes + sizeof head;
-    size_t before = sizeof head + (size_t) head.noise_bytes + sizeof(uint32_t);
-    rc = noise_load(&own->noise, noise, (size_t) head.noise_bytes, diag);
-    if (rc == 0)
-        rc = offpolicy_load(own->learner, (const char *) bytes + before, size - before, diag);
-    if (rc != 0)
-        return rc;
-    own->decided = head.decided;
-    own->gathered = head.transitions;
-    /* The update that ran while the next episode began: nothing is decided before it is done. */
-    if (head.owes_update == 1)
-        update(policy);
-    return 0;
+    return continuous_create(policy, &kind, diag);
 }
 
 const struct policy_kind policy_dapo = {
@@ -237,13 +23,13 @@ const struct policy_kind policy_dapo = {
     .summary = "DDPG with continuous actions mapped to splits and servers",
     .source = "DAPO, reconstructed (Feng et al., Electronics 2025, 14, 3929)",
     .create = create,
-    .destroy = destroy,
-    .decide = decide,
-    .learn = learn,
-    .update = update,
-    .save = save,
-    .load = load,
-    .gather = gather,
-    .recall = recall,
-    .resume = resume,
+    .destroy = continuous_destroy,
+    .decide = continuous_decide,
+    .learn = continuous_learn,
+    .update = continuous_update,
+    .save = continuous_save,
+    .load = continuous_load,
+    .gather = continuous_gather,
+    .recall = continuous_recall,
+    .resume = continuous_resume,
 };

@@ -131,8 +131,10 @@ static void look(struct distilled *own, struct load_table *table)
             uint32_t n = table->who[i];
             float *x = own->now.x + pair * FEATURES;
             own->now.mask[pair] = table->cost[load_table_at(table, n, m, 1)] < HUGE_VAL;
-            for (size_t k = 0; k < LOADS && own->now.mask[pair]; k++)
-                x[k] = squeeze(table->cost[load_table_at(table, n, m, loads[k])] - table->local_cost[n]);
+            for (size_t k = 0; k < LOADS; k++) {
+                double cost = table->cost[load_table_at(table, n, m, loads[k])];
+                x[k] = own->now.mask[pair] ? squeeze(cost - table->local_cost[n]) : 0.0f;
+            }
             x[LOADS] = crowd;
         }
 }

@@ -6,6 +6,10 @@
 
 static const struct policy_kind *const kinds[] = {
     &policy_dapo,
+    &policy_bandit,
+    &policy_td3,
+    &policy_sac,
+    &policy_maddpg,
     &policy_ppo,
     &policy_ppo_gaussian,
     &policy_a2c,

@@ -126,6 +126,10 @@ static inline const char *policy_weights_of(const struct policy_kind *kind)
 
 /* Rows, each defined in the file of its name. */
 extern const struct policy_kind policy_dapo;
+extern const struct policy_kind policy_bandit;
+extern const struct policy_kind policy_td3;
+extern const struct policy_kind policy_sac;
+extern const struct policy_kind policy_maddpg;
 extern const struct policy_kind policy_ppo;
 extern const struct policy_kind policy_ppo_gaussian;
 extern const struct policy_kind policy_a2c;

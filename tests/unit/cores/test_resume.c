@@ -53,7 +53,7 @@ static int on_checkpoint(void *user, uint32_t episode, struct policy *policy)
     struct policy_experience experience;
     assert_int_equal(policy->kind->save(policy, false, &tape->weights[episode]), 0);
     assert_int_equal(policy->kind->save(policy, true, &tape->state[episode]), 0);
-    if (policy->kind->gather == NULL) /* the state has all of it */
+    if (policy->kind->gather == NULL) /* the full state has all of it */
         return 0;
     assert_int_equal(policy->kind->gather(policy, &experience, &tape->experience[episode]), 0);
     tape->oldest[episode] = experience.oldest;
@@ -104,11 +104,18 @@ static struct policy create(const struct world *world, const char *name)
     return policy;
 }
 
+/* Every learner of mode round, by the table. */
+static const char *learner_at(size_t i)
+{
+    const struct policy_kind *kind = policy_at(i);
+    return policy_learns(kind) && policy_suits(kind, MODE_ROUND) ? kind->name : NULL;
+}
+
 /* As it was after the episode, from what a database would still hold then. */
-static struct policy restore(const struct world *world, const char *name, const struct tape *tape,
+static struct policy restore(const struct world *world, const char *learner, const struct tape *tape,
                              uint32_t after)
 {
-    struct policy policy = create(world, name);
+    struct policy policy = create(world, learner);
     struct diag diag = {{0}};
     for (uint32_t e = 0; e <= after; e++) {
         const struct buf *piece = &tape->experience[e];
@@ -126,40 +133,54 @@ static void expect_equal(const struct buf *a, size_t from, const struct buf *b)
     assert_memory_equal(a->data + from, b->data, b->size);
 }
 
-static void resume_everywhere(const char *name, const char *const *keys, uint32_t every)
+static void resume_after(const struct world *world, const char *learner, const struct tape *tape,
+                         uint32_t after, uint32_t every)
 {
-    struct world world = check_world(keys);
-    struct policy whole = create(&world, name);
-    struct tape tape = {0};
-    play(&world, &whole, 0, every, &tape);
-    for (uint32_t after = every - 1; after + 1 < EPISODES; after += every) {
-        struct policy policy = restore(&world, name, &tape, after);
-        struct tape rest = {0};
-        play(&world, &policy, after + 1, every, &rest);
-        expect_equal(&tape.bytes, tape.end[after], &rest.bytes);
-        for (uint32_t e = after + 1; e < EPISODES; e++) {
-            expect_equal(&tape.weights[e], 0, &rest.weights[e]);
-            expect_equal(&tape.state[e], 0, &rest.state[e]);
-            expect_equal(&tape.experience[e], 0, &rest.experience[e]);
-        }
-        tape_finish(&rest);
-        policy_destroy(&policy);
+    struct policy policy = restore(world, learner, tape, after);
+    struct tape rest = {0};
+    play(world, &policy, after + 1, every, &rest);
+    expect_equal(&tape->bytes, tape->end[after], &rest.bytes);
+    for (uint32_t e = after + 1; e < EPISODES; e++) {
+        expect_equal(&tape->weights[e], 0, &rest.weights[e]);
+        expect_equal(&tape->state[e], 0, &rest.state[e]);
+        expect_equal(&tape->experience[e], 0, &rest.experience[e]);
     }
-    tape_finish(&tape);
-    policy_destroy(&whole);
-    world_finish(&world);
+    tape_finish(&rest);
+    policy_destroy(&policy);
 }
 
-#define SMALL "ddpg.hidden_1=16", "ddpg.hidden_2=12", "ddpg.batch=16", "devices.count=3", "servers.count=2"
+/* Every learner, after every checkpoint. */
+static void resume_everywhere(const char *const *keys, uint32_t every)
+{
+    for (size_t i = 0; i < policy_count(); i++) {
+        if (learner_at(i) == NULL)
+            continue;
+        struct world world = check_world(keys);
+        struct policy whole = create(&world, learner_at(i));
+        struct tape tape = {0};
+        play(&world, &whole, 0, every, &tape);
+        for (uint32_t after = every - 1; after + 1 < EPISODES; after += every)
+            resume_after(&world, learner_at(i), &tape, after, every);
+        tape_finish(&tape);
+        policy_destroy(&whole);
+        world_finish(&world);
+    }
+}
+
+/* Rollouts end between checkpoints, and epsilon falls throughout. */
+#define SMALL                                                                                                \
+    "ddpg.hidden_1=16", "ddpg.hidden_2=12", "ddpg.batch=16", "devices.count=3", "servers.count=2",           \
+        "ppo.rollout=47", "ppo.batch=10", "dqn.warmup=20", "dqn.epsilon_slots=100", "plus.warmup=20",        \
+        "plus.buffer=150"
 
 static void a_learner_goes_on_after_any_checkpoint_as_if_it_had_never_stopped(void **state)
 {
     (void) state;
     /* Warm from the third episode on; the buffer wraps in the fourth. */
     static const char *const keys[] = {SMALL, "ddpg.warmup=70", "ddpg.buffer=100", NULL};
-    resume_everywhere("dapo", keys, 1);
-    resume_everywhere("dapo", keys, 2);
-    resume_everywhere("dapo", keys, 3);
+    resume_everywhere(keys, 1);
+    resume_everywhere(keys, 2);
+    resume_everywhere(keys, 3);
 }
 
 static void the_noise_of_ornstein_and_uhlenbeck_goes_on_too(void **state)
@@ -167,39 +188,7 @@ static void the_noise_of_ornstein_and_uhlenbeck_goes_on_too(void **state)
     (void) state;
     static const char *const keys[] = {SMALL, "ddpg.warmup=20", "ddpg.buffer=25",
                                        "ddpg.noise=ornstein-uhlenbeck", NULL};
-    resume_everywhere("dapo", keys, 1); /* a buffer smaller than an episode */
-}
-
-#define COUNT_OF(list) (sizeof list / sizeof *list)
-
-/* Rollouts that end within an episode, with it, and never within the run; devices in a slot that all of them
- * or their server spend down. */
-static void learners_of_rollouts_go_on_in_the_middle_of_one(void **state)
-{
-    (void) state;
-    static const char *const names[] = {"ppo", "ppo-gaussian", "a2c"};
-    static const char *const within[] = {SMALL,          "ppo.rollout=47", "ppo.batch=10",
-                                         "ppo.epochs=2", "a2c.steps=7",    NULL};
-    static const char *const with[] = {
-        SMALL, "ppo.rollout=60", "ppo.batch=16", "ppo.epochs=2", "a2c.steps=30", "chaos.rate=0.2", NULL};
-    static const char *const never[] = {SMALL, "ppo.rollout=1000", "a2c.steps=1000", NULL};
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        resume_everywhere(names[i], within, 1);
-        resume_everywhere(names[i], within, 2);
-        resume_everywhere(names[i], with, 1);
-        resume_everywhere(names[i], never, 1);
-    }
-}
-
-static void a_learner_of_turns_goes_on_too(void **state)
-{
-    (void) state;
-    static const char *const keys[] = {SMALL,          "dqn.warmup=150",        "dqn.buffer=300",
-                                       "dqn.batch=16", "dqn.epsilon_slots=150", NULL};
-    static const char *const chaos[] = {SMALL, "dqn.warmup=20", "dqn.batch=16", "chaos.rate=0.2", NULL};
-    resume_everywhere("dqn", keys, 1); /* warm in the second episode; the buffer wraps in the fourth */
-    resume_everywhere("dqn", keys, 2);
-    resume_everywhere("dqn", chaos, 1);
+    resume_everywhere(keys, 1); /* a buffer smaller than an episode */
 }
 
 /* Nodes that are down as an episode ends come back in the next one, which an event tells. When everybody was
@@ -208,7 +197,7 @@ static void what_the_scenario_breaks_is_the_same_after_resuming(void **state)
 {
     (void) state;
     static const char *const chaos[] = {SMALL, "ddpg.warmup=20", "chaos.rate=0.2", NULL};
-    resume_everywhere("dapo", chaos, 1);
+    resume_everywhere(chaos, 1);
     static const char *const end[] = {SMALL, "ddpg.warmup=20",
                                       "faults.script=episode 1 slot 29 kill device 0; episode 1 slot 29 kill "
                                       "device 1; episode 1 slot 29 kill device 2; "
@@ -216,7 +205,7 @@ static void what_the_scenario_breaks_is_the_same_after_resuming(void **state)
                                       "9; episode 2 slot 28 kill device 2; "
                                       "episode 3 slot 29 kill server 0; episode 4 slot 25 kill server 1",
                                       NULL};
-    resume_everywhere("dapo", end, 1);
+    resume_everywhere(end, 1);
 }
 
 static void policies_that_do_not_learn_go_on_too(void **state)
@@ -256,48 +245,75 @@ static void a_session_behind_its_last_episode_ends_as_it_begins(void **state)
     world_finish(&world);
 }
 
-/* Weights alone, cut short, or with a bit turned. */
-static void refuse_damage(struct policy *fresh, const struct tape *tape)
+/* In memory of exactly its size. */
+static int resume_exact(struct policy *policy, const void *bytes, size_t size)
 {
-    const struct buf *bytes = &tape->state[0], *weights = &tape->weights[0];
-    assert_int_equal(fresh->kind->resume(fresh, weights->data, weights->size, NULL), ERR_TYPE);
-    for (size_t size = 0; size < bytes->size; size += 1 + size / 7) {
-        uint8_t *copy = malloc(size + 1);
-        assert_non_null(copy);
-        memcpy(copy, bytes->data, size);
-        assert_int_not_equal(fresh->kind->resume(fresh, copy, size, NULL), 0);
-        free(copy);
+    uint8_t *copy = malloc(size + 1);
+    assert_non_null(copy);
+    memcpy(copy, bytes, size);
+    int rc = policy->kind->resume(policy, copy, size, NULL);
+    free(copy);
+    return rc;
+}
+
+static void damage(const char *learner)
+{
+    static const char *const keys[] = {SMALL, "ddpg.warmup=20", NULL};
+    struct world world = check_world(keys);
+    struct policy whole = create(&world, learner), fresh = create(&world, learner);
+    struct tape tape = {0};
+    play(&world, &whole, 0, 1, &tape);
+    const struct buf *bytes = &tape.state[0], *piece = &tape.experience[0];
+    struct diag diag = {{0}};
+    if (whole.kind->recall != NULL) {
+        assert_int_equal(fresh.kind->resume(&fresh, bytes->data, bytes->size, &diag), ERR_MISMATCH);
+        assert_non_null(strstr(diag.text, "of which some are missing"));
+        assert_int_equal(fresh.kind->recall(&fresh, piece->data, piece->size, NULL), 0);
     }
+    assert_int_not_equal(resume_exact(&fresh, tape.weights[0].data, tape.weights[0].size), 0);
+    for (size_t size = 0; size < bytes->size; size += 1 + size / 7)
+        assert_int_not_equal(resume_exact(&fresh, bytes->data, size), 0);
     for (size_t i = 0; i < bytes->size; i += 1 + i / 50) {
         bytes->data[i] ^= 1;
-        assert_int_not_equal(fresh->kind->resume(fresh, bytes->data, bytes->size, NULL), 0);
+        assert_int_not_equal(resume_exact(&fresh, bytes->data, bytes->size), 0);
         bytes->data[i] ^= 1;
     }
-    assert_int_equal(fresh->kind->resume(fresh, bytes->data, bytes->size, NULL), 0);
+    assert_int_equal(resume_exact(&fresh, bytes->data, bytes->size), 0);
+    tape_finish(&tape);
+    policy_destroy(&whole);
+    policy_destroy(&fresh);
+    world_finish(&world);
 }
 
 static void a_state_that_is_damaged_or_misses_experience_is_refused(void **state)
 {
     (void) state;
-    static const char *const keys[] = {
-        SMALL, "ddpg.warmup=20", "dqn.warmup=20", "ppo.rollout=47", "ppo.batch=10", NULL};
-    static const char *const names[] = {"dapo", "ppo", "ppo-gaussian", "a2c", "dqn"};
+    for (size_t i = 0; i < policy_count(); i++)
+        if (learner_at(i) != NULL)
+            damage(learner_at(i));
+}
+
+/* Also where the learners are alike, as those of dapo and of the bandit. */
+static void a_state_of_another_policy_is_refused(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {SMALL, NULL};
     struct world world = check_world(keys);
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        struct policy whole = create(&world, names[i]), fresh = create(&world, names[i]);
-        struct tape tape = {0};
-        play(&world, &whole, 0, 1, &tape);
-        const struct buf *bytes = &tape.state[0], *piece = &tape.experience[0];
-        struct diag diag = {{0}};
-        if (whole.kind->recall != NULL) {
-            assert_int_equal(fresh.kind->resume(&fresh, bytes->data, bytes->size, &diag), ERR_MISMATCH);
-            assert_non_null(strstr(diag.text, " transitions, of which some are missing"));
-            assert_int_equal(fresh.kind->recall(&fresh, piece->data, piece->size, NULL), 0);
+    for (size_t i = 0; i < policy_count(); i++) {
+        if (learner_at(i) == NULL)
+            continue;
+        struct policy policy = create(&world, learner_at(i));
+        struct buf bytes = {0};
+        assert_int_equal(policy.kind->save(&policy, true, &bytes), 0);
+        for (size_t j = 0; j < policy_count(); j++) {
+            if (learner_at(j) == NULL)
+                continue;
+            struct policy other = create(&world, learner_at(j));
+            assert_int_equal(resume_exact(&other, bytes.data, bytes.size) == 0, i == j);
+            policy_destroy(&other);
         }
-        refuse_damage(&fresh, &tape);
-        tape_finish(&tape);
-        policy_destroy(&whole);
-        policy_destroy(&fresh);
+        buf_finish(&bytes);
+        policy_destroy(&policy);
     }
     world_finish(&world);
 }
@@ -307,12 +323,11 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_learner_goes_on_after_any_checkpoint_as_if_it_had_never_stopped),
         cmocka_unit_test(the_noise_of_ornstein_and_uhlenbeck_goes_on_too),
-        cmocka_unit_test(learners_of_rollouts_go_on_in_the_middle_of_one),
-        cmocka_unit_test(a_learner_of_turns_goes_on_too),
         cmocka_unit_test(what_the_scenario_breaks_is_the_same_after_resuming),
         cmocka_unit_test(policies_that_do_not_learn_go_on_too),
         cmocka_unit_test(a_session_behind_its_last_episode_ends_as_it_begins),
         cmocka_unit_test(a_state_that_is_damaged_or_misses_experience_is_refused),
+        cmocka_unit_test(a_state_of_another_policy_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,6 +79,36 @@ static void the_scale_decays_with_each_step(void **state)
     noise_finish(&noise);
 }
 
+static void normals_are_those_that_noise_is_made_of(void **state)
+{
+    (void) state;
+    struct noise noise, same;
+    assert_int_equal(noise_init(&noise, &gaussian, SIZE), 0);
+    assert_int_equal(noise_init(&same, &gaussian, SIZE), 0);
+    double sum = 0.0, squares = 0.0;
+    for (int t = 0; t < 20000; t++) {
+        float normal[SIZE];
+        noise_normal(&noise, normal);
+        for (size_t i = 0; i < SIZE; i++) {
+            sum += (double) normal[i];
+            squares += (double) normal[i] * (double) normal[i];
+        }
+    }
+    assert_int_equal(noise.step, 20000);
+    assert_true(noise.scale == gaussian.sigma && noise.level[0] == 0.0);
+    /* 120,000 draws: five standard deviations of their mean and of their variance. */
+    assert_true(fabs(sum / 120000.0) < 5.0 / sqrt(120000.0));
+    assert_true(fabs(squares / 120000.0 - 1.0) < 5.0 * sqrt(2.0 / 120000.0));
+    float normal[SIZE], action[SIZE] = {0};
+    noise.step = same.step;
+    noise_normal(&noise, normal);
+    noise_add(&same, action);
+    for (size_t i = 0; i < SIZE; i++)
+        assert_true(fabs((double) action[i] - gaussian.sigma * (double) normal[i]) < 1e-6);
+    noise_finish(&noise);
+    noise_finish(&same);
+}
+
 static void actions_are_clipped(void **state)
 {
     (void) state;
@@ -161,6 +191,7 @@ int main(void)
         cmocka_unit_test(gaussian_noise_has_its_moments_and_no_memory),
         cmocka_unit_test(ornstein_uhlenbeck_noise_has_its_stationary_moments),
         cmocka_unit_test(the_scale_decays_with_each_step),
+        cmocka_unit_test(normals_are_those_that_noise_is_made_of),
         cmocka_unit_test(actions_are_clipped),
         cmocka_unit_test(noise_depends_on_seed_and_step_alone),
         cmocka_unit_test(warm_up_actions_are_uniform),
