@@ -299,18 +299,18 @@ class HandoffEnv(gymnasium.Env if gymnasium is not None else object):
             self._child = None
         self._may_step = False
 
-    def _finish(self):
-        """GOODBYE has come."""
+    def _finish(self, goodbye):
+        """GOODBYE has come: with 0 when the run was finished."""
         self._connection.close()
         self._connection = None
-        if self._child is None:
-            return
-        status, self.printed, said = self._child.wait()
+        status, said = goodbye, ''
+        if self._child is not None:
+            status, self.printed, said = self._child.wait()
         self._child = None
         if said:
             print(said, file=sys.stderr)
         if status != 0:
-            raise RuntimeError(f'the orchestrator has ended with status {status}')
+            raise RuntimeError(f'the orchestrator has given up the run, with status {status}')
 
     def _fail(self, error):
         said = ''
@@ -346,21 +346,26 @@ class HandoffEnv(gymnasium.Env if gymnasium is not None else object):
             self._new_run(seed)
         while self._may_step:
             self._act(PASS)
-        name = None
-        if self._connection is not None:
-            if not self._is_ready:
-                self._is_ready = True
-                self._send('READY')
-            name, view = self._exchange('VIEW', 'GOODBYE')
-        if name == 'GOODBYE':
-            self._finish()
-        if name != 'VIEW':
+        if not self._begin_episode():
             if self._address is not None or self._command is not None:
                 raise RunOver('the run is over')
             self._begin(self.world['seed'] + 1)
-            return self.reset()
-        self._take(view)
+            self._begin_episode()
         return self._observe(), self._info(None)
+
+    def _begin_episode(self):
+        """False: the run has none any more."""
+        if self._connection is None:
+            return False
+        if not self._is_ready:
+            self._is_ready = True
+            self._send('READY')
+        name, fields = self._exchange('VIEW', 'GOODBYE')
+        if name == 'GOODBYE':
+            self._finish(fields['status'])
+            return False
+        self._take(fields)
+        return True
 
     def _new_run(self, seed):
         fresh = self._connection is not None and not self._is_ready
