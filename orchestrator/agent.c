@@ -7,10 +7,8 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
-#include "core/base/log.h"
 #include "core/base/units.h"
 #include "proto/wire/listen.h"
-#include "proto/wire/process.h"
 
 #define LOOK_MS 100u             /* how often the stop flag is looked at while waiting */
 #define CONNECTIONS_MAX 8u       /* the agent, a guest, and some that are closing */
@@ -240,24 +238,25 @@ static void on_greeting(struct agent *agent, const struct proto_message *message
 
 static const void *keep(struct buf *lists, const void *data, size_t size)
 {
-    const void *copy = lists->data + lists->size; /* room for all of it has been reserved */
-    (void) buf_push(lists, data, size);
+    const void *copy = lists->data + lists->size;
+    (void) buf_push(lists, data, size); /* room for it has been reserved */
     return copy;
 }
 
 /* The message dies with its frame: `action` keeps a copy. */
 static int keep_action(struct agent *agent, const struct msg_action *action)
 {
-    size_t u32s = action->split.count * sizeof(uint32_t), reals = action->value.count * sizeof(double);
-    buf_clear(&agent->lists);
-    int rc = buf_reserve(&agent->lists, reals + 2 * u32s + action->server.count * sizeof(uint32_t));
+    struct buf *lists = &agent->lists;
+    size_t reals = action->value.count * sizeof(double);
+    size_t splits = action->split.count * sizeof(uint32_t), servers = action->server.count * sizeof(uint32_t);
+    buf_clear(lists);
+    int rc = buf_reserve(lists, reals + splits + servers + 1); /* some even for three empty lists */
     if (rc != 0)
         return rc;
     agent->action = *action;
-    agent->action.value.data = keep(&agent->lists, action->value.data, reals);
-    agent->action.split.data = keep(&agent->lists, action->split.data, u32s);
-    agent->action.server.data =
-        keep(&agent->lists, action->server.data, action->server.count * sizeof(uint32_t));
+    agent->action.value.data = keep(lists, action->value.data, reals); /* first, for their alignment */
+    agent->action.split.data = keep(lists, action->split.data, splits);
+    agent->action.server.data = keep(lists, action->server.data, servers);
     return 0;
 }
 

@@ -113,7 +113,8 @@ def the_clients_table_of_messages_is_the_schemas():
     tap.equal(handoff_env.MESSAGES, schema, 'messages')
     with open(os.path.join(testbed.SOURCE_ROOT, 'proto', 'message.h'), encoding='utf-8') as file:
         text = file.read()
-    tap.contains(text, f'PROTO_MAJOR {handoff_env.MAJOR}u', f'PROTO_MINOR {handoff_env.MINOR}u', f'PROTO_SERVER_NONE {SERVER_NONE}u')
+    tap.contains(text, f'PROTO_MAJOR {handoff_env.MAJOR}u', f'PROTO_MINOR {handoff_env.MINOR}u',
+                 f'PROTO_SERVER_NONE {SERVER_NONE}u')
 
 
 def open_env(**options):
@@ -241,12 +242,12 @@ def wrong_settings_and_a_missing_agent_are_explained():
 
 @tap.test
 def a_killed_script_takes_its_orchestrator_along():
-    script = ('import sys; sys.path.insert(0, sys.argv[1]); from handoff_env import HandoffEnv\n'
-              'env = HandoffEnv(program=sys.argv[2], db=sys.argv[3]); env.reset(); print("READY port=1", flush=True); input()')
+    script = ('import signal, sys; sys.path.insert(0, sys.argv[1]); from handoff_env import HandoffEnv\n'
+              'env = HandoffEnv(program=sys.argv[2], db=sys.argv[3]); env.reset(); print("READY port=1", flush=True)\n'
+              'signal.pause()')
     with testbed.scratch() as folder:
         db = os.path.join(folder, 'killed.db')
-        program = testbed.Program([sys.executable, '-B', '-c', 'import signal\n' + script.replace('input()', 'signal.pause()'), CLIENT,
-                                   testbed.ORCHESTRATOR, db])
+        program = testbed.Program([sys.executable, '-B', '-c', script, CLIENT, testbed.ORCHESTRATOR, db])
         program.port()
         children = testbed.children(program.pid)
         tap.equal(len(children), 1, 'children')
@@ -261,7 +262,8 @@ def a_killed_script_takes_its_orchestrator_along():
 def decisions_of(db):
     """Actions that repeat a recorded run's decisions, by episode and slot."""
     actions = {}
-    for episode, slot, split, server in testbed.rows(db, 'SELECT episode, slot, split, server FROM task ORDER BY episode, slot, device'):
+    query = 'SELECT episode, slot, split, server FROM task ORDER BY episode, slot, device'
+    for episode, slot, split, server in testbed.rows(db, query):
         actions.setdefault((episode, slot), []).extend([split, 0 if server is None else server])
     return actions
 
@@ -402,8 +404,8 @@ WRONG = {
     'out of range': (lambda r: frame(0x2B, r, 2, b'', b'', struct.pack('<8d', *[1.5] * 8)), 'ACTION.value is 1.5'),
     'too few values': (lambda r: frame(0x2B, r, 2, b'', b'', struct.pack('<7d', *[0.5] * 7)), '7 values'),
     'half a value': (lambda r: frame(0x2B, r, 2, b'', b'', b'1234'), 'not a multiple'),
-    'a split too high': (lambda r: frame(0x2B, r, 1, struct.pack('<4I', 33, 0, 0, 0), struct.pack('<4I', 0, 0, 0, 0), b''), 'split 33'),
-    'no such server': (lambda r: frame(0x2B, r, 1, struct.pack('<4I', 0, 0, 0, 0), struct.pack('<4I', 0, 2, 0, 0), b''), 'server 2'),
+    'a split too high': (lambda r: frame(0x2B, r, 1, struct.pack('<4I', 33, 0, 0, 0), bytes(16), b''), 'split 33'),
+    'no such server': (lambda r: frame(0x2B, r, 1, bytes(16), struct.pack('<4I', 0, 2, 0, 0), b''), 'server 2'),
     'no such kind': (lambda r: frame(0x2B, r, 3, b'', b'', b''), 'ACTION.kind'),
     'a text for a number': (lambda r: frame(0x2B, str(r), 0, b'', b'', b''), 'ACTION.round'),
     'a missing field': (lambda r: frame(0x2B, r, 0, b'', b''), 'lacks'),
@@ -464,10 +466,9 @@ def an_agent_that_hangs_is_waited_for_so_often_and_no_more():
         agent = run.connect()
         text = run.finish()
         tap.equal(tasks(run.db), tasks(greedy), 'tasks')
-        tap.equal(events(run.db), [(0, 0, 'refusal', 'greedy decides: no answer within 0.05 s'),
-                                   (0, 1, 'refusal', 'greedy decides: no answer within 0.05 s'),
-                                   (0, 2, 'refusal', 'greedy decides: no answer within 0.05 s, 3 times in a row; the agent is lost')],
-                  'events')
+        late = 'greedy decides: no answer within 0.05 s'
+        tap.equal(events(run.db), [(0, 0, 'refusal', late), (0, 1, 'refusal', late),
+                                   (0, 2, 'refusal', late + ', 3 times in a row; the agent is lost')], 'events')
         tap.contains(text, f'greedy decided {EPISODES * SLOTS} slots')
         testbed.verify(run.db)
         agent.close()
@@ -483,14 +484,16 @@ def a_late_answer_is_dropped_and_the_next_one_taken():
         tap.equal((outcome['round'], outcome['fallback']), (first['round'], 1), 'the fallback has decided')
         _, second = agent.expect('VIEW')
         for view in (first, second):  # one is late; the other may be
-            agent.send('ACTION', round=view['round'], kind=CONTINUOUS, split=[], server=[], value=[1.0] * (2 * DEVICES))
+            agent.send('ACTION', round=view['round'], kind=CONTINUOUS, split=[], server=[],
+                       value=[1.0] * (2 * DEVICES))
         taken = 0
         name, fields = agent.expect('OUTCOME')
         while name != 'GOODBYE':
             if name == 'OUTCOME':
                 taken += 1 - fields['fallback']
             elif fields['closing'] == 0:
-                agent.send('ACTION', round=fields['round'], kind=CONTINUOUS, split=[], server=[], value=[1.0] * (2 * DEVICES))
+                agent.send('ACTION', round=fields['round'], kind=CONTINUOUS, split=[], server=[],
+                           value=[1.0] * (2 * DEVICES))
             name, fields = agent.expect('OUTCOME', 'VIEW', 'GOODBYE')
         agent.close()
         run.finish()
@@ -528,7 +531,7 @@ def one_agent_at_a_time_and_another_may_take_its_place():
 @tap.test
 def an_agent_that_comes_back_decides_again():
     with testbed.scratch() as folder:
-        # Nodes are processes: the run stands still until they are there, so that the next agent is not too late for it.
+        # Nodes are processes: the run stands still until they are there, so the next agent is not too late for it.
         run = Run(folder, over='tcp')
         lost = run.connect()
         testbed.until(lambda: any('READY port=' in line for line in list(run.program.output)), 'it waits for nodes')
@@ -548,7 +551,8 @@ def an_agent_that_comes_back_decides_again():
 def who_does_not_greet_properly_is_turned_away_and_the_run_waits_on():
     with testbed.scratch() as folder:
         run = Run(folder)
-        for greeting, part in ((frame(0x2B, 0, 0, b'', b'', b''), 'ACTION came instead of AGENT'), (frame(0x06), 'READY came'),
+        for greeting, part in ((frame(0x2B, 0, 0, b'', b'', b''), 'ACTION came instead of AGENT'),
+                               (frame(0x06), 'READY came'),
                                (frame(0x28, 1, 0, 'old'), 'version 1'), (b'GET / HTTP/1.1\r\n\r\n', 'at most 1024'),
                                (frame(0x28, handoff_env.MAJOR, 0, 'x' * 65), 'AGENT.name')):
             guest = Connection('127.0.0.1', run.port)
