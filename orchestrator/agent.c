@@ -12,7 +12,7 @@
 
 #define LOOK_MS 100u             /* how often the stop flag is looked at while waiting */
 #define CONNECTIONS_MAX 8u       /* the agent, a guest, and some that are closing */
-#define FRAME_MAX (128u * 1024u) /* the longest ACTION, of 4096 devices, has 98 KiB */
+#define FRAME_MAX (512u * 1024u) /* the longest ACTION, of 4096 devices and 8 servers, has 321 KiB */
 #define NOT_ASKED UINT64_MAX
 
 struct agent {
@@ -151,6 +151,7 @@ static struct proto_message make_world(const struct session *session, const stru
                 .layers = world->llm->layers,
                 .min_split = world->scenario.model.min_split,
                 .state_size = env_state_size(world),
+                .action_size = env_action_size(world),
                 .phase = (uint64_t) session->phase,
                 .first_episode = session->first_episode,
                 .episodes = session->episodes,

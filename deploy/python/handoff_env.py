@@ -42,8 +42,8 @@ MESSAGES = {
     'GOODBYE': (0x07, 'status'),
     'REFUSE': (0x08, 'reason text'),
     'AGENT': (0x28, 'major minor name'),
-    'WORLD': (0x29, 'major minor schema_hash seed devices servers layers min_split state_size phase first_episode episodes slots '
-                    'timeout_s fallback scenario max_split:I device_flops:d device_power_w:d transmit_power_w:d server_x_m:d '
+    'WORLD': (0x29, 'major minor schema_hash seed devices servers layers min_split state_size action_size phase first_episode '
+                    'episodes slots timeout_s fallback scenario max_split:I device_flops:d device_power_w:d transmit_power_w:d server_x_m:d '
                     'server_y_m:d server_flops:d server_power_w:d'),
     'VIEW': (0x2A, 'round phase episode slot closing state:d present:I x_m:d y_m:d speed_mps:d tokens:I gain:d covered:I load:I '
                    'processor_s:d unsent_bits:d backlog_s:d coming_s:d'),
@@ -225,7 +225,7 @@ class HandoffEnv(gymnasium.Env if gymnasium is not None else object):
     """One agent decides for all devices, slot by slot.
 
     action      'discrete': split 0..L and server 0..M-1 of each device in turn (split L: local, whatever the server);
-                'continuous': two numbers in [-1, 1] for each, which the orchestrator maps (equation A14).
+                'continuous': numbers in [-1, 1], two for each, which the orchestrator maps (equation A14, action.mapping).
     scenario, devices, servers, episodes, slots, seed, settings ({'radio.bandwidth_mhz': 10}): what is played; None: the
                 scenario's own.
     timeout_s, fallback: how long step may take to come, and who decides if it does not.
@@ -256,7 +256,7 @@ class HandoffEnv(gymnasium.Env if gymnasium is not None else object):
         self._begin(seed)
         world = self.world
         self.observation_space = _make_box(-1.5, 1.5, world['state_size'])
-        self.action_space = (_make_box(-1.0, 1.0, 2 * world['devices']) if action == 'continuous' else
+        self.action_space = (_make_box(-1.0, 1.0, world['action_size']) if action == 'continuous' else
                              _make_choices([world['layers'] + 1, world['servers']] * world['devices']))
 
     # ---- runs ----

@@ -20,7 +20,7 @@ struct external {
     struct policy fallback;
     uint64_t round; /* of the next VIEW */
     bool by_fallback;
-    float *action; /* [2N] */
+    float *action; /* [action_size] */
     double *state; /* [state_size] */
     float *raw;    /* [state_size] as env_state has it */
     /* Lists of VIEW and OUTCOME. */
@@ -217,7 +217,7 @@ static struct proto_message make_view(struct external *own, const struct env_vie
 static int check_counts(const struct world *world, const struct msg_action *action, struct diag *diag)
 {
     size_t pairs = action->kind == 1 ? world->devices : 0,
-           values = action->kind == 2 ? 2 * world->devices : 0;
+           values = action->kind == 2 ? env_action_size(world) : 0;
     if (action->split.count == pairs && action->server.count == pairs && action->value.count == values)
         return 0;
     return diag_fail(

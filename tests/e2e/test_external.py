@@ -171,6 +171,11 @@ def continuous_actions_are_mapped_by_the_orchestrator():
         _, _, _, _, info = env.step(numpy.array([-1, 0, 1, 0] * (DEVICES // 2), dtype=numpy.float32))
         tap.equal(list(info['outcome']['split']), [0, 32] * (DEVICES // 2), 'splits')
         tap.true(SERVER_NONE in info['outcome']['server'], 'the highest split is local')
+    with open_env(seed=3, action='continuous', settings={'action.mapping': 'scores'}) as env:
+        tap.equal(env.action_space.shape, ((1 + SERVERS) * DEVICES,), 'scores')
+        env.reset()
+        _, _, _, _, info = env.step(env.action_space.sample())
+        tap.equal(info['outcome']['fallback'], 0, 'taken')
 
 
 @tap.test
@@ -416,7 +421,7 @@ WRONG = {
     'no msgpack': (lambda r: b'\x00\x00\x00\x04\xc1\xc1\xc1\xc1', 'declares more than it holds'),
     'an empty frame': (lambda r: b'\x00\x00\x00\x00', 'an empty frame'),
     'a huge frame': (lambda r: b'\xff\xff\xff\xff', 'at most'),
-    'a frame too long': (lambda r: struct.pack('>I', 131073) + bytes(131073), '131073 bytes, at most 131072'),
+    'a frame too long': (lambda r: struct.pack('>I', 524289) + bytes(524289), '524289 bytes, at most 524288'),
 }
 
 
