@@ -243,6 +243,10 @@ def wrong_settings_and_a_missing_agent_are_explained():
         tap.contains(text, 'waited 1 s: no agent has come')
         tap.true(not os.path.exists(os.path.join(folder, 'results.db')), 'no database was made')
         testbed.orchestrator('evaluate', '--draws', 2, '-p', 'external', status=2)
+        with open(os.path.join(folder, 'grid.yaml'), 'w', encoding='utf-8') as file:
+            json.dump({'name': 'grid', 'experiments': [{'name': 'one', 'policies': ['external']}]}, file)
+        _, text = testbed.orchestrator('sweep', 'grid.yaml', cwd=folder, status=None)
+        tap.contains(text, 'external has no agent in a sweep')
 
 
 @tap.test
