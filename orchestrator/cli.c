@@ -29,6 +29,7 @@ enum key {
     KEY_SEED,
     KEY_OVER,
     KEY_LISTEN,
+    KEY_AGENT,
     KEY_WAIT,
     KEY_STALL,
     KEY_RECORD,
@@ -88,8 +89,11 @@ static const struct {
       "nodes are processes, or cores in this one (run: tcp, replay: memory)", 0}},
     {RUN | REPLAY | TWIN,
      {"listen", KEY_LISTEN, "HOST:PORT", 0, "where nodes connect (default 127.0.0.1:0, any free port)", 0}},
-    {RUN | REPLAY | TWIN,
-     {"wait-s", KEY_WAIT, "S", 0, "wait S seconds for all nodes to join (default 60)", 0}},
+    {RUN | EVALUATE | REPLAY | TWIN,
+     {"agent", KEY_AGENT, "HOST:PORT", 0,
+      "policy external: where its agent connects (default 127.0.0.1:0, any free port)", 0}},
+    {RUN | EVALUATE | REPLAY | TWIN,
+     {"wait-s", KEY_WAIT, "S", 0, "wait S seconds for all nodes to join, and for an agent (default 60)", 0}},
     {RUN | REPLAY | TWIN,
      {"stall-s", KEY_STALL, "S", 0,
       "when nobody has got on for S seconds, a node that owes an answer is lost (default 30)", 0}},
@@ -122,7 +126,7 @@ static const struct {
      {"format", KEY_TRACE_FORMAT, "auto|mahimahi|columns|csv", 0, "the trace's (default auto: by content)",
       0}},
     {SHOW, {"direction", KEY_DIRECTION, "up|down", 0, "of a trace that tells both (default up)", 0}},
-    {RUN | REPLAY | TWIN | SWEEP,
+    {RUN | EVALUATE | REPLAY | TWIN | SWEEP,
      {"die-with-parent", KEY_DIE, 0, 0, "end when the process that started this one ends", 0}},
 };
 
@@ -239,6 +243,11 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
         if (rc != 0)
             argp_error(state, "--listen: %s", diag_text(&diag, rc));
         return 0;
+    case KEY_AGENT:
+        rc = wire_parse_address(text, cli->agent_host, &cli->agent_port, &diag);
+        if (rc != 0)
+            argp_error(state, "--agent: %s", diag_text(&diag, rc));
+        return 0;
     case KEY_WAIT: cli->wait_s = (uint32_t) parse_number(state, "--wait-s", text, 1, SECONDS_MAX); return 0;
     case KEY_STALL:
         cli->stall_s = (uint32_t) parse_number(state, "--stall-s", text, 1, SECONDS_MAX);
@@ -310,6 +319,7 @@ void cli_parse(struct cli *ret_cli, int argc, char **argv)
         .db = "results.db",
         .host = verb == CLI_RUN ? CLI_TCP : CLI_MEMORY,
         .listen_host = "127.0.0.1",
+        .agent_host = "127.0.0.1",
         .wait_s = 60,
         .stall_s = 30,
         .checkpoint = "best",

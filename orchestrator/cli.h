@@ -28,6 +28,8 @@ struct cli {
     bool host_given;
     char listen_host[256];
     uint16_t listen_port;
+    char agent_host[256];
+    uint16_t agent_port;
     uint32_t wait_s, stall_s;
     int64_t run; /* 0: the newest */
     bool run_given;

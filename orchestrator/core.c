@@ -143,6 +143,12 @@ static bool learning(const struct orch_core *core)
     return core->session.policy->training;
 }
 
+/* Does the policy want to know what came of its decisions, to the last one of an episode? */
+static bool wants_the_end(const struct orch_core *core)
+{
+    return learning(core) || core->session.policy->kind->hear != NULL;
+}
+
 static void finish(struct orch_core *core, struct orch_actions *actions)
 {
     core->state = ORCH_DONE;
@@ -207,7 +213,7 @@ static void next_slot(struct orch_core *core, struct orch_actions *actions)
         grant(core, actions);
         return;
     }
-    if ((learning(core) || core->queue != NULL) && !core->closing) {
+    if ((wants_the_end(core) || core->queue != NULL) && !core->closing) {
         core->closing = true;
         core->id.slot++;
         grant(core, actions);
@@ -388,6 +394,15 @@ static void execute_queue(struct orch_core *core, struct orch_actions *actions)
         go_on_queue(core, actions);
 }
 
+static void note_decision(struct orch_core *core, struct orch_actions *actions)
+{
+    const struct policy *policy = core->session.policy;
+    struct policy_note note[POLICY_NOTES_MAX];
+    size_t count = policy->kind->notes != NULL ? policy->kind->notes(policy, note) : 0;
+    for (size_t i = 0; i < count; i++)
+        orch_event_of_policy(core, note[i].kind, note[i].detail, actions);
+}
+
 /* Every observation is in and no update runs: learn from the last slot, decide this one. */
 static void decide(struct orch_core *core, struct orch_actions *actions)
 {
@@ -404,6 +419,9 @@ static void decide(struct orch_core *core, struct orch_actions *actions)
     };
     if (update)
         policy->kind->learn(policy, &feedback);
+    if (policy->kind->hear != NULL && core->outcome_due)
+        policy->kind->hear(policy, &feedback);
+    core->outcome_due = false;
     core->reports = 0;
     core->transition_open = false;
     if (core->closing) {
@@ -412,7 +430,9 @@ static void decide(struct orch_core *core, struct orch_actions *actions)
         if (core->queue != NULL)
             orch_queue_prepare(core, actions);
         policy->kind->decide(policy, &core->view, &core->decision);
+        note_decision(core, actions);
         core->transition_open = learning(core);
+        core->outcome_due = true;
         if (core->queue != NULL)
             execute_queue(core, actions);
         else

@@ -10,8 +10,9 @@
  *     └──────────────────────────────────────────────────────────────────────────────┘ next slot, or DONE
  *
  * Learning has a fixed delay in every host: decide(t+1) uses the weights after the update from transitions up
- * to t-1, and waits for that update. The update LEARN asks for may run while the slot is on the wire. A
- * learner's episode is closed by one more observation (observe_only), taken before anything is reset.
+ * to t-1, and waits for that update. The update LEARN asks for may run while the slot is on the wire. The
+ * episode of a policy that learns, or hears what came of it, is closed by one more observation
+ * (observe_only), taken before anything is reset.
  *
  * Whoever takes part is decided anew for each slot: a node that is lost (PEER_LOST) is left out until it is
  * back (PEER_BACK), one that the scenario has down (core/model/faults) until the scenario says otherwise. The
@@ -92,7 +93,7 @@ struct orch_action {
 /* The core's own list, valid until its next step; in mode round at most ORCH_ACTIONS_PER_NODE (devices +
  * servers) + ORCH_ACTIONS_EXTRA long. */
 #define ORCH_ACTIONS_PER_NODE 8u
-#define ORCH_ACTIONS_EXTRA 8u
+#define ORCH_ACTIONS_EXTRA 10u
 struct orch_actions {
     size_t count;
     struct orch_action *list;

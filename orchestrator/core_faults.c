@@ -34,6 +34,15 @@ void orch_event(struct orch_core *core, const char *kind, bool is_server, uint32
     };
 }
 
+void orch_event_of_policy(struct orch_core *core, const char *kind, const char *detail,
+                          struct orch_actions *actions)
+{
+    orch_event(core, kind, false, 0, detail, actions);
+    struct db_event *event = &actions->list[actions->count - 1].event;
+    event->role = "";
+    event->number = -1;
+}
+
 char *orch_detail(struct orch_core *core)
 {
     core->next_detail = (core->next_detail + 1) % core->details;

@@ -17,6 +17,7 @@ struct orch_core {
     bool closing;         /* the slot in progress is the observation that closes an episode */
     bool updating;        /* LEARN was asked for and LEARNED has not come */
     bool transition_open; /* the policy has decided, and not yet learned from it */
+    bool outcome_due;     /* the policy has decided, and not yet heard what came of it */
     double reward;        /* of the last slot */
     /* Tasks finished since the last decision: [reports], with room for N, in queueing mode for all in the
      * book. */
@@ -68,6 +69,9 @@ void orch_faults_end(struct orch_core *core, struct orch_actions *actions);
 /* An event about a node. `detail` lives until its action is executed. */
 void orch_event(struct orch_core *core, const char *kind, bool is_server, uint32_t number, const char *detail,
                 struct orch_actions *actions);
+/* An event about no node. `detail` likewise. */
+void orch_event_of_policy(struct orch_core *core, const char *kind, const char *detail,
+                          struct orch_actions *actions);
 /* A text of the core's own, [ORCH_DETAIL_MAX], which lives until as many others have been made as there can
  * be in two slots. */
 char *orch_detail(struct orch_core *core);

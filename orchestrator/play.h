@@ -25,8 +25,9 @@ struct play {
 int play_record(const struct play *play, struct session_result *ret_result, int64_t *ret_run_id,
                 struct diag *diag);
 
-/* Runs a session in the host that the command line asks for. `on_joined` may be NULL; the memory host does
- * not call it. */
+/* Runs a session in the host that the command line asks for; a policy that asks gets an agent to ask first.
+ * `on_joined` (may be NULL) is called once, before the first slot, and may refuse by returning a code; its
+ * `host` is NULL in the memory host. */
 int play_host(const struct cli *cli, const struct session *session,
               int (*on_joined)(void *user, const struct host_tcp *host), void *user,
               struct session_result *ret_result, struct diag *diag);

@@ -243,6 +243,10 @@ static void say(struct record *record, const struct db_event *event)
     if (record->said >= SAID_MAX)
         return;
     bool lost = strcmp(event->kind, "node_lost") == 0;
+    if (event->role[0] == '\0') {
+        log_warn("run", "episode %u, slot %u: %s", event->episode, event->slot, event->detail);
+        return;
+    }
     log_warn("run", "%s %lld in episode %u, slot %u: %s%s", event->role, (long long) event->number,
              event->episode, event->slot, lost ? "lost: " : "", event->detail);
 }

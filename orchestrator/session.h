@@ -68,9 +68,10 @@ struct session_result {
     uint64_t recovered,
         reoffloaded; /* tasks that outlived their servers: at their devices, at other servers */
     uint64_t lost_tasks;
-    bool stopped;   /* ended early by `stop` */
-    bool abandoned; /* ended early because every device was lost */
-    bool untrusted; /* real time: this machine could not keep up, and `untrusted_reason` says where */
+    uint64_t missed; /* slots that the policy's agent was to decide, and did not */
+    bool stopped;    /* ended early by `stop` */
+    bool abandoned;  /* ended early because every device was lost */
+    bool untrusted;  /* real time: this machine could not keep up, and `untrusted_reason` says where */
     char untrusted_reason[AUDIT_TEXT];
 };
 

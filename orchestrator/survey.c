@@ -45,7 +45,8 @@ static int drive(const struct policy_kind *kind, const struct buf *weights, cons
 {
     struct policy policy = {0};
     struct session_result result = {0};
-    int rc = policy_create(&policy, kind, world, false, diag);
+    int rc = kind->asks ? diag_fail(diag, ERR_UNSUPPORTED, "--draws: %s has no agent there", kind->name)
+                        : policy_create(&policy, kind, world, false, diag);
     if (rc == 0 && policy_is_trained(kind))
         rc = kind->load(&policy, weights->data, weights->size, diag);
     line->layers = world->llm->layers;

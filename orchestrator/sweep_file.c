@@ -220,6 +220,9 @@ static int take_policy(void *user, const yaml_node_t *node)
     int rc = sweep_yaml_scalar(reader->yaml, node, "policies", &text);
     if (rc == 0 && (rc = policy_find(text, &list->kind[list->count], reader->yaml->diag)) != 0)
         rc = sweep_yaml_blame(reader->yaml, node, "policies", rc);
+    if (rc == 0 && list->kind[list->count]->asks)
+        rc = sweep_yaml_fail(reader->yaml, node, ERR_UNSUPPORTED, "policies: %s has no agent in a sweep",
+                             text);
     for (size_t i = 0; i < list->count && rc == 0; i++)
         if (list->kind[i] == list->kind[list->count])
             rc = sweep_yaml_fail(reader->yaml, node, ERR_DUPLICATE, "policies: %s is given twice", text);

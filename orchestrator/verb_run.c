@@ -47,8 +47,7 @@ static int drive(struct run *run, struct session_result *result)
     const struct cli *cli = run->cli;
     bool over =
         run->session.first_episode >= run->session.episodes; /* it was killed behind its last episode */
-    int rc = cli->host == CLI_MEMORY || over ? open_record(run, NULL) : 0;
-    return rc != 0 || over ? rc : play_host(cli, &run->session, on_joined, run, result, run->diag);
+    return over ? open_record(run, NULL) : play_host(cli, &run->session, on_joined, run, result, run->diag);
 }
 
 static void print_summary(const struct run *run, const struct session_result *result,
@@ -69,6 +68,9 @@ static void print_summary(const struct run *run, const struct session_result *re
                       (unsigned long long) (result->recovered + result->reoffloaded),
                       (unsigned long long) result->recovered, (unsigned long long) result->reoffloaded,
                       (unsigned long long) result->lost_tasks);
+    if (result->missed > 0)
+        (void) printf("%s decided %llu slots in the agent's place: see the event table\n",
+                      run->world->scenario.external.fallback, (unsigned long long) result->missed);
     if (result->messages > 0)
         (void) printf("%llu messages in and out of the orchestrator\n",
                       (unsigned long long) result->messages);

@@ -10,7 +10,7 @@
 #include "core/base/diag.h"
 
 #define PROTO_MAJOR 2u
-#define PROTO_MINOR 0u
+#define PROTO_MINOR 1u
 
 /* Longest frame body. The largest message (ALLOT of 100,000 devices) stays below it. */
 #define PROTO_BODY_MAX (4u * 1024u * 1024u)
@@ -114,6 +114,10 @@ enum proto_direction {
     PROTO_MOBILE_TO_SERVER,
     PROTO_SERVER_TO_MOBILE,
     PROTO_DATA,
+    PROTO_AGENT_TO_ORCH,
+    PROTO_ORCH_TO_AGENT,
+    PROTO_TO_ORCH,
+    PROTO_FROM_ORCH,
     PROTO_ANY,
 };
 

@@ -102,6 +102,38 @@ static const char slot[] =
     "the wrong side, is refused (out of state).\n"
     "\n";
 
+static const char agents[] =
+    "## An agent\n"
+    "\n"
+    "A program that decides in the place of a policy (docs/external-policies.md): a connection of its own, "
+    "to "
+    "the port that\n"
+    "the orchestrator prints as `AGENT port=N`.\n"
+    "\n"
+    "```\n"
+    "  agent                                 orchestrator\n"
+    "   |  AGENT  version                         |\n"
+    "   |---------------------------------------->|   or REFUSE: version, full\n"
+    "   |  WORLD  what is played                  |\n"
+    "   |<----------------------------------------|\n"
+    "   |  READY                                  |\n"
+    "   |---------------------------------------->|\n"
+    "   |  VIEW  round r                          |\n"
+    "   |<----------------------------------------|\n"
+    "   |  ACTION  round r                        |\n"
+    "   |---------------------------------------->|   within external.timeout_s\n"
+    "   |  OUTCOME  round r                       |   when the slot is over\n"
+    "   |<----------------------------------------|\n"
+    "   |  ... VIEW of the next slot; behind an OUTCOME that is truncated, one that closes the episode ...\n"
+    "   |  GOODBYE                                |\n"
+    "   |<----------------------------------------|\n"
+    "```\n"
+    "\n"
+    "An ACTION of an older round is late: it is dropped, and the connection goes on. One of a round that was "
+    "not asked for, or\n"
+    "a second one, is refused (out of state).\n"
+    "\n";
+
 static const char versions[] =
     "## Versions\n"
     "\n"
@@ -228,6 +260,7 @@ int main(void)
     (void) fputs(frames, stdout);
     (void) fputs(joining, stdout);
     (void) fputs(slot, stdout);
+    (void) fputs(agents, stdout);
     print_messages();
     print_refusals();
     (void) fputs(versions, stdout);

@@ -92,6 +92,10 @@ const char *schema_direction_name(enum proto_direction direction)
     case PROTO_MOBILE_TO_SERVER: return "mobile node to edge server";
     case PROTO_SERVER_TO_MOBILE: return "edge server to mobile node";
     case PROTO_DATA: return "mobile node to edge server, and back";
+    case PROTO_AGENT_TO_ORCH: return "agent to orchestrator";
+    case PROTO_ORCH_TO_AGENT: return "orchestrator to agent";
+    case PROTO_TO_ORCH: return "node or agent to orchestrator";
+    case PROTO_FROM_ORCH: return "orchestrator to node or agent";
     case PROTO_ANY: return "any";
     }
     return "unknown";

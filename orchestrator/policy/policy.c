@@ -33,6 +33,7 @@ static const struct policy_kind *const kinds[] = {
     &policy_optimum,
     &policy_myopic,
     &policy_priced,
+    &policy_external,
 };
 
 size_t policy_count(void)

@@ -15,6 +15,7 @@
 #include "core/base/diag.h"
 #include "core/model/cost.h"
 #include "core/model/env.h"
+#include "proto/message.h"
 
 enum policy_sees { POLICY_SEES_OBSERVATIONS, POLICY_SEES_MODEL, POLICY_SEES_WORLD };
 
@@ -51,13 +52,40 @@ struct policy_feedback {
     size_t reports;
 };
 
+/* What is out of the ordinary about a decision, for an event row. */
+#define POLICY_NOTES_MAX 2u
+struct policy_note {
+    const char *kind; /* an event's */
+    const char *detail;
+};
+
+/* How a remote has answered. */
+struct policy_reply {
+    const struct msg_action *action; /* of the round that was asked for, until the next ask; NULL: none */
+    const char *why;                 /* there is none; NULL: still nobody is there, as was said before */
+    bool is_back;                    /* somebody is there again, after one was lost */
+};
+
+/* Who decides elsewhere: what a shell lends to a policy that `asks`. Messages are those of
+ * proto/messages.def. */
+struct policy_remote {
+    /* Sends a VIEW and waits for its ACTION, not for ever. */
+    void (*ask)(void *user, const struct proto_message *view, struct policy_reply *ret_reply);
+    /* Sends something that nobody waits for. */
+    void (*tell)(void *user, const struct proto_message *message);
+    /* The ACTION does not hold: the conversation is over. */
+    void (*refuse)(void *user, const char *why);
+    void *user;
+};
+
 struct policy_kind {
     const char *name;
     enum policy_sees sees;
     enum policy_modes modes;
     const char
         *weights_of;     /* whose training makes the weights that it loads; NULL: its own, or it has none */
-    bool only_named;     /* takes so long that a list of policies which names none leaves it out */
+    bool only_named;     /* takes so long, or needs so much, that a list which names none leaves it out */
+    bool asks;           /* decides through policy->remote */
     const char *summary; /* one line for `show policies` */
     const char *source;
 
@@ -67,6 +95,11 @@ struct policy_kind {
     /* Fills split, server and repaired for all devices with a valid decision (env_repair has the last word).
      * Shares are not a policy's business: env_allocate fills them. */
     void (*decide)(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision);
+
+    /* What to say of the last decide, until the next one; returns how many. NULL: never anything. */
+    size_t (*notes)(const struct policy *policy, struct policy_note ret_note[static POLICY_NOTES_MAX]);
+    /* What came of every slot that was decided, training or not; NULL: it does not want to know. */
+    void (*hear)(struct policy *policy, const struct policy_feedback *feedback);
 
     /* Learners only, NULL otherwise. */
     /* Ends the transition that the last decide began. */
@@ -88,9 +121,10 @@ struct policy_kind {
 
 struct policy {
     const struct policy_kind *kind;
-    const struct world *world; /* borrowed */
-    bool training;             /* explore, and learn */
-    void *state;               /* the policy's own */
+    const struct world *world;          /* borrowed */
+    bool training;                      /* explore, and learn */
+    void *state;                        /* the policy's own */
+    const struct policy_remote *remote; /* borrowed, set after policy_create; NULL: nobody is there to ask */
 };
 
 /* The table. */
@@ -153,5 +187,6 @@ extern const struct policy_kind policy_multistart;
 extern const struct policy_kind policy_optimum;
 extern const struct policy_kind policy_myopic;
 extern const struct policy_kind policy_priced;
+extern const struct policy_kind policy_external;
 
 #endif
