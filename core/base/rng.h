@@ -34,6 +34,7 @@ enum rng_stream {
     RNG_REQUEST = 15,    /* does the device have a task in this slot? */
     RNG_LINK_DOWN = 16,  /* losses and jitter of a RESULT's way down */
     RNG_UPDATE = 17,     /* a learner's noise within an update */
+    RNG_BOOTSTRAP = 24,  /* which seeds a resample takes */
 };
 
 /* One place in the tree of draws. entity < 2^20. */

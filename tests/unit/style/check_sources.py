@@ -14,13 +14,14 @@ ROOMS = {
     'core/base': [],
     'core/model': ['core/base'],
     'core/rl': ['core/base'],
+    'core/stats': ['core/base'],
     'proto': ['core/base'],
     'proto/wire': ['core/base', 'core/model', 'proto'],
     'db': ['core/base'],
     'core/node': ['core/base', 'core/model', 'proto', 'proto/wire'],
     'mobile-node': ['core/base', 'core/model', 'proto', 'proto/wire', 'core/node'],
     'edge-server': ['core/base', 'core/model', 'proto', 'proto/wire', 'core/node'],
-    'orchestrator': ['core/base', 'core/model', 'core/rl', 'proto', 'proto/wire', 'db'],
+    'orchestrator': ['core/base', 'core/model', 'core/rl', 'core/stats', 'proto', 'proto/wire', 'db'],
 }
 # The one place where a program includes another program's header, and the only ones it may.
 COMPOSER = 'orchestrator/host_memory.c'
@@ -32,6 +33,7 @@ PURE = [
     r'mobile-node/device_core\.[ch]', r'edge-server/server_core\.[ch]', r'orchestrator/core\.[ch]',
     r'orchestrator/(episode|session|policy_list)\.[ch]', r'orchestrator/policy/.*\.[ch]', r'core/node/join\.[ch]',
     r'core/model/(cost|device_slot|env|llm|mobility|radio|track|world)\.[ch]', r'core/base/rng\.[ch]',
+    r'core/stats/.*\.[ch]',
 ]
 IMPURE_HEADERS = ['uv.h', 'sqlite3.h', 'time.h', 'sys/time.h', 'stdio.h', 'pthread.h', 'threads.h', 'unistd.h', 'fcntl.h',
                   'core/base/clock.h', 'core/base/file.h', 'core/base/log.h']
