@@ -175,4 +175,40 @@ struct db_checkpoint {
     double validation_cost; /* NAN: not validated yet */
 };
 
+/* One policy's held-out test, of a sweep's job or on its own. */
+struct db_outcome {
+    const char *sweep;        /* "": an evaluation on its own */
+    const char *experiment;   /* of the sweep; else the scenario's name */
+    const char *axis, *value; /* the keys varied and what to; "": none */
+    const char *policy;
+    const char *sees; /* 'observations', 'model', 'world'; NULL: not recorded */
+    uint64_t seed;
+    double train_slots; /* before the test; 0 or NAN: none */
+    double mean_cost, mean_latency_s, p95_latency_s, mean_energy_j, deadline_miss_share, regret_pct, wall_s;
+    int64_t train_run_id, test_run_id; /* 0: none */
+    const char *scenario;              /* an evaluation's canonical YAML; NULL in a sweep */
+};
+
+/* One checkpoint on the validation streams. */
+struct db_curve_point {
+    const char *sweep, *experiment, *axis, *value, *policy;
+    uint64_t seed;
+    double slots; /* of training until then */
+    double mean_cost, regret_pct;
+};
+
+/* Jobs of a sweep that came to the same end. */
+struct db_job_count {
+    const char *sweep, *status;
+    const char *error; /* NULL unless failed or skipped */
+    int64_t jobs;
+};
+
+/* Runs that the same program made on the same kind of machine. */
+struct db_origin {
+    const char *version, *cpu;
+    int64_t runs;
+    const char *first_utc, *last_utc;
+};
+
 #endif

@@ -84,6 +84,10 @@ int store_run(struct store *store, struct binder *binder, const char *what, stru
 int store_step(struct store *store, struct binder *binder, const char *what, struct diag *diag);
 void store_reset(struct binder *binder);
 
+/* Prepares one of db/queries, and binds its parameter if it has one. The caller finalizes the statement. */
+int store_start_query(struct store *store, const char *sql, int64_t parameter, struct binder *ret_binder,
+                      struct diag *diag);
+
 /* Text of an enum and back. */
 const char *store_status_text(int status);
 int store_find_kind(const char *text);

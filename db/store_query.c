@@ -34,8 +34,8 @@ static int flush(struct output *output, size_t threshold)
     return rc;
 }
 
-static int start_query(struct store *store, const char *sql, int64_t parameter, struct binder *ret_binder,
-                       struct diag *diag)
+int store_start_query(struct store *store, const char *sql, int64_t parameter, struct binder *ret_binder,
+                      struct diag *diag)
 {
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(store->db->handle, sql, -1, &statement, NULL);
@@ -320,7 +320,7 @@ static int answer(struct store *store, const char *sql, int64_t parameter, struc
                   struct diag *diag)
 {
     struct binder binder;
-    int rc = start_query(store, sql, parameter, &binder, diag);
+    int rc = store_start_query(store, sql, parameter, &binder, diag);
     if (rc != 0)
         return rc;
     rc = write(store, &binder, output, diag);

@@ -21,7 +21,8 @@ enum {
     EXPORT = 1 << CLI_EXPORT,
     TWIN = 1 << CLI_TWIN,
     SWEEP = 1 << CLI_SWEEP,
-    ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT | TWIN | SWEEP
+    COMPARE = 1 << CLI_COMPARE,
+    ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT | TWIN | SWEEP | COMPARE
 };
 
 enum key {
@@ -47,7 +48,10 @@ enum key {
     KEY_RESUME,
     KEY_LIVE,
     KEY_NAME,
-    KEY_DRY_RUN
+    KEY_DRY_RUN,
+    KEY_SWEEP,
+    KEY_EXPERIMENT,
+    KEY_METRIC
 };
 
 /* Flags that are short for a scenario key. */
@@ -120,6 +124,10 @@ static const struct {
       0}},
     {ALL, {"json", KEY_JSON, 0, 0, "print JSON", 0}},
     {ALL, {"quiet", 'q', 0, 0, "no progress", 0}},
+    {COMPARE, {"sweep", KEY_SWEEP, "NAME", 0, "this sweep alone (default: everything in the file)", 0}},
+    {COMPARE, {"experiment", KEY_EXPERIMENT, "E", 0, "this experiment alone", 0}},
+    {COMPARE,
+     {"metric", KEY_METRIC, "cost|latency|energy|p95|regret", 0, "what to compare (default cost)", 0}},
     {EXPORT, {"output", 'o', "FILE", 0, "write there instead of standard output", 0}},
     {EXPORT, {"format", KEY_FORMAT, "csv|json", 0, "default csv", 0}},
     {SHOW,
@@ -149,6 +157,7 @@ static const struct {
                   "Plays a scenario in virtual time and by the wall clock, and compares the two."},
     [CLI_SWEEP] = {"sweep", "FILE",
                    "Plays a grid of policies, seeds and scenario keys, several cells at a time."},
+    [CLI_COMPARE] = {"compare", "", "Ranks policies over seeds, where the differences carry it."},
     [CLI_EXPORT] = {"export", "tasks|episodes|events", "Writes a run's rows as CSV or JSON."},
 };
 
@@ -231,6 +240,9 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_SCALE: cli->time_scale = text; return 0;
     case KEY_LIVE: cli->live = true; return 0;
+    case KEY_SWEEP: cli->sweep = text; return 0;
+    case KEY_EXPERIMENT: cli->experiment = text; return 0;
+    case KEY_METRIC: cli->metric = text; return 0;
     case 'q': cli->quiet = true; return 0;
     case 'o': cli->output = text; return 0;
     case KEY_SET: add_set(state, cli, text); return 0;

@@ -10,7 +10,17 @@
 
 #define CLI_SETS_MAX 64u
 
-enum cli_verb { CLI_RUN, CLI_EVALUATE, CLI_REPLAY, CLI_SHOW, CLI_EXPORT, CLI_TWIN, CLI_SWEEP, CLI_VERBS };
+enum cli_verb {
+    CLI_RUN,
+    CLI_EVALUATE,
+    CLI_REPLAY,
+    CLI_SHOW,
+    CLI_EXPORT,
+    CLI_TWIN,
+    CLI_SWEEP,
+    CLI_COMPARE,
+    CLI_VERBS
+};
 enum cli_host { CLI_TCP, CLI_MEMORY };
 
 struct cli {
@@ -45,6 +55,8 @@ struct cli {
     bool dry_run;             /* sweep: say what would be played */
     bool verify;
     bool json, quiet, die_with_parent;
+    const char *sweep, *experiment;       /* compare; NULL: all */
+    const char *metric;                   /* compare; NULL: cost */
     const char *output;                   /* NULL: stdout */
     bool csv;                             /* export: CSV, not JSON */
     const char *trace_format, *direction; /* show trace; NULL: not given */
