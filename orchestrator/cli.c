@@ -22,7 +22,8 @@ enum {
     TWIN = 1 << CLI_TWIN,
     SWEEP = 1 << CLI_SWEEP,
     COMPARE = 1 << CLI_COMPARE,
-    ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT | TWIN | SWEEP | COMPARE
+    REPORT = 1 << CLI_REPORT,
+    ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT | TWIN | SWEEP | COMPARE | REPORT
 };
 
 enum key {
@@ -124,10 +125,12 @@ static const struct {
       0}},
     {ALL, {"json", KEY_JSON, 0, 0, "print JSON", 0}},
     {ALL, {"quiet", 'q', 0, 0, "no progress", 0}},
-    {COMPARE, {"sweep", KEY_SWEEP, "NAME", 0, "this sweep alone (default: everything in the file)", 0}},
-    {COMPARE, {"experiment", KEY_EXPERIMENT, "E", 0, "this experiment alone", 0}},
+    {COMPARE | REPORT,
+     {"sweep", KEY_SWEEP, "NAME", 0, "this sweep alone (default: everything in the file)", 0}},
+    {COMPARE | REPORT, {"experiment", KEY_EXPERIMENT, "E", 0, "this experiment alone", 0}},
     {COMPARE,
      {"metric", KEY_METRIC, "cost|latency|energy|p95|regret", 0, "what to compare (default cost)", 0}},
+    {REPORT, {"output", 'o', "DIR", 0, "the folder to write into (default report); made if need be", 0}},
     {EXPORT, {"output", 'o', "FILE", 0, "write there instead of standard output", 0}},
     {EXPORT, {"format", KEY_FORMAT, "csv|json", 0, "default csv", 0}},
     {SHOW,
@@ -158,6 +161,8 @@ static const struct {
     [CLI_SWEEP] = {"sweep", "FILE",
                    "Plays a grid of policies, seeds and scenario keys, several cells at a time."},
     [CLI_COMPARE] = {"compare", "", "Ranks policies over seeds, where the differences carry it."},
+    [CLI_REPORT] = {"report", "[DATABASE]",
+                    "Writes tables and figures of an experiment's file as a page of its own."},
     [CLI_EXPORT] = {"export", "tasks|episodes|events", "Writes a run's rows as CSV or JSON."},
 };
 

@@ -19,6 +19,7 @@ enum cli_verb {
     CLI_TWIN,
     CLI_SWEEP,
     CLI_COMPARE,
+    CLI_REPORT,
     CLI_VERBS
 };
 enum cli_host { CLI_TCP, CLI_MEMORY };
@@ -55,9 +56,9 @@ struct cli {
     bool dry_run;             /* sweep: say what would be played */
     bool verify;
     bool json, quiet, die_with_parent;
-    const char *sweep, *experiment;       /* compare; NULL: all */
+    const char *sweep, *experiment;       /* compare, report; NULL: all */
     const char *metric;                   /* compare; NULL: cost */
-    const char *output;                   /* NULL: stdout */
+    const char *output;                   /* export: NULL: stdout; report: a folder */
     bool csv;                             /* export: CSV, not JSON */
     const char *trace_format, *direction; /* show trace; NULL: not given */
     const char *word[4];                  /* what follows the verb */

@@ -26,6 +26,7 @@ void evidence_finish(struct evidence *evidence)
             free(experiment->value[v].policy);
         }
         free(experiment->value);
+        free(experiment->policy);
     }
     free(evidence->experiment);
     for (size_t i = 0; i < evidence->texts; i++)
@@ -189,6 +190,11 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+bool evidence_learns(const struct evidence_policy *policy)
+{
+    return policy->kind != NULL && policy_learns(policy->kind);
+}
+
 static size_t place_of(const struct evidence_policy *policy)
 {
     size_t i = 0;
@@ -202,6 +208,8 @@ static int by_sight(const void *a, const void *b)
     const struct evidence_policy *x = a, *y = b;
     if (x->sees != y->sees)
         return x->sees < y->sees ? -1 : 1;
+    if (evidence_learns(x) != evidence_learns(y))
+        return evidence_learns(x) ? -1 : 1;
     size_t i = place_of(x), j = place_of(y);
     return i != j ? (i < j ? -1 : 1) : strcmp(x->name, y->name);
 }
@@ -212,8 +220,35 @@ static int by_seed(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void evidence_sort(struct evidence *evidence)
+static int by_sight_of(const void *a, const void *b)
 {
+    return by_sight(*(const struct evidence_policy *const *) a, *(const struct evidence_policy *const *) b);
+}
+
+/* One of each policy's entries, once all entries stand where they stay. */
+static int list_policies(struct evidence_experiment *experiment)
+{
+    for (size_t v = 0; v < experiment->values; v++)
+        for (size_t p = 0; p < experiment->value[v].policies; p++) {
+            const struct evidence_policy *policy = &experiment->value[v].policy[p];
+            size_t i = 0;
+            while (i < experiment->policies && experiment->policy[i]->name != policy->name)
+                i++; /* a text is there once */
+            const struct evidence_policy **added =
+                i == experiment->policies
+                    ? append((void **) &experiment->policy, &experiment->policies, sizeof *added)
+                    : &experiment->policy[i];
+            if (added == NULL)
+                return -ENOMEM;
+            *added = policy;
+        }
+    qsort(experiment->policy, experiment->policies, sizeof *experiment->policy, by_sight_of);
+    return 0;
+}
+
+int evidence_sort(struct evidence *evidence)
+{
+    int rc = 0;
     for (size_t e = 0; e < evidence->experiments; e++) {
         struct evidence_experiment *experiment = &evidence->experiment[e];
         if (experiment->numeric)
@@ -224,7 +259,10 @@ void evidence_sort(struct evidence *evidence)
             for (size_t p = 0; p < value->policies; p++)
                 qsort(value->policy[p].test, value->policy[p].tests, sizeof *value->policy[p].test, by_seed);
         }
+        if (rc == 0)
+            rc = list_policies(experiment);
     }
+    return rc;
 }
 
 size_t evidence_seeds_max(const struct evidence *evidence)

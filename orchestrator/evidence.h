@@ -45,9 +45,10 @@ struct evidence_policy {
 };
 
 struct evidence_value {
-    const char *text;               /* "" without an axis */
-    double number;                  /* of a single key that is one; else NAN */
-    struct evidence_policy *policy; /* [policies] by what they see, then as the program lists them */
+    const char *text; /* "" without an axis */
+    double number;    /* of a single key that is one; else NAN */
+    struct evidence_policy
+        *policy; /* [policies] by what they see, learners first, then as the program lists them */
     size_t policies;
 };
 
@@ -58,6 +59,9 @@ struct evidence_experiment {
     bool numeric;                 /* every value is a number; they ascend then, else stand as in the sweep */
     struct evidence_value *value; /* [values] */
     size_t values;
+    const struct evidence_policy *
+        *policy; /* [policies] owned: who has a result at any value, once, as above */
+    size_t policies;
     const char *identity; /* evaluations: the scenario without seed and policy; else "" */
 };
 
@@ -75,7 +79,7 @@ void evidence_finish(struct evidence *evidence);
 int evidence_add(struct evidence *evidence, const struct db_outcome *outcome);
 
 /* Puts everything in the order described above: once, after the last result. */
-void evidence_sort(struct evidence *evidence);
+int evidence_sort(struct evidence *evidence);
 
 /* The most tests that any policy has at any value. */
 size_t evidence_seeds_max(const struct evidence *evidence);
@@ -87,6 +91,7 @@ const struct evidence_policy *evidence_find(const struct evidence_value *value, 
 int evidence_print_name(const struct evidence_experiment *experiment, const struct evidence_value *value,
                         struct buf *text);
 
+bool evidence_learns(const struct evidence_policy *policy);
 /* Does it neither learn nor see the world? */
 bool evidence_is_rule(const struct evidence_policy *policy);
 

@@ -52,7 +52,8 @@ int evidence_read(struct evidence *ret_evidence, struct store *store, const stru
         rc = diag_fail(diag, ERR_NOT_FOUND,
                        "no results to compare: `sweep`, or `run` and then `evaluate`, make some");
     buf_finish(&reading.passed_over);
-    evidence_sort(&evidence);
+    if (rc == 0)
+        rc = evidence_sort(&evidence);
     if (rc == 0)
         *ret_evidence = evidence;
     else

@@ -12,7 +12,7 @@ int main(int argc, char **argv)
     static int (*const verbs[CLI_VERBS])(const struct cli *cli, struct diag *diag) = {
         [CLI_RUN] = verb_run,     [CLI_EVALUATE] = verb_evaluate, [CLI_REPLAY] = verb_replay,
         [CLI_SHOW] = verb_show,   [CLI_EXPORT] = verb_export,     [CLI_TWIN] = verb_twin,
-        [CLI_SWEEP] = verb_sweep, [CLI_COMPARE] = verb_compare,
+        [CLI_SWEEP] = verb_sweep, [CLI_COMPARE] = verb_compare,   [CLI_REPORT] = verb_report,
     };
     struct cli cli;
     struct diag diag = {0};

@@ -13,6 +13,7 @@ int verb_show(const struct cli *cli, struct diag *diag);
 int verb_twin(const struct cli *cli, struct diag *diag);
 int verb_sweep(const struct cli *cli, struct diag *diag);
 int verb_compare(const struct cli *cli, struct diag *diag);
+int verb_report(const struct cli *cli, struct diag *diag);
 int verb_export(const struct cli *cli, struct diag *diag);
 
 /* PROCESS_OK, or the exit status that a code stands for: bad input is PROCESS_USAGE, all else PROCESS_FAILED.

@@ -80,7 +80,7 @@ static void numbers_ascend_and_policies_stand_by_what_they_see(void **state)
     ADD(fixture, "20", "dapo", "observations", 1, 3);
     ADD(fixture, "5", "dapo", "observations", 2, 4);
     ADD(fixture, "5", "dapo", "observations", 1, 5, 6);
-    evidence_sort(&fixture->evidence);
+    assert_int_equal(evidence_sort(&fixture->evidence), 0);
     const struct evidence_value *value = value_at(fixture, 1);
     const char *expected[] = {"dapo", "local", "greedy", "optimum"};
     assert_string_equal(value->text, "20");
@@ -102,7 +102,7 @@ static void words_among_the_values_leave_them_in_the_order_of_the_sweep(void **s
     ADD(fixture, "9", "local", "observations", 1, 1);
     ADD(fixture, "rayleigh", "local", "observations", 1, 1);
     ADD(fixture, "3", "local", "observations", 1, 1);
-    evidence_sort(&fixture->evidence);
+    assert_int_equal(evidence_sort(&fixture->evidence), 0);
     assert_false(fixture->evidence.experiment[0].numeric);
     assert_string_equal(value_at(fixture, 0)->text, "9");
     assert_string_equal(value_at(fixture, 2)->text, "3");
@@ -113,7 +113,7 @@ static void a_clear_difference_is_ranked(void **state)
     struct fixture *fixture = *state;
     ADD(fixture, "5", "local", "observations", 1, 1.5, 2.7, 3.6, 4.9, 5.8);
     ADD(fixture, "5", "dapo", "observations", 1, 1.0, 2.0, 3.0, 4.0, 5.0);
-    evidence_sort(&fixture->evidence);
+    assert_int_equal(evidence_sort(&fixture->evidence), 0);
     struct contest contest;
     assert_int_equal(contest_hold(&contest, value_at(fixture, 0), EVIDENCE_COST, NULL, &fixture->bootstrap),
                      0);
@@ -133,7 +133,7 @@ static void fewer_than_five_seeds_are_not_ranked(void **state)
     struct fixture *fixture = *state;
     ADD(fixture, "5", "dapo", "observations", 1, 1, 1, 1);
     ADD(fixture, "5", "local", "observations", 1, 100, 101, 102);
-    evidence_sort(&fixture->evidence);
+    assert_int_equal(evidence_sort(&fixture->evidence), 0);
     struct contest contest;
     assert_int_equal(contest_hold(&contest, value_at(fixture, 0), EVIDENCE_COST, NULL, &fixture->bootstrap),
                      0);
@@ -154,7 +154,7 @@ static void an_interval_that_holds_zero_says_how_many_more_runs(void **state)
     ADD(fixture, "5", "dapo", "observations", 1, 5, 5, 5, 5, 5);
     ADD(fixture, "5", "local", "observations", 1, 8, 4, 8, 4, 6);
     ADD(fixture, "5", "random", "observations", 1, 90, 91, 92, 93, 94);
-    evidence_sort(&fixture->evidence);
+    assert_int_equal(evidence_sort(&fixture->evidence), 0);
     struct contest contest;
     assert_int_equal(contest_hold(&contest, value_at(fixture, 0), EVIDENCE_COST, NULL, &fixture->bootstrap),
                      0);
@@ -173,7 +173,7 @@ static void only_common_seeds_are_paired(void **state)
     struct fixture *fixture = *state;
     ADD(fixture, "5", "dapo", "observations", 1, 1, 2, 3, 4, 5, 6);
     ADD(fixture, "5", "local", "observations", 4, 5, 6, 7, 8, 9, 10);
-    evidence_sort(&fixture->evidence);
+    assert_int_equal(evidence_sort(&fixture->evidence), 0);
     struct contest contest;
     assert_int_equal(contest_hold(&contest, value_at(fixture, 0), EVIDENCE_COST, NULL, &fixture->bootstrap),
                      0);
@@ -195,7 +195,7 @@ static void the_headline_names_the_greatest_reduction_its_value_and_the_mean(voi
     ADD(fixture, "5", "dapo", "observations", 1, 3, 6, 3, 6, 3);
     ADD(fixture, "10", "local", "observations", 1, 4, 8, 4, 8, 4);
     ADD(fixture, "10", "dapo", "observations", 1, 5, 10, 5, 10, 5);
-    evidence_sort(&fixture->evidence);
+    assert_int_equal(evidence_sort(&fixture->evidence), 0);
     struct headline headline;
     assert_int_equal(headline_measure(&headline, &fixture->evidence.experiment[0], "dapo", "local",
                                       EVIDENCE_LATENCY, &fixture->bootstrap),
@@ -217,7 +217,7 @@ static void the_mean_over_values_takes_the_seeds_that_all_have(void **state)
     ADD(fixture, "10", "local", "observations", 3, 2, 2, 2, 2);
     ADD(fixture, "10", "dapo", "observations", 3, 1, 1, 1, 1);
     ADD(fixture, "20", "local", "observations", 1, 2, 2, 2, 2);
-    evidence_sort(&fixture->evidence);
+    assert_int_equal(evidence_sort(&fixture->evidence), 0);
     struct headline headline;
     assert_int_equal(headline_measure(&headline, &fixture->evidence.experiment[0], "dapo", "local",
                                       EVIDENCE_ENERGY, &fixture->bootstrap),

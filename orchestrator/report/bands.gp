@@ -1,0 +1,44 @@
+# --- curves with their 95 % bands (of learners), a panel for each value of the axis
+columns = columns_of(|value|)
+rows = rows_of(|value|)
+width = columns == 1 ? 640 : 330 * columns
+legend = legend_height_of(|policy|, width)
+height = (rows == 1 ? 362 : 260 * rows + 32) + legend
+last = |policy|
+set key noautotitle
+if (x_log) {
+    set logscale x
+    set xtics ()
+    do for [power=0:9] {
+        do for [digit in '1 2 5'] {
+            at = digit * 10.0**power
+            set xtics add (sprintf('%.0f', at) at)
+        }
+    }
+}
+set offsets 0, 0, graph 0.03, graph 0.03
+set autoscale fix
+set style fill transparent solid 0.18 noborder
+here(p, v) = of(p) && stringcolumn('value') eq value[v]
+do for [form in 'svg pdf'] {
+    eval value(form)
+    set output name.'.'.form
+    set multiplot layout rows,columns \
+        margins char 9, char 3, screen (legend + 74.0) / height, char 2 spacing char 9, char 5
+    do for [v=1:|value|] {
+        set title (|value| > 1 ? axis.' = '.value[v] : '')
+        set xlabel (v > |value| - columns ? x_label : '')
+        set ylabel ((v - 1) % columns == 0 ? y_label : '')
+        if (v == 1) {
+            set key at screen 0.5, screen legend / height center top vertical \
+                maxrows legend_rows_of(|policy|, width) reverse Left samplen 3
+        } else { unset key }
+        plot for [p=last:1:-1] data using (learns[p] && here(p, v) ? column('x') : NaN):'low':'high' \
+                 with filledcurves lc rgb colour[p], \
+             for [p=last:1:-1] data using (here(p, v) ? column('x') : NaN):'mean' \
+                 with lines lc rgb colour[p] dt dash[p] lw 1.5, \
+             for [p=1:last] keyentry with lines lc rgb colour[p] dt dash[p] lw 1.5 title policy[p]
+    }
+    unset multiplot
+    unset output
+}

@@ -1,0 +1,27 @@
+/* Texts from a database, made harmless for where they are going. Names of sweeps, policies and machines may
+ * hold anything. */
+#ifndef HANDOFF_ORCHESTRATOR_REPORT_MARKUP_H
+#define HANDOFF_ORCHESTRATOR_REPORT_MARKUP_H
+
+#include <stddef.h>
+
+#include "core/base/buf.h"
+
+/* Into HTML or SVG, as text or between double quotes: what is no character becomes '?', and of control
+ * characters only tab and line feed stay. */
+int markup_html(struct buf *text, const char *from);
+
+/* Onto one line of a figure's data and script: likewise without control characters, and '"', which gnuplot
+ * cannot read from a CSV file, becomes '\''. */
+int markup_label(struct buf *text, const char *from);
+
+/* A label between gnuplot's single quotes, in which nothing is expanded. */
+int markup_quoted(struct buf *text, const char *from);
+
+/* A label as a field of a CSV file. */
+int markup_field(struct buf *text, const char *from);
+
+/* A part of a file's name: small letters, digits and '-'; at most size - 1 of them. */
+void markup_slug(char *ret_slug /* [size] */, size_t size, const char *from);
+
+#endif

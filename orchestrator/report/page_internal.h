@@ -1,0 +1,24 @@
+/* The parts of the page. */
+#ifndef HANDOFF_ORCHESTRATOR_REPORT_PAGE_INTERNAL_H
+#define HANDOFF_ORCHESTRATOR_REPORT_PAGE_INTERNAL_H
+
+#include "orchestrator/report/html.h"
+#include "orchestrator/report/report.h"
+
+/* "users" and its like as a heading's text. */
+void page_name(struct html *html, const struct evidence_experiment *experiment,
+               const struct evidence_value *value);
+
+/* By how much latency and energy of ours are lower, over each experiment and against each baseline. */
+void page_headline(struct html *html, struct report *report);
+
+/* At each value of each experiment who is best, and whether learning is what makes it so. */
+void page_map(struct html *html, struct report *report);
+
+/* The results at every value of an experiment, split by what policies see, and the verdicts. */
+void page_results(struct html *html, struct report *report, const struct evidence_experiment *experiment);
+
+/* Sweeps, scenarios, seeds, programs and machines. */
+void page_origin(struct html *html, struct report *report, struct diag *diag);
+
+#endif

@@ -1,0 +1,331 @@
+/* The page's tables: headline, map, results. */
+#include "orchestrator/report/page_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/stats/sample.h"
+#include "orchestrator/contest.h"
+#include "orchestrator/headline.h"
+
+void page_name(struct html *html, const struct evidence_experiment *experiment,
+               const struct evidence_value *value)
+{
+    struct buf name = {0};
+    if (html->code == 0)
+        html->code = evidence_print_name(experiment, value, &name);
+    if (html->code == 0)
+        html_text(html, (const char *) name.data);
+    buf_finish(&name);
+}
+
+/* A share as per cent with its interval. */
+static void print_share(struct html *html, double share, const struct interval *interval)
+{
+    if (isnan(interval->low))
+        html_raw(html, "<td>%.1f %%</td>", 100.0 * share);
+    else
+        html_raw(html, "<td>%.1f %% <span class=\"interval\">[%.1f, %.1f]</span></td>", 100.0 * share,
+                 100.0 * interval->low, 100.0 * interval->high);
+}
+
+static void print_reduction(struct html *html, const struct headline *headline)
+{
+    print_share(html, headline->most, &headline->most_interval);
+    html_raw(html, "<td class=\"text\">");
+    html_text(html, report_value_label(headline->most_at));
+    html_raw(html, "</td>");
+    print_share(html, headline->mean, &headline->mean_interval);
+    html_raw(html, "<td>%zu / %zu / %zu</td>", headline->better,
+             headline->values - headline->better - headline->worse, headline->worse);
+}
+
+struct headline_table {
+    struct html *html;
+    const struct evidence_experiment *experiment;
+    bool begun;
+};
+
+static void begin_headline_table(struct headline_table *table)
+{
+    struct html *html = table->html;
+    html_raw(html, "<div class=\"scroll\"><table><caption>");
+    page_name(html, table->experiment, NULL);
+    if (table->experiment->axis[0] != '\0') {
+        html_raw(html, " (");
+        html_text(html, table->experiment->axis);
+        html_raw(html, ", %zu values)", table->experiment->values);
+    }
+    html_raw(
+        html,
+        "</caption><thead><tr><th rowspan=\"2\" class=\"text\">policy</th><th rowspan=\"2\" "
+        "class=\"text\">against</th><th rowspan=\"2\">seeds</th><th colspan=\"4\">latency lower by</th><th "
+        "colspan=\"4\">energy lower by</th></tr><tr>");
+    for (int metric = 0; metric < 2; metric++)
+        html_raw(html, "<th>at most</th><th class=\"text\">at</th><th>in the mean</th><th>better / open / "
+                       "worse</th>");
+    html_raw(html, "</tr></thead><tbody>\n");
+    table->begun = true;
+}
+
+static int print_headline(void *user, const struct headline *latency, const struct headline *energy)
+{
+    struct headline_table *table = user;
+    if (!table->begun)
+        begin_headline_table(table);
+    html_raw(table->html, "<tr><th scope=\"row\">");
+    html_text(table->html, latency->ours);
+    html_raw(table->html, "</th><td class=\"text\">");
+    html_text(table->html, latency->baseline);
+    html_raw(table->html, "</td><td>%zu</td>", latency->seeds);
+    print_reduction(table->html, latency);
+    print_reduction(table->html, energy);
+    html_raw(table->html, "</tr>\n");
+    return table->html->code;
+}
+
+void page_headline(struct html *html, struct report *report)
+{
+    bool any = false;
+    html_raw(
+        html,
+        "<section id=\"headline\"><h2>Headline</h2>\n<p class=\"note\">The paper's own is \"up to 27 %% "
+        "lower "
+        "latency and 18 %% lower energy than PPO and A2C\". This is what was measured here, against every "
+        "policy "
+        "that does not see the world: over each experiment the greatest reduction and the value at which it "
+        "occurs, and the mean over all values; in brackets 95 %% intervals. A negative number means higher. "
+        "<em>Better / open / worse</em> counts the values at which the interval lies above, holds, or lies "
+        "below "
+        "0; with fewer than %u common seeds every value is open. The greatest of several values is picked "
+        "after the "
+        "fact: its interval does not allow for that.</p>\n",
+        CONTEST_SEEDS_MIN);
+    for (size_t e = 0; e < report->evidence.experiments && html->code == 0; e++) {
+        struct headline_table table = {html, &report->evidence.experiment[e], false};
+        int rc = headline_each(table.experiment, &report->bootstrap, print_headline, &table);
+        html->code = html->code == 0 ? rc : html->code;
+        if (table.begun)
+            html_raw(html, "</tbody></table></div>\n");
+        any = any || table.begun;
+    }
+    if (!any)
+        html_raw(html, "<p>Neither dapo nor dapo-plus was measured beside a baseline.</p>\n");
+    html_raw(html, "</section>\n");
+}
+
+static bool observes(const struct evidence_policy *policy)
+{
+    return policy->sees == POLICY_SEES_OBSERVATIONS;
+}
+
+static bool knows_model(const struct evidence_policy *policy)
+{
+    return policy->sees == POLICY_SEES_MODEL;
+}
+
+static bool sees_world(const struct evidence_policy *policy)
+{
+    return policy->sees == POLICY_SEES_WORLD;
+}
+
+static bool sees_no_world(const struct evidence_policy *policy)
+{
+    return policy->sees != POLICY_SEES_WORLD;
+}
+
+static bool is_tied(const struct contest *contest, size_t line)
+{
+    return line == 0 || !contest->line[line].to_best.clear;
+}
+
+/* What the best, and those not clearly worse, have in common. */
+static void print_winners(struct html *html, const struct contest *contest)
+{
+    size_t rules = 0, learners = 0, others = 0;
+    bool few = false;
+    for (size_t i = 0; i < contest->lines; i++) {
+        const struct evidence_policy *policy = contest->line[i].policy;
+        few = few || (i > 0 && contest->line[i].to_best.seeds < CONTEST_SEEDS_MIN);
+        if (!is_tied(contest, i))
+            continue;
+        bool rule = evidence_is_rule(policy), learner = evidence_learns(policy);
+        rules += rule ? 1 : 0;
+        learners += learner ? 1 : 0;
+        others += rule || learner ? 0 : 1;
+    }
+    const char *class = "tie", *verdict = "a rule does as well";
+    if (contest->lines < 2) {
+        class = "open";
+        verdict = "nothing to compare";
+    } else if (few) {
+        class = "open";
+        verdict = "open: too few seeds";
+    } else if (rules == 0 && others == 0) {
+        class = "learner";
+        verdict = "learning pays";
+    } else if (learners == 0 && others == 0) {
+        class = "rule";
+        verdict = "a simple rule wins";
+    } else if (rules == 0) {
+        verdict = "not told apart";
+    }
+    html_raw(html, "<td class=\"text %s\">%s</td><td class=\"wrap %s\">", class, verdict, class);
+    bool first = true;
+    for (size_t i = 0; i < contest->lines; i++) {
+        if (!is_tied(contest, i))
+            continue;
+        html_raw(html, "%s", first ? "" : ", ");
+        html_text(html, contest->line[i].policy->name);
+        html_raw(html, "%s", evidence_is_rule(contest->line[i].policy) ? " (rule)" : "");
+        first = false;
+    }
+    html_raw(html, "</td>");
+}
+
+static void print_map_row(struct html *html, struct report *report, const struct evidence_value *value)
+{
+    bool (*const scopes[])(const struct evidence_policy *) = {observes, sees_no_world};
+    html_raw(html, "<tr><th scope=\"row\">");
+    html_text(html, report_value_label(value));
+    html_raw(html, "</th>");
+    for (size_t s = 0; s < sizeof scopes / sizeof *scopes && html->code == 0; s++) {
+        struct contest contest = {0};
+        html->code = contest_hold(&contest, value, EVIDENCE_COST, scopes[s], &report->bootstrap);
+        if (html->code == 0)
+            print_winners(html, &contest);
+        contest_finish(&contest);
+    }
+    html_raw(html, "</tr>\n");
+}
+
+void page_map(struct html *html, struct report *report)
+{
+    html_raw(html,
+             "<section id=\"map\"><h2>Where learning pays</h2>\n<p class=\"note\">At each value the policy "
+             "with the "
+             "least mean cost and all that are not clearly worse (95 %% interval of the paired difference "
+             "above 0, at "
+             "least %u common seeds). A <em>rule</em> does not learn. On the left among policies that see "
+             "only what a "
+             "deployment could know; on the right also those that know the cost model.</p>\n",
+             CONTEST_SEEDS_MIN);
+    for (size_t e = 0; e < report->evidence.experiments; e++) {
+        const struct evidence_experiment *experiment = &report->evidence.experiment[e];
+        html_raw(html, "<div class=\"scroll\"><table><caption>");
+        page_name(html, experiment, NULL);
+        html_raw(html, "</caption><thead><tr><th class=\"text\">");
+        html_text(html, experiment->axis[0] != '\0' ? experiment->axis : "value");
+        html_raw(html, "</th><th colspan=\"2\" class=\"text\">observations only</th><th colspan=\"2\" "
+                       "class=\"text\">all that do not see the world</th></tr></thead><tbody>\n");
+        for (size_t v = 0; v < experiment->values; v++)
+            print_map_row(html, report, &experiment->value[v]);
+        html_raw(html, "</tbody></table></div>\n");
+    }
+    html_raw(html, "</section>\n");
+}
+
+static double mean_miss_share(const struct evidence_policy *policy)
+{
+    double sum = 0.0;
+    for (size_t t = 0; t < policy->tests; t++)
+        sum += policy->test[t].miss_share;
+    return sum / (double) policy->tests;
+}
+
+static void print_metric(struct html *html, struct report *report, const struct evidence_policy *policy,
+                         enum evidence_metric metric)
+{
+    double *sample = calloc(policy->tests, sizeof *sample);
+    if (sample == NULL) {
+        html_raw(html, "<td></td>");
+        return;
+    }
+    size_t n = contest_values(policy, metric, sample);
+    struct interval interval = bootstrap_mean(&report->bootstrap, sample, n);
+    html_interval_cell(html, sample_mean(sample, n), &interval);
+    free(sample);
+}
+
+static void print_line(struct html *html, struct report *report, const struct contest_line *line, bool first)
+{
+    static const enum evidence_metric rest[] = {EVIDENCE_LATENCY, EVIDENCE_P95, EVIDENCE_ENERGY,
+                                                EVIDENCE_REGRET};
+    html_raw(html, "<tr><th scope=\"row\">");
+    html_text(html, line->policy->name);
+    html_raw(html, "</th><td>%zu</td>", line->seeds);
+    html_interval_cell(html, line->mean, &line->interval);
+    if (first) {
+        html_raw(html, "<td>best</td><td></td>");
+    } else {
+        char more[24];
+        contest_format_more(line->to_best.more, more);
+        html_interval_cell(html, line->to_best.difference, &line->to_best.interval);
+        html_raw(html, "<td>%s</td>", more);
+    }
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+        print_metric(html, report, line->policy, rest[i]);
+    html_number_cell(html, 100.0 * mean_miss_share(line->policy));
+    html_raw(html, "</tr>\n");
+}
+
+static void print_verdict(struct html *html, const struct contest *contest, const char *group)
+{
+    struct buf verdict = {0};
+    html->code = html->code == 0 ? contest_print_verdict(contest, group, &verdict) : html->code;
+    for (char *line = (char *) verdict.data; line != NULL && *line != '\0' && html->code == 0;) {
+        char *end = strchr(line, '\n');
+        *end = '\0'; /* every line has one */
+        html_raw(html, "<li>");
+        html_text(html, line);
+        html_raw(html, "</li>\n");
+        line = end + 1;
+    }
+    buf_finish(&verdict);
+}
+
+static const struct {
+    bool (*admits)(const struct evidence_policy *policy); /* NULL: all */
+    const char *name, *head;
+} groups[] = {
+    {observes, "observations: ", "observations: what a deployment could know"},
+    {knows_model, "model: ", "model: also how delay, energy and cost come about"},
+    {sees_world, "world: ", "world: everything, as a yardstick"},
+    {NULL, "all: ", NULL},
+};
+#define GROUPS (sizeof groups / sizeof *groups)
+
+static void print_value(struct html *html, struct report *report,
+                        const struct evidence_experiment *experiment, const struct evidence_value *value)
+{
+    struct contest contest[GROUPS] = {0};
+    html_raw(html, "<div class=\"scroll\"><table><caption>");
+    page_name(html, experiment, value);
+    html_raw(
+        html,
+        "</caption><thead><tr><th class=\"text\">policy</th><th>seeds</th><th>cost</th><th>cost above the "
+        "group's best</th><th>more runs</th><th>latency (s)</th><th>p95 (s)</th><th>energy "
+        "(J)</th><th>regret (%%)</th><th>missed (%%)</th></tr></thead>\n");
+    for (size_t g = 0; g < GROUPS && html->code == 0; g++) {
+        html->code = contest_hold(&contest[g], value, EVIDENCE_COST, groups[g].admits, &report->bootstrap);
+        if (html->code != 0 || groups[g].head == NULL || contest[g].lines == 0)
+            continue;
+        html_raw(html, "<tbody><tr><th scope=\"rowgroup\" colspan=\"10\">%s</th></tr>\n", groups[g].head);
+        for (size_t i = 0; i < contest[g].lines; i++)
+            print_line(html, report, &contest[g].line[i], i == 0);
+        html_raw(html, "</tbody>\n");
+    }
+    html_raw(html, "</table></div>\n<ul class=\"verdict\">\n");
+    for (size_t g = 0; g < GROUPS; g++) {
+        print_verdict(html, &contest[g], groups[g].name);
+        contest_finish(&contest[g]);
+    }
+    html_raw(html, "</ul>\n");
+}
+
+void page_results(struct html *html, struct report *report, const struct evidence_experiment *experiment)
+{
+    for (size_t v = 0; v < experiment->values; v++)
+        print_value(html, report, experiment, &experiment->value[v]);
+}

@@ -1,0 +1,23 @@
+/* The figures of a report, one function each. Each adds the figure to the report, or a sentence about why
+ * there is none.
+ */
+#ifndef HANDOFF_ORCHESTRATOR_REPORT_PLOTS_H
+#define HANDOFF_ORCHESTRATOR_REPORT_PLOTS_H
+
+#include "orchestrator/report/report.h"
+
+/* Training: mean return of each episode with its band; what checkpoints come to on the validation streams. */
+int plots_convergence(struct report *report, const struct evidence_experiment *experiment, struct diag *diag);
+int plots_curve(struct report *report, const struct evidence_experiment *experiment, struct diag *diag);
+
+/* A metric against the key that the experiment varies. */
+int plots_axis(struct report *report, const struct evidence_experiment *experiment,
+               enum evidence_metric metric, struct diag *diag);
+
+/* From task rows: latencies, splits, devices of each server, and where devices went. */
+int plots_boxes(struct report *report, const struct evidence_experiment *experiment, struct diag *diag);
+int plots_splits(struct report *report, const struct evidence_experiment *experiment, struct diag *diag);
+int plots_servers(struct report *report, const struct evidence_experiment *experiment, struct diag *diag);
+int plots_tracks(struct report *report, const struct evidence_experiment *experiment, struct diag *diag);
+
+#endif

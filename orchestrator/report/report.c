@@ -1,0 +1,198 @@
+#include "orchestrator/report/report.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/model/scenario.h"
+#include "db/results.h"
+#include "orchestrator/evidence_read.h"
+#include "orchestrator/report/markup.h"
+
+static const struct evidence_experiment *find_experiment(const struct evidence *evidence,
+                                                         const struct db_curve_point *point)
+{
+    for (size_t e = 0; e < evidence->experiments; e++) {
+        const struct evidence_experiment *experiment = &evidence->experiment[e];
+        if (strcmp(experiment->sweep, point->sweep) == 0 &&
+            strcmp(experiment->name, point->experiment) == 0 && strcmp(experiment->axis, point->axis) == 0)
+            return experiment;
+    }
+    return NULL;
+}
+
+static const struct evidence_value *find_value(const struct evidence_experiment *experiment, const char *text)
+{
+    for (size_t v = 0; v < experiment->values; v++)
+        if (strcmp(experiment->value[v].text, text) == 0)
+            return &experiment->value[v];
+    return NULL;
+}
+
+/* A checkpoint of what has no result (yet) is no evidence. */
+static int take_curve_point(void *user, const struct db_curve_point *point)
+{
+    struct report *report = user;
+    const struct evidence_experiment *experiment = find_experiment(&report->evidence, point);
+    const struct evidence_value *value = experiment != NULL ? find_value(experiment, point->value) : NULL;
+    const struct evidence_policy *policy = value != NULL ? evidence_find(value, point->policy) : NULL;
+    if (policy == NULL)
+        return 0;
+    struct report_curve_point *more =
+        realloc(report->curve, (report->curve_points + 1) * sizeof *report->curve);
+    if (more == NULL)
+        return -ENOMEM;
+    report->curve = more;
+    report->curve[report->curve_points++] = (struct report_curve_point){
+        .experiment = experiment,
+        .value = value,
+        .policy = policy,
+        .seed = point->seed,
+        .slots = point->slots,
+        .cost = point->mean_cost,
+        .regret_pct = point->regret_pct,
+    };
+    return 0;
+}
+
+int report_read(struct report *report, struct store *store, const char *sweep, const char *experiment,
+                struct diag *diag)
+{
+    report->store = store;
+    int rc = evidence_read(&report->evidence, store, &(struct evidence_filter){sweep, experiment}, diag);
+    size_t seeds = evidence_seeds_max(&report->evidence);
+    if (rc == 0 && (rc = bootstrap_init(&report->bootstrap, seeds)) != 0)
+        rc = diag_fail(diag, rc, "intervals over %zu seeds: %s", seeds, err_text(rc));
+    return rc == 0 ? results_each_curve_point(store, take_curve_point, report, diag) : rc;
+}
+
+void report_finish(struct report *report)
+{
+    while (report->figures > 0)
+        report_drop_figure(report);
+    free(report->figure);
+    for (size_t i = 0; i < report->gaps; i++)
+        free(report->gap[i]);
+    free(report->gap);
+    free(report->curve);
+    bootstrap_finish(&report->bootstrap);
+    evidence_finish(&report->evidence);
+    *report = (struct report){0};
+}
+
+static bool is_taken(const struct report *report, const char *stem)
+{
+    for (size_t i = 0; i + 1 < report->figures; i++)
+        if (strcmp(report->figure[i]->stem, stem) == 0)
+            return true;
+    return false;
+}
+
+/* Names may come to the same letters: the later one gets a number. */
+static void name_figure(const struct report *report, struct figure *figure, const char *kind)
+{
+    char sweep[32], experiment[32];
+    markup_slug(sweep, sizeof sweep, figure->experiment->sweep);
+    markup_slug(experiment, sizeof experiment, figure->experiment->name);
+    for (unsigned number = 1; number == 1 || is_taken(report, figure->stem); number++) {
+        char suffix[16] = "";
+        if (number > 1)
+            (void) snprintf(suffix, sizeof suffix, "-%u", number); /* fits, as does all below */
+        (void) snprintf(figure->stem, sizeof figure->stem, "%s%s%s%s%s%s", kind, sweep[0] != '\0' ? "-" : "",
+                        sweep, experiment[0] != '\0' ? "-" : "", experiment, suffix);
+    }
+}
+
+struct figure *report_add_figure(struct report *report, const char *kind, const char *template,
+                                 const struct evidence_experiment *experiment)
+{
+    struct figure *figure = calloc(1, sizeof *figure);
+    struct figure **more =
+        figure != NULL ? realloc(report->figure, (report->figures + 1) * sizeof(struct figure *)) : NULL;
+    if (more == NULL) {
+        free(figure);
+        return NULL;
+    }
+    report->figure = more;
+    report->figure[report->figures++] = figure;
+    figure->experiment = experiment;
+    figure->template = template;
+    name_figure(report, figure, kind);
+    struct buf *texts[] = {&figure->title, &figure->caption, &figure->head, &figure->csv};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts && figure->code == 0; i++)
+        figure->code = buf_printf(texts[i], "%s", ""); /* a zero byte follows even nothing */
+    return figure;
+}
+
+void report_drop_figure(struct report *report)
+{
+    struct figure *figure = report->figure[--report->figures];
+    figure_finish(figure);
+    free(figure);
+}
+
+int report_leave_out(struct report *report, const char *format, ...)
+{
+    char sentence[512];
+    va_list args;
+    va_start(args, format);
+    (void) vsnprintf(sentence, sizeof sentence, format, args); /* a cut sentence is still one */
+    va_end(args);
+    char **more = realloc(report->gap, (report->gaps + 1) * sizeof *report->gap);
+    if (more == NULL)
+        return -ENOMEM;
+    report->gap = more;
+    report->gap[report->gaps] = strdup(sentence);
+    return report->gap[report->gaps] != NULL ? (report->gaps++, 0) : -ENOMEM;
+}
+
+struct report_panels report_panels(const struct evidence_experiment *experiment)
+{
+    struct report_panels panels = {.count = experiment->values};
+    if (panels.count > REPORT_PANELS_MAX)
+        panels.count = REPORT_PANELS_MAX;
+    for (size_t i = 0; i < panels.count; i++)
+        panels.index[i] = panels.count > 1 ? i * (experiment->values - 1) / (panels.count - 1) : 0;
+    return panels;
+}
+
+void report_set_panels(struct figure *figure, const struct report_panels *panels)
+{
+    const char *label[REPORT_PANELS_MAX];
+    for (size_t i = 0; i < panels->count; i++)
+        label[i] = report_value_label(&figure->experiment->value[panels->index[i]]);
+    figure_set_text(figure, "axis", figure->experiment->axis);
+    figure_set_texts(figure, "value", label, panels->count);
+}
+
+const char *report_value_label(const struct evidence_value *value)
+{
+    return value->text[0] != '\0' ? value->text : "-";
+}
+
+/* A key's meaning up to where it goes into details, and its unit unless the meaning names it. */
+static int print_meaning(const struct scenario_key *key, struct buf *text)
+{
+    size_t length = strcspn(key->meaning, "(;:,");
+    while (length > 0 && key->meaning[length - 1] == ' ')
+        length--;
+    int rc = buf_printf(text, "%.*s", (int) length, key->meaning);
+    bool named = key->unit[0] == '\0' || strstr(key->meaning, key->unit) != NULL;
+    return rc == 0 && !named ? buf_printf(text, " (%s)", key->unit) : rc;
+}
+
+int report_axis_label(const char *axis, struct buf *text)
+{
+    for (size_t i = 0; i < scenario_key_count(); i++) {
+        struct scenario_key key;
+        char range[128], value[64], name[128];
+        scenario_key_at(i, &key, range, value);
+        (void) snprintf(name, sizeof name, "%s.%s", key.section, key.key); /* fits: names are short */
+        if (strcmp(name, axis) == 0)
+            return print_meaning(&key, text);
+    }
+    return buf_printf(text, "%s", axis);
+}
