@@ -118,7 +118,7 @@ static int run_all(struct bench *bench, enum scenario_mode mode)
         const struct policy_kind *kind = policy_at(i);
         struct policy policy;
         struct diag diag = {0};
-        bool takes_part = !policy_learns(kind) && policy_suits(kind, mode) &&
+        bool takes_part = !policy_is_trained(kind) && policy_suits(kind, mode) &&
                           (mode != MODE_QUEUE || kind->modes == POLICY_MODE_QUEUE);
         if (!takes_part)
             continue;
