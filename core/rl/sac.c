@@ -77,8 +77,8 @@ static float log_squash(float u)
     return 2.0f * (LOG_2 - size - log1pf(expf(-2.0f * size)));
 }
 
-/* One row's u = mean + deviation * normal into `action`; returns log pi of tanh(u) (equation 26 of the
- * paper). */
+/* One row's u = mean + deviation * normal into `action`; returns log pi of tanh(u) (the paper's appendix
+ * C). */
 static float draw_row(size_t actions, const float *output, const float *normal, float *spread, float *action)
 {
     float log_density = 0.0f;

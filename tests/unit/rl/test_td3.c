@@ -170,6 +170,24 @@ static void the_actor_and_the_targets_move_with_every_second_update_only(void **
     offpolicy_destroy(learner);
 }
 
+/* Adam's first step is one rate long wherever there is a gradient: its steps are the actor's own, not the
+ * critics'. */
+static void the_actors_first_step_is_one_rate_long(void **state)
+{
+    (void) state;
+    struct td3_config config = config_of(0.2f, 0.5f);
+    struct offpolicy *learner = trained(&config, 1);
+    struct network *actor = &of(learner)->actor.network;
+    float *before = oracle_copy(actor->params, actor->mlp.params);
+    assert_true(offpolicy_update(learner, NULL));
+    double longest = 0.0;
+    for (size_t i = 0; i < actor->mlp.params; i++)
+        longest = fmax(longest, fabs((double) actor->params[i] - (double) before[i]));
+    assert_true(fabs(longest - 1e-3) < 1e-5);
+    free(before);
+    offpolicy_destroy(learner);
+}
+
 static void the_critics_begin_apart(void **state)
 {
     (void) state;
@@ -210,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_update_computes_the_gradients_of_the_published_algorithm),
         cmocka_unit_test(the_actor_and_the_targets_move_with_every_second_update_only),
+        cmocka_unit_test(the_actors_first_step_is_one_rate_long),
         cmocka_unit_test(the_critics_begin_apart),
         cmocka_unit_test(impossible_configurations_are_refused),
     };

@@ -1,0 +1,56 @@
+/* Slots per second of each learner while it trains over the memory host: the scenario `dapo` (10 devices, 3
+ * servers), updates included, nothing recorded. The named peer is the same session with actions at random:
+ * the ratio says what learning costs. Sessions of all alternate. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/rl/blas_check.h"
+#include "orchestrator/host_memory.h"
+
+#define SLOTS 300u
+#define EPISODES 3u
+#define REPEATS 3
+
+/* Slots per second. */
+static double run(const struct world *world, const struct policy_kind *kind)
+{
+    struct policy policy;
+    struct session_result result = {0};
+    struct diag diag = {0};
+    if (policy_create(&policy, kind, world, true, &diag) != 0)
+        return 0.0;
+    struct session session = {
+        .world = world, .policy = &policy, .phase = RNG_TRAIN, .episodes = EPISODES, .slots = SLOTS};
+    int rc = host_memory_run(&session, &result, &diag);
+    policy_destroy(&policy);
+    return rc == 0 ? (double) EPISODES * SLOTS / result.wall_s : 0.0;
+}
+
+int main(void)
+{
+    static const struct policy_kind *const learners[] = {&policy_random, &policy_dapo, &policy_bandit,
+                                                         &policy_td3,    &policy_sac,  &policy_maddpg};
+    enum { LEARNERS = sizeof learners / sizeof *learners };
+    struct scenario scenario;
+    struct world world;
+    struct diag diag = {0};
+    double best[LEARNERS] = {0.0};
+    scenario_defaults(&scenario);
+    scenario.ddpg.warmup = scenario.ddpg.batch; /* nearly every slot has its update */
+    if (world_init(&world, &scenario, NULL, &diag) != 0) {
+        (void) fprintf(stderr, "%s\n", diag.text);
+        return 1;
+    }
+    for (int i = 0; i < REPEATS; i++)
+        for (size_t k = 0; k < LEARNERS; k++) {
+            double slots = run(&world, learners[k]);
+            best[k] = slots > best[k] ? slots : best[k];
+        }
+    (void) printf("training over memory, 10 devices, 3 servers, BLAS kernel %s, best of %d\n",
+                  blas_kernel_name(), REPEATS);
+    for (size_t k = 0; k < LEARNERS; k++)
+        (void) printf("%-8s %8.0f slots/s   %.4f of random's\n", learners[k]->name, best[k],
+                      best[k] / best[0]);
+    world_finish(&world);
+    return 0;
+}
