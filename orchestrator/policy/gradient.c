@@ -33,6 +33,11 @@ void gradient_destroy(struct policy *policy)
     free(own);
 }
 
+static size_t action_size(const struct gradient *own, const struct world *world)
+{
+    return own->actions == GRADIENT_REALS ? env_action_size(world) : 2 * (size_t) world->devices;
+}
+
 static int create_learner(struct gradient *own, const struct world *world,
                           const struct policy_gradient_config *how, struct diag *diag)
 {
@@ -47,7 +52,7 @@ static int create_learner(struct gradient *own, const struct world *world,
     config.state_size = own->state_size;
     config.heads = reals ? 0 : heads;
     config.classes = classes;
-    config.action_size = reals ? env_action_size(world) : 0;
+    config.action_size = reals ? action_size(own, world) : 0;
     config.hidden_1 = scenario->ddpg.hidden_1;
     config.hidden_2 = scenario->ddpg.hidden_2;
     config.discount = (float) scenario->ddpg.discount;
@@ -73,7 +78,7 @@ int gradient_create(struct policy *policy, enum gradient_actions actions,
     own->state_size = env_state_size(world);
     own->state = calloc(own->state_size, sizeof *own->state);
     own->next_state = calloc(own->state_size, sizeof *own->next_state);
-    own->action = calloc(2 * (size_t) world->devices, sizeof *own->action);
+    own->action = calloc(action_size(own, world), sizeof *own->action);
     own->allowed = calloc(world->devices, own->splits + (size_t) world->servers);
     bool whole = own->state != NULL && own->next_state != NULL && own->action != NULL && own->allowed != NULL;
     int rc = whole ? create_learner(own, world, how, diag) : -ENOMEM;

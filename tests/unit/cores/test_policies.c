@@ -237,6 +237,15 @@ static void every_policy_decides_what_can_be_done(void **state)
     decide_everywhere(all_local, 500, true);
 }
 
+static void every_policy_decides_what_can_be_done_under_every_mapping(void **state)
+{
+    (void) state;
+    static const char *const rounding[] = {"devices.count=5", "action.mapping=rounding", SMALL, NULL};
+    static const char *const scores[] = {"devices.count=5", "action.mapping=scores", SMALL, NULL};
+    decide_everywhere(rounding, 100, false);
+    decide_everywhere(scores, 100, false);
+}
+
 static void every_policy_decides_what_can_be_done_under_every_sharing_rule(void **state)
 {
     (void) state;
@@ -462,6 +471,7 @@ int main(void)
         cmocka_unit_test(the_optimum_refuses_what_it_is_not_exact_for),
         cmocka_unit_test(only_a_learner_trains),
         cmocka_unit_test(every_policy_decides_what_can_be_done),
+        cmocka_unit_test(every_policy_decides_what_can_be_done_under_every_mapping),
         cmocka_unit_test(every_policy_decides_what_can_be_done_under_every_sharing_rule),
         cmocka_unit_test(with_nobody_there_or_no_server_up_every_policy_stays_at_home),
         cmocka_unit_test(policies_that_know_the_rules_wish_for_nothing_impossible),
