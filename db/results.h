@@ -23,8 +23,9 @@ int results_each_job_count(struct store *store, int (*row)(void *user, const str
 int results_each_origin(struct store *store, int (*row)(void *user, const struct db_origin *origin),
                         void *user, struct diag *diag);
 
-/* Rows of numbers of a run: `query` is one of returns, latencies, split_histogram, devices_of_servers, tracks
- * and sites (db/queries), value[i] its column i, NAN where it is NULL or no number. */
+/* Rows of numbers of a run: `query` is one of returns, has_tasks, latencies, split_histogram,
+ * devices_of_servers, tracks and sites (db/queries), value[i] its column i, NAN where it is NULL or no
+ * number. */
 int results_each_numbers(struct store *store, const char *query, int64_t run_id,
                          int (*row)(void *user, const double *value, size_t columns), void *user,
                          struct diag *diag);

@@ -5,8 +5,9 @@ set key outside right center reverse Left samplen 3
 set offsets graph 0.04, graph 0.04, graph 0.03, graph 0.03
 set xlabel x_label
 set ylabel y_label
+if (!numeric) { set xtics rotate by 20 right }
 set xtics ()
-do for [v=1:|value|] { set xtics add (value[v] place[v]) }
+do for [v=1:|value|] { set xtics add (plain(value[v]) place[v]) }
 last = |policy|
 # Points at the same place stand a little beside one another.
 aside(p) = (p - 0.5 * (last + 1)) * 0.004 * (place[|value|] - place[1])

@@ -24,7 +24,7 @@ do for [form in 'svg pdf'] {
     eval value(form)
     set output name.'.'.form
     set multiplot layout rows,columns \
-        margins char 9, char 3, screen (legend + 74.0) / height, char 2 spacing char 9, char 5
+        margins char 9, char 3, screen (legend + 74.0) / height, char 2.6 spacing char 9, char 5
     do for [v=1:|value|] {
         set title (|value| > 1 ? axis.' = '.value[v] : '')
         set xlabel (v > |value| - columns ? x_label : '')

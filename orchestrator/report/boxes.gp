@@ -11,13 +11,13 @@ set yrange [0:*]
 set xrange [0.4 : |policy| + 0.6]
 set xtics rotate by 40 right scale 0
 set xtics ()
-do for [p=1:|policy|] { set xtics add (policy[p] p) }
+do for [p=1:|policy|] { set xtics add (plain(policy[p]) p) }
 here(p, v) = of(p) && stringcolumn('value') eq value[v]
 do for [form in 'svg pdf'] {
     eval value(form)
     set output name.'.'.form
     set multiplot layout rows,columns \
-        margins char 9, char 2, screen names / height, char 2 spacing char 8, screen (names + 30.0) / height
+        margins char 9, char 2, screen names / height, char 2.6 spacing char 8, screen (names + 30.0) / height
     do for [v=1:|value|] {
         set title (|value| > 1 ? axis.' = '.value[v] : '')
         set ylabel ((v - 1) % columns == 0 ? y_label : '')

@@ -60,8 +60,8 @@ int markup_label(struct buf *text, const char *from)
     int rc = buf_printf(text, "%s", "");
     while (*from != '\0' && rc == 0) {
         size_t size = character_size(from);
-        if (*from == '"')
-            rc = buf_printf(text, "'");
+        if (*from == '"' || *from == '\'')
+            rc = buf_printf(text, "\xe2\x80\x99"); /* U+2019 */
         else
             rc = size > 0 && !is_control(from) ? buf_printf(text, "%.*s", (int) size, from)
                                                : buf_printf(text, "?");
@@ -72,13 +72,9 @@ int markup_label(struct buf *text, const char *from)
 
 int markup_quoted(struct buf *text, const char *from)
 {
-    struct buf label = {0};
-    int rc = markup_label(&label, from);
+    int rc = buf_printf(text, "'");
     if (rc == 0)
-        rc = buf_printf(text, "'");
-    for (const char *c = (const char *) label.data; rc == 0 && *c != '\0'; c++)
-        rc = *c == '\'' ? buf_printf(text, "''") : buf_printf(text, "%c", *c);
-    buf_finish(&label);
+        rc = markup_label(text, from);
     return rc == 0 ? buf_printf(text, "'") : rc;
 }
 

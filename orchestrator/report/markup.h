@@ -11,8 +11,8 @@
  * characters only tab and line feed stay. */
 int markup_html(struct buf *text, const char *from);
 
-/* Onto one line of a figure's data and script: likewise without control characters, and '"', which gnuplot
- * cannot read from a CSV file, becomes '\''. */
+/* Onto one line of a figure's data and script: likewise without control characters, and quotation marks, some
+ * of which gnuplot can read neither from a CSV file nor in an array, become the typographic one. */
 int markup_label(struct buf *text, const char *from);
 
 /* A label between gnuplot's single quotes, in which nothing is expanded. */

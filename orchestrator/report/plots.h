@@ -1,5 +1,5 @@
-/* The figures of a report, one function each. Each adds the figure to the report, or a sentence about why
- * there is none.
+/* The figures of a report, by what they are drawn from. Each function adds its figures to the report, or a
+ * sentence about why there is none.
  */
 #ifndef HANDOFF_ORCHESTRATOR_REPORT_PLOTS_H
 #define HANDOFF_ORCHESTRATOR_REPORT_PLOTS_H
@@ -15,9 +15,6 @@ int plots_axis(struct report *report, const struct evidence_experiment *experime
                enum evidence_metric metric, struct diag *diag);
 
 /* From task rows: latencies, splits, devices of each server, and where devices went. */
-int plots_boxes(struct report *report, const struct evidence_experiment *experiment, struct diag *diag);
-int plots_splits(struct report *report, const struct evidence_experiment *experiment, struct diag *diag);
-int plots_servers(struct report *report, const struct evidence_experiment *experiment, struct diag *diag);
-int plots_tracks(struct report *report, const struct evidence_experiment *experiment, struct diag *diag);
+int plots_tasks(struct report *report, const struct evidence_experiment *experiment, struct diag *diag);
 
 #endif

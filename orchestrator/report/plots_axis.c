@@ -77,6 +77,7 @@ int plots_axis(struct report *report, const struct evidence_experiment *experime
     figure_caption(figure, "Mean over seeds; bars: 95 %% interval by bootstrap over seeds.");
     set_axis(figure);
     figure_set_text(figure, "y_label", y_label);
+    figure_set_number(figure, "numeric", experiment->numeric ? 1.0 : 0.0);
     figure_set_policies(figure, experiment->policy, experiment->policies);
     figure->code =
         figure->code == 0 ? buf_printf(&figure->csv, "policy,value,x,mean,low,high,seeds\n") : figure->code;

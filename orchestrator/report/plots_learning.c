@@ -217,7 +217,7 @@ int plots_convergence(struct report *report, const struct evidence_experiment *e
             if (learned(&value->policy[p]))
                 rc = add_returns(report, figure, report_value_label(value), &value->policy[p], diag);
     }
-    return end_figure(report, "convergence: no learner's training is recorded",
+    return end_figure(report, "convergence, because no learner's training is recorded",
                       "`sweep` or `run` with a learner, and then `evaluate`, would give it.", rc, diag);
 }
 
@@ -324,6 +324,6 @@ int plots_curve(struct report *report, const struct evidence_experiment *experim
                 rc = add_level(report, figure, value, &value->policy[p], regret, ends);
         }
     }
-    return end_figure(report, "learning curve: checkpoints' validations are not recorded",
+    return end_figure(report, "learning curve, because checkpoints' validations are not kept",
                       "`curve: true` in the sweep's file would keep them.", rc, diag);
 }

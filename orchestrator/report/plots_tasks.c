@@ -12,7 +12,6 @@
 
 #define SERVERS_MAX 256u /* servers.count allows no more */
 #define SPLITS_MAX 1024u /* no language model has so many layers */
-#define REMEDY "`record_tasks` in the sweep's file (of an evaluation: run.record: tasks) would keep them."
 
 /* One policy's tests at one value. */
 struct cell {
@@ -47,8 +46,8 @@ static int each_of_tests(struct report *report, const struct cell *cell, const c
     return rc;
 }
 
-/* Drops a figure without rows, and says why. */
-static int end_figure(struct report *report, const char *what, int code, struct diag *diag)
+/* Drops a figure without rows. */
+static int end_figure(struct report *report, int code, struct diag *diag)
 {
     struct figure *figure = report->figure[report->figures - 1];
     if (code == 0)
@@ -56,16 +55,9 @@ static int end_figure(struct report *report, const char *what, int code, struct 
     if (code != 0)
         return diag_fail(diag, code, "%s: %s", figure->stem, err_text(code));
     const char *head_end = strchr((const char *) figure->csv.data, '\n');
-    if (head_end != NULL && head_end[1] != '\0')
-        return 0;
-    struct buf name = {0};
-    int rc = evidence_print_name(figure->experiment, NULL, &name);
-    if (rc == 0)
-        rc = report_leave_out(report, "%s: no %s: no test kept its task rows. %s", (const char *) name.data,
-                              what, REMEDY);
-    buf_finish(&name);
-    report_drop_figure(report);
-    return rc;
+    if (head_end == NULL || head_end[1] == '\0')
+        report_drop_figure(report);
+    return 0;
 }
 
 struct sample {
@@ -109,7 +101,7 @@ static int add_box(struct report *report, struct figure *figure, const struct ce
     return rc;
 }
 
-int plots_boxes(struct report *report, const struct evidence_experiment *experiment, struct diag *diag)
+static int plot_boxes(struct report *report, const struct evidence_experiment *experiment, struct diag *diag)
 {
     struct report_panels panels = report_panels(experiment);
     struct figure *figure = report_add_figure(report, "boxes", "boxes.gp", experiment);
@@ -125,7 +117,7 @@ int plots_boxes(struct report *report, const struct evidence_experiment *experim
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "value,policy,tasks,min,p5,q1,median,q3,p95,max,mean\n");
     int rc = add_cells(report, figure, &panels, add_box, diag);
-    return end_figure(report, "latencies of single tasks", rc, diag);
+    return end_figure(report, rc, diag);
 }
 
 struct split_counts {
@@ -168,7 +160,7 @@ static int add_splits(struct report *report, struct figure *figure, const struct
     return rc;
 }
 
-int plots_splits(struct report *report, const struct evidence_experiment *experiment, struct diag *diag)
+static int plot_splits(struct report *report, const struct evidence_experiment *experiment, struct diag *diag)
 {
     struct report_panels panels = report_panels(experiment);
     struct figure *figure = report_add_figure(report, "splits", "splits.gp", experiment);
@@ -184,7 +176,7 @@ int plots_splits(struct report *report, const struct evidence_experiment *experi
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "value,policy,split,tasks,share,height\n");
     int rc = add_cells(report, figure, &panels, add_splits, diag);
-    return end_figure(report, "split histograms", rc, diag);
+    return end_figure(report, rc, diag);
 }
 
 /* Devices of each server in the mean over runs; the first is those that compute alone. */
@@ -246,7 +238,8 @@ static int add_devices(struct report *report, struct figure *figure, const struc
     return rc;
 }
 
-int plots_servers(struct report *report, const struct evidence_experiment *experiment, struct diag *diag)
+static int plot_servers(struct report *report, const struct evidence_experiment *experiment,
+                        struct diag *diag)
 {
     struct report_panels panels = report_panels(experiment);
     struct figure *figure = report_add_figure(report, "servers", "servers.gp", experiment);
@@ -262,7 +255,7 @@ int plots_servers(struct report *report, const struct evidence_experiment *exper
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "value,policy,server,devices,low,high\n");
     int rc = add_cells(report, figure, &panels, add_devices, diag);
-    return end_figure(report, "server load", rc, diag);
+    return end_figure(report, rc, diag);
 }
 
 /* One run's tracks: gnuplot lifts its pen at an empty line. */
@@ -330,22 +323,37 @@ static const struct evidence_policy *nth_choice(const struct evidence_value *val
     return NULL; /* not reached: n is one of the policies */
 }
 
-int plots_tracks(struct report *report, const struct evidence_experiment *experiment, struct diag *diag)
+/* The first test whose tasks are there: at the middle value or, failing that, at the others. */
+static int find_tracks(struct report *report, struct walk *walk, const struct evidence_value **ret_value,
+                       const struct evidence_policy **ret_policy, const struct evidence_test **ret_test,
+                       struct diag *diag)
+{
+    const struct evidence_experiment *experiment = walk->figure->experiment;
+    int rc = 0;
+    for (size_t v = 0; v < experiment->values; v++) {
+        *ret_value = &experiment->value[(experiment->values / 2 + v) % experiment->values];
+        for (size_t n = 0; n < (*ret_value)->policies && rc == 0; n++) {
+            *ret_policy = nth_choice(*ret_value, n);
+            rc = add_tracks_of(report, walk, *ret_policy, ret_test, diag);
+            if (*ret_test != NULL)
+                return rc;
+        }
+    }
+    return rc;
+}
+
+static int plot_tracks(struct report *report, const struct evidence_experiment *experiment, struct diag *diag)
 {
     struct figure *figure = report_add_figure(report, "tracks", "tracks.gp", experiment);
     if (figure == NULL)
         return -ENOMEM;
-    const struct evidence_value *value = &experiment->value[experiment->values / 2];
+    const struct evidence_value *value = NULL;
     const struct evidence_policy *policy = NULL;
     const struct evidence_test *test = NULL;
     struct walk walk = {.figure = figure, .device = (double) NAN};
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "node,number,slot,x_m,y_m,server\n");
-    int rc = 0;
-    for (size_t n = 0; n < value->policies && test == NULL && rc == 0; n++) {
-        policy = nth_choice(value, n);
-        rc = add_tracks_of(report, &walk, policy, &test, diag);
-    }
+    int rc = find_tracks(report, &walk, &value, &policy, &test, diag);
     if (test != NULL) {
         figure_title(figure, "Device tracks, coloured by server");
         figure_caption(
@@ -356,5 +364,47 @@ int plots_tracks(struct report *report, const struct evidence_experiment *experi
             experiment->axis[0] != '\0' ? ", " : "", experiment->axis,
             experiment->axis[0] != '\0' ? " = " : "", value->text);
     }
-    return end_figure(report, "device tracks", rc, diag);
+    return end_figure(report, rc, diag);
+}
+
+static int take_has_tasks(void *user, const double *value, size_t columns)
+{
+    bool *has_tasks = user;
+    (void) columns; /* one: has_tasks.sql */
+    *has_tasks = *has_tasks || value[0] > 0.0;
+    return 0;
+}
+
+static int find_tasks(struct report *report, const struct evidence_experiment *experiment,
+                      bool *ret_has_tasks, struct diag *diag)
+{
+    int rc = 0;
+    *ret_has_tasks = false;
+    for (size_t v = 0; v < experiment->values; v++)
+        for (size_t p = 0; p < experiment->value[v].policies && rc == 0 && !*ret_has_tasks; p++)
+            rc = each_of_tests(report, &(struct cell){"", &experiment->value[v].policy[p]}, "has_tasks",
+                               take_has_tasks, ret_has_tasks, diag);
+    return rc;
+}
+
+int plots_tasks(struct report *report, const struct evidence_experiment *experiment, struct diag *diag)
+{
+    bool has_tasks = false;
+    struct buf name = {0};
+    int rc = find_tasks(report, experiment, &has_tasks, diag);
+    if (rc == 0 && !has_tasks && (rc = evidence_print_name(experiment, NULL, &name)) == 0)
+        rc = report_leave_out(
+            report,
+            "%s: no latencies of single tasks, split histograms, server load and device tracks, "
+            "because no test kept its task rows. `record_tasks` in the sweep's file would (of "
+            "an evaluation: `run --record tasks`).",
+            (const char *) name.data);
+    buf_finish(&name);
+    if (rc == 0 && has_tasks)
+        rc = plot_boxes(report, experiment, diag);
+    if (rc == 0 && has_tasks)
+        rc = plot_splits(report, experiment, diag);
+    if (rc == 0 && has_tasks)
+        rc = plot_servers(report, experiment, diag);
+    return rc == 0 && has_tasks ? plot_tracks(report, experiment, diag) : rc;
 }

@@ -19,19 +19,19 @@ do for [form in 'svg pdf'] {
     eval value(form)
     set output name.'.'.form
     set multiplot layout rows,columns \
-        margins char 17, char 2, screen 74.0 / height, char 2 spacing char 4, char 5
+        margins char 17, char 2, screen 74.0 / height, char 2.6 spacing char 4, char 5
     do for [v=1:|value|] {
         set title (|value| > 1 ? axis.' = '.value[v] : '')
         set xlabel (v > |value| - columns ? x_label : '')
         set ytics ('' 0)
-        if ((v - 1) % columns == 0) { do for [p=1:|policy|] { set ytics add (policy[p] base(p) + 0.35) } }
+        if ((v - 1) % columns == 0) { do for [p=1:|policy|] { set ytics add (plain(policy[p]) base(p) + 0.35) } }
         plot for [p=1:|policy|] data \
                  using (here(p, v) ? column('split') : NaN):(base(p)):(column('split') - 0.4):(column('split') + 0.4):(base(p)):(base(p) + 0.8 * column('height')) \
                  with boxxyerror lc rgb colour[p], \
              for [p=1:|policy|] base(p) lw 0.5 lc rgb '#aaaaaa', \
              for [p=1:|policy|] data \
                  using (here(p, v) && column('height') == 1 ? end : NaN):(base(p) + 0.3):(sprintf('%.0f %%', 100 * column('share'))) \
-                 with labels left font ',11' textcolor rgb '#555555'
+                 with labels left textcolor rgb '#555555'
     }
     unset multiplot
     unset output

@@ -7,9 +7,11 @@ set tics nomirror out
 set grid ytics lt 1 lw 0.6 lc rgb '#dddddd'
 # Each figure is drawn twice: eval value(form), form being 'svg' or 'pdf'. 50 pixels are a centimetre on paper.
 svg = "set terminal svg size width,height font 'sans,13' noenhanced background '#ffffff' linewidth 1.2"
-pdf = "set terminal pdfcairo size width/50.0 cm,height/50.0 cm font 'sans,9' noenhanced linewidth 1.2"
+pdf = "set terminal pdfcairo size width/50.0 cm,height/50.0 cm font 'sans,9' fontscale 0.75 noenhanced linewidth 1.2"
 data = name.'.csv'
 of(p) = stringcolumn('policy') eq policy[p]
+# A tic's label is a format: of a text every % must be two.
+plain(s) = strstrt(s, '%') > 0 ? s[1:strstrt(s, '%')].'%'.plain(s[strstrt(s, '%') + 1:*]) : s
 # n panels stand in so many columns and rows.
 columns_of(n) = n <= 1 ? 1 : n == 2 || n == 4 ? 2 : 3
 rows_of(n) = int(ceil(n / (1.0 * columns_of(n))))

@@ -1,0 +1,258 @@
+"""`report` writes a page that stands alone, and each figure with its data and a script that draws it again."""
+import atexit
+import csv
+import functools
+import html.parser
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import sweeps
+import tap
+import testbed
+
+SWEEP = """
+name: tiny
+scenario: dapo-quick
+set: {devices.count: 4, servers.count: 2, run.episodes: 2, run.slots: 30, ddpg.warmup: 10,
+      evaluation.validate_episodes: 1, evaluation.validate_slots: 10, evaluation.test_episodes: 1, evaluation.test_slots: 20}
+seeds: [1, 2]
+experiments:
+  - {name: learning, policies: [dapo, local, optimum], curve: true, record_tasks: [1]}
+  - {name: users, policies: [dapo, local, greedy, optimum], vary: {devices.count: [2, 4]}, record_tasks: [1]}
+  - {name: fading, policies: [local, greedy], vary: {radio.fading: [rayleigh, none]}}
+"""
+STEMS = {f'{kind}-tiny-{experiment}' for kind, experiments in {
+    'convergence': ('learning', 'users'), 'learning': ('learning',), 'boxes': ('learning', 'users'),
+    'splits': ('learning', 'users'), 'servers': ('learning', 'users'), 'tracks': ('learning', 'users'),
+    'cost': ('users', 'fading'), 'latency': ('users', 'fading'), 'energy': ('users', 'fading'), 'p95': ('users', 'fading'),
+}.items() for experiment in experiments}
+VOID = {'meta', 'link', 'img', 'br', 'hr', 'input'}
+
+
+class Page(html.parser.HTMLParser):
+    """Insists that what begins ends, that ids are there once and links lead to what is there; gathers text and tags."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.open, self.ids, self.links, self.tags, self.words = [], set(), [], set(), []
+        with open(path, encoding='utf-8') as file:
+            self.source = file.read()
+        self.feed(self.source)
+        self.close()
+        tap.equal(self.open, [], 'elements that never end')
+        for link in self.links:
+            if link.startswith('#'):
+                tap.true(link[1:] in self.ids, f'{link} is there')
+            else:
+                tap.true(os.path.isfile(os.path.join(os.path.dirname(path), link)), f'{link} is a file')
+
+    def handle_starttag(self, tag, attributes, ended=False):
+        self.tags.add(tag)
+        for name, value in attributes:
+            tap.true(not name.startswith('on'), f'{name} runs nothing')
+            if name == 'id':
+                tap.true(value not in self.ids, f'id {value} is there once')
+                self.ids.add(value)
+            if name in ('href', 'src', 'xlink:href', 'data', 'action'):
+                tap.true('//' not in value and ':' not in value, f'{name}={value} asks no network')
+                self.links.append(value)
+        if tag not in VOID and not ended:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes, ended=True)
+
+    def handle_endtag(self, tag):
+        tap.true(self.open and self.open[-1] == tag, f'</{tag}> ends {self.open[-3:]}')
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def text(self):
+        return ' '.join(' '.join(self.words).split())
+
+
+def need_gnuplot():
+    if shutil.which('gnuplot') is None:
+        raise tap.Skip('gnuplot is not installed')
+
+
+@functools.cache
+def played():
+    """The sweep's file, played once for all tests."""
+    folder = tempfile.mkdtemp(prefix='handoff-test-')
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path, db = os.path.join(folder, 'tiny.yaml'), os.path.join(folder, 'tiny.db')
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write(SWEEP)
+    testbed.orchestrator('sweep', path, '--db', db, '-q', '-j', 1)
+    return db
+
+
+def swept(folder):
+    return shutil.copy(played(), folder)
+
+
+def report(db, folder, *arguments, **options):
+    output = os.path.join(folder, 'out')
+    told, errors = testbed.orchestrator('report', db, '-o', output, '--json', '-q', *arguments, **options)
+    return output, json.loads(told) if told else None, errors
+
+
+def read(*path):
+    with open(os.path.join(*path), 'rb') as file:
+        return file.read()
+
+
+@tap.test
+def a_sweep_becomes_a_page_with_every_figure_and_its_files():
+    need_gnuplot()
+    with testbed.scratch() as folder:
+        db = swept(folder)
+        output, told, _ = report(db, folder)
+        tap.equal({figure['stem'] for figure in told['figures']}, STEMS, 'figures')
+        tap.true(all(figure['drawn'] for figure in told['figures']), 'all are drawn')
+        tap.equal(set(os.listdir(output)),
+                  {'index.html'} | {f'{stem}.{ending}' for stem in STEMS for ending in ('csv', 'gp', 'svg', 'pdf')}, 'files')
+        page = Page(os.path.join(output, 'index.html'))
+        tap.equal({'script', 'link', 'iframe', 'object', 'img'} & page.tags, set(), 'what a page that stands alone has not')
+        tap.true(page.source.startswith('<!DOCTYPE html>'), 'HTML5')
+        tap.equal(page.source.count('<svg '), len(STEMS), 'figures on the page')
+        tap.contains(page.text(), 'observations: what a deployment could know', 'not ranked: 2 common seeds', 'devices.count: [2, 4]',
+                     'seeds 1 2', 'fading: no convergence', 'PPO and A2C have no results here')
+        for stem in STEMS:
+            for table in (csv.DictReader(read(output, stem + '.csv').decode().splitlines()),):
+                tap.true(len(list(table)) > 0, f'{stem}.csv has rows')
+            xml.etree.ElementTree.fromstring(read(output, stem + '.svg'))
+            tap.true(read(output, stem + '.pdf').startswith(b'%PDF'), f'{stem}.pdf is one')
+
+
+@tap.test
+def numbers_of_figures_are_those_of_the_database():
+    with testbed.scratch() as folder:
+        db = swept(folder)
+        output, _, _ = report(db, folder, status=None)
+        rows = {(row['policy'], row['x']): row
+                for row in csv.DictReader(read(output, 'latency-tiny-users.csv').decode().splitlines())}
+        for policy, value, mean, low, high, seeds in testbed.rows(db, """
+                SELECT policy, value, avg(mean_latency_s), min(mean_latency_s), max(mean_latency_s), count(*)
+                FROM sweep_result WHERE experiment = 'users' GROUP BY policy, value"""):
+            row = rows[policy, value]
+            for name, expected in (('mean', mean), ('low', low), ('high', high)):  # two seeds: their ends
+                tap.true(abs(float(row[name]) - expected) < 1e-9 * expected, f'{name} of {policy} at {value}')
+            tap.equal(int(row['seeds']), seeds, 'seeds')
+        returns = testbed.rows(db, """
+            SELECT e.episode, avg(e.episode_return) FROM job AS j JOIN episode AS e ON e.run_id = j.train_run_id
+            WHERE j.experiment = 'learning' AND j.policy = 'dapo' GROUP BY e.episode""")
+        drawn = [(int(row['x']), float(row['mean']))
+                 for row in csv.DictReader(read(output, 'convergence-tiny-learning.csv').decode().splitlines())]
+        tap.equal([(e, round(r, 6)) for e, r in drawn], [(e, round(r, 6)) for e, r in returns], 'mean returns')
+        shares = [row for row in csv.DictReader(read(output, 'splits-tiny-users.csv').decode().splitlines())
+                  if row['policy'] == 'greedy' and row['value'] == '4']
+        counted = testbed.rows(db, """SELECT t.split, count(*) FROM job AS j JOIN task AS t ON t.run_id = j.test_run_id
+            WHERE j.experiment = 'users' AND j.policy = 'greedy' AND j.value = '4' GROUP BY t.split""")
+        tap.equal([(int(row['split']), int(row['tasks'])) for row in shares], counted, 'splits of greedy')
+
+
+@tap.test
+def every_script_draws_its_figure_again():
+    need_gnuplot()
+    with testbed.scratch() as folder:
+        output, told, _ = report(swept(folder), folder)
+        alone = os.path.join(folder, 'alone')
+        for stem in (figure['stem'] for figure in told['figures']):
+            os.makedirs(alone)
+            for ending in ('csv', 'gp'):
+                shutil.copy(os.path.join(output, f'{stem}.{ending}'), alone)
+            result = subprocess.run(['gnuplot', stem + '.gp'], cwd=alone, capture_output=True, text=True, check=False)
+            tap.equal((result.returncode, result.stderr), (0, ''), stem)
+            tap.true(read(alone, stem + '.svg') == read(output, stem + '.svg'), f'{stem}.svg is the same')
+            shutil.rmtree(alone)
+
+
+@tap.test
+def without_gnuplot_there_are_tables_data_and_scripts():
+    with testbed.scratch() as folder:
+        db = swept(folder)
+        output, told, errors = report(db, folder, status=1, env={**os.environ, 'PATH': folder})
+        tap.contains(errors, 'gnuplot is not installed (package gnuplot-nox)', 'data and scripts')
+        tap.true(not any(figure['drawn'] for figure in told['figures']), 'nothing is drawn')
+        tap.equal(set(os.listdir(output)), {'index.html'} | {f'{stem}.{ending}' for stem in STEMS for ending in ('csv', 'gp')},
+                  'files')
+        page = Page(os.path.join(output, 'index.html'))
+        tap.contains(page.text(), 'Not drawn', 'observations: what a deployment could know')
+
+
+@tap.test
+def evaluations_alone_are_reported_and_what_is_missing_is_said():
+    need_gnuplot()
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'dapo-quick', *sweeps.SMALL, '-e', 2, '--db', db)
+        testbed.orchestrator('evaluate', '-q', '-p', 'dapo,greedy,optimum', '--db', db)
+        output, told, _ = report(db, folder)
+        tap.equal({figure['stem'].split('-')[0] for figure in told['figures']},
+                  {'convergence', 'boxes', 'splits', 'servers', 'tracks'}, 'figures')
+        page = Page(os.path.join(output, 'index.html'))
+        tap.contains(page.text(), 'Scenario of dapo-quick', 'nothing to compare', 'open: too few seeds')
+        with sweeps.connection(db) as file:
+            file.execute('DELETE FROM task')
+        _, told, _ = report(db, folder)
+        (gap,) = told['left_out']
+        tap.contains(gap, 'dapo-quick: no latencies of single tasks', 'run --record tasks')
+
+
+@tap.test
+def hostile_names_are_shown_and_do_nothing():
+    need_gnuplot()
+    with testbed.scratch() as folder:
+        db = sweeps.empty(folder)
+        names = ['<script>alert(1)</script>', "'; system \"touch pwned\" #", '`touch pwned`', 'a"b\nset output "pwned"', '../../up',
+                 '@pwned {/Bold x}', '%s%n', 'caf\u00e9', '$(touch pwned)']
+        with sweeps.connection(db) as file:
+            for sweep_name in names[:3]:
+                sweep = sweeps.add_sweep(file, sweep_name, text=''.join(names))
+                for value in names:
+                    sweeps.add_results(file, sweep, names[3], '</table>' + names[4], value,
+                                       {policy: [1 + index, 2 + index] for index, policy in enumerate(names)})
+            file.execute('UPDATE run SET cpu = ?, version = ?', (names[0], names[2]))
+            file.execute("UPDATE sweep SET text = CAST(x'fffe3c' AS TEXT) WHERE sweep_id = 1")
+        output, told, _ = report(db, folder)
+        tap.true(told['figures'] and all(figure['drawn'] for figure in told['figures']), 'figures are drawn')
+        tap.true(all(re.fullmatch('[a-z0-9-]+', figure['stem']) for figure in told['figures']), 'stems are plain')
+        page = Page(os.path.join(output, 'index.html'))
+        tap.true('script' not in page.tags, 'no script')
+        tap.contains(page.text(), '<script>alert(1)</script>', '`touch pwned`', 'caf\u00e9')
+        for figure in told['figures']:
+            xml.etree.ElementTree.fromstring(read(output, figure['stem'] + '.svg'))
+        found = [name for _, _, files in os.walk(folder) for name in files if name == 'pwned']
+        tap.equal(found, [], 'files that names made')
+
+
+@tap.test
+def what_cannot_be_reported_is_refused():
+    with testbed.scratch() as folder:
+        db = sweeps.empty(folder)
+        _, _, errors = report(db, folder, status=2)
+        tap.contains(errors, 'no results to compare')
+        tap.true(not os.path.exists(os.path.join(folder, 'out')), 'nothing was made')
+        _, _, errors = report(os.path.join(folder, 'none.db'), folder, status=2)
+        tap.contains(errors, 'none.db')
+        with sweeps.connection(db) as file:
+            sweeps.add_results(file, sweeps.add_sweep(file, 'paper'), 'users', '', '', {'local': [1, 2]})
+        with open(os.path.join(folder, 'out'), 'w', encoding='utf-8') as file:
+            file.write('mine')
+        _, _, errors = report(db, folder, status=None)
+        tap.contains(errors, 'out: is a file, a folder was expected')
+        tap.equal(read(folder, 'out'), b'mine', 'the file')
+
+
+tap.main()
