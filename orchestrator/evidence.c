@@ -190,9 +190,9 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-bool evidence_learns(const struct evidence_policy *policy)
+bool evidence_is_learned(const struct evidence_policy *policy)
 {
-    return policy->kind != NULL && policy_learns(policy->kind);
+    return policy->kind != NULL && (policy_is_trained(policy->kind) || policy->kind->asks);
 }
 
 static size_t place_of(const struct evidence_policy *policy)
@@ -208,8 +208,8 @@ static int by_sight(const void *a, const void *b)
     const struct evidence_policy *x = a, *y = b;
     if (x->sees != y->sees)
         return x->sees < y->sees ? -1 : 1;
-    if (evidence_learns(x) != evidence_learns(y))
-        return evidence_learns(x) ? -1 : 1;
+    if (evidence_is_learned(x) != evidence_is_learned(y))
+        return evidence_is_learned(x) ? -1 : 1;
     size_t i = place_of(x), j = place_of(y);
     return i != j ? (i < j ? -1 : 1) : strcmp(x->name, y->name);
 }
@@ -300,5 +300,5 @@ int evidence_print_name(const struct evidence_experiment *experiment, const stru
 
 bool evidence_is_rule(const struct evidence_policy *policy)
 {
-    return policy->kind != NULL && !policy_learns(policy->kind) && policy->sees != POLICY_SEES_WORLD;
+    return policy->kind != NULL && !evidence_is_learned(policy) && policy->sees != POLICY_SEES_WORLD;
 }

@@ -4,7 +4,7 @@
  *
  * The draws are those of core/base/rng at (0; train, bootstrap, 0, 0, resample, index): the same numbers
  * always give the same interval, and all samples of one size are drawn anew in the same way. Of few seeds
- * the interval is too short: of 5 normal ones it holds the truth in about 83 % of cases
+ * the interval is too short: of 5 normal ones it holds the truth in about 84 % of cases
  * (docs/experiments.md). */
 #ifndef HANDOFF_CORE_STATS_BOOTSTRAP_H
 #define HANDOFF_CORE_STATS_BOOTSTRAP_H

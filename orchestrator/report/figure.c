@@ -100,7 +100,7 @@ void figure_set_policies(struct figure *figure, const struct evidence_policy *co
                 figure->code = buf_printf(&figure->head, "%d",
                                           column == 2   ? style.dash
                                           : column == 3 ? style.point
-                                                        : (int) evidence_learns(policy[i]));
+                                                        : (int) evidence_is_learned(policy[i]));
         }
         if (figure->code == 0)
             figure->code = buf_printf(&figure->head, "]\n");

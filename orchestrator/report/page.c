@@ -25,7 +25,7 @@ static void print_head(struct html *html, const struct page_about *about)
              "differences are paired "
              "by seed. They are not corrected for how many comparisons a page makes, and of five seeds such "
              "an interval "
-             "is too short: it holds the truth in about 83 %% of cases. The system model is DAPO, "
+             "is too short: it holds the truth in about 84 %% of cases. The system model is DAPO, "
              "reconstructed: its "
              "curves are not claimed to be the paper's.</p>\n</header>\n",
              BOOTSTRAP_RESAMPLES);

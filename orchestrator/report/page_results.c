@@ -160,7 +160,7 @@ static void print_winners(struct html *html, const struct contest *contest)
         few = few || (i > 0 && contest->line[i].to_best.seeds < CONTEST_SEEDS_MIN);
         if (!is_tied(contest, i))
             continue;
-        bool rule = evidence_is_rule(policy), learner = evidence_learns(policy);
+        bool rule = evidence_is_rule(policy), learner = evidence_is_learned(policy);
         rules += rule ? 1 : 0;
         learners += learner ? 1 : 0;
         others += rule || learner ? 0 : 1;

@@ -9,6 +9,7 @@ static const char *const colours[COLOURS] = {
     "#E69F00", /* orange */
     "#56B4E9", /* sky blue */
 };
+#define DASHES 3 /* when the colours are used up, another dash begins */
 #define BLACK "#000000"
 #define GREY "#7F7F7F"
 
@@ -16,7 +17,7 @@ enum family { LEARNER, RULE, YARDSTICK };
 
 static enum family family_of(const struct policy_kind *kind)
 {
-    if (policy_learns(kind))
+    if (policy_is_trained(kind) || kind->asks)
         return LEARNER;
     return kind->sees == POLICY_SEES_WORLD ? YARDSTICK : RULE;
 }
@@ -27,7 +28,7 @@ static const int open_points[] = {6, 4, 8, 10, 12};
 
 struct palette_style palette_style(const struct policy_kind *kind)
 {
-    static const int dashes[][2] = {[LEARNER] = {1, 5}, [RULE] = {2, 3}, [YARDSTICK] = {4, 4}};
+    static const int dashes[][DASHES] = {[LEARNER] = {1, 5, 1}, [RULE] = {2, 3, 4}, [YARDSTICK] = {4, 4, 4}};
     if (kind == NULL)
         return (struct palette_style){GREY, 3, 3};
     size_t before = 0; /* of its family, in the table */
@@ -36,7 +37,7 @@ struct palette_style palette_style(const struct policy_kind *kind)
     enum family family = family_of(kind);
     return (struct palette_style){
         .colour = family == YARDSTICK ? BLACK : colours[before % COLOURS],
-        .dash = dashes[family][before / COLOURS % 2],
+        .dash = dashes[family][before / COLOURS % DASHES],
         .point = family == YARDSTICK ? 2 : open_points[before % POINTS] + (family == LEARNER ? 1 : 0),
     };
 }

@@ -317,7 +317,7 @@ static const struct evidence_policy *nth_choice(const struct evidence_value *val
     for (int learns = 1; learns >= 0; learns--)
         for (size_t p = value->policies; p-- > 0;) {
             const struct evidence_policy *policy = &value->policy[p];
-            if (evidence_learns(policy) == (learns == 1) && n-- == 0)
+            if (evidence_is_learned(policy) == (learns == 1) && n-- == 0)
                 return policy;
         }
     return NULL; /* not reached: n is one of the policies */
