@@ -28,8 +28,9 @@ static double run(const struct world *world, const struct policy_kind *kind)
 
 int main(void)
 {
-    static const struct policy_kind *const learners[] = {&policy_random, &policy_dapo, &policy_bandit,
-                                                         &policy_td3,    &policy_sac,  &policy_maddpg};
+    static const struct policy_kind *const learners[] = {
+        &policy_random, &policy_dapo, &policy_bandit,       &policy_td3, &policy_sac,
+        &policy_maddpg, &policy_ppo,  &policy_ppo_gaussian, &policy_a2c, &policy_dqn};
     enum { LEARNERS = sizeof learners / sizeof *learners };
     struct scenario scenario;
     struct world world;
@@ -37,6 +38,8 @@ int main(void)
     double best[LEARNERS] = {0.0};
     scenario_defaults(&scenario);
     scenario.ddpg.warmup = scenario.ddpg.batch; /* nearly every slot has its update */
+    scenario.dqn.warmup = scenario.dqn.batch;
+    scenario.ppo.rollout = SLOTS / 2; /* filled as often as there are slots for it */
     if (world_init(&world, &scenario, NULL, &diag) != 0) {
         (void) fprintf(stderr, "%s\n", diag.text);
         return 1;
@@ -49,7 +52,7 @@ int main(void)
     (void) printf("training over memory, 10 devices, 3 servers, BLAS kernel %s, best of %d\n",
                   blas_kernel_name(), REPEATS);
     for (size_t k = 0; k < LEARNERS; k++)
-        (void) printf("%-8s %8.0f slots/s   %.4f of random's\n", learners[k]->name, best[k],
+        (void) printf("%-12s %8.0f slots/s   %.4f of random's\n", learners[k]->name, best[k],
                       best[k] / best[0]);
     world_finish(&world);
     return 0;
