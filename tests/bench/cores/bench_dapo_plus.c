@@ -10,8 +10,8 @@
 #include "core/model/mobility.h"
 #include "orchestrator/host_memory.h"
 
-#define SLOTS 40u /* held-out ones */
-#define REPEATS 5 /* of which the fastest counts */
+#define SLOTS 20u /* held-out ones */
+#define REPEATS 3 /* of which the fastest counts */
 
 struct bench {
     struct world world;
@@ -115,6 +115,7 @@ static int run(uint32_t devices, uint32_t slots)
                                                       &policy_dapo_plus_actor};
     static struct bench bench;
     struct diag diag = {{0}};
+    (void) setvbuf(stdout, NULL, _IOLBF, 0);
     double peer = 0.0, peer_us = 0.0;
     int rc = open(&bench, devices, slots, &diag);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && rc == 0; i++) {
