@@ -738,8 +738,9 @@ static void the_outlook_is_what_happens_when_nothing_follows(void **state)
         play(&played, which == 0 ? fifo : shared, "random", 1);
         struct env_view view;
         struct outlook outlook;
+        const struct outlook_source model = outlook_model(&played.world);
         assert_int_equal(env_view_init(&view, &played.world), 0);
-        assert_int_equal(outlook_init(&outlook, &played.world), 0);
+        assert_int_equal(outlook_init(&outlook, &played.world, &model), 0);
         env_view_begin(&view, (struct slot_id){RNG_TRAIN, 0, 0});
         for (uint32_t n = 0; n < 12; n++) {
             struct mobility mobility;
@@ -796,8 +797,9 @@ static void the_search_finds_what_brute_force_finds(void **state)
     play(&played, keys, "myopic", 1);
     struct env_view view;
     struct outlook outlook;
+    const struct outlook_source model = outlook_model(&played.world);
     assert_int_equal(env_view_init(&view, &played.world), 0);
-    assert_int_equal(outlook_init(&outlook, &played.world), 0);
+    assert_int_equal(outlook_init(&outlook, &played.world, &model), 0);
     struct policy policy = sim_policy(&played.world, "myopic", false);
     struct env_decision decision;
     assert_int_equal(env_decision_init(&decision, 3), 0);
