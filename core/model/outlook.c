@@ -166,6 +166,11 @@ double outlook_work(struct outlook *outlook, uint32_t m, uint32_t n, uint32_t sp
     return server != NULL ? server[split].s / outlook->world->scenario.run.slot_s : (double) INFINITY;
 }
 
+double outlook_kept(const struct outlook *outlook, uint32_t n, uint32_t split)
+{
+    return device_row(outlook, n)[split].s / outlook->world->scenario.run.slot_s;
+}
+
 static int by_arrival(const struct outlook_arrival *x, const struct outlook_arrival *y)
 {
     if (x->s != y->s)

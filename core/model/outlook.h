@@ -82,5 +82,7 @@ int outlook_server(struct outlook *outlook, uint32_t m, const uint32_t *who, con
 
 /* Work that a task sends, as a part of what the server can do in a slot; infinite when out of memory. */
 double outlook_work(struct outlook *outlook, uint32_t m, uint32_t n, uint32_t split);
+/* Work that stays on the device, as a part of what that can do in a slot. */
+double outlook_kept(const struct outlook *outlook, uint32_t n, uint32_t split);
 
 #endif

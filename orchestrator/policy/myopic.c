@@ -4,7 +4,7 @@
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
-    slot_search_run(policy->state, view, 0.0, ret_decision);
+    slot_search_run(policy->state, view, (struct slot_prices){0}, ret_decision);
 }
 
 const struct policy_kind policy_myopic = {

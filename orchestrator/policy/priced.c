@@ -4,7 +4,8 @@
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
-    slot_search_run(policy->state, view, policy->world->scenario.priced.price, ret_decision);
+    slot_search_run(policy->state, view, (struct slot_prices){.sent = policy->world->scenario.priced.price},
+                    ret_decision);
 }
 
 const struct policy_kind policy_priced = {

@@ -18,7 +18,7 @@ struct plan {
 };
 
 struct slot_search {
-    double price;
+    struct slot_prices prices;
     struct outlook outlook;
     uint32_t *who; /* [count] devices that have a task, ascending */
     uint32_t count;
@@ -100,20 +100,21 @@ static double group_cost(struct slot_search *own, const struct plan *plan, uint3
                          uint32_t extra, uint32_t extra_split)
 {
     uint32_t members = 0;
-    double work = 0.0, cost = 0.0;
+    double work = 0.0, kept = 0.0, cost = 0.0;
     for (uint32_t i = 0; i < own->count; i++) {
         bool here = i == extra || (plan->server[i] == m && i != without);
         if (!here)
             continue;
         own->member[members] = own->who[i];
         own->member_split[members] = i == extra ? extra_split : plan->split[i];
-        work += outlook_work(&own->outlook, m, own->who[i], own->member_split[members++]);
+        work += outlook_work(&own->outlook, m, own->who[i], own->member_split[members]);
+        kept += outlook_kept(&own->outlook, own->who[i], own->member_split[members++]);
     }
     if (members == 0)
         return 0.0;
     if (outlook_server(&own->outlook, m, own->member, own->member_split, members, &cost) != 0)
         return (double) INFINITY;
-    return cost + own->price * work;
+    return cost + own->prices.sent * work + own->prices.kept * kept;
 }
 
 static double total(const struct slot_search *own, const struct plan *plan)
@@ -281,17 +282,19 @@ static void gather(struct slot_search *own, const struct env_view *view)
     own->count = 0;
     for (uint32_t n = 0; n < view->world->devices; n++)
         if (env_has_task(view, n)) {
-            own->local_cost[own->count] = outlook_local(&own->outlook, n);
+            own->local_cost[own->count] =
+                outlook_local(&own->outlook, n) +
+                own->prices.kept * outlook_kept(&own->outlook, n, view->world->llm->layers);
             own->who[own->count++] = n;
         }
 }
 
-void slot_search_run(struct slot_search *search, const struct env_view *view, double price,
+void slot_search_run(struct slot_search *search, const struct env_view *view, struct slot_prices prices,
                      struct env_decision *ret_decision)
 {
     struct slot_search *own = search;
     double best_cost = (double) INFINITY;
-    own->price = price;
+    own->prices = prices;
     gather(own, view);
     for (uint32_t start = 0; start < STARTS; start++) {
         begin(own, &own->plan, start);

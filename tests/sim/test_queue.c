@@ -402,6 +402,12 @@ static void every_order_of_arrival_leaves_the_same_bits(void **state)
     (void) state;
     static const char *const learning[] = {
         BUSY, "ddpg.hidden_1=16", "ddpg.hidden_2=16", "ddpg.warmup=10", "ddpg.batch=8", NULL};
+    static const char *const pricing[] = {BUSY,
+                                          "servers.discipline=processor-sharing",
+                                          "plus.warmup=5",
+                                          "plus.price_block=4",
+                                          "plus.price_settle=1",
+                                          NULL};
     static const char *const moving[] = {BUSY,
                                          "handover.policy=restart",
                                          "mobility.speed_mean=40",
@@ -413,6 +419,7 @@ static void every_order_of_arrival_leaves_the_same_bits(void **state)
     assert_same_in_every_order(sharing, "random", NULL, 0);
     assert_same_in_every_order(busy, "priced", NULL, 0);
     assert_same_in_every_order(learning, "dapo", NULL, 0);
+    assert_same_in_every_order(pricing, "dapo-plus", NULL, 0);
     assert_same_in_every_order(moving, "random", NULL, 0);
     assert_same_in_every_order(rough, "random", NULL, 0);
 }
