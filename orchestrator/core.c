@@ -306,7 +306,7 @@ static void leave_slot(struct orch_core *core, struct orch_actions *actions)
     next_slot(core, actions);
 }
 
-void orch_report(struct orch_core *core, const struct db_task *row)
+void orch_report(struct orch_core *core, const struct db_task *row, bool moved)
 {
     core->report[core->reports++] = (struct policy_report){
         .slot = row->slot,
@@ -321,7 +321,7 @@ void orch_report(struct orch_core *core, const struct db_task *row)
                   .interrupted_s = row->interrupted_s,
                   .wait_s = row->wait_s},
         .joules = {.compute_j = row->compute_j, .transmit_j = row->transmit_j, .server_j = row->server_j},
-        .recovered = strcmp(row->status, DB_DONE) != 0,
+        .recovered = strcmp(row->status, DB_DONE) != 0 || moved,
     };
 }
 
@@ -335,7 +335,7 @@ static void end_slot(struct orch_core *core, struct orch_actions *actions)
         core->cost_sum += core->reported[n] ? core->cost[n] : 0.0;
         core->done += core->reported[n] ? 1 : 0;
         if (core->reported[n])
-            orch_report(core, &core->task[n]);
+            orch_report(core, &core->task[n], false);
         if (core->session.sink.episode != NULL)
             episode_stats_add(&core->stats, &core->task[n]);
     }

@@ -75,8 +75,8 @@ void orch_event_of_policy(struct orch_core *core, const char *kind, const char *
 /* A text of the core's own, [ORCH_DETAIL_MAX], which lives until as many others have been made as there can
  * be in two slots. */
 char *orch_detail(struct orch_core *core);
-/* A task is finished: the policy will hear of it when it learns. */
-void orch_report(struct orch_core *core, const struct db_task *row);
+/* A task is finished: the policy will hear of it when it learns. `moved`: handed over to another server. */
+void orch_report(struct orch_core *core, const struct db_task *row, bool moved);
 /* Appends an action to the core's list. */
 struct orch_action *orch_push(struct orch_actions *actions, enum orch_action_kind kind, uint32_t number);
 

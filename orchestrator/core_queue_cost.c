@@ -35,6 +35,12 @@ static void expire(struct orch_core *core, struct block *block, struct open_task
     row->deadline_missed = cost_deadline_missed(&world->scenario, seconds);
 }
 
+/* Also what waited behind the transfer that was handed over. */
+static bool is_moved(const struct open_task *task, const struct db_task *row)
+{
+    return row->handovers > 0 || (row->server != DB_SERVER_NULL && task->at_server != (uint32_t) row->server);
+}
+
 static double settle_task(struct orch_core *core, struct block *block, struct open_task *task, double now_s)
 {
     struct db_task *row = queue_row(block, task);
@@ -55,7 +61,7 @@ static double settle_task(struct orch_core *core, struct block *block, struct op
     core->cost_sum += done ? row->cost : 0.0;
     core->done += done ? 1 : 0;
     if (done)
-        orch_report(core, row);
+        orch_report(core, row, is_moved(task, row));
     core->result.tasks++;
     core->result.lost_tasks += done || strcmp(row->status, DB_EXPIRED) == 0 ? 0 : 1;
     core->result.recovered += strcmp(row->status, DB_RECOVERED) == 0 ? 1 : 0;

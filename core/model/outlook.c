@@ -5,26 +5,69 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/units.h"
 #include "core/model/cost.h"
-#include "core/model/radio.h"
-#include "core/model/transfer.h"
 
 #define LEFT_OVER UINT64_MAX /* the job that stands for what is at the server already */
 
-int outlook_init(struct outlook *ret_outlook, const struct world *world)
+#define ROWS_AT_FIRST 64u
+
+/* ---- rows ---- */
+
+static void rows_finish(struct outlook_rows *rows)
 {
-    struct outlook outlook = {.world = world};
+    free(rows->spent);
+    free(rows->key);
+    free(rows->row);
+    *rows = (struct outlook_rows){0};
+}
+
+/* Where the key is, or would be. */
+static uint32_t place_of(const struct outlook_rows *rows, uint64_t key)
+{
+    uint32_t place = (uint32_t) (key * 0x9e3779b97f4a7c15u >> 32) & (rows->places - 1);
+    while (rows->row[place] != 0 && rows->key[place] != key)
+        place = (place + 1) & (rows->places - 1);
+    return place;
+}
+
+static int rows_resize(struct outlook_rows *rows, uint32_t max, uint32_t layers)
+{
+    struct outlook_rows grown = {.count = rows->count, .max = max, .places = 4 * max};
+    grown.spent = calloc((size_t) max * layers, sizeof *grown.spent);
+    grown.key = calloc(grown.places, sizeof *grown.key);
+    grown.row = calloc(grown.places, sizeof *grown.row);
+    bool whole = grown.spent != NULL && grown.key != NULL && grown.row != NULL;
+    for (uint32_t from = 0; from < rows->places && whole; from++) {
+        if (rows->row[from] == 0)
+            continue;
+        uint32_t place = place_of(&grown, rows->key[from]);
+        grown.key[place] = rows->key[from];
+        grown.row[place] = rows->row[from];
+    }
+    if (whole && rows->count > 0)
+        memcpy(grown.spent, rows->spent, (size_t) rows->count * layers * sizeof *grown.spent);
+    rows_finish(whole ? rows : &grown);
+    if (!whole)
+        return -ENOMEM;
+    *rows = grown;
+    return 0;
+}
+
+/* ---- life ---- */
+
+int outlook_init(struct outlook *ret_outlook, const struct world *world, const struct outlook_source *source)
+{
+    struct outlook outlook = {.world = world, .source = *source};
+    size_t devices = world->devices, layers = world->llm->layers;
     outlook.senders = calloc(world->servers, sizeof *outlook.senders);
-    outlook.radio_s = calloc(world->devices, sizeof *outlook.radio_s);
-    outlook.rate = calloc((size_t) world->devices * world->servers, sizeof *outlook.rate);
-    outlook.arrival = calloc(world->devices, sizeof *outlook.arrival);
-    outlook.finish_s = calloc(world->devices, sizeof *outlook.finish_s);
+    outlook.radio_s = calloc(devices, sizeof *outlook.radio_s);
+    outlook.device = calloc(devices * (layers + 1), sizeof *outlook.device);
+    outlook.arrival = calloc(devices, sizeof *outlook.arrival);
+    outlook.finish_s = calloc(devices, sizeof *outlook.finish_s);
     station_init(&outlook.station, world->scenario.servers.discipline, 1.0, 0.0);
-    const struct scenario *scenario = &world->scenario;
-    outlook.down_s = transfer_expected_s(scenario, transfer_down_bits(scenario), transfer_down_bps(scenario));
+    int rc = rows_resize(&outlook.rows, ROWS_AT_FIRST, world->llm->layers);
     *ret_outlook = outlook;
-    if (outlook.senders != NULL && outlook.radio_s != NULL && outlook.rate != NULL &&
+    if (rc == 0 && outlook.senders != NULL && outlook.radio_s != NULL && outlook.device != NULL &&
         outlook.arrival != NULL && outlook.finish_s != NULL)
         return 0;
     outlook_finish(ret_outlook);
@@ -35,32 +78,55 @@ void outlook_finish(struct outlook *outlook)
 {
     free(outlook->senders);
     free(outlook->radio_s);
-    free(outlook->rate);
+    free(outlook->device);
+    rows_finish(&outlook->rows);
     free(outlook->arrival);
     free(outlook->finish_s);
     station_finish(&outlook->station);
     *outlook = (struct outlook){0};
 }
 
-static double rate_bps(struct outlook *outlook, uint32_t n, uint32_t m, uint32_t load)
+/* ---- what the source says ---- */
+
+static struct outlook_spent *device_row(const struct outlook *outlook, uint32_t n)
 {
-    const struct scenario *scenario = &outlook->world->scenario;
-    size_t place = (size_t) n * outlook->world->servers + m;
-    struct outlook_rate *rate = &outlook->rate[place];
-    if (rate->load != load) {
-        double bandwidth_hz = scenario->radio.bandwidth_mhz * UNITS_MHZ / load;
-        rate->load = load;
-        rate->bps = radio_rate_bps(scenario, bandwidth_hz, outlook->world->device[n].transmit_power_w,
-                                   outlook->view->gain[place]);
-    }
-    return rate->bps;
+    return outlook->device + (size_t) n * (outlook->world->llm->layers + 1);
 }
+
+/* Load 0: the server itself. NULL: out of memory. Valid until another row is asked for. */
+static const struct outlook_spent *row_of(struct outlook *outlook, uint32_t n, uint32_t m, uint32_t load)
+{
+    struct outlook_rows *rows = &outlook->rows;
+    const struct outlook_source *source = &outlook->source;
+    uint32_t layers = outlook->world->llm->layers;
+    uint64_t key = ((uint64_t) n << 40) | ((uint64_t) m << 24) | load; /* N, K < 2^24, M < 2^16 */
+    uint32_t place = place_of(rows, key);
+    if (rows->row[place] != 0)
+        return rows->spent + (size_t) (rows->row[place] - 1) * layers;
+    if (rows->count == rows->max) {
+        if (rows_resize(rows, 2 * rows->max, layers) != 0)
+            return NULL;
+        place = place_of(rows, key);
+    }
+    struct outlook_spent *spent = rows->spent + (size_t) rows->count * layers;
+    rows->key[place] = key;
+    rows->row[place] = ++rows->count;
+    if (load > 0)
+        source->link(source->user, outlook->view, n, m, load, spent);
+    else
+        source->server(source->user, outlook->view, n, m, spent);
+    return spent;
+}
+
+/* ---- a slot ---- */
 
 void outlook_begin(struct outlook *outlook, const struct env_view *view)
 {
+    const struct outlook_source *source = &outlook->source;
     uint32_t devices = outlook->world->devices, servers = outlook->world->servers;
     outlook->view = view;
-    memset(outlook->rate, 0, (size_t) devices * servers * sizeof *outlook->rate);
+    outlook->rows.count = 0;
+    memset(outlook->rows.row, 0, outlook->rows.places * sizeof *outlook->rows.row);
     for (uint32_t m = 0; m < servers; m++) {
         outlook->senders[m] = 0;
         for (uint32_t n = 0; n < devices; n++)
@@ -72,32 +138,37 @@ void outlook_begin(struct outlook *outlook, const struct env_view *view)
         for (uint32_t m = 0; m < servers && view->present[n]; m++) {
             double bits = view->unsent_bits[(size_t) n * servers + m];
             if (bits > 0.0)
-                outlook->radio_s[n] += radio_transmit_s(bits, rate_bps(outlook, n, m, outlook->senders[m]));
+                outlook->radio_s[n] += source->rest_s(source->user, view, n, m, outlook->senders[m], bits);
         }
+        if (env_has_task(view, n))
+            source->device(source->user, view, n, device_row(outlook, n));
     }
 }
 
-static double device_cost(const struct outlook *outlook, uint32_t n, double latency_s,
-                          const struct task_joules *joules)
+/* cost_task, measured by what all of the task would take on its device. */
+static double task_cost(const struct outlook *outlook, uint32_t n, double latency_s, double energy_j)
 {
-    const struct world *world = outlook->world;
-    return cost_task(world, &world->device[n], outlook->view->tokens[n], latency_s,
-                     cost_energy_j(&world->scenario, joules), false);
+    const struct scenario *scenario = &outlook->world->scenario;
+    struct outlook_spent full = device_row(outlook, n)[outlook->world->llm->layers];
+    return cost_normalised(scenario, latency_s, energy_j, full.s, full.j) +
+           cost_lateness(scenario, latency_s);
 }
 
 double outlook_local(const struct outlook *outlook, uint32_t n)
 {
-    const struct world *world = outlook->world;
-    double local_s = cost_full_s(world, &world->device[n], outlook->view->tokens[n]);
-    struct task_joules joules = {.compute_j = world->device[n].power_w * local_s};
-    return device_cost(outlook, n, outlook->view->processor_s[n] + local_s, &joules);
+    struct outlook_spent full = device_row(outlook, n)[outlook->world->llm->layers];
+    return task_cost(outlook, n, outlook->view->processor_s[n] + full.s, full.j);
 }
 
-double outlook_work(const struct outlook *outlook, uint32_t m, uint32_t n, uint32_t split)
+double outlook_work(struct outlook *outlook, uint32_t m, uint32_t n, uint32_t split)
 {
-    const struct world *world = outlook->world;
-    return cost_edge_s(world, world->server[m].flops, 1.0, outlook->view->tokens[n], split) /
-           world->scenario.run.slot_s;
+    const struct outlook_spent *server = row_of(outlook, n, m, 0);
+    return server != NULL ? server[split].s / outlook->world->scenario.run.slot_s : (double) INFINITY;
+}
+
+double outlook_kept(const struct outlook *outlook, uint32_t n, uint32_t split)
+{
+    return device_row(outlook, n)[split].s / outlook->world->scenario.run.slot_s;
 }
 
 static int by_arrival(const struct outlook_arrival *x, const struct outlook_arrival *y)
@@ -116,25 +187,26 @@ static void insert(struct outlook *outlook, uint32_t count, struct outlook_arriv
     outlook->arrival[place] = arrival;
 }
 
-static double transmit_s(struct outlook *outlook, uint32_t m, uint32_t n, uint32_t split, uint32_t load)
+/* -ENOMEM. */
+static int foresee(struct outlook *outlook, uint32_t m, uint32_t n, uint32_t split, uint32_t load,
+                   struct outlook_arrival *ret_arrival)
 {
-    double bits = llm_split_bits(outlook->world->llm, split, outlook->view->tokens[n],
-                                 outlook->world->scenario.model.bits_per_element);
-    return transfer_expected_s(&outlook->world->scenario, bits, rate_bps(outlook, n, m, load));
-}
-
-static struct outlook_arrival foresee(struct outlook *outlook, uint32_t m, uint32_t n, uint32_t split,
-                                      uint32_t load)
-{
-    const struct world *world = outlook->world;
-    uint32_t tokens = outlook->view->tokens[n];
-    double computed_s = outlook->view->processor_s[n] + cost_local_s(world, &world->device[n], tokens, split);
-    double sent_s = transmit_s(outlook, m, n, split, load);
-    return (struct outlook_arrival){
-        .s = fmax(computed_s, outlook->radio_s[n]) + sent_s,
-        .sent_s = sent_s,
-        .work_s = cost_edge_s(world, world->server[m].flops, 1.0, tokens, split),
+    const struct outlook_spent *row = row_of(outlook, n, m, 0);
+    struct outlook_spent device = device_row(outlook, n)[split], server = {0}, link = {0};
+    if (row != NULL) {
+        server = row[split];
+        row = row_of(outlook, n, m, load);
+    }
+    if (row == NULL)
+        return -ENOMEM;
+    link = row[split];
+    struct task_joules joules = {.compute_j = device.j, .transmit_j = link.j, .server_j = server.j};
+    *ret_arrival = (struct outlook_arrival){
+        .s = fmax(outlook->view->processor_s[n] + device.s, outlook->radio_s[n]) + link.s,
+        .work_s = server.s,
+        .energy_j = cost_energy_j(&outlook->world->scenario, &joules),
     };
+    return 0;
 }
 
 /* When each arrival is finished, in outlook->finish_s by place. */
@@ -183,7 +255,10 @@ int outlook_server(struct outlook *outlook, uint32_t m, const uint32_t *who, con
     for (uint32_t i = 0; i < count; i++)
         load += outlook->view->unsent_bits[(size_t) who[i] * world->servers + m] > 0.0 ? 0 : 1;
     for (uint32_t i = 0; i < count; i++) {
-        struct outlook_arrival arrival = foresee(outlook, m, who[i], split[i], load);
+        struct outlook_arrival arrival;
+        rc = foresee(outlook, m, who[i], split[i], load, &arrival);
+        if (rc != 0)
+            return rc;
         arrival.place = i;
         insert(outlook, i, arrival);
     }
@@ -196,15 +271,8 @@ int outlook_server(struct outlook *outlook, uint32_t m, const uint32_t *who, con
     double sum = 0.0;
     for (uint32_t i = 0; i < count; i++) {
         const struct outlook_arrival *arrival = &outlook->arrival[i];
-        uint32_t n = who[arrival->place];
-        const struct device_params *device = &world->device[n];
-        struct task_joules joules = {
-            .compute_j = device->power_w *
-                         cost_local_s(world, device, outlook->view->tokens[n], split[arrival->place]),
-            .transmit_j = device->transmit_power_w * arrival->sent_s,
-            .server_j = world->server[m].power_w * arrival->work_s,
-        };
-        sum += device_cost(outlook, n, outlook->finish_s[arrival->place] + outlook->down_s, &joules);
+        double latency_s = outlook->finish_s[arrival->place] + outlook->source.down_s;
+        sum += task_cost(outlook, who[arrival->place], latency_s, arrival->energy_j);
     }
     *ret_cost = sum;
     return 0;

@@ -1,41 +1,72 @@
-/* Queueing mode: what one slot's tasks will cost by the model, given what earlier slots have left over, if
- * nothing came after them and rates stayed as they are now. What the cores then do differs by what does come.
+/* Queueing mode: what one slot's tasks will cost, given what earlier slots have left over, if nothing came
+ * after them and rates stayed as they are now. What the cores then do differs by what does come.
  *
  * The processor and the radio of a device serve what is left over first (the radio at this slot's rates); a
  * server first what is there or on its way, then this slot's tasks as its discipline says, in order of
- * arrival. */
+ * arrival. That much an operator knows of its own system; how long each part takes it asks a source, which is
+ * the true model (outlook_model.c) or somebody who has learned it. */
 #ifndef HANDOFF_CORE_MODEL_OUTLOOK_H
 #define HANDOFF_CORE_MODEL_OUTLOOK_H
 
 #include "core/model/env.h"
 #include "core/model/station.h"
 
+/* What a part of a task takes if it has to wait for nobody. */
+struct outlook_spent {
+    double s, j;
+};
+
+/* Parts of device n's present task, for every split. */
+struct outlook_source {
+    /* Layers 1..split on the device: ret[L + 1]. */
+    void (*device)(void *user, const struct env_view *view, uint32_t n, struct outlook_spent *ret);
+    /* The activations' way to server m when `load` devices divide its band: ret[L]. */
+    void (*link)(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
+                 struct outlook_spent *ret);
+    /* Layers split + 1..L on the whole of server m: ret[L]. */
+    void (*server)(void *user, const struct env_view *view, uint32_t n, uint32_t m,
+                   struct outlook_spent *ret);
+    /* What device n still has to send there of earlier tasks: seconds. */
+    double (*rest_s)(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
+                     double bits);
+    double down_s; /* a RESULT's way, where `link` has not got it in it */
+    void *user;
+};
+
 struct outlook_arrival {
-    double s;       /* since the slot's start */
-    double sent_s;  /* of it on the radio */
-    double work_s;  /* of the whole server */
+    double s;      /* since the slot's start */
+    double work_s; /* of the whole server */
+    double energy_j;
     uint32_t place; /* in the caller's list */
 };
 
-/* A rate once asked for: the logarithm is most of a search's time. */
-struct outlook_rate {
-    uint32_t load; /* 0: not asked for in this slot */
-    double bps;
+/* Rows of [L] by (device, server, load), made when they are asked for; load 0: the server itself. A hash
+ * table with linear probing. */
+struct outlook_rows {
+    struct outlook_spent *spent; /* [max][L]; owned */
+    uint64_t *key;               /* [places], a power of two; owned, as is the next */
+    uint32_t *row;               /* [places] 1 + its row; 0: the place is free */
+    uint32_t count, max, places;
 };
 
 struct outlook {
     const struct world *world;       /* borrowed */
     const struct env_view *view;     /* borrowed, from outlook_begin on */
-    double down_s;                   /* a RESULT's way, expected */
+    struct outlook_source source;    /* its `user` is borrowed */
     uint32_t *senders;               /* [M] devices that have something left over for the server */
     double *radio_s;                 /* [N] until the radio is free, at the loads so far */
-    struct outlook_rate *rate;       /* [N][M] the last */
+    struct outlook_spent *device;    /* [N][L + 1] of tasks, as the source has said for this slot */
+    struct outlook_rows rows;        /* of servers and links, likewise */
     struct outlook_arrival *arrival; /* [N] scratch */
     double *finish_s;                /* [N] likewise */
     struct station station;          /* likewise */
 };
 
-int outlook_init(struct outlook *ret_outlook, const struct world *world);
+/* What the true model says; `user` is not used. */
+struct outlook_source outlook_model(const struct world *world);
+
+/* -ENOMEM. */
+int outlook_init(struct outlook *ret_outlook, const struct world *world, const struct outlook_source *source);
 void outlook_finish(struct outlook *outlook);
 
 /* A slot is to be decided; the view stays as it is until the next. */
@@ -49,7 +80,9 @@ double outlook_local(const struct outlook *outlook, uint32_t n);
 int outlook_server(struct outlook *outlook, uint32_t m, const uint32_t *who, const uint32_t *split,
                    uint32_t count, double *ret_cost);
 
-/* Work that a task sends, as a part of what the server can do in a slot. */
-double outlook_work(const struct outlook *outlook, uint32_t m, uint32_t n, uint32_t split);
+/* Work that a task sends, as a part of what the server can do in a slot; infinite when out of memory. */
+double outlook_work(struct outlook *outlook, uint32_t m, uint32_t n, uint32_t split);
+/* Work that stays on the device, as a part of what that can do in a slot. */
+double outlook_kept(const struct outlook *outlook, uint32_t n, uint32_t split);
 
 #endif

@@ -6,6 +6,7 @@
  * falls from `plus.explore` as 1 / (1 + slots / plus.explore_slots), and not below `plus.explore_least`. */
 #include <string.h>
 
+#include "core/model/task_features.h"
 #include "orchestrator/policy/plus.h"
 
 /* ---- exploration ---- */
@@ -68,35 +69,57 @@ static void remember(struct plus *own, const struct env_view *view, const struct
             .split = decision->split[n],
             .load = remote ? own->load[m] : 0,
             .tokens = view->tokens[n],
-            .gain = remote ? view->gain[(size_t) n * world->servers + m] : 0.0,
+            .sending = &own->sending[n],
+            .sendings = remote ? 1 : 0,
+        };
+        own->sending[n] = (struct outcome_sending){
+            .gain = remote ? task_features_gain(view->gain[(size_t) n * world->servers + m]) : 0.0f,
+            .load = own->task[n].load,
+            .share = 1.0f,
         };
     }
 }
 
-static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
+static void search(struct plus *own, const struct env_view *view, struct env_decision *ret_decision)
 {
-    struct plus *own = policy->state;
-    const struct scenario *scenario = &policy->world->scenario;
+    const struct scenario *scenario = &view->world->scenario;
     outcome_model_begin(own->model, &own->table, view);
     load_search_run(&own->search, &own->table,
                     &(struct load_search_options){.starts = (uint32_t) scenario->plus.starts,
                                                   .swaps = scenario->plus.swaps == SWITCH_ON});
     load_search_decide(&own->search, &own->table, ret_decision);
+}
+
+static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
+{
+    struct plus *own = policy->state;
+    if (own->queue != NULL)
+        plus_queue_decide(own->queue, own->model, view, policy->training, ret_decision);
+    else
+        search(own, view, ret_decision);
     if (!policy->training)
         return;
-    if (own->decided >= scenario->plus.warmup)
+    if (own->queue == NULL && own->decided >= policy->world->scenario.plus.warmup)
         distilled_watch(own->actor, &own->table, &own->search);
     explore(own, view, ret_decision);
-    remember(own, view, ret_decision);
+    if (own->queue != NULL)
+        plus_queue_remember(own->queue, view, ret_decision);
+    else
+        remember(own, view, ret_decision);
     own->decided++;
 }
 
 static void learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     struct plus *own = policy->state;
+    own->owes_update = true;
+    if (own->queue != NULL) {
+        plus_queue_learn(own->queue, own->model, feedback,
+                         own->decided > policy->world->scenario.plus.warmup);
+        return;
+    }
     for (size_t i = 0; i < feedback->reports; i++)
         outcome_model_observe(own->model, &own->task[feedback->report[i].device], &feedback->report[i]);
-    own->owes_update = true;
 }
 
 static void update(struct policy *policy)
@@ -104,7 +127,7 @@ static void update(struct policy *policy)
     struct plus *own = policy->state;
     for (uint64_t i = 0; i < policy->world->scenario.plus.updates; i++)
         outcome_model_update(own->model);
-    for (uint64_t i = 0; i < policy->world->scenario.plus.actor_updates; i++)
+    for (uint64_t i = 0; i < policy->world->scenario.plus.actor_updates && own->queue == NULL; i++)
         distilled_update(own->actor);
     own->owes_update = false;
 }
@@ -134,7 +157,7 @@ static int resume(struct policy *policy, const void *bytes, size_t size, struct 
 const struct policy_kind policy_dapo_plus = {
     .name = "dapo-plus",
     .sees = POLICY_SEES_OBSERVATIONS,
-    .modes = POLICY_MODE_ROUND,
+    .modes = POLICY_ANY_MODE,
     .summary = "learns what tasks take from their reports, searches the joint decision",
     .source = "house: docs/learners.md, The outcome learner",
     .create = plus_create,

@@ -2,9 +2,9 @@
  * blind to what comes after. */
 #include "orchestrator/policy/slot_search.h"
 
-static int create(struct policy *policy, struct diag *diag)
+static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
-    return slot_search_create(policy, 0.0, diag);
+    slot_search_run(policy->state, view, (struct slot_prices){0}, ret_decision);
 }
 
 const struct policy_kind policy_myopic = {
@@ -13,7 +13,7 @@ const struct policy_kind policy_myopic = {
     .modes = POLICY_MODE_QUEUE,
     .summary = "queueing mode: least cost of this slot's own tasks, multi-start search",
     .source = "coordinate descent with pair exchanges on the slot's cost",
-    .create = create,
-    .destroy = slot_search_destroy,
-    .decide = slot_search_decide,
+    .create = slot_search_create_model,
+    .destroy = slot_search_destroy_model,
+    .decide = decide,
 };

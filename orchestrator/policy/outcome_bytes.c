@@ -2,7 +2,8 @@
  *
  *   weights      three parts as regressor_save writes them; then for devices and servers alike: u32 count,
  * and for each node its declared FLOP/s (f64) and shift (f32 x 2) full         the same with all that fitting
- * needs; u64 pushed, u64 updates; the shifts' memory experience   u64 first, u64 count, samples
+ * needs; the shifts' memory; f64 x M most power seen; u64 pushed, u64 updates experience   u64 first, u64
+ * count, samples
  *
  * A shift belongs to a node as it was declared: it is left out where another node has its number. */
 #include <errno.h>
@@ -44,6 +45,8 @@ int outcome_model_save(const struct outcome_model *model, bool full, struct buf 
         rc = save_shift(model, false, full, bytes);
     if (rc == 0)
         rc = save_shift(model, true, full, bytes);
+    if (rc == 0 && full)
+        rc = buf_push(bytes, model->peak_w, model->world->servers * sizeof *model->peak_w);
     if (rc == 0 && full)
         rc = buf_push(bytes, &model->pushed, sizeof model->pushed);
     return rc != 0 || !full ? rc : buf_push(bytes, &model->updates, sizeof model->updates);
@@ -119,6 +122,11 @@ int outcome_model_load(struct outcome_model *model, bool full, const uint8_t **b
     if (rc == 0)
         rc = load_shift(model, true, full, bytes, size, diag);
     uint64_t pushed = model->pushed;
+    if (rc == 0 && full)
+        rc = take(bytes, size, model->peak_w, model->world->servers * sizeof *model->peak_w, diag);
+    for (uint32_t m = 0; m < model->world->servers && rc == 0; m++)
+        if (!(model->peak_w[m] >= 0.0 && isfinite(model->peak_w[m])))
+            rc = diag_fail(diag, ERR_CORRUPT, "an outcome model's memory is damaged");
     if (rc == 0 && full)
         rc = take(bytes, size, &pushed, sizeof pushed, diag);
     if (rc == 0 && full)

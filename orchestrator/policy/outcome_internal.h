@@ -45,6 +45,7 @@ struct outcome_model {
     struct outcome_config config;
     struct regressor *part[TASK_PARTS];
     struct shift device_shift, server_shift;
+    double *peak_w;                /* [M] most joules a task's second has cost at the server */
     struct outcome_sample *sample; /* [config.buffer] ring */
     uint64_t pushed, gathered, updates;
     float *batch_x, *batch_y; /* [batch][..] */
@@ -65,5 +66,18 @@ struct outcome_model {
     struct outcome_run *run; /* [runs] all splits below L */
     uint32_t runs;
 };
+
+/* outcome_table.c: predictions that are kept. False, NULL: out of memory. */
+bool outcome_table_device(struct outcome_model *own, uint32_t n, uint32_t tokens);
+/* All servers for a prompt length, up to a load. */
+const struct outcome_servers *outcome_table_servers(struct outcome_model *own, uint32_t tokens,
+                                                    uint32_t loads);
+bool outcome_table_reserve(struct outcome_model *own, size_t rows);
+/* The rows of device n at server m under a load, one for each size that it may send, from `row` on. Returns
+ * the next. */
+size_t outcome_table_put(struct outcome_model *own, const struct env_view *view, uint32_t n, uint32_t m,
+                         uint32_t load, size_t row);
+/* own->link from the rows put. */
+void outcome_table_links(struct outcome_model *own, size_t rows);
 
 #endif

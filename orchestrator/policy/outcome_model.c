@@ -65,11 +65,12 @@ int outcome_model_create(struct outcome_model **ret_model, const struct world *w
     own->pick = calloc(config->batch, sizeof *own->pick);
     own->gain = calloc((size_t) world->devices * world->servers, sizeof *own->gain);
     own->device_tokens = calloc(world->devices, sizeof *own->device_tokens);
+    own->peak_w = calloc(world->servers, sizeof *own->peak_w);
     own->weights = calloc(world->devices, sizeof *own->weights);
     own->device.s = calloc(2 * (size_t) world->devices * (world->llm->layers + 1), sizeof *own->device.s);
     bool whole = own->sample != NULL && own->batch_x != NULL && own->batch_y != NULL && own->pick != NULL &&
                  own->gain != NULL && own->device_tokens != NULL && own->weights != NULL &&
-                 own->device.s != NULL;
+                 own->device.s != NULL && own->peak_w != NULL;
     if (whole)
         own->device.j = own->device.s + (size_t) world->devices * (world->llm->layers + 1);
     int rc = whole ? create_parts(own) : -ENOMEM;
@@ -104,6 +105,7 @@ void outcome_model_destroy(struct outcome_model *model)
     free(model->gain);
     free(model->device_tokens);
     free(model->weights);
+    free(model->peak_w);
     free(model->device.s);
     free(model->server);
     free(model->x);
@@ -127,6 +129,36 @@ static void fill_part(struct outcome_sample *sample, enum task_part part, double
     sample->y[part][1] = log_of(joules);
 }
 
+/* The mean of the slots in which it was on the radio. */
+static void fill_sending(const struct world *world, const struct outcome_task *task, float *ret_x)
+{
+    double bits = task_features_bits(world, task->tokens, task->split);
+    for (uint32_t k = 0; k < task->sendings; k++) {
+        const struct outcome_sending *sending = &task->sending[k];
+        float x[TASK_FEATURES_MAX] = {0.0f};
+        task_features_link(sending->gain, sending->load, bits, x);
+        for (uint32_t i = 0; i < TASK_FEATURES_MAX; i++)
+            ret_x[i] += sending->share * x[i];
+    }
+}
+
+/* What the server did for it, without the waiting that others caused. */
+static double served_s(const struct outcome_model *own, uint32_t m, const struct policy_report *report)
+{
+    const struct task_times *times = &report->times;
+    double server_j = report->joules.server_j;
+    if (!env_is_queue(own->world))
+        return times->queue_s + times->edge_s;
+    bool shares = own->world->scenario.servers.discipline == DISCIPLINE_SHARED;
+    return shares && own->peak_w[m] > 0.0 ? server_j / own->peak_w[m] : times->edge_s;
+}
+
+static void note_peak(struct outcome_model *own, uint32_t m, const struct policy_report *report)
+{
+    double power_w = report->times.edge_s > 0.0 ? report->joules.server_j / report->times.edge_s : 0.0;
+    own->peak_w[m] = power_w > own->peak_w[m] ? power_w : own->peak_w[m];
+}
+
 static struct outcome_sample sample_of(const struct outcome_model *own, const struct outcome_task *task,
                                        const struct policy_report *report)
 {
@@ -138,11 +170,12 @@ static struct outcome_sample sample_of(const struct outcome_model *own, const st
     }
     if (task->server == ENV_LOCAL)
         return sample;
-    double bits = task_features_bits(world, task->tokens, task->split);
-    task_features_link(task_features_gain(task->gain), task->load, bits, sample.x[TASK_LINK]);
-    fill_part(&sample, TASK_LINK, report->times.transmit_s, report->joules.transmit_j);
+    if (task->sendings > 0) {
+        fill_sending(world, task, sample.x[TASK_LINK]);
+        fill_part(&sample, TASK_LINK, report->times.transmit_s, report->joules.transmit_j);
+    }
     task_features_server(world, task->server, task->load, task->tokens, task->split, sample.x[TASK_SERVER]);
-    fill_part(&sample, TASK_SERVER, report->times.queue_s + report->times.edge_s, report->joules.server_j);
+    fill_part(&sample, TASK_SERVER, served_s(own, task->server, report), report->joules.server_j);
     return sample;
 }
 
@@ -174,6 +207,8 @@ void outcome_model_observe(struct outcome_model *model, const struct outcome_tas
 {
     if (report->recovered)
         return;
+    if (task->server != ENV_LOCAL)
+        note_peak(model, task->server, report);
     struct outcome_sample sample = sample_of(model, task, report);
     take_shift(model, TASK_DEVICE, &model->device_shift, task->device, &sample);
     if (task->server != ENV_LOCAL)

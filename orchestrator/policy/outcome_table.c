@@ -15,7 +15,7 @@ static bool reserve_spent(struct outcome_spent *spent, size_t count)
     return true;
 }
 
-static bool reserve_rows(struct outcome_model *own, size_t rows)
+bool outcome_table_reserve(struct outcome_model *own, size_t rows)
 {
     if (rows <= own->rows_max)
         return true;
@@ -64,14 +64,14 @@ static struct outcome_weights weights_of(const struct outcome_model *own, uint32
     };
 }
 
-static bool fill_device(struct outcome_model *own, uint32_t n, uint32_t tokens)
+bool outcome_table_device(struct outcome_model *own, uint32_t n, uint32_t tokens)
 {
     uint32_t layers = own->world->llm->layers;
     size_t first = (size_t) n * (layers + 1);
     size_t inputs = task_features_count(TASK_DEVICE);
     if (own->device_tokens[n] == tokens)
         return true;
-    if (!reserve_rows(own, layers))
+    if (!outcome_table_reserve(own, layers))
         return false;
     for (uint32_t s = 1; s <= layers; s++)
         task_features_device(own->world, n, tokens, s, own->x + (s - 1) * inputs);
@@ -135,25 +135,24 @@ static void fill_load(struct outcome_model *own, struct outcome_servers *servers
         enter(own, row, own->server_shift.node[row / layers].shift, &servers->spent, (load - 1) * rows + row);
 }
 
-/* All servers for a prompt length, up to a load. */
-static bool fill_servers(struct outcome_model *own, uint32_t tokens, uint32_t loads)
+const struct outcome_servers *outcome_table_servers(struct outcome_model *own, uint32_t tokens,
+                                                    uint32_t loads)
 {
     struct outcome_servers *servers = find_servers(own, tokens);
     size_t rows = (size_t) own->world->servers * own->world->llm->layers;
     if (servers == NULL)
         servers = add_servers(own, tokens);
-    if (servers == NULL || !reserve_loads(own, servers, loads) || !reserve_rows(own, rows))
-        return false;
+    if (servers == NULL || !reserve_loads(own, servers, loads) || !outcome_table_reserve(own, rows))
+        return NULL;
     for (; servers->loads < loads; servers->loads++)
         fill_load(own, servers, servers->loads + 1);
-    return true;
+    return servers;
 }
 
 /* ---- links ---- */
 
-/* The rows of device n at server m under a load: one for each size that it may send. Returns the next row. */
-static size_t put_link(struct outcome_model *own, const struct env_view *view, uint32_t n, uint32_t m,
-                       uint32_t load, size_t row)
+size_t outcome_table_put(struct outcome_model *own, const struct env_view *view, uint32_t n, uint32_t m,
+                         uint32_t load, size_t row)
 {
     const struct world *world = own->world;
     float gain = own->gain[(size_t) n * world->servers + m];
@@ -164,8 +163,7 @@ static size_t put_link(struct outcome_model *own, const struct env_view *view, u
     return row;
 }
 
-/* own->link from the rows put. */
-static void predict_links(struct outcome_model *own, size_t rows)
+void outcome_table_links(struct outcome_model *own, size_t rows)
 {
     static const float none[OUTCOME_OUTPUTS] = {0.0f};
     predict(own, TASK_LINK, rows);
@@ -267,13 +265,13 @@ static void fill(void *user, struct load_table *table, uint32_t load, uint32_t f
 {
     struct outcome_model *own = user;
     size_t rows = 0, column = (size_t) table->count * own->runs;
-    bool whole = reserve_rows(own, (last - first + 1) * column);
+    bool whole = outcome_table_reserve(own, (last - first + 1) * column);
     for (uint32_t i = 0; i < table->count && whole; i++)
-        whole = fill_servers(own, table->view->tokens[table->who[i]], load);
+        whole = outcome_table_servers(own, table->view->tokens[table->who[i]], load) != NULL;
     for (uint32_t m = first; m <= last && whole; m++)
         for (uint32_t i = 0; i < table->count; i++)
-            rows = put_link(own, table->view, table->who[i], m, load, rows);
-    predict_links(own, rows);
+            rows = outcome_table_put(own, table->view, table->who[i], m, load, rows);
+    outcome_table_links(own, rows);
     for (uint32_t m = first; m <= last; m++)
         if (whole)
             fill_column(own, table, m, load, (m - first) * column);
@@ -289,18 +287,23 @@ static void forget(struct outcome_model *own)
     own->shown = own->version;
 }
 
+void outcome_model_look(struct outcome_model *model, const struct env_view *view)
+{
+    if (model->shown != model->version)
+        forget(model);
+    for (size_t pair = 0; pair < (size_t) model->world->devices * model->world->servers; pair++)
+        model->gain[pair] = view->covered[pair] ? task_features_gain(view->gain[pair]) : 0.0f;
+}
+
 void outcome_model_begin(struct outcome_model *model, struct load_table *table, const struct env_view *view)
 {
     const struct scenario *scenario = &model->world->scenario;
     uint32_t layers = model->world->llm->layers;
-    if (model->shown != model->version)
-        forget(model);
+    outcome_model_look(model, view);
     load_table_begin(table, view, fill, model);
-    for (size_t pair = 0; pair < (size_t) model->world->devices * model->world->servers; pair++)
-        model->gain[pair] = view->covered[pair] ? task_features_gain(view->gain[pair]) : 0.0f;
     for (uint32_t i = 0; i < table->count; i++) {
         uint32_t n = table->who[i];
-        bool known = fill_device(model, n, view->tokens[n]);
+        bool known = outcome_table_device(model, n, view->tokens[n]);
         double full_s = (double) model->device.s[(size_t) n * (layers + 1) + layers];
         table->local_cost[n] = known ? 1.0 + cost_lateness(scenario, full_s) : 1.0;
     }

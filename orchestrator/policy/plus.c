@@ -14,11 +14,13 @@ void plus_destroy(struct policy *policy)
     struct plus *own = policy->state;
     if (own == NULL)
         return;
+    plus_queue_destroy(own->queue);
     outcome_model_destroy(own->model);
     distilled_destroy(own->actor);
     load_table_finish(&own->table);
     load_search_finish(&own->search);
     free(own->task);
+    free(own->sending);
     free(own->load);
     free(own);
 }
@@ -43,8 +45,9 @@ int plus_create(struct policy *policy, struct diag *diag)
         .watches = scenario->plus.watch == SWITCH_ON,
     };
     own->task = calloc(world->devices, sizeof *own->task);
+    own->sending = calloc(world->devices, sizeof *own->sending);
     own->load = calloc(world->servers, sizeof *own->load);
-    int rc = own->task != NULL && own->load != NULL ? 0 : -ENOMEM;
+    int rc = own->task != NULL && own->sending != NULL && own->load != NULL ? 0 : -ENOMEM;
     if (rc == 0)
         rc = outcome_model_create(&own->model, world, &config);
     if (rc == 0)
@@ -54,14 +57,18 @@ int plus_create(struct policy *policy, struct diag *diag)
         rc = load_table_init(&own->table, world, LOADS_HELD);
     if (rc == 0)
         rc = load_search_init(&own->search, world);
+    if (rc == 0 && env_is_queue(world))
+        rc = plus_queue_create(&own->queue, world, own->model);
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
-/* ---- bytes: this head, the model (outcome_bytes.c), the actor (distilled.c), the CRC-32 of all ---- */
+/* ---- bytes: this head, the model (outcome_bytes.c), the actor (distilled.c), in queueing mode the price
+ * (plus_queue.c), the CRC-32 of all ---- */
 
 struct head {
     char magic[4];
-    uint32_t version, full, hidden, actor_hidden;
+    uint32_t version, full, hidden, actor_hidden, queue;
+    uint32_t unused; /* 0 */
     uint64_t decided, owes_update;
 };
 
@@ -74,6 +81,7 @@ static struct head head_of(const struct policy *policy, bool full)
         .full = full ? 1 : 0,
         .hidden = (uint32_t) policy->world->scenario.plus.hidden,
         .actor_hidden = (uint32_t) policy->world->scenario.plus.actor_hidden,
+        .queue = env_is_queue(policy->world) ? 1 : 0,
         .decided = full ? own->decided : 0,
         .owes_update = full && own->owes_update ? 1 : 0,
     };
@@ -89,6 +97,8 @@ int plus_save(const struct policy *policy, bool full, struct buf *bytes)
         rc = outcome_model_save(own->model, full, bytes);
     if (rc == 0)
         rc = distilled_save(own->actor, full, bytes);
+    if (rc == 0 && own->queue != NULL)
+        rc = plus_queue_save(own->queue, full, bytes);
     uint32_t crc = rc == 0 ? checkpoint_crc32(bytes->data + start, bytes->size - start) : 0;
     return rc != 0 ? rc : buf_push(bytes, &crc, sizeof crc);
 }
@@ -109,6 +119,8 @@ static int read_all(struct policy *policy, bool full, const void *bytes, size_t 
         return diag_fail(diag, ERR_MISMATCH,
                          "weights of networks with %u and %u units; plus.hidden is %u, plus.actor_hidden %u",
                          head.hidden, head.actor_hidden, mine.hidden, mine.actor_hidden);
+    if (head.queue != mine.queue)
+        return diag_fail(diag, ERR_MISMATCH, "weights of run.mode: %s", head.queue == 1 ? "queue" : "round");
     const uint8_t *at = (const uint8_t *) bytes + sizeof head;
     size_t left = size - sizeof head - sizeof crc;
     memcpy(&crc, (const uint8_t *) bytes + size - sizeof crc, sizeof crc);
@@ -117,6 +129,8 @@ static int read_all(struct policy *policy, bool full, const void *bytes, size_t 
     int rc = outcome_model_load(own->model, full, &at, &left, diag);
     if (rc == 0)
         rc = distilled_load(own->actor, full, &at, &left, diag);
+    if (rc == 0 && own->queue != NULL)
+        rc = plus_queue_load(own->queue, full, &at, &left, diag);
     if (rc == 0 && left > 0)
         rc = diag_fail(diag, ERR_MISMATCH, "weights have %zu bytes too many", left);
     *ret_head = head;

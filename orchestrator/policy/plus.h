@@ -5,6 +5,7 @@
 #include "orchestrator/policy/distilled.h"
 #include "orchestrator/policy/load_search.h"
 #include "orchestrator/policy/outcome_model.h"
+#include "orchestrator/policy/plus_queue.h"
 #include "orchestrator/policy/policy.h"
 
 struct plus {
@@ -12,9 +13,11 @@ struct plus {
     struct distilled *actor;
     struct load_table table;
     struct load_search search;
-    struct outcome_task *task; /* [N] as last decided */
-    uint32_t *load;            /* [M] of the last decision */
-    uint64_t decided;          /* while training */
+    struct plus_queue *queue;        /* NULL in mode round */
+    struct outcome_task *task;       /* [N] as last decided; mode round */
+    struct outcome_sending *sending; /* [N] of those */
+    uint32_t *load;                  /* [M] of the last decision */
+    uint64_t decided;                /* while training */
     bool owes_update;
 };
 

@@ -38,7 +38,7 @@ struct policy_report {
     double latency_s, energy_j, cost;
     struct task_times times;   /* where each second went */
     struct task_joules joules; /* and each joule */
-    bool recovered;            /* its server was lost: it did not go as decided */
+    bool recovered;            /* its server was lost or left: it did not go as decided */
 };
 
 /* What came of a slot. */

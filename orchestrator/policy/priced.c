@@ -2,9 +2,10 @@
  * later. */
 #include "orchestrator/policy/slot_search.h"
 
-static int create(struct policy *policy, struct diag *diag)
+static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
-    return slot_search_create(policy, policy->world->scenario.priced.price, diag);
+    slot_search_run(policy->state, view, (struct slot_prices){.sent = policy->world->scenario.priced.price},
+                    ret_decision);
 }
 
 const struct policy_kind policy_priced = {
@@ -13,7 +14,7 @@ const struct policy_kind policy_priced = {
     .modes = POLICY_MODE_QUEUE,
     .summary = "queueing mode: as myopic, and each offload pays priced.price for the work it sends",
     .source = "price of congestion: Naor, Econometrica 37 (1969) 15-24",
-    .create = create,
-    .destroy = slot_search_destroy,
-    .decide = slot_search_decide,
+    .create = slot_search_create_model,
+    .destroy = slot_search_destroy_model,
+    .decide = decide,
 };

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/model/outlook.h"
-
 #define STARTS 8u      /* one all-local, the rest random */
 #define ROUNDS_MAX 50u /* far above what is ever needed (3 to 6) */
 #define GAIN_MIN 1e-12 /* a move must gain more than rounding */
@@ -20,7 +18,7 @@ struct plan {
 };
 
 struct slot_search {
-    double price;
+    struct slot_prices prices;
     struct outlook outlook;
     uint32_t *who; /* [count] devices that have a task, ascending */
     uint32_t count;
@@ -44,37 +42,54 @@ static void plan_finish(struct plan *plan)
     free(plan->group_cost);
 }
 
-void slot_search_destroy(struct policy *policy)
+void slot_search_destroy(struct slot_search *search)
 {
-    struct slot_search *own = policy->state;
-    if (own == NULL)
+    if (search == NULL)
         return;
-    outlook_finish(&own->outlook);
-    plan_finish(&own->plan);
-    plan_finish(&own->best);
-    free(own->who);
-    free(own->local_cost);
-    free(own->member);
-    free(own->member_split);
-    free(own);
+    outlook_finish(&search->outlook);
+    plan_finish(&search->plan);
+    plan_finish(&search->best);
+    free(search->who);
+    free(search->local_cost);
+    free(search->member);
+    free(search->member_split);
+    free(search);
 }
 
-int slot_search_create(struct policy *policy, double price, struct diag *diag)
+int slot_search_create(struct slot_search **ret_search, const struct world *world,
+                       const struct outlook_source *source)
 {
-    const struct world *world = policy->world;
     struct slot_search *own = calloc(1, sizeof *own);
     if (own == NULL)
-        return diag_fail(diag, -ENOMEM, "out of memory");
-    policy->state = own;
-    own->price = price;
+        return -ENOMEM;
     own->who = calloc(world->devices, sizeof *own->who);
     own->local_cost = calloc(world->devices, sizeof *own->local_cost);
     own->member = calloc(world->devices, sizeof *own->member);
     own->member_split = calloc(world->devices, sizeof *own->member_split);
     bool whole = own->who != NULL && own->local_cost != NULL && own->member != NULL &&
-                 own->member_split != NULL && outlook_init(&own->outlook, world) == 0 &&
+                 own->member_split != NULL && outlook_init(&own->outlook, world, source) == 0 &&
                  plan_init(&own->plan, world) == 0 && plan_init(&own->best, world) == 0;
-    return whole ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
+    if (!whole) {
+        slot_search_destroy(own);
+        return -ENOMEM;
+    }
+    *ret_search = own;
+    return 0;
+}
+
+int slot_search_create_model(struct policy *policy, struct diag *diag)
+{
+    const struct outlook_source model = outlook_model(policy->world);
+    struct slot_search *search = NULL;
+    if (slot_search_create(&search, policy->world, &model) != 0)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    policy->state = search;
+    return 0;
+}
+
+void slot_search_destroy_model(struct policy *policy)
+{
+    slot_search_destroy(policy->state);
 }
 
 /* ---- costs ---- */
@@ -85,20 +100,21 @@ static double group_cost(struct slot_search *own, const struct plan *plan, uint3
                          uint32_t extra, uint32_t extra_split)
 {
     uint32_t members = 0;
-    double work = 0.0, cost = 0.0;
+    double work = 0.0, kept = 0.0, cost = 0.0;
     for (uint32_t i = 0; i < own->count; i++) {
         bool here = i == extra || (plan->server[i] == m && i != without);
         if (!here)
             continue;
         own->member[members] = own->who[i];
         own->member_split[members] = i == extra ? extra_split : plan->split[i];
-        work += outlook_work(&own->outlook, m, own->who[i], own->member_split[members++]);
+        work += outlook_work(&own->outlook, m, own->who[i], own->member_split[members]);
+        kept += outlook_kept(&own->outlook, own->who[i], own->member_split[members++]);
     }
     if (members == 0)
         return 0.0;
     if (outlook_server(&own->outlook, m, own->member, own->member_split, members, &cost) != 0)
         return (double) INFINITY;
-    return cost + own->price * work;
+    return cost + own->prices.sent * work + own->prices.kept * kept;
 }
 
 static double total(const struct slot_search *own, const struct plan *plan)
@@ -266,15 +282,19 @@ static void gather(struct slot_search *own, const struct env_view *view)
     own->count = 0;
     for (uint32_t n = 0; n < view->world->devices; n++)
         if (env_has_task(view, n)) {
-            own->local_cost[own->count] = outlook_local(&own->outlook, n);
+            own->local_cost[own->count] =
+                outlook_local(&own->outlook, n) +
+                own->prices.kept * outlook_kept(&own->outlook, n, view->world->llm->layers);
             own->who[own->count++] = n;
         }
 }
 
-void slot_search_decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
+void slot_search_run(struct slot_search *search, const struct env_view *view, struct slot_prices prices,
+                     struct env_decision *ret_decision)
 {
-    struct slot_search *own = policy->state;
+    struct slot_search *own = search;
     double best_cost = (double) INFINITY;
+    own->prices = prices;
     gather(own, view);
     for (uint32_t start = 0; start < STARTS; start++) {
         begin(own, &own->plan, start);

@@ -402,6 +402,12 @@ static void every_order_of_arrival_leaves_the_same_bits(void **state)
     (void) state;
     static const char *const learning[] = {
         BUSY, "ddpg.hidden_1=16", "ddpg.hidden_2=16", "ddpg.warmup=10", "ddpg.batch=8", NULL};
+    static const char *const pricing[] = {BUSY,
+                                          "servers.discipline=processor-sharing",
+                                          "plus.warmup=5",
+                                          "plus.price_block=4",
+                                          "plus.price_settle=1",
+                                          NULL};
     static const char *const moving[] = {BUSY,
                                          "handover.policy=restart",
                                          "mobility.speed_mean=40",
@@ -413,6 +419,7 @@ static void every_order_of_arrival_leaves_the_same_bits(void **state)
     assert_same_in_every_order(sharing, "random", NULL, 0);
     assert_same_in_every_order(busy, "priced", NULL, 0);
     assert_same_in_every_order(learning, "dapo", NULL, 0);
+    assert_same_in_every_order(pricing, "dapo-plus", NULL, 0);
     assert_same_in_every_order(moving, "random", NULL, 0);
     assert_same_in_every_order(rough, "random", NULL, 0);
 }
@@ -738,8 +745,9 @@ static void the_outlook_is_what_happens_when_nothing_follows(void **state)
         play(&played, which == 0 ? fifo : shared, "random", 1);
         struct env_view view;
         struct outlook outlook;
+        const struct outlook_source model = outlook_model(&played.world);
         assert_int_equal(env_view_init(&view, &played.world), 0);
-        assert_int_equal(outlook_init(&outlook, &played.world), 0);
+        assert_int_equal(outlook_init(&outlook, &played.world, &model), 0);
         env_view_begin(&view, (struct slot_id){RNG_TRAIN, 0, 0});
         for (uint32_t n = 0; n < 12; n++) {
             struct mobility mobility;
@@ -796,8 +804,9 @@ static void the_search_finds_what_brute_force_finds(void **state)
     play(&played, keys, "myopic", 1);
     struct env_view view;
     struct outlook outlook;
+    const struct outlook_source model = outlook_model(&played.world);
     assert_int_equal(env_view_init(&view, &played.world), 0);
-    assert_int_equal(outlook_init(&outlook, &played.world), 0);
+    assert_int_equal(outlook_init(&outlook, &played.world, &model), 0);
     struct policy policy = sim_policy(&played.world, "myopic", false);
     struct env_decision decision;
     assert_int_equal(env_decision_init(&decision, 3), 0);

@@ -149,22 +149,25 @@ static void resume_after(const struct world *world, const char *learner, const s
     policy_destroy(&policy);
 }
 
-/* Every learner, after every checkpoint. */
+/* After every checkpoint. */
+static void resume_learner(const char *const *keys, const char *learner, uint32_t every)
+{
+    struct world world = check_world(keys);
+    struct policy whole = create(&world, learner);
+    struct tape tape = {0};
+    play(&world, &whole, 0, every, &tape);
+    for (uint32_t after = every - 1; after + 1 < EPISODES; after += every)
+        resume_after(&world, learner, &tape, after, every);
+    tape_finish(&tape);
+    policy_destroy(&whole);
+    world_finish(&world);
+}
+
 static void resume_everywhere(const char *const *keys, uint32_t every)
 {
-    for (size_t i = 0; i < policy_count(); i++) {
-        if (learner_at(i) == NULL)
-            continue;
-        struct world world = check_world(keys);
-        struct policy whole = create(&world, learner_at(i));
-        struct tape tape = {0};
-        play(&world, &whole, 0, every, &tape);
-        for (uint32_t after = every - 1; after + 1 < EPISODES; after += every)
-            resume_after(&world, learner_at(i), &tape, after, every);
-        tape_finish(&tape);
-        policy_destroy(&whole);
-        world_finish(&world);
-    }
+    for (size_t i = 0; i < policy_count(); i++)
+        if (learner_at(i) != NULL)
+            resume_learner(keys, learner_at(i), every);
 }
 
 /* Rollouts end between checkpoints, and epsilon falls throughout. */
@@ -206,6 +209,19 @@ static void what_the_scenario_breaks_is_the_same_after_resuming(void **state)
                                       "episode 3 slot 29 kill server 0; episode 4 slot 25 kill server 1",
                                       NULL};
     resume_everywhere(end, 1);
+}
+
+/* Blocks of slots under a price end within episodes and between them. */
+static void a_learned_price_goes_on_too(void **state)
+{
+    (void) state;
+#define QUEUE                                                                                                \
+    SMALL, "run.mode=queue", "run.slot_s=0.6", "devices.count=6", "task.probability=0.6",                    \
+        "plus.price_block=7", "plus.price_settle=2"
+    static const char *const fifo[] = {QUEUE, "chaos.rate=0.05", NULL};
+    static const char *const shared[] = {QUEUE, "servers.discipline=processor-sharing", NULL};
+    resume_learner(fifo, "dapo-plus", 1);
+    resume_learner(shared, "dapo-plus", 2);
 }
 
 static void policies_that_do_not_learn_go_on_too(void **state)
@@ -324,6 +340,7 @@ int main(void)
         cmocka_unit_test(a_learner_goes_on_after_any_checkpoint_as_if_it_had_never_stopped),
         cmocka_unit_test(the_noise_of_ornstein_and_uhlenbeck_goes_on_too),
         cmocka_unit_test(what_the_scenario_breaks_is_the_same_after_resuming),
+        cmocka_unit_test(a_learned_price_goes_on_too),
         cmocka_unit_test(policies_that_do_not_learn_go_on_too),
         cmocka_unit_test(a_session_behind_its_last_episode_ends_as_it_begins),
         cmocka_unit_test(a_state_that_is_damaged_or_misses_experience_is_refused),
