@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/parse.h"
 #include "core/model/scenario.h"
+#include "orchestrator/report/markup.h"
 
 const struct evidence_measure evidence_measures[EVIDENCE_METRICS] = {
     [EVIDENCE_COST] = {"cost", "mean cost", ""},
@@ -154,12 +156,10 @@ static struct evidence_test *find_test(struct evidence_policy *policy, uint64_t 
     return append((void **) &policy->test, &policy->tests, sizeof *policy->test);
 }
 
-int evidence_add(struct evidence *evidence, const struct db_outcome *outcome)
+static int add(struct evidence *evidence, const struct db_outcome *outcome)
 {
     struct buf identity = {0};
-    int rc = print_identity(outcome->scenario != NULL ? outcome->scenario : "", &identity);
-    if (outcome->scenario == NULL)
-        buf_clear(&identity);
+    int rc = outcome->scenario != NULL ? print_identity(outcome->scenario, &identity) : 0;
     const char *same = identity.size > 0 ? (const char *) identity.data : "";
     struct evidence_experiment *experiment = rc == 0 ? find_experiment(evidence, outcome, same) : NULL;
     buf_finish(&identity);
@@ -182,6 +182,23 @@ int evidence_add(struct evidence *evidence, const struct db_outcome *outcome)
         .test_run_id = outcome->test_run_id,
     };
     return 0;
+}
+
+int evidence_add(struct evidence *evidence, const struct db_outcome *outcome)
+{
+    struct db_outcome clean = *outcome;
+    const char **text[] = {&clean.sweep, &clean.experiment, &clean.axis, &clean.value, &clean.policy};
+    struct buf line[sizeof text / sizeof *text] = {0};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof text / sizeof *text && rc == 0; i++) {
+        rc = markup_line(&line[i], *text[i]);
+        *text[i] = (const char *) line[i].data;
+    }
+    if (rc == 0)
+        rc = add(evidence, &clean);
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++)
+        buf_finish(&line[i]);
+    return rc;
 }
 
 static int by_number(const void *a, const void *b)
@@ -246,9 +263,50 @@ static int list_policies(struct evidence_experiment *experiment)
     return 0;
 }
 
+/* Canonical scenarios have the same keys in the same lines: "section.key: value" of those lines of `own` that
+ * differ from the other's. */
+static int print_difference(const char *own, const char *other, struct buf *text)
+{
+    char section[64] = "";
+    int rc = 0;
+    while (*own != '\0' && *other != '\0' && rc == 0) {
+        int size = (int) strcspn(own, "\n"), other_size = (int) strcspn(other, "\n");
+        if (own[0] != ' ')
+            (void) snprintf(section, sizeof section, "%.*s", (int) strcspn(own, ":\n"),
+                            own); /* a name of ours */
+        else if (size != other_size || memcmp(own, other, (size_t) size) != 0)
+            rc = buf_printf(text, ", %s.%.*s", section, size - 2, own + 2);
+        own += own[size] == '\n' ? size + 1 : size;
+        other += other[other_size] == '\n' ? other_size + 1 : other_size;
+    }
+    return rc;
+}
+
+/* Evaluations of scenarios that have the same name are told apart by what differs from the first of them. */
+static int name_apart(struct evidence *evidence, struct evidence_experiment *experiment)
+{
+    struct buf name = {0};
+    const struct evidence_experiment *first = evidence->experiment;
+    while (first < experiment && (first->identity[0] == '\0' || first->name != experiment->name))
+        first++; /* a text is there once */
+    if (first == experiment || experiment->identity[0] == '\0')
+        return 0;
+    int rc = buf_printf(&name, "%s", experiment->name);
+    if (rc == 0)
+        rc = print_difference(experiment->identity, first->identity, &name);
+    const char *kept = rc == 0 ? keep(evidence, (const char *) name.data) : NULL;
+    buf_finish(&name);
+    if (kept == NULL)
+        return rc != 0 ? rc : -ENOMEM;
+    experiment->name = kept;
+    return 0;
+}
+
 int evidence_sort(struct evidence *evidence)
 {
     int rc = 0;
+    for (size_t e = evidence->experiments; e-- > 0 && rc == 0;)
+        rc = name_apart(evidence, &evidence->experiment[e]);
     for (size_t e = 0; e < evidence->experiments; e++) {
         struct evidence_experiment *experiment = &evidence->experiment[e];
         if (experiment->numeric)

@@ -54,9 +54,9 @@ struct evidence_value {
 
 struct evidence_experiment {
     const char *sweep; /* "": evaluations */
-    const char *name;
-    const char *axis;             /* "": none */
-    bool numeric;                 /* every value is a number; they ascend then, else stand as in the sweep */
+    const char *name;  /* of evaluations: the scenario's, and what differs from the first of that name */
+    const char *axis;  /* "": none */
+    bool numeric;      /* every value is a number; they ascend then, else stand as in the sweep */
     struct evidence_value *value; /* [values] */
     size_t values;
     const struct evidence_policy *
@@ -75,7 +75,8 @@ struct evidence {
 
 void evidence_finish(struct evidence *evidence);
 
-/* Takes a result over; of one policy's tests with the same seed the last counts. */
+/* Takes a result over; of one policy's tests with the same seed the last counts. Texts become single lines
+ * without control characters: they go to terminals. */
 int evidence_add(struct evidence *evidence, const struct db_outcome *outcome);
 
 /* Puts everything in the order described above: once, after the last result. */

@@ -186,9 +186,9 @@ static json_t *json_more(uint32_t more)
 static json_t *json_line(const struct contest_line *line, bool first)
 {
     json_t *object = json_pack("{s:s, s:s, s:b, s:I, s:o, s:o}", "policy", line->policy->name, "sees",
-                               policy_sees_name(line->policy->sees), "learned", evidence_is_learned(line->policy),
-                               "seeds", (json_int_t) line->seeds, "mean", json_number(line->mean), "interval",
-                               json_interval(&line->interval));
+                               policy_sees_name(line->policy->sees), "learned",
+                               evidence_is_learned(line->policy), "seeds", (json_int_t) line->seeds, "mean",
+                               json_number(line->mean), "interval", json_interval(&line->interval));
     if (object == NULL || first)
         return object;
     json_t *pair =

@@ -24,14 +24,14 @@ do for [form in 'svg pdf'] {
     eval value(form)
     set output name.'.'.form
     set multiplot layout rows,columns \
-        margins char 9, char 3, screen (legend + 74.0) / height, char 2.6 spacing char 9, char 5
+        margins char 10.5, char 3, screen (legend + 74.0) / height, char 2.6 spacing char 9, char 5
     do for [v=1:|value|] {
         set title (|value| > 1 ? axis.' = '.value[v] : '')
         set xlabel (v > |value| - columns ? x_label : '')
         set ylabel ((v - 1) % columns == 0 ? y_label : '')
         if (v == 1) {
             set key at screen 0.5, screen legend / height center top vertical \
-                maxrows legend_rows_of(|policy|, width) reverse Left samplen 3
+                maxrows legend_rows_of(|policy|, width) reverse Left samplen 2.2 width -2
         } else { unset key }
         plot for [p=last:1:-1] data using (learns[p] && here(p, v) ? column('x') : NaN):'low':'high' \
                  with filledcurves lc rgb colour[p], \

@@ -17,7 +17,7 @@ do for [form in 'svg pdf'] {
     eval value(form)
     set output name.'.'.form
     set multiplot layout rows,columns \
-        margins char 9, char 2, screen names / height, char 2.6 spacing char 8, screen (names + 30.0) / height
+        margins char 10.5, char 2, screen names / height, char 2.6 spacing char 8, screen (names + 30.0) / height
     do for [v=1:|value|] {
         set title (|value| > 1 ? axis.' = '.value[v] : '')
         set ylabel ((v - 1) % columns == 0 ? y_label : '')

@@ -55,19 +55,30 @@ int markup_html(struct buf *text, const char *from)
     return rc;
 }
 
-int markup_label(struct buf *text, const char *from)
+/* `quote` stands for quotation marks; NULL: they stay. */
+static int print_line(struct buf *text, const char *from, const char *quote)
 {
     int rc = buf_printf(text, "%s", "");
     while (*from != '\0' && rc == 0) {
         size_t size = character_size(from);
-        if (*from == '"' || *from == '\'')
-            rc = buf_printf(text, "\xe2\x80\x99"); /* U+2019 */
+        if (quote != NULL && (*from == '"' || *from == '\''))
+            rc = buf_printf(text, "%s", quote);
         else
             rc = size > 0 && !is_control(from) ? buf_printf(text, "%.*s", (int) size, from)
                                                : buf_printf(text, "?");
         from += size > 0 ? size : 1;
     }
     return rc;
+}
+
+int markup_line(struct buf *text, const char *from)
+{
+    return print_line(text, from, NULL);
+}
+
+int markup_label(struct buf *text, const char *from)
+{
+    return print_line(text, from, "\xe2\x80\x99"); /* U+2019 */
 }
 
 int markup_quoted(struct buf *text, const char *from)

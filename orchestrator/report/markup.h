@@ -11,7 +11,10 @@
  * characters only tab and line feed stay. */
 int markup_html(struct buf *text, const char *from);
 
-/* Onto one line of a figure's data and script: likewise without control characters, and quotation marks, some
+/* Onto one line, of a terminal say: likewise without control characters. */
+int markup_line(struct buf *text, const char *from);
+
+/* Onto one line of a figure's data and script: likewise, and quotation marks, some
  * of which gnuplot can read neither from a CSV file nor in an array, become the typographic one. */
 int markup_label(struct buf *text, const char *from);
 

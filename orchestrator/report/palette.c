@@ -26,18 +26,42 @@ static enum family family_of(const struct policy_kind *kind)
 static const int open_points[] = {6, 4, 8, 10, 12};
 #define POINTS (sizeof open_points / sizeof *open_points)
 
+/* The paper's learners and ours have the first colours, whatever stands between them in the table. */
+static const struct policy_kind *const foremost[] = {&policy_dapo, &policy_dapo_plus, &policy_ppo,
+                                                     &policy_a2c};
+#define FOREMOST (sizeof foremost / sizeof *foremost)
+
+static size_t foremost_place(const struct policy_kind *kind)
+{
+    size_t i = 0;
+    while (i < FOREMOST && foremost[i] != kind)
+        i++;
+    return i;
+}
+
+/* Its place in its family: the foremost, and then the table's order. */
+static size_t place_of(const struct policy_kind *kind)
+{
+    if (foremost_place(kind) < FOREMOST)
+        return foremost_place(kind);
+    size_t place = family_of(kind) == LEARNER ? FOREMOST : 0;
+    for (size_t i = 0; i < policy_count() && policy_at(i) != kind; i++) {
+        bool before = family_of(policy_at(i)) == family_of(kind) && foremost_place(policy_at(i)) == FOREMOST;
+        place += before ? 1 : 0;
+    }
+    return place;
+}
+
 struct palette_style palette_style(const struct policy_kind *kind)
 {
     static const int dashes[][DASHES] = {[LEARNER] = {1, 5, 1}, [RULE] = {2, 3, 4}, [YARDSTICK] = {4, 4, 4}};
     if (kind == NULL)
         return (struct palette_style){GREY, 3, 3};
-    size_t before = 0; /* of its family, in the table */
-    for (size_t i = 0; i < policy_count() && policy_at(i) != kind; i++)
-        before += family_of(policy_at(i)) == family_of(kind) ? 1 : 0;
     enum family family = family_of(kind);
+    size_t place = place_of(kind);
     return (struct palette_style){
-        .colour = family == YARDSTICK ? BLACK : colours[before % COLOURS],
-        .dash = dashes[family][before / COLOURS % DASHES],
-        .point = family == YARDSTICK ? 2 : open_points[before % POINTS] + (family == LEARNER ? 1 : 0),
+        .colour = family == YARDSTICK ? BLACK : colours[place % COLOURS],
+        .dash = dashes[family][place / COLOURS % DASHES],
+        .point = family == YARDSTICK ? 2 : open_points[place % POINTS] + (family == LEARNER ? 1 : 0),
     };
 }

@@ -13,8 +13,8 @@ struct palette_style {
     int point;          /* gnuplot's point type */
 };
 
-/* The n-th learner of the program's table has the n-th colour, and so has the n-th rule: a policy that is
- * appended to the table leaves the others as they were. Unknown policies are grey. */
+/* The n-th learner has the n-th colour, and so has the n-th rule: a policy that is appended to the program's
+ * table leaves the others as they were. Unknown policies are grey. */
 struct palette_style palette_style(const struct policy_kind *kind /* NULL: unknown */);
 
 #endif

@@ -21,13 +21,13 @@ do for [form in 'svg pdf'] {
     eval value(form)
     set output name.'.'.form
     set multiplot layout rows,columns \
-        margins char 9, char 2, screen (names + legend) / height, char 2.6 spacing char 8, screen (names + 30.0) / height
+        margins char 10.5, char 2, screen (names + legend) / height, char 2.6 spacing char 8, screen (names + 30.0) / height
     do for [v=1:|value|] {
         set title (|value| > 1 ? axis.' = '.value[v] : '')
         set ylabel ((v - 1) % columns == 0 ? y_label : '')
         if (v == 1) {
             set key at screen 0.5, screen legend / height center top vertical \
-                maxrows legend_rows_of(servers + 1, width) reverse Left samplen 1.5
+                maxrows legend_rows_of(servers + 1, width) reverse Left samplen 1.5 width -2
         } else { unset key }
         plot for [m=-1:servers-1] for [p=1:|policy|] data \
                  using (here(p, v, m) ? p : NaN):'low':(p - 0.35):(p + 0.35):'low':'high' \

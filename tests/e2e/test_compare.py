@@ -92,6 +92,18 @@ def sweep_experiment_and_metric_choose():
 
 
 @tap.test
+def names_from_the_database_do_not_steer_the_terminal():
+    with testbed.scratch() as folder:
+        db = sweeps.empty(folder)
+        with sweeps.connection(db) as file:
+            sweeps.add_results(file, sweeps.add_sweep(file, 'a\x1b[2J'), 'b\nc', 'd\r', '\x07', {'e\x9b': [1, 2], 'local': [2, 3]})
+        text, _ = testbed.orchestrator('compare', '--db', db)
+        tap.contains(text, 'a?[2J: b?c, d? = ?', 'e?')
+        tap.true(all(c == '\n' or c.isprintable() for c in text), 'every character can be printed')
+        tap.equal(compare(db)['values'][0]['sweep'], 'a?[2J', 'sweep')
+
+
+@tap.test
 def evaluations_outside_of_sweeps_are_compared_by_scenario_over_their_seeds():
     with testbed.scratch() as folder:
         db = os.path.join(folder, 'x.db')
@@ -107,6 +119,7 @@ def evaluations_outside_of_sweeps_are_compared_by_scenario_over_their_seeds():
                   {'dapo': 5, 'local': 5, 'optimum': 5}, 'seeds of each policy')
         tap.equal(first['all']['ranking'][0], ['optimum'], 'the best')
         tap.equal([line['policy'] for line in other['all']['policies']], ['local'], 'the other scenario stands alone')
+        tap.equal(other['experiment'], 'dapo-quick, radio.bandwidth_mhz: 5', 'what is different about it')
         compared = testbed.rows(db, "SELECT avg(mean_cost) FROM policy_comparison WHERE policy = 'dapo'")
         (dapo,) = [line for line in first['all']['policies'] if line['policy'] == 'dapo']
         tap.true(abs(dapo['mean'] - compared[0][0]) < 1e-12, 'mean cost')
