@@ -3,7 +3,12 @@
  * reports say, and the operator's own objective; no formula of a channel or of a computation.
  *
  * Exploration: `plus.warmup` slots at random, then a device's place is drawn anew with a probability that
- * falls from `plus.explore` as 1 / (1 + slots / plus.explore_slots), and not below `plus.explore_least`. */
+ * falls from `plus.explore` as 1 / (1 + slots / plus.explore_slots), and not below `plus.explore_least`. In
+ * queueing mode only in slots whose costs do not count: random places crowd servers, and would make the best
+ * price look lower than it is without them.
+ *
+ * Queueing mode (plus_queue): the same model tells what parts take alone, an outlook composes them, and work
+ * has a price that is learned (toll). */
 #include <string.h>
 
 #include "core/model/task_features.h"
@@ -15,6 +20,8 @@ static double explore_probability(const struct plus *own, const struct scenario 
 {
     if (own->decided < scenario->plus.warmup)
         return 1.0;
+    if (own->queue != NULL && !toll_is_settling(&own->queue->toll))
+        return 0.0;
     double slots = (double) (own->decided - scenario->plus.warmup);
     double now = scenario->plus.explore / (1.0 + slots / (double) scenario->plus.explore_slots);
     return now > scenario->plus.explore_least ? now : scenario->plus.explore_least;

@@ -24,14 +24,16 @@ static double price_at(double place)
     return LINEAR_BELOW * expm1(fabs(place));
 }
 
-/* The dearer the last trial was, the longer it takes until what it left over is done. */
+/* The dearer the last trial was, the longer it takes until what it left over is done. Before the first there
+ * were random decisions. */
 static uint64_t slots_to_settle(const struct toll *toll)
 {
     const struct surface *surface = &toll->surface;
-    if (surface->seen == 0)
-        return toll->settle;
-    double last = surface->trial[(surface->seen - 1) % SURFACE_TRIALS].y;
-    double times = fmin(fmax(exp(last - surface->least), 1.0), SETTLE_MOST);
+    double times = SETTLE_MOST;
+    if (surface->seen > 0) {
+        double last = surface->trial[(surface->seen - 1) % SURFACE_TRIALS].y;
+        times = fmin(fmax(exp(last - surface->least), 1.0), SETTLE_MOST);
+    }
     return (uint64_t) (times * (double) toll->settle);
 }
 
@@ -69,6 +71,11 @@ struct slot_prices toll_prices(const struct toll *toll, bool training)
     double place = training ? toll->trial : toll->surface.best;
     return place > 0.0 ? (struct slot_prices){.sent = price_at(place)}
                        : (struct slot_prices){.kept = price_at(place)};
+}
+
+bool toll_is_settling(const struct toll *toll)
+{
+    return toll->skip > toll->settle / 2;
 }
 
 void toll_begin_episode(struct toll *toll)

@@ -29,6 +29,9 @@ void toll_init(struct toll *toll, const struct world *world);
 /* What to charge: while training the trial's prices, else the best. */
 struct slot_prices toll_prices(const struct toll *toll, bool training);
 
+/* What is done now will hardly be seen in what is counted. */
+bool toll_is_settling(const struct toll *toll);
+
 /* An episode begins: its queues are empty, which is not usual. */
 void toll_begin_episode(struct toll *toll);
 /* What a slot in which so many tasks came has come to. */
