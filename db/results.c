@@ -62,10 +62,9 @@ static int take_outcome(sqlite3_stmt *row, void *user)
         .mean_energy_j = real_of(row, 11),
         .deadline_miss_share = real_of(row, 12),
         .regret_pct = real_of(row, 13),
-        .wall_s = real_of(row, 14),
-        .train_run_id = sqlite3_column_int64(row, 15),
-        .test_run_id = sqlite3_column_int64(row, 16),
-        .scenario = text_of(row, 17),
+        .train_run_id = sqlite3_column_int64(row, 14),
+        .test_run_id = sqlite3_column_int64(row, 15),
+        .scenario = text_of(row, 16),
     };
     bool whole = outcome.sweep != NULL && outcome.experiment != NULL && outcome.axis != NULL &&
                  outcome.value != NULL && outcome.policy != NULL;

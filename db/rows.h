@@ -184,7 +184,7 @@ struct db_outcome {
     const char *sees; /* 'observations', 'model', 'world'; NULL: not recorded */
     uint64_t seed;
     double train_slots; /* before the test; 0 or NAN: none */
-    double mean_cost, mean_latency_s, p95_latency_s, mean_energy_j, deadline_miss_share, regret_pct, wall_s;
+    double mean_cost, mean_latency_s, p95_latency_s, mean_energy_j, deadline_miss_share, regret_pct;
     int64_t train_run_id, test_run_id; /* 0: none */
     const char *scenario;              /* an evaluation's canonical YAML; NULL in a sweep */
 };

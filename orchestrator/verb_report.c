@@ -27,7 +27,9 @@ static int plot_experiment(struct report *report, const struct evidence_experime
     for (size_t i = 0; i < sizeof against_axis / sizeof *against_axis && rc == 0; i++)
         rc = plots_axis(report, experiment, against_axis[i], diag);
     static int (*const plots[])(struct report *, const struct evidence_experiment *, struct diag *) = {
-        plots_convergence, plots_curve, plots_tasks,
+        plots_convergence,
+        plots_curve,
+        plots_tasks,
     };
     for (size_t i = 0; i < sizeof plots / sizeof *plots && rc == 0; i++)
         rc = plots[i](report, experiment, diag);

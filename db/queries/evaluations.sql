@@ -2,7 +2,7 @@
 -- place; the last is the text that tells scenarios apart.
 SELECT '', c.scenario, '', '', c.policy, c.sees, c.seed,
        (SELECT sum(e.slots) FROM episode AS e WHERE e.run_id = p.run_id), c.mean_cost, c.mean_latency_s,
-       c.p95_latency_s, c.mean_energy_j, c.deadline_miss_share, c.regret_pct, NULL, p.run_id, c.run_id, r.scenario
+       c.p95_latency_s, c.mean_energy_j, c.deadline_miss_share, c.regret_pct, p.run_id, c.run_id, r.scenario
 FROM policy_comparison AS c
 JOIN run AS r ON r.run_id = c.run_id
 LEFT JOIN run AS p ON p.run_id = c.parent_run_id AND p.policy = c.policy

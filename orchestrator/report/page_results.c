@@ -236,12 +236,22 @@ void page_map(struct html *html, struct report *report)
     html_raw(html, "</section>\n");
 }
 
+/* Means over a policy's tests. */
 static double mean_miss_share(const struct evidence_policy *policy)
 {
     double sum = 0.0;
     for (size_t t = 0; t < policy->tests; t++)
         sum += policy->test[t].miss_share;
     return sum / (double) policy->tests;
+}
+
+/* NAN: nothing was trained for it. */
+static double mean_train_slots(const struct evidence_policy *policy)
+{
+    double sum = 0.0;
+    for (size_t t = 0; t < policy->tests; t++)
+        sum += isnan(policy->test[t].train_slots) ? 0.0 : policy->test[t].train_slots;
+    return sum > 0.0 ? sum / (double) policy->tests : (double) NAN;
 }
 
 static void print_metric(struct html *html, struct report *report, const struct evidence_policy *policy,
@@ -265,6 +275,7 @@ static void print_line(struct html *html, struct report *report, const struct co
     html_raw(html, "<tr><th scope=\"row\">");
     html_text(html, line->policy->name);
     html_raw(html, "</th><td>%zu</td>", line->seeds);
+    html_number_cell(html, mean_train_slots(line->policy));
     html_interval_cell(html, line->mean, &line->interval);
     if (first) {
         html_raw(html, "<td>best</td><td></td>");
@@ -312,16 +323,15 @@ static void print_value(struct html *html, struct report *report,
     struct contest contest[GROUPS] = {0};
     html_raw(html, "<div class=\"scroll\"><table><caption>");
     page_name(html, experiment, value);
-    html_raw(
-        html,
-        "</caption><thead><tr><th class=\"text\">policy</th><th>seeds</th><th>cost</th><th>cost above the "
-        "group's best</th><th>more runs</th><th>latency (s)</th><th>p95 (s)</th><th>energy "
-        "(J)</th><th>regret (%%)</th><th>missed (%%)</th></tr></thead>\n");
+    html_raw(html, "</caption><thead><tr><th class=\"text\">policy</th><th>seeds</th><th>trained "
+                   "(slots)</th><th>cost</th><th>cost above the "
+                   "group's best</th><th>more runs</th><th>latency (s)</th><th>p95 (s)</th><th>energy "
+                   "(J)</th><th>regret (%%)</th><th>missed (%%)</th></tr></thead>\n");
     for (size_t g = 0; g < GROUPS && html->code == 0; g++) {
         html->code = contest_hold(&contest[g], value, EVIDENCE_COST, groups[g].admits, &report->bootstrap);
         if (html->code != 0 || groups[g].head == NULL || contest[g].lines == 0)
             continue;
-        html_raw(html, "<tbody><tr><th scope=\"rowgroup\" colspan=\"10\">%s</th></tr>\n", groups[g].head);
+        html_raw(html, "<tbody><tr><th scope=\"rowgroup\" colspan=\"11\">%s</th></tr>\n", groups[g].head);
         for (size_t i = 0; i < contest[g].lines; i++)
             print_line(html, report, &contest[g].line[i], i == 0);
         html_raw(html, "</tbody>\n");
