@@ -11,7 +11,8 @@
 #define NOISE 0.1       /* of a block's logarithm: `dapo-queue`, 40 slots */
 #define COST_LEAST 1e-6 /* of a task, for its logarithm */
 #define SETTLE_PART 4u  /* of an episode at most this part of its slots is left out */
-#define SETTLE_MOST 5.0 /* times as many after a trial that left long queues [house] */
+#define DEAR 1.5        /* times the least cost: its queues will not drain soon [house] */
+#define WAIT_MOST 5u    /* blocks, where no new episode comes before [house] */
 #define KEPT_PART 0.1   /* of the highest price of sent work, that of kept work: about F_n / F_m [house] */
 
 static double scale_of(double price)
@@ -24,23 +25,19 @@ static double price_at(double place)
     return LINEAR_BELOW * expm1(fabs(place));
 }
 
-/* The dearer the last trial was, the longer it takes until what it left over is done. Before the first there
- * were random decisions. */
-static uint64_t slots_to_settle(const struct toll *toll)
+static bool was_dear(const struct toll *toll)
 {
     const struct surface *surface = &toll->surface;
-    double times = SETTLE_MOST;
-    if (surface->seen > 0) {
-        double last = surface->trial[(surface->seen - 1) % SURFACE_TRIALS].y;
-        times = fmin(fmax(exp(last - surface->least), 1.0), SETTLE_MOST);
-    }
-    return (uint64_t) (times * (double) toll->settle);
+    if (surface->seen == 0)
+        return true; /* there were random decisions before the first */
+    return surface->trial[(surface->seen - 1) % SURFACE_TRIALS].y > surface->least + log(DEAR);
 }
 
 static void begin_trial(struct toll *toll)
 {
     toll->trial = toll->surface.next;
-    toll->skip = slots_to_settle(toll);
+    toll->wait = was_dear(toll) ? WAIT_MOST * toll->block : 0;
+    toll->skip = toll->settle;
     toll->counted = toll->tasks = 0;
     toll->sum = 0.0;
 }
@@ -68,25 +65,27 @@ void toll_init(struct toll *toll, const struct world *world)
 
 struct slot_prices toll_prices(const struct toll *toll, bool training)
 {
-    double place = training ? toll->trial : toll->surface.best;
+    double place = training && toll->wait == 0 ? toll->trial : toll->surface.best;
     return place > 0.0 ? (struct slot_prices){.sent = price_at(place)}
                        : (struct slot_prices){.kept = price_at(place)};
 }
 
 bool toll_is_settling(const struct toll *toll)
 {
-    return toll->skip > toll->settle / 2;
+    return toll->wait > 0 || toll->skip > toll->settle / 2;
 }
 
 void toll_begin_episode(struct toll *toll)
 {
-    toll->skip = toll->settle; /* nothing is left over from before */
+    toll->wait = 0; /* nothing is left over from before */
+    toll->skip = toll->settle;
 }
 
 void toll_observe(struct toll *toll, double reward, uint32_t tasks)
 {
-    if (toll->skip > 0) {
-        toll->skip--;
+    uint64_t *uncounted = toll->wait > 0 ? &toll->wait : &toll->skip;
+    if (*uncounted > 0) {
+        (*uncounted)--;
         return;
     }
     toll->sum -= reward * toll->devices; /* a reward is a mean over them */
@@ -99,7 +98,7 @@ void toll_observe(struct toll *toll, double reward, uint32_t tasks)
     begin_trial(toll);
 }
 
-/* ---- bytes: f64 best; full: the trials, u64 seen; u64 x 3, f64 x 2 of the block ---- */
+/* ---- bytes: f64 best; full: the trials, u64 seen; u64 x 4, f64 x 2 of the block ---- */
 
 int toll_save(const struct toll *toll, bool full, struct buf *bytes)
 {
@@ -107,7 +106,7 @@ int toll_save(const struct toll *toll, bool full, struct buf *bytes)
     int rc = buf_push(bytes, &surface->best, sizeof surface->best);
     if (rc != 0 || !full)
         return rc;
-    const uint64_t count[] = {surface->seen, toll->skip, toll->counted, toll->tasks};
+    const uint64_t count[] = {surface->seen, toll->wait, toll->skip, toll->counted, toll->tasks};
     const double real[] = {toll->trial, toll->sum};
     rc = buf_push(bytes, surface->trial, sizeof surface->trial);
     if (rc == 0)
@@ -134,8 +133,7 @@ static bool is_possible(const struct toll *toll)
 {
     const struct surface *surface = &toll->surface;
     bool possible = is_place(surface, toll->trial) && isfinite(toll->sum) &&
-                    (toll->counted < toll->block || toll->tasks == 0) &&
-                    (double) toll->skip <= SETTLE_MOST * (double) toll->settle;
+                    (toll->counted < toll->block || toll->tasks == 0) && toll->skip <= toll->settle;
     for (uint32_t i = 0; i < SURFACE_TRIALS; i++)
         possible = possible && is_place(surface, surface->trial[i].x) && isfinite(surface->trial[i].y);
     return possible;
@@ -144,7 +142,7 @@ static bool is_possible(const struct toll *toll)
 static int take_all(struct toll *toll, const uint8_t **bytes, size_t *size, struct diag *diag)
 {
     struct surface *surface = &toll->surface;
-    uint64_t count[4] = {0};
+    uint64_t count[5] = {0};
     double real[2] = {0.0};
     int rc = take(bytes, size, surface->trial, sizeof surface->trial, diag);
     if (rc == 0)
@@ -152,9 +150,10 @@ static int take_all(struct toll *toll, const uint8_t **bytes, size_t *size, stru
     if (rc == 0)
         rc = take(bytes, size, real, sizeof real, diag);
     surface->seen = count[0];
-    toll->skip = count[1];
-    toll->counted = count[2];
-    toll->tasks = count[3];
+    toll->wait = count[1];
+    toll->skip = count[2];
+    toll->counted = count[3];
+    toll->tasks = count[4];
     toll->trial = real[0];
     toll->sum = real[1];
     return rc != 0 || is_possible(toll) ? rc : diag_fail(diag, ERR_CORRUPT, "a learned price is none");

@@ -2,7 +2,8 @@
  * nobody's own cost, so it is charged (Naor, Econometrica 37 (1969) 15-24), and how much, the rewards tell.
  * Slots go in blocks, each under a price; the logarithm of what a block's slots cost for each of their tasks
  * is a trial of a response surface (core/rl/surface). The slots after a change of price, and an episode's
- * first, do not count.
+ * first, do not count; and what was much dearer than the best leaves queues that no price clears soon: then
+ * the next trial waits for the next episode, whose queues are empty.
  *
  * One number for two prices, of which one is 0: where servers are what is crowded, work that is sent to them
  * has a price; where devices are, work that stays there has. */
@@ -20,6 +21,7 @@ struct toll {
     uint64_t block, settle; /* slots */
     double devices;         /* N */
     /* The block that is being tried. */
+    uint64_t wait;                 /* slots until it begins; under the best price till then */
     uint64_t skip, counted, tasks; /* slots that are not to be counted yet; slots and tasks counted */
     double trial, sum;             /* its place on the surface, and its costs so far */
 };

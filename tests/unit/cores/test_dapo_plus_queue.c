@@ -167,6 +167,47 @@ static void what_was_handed_over_is_not_blamed_on_the_server_it_left(void **stat
 
 /* ---- the price ---- */
 
+static bool same_prices(struct slot_prices a, struct slot_prices b)
+{
+    return a.sent == b.sent && a.kept == b.kept;
+}
+
+static void pass(struct toll *toll, uint64_t slots, double cost)
+{
+    for (uint64_t i = 0; i < slots; i++)
+        toll_observe(toll, -cost, 3);
+}
+
+/* What a price that was much too low or too high has left over would be blamed on the next. */
+static void after_a_dear_trial_the_next_waits_until_queues_are_empty(void **state)
+{
+    (void) state;
+    static struct toll toll; /* too large for a stack */
+    struct world world = check_world(crowded);
+    toll_init(&toll, &world);
+    assert_true(toll.wait > 0); /* for the end of the warm-up's queues */
+    toll_begin_episode(&toll);
+    assert_int_equal(toll.wait, 0);
+    pass(&toll, toll.settle, 9.0); /* does not count */
+    pass(&toll, toll.block, 1.0);
+    assert_int_equal(toll.surface.seen, 1);
+    assert_true(fabs(toll.surface.trial[0].y - log(10.0 / 3.0)) <
+                1e-12); /* of a task: ten devices, three tasks */
+    assert_int_equal(toll.wait, 0);
+    assert_false(same_prices(toll_prices(&toll, true), toll_prices(&toll, false)));
+    pass(&toll, toll.settle + toll.block, 3.0);
+    assert_int_equal(toll.surface.seen, 2);
+    assert_true(toll.wait > 0 && toll_is_settling(&toll));
+    assert_true(same_prices(toll_prices(&toll, true), toll_prices(&toll, false)));
+    uint64_t wait = toll.wait;
+    pass(&toll, 3, 3.0);
+    assert_int_equal(toll.wait, wait - 3);
+    toll_begin_episode(&toll);
+    assert_int_equal(toll.wait, 0);
+    assert_false(same_prices(toll_prices(&toll, true), toll_prices(&toll, false)));
+    world_finish(&world);
+}
+
 static double held_out(const struct world *world, const char *name, const struct buf *weights)
 {
     struct policy policy = create(world, name, false);
@@ -231,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_server_that_shares_itself_out_teaches_its_own_work_too),
         cmocka_unit_test(a_server_that_is_half_as_fast_as_declared_is_known_as_that),
         cmocka_unit_test(what_was_handed_over_is_not_blamed_on_the_server_it_left),
+        cmocka_unit_test(after_a_dear_trial_the_next_waits_until_queues_are_empty),
         cmocka_unit_test(a_price_is_learned_that_is_worth_what_a_tuned_one_is),
         cmocka_unit_test(weights_of_the_other_mode_and_damaged_prices_are_refused),
     };
