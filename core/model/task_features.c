@@ -34,18 +34,28 @@ float task_features_gain(double gain)
     return (float) ((fmax(log(gain), LN_GAIN_LEAST) - LN_GAIN) / LN_GAIN_WIDTH);
 }
 
-void task_features_link(float gain_feature, uint32_t load, double bits, float *ret_x)
+float task_features_load(uint32_t load)
 {
-    ret_x[0] = gain_feature;
-    ret_x[1] = (float) log(load / LOAD);
-    ret_x[2] = (float) ((log(bits) - LN_BITS) / LN_BITS_WIDTH);
+    return (float) log(load / LOAD);
+}
+
+float task_features_size(double bits)
+{
+    return (float) ((log(bits) - LN_BITS) / LN_BITS_WIDTH);
+}
+
+void task_features_link(float gain, float load, float size, float *ret_x)
+{
+    ret_x[0] = gain;
+    ret_x[1] = load;
+    ret_x[2] = size;
 }
 
 void task_features_server(const struct world *world, uint32_t server, uint32_t load, uint32_t tokens,
                           uint32_t split, float *ret_x)
 {
     ret_x[0] = (float) log(world->server[server].flops / SERVER_FLOPS);
-    ret_x[1] = (float) log(load / LOAD);
+    ret_x[1] = task_features_load(load);
     ret_x[2] = (float) log((world->llm->layers - split) / LAYERS);
     ret_x[3] = (float) log(tokens / TOKENS);
 }

@@ -25,8 +25,12 @@ void task_features_device(const struct world *world, uint32_t device, uint32_t t
                           float *ret_x);
 /* A gain as a feature; gain > 0. */
 float task_features_gain(double gain);
-/* load >= 1, bits > 0. */
-void task_features_link(float gain_feature, uint32_t load, double bits, float *ret_x);
+/* A load as a feature; load >= 1. */
+float task_features_load(uint32_t load);
+/* What is sent as a feature; bits > 0. */
+float task_features_size(double bits);
+/* Of those three. */
+void task_features_link(float gain, float load, float size, float *ret_x);
 /* load >= 1, split < L. */
 void task_features_server(const struct world *world, uint32_t server, uint32_t load, uint32_t tokens,
                           uint32_t split, float *ret_x);

@@ -107,7 +107,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     if (!policy->training)
         return;
     if (own->queue == NULL && own->decided >= policy->world->scenario.plus.warmup)
-        distilled_watch(own->actor, &own->table, &own->search);
+        distilled_watch(own->actor, &own->table, own->search.best_load);
     explore(own, view, ret_decision);
     if (own->queue != NULL)
         plus_queue_remember(own->queue, view, ret_decision);

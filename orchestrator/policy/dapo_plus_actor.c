@@ -7,7 +7,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
 {
     struct plus *own = policy->state;
     outcome_model_begin(own->model, &own->table, view);
-    distilled_decide(own->actor, &own->table, ret_decision->server, own->load);
+    distilled_decide(own->actor, &own->table, ret_decision->server);
     load_search_polish(&own->search, &own->table, ret_decision->server,
                        (uint32_t) policy->world->scenario.plus.actor_sweeps);
     load_search_decide(&own->search, &own->table, ret_decision);

@@ -6,46 +6,47 @@
 #include <string.h>
 
 #include "core/base/err.h"
-#include "core/rl/scorer.h"
+#include "core/rl/deep_sets.h"
 
-#define KEPT 64u      /* slots to learn from: the last ones [house] */
-#define TABLES 4u     /* of them in a step [house] */
-#define SOFTNESS 0.05 /* cost that makes a place 1/e as good [house: docs/benchmarks.md] */
-#define ENTITY 16u    /* of initial weights: behind the outcome model's */
-static const uint32_t loads[] = {1, 2, 4}; /* that the actor looks at [house] */
+#define KEPT 256u       /* slots to learn from: the last ones [house] */
+#define TABLES 4u       /* of them in a step [house] */
+#define COST_UNIT 0.05  /* differences below this count as they are, larger ones by their logarithm [house]  \
+                         */
+#define ENTITY 16u      /* of initial weights: behind the outcome model's */
+#define EMPTY 0.5f      /* added to a load before its logarithm is taken */
+#define NEXT_IN_LINE 4u /* devices in a server's line: so many, and twice as many as it takes [house] */
+static const uint32_t loads[] = {1, 4}; /* that the actor looks at [house: docs/benchmarks.md] */
 #define LOADS (sizeof loads / sizeof *loads)
 #define FEATURES (LOADS + 1) /* and how many devices there are to a server */
 
-/* One slot as the scorer wants it. */
+/* One slot as the network wants it: a set for each server, of the devices that it covers. */
 struct lesson {
-    uint32_t rows;
-    float *x;      /* [N][M][FEATURES] */
-    bool *mask;    /* [N][M] */
-    float *target; /* [N][M + 1] */
+    uint32_t *members; /* [M] */
+    float *x;          /* [members of all][FEATURES] */
+    float *target;     /* [M] logarithm of EMPTY more than the load */
 };
 
-/* A row, and how likely its likeliest place is. */
-struct ranked {
-    uint32_t row;
-    float sureness;
+/* What a device would gain at a server that takes as many as it should. */
+struct bid {
+    double gain;
+    uint32_t device, server;
 };
 
 struct distilled {
     const struct world *world;
-    struct scorer *scorer;
-    struct lesson now;        /* without a target */
+    struct deep_sets *net;
+    struct lesson now;        /* target: what the network says */
     struct lesson kept[KEPT]; /* made when first needed */
     uint64_t watched, steps;
-    float *score;         /* [N][M + 1] */
-    float *room;          /* [M] */
-    struct ranked *order; /* [N] */
-    double *more;         /* [M + 1] */
+    uint32_t *room;  /* [M] */
+    struct bid *bid; /* [N][M] */
+    bool *in_line;   /* [N] */
 };
 
 static void lesson_finish(struct lesson *lesson)
 {
+    free(lesson->members);
     free(lesson->x);
-    free(lesson->mask);
     free(lesson->target);
     *lesson = (struct lesson){0};
 }
@@ -53,10 +54,10 @@ static void lesson_finish(struct lesson *lesson)
 static int lesson_init(struct lesson *lesson, const struct world *world)
 {
     size_t pairs = (size_t) world->devices * world->servers;
+    lesson->members = calloc(world->servers, sizeof *lesson->members);
     lesson->x = calloc(pairs * FEATURES, sizeof *lesson->x);
-    lesson->mask = calloc(pairs, sizeof *lesson->mask);
-    lesson->target = calloc(pairs + world->devices, sizeof *lesson->target);
-    bool whole = lesson->x != NULL && lesson->mask != NULL && lesson->target != NULL;
+    lesson->target = calloc(world->servers, sizeof *lesson->target);
+    bool whole = lesson->members != NULL && lesson->x != NULL && lesson->target != NULL;
     if (!whole)
         lesson_finish(lesson);
     return whole ? 0 : -ENOMEM;
@@ -64,28 +65,27 @@ static int lesson_init(struct lesson *lesson, const struct world *world)
 
 int distilled_create(struct distilled **ret_distilled, const struct world *world, size_t hidden, float rate)
 {
+    size_t pairs = (size_t) world->devices * world->servers;
     struct distilled *own = calloc(1, sizeof *own);
     if (own == NULL)
         return -ENOMEM;
     own->world = world;
-    own->score = calloc((size_t) world->devices * (world->servers + 1), sizeof *own->score);
     own->room = calloc(world->servers, sizeof *own->room);
-    own->order = calloc(world->devices, sizeof *own->order);
-    own->more = calloc(world->servers + 1, sizeof *own->more);
-    struct scorer_config config = {
+    own->bid = calloc(pairs, sizeof *own->bid);
+    own->in_line = calloc(world->devices, sizeof *own->in_line);
+    struct deep_sets_config config = {
         .features = FEATURES,
         .hidden = hidden,
-        .rows_max = world->devices,
-        .columns_max = world->servers,
+        .members_max = pairs,
+        .sets_max = world->servers,
         .rate = rate,
         .seed = world->seed,
         .entity = ENTITY,
     };
-    int rc = own->score != NULL && own->more != NULL && own->room != NULL && own->order != NULL
-                 ? lesson_init(&own->now, world)
-                 : -ENOMEM;
+    bool whole = own->room != NULL && own->bid != NULL && own->in_line != NULL;
+    int rc = whole ? lesson_init(&own->now, world) : -ENOMEM;
     if (rc == 0)
-        rc = scorer_create(&own->scorer, &config);
+        rc = deep_sets_create(&own->net, &config);
     if (rc != 0) {
         distilled_destroy(own);
         return rc;
@@ -98,14 +98,13 @@ void distilled_destroy(struct distilled *actor)
 {
     if (actor == NULL)
         return;
-    scorer_destroy(actor->scorer);
+    deep_sets_destroy(actor->net);
     lesson_finish(&actor->now);
     for (uint32_t i = 0; i < KEPT; i++)
         lesson_finish(&actor->kept[i]);
-    free(actor->score);
-    free(actor->more);
     free(actor->room);
-    free(actor->order);
+    free(actor->bid);
+    free(actor->in_line);
     free(actor);
 }
 
@@ -114,135 +113,141 @@ void distilled_destroy(struct distilled *actor)
 /* Costs span decades above 0 and not below: this keeps small ones apart and large ones in bounds. */
 static float squeeze(double difference)
 {
-    float size = log1pf((float) (fabs(difference) / SOFTNESS)) * 0.25f;
+    float size = log1pf((float) (fabs(difference) / COST_UNIT)) * 0.25f;
     return difference < 0.0 ? -size : size;
+}
+
+static size_t members_of(const struct distilled *own, const struct lesson *lesson)
+{
+    size_t all = 0;
+    for (uint32_t m = 0; m < own->world->servers; m++)
+        all += lesson->members[m];
+    return all;
 }
 
 static void look(struct distilled *own, struct load_table *table)
 {
     uint32_t servers = own->world->servers;
     float crowd = logf((float) (table->count + 1) / (float) (servers * 3)); /* about 0 for dapo [house] */
+    float *x = own->now.x;
     for (size_t k = 0; k < LOADS; k++)
         (void) load_table_need_all(table, loads[k]); /* there is room for the first loads */
-    own->now.rows = table->count;
-    for (uint32_t i = 0; i < table->count; i++)
-        for (uint32_t m = 0; m < servers; m++) {
-            size_t pair = (size_t) i * servers + m;
+    for (uint32_t m = 0; m < servers; m++) {
+        own->now.members[m] = 0;
+        for (uint32_t i = 0; i < table->count; i++) {
             uint32_t n = table->who[i];
-            float *x = own->now.x + pair * FEATURES;
-            own->now.mask[pair] = table->cost[load_table_at(table, n, m, 1)] < HUGE_VAL;
-            for (size_t k = 0; k < LOADS; k++) {
-                double cost = table->cost[load_table_at(table, n, m, loads[k])];
-                x[k] = own->now.mask[pair] ? squeeze(cost - table->local_cost[n]) : 0.0f;
-            }
+            if (!(table->cost[load_table_at(table, n, m, loads[0])] < HUGE_VAL))
+                continue;
+            for (size_t k = 0; k < LOADS; k++)
+                x[k] = squeeze(table->cost[load_table_at(table, n, m, loads[k])] - table->local_cost[n]);
             x[LOADS] = crowd;
+            x += FEATURES;
+            own->now.members[m]++;
         }
-}
-
-static struct scorer_table table_of(const struct distilled *own, const struct lesson *lesson)
-{
-    return (struct scorer_table){
-        .rows = lesson->rows, .columns = own->world->servers, .x = lesson->x, .mask = lesson->mask};
-}
-
-/* How many each server should have: what the rows' probabilities add up to. The scores become probabilities.
- */
-static void fill_room(struct distilled *own, const struct load_table *table)
-{
-    uint32_t servers = own->world->servers, options = servers + 1;
-    for (uint32_t m = 0; m < servers; m++)
-        own->room[m] = 0.5f; /* to the nearest */
-    for (uint32_t i = 0; i < table->count; i++) {
-        float *score = own->score + (size_t) i * options, top = score[servers], norm = 0.0f;
-        for (uint32_t m = 0; m < servers; m++)
-            top = score[m] > top ? score[m] : top;
-        for (uint32_t m = 0; m < options; m++) {
-            score[m] = expf(score[m] - top);
-            norm += score[m];
-        }
-        for (uint32_t m = 0; m < options; m++)
-            score[m] /= norm;
-        for (uint32_t m = 0; m < servers; m++)
-            own->room[m] += score[m];
-        own->order[i] = (struct ranked){.row = i, .sureness = 1.0f / norm};
     }
 }
 
-static int by_sureness(const void *a, const void *b)
+static struct deep_sets_table table_of(const struct distilled *own, const struct lesson *lesson)
 {
-    const struct ranked *left = a, *right = b;
-    if (left->sureness != right->sureness)
-        return left->sureness > right->sureness ? -1 : 1;
-    return left->row < right->row ? -1 : 1;
+    return (struct deep_sets_table){.sets = own->world->servers, .members = lesson->members, .x = lesson->x};
 }
 
-/* The surest devices first, each to the likeliest place that has room left: all that think alike do not go to
- * the same place. */
-static void assign(struct distilled *own, const struct load_table *table, uint32_t *ret_server,
-                   uint32_t *ret_load)
+/* ---- deciding ---- */
+
+/* own->room: how many each server should take. */
+static void fill_room(struct distilled *own)
 {
-    uint32_t servers = own->world->servers;
-    fill_room(own, table);
-    qsort(own->order, table->count, sizeof *own->order, by_sureness);
+    struct deep_sets_table sets = table_of(own, &own->now);
+    deep_sets_predict(own->net, &sets, own->now.target);
+    for (uint32_t m = 0; m < own->world->servers; m++) {
+        float most = (float) own->now.members[m], room = expf(own->now.target[m]); /* EMPTY more: rounds */
+        own->room[m] = (uint32_t) (room < most ? room : most);
+    }
+}
+
+/* The higher gain first; of equals the lower device. */
+static bool is_before(const struct bid *a, const struct bid *b)
+{
+    if (a->gain != b->gain)
+        return a->gain > b->gain;
+    return a->device != b->device ? a->device < b->device : a->server < b->server;
+}
+
+static int by_gain(const void *a, const void *b)
+{
+    return is_before(a, b) ? -1 : is_before(b, a) ? 1 : 0;
+}
+
+/* The best `most` bids for server m, into ret_bid; returns how many. */
+static uint32_t line_up(const struct distilled *own, const struct load_table *table, uint32_t m,
+                        uint32_t most, struct bid *ret_bid)
+{
+    uint32_t load = own->room[m] > 0 ? own->room[m] : 1, count = 0;
     for (uint32_t i = 0; i < table->count; i++) {
-        const float *likely = own->score + (size_t) own->order[i].row * (servers + 1);
-        uint32_t best = servers;
-        for (uint32_t m = 0; m < servers; m++)
-            if (own->room[m] >= 1.0f && likely[m] > likely[best])
-                best = m;
-        if (best == servers)
+        uint32_t n = table->who[i];
+        double cost = table->cost[load_table_at(table, n, m, load)];
+        struct bid bid = {.gain = table->local_cost[n] - cost, .device = n, .server = m};
+        if (!(cost < HUGE_VAL) || (count == most && !is_before(&bid, &ret_bid[count - 1])))
             continue;
-        ret_server[table->who[own->order[i].row]] = best;
-        own->room[best] -= 1.0f;
-        ret_load[best]++;
+        uint32_t at = count < most ? count++ : count - 1;
+        for (; at > 0 && is_before(&bid, &ret_bid[at - 1]); at--)
+            ret_bid[at] = ret_bid[at - 1];
+        ret_bid[at] = bid;
+    }
+    return count;
+}
+
+/* Those who gain most first, each to where it gains most of all servers that have room left. */
+static void admit(struct distilled *own, uint32_t count, uint32_t *ret_server)
+{
+    qsort(own->bid, count, sizeof *own->bid, by_gain);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct bid *bid = &own->bid[i];
+        own->in_line[bid->device] = true;
+        if (!(bid->gain > 0.0) || ret_server[bid->device] != ENV_LOCAL || own->room[bid->server] == 0)
+            continue;
+        ret_server[bid->device] = bid->server;
+        own->room[bid->server]--;
     }
 }
 
-void distilled_decide(struct distilled *actor, struct load_table *table, uint32_t *ret_server,
-                      uint32_t *ret_load)
+static void narrow(const struct distilled *own, struct load_table *table)
 {
-    uint32_t servers = actor->world->servers;
-    memset(ret_load, 0, servers * sizeof *ret_load);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < table->count; i++)
+        if (own->in_line[table->who[i]])
+            table->who[count++] = table->who[i];
+    table->count = count;
+}
+
+void distilled_decide(struct distilled *actor, struct load_table *table, uint32_t *ret_server)
+{
+    uint32_t bids = 0;
     for (uint32_t n = 0; n < actor->world->devices; n++)
         ret_server[n] = ENV_LOCAL;
-    if (table->count == 0)
-        return;
     look(actor, table);
-    struct scorer_table pairs = table_of(actor, &actor->now);
-    scorer_score(actor->scorer, &pairs, actor->score);
-    assign(actor, table, ret_server, ret_load);
+    fill_room(actor);
+    for (uint32_t m = 0; m < actor->world->servers; m++)
+        if (load_table_need(table, m, actor->room[m] > 0 ? actor->room[m] : 1))
+            bids += line_up(actor, table, m, 2 * actor->room[m] + NEXT_IN_LINE, actor->bid + bids);
+    memset(actor->in_line, 0, actor->world->devices * sizeof *actor->in_line);
+    admit(actor, bids, ret_server);
+    narrow(actor, table);
 }
 
 /* ---- learning ---- */
 
-static void fill_target(const struct distilled *own, float *target)
-{
-    uint32_t options = own->world->servers + 1;
-    double least = own->more[0], norm = 0.0;
-    for (uint32_t m = 1; m < options; m++)
-        least = own->more[m] < least ? own->more[m] : least;
-    for (uint32_t m = 0; m < options; m++)
-        norm += exp((least - own->more[m]) / SOFTNESS);
-    for (uint32_t m = 0; m < options; m++)
-        target[m] = (float) (exp((least - own->more[m]) / SOFTNESS) / norm);
-}
-
-void distilled_watch(struct distilled *actor, struct load_table *table, struct load_search *search)
+void distilled_watch(struct distilled *actor, struct load_table *table, const uint32_t *load)
 {
     struct lesson *lesson = &actor->kept[actor->watched % KEPT];
     uint32_t servers = actor->world->servers;
-    size_t pairs = (size_t) table->count * servers;
     if (table->count == 0 || (lesson->x == NULL && lesson_init(lesson, actor->world) != 0))
         return; /* out of memory: there will be other slots */
     look(actor, table);
-    load_search_settle(search, table);
-    lesson->rows = table->count;
-    memcpy(lesson->x, actor->now.x, pairs * FEATURES * sizeof *lesson->x);
-    memcpy(lesson->mask, actor->now.mask, pairs * sizeof *lesson->mask);
-    for (uint32_t i = 0; i < table->count; i++) {
-        load_search_changes(search, table, table->who[i], actor->more);
-        fill_target(actor, lesson->target + (size_t) i * (servers + 1));
-    }
+    memcpy(lesson->members, actor->now.members, servers * sizeof *lesson->members);
+    memcpy(lesson->x, actor->now.x, members_of(actor, lesson) * FEATURES * sizeof *lesson->x);
+    for (uint32_t m = 0; m < servers; m++)
+        lesson->target[m] = logf((float) load[m] + EMPTY);
     actor->watched++;
 }
 
@@ -261,30 +266,27 @@ void distilled_update(struct distilled *actor)
         return;
     for (uint32_t i = 0; i < TABLES; i++) {
         const struct lesson *lesson = &actor->kept[rng_below(&at, i, (uint32_t) kept)];
-        struct scorer_table pairs = table_of(actor, lesson);
-        (void) scorer_add_gradient(actor->scorer, &pairs, lesson->target);
+        struct deep_sets_table sets = table_of(actor, lesson);
+        (void) deep_sets_add_gradient(actor->net, &sets, lesson->target);
     }
-    scorer_step(actor->scorer, TABLES);
+    deep_sets_step(actor->net, TABLES);
     actor->steps++;
 }
 
-/* ---- bytes: the scorer's; with `full` u64 watched, u64 steps, and what is kept, oldest slot number first
- * ---- */
+/* ---- bytes: the network's; with `full` u64 watched, u64 steps, and what is kept ---- */
 
 static int save_lesson(const struct distilled *own, const struct lesson *lesson, struct buf *bytes)
 {
-    size_t pairs = (size_t) lesson->rows * own->world->servers;
-    int rc = buf_push(bytes, &lesson->rows, sizeof lesson->rows);
+    uint32_t servers = own->world->servers;
+    int rc = buf_push(bytes, lesson->members, servers * sizeof *lesson->members);
     if (rc == 0)
-        rc = buf_push(bytes, lesson->x, pairs * FEATURES * sizeof *lesson->x);
-    if (rc == 0)
-        rc = buf_push(bytes, lesson->mask, pairs * sizeof *lesson->mask);
-    return rc != 0 ? rc : buf_push(bytes, lesson->target, (pairs + lesson->rows) * sizeof *lesson->target);
+        rc = buf_push(bytes, lesson->x, members_of(own, lesson) * FEATURES * sizeof *lesson->x);
+    return rc != 0 ? rc : buf_push(bytes, lesson->target, servers * sizeof *lesson->target);
 }
 
 int distilled_save(const struct distilled *actor, bool full, struct buf *bytes)
 {
-    int rc = scorer_save(actor->scorer, full, bytes);
+    int rc = deep_sets_save(actor->net, full, bytes);
     if (rc != 0 || !full)
         return rc;
     rc = buf_push(bytes, &actor->watched, sizeof actor->watched);
@@ -305,46 +307,39 @@ static int take(const uint8_t **bytes, size_t *size, void *ret, size_t wanted, s
     return 0;
 }
 
-static bool is_lesson_possible(const struct distilled *own, const struct lesson *lesson)
+static bool are_numbers(const float *value, size_t count)
 {
-    size_t pairs = (size_t) lesson->rows * own->world->servers;
-    bool possible = true;
-    for (size_t i = 0; i < pairs * FEATURES; i++)
-        possible = possible && isfinite(lesson->x[i]);
-    for (size_t i = 0; i < pairs + lesson->rows; i++)
-        possible = possible && lesson->target[i] >= 0.0f && lesson->target[i] <= 1.0f;
-    return possible;
+    bool numbers = true;
+    for (size_t i = 0; i < count; i++)
+        numbers = numbers && isfinite(value[i]);
+    return numbers;
 }
 
 static int load_lesson(struct distilled *own, struct lesson *lesson, const uint8_t **bytes, size_t *size,
                        struct diag *diag)
 {
-    uint32_t rows = 0;
+    uint32_t servers = own->world->servers, devices = own->world->devices;
     int rc = lesson->x == NULL ? lesson_init(lesson, own->world) : 0;
     if (rc == 0)
-        rc = take(bytes, size, &rows, sizeof rows, diag);
-    if (rc == 0 && rows > own->world->devices)
-        rc = diag_fail(diag, ERR_MISMATCH, "an actor's state is of %u devices, here are %u", rows,
-                       own->world->devices);
-    size_t pairs = (size_t) rows * own->world->servers;
+        rc = take(bytes, size, lesson->members, servers * sizeof *lesson->members, diag);
+    for (uint32_t m = 0; m < servers && rc == 0; m++)
+        if (lesson->members[m] > devices)
+            rc = diag_fail(diag, ERR_MISMATCH, "an actor's state is of %u devices, here are %u",
+                           lesson->members[m], devices);
+    if (rc != 0)
+        return rc;
+    size_t numbers = members_of(own, lesson) * FEATURES;
+    rc = take(bytes, size, lesson->x, numbers * sizeof *lesson->x, diag);
     if (rc == 0)
-        rc = take(bytes, size, lesson->x, pairs * FEATURES * sizeof *lesson->x, diag);
-    for (size_t i = 0; i < pairs && rc == 0; i++) {
-        uint8_t takes_part = 0;
-        rc = take(bytes, size, &takes_part, sizeof takes_part, diag);
-        lesson->mask[i] = takes_part != 0;
-    }
-    if (rc == 0)
-        rc = take(bytes, size, lesson->target, (pairs + rows) * sizeof *lesson->target, diag);
-    lesson->rows = rc == 0 ? rows : 0;
-    return rc != 0 || is_lesson_possible(own, lesson)
-               ? rc
-               : diag_fail(diag, ERR_CORRUPT, "an actor's state is damaged");
+        rc = take(bytes, size, lesson->target, servers * sizeof *lesson->target, diag);
+    if (rc == 0 && !(are_numbers(lesson->x, numbers) && are_numbers(lesson->target, servers)))
+        rc = diag_fail(diag, ERR_CORRUPT, "an actor's state is damaged");
+    return rc;
 }
 
 int distilled_load(struct distilled *actor, bool full, const uint8_t **bytes, size_t *size, struct diag *diag)
 {
-    int rc = scorer_load(actor->scorer, full, bytes, size, diag);
+    int rc = deep_sets_load(actor->net, full, bytes, size, diag);
     if (rc != 0 || !full)
         return rc;
     rc = take(bytes, size, &actor->watched, sizeof actor->watched, diag);

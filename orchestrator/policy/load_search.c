@@ -153,10 +153,10 @@ static bool swap(struct load_search *search, struct load_table *table, uint32_t 
     return true;
 }
 
-static void descend(struct load_search *search, struct load_table *table, bool swaps)
+static void descend(struct load_search *search, struct load_table *table, bool swaps, uint32_t rounds)
 {
     bool moved = true;
-    for (uint32_t round = 0; moved && round < ROUNDS_MAX; round++) {
+    for (uint32_t round = 0; moved && round < rounds; round++) {
         moved = false;
         for (uint32_t i = 0; i < table->count; i++)
             moved = move(search, table, table->who[i]) || moved;
@@ -216,40 +216,19 @@ void load_search_run(struct load_search *search, struct load_table *table,
                                                          : ENV_LOCAL;
         }
         count_loads(search, table);
-        descend(search, table, options->swaps);
+        descend(search, table, options->swaps, ROUNDS_MAX);
         keep_if_better(search, table);
     }
 }
 
 void load_search_polish(struct load_search *search, struct load_table *table, const uint32_t *server,
-                        uint32_t sweeps)
+                        uint32_t rounds)
 {
     memcpy(search->server, server, search->devices * sizeof *search->server);
     count_loads(search, table);
-    bool moved = true;
-    for (uint32_t sweep = 0; sweep < sweeps && moved; sweep++) {
-        moved = false;
-        for (uint32_t i = 0; i < table->count; i++)
-            moved = move(search, table, table->who[i]) || moved;
-    }
+    descend(search, table, true, rounds);
     search->best_cost = HUGE_VAL;
     keep_if_better(search, table);
-}
-
-void load_search_settle(struct load_search *search, struct load_table *table)
-{
-    memcpy(search->server, search->best, search->devices * sizeof *search->server);
-    count_loads(search, table);
-}
-
-void load_search_changes(const struct load_search *search, const struct load_table *table, uint32_t device,
-                         double *ret_more)
-{
-    uint32_t here = search->server[device];
-    double present = leave_gain(search, table, device);
-    for (uint32_t m = 0; m < search->servers; m++)
-        ret_more[m] = m == here ? 0.0 : entry_cost(search, table, device, m) - present;
-    ret_more[search->servers] = here == ENV_LOCAL ? 0.0 : table->local_cost[device] - present;
 }
 
 void load_search_decide(const struct load_search *search, const struct load_table *table,

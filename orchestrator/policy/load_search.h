@@ -30,16 +30,10 @@ void load_search_finish(struct load_search *search);
 void load_search_run(struct load_search *search, struct load_table *table,
                      const struct load_search_options *options);
 
-/* From an assignment that is given, `sweeps` rounds of moves and no more; fills best, best_load, best_cost.
- */
+/* From an assignment that is given, `rounds` and no more: each device may move, and once none does, pairs may
+ * exchange. Fills best, best_load, best_cost. */
 void load_search_polish(struct load_search *search, struct load_table *table, const uint32_t *server,
-                        uint32_t sweeps);
-
-/* What all would cost more if device n were elsewhere than in `best`, the others as they are: ret_more[M +
- * 1], the last for local; 0 where it is, HUGE_VAL where it cannot be. After load_search_settle. */
-void load_search_settle(struct load_search *search, struct load_table *table);
-void load_search_changes(const struct load_search *search, const struct load_table *table, uint32_t device,
-                         double *ret_more);
+                        uint32_t rounds);
 
 /* Enters `best` into a decision and repairs it. */
 void load_search_decide(const struct load_search *search, const struct load_table *table,

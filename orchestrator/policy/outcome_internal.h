@@ -65,6 +65,7 @@ struct outcome_model {
 
     struct outcome_run *run; /* [runs] all splits below L */
     uint32_t runs;
+    float *size; /* [N][runs] of device_tokens, as a feature */
 };
 
 /* outcome_table.c: predictions that are kept. False, NULL: out of memory. */
@@ -73,10 +74,9 @@ bool outcome_table_device(struct outcome_model *own, uint32_t n, uint32_t tokens
 const struct outcome_servers *outcome_table_servers(struct outcome_model *own, uint32_t tokens,
                                                     uint32_t loads);
 bool outcome_table_reserve(struct outcome_model *own, size_t rows);
-/* The rows of device n at server m under a load, one for each size that it may send, from `row` on. Returns
- * the next. */
-size_t outcome_table_put(struct outcome_model *own, const struct env_view *view, uint32_t n, uint32_t m,
-                         uint32_t load, size_t row);
+/* The rows of device n at server m under a load (as a feature), one for each size that it may send, from
+ * `row` on; its device's predictions are there. Returns the next. */
+size_t outcome_table_put(struct outcome_model *own, uint32_t n, uint32_t m, float load, size_t row);
 /* own->link from the rows put. */
 void outcome_table_links(struct outcome_model *own, size_t rows);
 

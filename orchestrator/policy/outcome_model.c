@@ -24,7 +24,8 @@ static int find_runs(struct outcome_model *own)
             own->run[own->runs++].first = s;
         own->run[own->runs - 1].end = s + 1;
     }
-    return 0;
+    own->size = calloc((size_t) own->world->devices * own->runs, sizeof *own->size);
+    return own->size != NULL ? 0 : -ENOMEM;
 }
 
 static int create_parts(struct outcome_model *own)
@@ -112,6 +113,7 @@ void outcome_model_destroy(struct outcome_model *model)
     free(model->y);
     free(model->link.s);
     free(model->run);
+    free(model->size);
     free(model);
 }
 
@@ -132,11 +134,11 @@ static void fill_part(struct outcome_sample *sample, enum task_part part, double
 /* The mean of the slots in which it was on the radio. */
 static void fill_sending(const struct world *world, const struct outcome_task *task, float *ret_x)
 {
-    double bits = task_features_bits(world, task->tokens, task->split);
+    float size = task_features_size(task_features_bits(world, task->tokens, task->split));
     for (uint32_t k = 0; k < task->sendings; k++) {
         const struct outcome_sending *sending = &task->sending[k];
         float x[TASK_FEATURES_MAX] = {0.0f};
-        task_features_link(sending->gain, sending->load, bits, x);
+        task_features_link(sending->gain, task_features_load(sending->load), size, x);
         for (uint32_t i = 0; i < TASK_FEATURES_MAX; i++)
             ret_x[i] += sending->share * x[i];
     }

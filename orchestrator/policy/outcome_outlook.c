@@ -31,11 +31,11 @@ static void way(void *user, const struct env_view *view, uint32_t n, uint32_t m,
                 struct outlook_spent *ret)
 {
     struct outcome_model *own = user;
-    if (!outcome_table_reserve(own, own->runs)) {
+    if (!outcome_table_reserve(own, own->runs) || !outcome_table_device(own, n, view->tokens[n])) {
         forbid(ret, own->world->llm->layers);
         return;
     }
-    outcome_table_links(own, outcome_table_put(own, view, n, m, load, 0));
+    outcome_table_links(own, outcome_table_put(own, n, m, task_features_load(load), 0));
     for (uint32_t r = 0; r < own->runs; r++)
         for (uint32_t s = own->run[r].first; s < own->run[r].end; s++)
             ret[s] = at(&own->link, r);
@@ -62,7 +62,7 @@ static double rest_s(void *user, const struct env_view *view, uint32_t n, uint32
     if (!outcome_table_reserve(own, 1))
         return HUGE_VAL;
     float gain = task_features_gain(view->gain[(size_t) n * own->world->servers + m]);
-    task_features_link(gain, load, bits, own->x);
+    task_features_link(gain, task_features_load(load), task_features_size(bits), own->x);
     outcome_table_links(own, 1);
     return (double) own->link.s[0];
 }

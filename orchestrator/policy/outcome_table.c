@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/model/cost.h"
+#include "core/rl/wide.h"
 #include "orchestrator/policy/outcome_internal.h"
 
 static bool reserve_spent(struct outcome_spent *spent, size_t count)
@@ -79,6 +80,9 @@ bool outcome_table_device(struct outcome_model *own, uint32_t n, uint32_t tokens
     own->device.s[first] = own->device.j[first] = 0.0f;
     for (uint32_t s = 1; s <= layers; s++)
         enter(own, s - 1, own->device_shift.node[n].shift, &own->device, first + s);
+    for (uint32_t r = 0; r < own->runs; r++)
+        own->size[(size_t) n * own->runs + r] =
+            task_features_size(task_features_bits(own->world, tokens, own->run[r].first));
     own->weights[n] = weights_of(own, n);
     own->device_tokens[n] = tokens;
     return true;
@@ -151,15 +155,12 @@ const struct outcome_servers *outcome_table_servers(struct outcome_model *own, u
 
 /* ---- links ---- */
 
-size_t outcome_table_put(struct outcome_model *own, const struct env_view *view, uint32_t n, uint32_t m,
-                         uint32_t load, size_t row)
+size_t outcome_table_put(struct outcome_model *own, uint32_t n, uint32_t m, float load, size_t row)
 {
-    const struct world *world = own->world;
-    float gain = own->gain[(size_t) n * world->servers + m];
-    for (uint32_t r = 0; r < own->runs; r++, row++) {
-        double bits = task_features_bits(world, view->tokens[n], own->run[r].first);
-        task_features_link(gain, load, bits, own->x + row * task_features_count(TASK_LINK));
-    }
+    float gain = own->gain[(size_t) n * own->world->servers + m];
+    const float *size = own->size + (size_t) n * own->runs;
+    for (uint32_t r = 0; r < own->runs; r++, row++)
+        task_features_link(gain, load, size[r], own->x + row * task_features_count(TASK_LINK));
     return row;
 }
 
@@ -176,7 +177,7 @@ void outcome_table_links(struct outcome_model *own, size_t rows)
 #define LANES 8u /* splits that are looked at side by side */
 
 /* The least of cost[count], a whole number of LANES; of equals the first. */
-static uint32_t argmin(const float *cost, uint32_t count)
+static inline uint32_t argmin(const float *cost, uint32_t count)
 {
     float least[LANES];
     uint32_t at[LANES], best = 0;
@@ -197,10 +198,10 @@ static uint32_t argmin(const float *cost, uint32_t count)
 }
 
 /* Costs of splits first .. end, whose way to the server takes the same. */
-static void fill_costs(const struct outcome_weights *weights, const float *restrict device_s,
-                       const float *restrict device_j, const float *restrict server_s,
-                       const float *restrict server_j, const float *way, uint32_t first, uint32_t end,
-                       float *restrict ret_cost)
+static inline void fill_costs(const struct outcome_weights *weights, const float *restrict device_s,
+                              const float *restrict device_j, const float *restrict server_s,
+                              const float *restrict server_j, const float *way, uint32_t first, uint32_t end,
+                              float *restrict ret_cost)
 {
     const struct outcome_weights w = *weights;
     const float way_s = way[0], way_j = way[1];
@@ -215,8 +216,8 @@ static void fill_costs(const struct outcome_weights *weights, const float *restr
 
 /* One device at one server under one load, its link's rows from `link` on: the split of least cost, L when
  * there is none. */
-static uint32_t best_split(const struct outcome_model *own, uint32_t n, size_t link,
-                           const struct outcome_servers *servers, size_t server_row, float *ret_cost)
+RL_WIDE static uint32_t best_split(const struct outcome_model *own, uint32_t n, size_t link,
+                                   const struct outcome_servers *servers, size_t server_row, float *ret_cost)
 {
     const struct world *world = own->world;
     uint32_t layers = world->llm->layers, least = (uint32_t) world->scenario.model.min_split;
@@ -265,12 +266,13 @@ static void fill(void *user, struct load_table *table, uint32_t load, uint32_t f
 {
     struct outcome_model *own = user;
     size_t rows = 0, column = (size_t) table->count * own->runs;
+    float load_feature = task_features_load(load);
     bool whole = outcome_table_reserve(own, (last - first + 1) * column);
     for (uint32_t i = 0; i < table->count && whole; i++)
         whole = outcome_table_servers(own, table->view->tokens[table->who[i]], load) != NULL;
     for (uint32_t m = first; m <= last && whole; m++)
         for (uint32_t i = 0; i < table->count; i++)
-            rows = outcome_table_put(own, table->view, table->who[i], m, load, rows);
+            rows = outcome_table_put(own, table->who[i], m, load_feature, rows);
     outcome_table_links(own, rows);
     for (uint32_t m = first; m <= last; m++)
         if (whole)

@@ -77,7 +77,7 @@ static struct head head_of(const struct policy *policy, bool full)
     const struct plus *own = policy->state;
     return (struct head){
         .magic = {'H', 'P', 'L', 'S'},
-        .version = 1,
+        .version = 2,
         .full = full ? 1 : 0,
         .hidden = (uint32_t) policy->world->scenario.plus.hidden,
         .actor_hidden = (uint32_t) policy->world->scenario.plus.actor_hidden,
