@@ -8,21 +8,21 @@
 #include "core/base/err.h"
 #include "core/rl/deep_sets.h"
 
-#define KEPT 256u       /* slots to learn from: the last ones [house] */
-#define TABLES 4u       /* of them in a step [house] */
-#define COST_UNIT 0.05  /* differences below this count as they are, larger ones by their logarithm [house]  \
-                         */
-#define ENTITY 16u      /* of initial weights: behind the outcome model's */
-#define EMPTY 0.5f      /* added to a load before its logarithm is taken */
-#define NEXT_IN_LINE 4u /* devices in a server's line: so many, and twice as many as it takes [house] */
+#define KEPT 256u /* slots to learn from: the last ones [house] */
+#define TABLES 4u /* of them in a step [house] */
+#define COST_UNIT                                                                                            \
+    0.05                 /* differences below this count as they are, larger ones by their logarithm [house] \
+                          */
+#define ENTITY 16u       /* of initial weights: behind the outcome model's */
+#define EMPTY 0.5f       /* added to a load before its logarithm is taken */
+#define NEXT_IN_LINE 16u /* devices in a server's line: so many, and twice as many as it takes [house] */
 static const uint32_t loads[] = {1, 4}; /* that the actor looks at [house: docs/benchmarks.md] */
 #define LOADS (sizeof loads / sizeof *loads)
-#define FEATURES (LOADS + 1) /* and how many devices there are to a server */
 
 /* One slot as the network wants it: a set for each server, of the devices that it covers. */
 struct lesson {
     uint32_t *members; /* [M] */
-    float *x;          /* [members of all][FEATURES] */
+    float *x;          /* [members of all][LOADS] squeezed differences of cost */
     float *target;     /* [M] logarithm of EMPTY more than the load */
 };
 
@@ -55,7 +55,7 @@ static int lesson_init(struct lesson *lesson, const struct world *world)
 {
     size_t pairs = (size_t) world->devices * world->servers;
     lesson->members = calloc(world->servers, sizeof *lesson->members);
-    lesson->x = calloc(pairs * FEATURES, sizeof *lesson->x);
+    lesson->x = calloc(pairs * LOADS, sizeof *lesson->x);
     lesson->target = calloc(world->servers, sizeof *lesson->target);
     bool whole = lesson->members != NULL && lesson->x != NULL && lesson->target != NULL;
     if (!whole)
@@ -74,7 +74,7 @@ int distilled_create(struct distilled **ret_distilled, const struct world *world
     own->bid = calloc(pairs, sizeof *own->bid);
     own->in_line = calloc(world->devices, sizeof *own->in_line);
     struct deep_sets_config config = {
-        .features = FEATURES,
+        .features = LOADS,
         .hidden = hidden,
         .members_max = pairs,
         .sets_max = world->servers,
@@ -128,7 +128,6 @@ static size_t members_of(const struct distilled *own, const struct lesson *lesso
 static void look(struct distilled *own, struct load_table *table)
 {
     uint32_t servers = own->world->servers;
-    float crowd = logf((float) (table->count + 1) / (float) (servers * 3)); /* about 0 for dapo [house] */
     float *x = own->now.x;
     for (size_t k = 0; k < LOADS; k++)
         (void) load_table_need_all(table, loads[k]); /* there is room for the first loads */
@@ -140,8 +139,7 @@ static void look(struct distilled *own, struct load_table *table)
                 continue;
             for (size_t k = 0; k < LOADS; k++)
                 x[k] = squeeze(table->cost[load_table_at(table, n, m, loads[k])] - table->local_cost[n]);
-            x[LOADS] = crowd;
-            x += FEATURES;
+            x += LOADS;
             own->now.members[m]++;
         }
     }
@@ -245,7 +243,7 @@ void distilled_watch(struct distilled *actor, struct load_table *table, const ui
         return; /* out of memory: there will be other slots */
     look(actor, table);
     memcpy(lesson->members, actor->now.members, servers * sizeof *lesson->members);
-    memcpy(lesson->x, actor->now.x, members_of(actor, lesson) * FEATURES * sizeof *lesson->x);
+    memcpy(lesson->x, actor->now.x, members_of(actor, lesson) * LOADS * sizeof *lesson->x);
     for (uint32_t m = 0; m < servers; m++)
         lesson->target[m] = logf((float) load[m] + EMPTY);
     actor->watched++;
@@ -280,7 +278,7 @@ static int save_lesson(const struct distilled *own, const struct lesson *lesson,
     uint32_t servers = own->world->servers;
     int rc = buf_push(bytes, lesson->members, servers * sizeof *lesson->members);
     if (rc == 0)
-        rc = buf_push(bytes, lesson->x, members_of(own, lesson) * FEATURES * sizeof *lesson->x);
+        rc = buf_push(bytes, lesson->x, members_of(own, lesson) * LOADS * sizeof *lesson->x);
     return rc != 0 ? rc : buf_push(bytes, lesson->target, servers * sizeof *lesson->target);
 }
 
@@ -328,7 +326,7 @@ static int load_lesson(struct distilled *own, struct lesson *lesson, const uint8
                            lesson->members[m], devices);
     if (rc != 0)
         return rc;
-    size_t numbers = members_of(own, lesson) * FEATURES;
+    size_t numbers = members_of(own, lesson) * LOADS;
     rc = take(bytes, size, lesson->x, numbers * sizeof *lesson->x, diag);
     if (rc == 0)
         rc = take(bytes, size, lesson->target, servers * sizeof *lesson->target, diag);

@@ -176,16 +176,16 @@ void outcome_table_links(struct outcome_model *own, size_t rows)
 
 #define LANES 8u /* splits that are looked at side by side */
 
-/* The least of cost[count], a whole number of LANES; of equals the first. */
-static inline uint32_t argmin(const float *cost, uint32_t count)
+/* The least of cost[count], a whole number of LANES, and where; of equals the first. */
+static inline uint32_t argmin(const float *cost, uint32_t count, float *ret_least)
 {
     float least[LANES];
     uint32_t at[LANES], best = 0;
     for (uint32_t lane = 0; lane < LANES; lane++) {
-        least[lane] = cost[lane];
+        least[lane] = HUGE_VALF;
         at[lane] = lane;
     }
-    for (uint32_t first = LANES; first < count; first += LANES)
+    for (uint32_t first = 0; first < count; first += LANES)
         for (uint32_t lane = 0; lane < LANES; lane++) {
             bool better = cost[first + lane] < least[lane];
             at[lane] = better ? first + lane : at[lane];
@@ -194,6 +194,7 @@ static inline uint32_t argmin(const float *cost, uint32_t count)
     for (uint32_t lane = 1; lane < LANES; lane++)
         if (least[lane] < least[best] || (least[lane] == least[best] && at[lane] < at[best]))
             best = lane;
+    *ret_least = least[best];
     return at[best];
 }
 
@@ -233,9 +234,8 @@ RL_WIDE static uint32_t best_split(const struct outcome_model *own, uint32_t n, 
         fill_costs(&own->weights[n], own->device.s + device_row, own->device.j + device_row,
                    servers->spent.s + server_row, servers->spent.j + server_row, way, first, end, cost);
     }
-    uint32_t split = argmin(cost, (layers + LANES - 1) / LANES * LANES);
-    *ret_cost = cost[split];
-    return cost[split] < HUGE_VALF ? split : layers;
+    uint32_t split = argmin(cost, (layers + LANES - 1) / LANES * LANES, ret_cost);
+    return *ret_cost < HUGE_VALF ? split : layers;
 }
 
 static void fill_column(struct outcome_model *own, struct load_table *table, uint32_t m, uint32_t load,

@@ -55,14 +55,24 @@ int markup_html(struct buf *text, const char *from)
     return rc;
 }
 
-/* `quote` stands for quotation marks; NULL: they stay. */
-static int print_line(struct buf *text, const char *from, const char *quote)
+/* For gnuplot: what stands for a character that it cannot read in a CSV file's text or in an array. */
+static const char *stand_in(char character)
+{
+    switch (character) {
+    case '"':
+    case '\'': return "\xe2\x80\x99"; /* U+2019 */
+    case ',': return "/";
+    default: return NULL;
+    }
+}
+
+static int print_line(struct buf *text, const char *from, bool label)
 {
     int rc = buf_printf(text, "%s", "");
     while (*from != '\0' && rc == 0) {
         size_t size = character_size(from);
-        if (quote != NULL && (*from == '"' || *from == '\''))
-            rc = buf_printf(text, "%s", quote);
+        if (label && stand_in(*from) != NULL)
+            rc = buf_printf(text, "%s", stand_in(*from));
         else
             rc = size > 0 && !is_control(from) ? buf_printf(text, "%.*s", (int) size, from)
                                                : buf_printf(text, "?");
@@ -73,12 +83,12 @@ static int print_line(struct buf *text, const char *from, const char *quote)
 
 int markup_line(struct buf *text, const char *from)
 {
-    return print_line(text, from, NULL);
+    return print_line(text, from, false);
 }
 
 int markup_label(struct buf *text, const char *from)
 {
-    return print_line(text, from, "\xe2\x80\x99"); /* U+2019 */
+    return print_line(text, from, true);
 }
 
 int markup_quoted(struct buf *text, const char *from)
@@ -93,7 +103,7 @@ int markup_field(struct buf *text, const char *from)
 {
     struct buf label = {0};
     int rc = markup_label(&label, from);
-    bool quoted = rc == 0 && strpbrk((const char *) label.data, ", #") != NULL;
+    bool quoted = rc == 0 && strpbrk((const char *) label.data, " #") != NULL;
     if (rc == 0)
         rc = quoted ? buf_printf(text, "\"%s\"", (const char *) label.data)
                     : buf_printf(text, "%s", (const char *) label.data);

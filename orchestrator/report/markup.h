@@ -14,8 +14,9 @@ int markup_html(struct buf *text, const char *from);
 /* Onto one line, of a terminal say: likewise without control characters. */
 int markup_line(struct buf *text, const char *from);
 
-/* Onto one line of a figure's data and script: likewise, and quotation marks, some
- * of which gnuplot can read neither from a CSV file nor in an array, become the typographic one. */
+/* Onto one line of a figure's data and script: likewise, and what gnuplot cannot read from a CSV file or in
+ * an array becomes something else: quotation marks the typographic one, a comma '/' (it takes a text for
+ * ended there, quotation marks or not). */
 int markup_label(struct buf *text, const char *from);
 
 /* A label between gnuplot's single quotes, in which nothing is expanded. */

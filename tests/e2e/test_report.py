@@ -27,11 +27,13 @@ experiments:
   - {name: learning, policies: [dapo, local, optimum], curve: true, record_tasks: [1]}
   - {name: users, policies: [dapo, local, greedy, optimum], vary: {devices.count: [2, 4]}, record_tasks: [1]}
   - {name: fading, policies: [local, greedy], vary: {radio.fading: [rayleigh, none]}}
+  - {name: pairs, policies: [dapo, local], vary: {devices.count: [2, 3], radio.fading: [none]}}
 """
 STEMS = {f'{kind}-tiny-{experiment}' for kind, experiments in {
-    'convergence': ('learning', 'users'), 'learning': ('learning',), 'boxes': ('learning', 'users'),
+    'convergence': ('learning', 'users', 'pairs'), 'learning': ('learning',), 'boxes': ('learning', 'users'),
     'splits': ('learning', 'users'), 'servers': ('learning', 'users'), 'tracks': ('learning', 'users'),
-    'cost': ('users', 'fading'), 'latency': ('users', 'fading'), 'energy': ('users', 'fading'), 'p95': ('users', 'fading'),
+    'cost': ('users', 'fading', 'pairs'), 'latency': ('users', 'fading', 'pairs'), 'energy': ('users', 'fading', 'pairs'),
+    'p95': ('users', 'fading', 'pairs'),
 }.items() for experiment in experiments}
 VOID = {'meta', 'link', 'img', 'br', 'hr', 'input'}
 

@@ -54,7 +54,7 @@ static void labels_stand_on_one_line_and_hold_no_quotation_mark(void **state)
                 "a?b\xe2\x80\x99"
                 "c\\d`e`");
     assert_made(markup_field, "plain", "plain");
-    assert_made(markup_field, "5,20", "\"5,20\"");
+    assert_made(markup_field, "5,20", "5/20");
     assert_made(markup_field, "a \"b\"\n",
                 "\"a \xe2\x80\x99"
                 "b\xe2\x80\x99?\"");
