@@ -16,10 +16,24 @@ if (x_log) {
         }
     }
 }
+floor = 0.01 # of a logarithmic y axis
+if (y_log) {
+    set logscale y
+    set format y '%g'
+}
+y(name) = y_log && column(name) < floor ? floor : column(name)
 set offsets 0, 0, graph 0.03, graph 0.03
 set autoscale fix
 set style fill transparent solid 0.18 noborder
 here(p, v) = of(p) && stringcolumn('value') eq value[v]
+# Where a panel ends below: what lies further off than 1.5 times the middle half of the means' range is cut off (Tukey's fence).
+array fence[|value|]
+do for [v=1:|value|] {
+    stats data using (stringcolumn('value') eq value[v] ? column('mean') : NaN) nooutput
+    fence[v] = exists('STATS_lo_quartile') ? STATS_lo_quartile - 1.5 * (STATS_up_quartile - STATS_lo_quartile) : NaN
+    stats data using (stringcolumn('value') eq value[v] ? column('low') : NaN) nooutput
+    fence[v] = !y_log && exists('STATS_min') && STATS_min < fence[v] ? fence[v] : NaN
+}
 do for [form in 'svg pdf'] {
     eval value(form)
     set output name.'.'.form
@@ -31,11 +45,12 @@ do for [form in 'svg pdf'] {
         set ylabel ((v - 1) % columns == 0 ? y_label : '')
         if (v == 1) {
             set key at screen 0.5, screen legend / height center top vertical \
-                maxrows legend_rows_of(|policy|, width) reverse Left samplen 2.2 width -2
+                maxrows legend_rows_of(|policy|, width) reverse Left samplen 2.2 width -1
         } else { unset key }
-        plot for [p=last:1:-1] data using (learns[p] && here(p, v) ? column('x') : NaN):'low':'high' \
+        if (fence[v] == fence[v]) { set yrange [fence[v]:*] } else { set yrange [*:*] }
+        plot for [p=last:1:-1] data using (learns[p] && here(p, v) ? column('x') : NaN):(y('low')):(y('high')) \
                  with filledcurves lc rgb colour[p], \
-             for [p=last:1:-1] data using (here(p, v) ? column('x') : NaN):'mean' \
+             for [p=last:1:-1] data using (here(p, v) ? column('x') : NaN):(y('mean')) \
                  with lines lc rgb colour[p] dt dash[p] lw 1.5, \
              for [p=1:last] keyentry with lines lc rgb colour[p] dt dash[p] lw 1.5 title policy[p]
     }

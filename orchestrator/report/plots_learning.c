@@ -201,12 +201,14 @@ int plots_convergence(struct report *report, const struct evidence_experiment *e
     figure_caption(
         figure,
         "Return of each training episode, exploration included: mean over seeds and 95 %% interval "
-        "by bootstrap over seeds. Of more than %u episodes means of blocks are drawn.",
+        "by bootstrap over seeds. Of more than %u episodes means of blocks are drawn. An episode in "
+        "which a single task waited on a channel that carried next to nothing may leave the panel.",
         POINTS_MAX);
     report_set_panels(figure, &panels);
     figure_set_text(figure, "x_label", "episode");
     figure_set_text(figure, "y_label", "episode return");
     figure_set_number(figure, "x_log", 0);
+    figure_set_number(figure, "y_log", 0);
     list_learners(figure);
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "value,policy,x,mean,low,high,seeds\n");
@@ -307,11 +309,13 @@ int plots_curve(struct report *report, const struct evidence_experiment *experim
     figure_caption(figure,
                    "Every checkpoint on the validation streams, without exploration: mean over seeds and "
                    "95 %% interval by bootstrap over seeds, linear between checkpoints; levels: policies "
-                   "that do not learn.");
+                   "that do not learn.%s",
+                   regret ? " What is below 0.01 % is drawn there." : "");
     report_set_panels(figure, &panels);
     figure_set_text(figure, "x_label", "training slots");
     figure_set_text(figure, "y_label", regret ? "regret against the optimum (%)" : "mean cost");
     figure_set_number(figure, "x_log", 1);
+    figure_set_number(figure, "y_log", regret);
     figure_set_policies(figure, experiment->policy, experiment->policies);
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "value,policy,x,mean,low,high,seeds\n");

@@ -167,9 +167,10 @@ static int plot_splits(struct report *report, const struct evidence_experiment *
     if (figure == NULL)
         return -ENOMEM;
     figure_title(figure, "Split histograms");
-    figure_caption(figure,
-                   "Share of tasks that each policy split after so many layers on the device; each row's "
-                   "highest bar is the share written at its end.");
+    figure_caption(
+        figure,
+        "Share of tasks that each policy split after so many layers on the device; each row ends with "
+        "the share of its highest bar, and where that stands.");
     report_set_panels(figure, &panels);
     figure_set_text(figure, "x_label", "layers on the device");
     figure_set_policies(figure, experiment->policy, experiment->policies);

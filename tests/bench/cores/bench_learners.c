@@ -29,8 +29,8 @@ static double run(const struct world *world, const struct policy_kind *kind)
 int main(void)
 {
     static const struct policy_kind *const learners[] = {
-        &policy_random, &policy_dapo, &policy_bandit,       &policy_td3, &policy_sac,
-        &policy_maddpg, &policy_ppo,  &policy_ppo_gaussian, &policy_a2c, &policy_dqn};
+        &policy_random, &policy_dapo,         &policy_bandit, &policy_td3, &policy_sac,      &policy_maddpg,
+        &policy_ppo,    &policy_ppo_gaussian, &policy_a2c,    &policy_dqn, &policy_dapo_plus};
     enum { LEARNERS = sizeof learners / sizeof *learners };
     struct scenario scenario;
     struct world world;
@@ -39,6 +39,7 @@ int main(void)
     scenario_defaults(&scenario);
     scenario.ddpg.warmup = scenario.ddpg.batch; /* nearly every slot has its update */
     scenario.dqn.warmup = scenario.dqn.batch;
+    scenario.plus.warmup = 1;
     scenario.ppo.rollout = SLOTS / 2; /* filled as often as there are slots for it */
     if (world_init(&world, &scenario, NULL, &diag) != 0) {
         (void) fprintf(stderr, "%s\n", diag.text);
