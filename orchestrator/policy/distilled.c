@@ -8,14 +8,14 @@
 #include "core/base/err.h"
 #include "core/rl/deep_sets.h"
 
-#define KEPT 256u /* slots to learn from: the last ones [house] */
-#define TABLES 4u /* of them in a step [house] */
-#define COST_UNIT                                                                                            \
-    0.05                 /* differences below this count as they are, larger ones by their logarithm [house] \
-                          */
-#define ENTITY 16u       /* of initial weights: behind the outcome model's */
-#define EMPTY 0.5f       /* added to a load before its logarithm is taken */
-#define NEXT_IN_LINE 16u /* devices in a server's line: so many, and twice as many as it takes [house] */
+#define KEPT_MAX 256u       /* slots to learn from: the last ones [house] */
+#define KEPT_MIN 16u        /* of very large ones no fewer [house] */
+#define KEPT_PAIRS 1000000u /* and otherwise so many (device, server) pairs in all: 8 MB [house] */
+#define TABLES 4u           /* of them in a step [house] */
+#define COST_UNIT 0.05      /* differences below count as they are, larger by their logarithm [house] */
+#define ENTITY 16u          /* of initial weights: behind the outcome model's */
+#define EMPTY 0.5f          /* added to a load before its logarithm is taken */
+#define NEXT_IN_LINE 16u    /* devices in a server's line: so many, and twice as many as it takes [house] */
 static const uint32_t loads[] = {1, 4}; /* that the actor looks at [house: docs/benchmarks.md] */
 #define LOADS (sizeof loads / sizeof *loads)
 
@@ -35,8 +35,9 @@ struct bid {
 struct distilled {
     const struct world *world;
     struct deep_sets *net;
-    struct lesson now;        /* target: what the network says */
-    struct lesson kept[KEPT]; /* made when first needed */
+    struct lesson now;            /* target: what the network says */
+    struct lesson kept[KEPT_MAX]; /* of `slots`; made when first needed */
+    uint32_t slots;
     uint64_t watched, steps;
     uint32_t *room;  /* [M] */
     struct bid *bid; /* [N][M] */
@@ -63,6 +64,14 @@ static int lesson_init(struct lesson *lesson, const struct world *world)
     return whole ? 0 : -ENOMEM;
 }
 
+static uint32_t slots_kept(size_t pairs)
+{
+    size_t slots = KEPT_PAIRS / pairs;
+    if (slots < KEPT_MIN)
+        return KEPT_MIN;
+    return slots < KEPT_MAX ? (uint32_t) slots : KEPT_MAX;
+}
+
 int distilled_create(struct distilled **ret_distilled, const struct world *world, size_t hidden, float rate)
 {
     size_t pairs = (size_t) world->devices * world->servers;
@@ -70,6 +79,7 @@ int distilled_create(struct distilled **ret_distilled, const struct world *world
     if (own == NULL)
         return -ENOMEM;
     own->world = world;
+    own->slots = slots_kept(pairs);
     own->room = calloc(world->servers, sizeof *own->room);
     own->bid = calloc(pairs, sizeof *own->bid);
     own->in_line = calloc(world->devices, sizeof *own->in_line);
@@ -100,7 +110,7 @@ void distilled_destroy(struct distilled *actor)
         return;
     deep_sets_destroy(actor->net);
     lesson_finish(&actor->now);
-    for (uint32_t i = 0; i < KEPT; i++)
+    for (uint32_t i = 0; i < KEPT_MAX; i++)
         lesson_finish(&actor->kept[i]);
     free(actor->room);
     free(actor->bid);
@@ -237,7 +247,7 @@ void distilled_decide(struct distilled *actor, struct load_table *table, uint32_
 
 void distilled_watch(struct distilled *actor, struct load_table *table, const uint32_t *load)
 {
-    struct lesson *lesson = &actor->kept[actor->watched % KEPT];
+    struct lesson *lesson = &actor->kept[actor->watched % actor->slots];
     uint32_t servers = actor->world->servers;
     if (table->count == 0 || (lesson->x == NULL && lesson_init(lesson, actor->world) != 0))
         return; /* out of memory: there will be other slots */
@@ -251,7 +261,7 @@ void distilled_watch(struct distilled *actor, struct load_table *table, const ui
 
 void distilled_update(struct distilled *actor)
 {
-    uint64_t kept = actor->watched < KEPT ? actor->watched : KEPT;
+    uint64_t kept = actor->watched < actor->slots ? actor->watched : actor->slots;
     struct rng_at at = {
         .seed = actor->world->seed,
         .phase = RNG_TRAIN,
@@ -290,7 +300,7 @@ int distilled_save(const struct distilled *actor, bool full, struct buf *bytes)
     rc = buf_push(bytes, &actor->watched, sizeof actor->watched);
     if (rc == 0)
         rc = buf_push(bytes, &actor->steps, sizeof actor->steps);
-    for (uint64_t i = 0; i < KEPT && i < actor->watched && rc == 0; i++)
+    for (uint64_t i = 0; i < actor->slots && i < actor->watched && rc == 0; i++)
         rc = save_lesson(actor, &actor->kept[i], bytes);
     return rc;
 }
@@ -343,7 +353,7 @@ int distilled_load(struct distilled *actor, bool full, const uint8_t **bytes, si
     rc = take(bytes, size, &actor->watched, sizeof actor->watched, diag);
     if (rc == 0)
         rc = take(bytes, size, &actor->steps, sizeof actor->steps, diag);
-    for (uint64_t i = 0; i < KEPT && i < actor->watched && rc == 0; i++)
+    for (uint64_t i = 0; i < actor->slots && i < actor->watched && rc == 0; i++)
         rc = load_lesson(actor, &actor->kept[i], bytes, size, diag);
     return rc;
 }
