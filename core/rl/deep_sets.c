@@ -20,7 +20,7 @@ struct deep_sets {
     struct deep_sets_config config;
     struct dense member, set, head;
     size_t params;
-    float *value, *first, *second, *grads, *sum, *spare; /* [params] each; `value` owns them all */
+    float *value, *first, *second, *grads, *sum; /* [params] each; `value` owns them all */
     uint64_t steps;
 
     float *h, *d_h;           /* [members][hidden] */
@@ -67,7 +67,7 @@ static int allocate(struct deep_sets *own)
 {
     size_t members = own->config.members_max, sets = own->config.sets_max, hidden = own->config.hidden;
     size_t arrays = 8, spare = 16;
-    own->value = calloc(6 * own->params, sizeof(float));
+    own->value = calloc(5 * own->params, sizeof(float));
     own->block = calloc(2 * members * hidden + 6 * sets * hidden + 2 * sets + arrays * spare, sizeof(float));
     if (own->value == NULL || own->block == NULL)
         return -ENOMEM;
@@ -75,7 +75,6 @@ static int allocate(struct deep_sets *own)
     own->second = own->first + own->params;
     own->grads = own->second + own->params;
     own->sum = own->grads + own->params;
-    own->spare = own->sum + own->params;
     float *at = own->block;
     own->h = take(&at, members * hidden);
     own->d_h = take(&at, members * hidden);
@@ -245,7 +244,7 @@ void deep_sets_step(struct deep_sets *net, size_t tables)
         return;
     for (size_t i = 0; i < own->params; i++)
         own->sum[i] /= (float) tables;
-    struct adam_blocks blocks = {own->value, own->spare, own->first, own->second, own->sum, own->params};
+    struct adam_blocks blocks = {own->value, NULL, own->first, own->second, own->sum, own->params};
     adam_step(&blocks, ++own->steps, own->config.rate, 0.0f);
     memset(own->sum, 0, own->params * sizeof(float));
 }

@@ -28,8 +28,8 @@ struct regressor {
     struct sums sums;
     float linear[REGRESSOR_INPUTS_MAX + 1][REGRESSOR_OUTPUTS_MAX]; /* A', then b */
     struct mlp mlp;
-    float *params;                         /* [mlp.params]; owned, with the next three in one block */
-    float *first, *second, *grads, *spare; /* spare: Adam's target, not used */
+    float *params; /* [mlp.params]; owned, with the next three in one block */
+    float *first, *second, *grads;
     struct mlp_pass fit_pass, predict_pass;
     uint64_t fits, version;
 };
@@ -50,13 +50,12 @@ static int network_init(struct regressor *own)
         return rc;
     own->mlp.hidden = MLP_SMOOTH;
     size_t size = own->mlp.params;
-    own->params = calloc(5 * size, sizeof *own->params);
+    own->params = calloc(4 * size, sizeof *own->params);
     if (own->params == NULL)
         return -ENOMEM;
     own->first = own->params + size;
     own->second = own->params + 2 * size;
     own->grads = own->params + 3 * size;
-    own->spare = own->params + 4 * size;
     struct rng_at at = {
         .seed = config->seed, .phase = RNG_TRAIN, .stream = RNG_WEIGHTS, .entity = config->entity};
     mlp_draw(&own->mlp, own->params, at, FINAL_INIT);
@@ -178,8 +177,7 @@ static void forward(struct regressor *own, struct mlp_pass *pass, size_t rows, c
 static void step(struct regressor *own)
 {
     mlp_backward(&own->mlp, own->params, &own->fit_pass, &(struct mlp_wanted){.grads = own->grads});
-    struct adam_blocks blocks = {own->params, own->spare, own->first,
-                                 own->second, own->grads, own->mlp.params};
+    struct adam_blocks blocks = {own->params, NULL, own->first, own->second, own->grads, own->mlp.params};
     adam_step(&blocks, own->fits + 1, rate_now(own), 0.0f);
 }
 
