@@ -16,12 +16,12 @@ if (x_log) {
         }
     }
 }
-floor = 0.01 # of a logarithmic y axis
-if (y_log) {
+# The y axis is logarithmic and ends at y_floor; 0: it is not.
+if (y_floor > 0) {
     set logscale y
     set format y '%g'
 }
-y(name) = y_log && column(name) < floor ? floor : column(name)
+y(name) = y_floor > 0 && column(name) < y_floor ? y_floor : column(name)
 set offsets 0, 0, graph 0.03, graph 0.03
 set autoscale fix
 set style fill transparent solid 0.18 noborder
@@ -32,7 +32,7 @@ do for [v=1:|value|] {
     stats data using (stringcolumn('value') eq value[v] ? column('mean') : NaN) nooutput
     fence[v] = exists('STATS_lo_quartile') ? STATS_lo_quartile - 1.5 * (STATS_up_quartile - STATS_lo_quartile) : NaN
     stats data using (stringcolumn('value') eq value[v] ? column('low') : NaN) nooutput
-    fence[v] = !y_log && exists('STATS_min') && STATS_min < fence[v] ? fence[v] : NaN
+    fence[v] = y_floor == 0 && exists('STATS_min') && STATS_min < fence[v] ? fence[v] : NaN
 }
 do for [form in 'svg pdf'] {
     eval value(form)

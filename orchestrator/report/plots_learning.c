@@ -11,7 +11,8 @@
 #include "core/stats/sample.h"
 #include "db/results.h"
 
-#define POINTS_MAX 100u /* of a curve: more would not be seen */
+#define POINTS_MAX 100u   /* of a curve: more would not be seen */
+#define REGRET_FLOOR 0.01 /* per cent; where its logarithmic axis ends */
 
 /* One seed's numbers, by ascending x. Owned. */
 struct series {
@@ -208,7 +209,7 @@ int plots_convergence(struct report *report, const struct evidence_experiment *e
     figure_set_text(figure, "x_label", "episode");
     figure_set_text(figure, "y_label", "episode return");
     figure_set_number(figure, "x_log", 0);
-    figure_set_number(figure, "y_log", 0);
+    figure_set_number(figure, "y_floor", 0.0);
     list_learners(figure);
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "value,policy,x,mean,low,high,seeds\n");
@@ -309,13 +310,14 @@ int plots_curve(struct report *report, const struct evidence_experiment *experim
     figure_caption(figure,
                    "Every checkpoint on the validation streams, without exploration: mean over seeds and "
                    "95 %% interval by bootstrap over seeds, linear between checkpoints; levels: policies "
-                   "that do not learn.%s",
-                   regret ? " What is below 0.01 % is drawn there." : "");
+                   "that do not learn.");
+    if (regret)
+        figure_caption(figure, " Regret below %g %% is drawn there.", REGRET_FLOOR);
     report_set_panels(figure, &panels);
     figure_set_text(figure, "x_label", "training slots");
     figure_set_text(figure, "y_label", regret ? "regret against the optimum (%)" : "mean cost");
     figure_set_number(figure, "x_log", 1);
-    figure_set_number(figure, "y_log", regret);
+    figure_set_number(figure, "y_floor", regret ? REGRET_FLOOR : 0.0);
     figure_set_policies(figure, experiment->policy, experiment->policies);
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "value,policy,x,mean,low,high,seeds\n");

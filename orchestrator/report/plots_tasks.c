@@ -142,9 +142,9 @@ static int add_splits(struct report *report, struct figure *figure, const struct
     struct split_counts *counts = calloc(1, sizeof *counts);
     int rc =
         counts != NULL ? each_of_tests(report, cell, "split_histogram", take_split, counts, diag) : -ENOMEM;
-    double most = 0.0;
-    for (size_t split = 0; rc == 0 && split < SPLITS_MAX; split++)
-        most = fmax(most, counts->tasks[split]);
+    size_t highest = 0; /* of equals the first */
+    for (size_t split = 1; rc == 0 && split < SPLITS_MAX; split++)
+        highest = counts->tasks[split] > counts->tasks[highest] ? split : highest;
     for (size_t split = 0; rc == 0 && split < SPLITS_MAX; split++) {
         if (counts->tasks[split] <= 0.0)
             continue;
@@ -153,7 +153,8 @@ static int add_splits(struct report *report, struct figure *figure, const struct
         figure_number(figure, (double) split);
         figure_number(figure, counts->tasks[split]);
         figure_number(figure, counts->tasks[split] / counts->all);
-        figure_number(figure, counts->tasks[split] / most);
+        figure_number(figure, counts->tasks[split] / counts->tasks[highest]);
+        figure_number(figure, split == highest ? 1.0 : 0.0);
         figure_end_row(figure);
     }
     free(counts);
@@ -175,7 +176,7 @@ static int plot_splits(struct report *report, const struct evidence_experiment *
     figure_set_text(figure, "x_label", "layers on the device");
     figure_set_policies(figure, experiment->policy, experiment->policies);
     if (figure->code == 0)
-        figure->code = buf_printf(&figure->csv, "value,policy,split,tasks,share,height\n");
+        figure->code = buf_printf(&figure->csv, "value,policy,split,tasks,share,height,highest\n");
     int rc = add_cells(report, figure, &panels, add_splits, diag);
     return end_figure(report, rc, diag);
 }

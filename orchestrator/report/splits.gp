@@ -15,13 +15,8 @@ end = STATS_max + 0.6
 set xrange [-0.6 : 1.25 * end] # room for the shares behind the bars
 set xtics border 0, 5, STATS_max
 here(p, v) = of(p) && stringcolumn('value') eq value[v]
-# Of bars of equal height the first is named.
-named = ''
-is_first(p, v) = strstrt(named, sprintf(' %d:%d ', p, v)) == 0
-name_it(p, v) = (named = named.sprintf(' %d:%d ', p, v), end)
 do for [form in 'svg pdf'] {
     eval value(form)
-    named = ''
     set output name.'.'.form
     set multiplot layout rows,columns \
         margins char 17, char 2, screen 74.0 / height, char 2.6 spacing char 4, char 5
@@ -35,7 +30,7 @@ do for [form in 'svg pdf'] {
                  with boxxyerror lc rgb colour[p], \
              for [p=1:|policy|] base(p) lw 0.5 lc rgb '#aaaaaa', \
              for [p=1:|policy|] data \
-                 using (here(p, v) && column('height') == 1 && is_first(p, v) ? name_it(p, v) : NaN):(base(p) + 0.3):(sprintf('%.0f %% at %d', 100 * column('share'), column('split'))) \
+                 using (here(p, v) && column('highest') == 1 ? end : NaN):(base(p) + 0.3):(sprintf('%.0f %% at %d', 100 * column('share'), column('split'))) \
                  with labels left textcolor rgb '#555555'
     }
     unset multiplot

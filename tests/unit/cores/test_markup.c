@@ -47,7 +47,7 @@ static void bytes_that_are_no_character_become_question_marks(void **state)
     assert_made(markup_html, "\xc2\x85", "?");            /* a control character of two bytes */
 }
 
-static void labels_stand_on_one_line_and_hold_no_quotation_mark(void **state)
+static void labels_stand_on_one_line_and_hold_no_quotation_mark_and_no_comma(void **state)
 {
     (void) state;
     assert_made(markup_label, "a\nb\"c\\d`e`",
@@ -99,7 +99,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(html_escapes_what_could_begin_markup_or_end_an_attribute),
         cmocka_unit_test(bytes_that_are_no_character_become_question_marks),
-        cmocka_unit_test(labels_stand_on_one_line_and_hold_no_quotation_mark),
+        cmocka_unit_test(labels_stand_on_one_line_and_hold_no_quotation_mark_and_no_comma),
         cmocka_unit_test(nothing_ends_gnuplots_single_quotes),
         cmocka_unit_test(slugs_are_harmless_names_of_files),
         cmocka_unit_test(every_policy_is_drawn_in_a_way_of_its_own),
