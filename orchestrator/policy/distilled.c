@@ -186,11 +186,14 @@ static int by_gain(const void *a, const void *b)
     return is_before(a, b) ? -1 : is_before(b, a) ? 1 : 0;
 }
 
-/* The best `most` bids for server m, into ret_bid; returns how many. */
-static uint32_t line_up(const struct distilled *own, const struct load_table *table, uint32_t m,
-                        uint32_t most, struct bid *ret_bid)
+/* The best bids for server m under the load that it should have (where that is none, under 1), twice as many
+ * and NEXT_IN_LINE more, into ret_bid; returns how many. None: out of memory. */
+static uint32_t line_up(const struct distilled *own, struct load_table *table, uint32_t m,
+                        struct bid *ret_bid)
 {
-    uint32_t load = own->room[m] > 0 ? own->room[m] : 1, count = 0;
+    uint32_t load = own->room[m] > 0 ? own->room[m] : 1, most = 2 * own->room[m] + NEXT_IN_LINE, count = 0;
+    if (!load_table_need(table, m, load))
+        return 0;
     for (uint32_t i = 0; i < table->count; i++) {
         uint32_t n = table->who[i];
         double cost = table->cost[load_table_at(table, n, m, load)];
@@ -236,8 +239,7 @@ void distilled_decide(struct distilled *actor, struct load_table *table, uint32_
     look(actor, table);
     fill_room(actor);
     for (uint32_t m = 0; m < actor->world->servers; m++)
-        if (load_table_need(table, m, actor->room[m] > 0 ? actor->room[m] : 1))
-            bids += line_up(actor, table, m, 2 * actor->room[m] + NEXT_IN_LINE, actor->bid + bids);
+        bids += line_up(actor, table, m, actor->bid + bids);
     memset(actor->in_line, 0, actor->world->devices * sizeof *actor->in_line);
     admit(actor, bids, ret_server);
     narrow(actor, table);
