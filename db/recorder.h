@@ -5,13 +5,14 @@
 #ifndef HANDOFF_DB_RECORDER_H
 #define HANDOFF_DB_RECORDER_H
 
-#include "db/rows.h"
 #include "core/base/diag.h"
+#include "db/rows.h"
 
 #define RECORDER_QUEUE_ROWS 16384 /* task rows between the caller and the thread */
 #define RECORDER_QUEUE_ITEMS 256  /* episodes and events, likewise */
 #define RECORDER_QUEUE_BYTES                                                                                 \
-    (1 << 26) /* of checkpoints and samples; a larger one waits until it is alone                            \
+    (1                                                                                                       \
+     << 26) /* of checkpoints and samples; a larger one waits until it is alone                            \
                */
 #define RECORDER_BATCH_ROWS 4096
 #define RECORDER_BATCH_NS 200000000ULL

@@ -22,8 +22,8 @@ static int start(struct downlink *downlink, struct wire_conn *conn, struct slot_
     struct link_params link = transfer_link(world, id, downlink->paced.device, downlink->paced.server,
                                             TRANSFER_DOWN, transfer_down_bps(scenario));
     struct link_params wall = transfer_scaled(&link, scenario->run.time_scale);
-    return paced_send(&downlink->paced, conn, result, result->result.round,
-                      (uint64_t) (transfer_down_bits(scenario) / 8.0), &wall);
+    return paced_payload_send(&downlink->paced, conn, result, result->result.round,
+                              (uint64_t) (transfer_down_bits(scenario) / 8.0), &wall);
 }
 
 static void start_next(struct downlink *downlink)
@@ -39,11 +39,11 @@ static void start_next(struct downlink *downlink)
 static void on_sent(void *user)
 {
     struct downlink *downlink = user;
-    paced_tell_windows(&downlink->paced);
+    paced_payload_tell_windows(&downlink->paced);
     start_next(downlink);
 }
 
-static const struct paced_hooks hooks = {.on_sent = on_sent};
+static const struct paced_payload_hooks hooks = {.on_sent = on_sent};
 
 static int enqueue(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
                    const struct proto_message *result)
@@ -73,22 +73,22 @@ static void drop_waiting(struct downlink *downlink, const struct wire_conn *conn
     }
 }
 
-void downlink_init(struct downlink *downlink, struct node_link *link, uint32_t device, uint32_t server)
+void downlink_init(struct downlink *downlink, struct node_control *link, uint32_t device, uint32_t server)
 {
     downlink->waiting = NULL;
-    paced_init(&downlink->paced, link, device, server, &hooks, downlink);
+    paced_payload_init(&downlink->paced, link, device, server, &hooks, downlink);
 }
 
 void downlink_finish(struct downlink *downlink)
 {
     drop_waiting(downlink, NULL);
-    paced_finish(&downlink->paced);
+    paced_payload_finish(&downlink->paced);
 }
 
 int downlink_send(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
                   const struct proto_message *result)
 {
-    if (env_is_queue(&downlink->paced.link->join.world) && paced_is_sending(&downlink->paced))
+    if (env_is_queue(&downlink->paced.link->join.world) && paced_payload_is_sending(&downlink->paced))
         return enqueue(downlink, conn, id, result);
     return start(downlink, conn, id, result);
 }
@@ -96,8 +96,8 @@ int downlink_send(struct downlink *downlink, struct wire_conn *conn, struct slot
 void downlink_forget(struct downlink *downlink, const struct wire_conn *conn)
 {
     drop_waiting(downlink, conn);
-    if (!paced_is_sending(&downlink->paced) || downlink->paced.conn != conn)
+    if (!paced_payload_is_sending(&downlink->paced) || downlink->paced.conn != conn)
         return;
-    paced_stop(&downlink->paced);
+    paced_payload_stop(&downlink->paced);
     start_next(downlink); /* of the device's next connection */
 }

@@ -4,17 +4,17 @@
 #ifndef HANDOFF_EDGE_SERVER_DOWNLINK_H
 #define HANDOFF_EDGE_SERVER_DOWNLINK_H
 
-#include "core/node/paced.h"
+#include "proto/node/paced_payload.h"
 
 struct downlink_waiting;
 
 struct downlink {
-    struct paced paced;
+    struct paced_payload paced;
     struct downlink_waiting *waiting; /* queueing mode: in order; owned */
 };
 
 /* Borrows `link`; stays where it is. */
-void downlink_init(struct downlink *downlink, struct node_link *link, uint32_t device, uint32_t server);
+void downlink_init(struct downlink *downlink, struct node_control *link, uint32_t device, uint32_t server);
 void downlink_finish(struct downlink *downlink);
 
 /* Sends the RESULT of a task of slot `id` on `conn`, which is borrowed until it has arrived or

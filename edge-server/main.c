@@ -1,7 +1,7 @@
 /* handoff-edge-server: plays one edge server of a run. */
 #include "core/base/log.h"
+#include "core/base/process.h"
 #include "edge-server/server.h"
-#include "proto/wire/process.h"
 
 int main(int argc, char **argv)
 {

@@ -7,15 +7,15 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
-#include "core/node/link.h"
-#include "core/node/real_time.h"
+#include "core/base/process.h"
 #include "core/model/env.h"
 #include "edge-server/downlink.h"
-#include "edge-server/queue_real.h"
 #include "edge-server/server_core.h"
+#include "edge-server/server_queue_real.h"
+#include "proto/node/control.h"
+#include "proto/node/real_time.h"
 #include "proto/wire/alarm.h"
 #include "proto/wire/listen.h"
-#include "proto/wire/process.h"
 
 #define DOOR_MS                                                                                              \
     5000u /* how often it is looked at who has not said ATTACH yet; the second time it is refused */
@@ -41,11 +41,11 @@ struct job {
 };
 
 struct server {
-    struct node_link link;
+    struct node_control link;
     struct wire_listener *listener;
-    struct server_core *core;      /* mode round; NULL in queueing mode and before the run */
-    struct server_queue *queue;    /* queueing mode */
-    struct queue_real *queue_real; /* queueing mode by the real clock */
+    struct server_core *core;             /* mode round; NULL in queueing mode and before the run */
+    struct server_queue *queue;           /* queueing mode */
+    struct server_queue_real *queue_real; /* queueing mode by the real clock */
     uv_timer_t door;
     struct peer *peers;
     struct peer **peer_of;     /* [N] the connection each device last sent on; NULL: none */
@@ -69,7 +69,7 @@ static void on_job_done(struct wire_alarm *alarm)
     };
     int rc = step(server, &computed, &diag);
     if (rc != 0)
-        node_link_fail(&server->link, PROCESS_FAILED, diag_text(&diag, rc));
+        node_control_fail(&server->link, PROCESS_FAILED, diag_text(&diag, rc));
 }
 
 /* Real clock: a job ends when its time has passed. One that is still set was revoked: nobody waits for it. */
@@ -130,7 +130,7 @@ static int execute(struct server *server, const struct server_action *action, st
 static int step_queue(struct server *server, const struct proto_message *message, struct diag *diag)
 {
     if (server->queue_real != NULL)
-        return queue_real_take(server->queue_real, message, diag);
+        return server_queue_real_take(server->queue_real, message, diag);
     struct server_queue_event event = {.kind = SERVER_QUEUE_ON_MESSAGE, .message = message};
     struct server_queue_actions actions;
     int rc = server_queue_step(server->queue, &event, &actions, diag);
@@ -336,7 +336,7 @@ static int open_queue(struct server *server, bool by_wall)
     const struct join *join = &server->link.join;
     int rc = server_queue_create(&server->queue, &join->world, join->first, by_wall);
     if (rc == 0 && by_wall)
-        rc = queue_real_open(&server->queue_real, &server->link, server->queue, answer_queue, server);
+        rc = server_queue_real_open(&server->queue_real, &server->link, server->queue, answer_queue, server);
     return rc;
 }
 
@@ -371,7 +371,7 @@ static void let_go(struct server *server)
     }
     for (uint32_t n = 0; server->job != NULL && n < server->link.join.world.devices; n++)
         wire_alarm_cancel(&server->link.alarms, &server->job[n].alarm);
-    queue_real_close(server->queue_real);
+    server_queue_real_close(server->queue_real);
     server->queue_real = NULL;
 }
 
@@ -402,7 +402,7 @@ static void on_end(void *user)
     let_go(server);
 }
 
-static const struct node_link_hooks hooks = {
+static const struct node_control_hooks hooks = {
     .on_ready = on_ready, .on_message = on_message, .on_reset = on_reset, .on_end = on_end};
 
 int server_run(const struct node_options *options)
@@ -410,7 +410,7 @@ int server_run(const struct node_options *options)
     struct server server = {0};
     struct diag diag = {0};
     (void) process_raise_file_limit(); /* as many devices as the system lets us */
-    int rc = node_link_init(&server.link, NODE_SERVER, options, &hooks, &server);
+    int rc = node_control_init(&server.link, NODE_SERVER, options, &hooks, &server);
     if (rc != 0) {
         log_error("node", "cannot start: %s", err_text(rc));
         return PROCESS_FAILED;
@@ -421,13 +421,13 @@ int server_run(const struct node_options *options)
     rc = wire_listen(&server.link.loop, options->listen.host, options->listen.port,
                      WORLD_DEVICES_MAX + PEERS_EXTRA, on_accept, &server, &server.listener, &diag);
     if (rc != 0) {
-        node_link_fail(&server.link, PROCESS_FAILED, diag_text(&diag, rc));
+        node_control_fail(&server.link, PROCESS_FAILED, diag_text(&diag, rc));
     } else {
         process_ready(wire_listener_port(server.listener));
-        node_link_start(&server.link, wire_listener_port(server.listener));
+        node_control_start(&server.link, wire_listener_port(server.listener));
     }
-    int status = node_link_run(&server.link);
+    int status = node_control_run(&server.link);
     forget_run(&server);
-    node_link_finish(&server.link);
+    node_control_finish(&server.link);
     return status;
 }

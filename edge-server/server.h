@@ -2,7 +2,7 @@
 #ifndef HANDOFF_EDGE_SERVER_SERVER_H
 #define HANDOFF_EDGE_SERVER_SERVER_H
 
-#include "core/node/options.h"
+#include "proto/node/options.h"
 
 /* Runs the whole life of the process; returns its exit status. */
 int server_run(const struct node_options *options);

@@ -5,14 +5,14 @@
 
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/process.h"
 #include "core/model/env.h"
-#include "core/node/link.h"
-#include "core/node/real_time.h"
 #include "mobile-node/device_core.h"
 #include "mobile-node/device_queue.h"
+#include "mobile-node/device_queue_real.h"
 #include "mobile-node/device_real.h"
-#include "mobile-node/queue_real.h"
-#include "proto/wire/process.h"
+#include "proto/node/control.h"
+#include "proto/node/real_time.h"
 
 #define IDLE_CHECK_MS 10000u
 
@@ -26,13 +26,13 @@ struct data_link {
 };
 
 struct client {
-    struct node_link link;
-    struct device_core *device;    /* [count], from link.join.first on; mode round */
-    struct device_queue **queue;   /* [count], queueing mode; NULL in mode round */
-    struct queue_real *queue_real; /* [count], queueing mode by the real clock; else NULL */
-    struct data_link *data;        /* [M] */
-    struct device_real *real;      /* [count], real clock; NULL in virtual time */
-    uint8_t *payload;              /* [payload_cap_bytes] what virtual time sends for activations: zeros */
+    struct node_control link;
+    struct device_core *device;           /* [count], from link.join.first on; mode round */
+    struct device_queue **queue;          /* [count], queueing mode; NULL in mode round */
+    struct device_queue_real *queue_real; /* [count], queueing mode by the real clock; else NULL */
+    struct data_link *data;               /* [M] */
+    struct device_real *real;             /* [count], real clock; NULL in virtual time */
+    uint8_t *payload; /* [payload_cap_bytes] what virtual time sends for activations: zeros */
     size_t payload_cap;
     uv_timer_t idle;
     bool idle_open;
@@ -186,7 +186,7 @@ static int step(struct client *client, struct device_core *device, const struct 
 static int take(struct client *client, uint32_t index, const struct proto_message *message, struct diag *diag)
 {
     if (client->queue_real != NULL)
-        return queue_real_take(&client->queue_real[index], message, diag);
+        return device_queue_real_take(&client->queue_real[index], message, diag);
     if (client->queue != NULL)
         return step_queue(client, index, message, diag);
     if (client->real != NULL)
@@ -221,7 +221,7 @@ static int move_server(struct client *client, const struct msg_server *server, s
     for (uint32_t i = 0; client->real != NULL && i < client->link.join.count; i++)
         device_real_hang_up(&client->real[i], (uint32_t) server->server);
     for (uint32_t i = 0; client->queue_real != NULL && i < client->link.join.count; i++)
-        queue_real_hang_up(&client->queue_real[i], (uint32_t) server->server);
+        device_queue_real_hang_up(&client->queue_real[i], (uint32_t) server->server);
     return 0;
 }
 
@@ -283,7 +283,8 @@ static int open_queue(struct client *client)
     for (uint32_t i = 0; i < join->count && rc == 0; i++) {
         rc = device_queue_create(&client->queue[i], &join->world, join->first + i, by_wall);
         if (rc == 0 && by_wall)
-            rc = queue_real_open(&client->queue_real[i], &client->link, client->queue[i], join->first + i);
+            rc = device_queue_real_open(&client->queue_real[i], &client->link, client->queue[i],
+                                        join->first + i);
     }
     return rc;
 }
@@ -329,7 +330,7 @@ static void let_go(struct client *client)
         if (client->real[i].core != NULL)
             device_real_close(&client->real[i]);
     for (uint32_t i = 0; client->queue_real != NULL && i < client->link.join.count; i++)
-        queue_real_close(&client->queue_real[i]);
+        device_queue_real_close(&client->queue_real[i]);
 }
 
 static void forget_run(struct client *client)
@@ -364,20 +365,20 @@ static void on_end(void *user)
     let_go(client);
 }
 
-static const struct node_link_hooks hooks = {
+static const struct node_control_hooks hooks = {
     .on_ready = on_ready, .on_message = on_message, .on_reset = on_reset, .on_end = on_end};
 
 int client_run(const struct node_options *options)
 {
     struct client client = {0};
-    int rc = node_link_init(&client.link, NODE_MOBILE, options, &hooks, &client);
+    int rc = node_control_init(&client.link, NODE_MOBILE, options, &hooks, &client);
     if (rc != 0) {
         log_error("node", "cannot start: %s", err_text(rc));
         return PROCESS_FAILED;
     }
-    node_link_start(&client.link, 0);
-    int status = node_link_run(&client.link);
+    node_control_start(&client.link, 0);
+    int status = node_control_run(&client.link);
     forget_run(&client);
-    node_link_finish(&client.link);
+    node_control_finish(&client.link);
     return status;
 }

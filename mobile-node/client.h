@@ -3,7 +3,7 @@
 #ifndef HANDOFF_MOBILE_NODE_CLIENT_H
 #define HANDOFF_MOBILE_NODE_CLIENT_H
 
-#include "core/node/options.h"
+#include "proto/node/options.h"
 
 /* Runs the whole life of the process; returns its exit status. */
 int client_run(const struct node_options *options);

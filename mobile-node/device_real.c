@@ -5,9 +5,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/base/process.h"
 #include "core/model/transfer.h"
-#include "core/node/real_time.h"
-#include "proto/wire/process.h"
+#include "proto/node/real_time.h"
 
 static const struct scenario *scenario_of(const struct device_real *device)
 {
@@ -29,7 +29,7 @@ static void feed_own(struct device_real *device, enum device_event_kind kind)
     struct device_event event = {.kind = kind, .elapsed_s = model_s(device, device->step_ns)};
     int rc = feed(device, &event, &diag);
     if (rc != 0)
-        node_link_fail(device->link, PROCESS_FAILED, diag_text(&diag, rc));
+        node_control_fail(device->link, PROCESS_FAILED, diag_text(&diag, rc));
 }
 
 static void on_job_done(struct wire_alarm *alarm)
@@ -128,7 +128,7 @@ int device_real_take(struct device_real *device, const struct proto_message *mes
     return feed(device, &event, diag);
 }
 
-int device_real_open(struct device_real *device, struct node_link *link, struct device_core *core)
+int device_real_open(struct device_real *device, struct node_control *link, struct device_core *core)
 {
     *device = (struct device_real){
         .link = link,

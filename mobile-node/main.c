@@ -1,7 +1,7 @@
 /* handoff-mobile-node: plays one or more mobile devices of a run. */
 #include "core/base/log.h"
+#include "core/base/process.h"
 #include "mobile-node/client.h"
-#include "proto/wire/process.h"
 
 int main(int argc, char **argv)
 {

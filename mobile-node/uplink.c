@@ -7,15 +7,15 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/model/transfer.h"
-#include "core/node/paced.h"
+#include "proto/node/paced_payload.h"
 
 struct uplink {
-    struct node_link *link;
+    struct node_control *link;
     uint32_t device, server;
     const struct uplink_hooks *hooks;
     void *user;
     struct wire_conn *conn; /* NULL: closed; opened by the next task */
-    struct paced paced;
+    struct paced_payload paced;
     uint64_t piece_round, piece_bytes; /* of a RESULT, that have come for that round */
 };
 
@@ -25,7 +25,7 @@ static void on_sent(void *user)
     uplink->hooks->on_sent(uplink->user);
 }
 
-static const struct paced_hooks paced_hooks = {.on_sent = on_sent};
+static const struct paced_payload_hooks paced_hooks = {.on_sent = on_sent};
 
 static void on_piece(struct uplink *uplink, const struct msg_piece *piece)
 {
@@ -43,7 +43,7 @@ static int on_result(struct uplink *uplink, const struct proto_message *message,
     if ((double) came < bytes)
         return diag_fail(diag, ERR_RANGE, "RESULT of device %u: %llu of %.0f bytes came before it",
                          uplink->device, (unsigned long long) came, bytes);
-    paced_tell_windows(&uplink->paced); /* before the REPORT that may end the run */
+    paced_payload_tell_windows(&uplink->paced); /* before the REPORT that may end the run */
     return uplink->hooks->on_result(uplink->user, message, diag);
 }
 
@@ -71,9 +71,9 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
         return;
     if (status != 0)
         log_info("data", "device %u to server %u: %s", uplink->device, uplink->server, text);
-    bool was_sending = paced_is_sending(&uplink->paced);
+    bool was_sending = paced_payload_is_sending(&uplink->paced);
     uplink->conn = NULL;
-    paced_stop(&uplink->paced);
+    paced_payload_stop(&uplink->paced);
     if (was_sending && uplink->hooks->on_cut != NULL)
         uplink->hooks->on_cut(uplink->user);
 }
@@ -82,7 +82,7 @@ static const struct wire_handlers handlers = {.on_message = on_message, .on_clos
 
 static void hang_up(struct uplink *uplink)
 {
-    paced_stop(&uplink->paced);
+    paced_payload_stop(&uplink->paced);
     if (uplink->conn == NULL)
         return;
     wire_conn_set_user(uplink->conn, NULL);
@@ -105,14 +105,14 @@ static int connect_server(struct uplink *uplink, struct diag *diag)
     return wire_conn_send(uplink->conn, &attach);
 }
 
-int uplink_create(struct uplink **ret_uplink, struct node_link *link, uint32_t device, uint32_t server,
+int uplink_create(struct uplink **ret_uplink, struct node_control *link, uint32_t device, uint32_t server,
                   const struct uplink_hooks *hooks, void *user)
 {
     struct uplink *uplink = calloc(1, sizeof *uplink);
     if (uplink == NULL)
         return -ENOMEM;
     *uplink = (struct uplink){.link = link, .device = device, .server = server, .hooks = hooks, .user = user};
-    paced_init(&uplink->paced, link, device, server, &paced_hooks, uplink);
+    paced_payload_init(&uplink->paced, link, device, server, &paced_hooks, uplink);
     *ret_uplink = uplink;
     return 0;
 }
@@ -122,7 +122,7 @@ void uplink_destroy(struct uplink *uplink)
     if (uplink == NULL)
         return;
     hang_up(uplink);
-    paced_finish(&uplink->paced);
+    paced_payload_finish(&uplink->paced);
     free(uplink);
 }
 
@@ -132,32 +132,32 @@ int uplink_send(struct uplink *uplink, const struct proto_message *task, uint64_
     uplink_abandon(uplink);
     if (uplink->conn == NULL && connect_server(uplink, diag) != 0)
         return 0; /* see uplink.h */
-    int rc = paced_send(&uplink->paced, uplink->conn, task, task->task.round, bytes, params);
+    int rc = paced_payload_send(&uplink->paced, uplink->conn, task, task->task.round, bytes, params);
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
 void uplink_set_rate(struct uplink *uplink, double rate_bps)
 {
-    paced_set_rate(&uplink->paced, rate_bps);
+    paced_payload_set_rate(&uplink->paced, rate_bps);
 }
 
 void uplink_stop(struct uplink *uplink)
 {
-    paced_stop(&uplink->paced);
+    paced_payload_stop(&uplink->paced);
 }
 
 void uplink_abandon(struct uplink *uplink)
 {
-    if (paced_is_sending(&uplink->paced))
+    if (paced_payload_is_sending(&uplink->paced))
         hang_up(uplink);
 }
 
 void uplink_tell_windows(struct uplink *uplink)
 {
-    paced_tell_windows(&uplink->paced);
+    paced_payload_tell_windows(&uplink->paced);
 }
 
 bool uplink_is_sending(const struct uplink *uplink)
 {
-    return paced_is_sending(&uplink->paced);
+    return paced_payload_is_sending(&uplink->paced);
 }

@@ -5,7 +5,7 @@
 #define HANDOFF_MOBILE_NODE_UPLINK_H
 
 #include "core/model/link.h"
-#include "core/node/link.h"
+#include "proto/node/control.h"
 
 struct uplink;
 
@@ -19,7 +19,7 @@ struct uplink_hooks {
 };
 
 /* All borrowed, and outliving the uplink. Nothing is connected before the first task. */
-int uplink_create(struct uplink **ret_uplink, struct node_link *link, uint32_t device, uint32_t server,
+int uplink_create(struct uplink **ret_uplink, struct node_control *link, uint32_t device, uint32_t server,
                   const struct uplink_hooks *hooks, void *user);
 /* Closes the connection; the uplink goes with it. NULL-safe. */
 void uplink_destroy(struct uplink *uplink);

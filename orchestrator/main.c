@@ -4,15 +4,15 @@
 
 #include "core/base/diag.h"
 #include "core/base/log.h"
-#include "orchestrator/verbs.h"
-#include "proto/wire/process.h"
+#include "core/base/process.h"
+#include "orchestrator/command/commands.h"
 
 int main(int argc, char **argv)
 {
     static int (*const verbs[CLI_VERBS])(const struct cli *cli, struct diag *diag) = {
-        [CLI_RUN] = verb_run,     [CLI_EVALUATE] = verb_evaluate, [CLI_REPLAY] = verb_replay,
-        [CLI_SHOW] = verb_show,   [CLI_EXPORT] = verb_export,     [CLI_TWIN] = verb_twin,
-        [CLI_SWEEP] = verb_sweep, [CLI_COMPARE] = verb_compare,   [CLI_REPORT] = verb_report,
+        [CLI_RUN] = command_run,     [CLI_EVALUATE] = command_evaluate, [CLI_REPLAY] = command_replay,
+        [CLI_SHOW] = command_show,   [CLI_EXPORT] = command_export,     [CLI_TWIN] = command_twin,
+        [CLI_SWEEP] = command_sweep, [CLI_COMPARE] = command_compare,   [CLI_REPORT] = command_report,
     };
     struct cli cli;
     struct diag diag = {0};
@@ -21,7 +21,7 @@ int main(int argc, char **argv)
     bool orphan = cli.die_with_parent && process_die_with_parent() != 0;
     int status = orphan ? PROCESS_LOST : verbs[cli.verb](&cli, &diag);
     if (cli.verb == CLI_SHOW && status == PROCESS_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
-        status = verb_status(diag_fail(&diag, -EIO, "standard output: cannot write"));
+        status = command_status(diag_fail(&diag, -EIO, "standard output: cannot write"));
     if (diag.text[0] != '\0' && status != PROCESS_OK)
         (void) fprintf(stderr, "handoff-orchestrator: %s\n", diag.text);
     cli_finish(&cli);

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "core/rl/wide.h"
+#include "core/rl/simd_clones.h"
 
 /* The moments of a unit that has died decay towards zero and would end as denormal numbers, which take a
  * processor many times longer (the whole pass twice as long, measured). Adding and taking away a number this
@@ -29,17 +29,18 @@ static inline float step_one(const struct factors *f, float param, float g, floa
     return param - f->rate * m / (sqrtf(v) * f->correction + (float) ADAM_EPSILON);
 }
 
-RL_WIDE static void step_block(size_t size, const struct factors *factors, float *restrict params,
-                               float *restrict first, float *restrict second, const float *restrict grads)
+RL_SIMD_CLONES static void step_block(size_t size, const struct factors *factors, float *restrict params,
+                                      float *restrict first, float *restrict second,
+                                      const float *restrict grads)
 {
     const struct factors f = *factors;
     for (size_t i = 0; i < size; i++)
         params[i] = step_one(&f, params[i], grads[i], &first[i], &second[i]);
 }
 
-RL_WIDE static void step_and_follow(size_t size, const struct factors *factors, float *restrict params,
-                                    float *restrict target, float *restrict first, float *restrict second,
-                                    const float *restrict grads)
+RL_SIMD_CLONES static void step_and_follow(size_t size, const struct factors *factors, float *restrict params,
+                                           float *restrict target, float *restrict first,
+                                           float *restrict second, const float *restrict grads)
 {
     const struct factors f = *factors;
     for (size_t i = 0; i < size; i++) {

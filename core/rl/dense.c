@@ -3,7 +3,7 @@
 #include <cblas.h>
 #include <string.h>
 
-#include "core/rl/wide.h"
+#include "core/rl/simd_clones.h"
 
 /* Sizes are bounded far below INT_MAX where networks are made (mlp_init). */
 #define DIM(size) ((blasint) (size))
@@ -43,7 +43,7 @@ void dense_weight_gradient(const struct dense *dense, float *grads, size_t rows,
                     d.at, DIM(d.stride), 0.0f, weights, out);
 }
 
-RL_WIDE void dense_bias_gradient(const struct dense *dense, float *grads, size_t rows, struct view d)
+RL_SIMD_CLONES void dense_bias_gradient(const struct dense *dense, float *grads, size_t rows, struct view d)
 {
     float *restrict bias = grads + dense->bias;
     memset(bias, 0, dense->out * sizeof(float));
@@ -77,7 +77,7 @@ void dense_input_gradient(const struct dense *dense, const float *params, size_t
                     DIM(d.stride), weights, out, 0.0f, dx.at, DIM(dx.stride));
 }
 
-RL_WIDE void dense_relu(size_t rows, size_t columns, struct matrix y)
+RL_SIMD_CLONES void dense_relu(size_t rows, size_t columns, struct matrix y)
 {
     for (size_t row = 0; row < rows; row++) {
         float *restrict at = y.at + row * y.stride;
@@ -102,7 +102,8 @@ static inline void mask_row_and_sum(size_t columns, const float *restrict y, flo
     }
 }
 
-RL_WIDE void dense_relu_backward(size_t rows, size_t columns, struct view y, struct matrix d, float *ret_sums)
+RL_SIMD_CLONES void dense_relu_backward(size_t rows, size_t columns, struct view y, struct matrix d,
+                                        float *ret_sums)
 {
     if (ret_sums != NULL)
         memset(ret_sums, 0, columns * sizeof(float));
@@ -159,7 +160,7 @@ static inline float tanh_one(float x)
     return size < 0.625f ? near : signed_far;
 }
 
-RL_WIDE void dense_tanh(size_t rows, size_t columns, struct matrix y)
+RL_SIMD_CLONES void dense_tanh(size_t rows, size_t columns, struct matrix y)
 {
     for (size_t row = 0; row < rows; row++) {
         float *restrict at = y.at + row * y.stride;
@@ -168,7 +169,7 @@ RL_WIDE void dense_tanh(size_t rows, size_t columns, struct matrix y)
     }
 }
 
-RL_WIDE void dense_tanh_backward(size_t rows, size_t columns, struct view y, struct matrix d)
+RL_SIMD_CLONES void dense_tanh_backward(size_t rows, size_t columns, struct view y, struct matrix d)
 {
     for (size_t row = 0; row < rows; row++) {
         const float *restrict value = y.at + row * y.stride;

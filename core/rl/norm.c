@@ -2,11 +2,11 @@
 
 #include <math.h>
 
-#include "core/rl/wide.h"
+#include "core/rl/simd_clones.h"
 
 #define LANES 16u
 
-RL_WIDE double norm_of(size_t size, const float *values)
+RL_SIMD_CLONES double norm_of(size_t size, const float *values)
 {
     double lane[LANES] = {0.0}, sum = 0.0;
     size_t whole = size / LANES * LANES;
@@ -20,7 +20,7 @@ RL_WIDE double norm_of(size_t size, const float *values)
     return sqrt(sum);
 }
 
-RL_WIDE static void scale_all(size_t size, float *values, float factor)
+RL_SIMD_CLONES static void scale_all(size_t size, float *values, float factor)
 {
     for (size_t i = 0; i < size; i++)
         values[i] *= factor;

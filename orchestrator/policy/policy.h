@@ -1,10 +1,12 @@
-/* A policy maps one slot's observations to one decision per device. One file a policy, one row of the table
- * each (policy.c); a scenario names it.
+/* A policy maps one slot's observations to one decision for each device. Each policy has one file and one row in the
+ * table (catalog/policies.def); a scenario names it.
  *
  * What a policy may know is declared in its row and printed with every comparison:
- *   observations  what a deployment could know: positions, gains, tasks, the nodes' declared speeds, last
- * slot's loads; model         also how delay, energy and cost come about (core/model/cost); world everything,
- * to compute the yardstick. */
+ *
+ *   observations  what a deployment could know: positions, gains, tasks, the nodes' declared speeds, and the loads
+ *                 of the last slot
+ *   model         also how delay, energy and cost come about (core/model/cost)
+ *   world         everything, to compute the yardstick */
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_POLICY_H
 #define HANDOFF_ORCHESTRATOR_POLICY_POLICY_H
 
@@ -127,15 +129,9 @@ struct policy {
     const struct policy_remote *remote; /* borrowed, set after policy_create; NULL: nobody is there to ask */
 };
 
-/* The table. */
-size_t policy_count(void);
-const struct policy_kind *policy_at(size_t index);
 const char *policy_sees_name(enum policy_sees sees);
 const char *policy_modes_name(enum policy_modes modes); /* "any", "round", "queue" */
 bool policy_suits(const struct policy_kind *kind, enum scenario_mode mode);
-
-/* Finds a row; ERR_UNKNOWN and the list of known names otherwise. */
-int policy_find(const char *name, const struct policy_kind **ret_kind, struct diag *diag);
 
 /* ERR_UNSUPPORTED when it is not made for the scenario. */
 int policy_create(struct policy *ret_policy, const struct policy_kind *kind, const struct world *world,
@@ -157,36 +153,5 @@ static inline const char *policy_weights_of(const struct policy_kind *kind)
 {
     return kind->weights_of != NULL ? kind->weights_of : kind->name;
 }
-
-/* Rows, each defined in the file of its name. */
-extern const struct policy_kind policy_dapo;
-extern const struct policy_kind policy_bandit;
-extern const struct policy_kind policy_td3;
-extern const struct policy_kind policy_sac;
-extern const struct policy_kind policy_maddpg;
-extern const struct policy_kind policy_ppo;
-extern const struct policy_kind policy_ppo_gaussian;
-extern const struct policy_kind policy_a2c;
-extern const struct policy_kind policy_dqn;
-extern const struct policy_kind policy_dapo_plus;
-extern const struct policy_kind policy_dapo_plus_actor;
-extern const struct policy_kind policy_local;
-extern const struct policy_kind policy_edge_nearest;
-extern const struct policy_kind policy_edge_best_channel;
-extern const struct policy_kind policy_random;
-extern const struct policy_kind policy_static;
-extern const struct policy_kind policy_static_association;
-extern const struct policy_kind policy_greedy;
-extern const struct policy_kind policy_neurosurgeon;
-extern const struct policy_kind policy_nash;
-extern const struct policy_kind policy_iao;
-extern const struct policy_kind policy_genetic;
-extern const struct policy_kind policy_swarm;
-extern const struct policy_kind policy_best_response;
-extern const struct policy_kind policy_multistart;
-extern const struct policy_kind policy_optimum;
-extern const struct policy_kind policy_myopic;
-extern const struct policy_kind policy_priced;
-extern const struct policy_kind policy_external;
 
 #endif

@@ -8,8 +8,8 @@
 
 #include "core/base/err.h"
 #include "core/base/file.h"
+#include "core/base/text_markup.h"
 #include "orchestrator/report/gnuplot.h"
-#include "orchestrator/report/markup.h"
 #include "orchestrator/report/output.h"
 #include "orchestrator/report/palette.h"
 
@@ -62,7 +62,7 @@ void figure_set_text(struct figure *figure, const char *name, const char *text)
     if (figure->code == 0)
         figure->code = buf_printf(&figure->head, "%s = ", name);
     if (figure->code == 0)
-        figure->code = markup_quoted(&figure->head, text);
+        figure->code = text_markup_quoted(&figure->head, text);
     if (figure->code == 0)
         figure->code = buf_printf(&figure->head, "\n");
 }
@@ -80,7 +80,7 @@ void figure_set_texts(struct figure *figure, const char *name, const char *const
     for (size_t i = 0; i < count && figure->code == 0; i++) {
         figure->code = buf_printf(&figure->head, "%s", i > 0 ? ", " : "");
         if (figure->code == 0)
-            figure->code = markup_quoted(&figure->head, text[i]);
+            figure->code = text_markup_quoted(&figure->head, text[i]);
     }
     if (figure->code == 0)
         figure->code = buf_printf(&figure->head, "]\n");
@@ -95,7 +95,8 @@ void figure_set_policies(struct figure *figure, const struct evidence_policy *co
             struct palette_style style = palette_style(policy[i]->kind);
             figure->code = buf_printf(&figure->head, "%s", i > 0 ? ", " : "");
             if (figure->code == 0 && column < 2)
-                figure->code = markup_quoted(&figure->head, column == 0 ? policy[i]->name : style.colour);
+                figure->code =
+                    text_markup_quoted(&figure->head, column == 0 ? policy[i]->name : style.colour);
             else if (figure->code == 0)
                 figure->code = buf_printf(&figure->head, "%d",
                                           column == 2   ? style.dash
@@ -119,7 +120,7 @@ void figure_text(struct figure *figure, const char *text)
 {
     separate(figure);
     if (figure->code == 0)
-        figure->code = markup_field(&figure->csv, text[0] != '\0' ? text : "-");
+        figure->code = text_markup_field(&figure->csv, text[0] != '\0' ? text : "-");
 }
 
 void figure_number(struct figure *figure, double value)
@@ -148,7 +149,7 @@ int figure_write(struct figure *figure, const char *folder, struct diag *diag)
     struct buf script = {0}, title = {0};
     int rc = figure->code;
     if (rc == 0)
-        rc = markup_label(&title, (const char *) figure->title.data);
+        rc = text_markup_label(&title, (const char *) figure->title.data);
     if (rc == 0)
         rc = buf_printf(
             &script, "# %s\n# `gnuplot %s.gp` draws %s.svg and %s.pdf of %s.csv.\n\nname = '%s'\n%s\n%s\n%s",
@@ -218,7 +219,7 @@ int figure_print_svg(const struct figure *figure, struct buf *text)
     int rc = buf_printf(text, "<svg role=\"img\" aria-labelledby=\"%s-title\"%.*s>\n<title id=\"%s-title\">",
                         figure->stem, (int) (head_end - svg - 4), svg + 4, figure->stem);
     if (rc == 0)
-        rc = markup_html(text, (const char *) figure->title.data);
+        rc = text_markup_html(text, (const char *) figure->title.data);
     if (rc == 0)
         rc = buf_printf(text, "</title>");
     return rc == 0 ? print_renamed(body + strlen(own_title), figure->stem, text) : rc;

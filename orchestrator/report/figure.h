@@ -8,7 +8,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/diag.h"
-#include "orchestrator/evidence.h"
+#include "orchestrator/compare/evidence.h"
 
 #define FIGURE_STEM_MAX 96
 

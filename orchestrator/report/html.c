@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "core/base/err.h"
-#include "orchestrator/report/markup.h"
+#include "core/base/text_markup.h"
 
 #define PIECE_MAX 4096
 
@@ -23,7 +23,7 @@ void html_raw(struct html *html, const char *format, ...)
 void html_text(struct html *html, const char *text)
 {
     if (html->code == 0)
-        html->code = markup_html(html->text, text);
+        html->code = text_markup_html(html->text, text);
 }
 
 /* About four digits, without an exponent where a person would not write one. */

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "core/stats/sample.h"
-#include "orchestrator/contest.h"
-#include "orchestrator/headline.h"
+#include "orchestrator/compare/ranking.h"
+#include "orchestrator/compare/reduction.h"
 
 void page_name(struct html *html, const struct evidence_experiment *experiment,
                const struct evidence_value *value)
@@ -30,7 +30,7 @@ static void print_share(struct html *html, double share, const struct interval *
                  100.0 * interval->low, 100.0 * interval->high);
 }
 
-static void print_reduction(struct html *html, const struct headline *headline)
+static void print_reduction(struct html *html, const struct reduction *headline)
 {
     print_share(html, headline->most, &headline->most_interval);
     html_raw(html, "<td class=\"text\">");
@@ -69,7 +69,7 @@ static void begin_headline_table(struct headline_table *table)
     table->begun = true;
 }
 
-static int print_headline(void *user, const struct headline *latency, const struct headline *energy)
+static int print_headline(void *user, const struct reduction *latency, const struct reduction *energy)
 {
     struct headline_table *table = user;
     if (!table->begun)
@@ -111,10 +111,10 @@ void page_headline(struct html *html, struct report *report)
         "0; with fewer than %u common seeds every value is open. The greatest of several values is picked "
         "after the "
         "fact: its interval does not allow for that.%s</p>\n",
-        CONTEST_SEEDS_MIN, paper ? "" : " PPO and A2C have no results here, so nothing is said about them.");
+        RANKING_SEEDS_MIN, paper ? "" : " PPO and A2C have no results here, so nothing is said about them.");
     for (size_t e = 0; e < report->evidence.experiments && html->code == 0; e++) {
         struct headline_table table = {html, &report->evidence.experiment[e], false};
-        int rc = headline_each(table.experiment, &report->bootstrap, print_headline, &table);
+        int rc = reduction_each(table.experiment, &report->bootstrap, print_headline, &table);
         html->code = html->code == 0 ? rc : html->code;
         if (table.begun)
             html_raw(html, "</tbody></table></div>\n");
@@ -145,19 +145,19 @@ static bool sees_no_world(const struct evidence_policy *policy)
     return policy->sees != POLICY_SEES_WORLD;
 }
 
-static bool is_tied(const struct contest *contest, size_t line)
+static bool is_tied(const struct ranking *contest, size_t line)
 {
     return line == 0 || !contest->line[line].to_best.clear;
 }
 
 /* What the best, and those not clearly worse, have in common. */
-static void print_winners(struct html *html, const struct contest *contest)
+static void print_winners(struct html *html, const struct ranking *contest)
 {
     size_t rules = 0, learners = 0, others = 0;
     bool few = false;
     for (size_t i = 0; i < contest->lines; i++) {
         const struct evidence_policy *policy = contest->line[i].policy;
-        few = few || (i > 0 && contest->line[i].to_best.seeds < CONTEST_SEEDS_MIN);
+        few = few || (i > 0 && contest->line[i].to_best.seeds < RANKING_SEEDS_MIN);
         if (!is_tied(contest, i))
             continue;
         bool rule = evidence_is_rule(policy), learner = evidence_is_learned(policy);
@@ -201,11 +201,11 @@ static void print_map_row(struct html *html, struct report *report, const struct
     html_text(html, report_value_label(value));
     html_raw(html, "</th>");
     for (size_t s = 0; s < sizeof scopes / sizeof *scopes && html->code == 0; s++) {
-        struct contest contest = {0};
-        html->code = contest_hold(&contest, value, EVIDENCE_COST, scopes[s], &report->bootstrap);
+        struct ranking contest = {0};
+        html->code = ranking_make(&contest, value, EVIDENCE_COST, scopes[s], &report->bootstrap);
         if (html->code == 0)
             print_winners(html, &contest);
-        contest_finish(&contest);
+        ranking_finish(&contest);
     }
     html_raw(html, "</tr>\n");
 }
@@ -220,7 +220,7 @@ void page_map(struct html *html, struct report *report)
              "least %u common seeds). A <em>rule</em> does not learn. On the left among policies that see "
              "only what a "
              "deployment could know; on the right also those that know the cost model.</p>\n",
-             CONTEST_SEEDS_MIN);
+             RANKING_SEEDS_MIN);
     for (size_t e = 0; e < report->evidence.experiments; e++) {
         const struct evidence_experiment *experiment = &report->evidence.experiment[e];
         html_raw(html, "<div class=\"scroll\"><table><caption>");
@@ -262,13 +262,13 @@ static void print_metric(struct html *html, struct report *report, const struct 
         html_raw(html, "<td></td>");
         return;
     }
-    size_t n = contest_values(policy, metric, sample);
+    size_t n = ranking_values(policy, metric, sample);
     struct interval interval = bootstrap_mean(&report->bootstrap, sample, n);
     html_interval_cell(html, sample_mean(sample, n), &interval);
     free(sample);
 }
 
-static void print_line(struct html *html, struct report *report, const struct contest_line *line, bool first)
+static void print_line(struct html *html, struct report *report, const struct ranking_line *line, bool first)
 {
     static const enum evidence_metric rest[] = {EVIDENCE_LATENCY, EVIDENCE_P95, EVIDENCE_ENERGY,
                                                 EVIDENCE_REGRET};
@@ -281,7 +281,7 @@ static void print_line(struct html *html, struct report *report, const struct co
         html_raw(html, "<td>best</td><td></td>");
     } else {
         char more[24];
-        contest_format_more(line->to_best.more, more);
+        ranking_format_more(line->to_best.more, more);
         html_interval_cell(html, line->to_best.difference, &line->to_best.interval);
         html_raw(html, "<td>%s</td>", more);
     }
@@ -291,10 +291,10 @@ static void print_line(struct html *html, struct report *report, const struct co
     html_raw(html, "</tr>\n");
 }
 
-static void print_verdict(struct html *html, const struct contest *contest, const char *group)
+static void print_verdict(struct html *html, const struct ranking *contest, const char *group)
 {
     struct buf verdict = {0};
-    html->code = html->code == 0 ? contest_print_verdict(contest, group, &verdict) : html->code;
+    html->code = html->code == 0 ? ranking_print_verdict(contest, group, &verdict) : html->code;
     for (char *line = (char *) verdict.data; line != NULL && *line != '\0' && html->code == 0;) {
         char *end = strchr(line, '\n');
         *end = '\0'; /* every line has one */
@@ -320,7 +320,7 @@ static const struct {
 static void print_value(struct html *html, struct report *report,
                         const struct evidence_experiment *experiment, const struct evidence_value *value)
 {
-    struct contest contest[GROUPS] = {0};
+    struct ranking contest[GROUPS] = {0};
     html_raw(html, "<div class=\"scroll\"><table><caption>");
     page_name(html, experiment, value);
     html_raw(html, "</caption><thead><tr><th class=\"text\">policy</th><th>seeds</th><th>trained "
@@ -328,7 +328,7 @@ static void print_value(struct html *html, struct report *report,
                    "group's best</th><th>more runs</th><th>latency (s)</th><th>p95 (s)</th><th>energy "
                    "(J)</th><th>regret (%%)</th><th>missed (%%)</th></tr></thead>\n");
     for (size_t g = 0; g < GROUPS && html->code == 0; g++) {
-        html->code = contest_hold(&contest[g], value, EVIDENCE_COST, groups[g].admits, &report->bootstrap);
+        html->code = ranking_make(&contest[g], value, EVIDENCE_COST, groups[g].admits, &report->bootstrap);
         if (html->code != 0 || groups[g].head == NULL || contest[g].lines == 0)
             continue;
         html_raw(html, "<tbody><tr><th scope=\"rowgroup\" colspan=\"11\">%s</th></tr>\n", groups[g].head);
@@ -339,7 +339,7 @@ static void print_value(struct html *html, struct report *report,
     html_raw(html, "</table></div>\n<ul class=\"verdict\">\n");
     for (size_t g = 0; g < GROUPS; g++) {
         print_verdict(html, &contest[g], groups[g].name);
-        contest_finish(&contest[g]);
+        ranking_finish(&contest[g]);
     }
     html_raw(html, "</ul>\n");
 }

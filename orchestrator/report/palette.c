@@ -1,5 +1,7 @@
 #include "orchestrator/report/palette.h"
 
+#include "orchestrator/policy/catalog/catalog.h"
+
 #define COLOURS 6
 static const char *const colours[COLOURS] = {
     "#0072B2", /* blue */
@@ -45,8 +47,9 @@ static size_t place_of(const struct policy_kind *kind)
     if (foremost_place(kind) < FOREMOST)
         return foremost_place(kind);
     size_t place = family_of(kind) == LEARNER ? FOREMOST : 0;
-    for (size_t i = 0; i < policy_count() && policy_at(i) != kind; i++) {
-        bool before = family_of(policy_at(i)) == family_of(kind) && foremost_place(policy_at(i)) == FOREMOST;
+    for (size_t i = 0; i < catalog_count() && catalog_at(i) != kind; i++) {
+        bool before =
+            family_of(catalog_at(i)) == family_of(kind) && foremost_place(catalog_at(i)) == FOREMOST;
         place += before ? 1 : 0;
     }
     return place;

@@ -5,7 +5,7 @@
 #ifndef HANDOFF_ORCHESTRATOR_REPORT_PALETTE_H
 #define HANDOFF_ORCHESTRATOR_REPORT_PALETTE_H
 
-#include "orchestrator/evidence.h"
+#include "orchestrator/compare/evidence.h"
 
 struct palette_style {
     const char *colour; /* "#0072B2" */

@@ -7,7 +7,7 @@
 
 #include "core/base/err.h"
 #include "core/stats/sample.h"
-#include "orchestrator/contest.h"
+#include "orchestrator/compare/ranking.h"
 
 static int add_rows(struct report *report, struct figure *figure, const char *policy,
                     enum evidence_metric metric)
@@ -19,7 +19,7 @@ static int add_rows(struct report *report, struct figure *figure, const char *po
         return -ENOMEM;
     for (size_t v = 0; v < experiment->values; v++) {
         const struct evidence_policy *there = evidence_find(&experiment->value[v], policy);
-        size_t n = there != NULL ? contest_values(there, metric, sample) : 0;
+        size_t n = there != NULL ? ranking_values(there, metric, sample) : 0;
         if (n == 0)
             continue;
         struct interval interval = bootstrap_mean(&report->bootstrap, sample, n);

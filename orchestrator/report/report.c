@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/base/text_markup.h"
 #include "core/model/scenario.h"
 #include "db/results.h"
-#include "orchestrator/evidence_read.h"
-#include "orchestrator/report/markup.h"
+#include "orchestrator/compare/evidence_read.h"
 
 static const struct evidence_experiment *find_experiment(const struct evidence *evidence,
                                                          const struct db_curve_point *point)
@@ -95,8 +95,8 @@ static bool is_taken(const struct report *report, const char *stem)
 static void name_figure(const struct report *report, struct figure *figure, const char *kind)
 {
     char sweep[32], experiment[32];
-    markup_slug(sweep, sizeof sweep, figure->experiment->sweep);
-    markup_slug(experiment, sizeof experiment, figure->experiment->name);
+    text_markup_slug(sweep, sizeof sweep, figure->experiment->sweep);
+    text_markup_slug(experiment, sizeof experiment, figure->experiment->name);
     for (unsigned number = 1; number == 1 || is_taken(report, figure->stem); number++) {
         char suffix[16] = "";
         if (number > 1)

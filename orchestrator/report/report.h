@@ -5,7 +5,7 @@
 
 #include "core/stats/bootstrap.h"
 #include "db/store.h"
-#include "orchestrator/evidence.h"
+#include "orchestrator/compare/evidence.h"
 #include "orchestrator/report/figure.h"
 
 #define REPORT_PANELS_MAX 9u

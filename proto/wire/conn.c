@@ -9,7 +9,7 @@
 #include "core/base/err.h"
 #include "proto/wire/conn_internal.h"
 #include "proto/wire/conn_io_internal.h"
-#include "proto/wire/link_internal.h"
+#include "proto/wire/ring_internal.h"
 
 #define KEEPALIVE_S 30u
 
@@ -41,7 +41,7 @@ static void drop_handle(struct wire_conn *conn)
         return;
     if (conn->handlers.on_close != NULL)
         conn->handlers.on_close(conn, conn->status, conn->text);
-    link_remove(&conn->in_loop);
+    ring_remove(&conn->in_loop);
     if (conn->listener != NULL)
         listener_release(conn->listener);
     buf_finish(&conn->queue);
@@ -61,7 +61,7 @@ void conn_break(struct wire_conn *conn, int status, const char *text)
         return;
     set_cause(conn, status, text);
     set_state(conn, CONN_CLOSED);
-    link_remove(&conn->in_unsent);
+    ring_remove(&conn->in_unsent);
     buf_clear(&conn->queue);
     if (conn->resolve.data != NULL)
         (void) uv_cancel(
@@ -95,7 +95,7 @@ void conn_drain(struct wire_conn *conn, int status, const char *text)
         return;
     }
     set_state(conn, CONN_DRAINING);
-    link_remove(&conn->in_unsent);
+    ring_remove(&conn->in_unsent);
     set_deadline(conn, WIRE_LINGER_MS);
     conn_write_queue(conn);
 }
@@ -116,8 +116,8 @@ static int conn_create(struct wire_loop *loop, struct wire_conn **ret_conn)
     conn->loop = loop;
     conn->state = CONN_CONNECTING;
     conn->frame_max = PROTO_BODY_MAX;
-    link_init(&conn->in_unsent);
-    link_append(&loop->conns, &conn->in_loop);
+    ring_init(&conn->in_unsent);
+    ring_append(&loop->conns, &conn->in_loop);
     *ret_conn = conn;
     return 0;
 }

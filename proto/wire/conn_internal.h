@@ -37,8 +37,8 @@ struct wire_conn {
     struct buf queue;           /* frames sent since the last write */
     struct buf writing;         /* what a write left over; libuv's until its callback */
     struct buf partial;         /* start of a frame whose rest has not come */
-    struct wire_link in_loop;   /* wire_loop.conns */
-    struct wire_link in_unsent; /* wire_loop.unsent */
+    struct wire_ring in_loop;   /* wire_loop.conns */
+    struct wire_ring in_unsent; /* wire_loop.unsent */
     struct wire_counters counters;
     int status; /* why it ends: the first cause wins */
     enum proto_refusal refusal;

@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "core/base/err.h"
-#include "proto/wire/link_internal.h"
+#include "proto/wire/ring_internal.h"
 
 static void on_written(uv_write_t *request, int status)
 {
@@ -89,13 +89,13 @@ void conn_write_queue(struct wire_conn *conn)
 
 void conn_flush_all(struct wire_loop *loop)
 {
-    while (!link_is_alone(&loop->unsent))
-        wire_conn_flush(LINK_OWNER(loop->unsent.next, struct wire_conn, in_unsent));
+    while (!ring_is_alone(&loop->unsent))
+        wire_conn_flush(RING_OWNER(loop->unsent.next, struct wire_conn, in_unsent));
 }
 
 void wire_conn_flush(struct wire_conn *conn)
 {
-    link_remove(&conn->in_unsent);
+    ring_remove(&conn->in_unsent);
     conn_write_queue(conn);
 }
 
@@ -122,8 +122,8 @@ static bool is_sending(const struct wire_conn *conn)
 static int after_queueing(struct wire_conn *conn)
 {
     conn->counters.messages_out++;
-    if (link_is_alone(&conn->in_unsent))
-        link_append(&conn->loop->unsent, &conn->in_unsent);
+    if (ring_is_alone(&conn->in_unsent))
+        ring_append(&conn->loop->unsent, &conn->in_unsent);
     if (wire_conn_queued(conn) <= WIRE_QUEUE_MAX)
         return 0;
     wire_conn_flush(conn);

@@ -8,8 +8,8 @@
 #include "core/base/err.h"
 #include "core/base/parse.h"
 #include "proto/wire/conn_internal.h"
-#include "proto/wire/link_internal.h"
 #include "proto/wire/listen_internal.h"
+#include "proto/wire/ring_internal.h"
 
 /* Hundreds of nodes may start in the same moment. */
 #define BACKLOG 1024
@@ -27,7 +27,7 @@ struct wire_listener {
     uint16_t port;
     bool is_closing;          /* uv_close was called */
     bool is_closed;           /* and has called back: goes with its last connection */
-    struct wire_link in_loop; /* wire_loop.listeners */
+    struct wire_ring in_loop; /* wire_loop.listeners */
 };
 
 static void free_if_done(struct wire_listener *listener)
@@ -59,14 +59,14 @@ void wire_listener_close(struct wire_listener *listener)
     if (listener == NULL || listener->is_closing)
         return;
     listener->is_closing = true;
-    link_remove(&listener->in_loop);
+    ring_remove(&listener->in_loop);
     uv_close((uv_handle_t *) &listener->tcp, on_listener_closed);
 }
 
 void listen_close_all(struct wire_loop *loop)
 {
-    while (!link_is_alone(&loop->listeners))
-        wire_listener_close(LINK_OWNER(loop->listeners.next, struct wire_listener, in_loop));
+    while (!ring_is_alone(&loop->listeners))
+        wire_listener_close(RING_OWNER(loop->listeners.next, struct wire_listener, in_loop));
 }
 
 static void on_connection(uv_stream_t *server, int status)
@@ -140,7 +140,7 @@ int wire_listen(struct wire_loop *loop, const char *host, uint16_t port, unsigne
         return diag_fail(diag, rc, "cannot listen on %s:%u: %s", host, (unsigned) port, uv_strerror(rc));
     }
     listener->tcp.data = listener;
-    link_append(&loop->listeners, &listener->in_loop);
+    ring_append(&loop->listeners, &listener->in_loop);
     struct sockaddr_storage address = {0};
     rc = resolve(loop, host, port, &address);
     if (rc == 0)

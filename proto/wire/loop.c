@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "proto/wire/conn_internal.h"
-#include "proto/wire/link_internal.h"
 #include "proto/wire/listen_internal.h"
+#include "proto/wire/ring_internal.h"
 
 static void on_signal(uv_signal_t *handle, int number)
 {
@@ -69,9 +69,9 @@ static void close_loop(struct wire_loop *loop)
 int wire_loop_init(struct wire_loop *loop, void (*on_stop)(void *user, int signal), void *user)
 {
     *loop = (struct wire_loop){.on_stop = on_stop, .user = user};
-    link_init(&loop->conns);
-    link_init(&loop->unsent);
-    link_init(&loop->listeners);
+    ring_init(&loop->conns);
+    ring_init(&loop->unsent);
+    ring_init(&loop->listeners);
     int rc = uv_loop_init(&loop->uv);
     if (rc != 0)
         return rc;
@@ -92,8 +92,8 @@ void wire_loop_finish(struct wire_loop *loop)
 {
     loop->is_finishing = true;
     listen_close_all(loop);
-    for (struct wire_link *at = loop->conns.next; at != &loop->conns; at = at->next) {
-        struct wire_conn *conn = LINK_OWNER(at, struct wire_conn, in_loop);
+    for (struct wire_ring *at = loop->conns.next; at != &loop->conns; at = at->next) {
+        struct wire_conn *conn = RING_OWNER(at, struct wire_conn, in_loop);
         if (conn->state == CONN_CONNECTING || conn->state == CONN_OPEN)
             conn_break(conn, UV_ECANCELED, "the program ends");
     }

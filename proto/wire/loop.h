@@ -8,8 +8,8 @@
 #include "proto/message.h"
 
 /* One link of a ring; a ring's head links to itself when empty. */
-struct wire_link {
-    struct wire_link *previous, *next;
+struct wire_ring {
+    struct wire_ring *previous, *next;
 };
 
 struct wire_loop {
@@ -20,9 +20,9 @@ struct wire_loop {
     /* The rest belongs to conn.c and listen.c. */
     uv_prepare_t before_poll;     /* what timers and callers sent leaves here, */
     uv_check_t after_poll;        /* what read callbacks sent leaves here: nothing waits for another poll */
-    struct wire_link conns;       /* every connection that lives (wire_conn.in_loop) */
-    struct wire_link unsent;      /* connections with bytes queued in this turn (wire_conn.in_unsent) */
-    struct wire_link listeners;   /* wire_listener.in_loop */
+    struct wire_ring conns;       /* every connection that lives (wire_conn.in_loop) */
+    struct wire_ring unsent;      /* connections with bytes queued in this turn (wire_conn.in_unsent) */
+    struct wire_ring listeners;   /* wire_listener.in_loop */
     struct proto_scratch scratch; /* of the message being handed over */
     char *read_buffer;            /* shared by all connections; taken at the first read */
     bool is_finishing;            /* no new connections */

@@ -9,7 +9,8 @@
 
 #include "edge-server/server_core.h"
 #include "mobile-node/device_core.h"
-#include "orchestrator/core.h"
+#include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/session/session_core.h"
 
 #define DEVICES 3u
 #define SERVERS 2u
@@ -18,7 +19,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct fuzz {
-    struct orch_core *orchestrator;
+    struct session_core *orchestrator;
     struct device_core device;
     struct server_core *server;
     uint64_t granted, slot, allotted; /* rounds: of the orchestrator, of the device, of the server */
@@ -72,9 +73,10 @@ static uint64_t near_round(uint64_t round, unsigned how)
 static void step_orchestrator(struct fuzz *fuzz, unsigned what, unsigned who, unsigned how)
 {
     static const double gain[SERVERS] = {1e-11, 1e-9};
-    static const enum orch_event_kind kinds[] = {ORCH_ON_MESSAGE,   ORCH_ON_MESSAGE,   ORCH_ON_MESSAGE,
-                                                 ORCH_ON_LEARNED,   ORCH_ON_PEER_LOST, ORCH_ON_PEER_LOST,
-                                                 ORCH_ON_PEER_BACK, ORCH_ON_PEER_BACK, ORCH_ON_CONTINUE};
+    static const enum session_event_kind kinds[] = {
+        SESSION_ON_MESSAGE,   SESSION_ON_MESSAGE,   SESSION_ON_MESSAGE,
+        SESSION_ON_LEARNED,   SESSION_ON_PEER_LOST, SESSION_ON_PEER_LOST,
+        SESSION_ON_PEER_BACK, SESSION_ON_PEER_BACK, SESSION_ON_CONTINUE};
     uint64_t round = near_round(fuzz->granted, how);
     struct proto_message message = {.id = PROTO_OBSERVATION};
     message.observation = (struct msg_observation){.device = who,
@@ -90,18 +92,18 @@ static void step_orchestrator(struct fuzz *fuzz, unsigned what, unsigned who, un
         message.id = PROTO_ADVANCED;
         message.advanced = (struct msg_advanced){.server = who, .round = round};
     }
-    struct orch_event event = {
+    struct session_event event = {
         .kind = kinds[what],
         .message = &message,
         .is_server = what == 5 || what == 7,
         .number = who,
         .keeps_reports = how == 1,
     };
-    struct orch_actions actions;
-    int rc = orch_core_step(fuzz->orchestrator, &event, &actions, &fuzz->diag);
-    check(fuzz, rc, actions.count, ORCH_ACTIONS_PER_NODE * (DEVICES + SERVERS) + ORCH_ACTIONS_EXTRA);
+    struct session_actions actions;
+    int rc = session_core_step(fuzz->orchestrator, &event, &actions, &fuzz->diag);
+    check(fuzz, rc, actions.count, SESSION_ACTIONS_PER_NODE * (DEVICES + SERVERS) + SESSION_ACTIONS_EXTRA);
     for (size_t i = 0; i < actions.count; i++)
-        if (actions.list[i].kind == ORCH_DO_GRANT)
+        if (actions.list[i].kind == SESSION_DO_GRANT)
             fuzz->granted = actions.list[i].message.slot.round;
 }
 
@@ -199,12 +201,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                               .checkpoint_every = 1,
                               .record_tasks = true};
     struct fuzz fuzz = {.granted = 0};
-    require(orch_core_create(&fuzz.orchestrator, &session) == 0);
+    require(session_core_create(&fuzz.orchestrator, &session) == 0);
     require(server_core_create(&fuzz.server, world, 1) == 0);
     device_core_init(&fuzz.device, world, 2);
-    struct orch_event start = {.kind = ORCH_ON_START};
-    struct orch_actions actions;
-    require(orch_core_step(fuzz.orchestrator, &start, &actions, &fuzz.diag) == 0);
+    struct session_event start = {.kind = SESSION_ON_START};
+    struct session_actions actions;
+    require(session_core_step(fuzz.orchestrator, &start, &actions, &fuzz.diag) == 0);
     for (size_t i = 1; i + 1 < size && i < 2 * EVENTS_MAX; i += 2) {
         unsigned what = data[i] % 15, who = data[i + 1] % 8, how = data[i + 1] / 64;
         if (data[i] >= 240)
@@ -216,7 +218,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         else
             step_server(&fuzz, what - 11, who, how, 0.0);
     }
-    orch_core_destroy(fuzz.orchestrator);
+    session_core_destroy(fuzz.orchestrator);
     server_core_destroy(fuzz.server);
     return 0;
 }

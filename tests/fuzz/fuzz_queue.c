@@ -13,7 +13,8 @@
 
 #include "edge-server/server_queue.h"
 #include "mobile-node/device_queue.h"
-#include "orchestrator/core.h"
+#include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/session/session_core.h"
 #include "proto/message.h"
 #include "proto/schema.h"
 
@@ -354,16 +355,17 @@ static void learn(struct policy *policy, const struct policy_feedback *feedback)
 }
 
 struct pair {
-    struct orch_core *core, *shadow;
+    struct session_core *core, *shadow;
     bool learning, done, goes_on;
 };
 
-static void require_same_action(struct fuzz *fuzz, const struct orch_action *a, const struct orch_action *b)
+static void require_same_action(struct fuzz *fuzz, const struct session_action *a,
+                                const struct session_action *b)
 {
     require(a->kind == b->kind && a->number == b->number);
-    if (a->kind == ORCH_DO_GRANT || a->kind == ORCH_DO_TELL_DEVICE || a->kind == ORCH_DO_TELL_SERVER)
+    if (a->kind == SESSION_DO_GRANT || a->kind == SESSION_DO_TELL_DEVICE || a->kind == SESSION_DO_TELL_SERVER)
         require_same(fuzz, &a->message, &b->message);
-    if (a->kind != ORCH_DO_TASKS)
+    if (a->kind != SESSION_DO_TASKS)
         return;
     require(a->tasks.count == b->tasks.count);
     for (size_t i = 0; i < a->tasks.count; i++) {
@@ -374,29 +376,29 @@ static void require_same_action(struct fuzz *fuzz, const struct orch_action *a, 
     }
 }
 
-static void orch_event(struct fuzz *fuzz, struct pair *pair, const struct orch_event *event)
+static void session_event(struct fuzz *fuzz, struct pair *pair, const struct session_event *event)
 {
-    struct orch_actions is, was;
-    int rc = orch_core_step(pair->core, event, &is, &fuzz->diag);
+    struct session_actions is, was;
+    int rc = session_core_step(pair->core, event, &is, &fuzz->diag);
     if (rc != 0) {
         require_refusal(fuzz, rc, is.count);
         return;
     }
-    require(orch_core_step(pair->shadow, event, &was, &fuzz->diag) == 0 && is.count == was.count);
+    require(session_core_step(pair->shadow, event, &was, &fuzz->diag) == 0 && is.count == was.count);
     for (size_t i = 0; i < is.count; i++) {
         require_same_action(fuzz, &is.list[i], &was.list[i]);
-        pair->learning = pair->learning || is.list[i].kind == ORCH_DO_LEARN;
-        pair->done = pair->done || is.list[i].kind == ORCH_DO_FINISH;
-        pair->goes_on = pair->goes_on || is.list[i].kind == ORCH_DO_CONTINUE;
-        if (is.list[i].kind == ORCH_DO_GRANT)
+        pair->learning = pair->learning || is.list[i].kind == SESSION_DO_LEARN;
+        pair->done = pair->done || is.list[i].kind == SESSION_DO_FINISH;
+        pair->goes_on = pair->goes_on || is.list[i].kind == SESSION_DO_CONTINUE;
+        if (is.list[i].kind == SESSION_DO_GRANT)
             fuzz->round = is.list[i].message.slot.round;
     }
 }
 
 static void orch_message(struct fuzz *fuzz, struct pair *pair, const struct proto_message *message)
 {
-    struct orch_event event = {.kind = ORCH_ON_MESSAGE, .message = message};
-    orch_event(fuzz, pair, &event);
+    struct session_event event = {.kind = SESSION_ON_MESSAGE, .message = message};
+    session_event(fuzz, pair, &event);
 }
 
 /* What a device would say, with a list that it makes up. */
@@ -407,7 +409,7 @@ static void comply_device(struct fuzz *fuzz, struct pair *pair, uint32_t n)
     const double arrival_s[1] = {how * 0.01};
     const uint32_t task[1] = {(uint32_t) near_round(fuzz->round, how / 4 * 2)}, server[1] = {how % SERVERS};
     const size_t count = how / 2 % 2;
-    bool passes = orch_core_state(pair->core) == ORCH_EXECUTING;
+    bool passes = session_core_state(pair->core) == SESSION_EXECUTING;
     struct proto_message message = {.id = PROTO_OBSERVATION};
     message.observation = (struct msg_observation){.device = n,
                                                    .round = fuzz->round,
@@ -427,7 +429,7 @@ static void comply_device(struct fuzz *fuzz, struct pair *pair, uint32_t n)
                                              .arrival_s = {arrival_s, count}};
     }
     orch_message(fuzz, pair, &message);
-    if (!passes || !orch_core_waits_for(pair->core, false, n))
+    if (!passes || !session_core_waits_for(pair->core, false, n))
         return;
     message.id = PROTO_REPORT;
     message.report = (struct msg_report){.device = n, .round = task[0], .latency_s = how, .attempt = how % 3};
@@ -454,17 +456,17 @@ static void comply_server(struct fuzz *fuzz, struct pair *pair, uint32_t m)
 /* Whoever owes something says something. */
 static void comply(struct fuzz *fuzz, struct pair *pair)
 {
-    struct orch_event event = {.kind = pair->learning ? ORCH_ON_LEARNED : ORCH_ON_CONTINUE};
+    struct session_event event = {.kind = pair->learning ? SESSION_ON_LEARNED : SESSION_ON_CONTINUE};
     if (pair->learning || pair->goes_on) {
         pair->goes_on = pair->learning && pair->goes_on;
         pair->learning = false;
-        orch_event(fuzz, pair, &event);
+        session_event(fuzz, pair, &event);
     }
     for (uint32_t n = 0; n < DEVICES; n++)
-        if (orch_core_waits_for(pair->core, false, n))
+        if (session_core_waits_for(pair->core, false, n))
             comply_device(fuzz, pair, n);
     for (uint32_t m = 0; m < SERVERS; m++)
-        if (orch_core_waits_for(pair->core, true, m))
+        if (session_core_waits_for(pair->core, true, m))
             comply_server(fuzz, pair, m);
 }
 
@@ -478,15 +480,15 @@ static void orch_any(struct fuzz *fuzz, struct pair *pair, unsigned what)
         return;
     }
     unsigned who = take(fuzz);
-    struct orch_event event = {
-        .kind = ORCH_ON_PEER_LOST, .is_server = who % 2 == 1, .number = who / 2 % 4, .why = "fuzzed"};
+    struct session_event event = {
+        .kind = SESSION_ON_PEER_LOST, .is_server = who % 2 == 1, .number = who / 2 % 4, .why = "fuzzed"};
     event.keeps_reports = fuzz->by_wall;
     if (what == 6)
-        event.kind = ORCH_ON_PEER_BACK;
+        event.kind = SESSION_ON_PEER_BACK;
     else if (what == 7)
-        event.kind = pair->learning ? ORCH_ON_LEARNED : ORCH_ON_CONTINUE;
-    pair->learning = pair->learning && event.kind != ORCH_ON_LEARNED;
-    orch_event(fuzz, pair, &event);
+        event.kind = pair->learning ? SESSION_ON_LEARNED : SESSION_ON_CONTINUE;
+    pair->learning = pair->learning && event.kind != SESSION_ON_LEARNED;
+    session_event(fuzz, pair, &event);
 }
 
 static void fuzz_orchestrator(struct fuzz *fuzz)
@@ -503,11 +505,11 @@ static void fuzz_orchestrator(struct fuzz *fuzz)
                               .record_tasks = true,
                               .by_wall = fuzz->by_wall};
     struct pair pair = {0};
-    struct orch_event start = {.kind = ORCH_ON_START};
-    require(orch_core_create(&pair.core, &session) == 0);
+    struct session_event start = {.kind = SESSION_ON_START};
+    require(session_core_create(&pair.core, &session) == 0);
     session.policy = &other;
-    require(orch_core_create(&pair.shadow, &session) == 0);
-    orch_event(fuzz, &pair, &start);
+    require(session_core_create(&pair.shadow, &session) == 0);
+    session_event(fuzz, &pair, &start);
     for (unsigned i = 0; i < EVENTS_MAX && fuzz->at < fuzz->size && !pair.done; i++) {
         unsigned what = take(fuzz);
         if (what % 16 < 8)
@@ -515,8 +517,8 @@ static void fuzz_orchestrator(struct fuzz *fuzz)
         else
             comply(fuzz, &pair);
     }
-    orch_core_destroy(pair.core);
-    orch_core_destroy(pair.shadow);
+    session_core_destroy(pair.core);
+    session_core_destroy(pair.shadow);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

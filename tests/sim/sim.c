@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-#include "orchestrator/host_memory.h"
+#include "orchestrator/host/host_memory.h"
+#include "orchestrator/policy/catalog/catalog.h"
 
 /* ---- what a session leaves behind ---- */
 
@@ -176,7 +177,7 @@ struct policy sim_policy(const struct world *world, const char *name, bool train
     const struct policy_kind *kind = NULL;
     struct policy policy;
     struct diag diag = {{0}};
-    if (policy_find(name, &kind, &diag) != 0 || policy_create(&policy, kind, world, training, &diag) != 0)
+    if (catalog_find(name, &kind, &diag) != 0 || policy_create(&policy, kind, world, training, &diag) != 0)
         fail_msg("%s", diag.text);
     return policy;
 }

@@ -8,7 +8,7 @@
 #ifndef HANDOFF_TESTS_SIM_SIM_H
 #define HANDOFF_TESTS_SIM_SIM_H
 
-#include "orchestrator/session.h"
+#include "orchestrator/session/session.h"
 #include "tests/unit/model/check.h"
 
 /* What a session left behind. */

@@ -8,7 +8,7 @@
 #include "edge-server/server_queue.h"
 #include "mobile-node/device_core.h"
 #include "mobile-node/device_queue.h"
-#include "orchestrator/core.h"
+#include "orchestrator/session/session_core.h"
 #include "proto/schema.h"
 
 #define FLIGHT_MAX 1024u
@@ -27,7 +27,7 @@ struct flight {
 struct host {
     const struct session *session;
     const struct sim_host_options *options;
-    struct orch_core *core;
+    struct session_core *core;
     struct device_core *device;
     struct server_core **server;
     struct device_queue **device_queue; /* queueing mode */
@@ -46,7 +46,7 @@ struct host {
 
 static void trace_line(struct host *host, const char *text)
 {
-    struct slot_id id = orch_core_slot(host->core);
+    struct slot_id id = session_core_slot(host->core);
     if (host->options->trace != NULL)
         assert_int_equal(buf_printf(host->options->trace, "%u.%u %s\n", id.episode, id.slot, text), 0);
 }
@@ -55,7 +55,7 @@ static void trace_flight(struct host *host, const struct flight *flight)
 {
     static const char *const arrow = "->";
     struct buf *trace = host->options->trace;
-    struct slot_id id = orch_core_slot(host->core);
+    struct slot_id id = session_core_slot(host->core);
     if (trace == NULL)
         return;
     assert_int_equal(buf_printf(trace, "%u.%u %s", id.episode, id.slot, role_names[flight->from]), 0);
@@ -165,7 +165,7 @@ static void renew_device(struct host *host, uint32_t number)
     assert_int_equal(device_queue_create(&host->device_queue[number], world, number, false), 0);
 }
 
-static void feed(struct host *host, const struct orch_event *event);
+static void feed(struct host *host, const struct session_event *event);
 
 /* Its connections are closed: what is in flight on them never lands, not even when it has come back. */
 static void cut_off(struct host *host, enum role role, uint32_t number)
@@ -184,10 +184,10 @@ static void cut_off(struct host *host, enum role role, uint32_t number)
 
 static void lose(struct host *host, const struct session_fault *fault)
 {
-    struct orch_event event = {.kind = fault->is_back ? ORCH_ON_PEER_BACK : ORCH_ON_PEER_LOST,
-                               .is_server = fault->is_server,
-                               .number = fault->number,
-                               .why = "injected"};
+    struct session_event event = {.kind = fault->is_back ? SESSION_ON_PEER_BACK : SESSION_ON_PEER_LOST,
+                                  .is_server = fault->is_server,
+                                  .number = fault->number,
+                                  .why = "injected"};
     (fault->is_server ? host->server_gone : host->device_gone)[fault->number] = !fault->is_back;
     if (!fault->is_back)
         cut_off(host, fault->is_server ? SERVER : DEVICE, fault->number);
@@ -200,7 +200,7 @@ static void lose(struct host *host, const struct session_fault *fault)
 
 static void inject(struct host *host, enum session_phase phase)
 {
-    struct slot_id id = orch_core_slot(host->core);
+    struct slot_id id = session_core_slot(host->core);
     while (host->next_fault < host->session->fault_count) {
         const struct session_fault *fault = &host->session->fault[host->next_fault];
         if (fault->episode != id.episode || fault->slot != id.slot || fault->phase != phase)
@@ -215,9 +215,9 @@ static uint32_t owing(const struct host *host)
 {
     uint32_t count = 0;
     for (uint32_t n = 0; n < host->session->world->devices; n++)
-        count += orch_core_waits_for(host->core, false, n) ? 1 : 0;
+        count += session_core_waits_for(host->core, false, n) ? 1 : 0;
     for (uint32_t m = 0; m < host->session->world->servers; m++)
-        count += orch_core_waits_for(host->core, true, m) ? 1 : 0;
+        count += session_core_waits_for(host->core, true, m) ? 1 : 0;
     return count;
 }
 
@@ -239,55 +239,59 @@ static void enter(struct host *host, enum session_phase phase)
         inject(host, phase);
 }
 
-static void execute(struct host *host, const struct orch_action *action)
+static void execute(struct host *host, const struct session_action *action)
 {
     switch (action->kind) {
-    case ORCH_DO_GRANT:
+    case SESSION_DO_GRANT:
         for (uint32_t n = 0; n < host->session->world->devices; n++)
-            if (orch_core_waits_for(host->core, false, n))
+            if (session_core_waits_for(host->core, false, n))
                 launch(host, ORCHESTRATOR, 0, DEVICE, n, &action->message);
         return;
-    case ORCH_DO_TELL_DEVICE: launch(host, ORCHESTRATOR, 0, DEVICE, action->number, &action->message); return;
-    case ORCH_DO_TELL_SERVER: launch(host, ORCHESTRATOR, 0, SERVER, action->number, &action->message); return;
-    case ORCH_DO_LEARN:
+    case SESSION_DO_TELL_DEVICE:
+        launch(host, ORCHESTRATOR, 0, DEVICE, action->number, &action->message);
+        return;
+    case SESSION_DO_TELL_SERVER:
+        launch(host, ORCHESTRATOR, 0, SERVER, action->number, &action->message);
+        return;
+    case SESSION_DO_LEARN:
         trace_line(host, "learn");
         launch(host, ORCHESTRATOR, 0, WORKER, 0, &(struct proto_message){.id = PROTO_READY});
         return;
-    case ORCH_DO_AWAIT_DEVICE:
-    case ORCH_DO_AWAIT_SERVER: return;
-    case ORCH_DO_CONTINUE:
+    case SESSION_DO_AWAIT_DEVICE:
+    case SESSION_DO_AWAIT_SERVER: return;
+    case SESSION_DO_CONTINUE:
         launch(host, ORCHESTRATOR, 0, WORKER, 1, &(struct proto_message){.id = PROTO_READY});
         return;
-    case ORCH_DO_FINISH: host->finished = true; return;
-    case ORCH_DO_TASKS: trace_line(host, "rows of the slot"); break;
-    case ORCH_DO_EPISODE: trace_line(host, "row of the episode"); break;
-    case ORCH_DO_EVENT: trace_line(host, "a node is lost"); break;
-    case ORCH_DO_CHECKPOINT: trace_line(host, "checkpoint"); break;
+    case SESSION_DO_FINISH: host->finished = true; return;
+    case SESSION_DO_TASKS: trace_line(host, "rows of the slot"); break;
+    case SESSION_DO_EPISODE: trace_line(host, "row of the episode"); break;
+    case SESSION_DO_EVENT: trace_line(host, "a node is lost"); break;
+    case SESSION_DO_CHECKPOINT: trace_line(host, "checkpoint"); break;
     }
-    assert_int_equal(orch_core_record(host->core, action, 0.0), 0);
+    assert_int_equal(session_core_record(host->core, action, 0.0), 0);
 }
 
 /* Actions are executed at once; a slot that begins or is decided is the place for its faults. */
-static void feed(struct host *host, const struct orch_event *event)
+static void feed(struct host *host, const struct session_event *event)
 {
-    struct orch_actions actions;
+    struct session_actions actions;
     bool granted = false, decided = false, served = false;
-    if (orch_core_step(host->core, event, &actions, &host->diag) != 0)
+    if (session_core_step(host->core, event, &actions, &host->diag) != 0)
         fail_msg("%s", host->diag.text);
     for (size_t i = 0; i < actions.count; i++) {
-        const struct orch_action *action = &actions.list[i];
-        granted = granted || action->kind == ORCH_DO_GRANT;
-        decided = decided || action->kind == ORCH_DO_TELL_DEVICE ||
-                  (action->kind == ORCH_DO_TELL_SERVER && action->message.id == PROTO_ALLOT);
-        served = served || (action->kind == ORCH_DO_TELL_SERVER && action->message.id == PROTO_ALLOT &&
+        const struct session_action *action = &actions.list[i];
+        granted = granted || action->kind == SESSION_DO_GRANT;
+        decided = decided || action->kind == SESSION_DO_TELL_DEVICE ||
+                  (action->kind == SESSION_DO_TELL_SERVER && action->message.id == PROTO_ALLOT);
+        served = served || (action->kind == SESSION_DO_TELL_SERVER && action->message.id == PROTO_ALLOT &&
                             env_is_queue(host->session->world));
         execute(host, action);
     }
-    if (served && orch_core_state(host->core) == ORCH_EXECUTING)
+    if (served && session_core_state(host->core) == SESSION_EXECUTING)
         enter(host, SESSION_SERVE);
-    else if (decided && orch_core_state(host->core) == ORCH_EXECUTING)
+    else if (decided && session_core_state(host->core) == SESSION_EXECUTING)
         enter(host, SESSION_EXECUTE);
-    else if (granted && orch_core_state(host->core) == ORCH_OBSERVING)
+    else if (granted && session_core_state(host->core) == SESSION_OBSERVING)
         enter(host, SESSION_OBSERVE);
 }
 
@@ -420,7 +424,7 @@ static void land(struct host *host, const struct flight *flight)
                    (flight->to == SERVER && host->server_gone[flight->to_number]);
     if (from_gone || to_gone)
         return; /* its connection is closed */
-    struct orch_event event = {.kind = ORCH_ON_MESSAGE, .message = &flight->message};
+    struct session_event event = {.kind = SESSION_ON_MESSAGE, .message = &flight->message};
     if (flight->to != WORKER)
         trace_flight(host, flight);
     switch (flight->to) {
@@ -429,7 +433,7 @@ static void land(struct host *host, const struct flight *flight)
     case WORKER:
         if (flight->to_number == 0)
             host->session->policy->kind->update(host->session->policy);
-        event.kind = flight->to_number == 0 ? ORCH_ON_LEARNED : ORCH_ON_CONTINUE;
+        event.kind = flight->to_number == 0 ? SESSION_ON_LEARNED : SESSION_ON_CONTINUE;
         break;
     case ORCHESTRATOR: break;
     }
@@ -455,7 +459,7 @@ static void setup(struct host *host)
         renew_device(host, n);
     for (uint32_t m = 0; m < world->servers; m++)
         renew_server(host, m);
-    assert_int_equal(orch_core_create(&host->core, host->session), 0);
+    assert_int_equal(session_core_create(&host->core, host->session), 0);
 }
 
 void sim_host_run(const struct session *session, const struct sim_host_options *options,
@@ -463,7 +467,7 @@ void sim_host_run(const struct session *session, const struct sim_host_options *
 {
     struct host host = {.session = session, .options = options};
     setup(&host);
-    struct orch_event start = {.kind = ORCH_ON_START};
+    struct session_event start = {.kind = SESSION_ON_START};
     feed(&host, &start);
     while (!host.finished && host.flights > 0) {
         inject_late(&host);
@@ -472,8 +476,8 @@ void sim_host_run(const struct session *session, const struct sim_host_options *
         free_lists(&flight);
     }
     assert_true(host.finished);
-    *ret_result = *orch_core_result(host.core);
-    orch_core_destroy(host.core);
+    *ret_result = *session_core_result(host.core);
+    session_core_destroy(host.core);
     for (uint32_t i = 0; i < host.flights; i++)
         free_lists(&host.flight[i]);
     for (uint32_t m = 0; m < session->world->servers; m++) {

@@ -3,7 +3,8 @@
 #include <stdio.h>
 
 #include "core/model/faults.h"
-#include "orchestrator/host_memory.h"
+#include "orchestrator/host/host_memory.h"
+#include "orchestrator/policy/catalog/catalog.h"
 #include "tests/sim/sim.h"
 
 #define DEVICES 12u
@@ -339,8 +340,8 @@ static void the_optimum_knows_who_is_slow_and_nobody_beats_it(void **state)
     struct sim_record best, whole;
     play(&world, "optimum", 2, &best);
     uint32_t others = 0, better = 0, compared = 0;
-    for (size_t i = 0; i < policy_count(); i++) {
-        const struct policy_kind *kind = policy_at(i);
+    for (size_t i = 0; i < catalog_count(); i++) {
+        const struct policy_kind *kind = catalog_at(i);
         if (policy_is_trained(kind) || kind->only_named || !policy_suits(kind, MODE_ROUND))
             continue;
         struct sim_record other;

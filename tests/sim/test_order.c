@@ -2,7 +2,7 @@
  * bits in the memory host and in a host that shuffles everything in flight. */
 #include "tests/sim/sim.h"
 
-#include "orchestrator/host_memory.h"
+#include "orchestrator/host/host_memory.h"
 
 #define SHUFFLES 20u
 

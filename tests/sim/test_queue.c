@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "core/model/cost.h"
-#include "orchestrator/host_memory.h"
+#include "orchestrator/host/host_memory.h"
 
 #define TINY 1e-9
 #define SHUFFLES 6u

@@ -1,6 +1,6 @@
 /* Whole sessions in host_memory: the same seed gives the same rows, losses cost what they must and no more,
  * and what the nodes report is what the model says. */
-#include "orchestrator/host_memory.h"
+#include "orchestrator/host/host_memory.h"
 
 #include <errno.h>
 

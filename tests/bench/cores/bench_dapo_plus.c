@@ -7,7 +7,8 @@
 
 #include "core/model/device_slot.h"
 #include "core/model/mobility.h"
-#include "orchestrator/host_memory.h"
+#include "orchestrator/host/host_memory.h"
+#include "orchestrator/policy/catalog/catalog.h"
 
 #define SLOTS 20u /* held-out ones */
 #define REPEATS 3 /* of which the fastest counts */

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 #include "core/rl/blas_check.h"
-#include "orchestrator/host_memory.h"
+#include "orchestrator/host/host_memory.h"
+#include "orchestrator/policy/catalog/catalog.h"
 
 #define SLOTS 300u
 #define EPISODES 3u

@@ -8,7 +8,8 @@
 #include "core/base/units.h"
 #include "core/model/cost.h"
 #include "core/model/device_slot.h"
-#include "orchestrator/host_memory.h"
+#include "orchestrator/host/host_memory.h"
+#include "orchestrator/policy/catalog/catalog.h"
 
 #define EPISODES 5u
 #define SLOTS 20000u

@@ -9,6 +9,7 @@
 #include "core/base/units.h"
 #include "core/model/device_slot.h"
 #include "core/model/mobility.h"
+#include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/policy/policy.h"
 
 #define SLOTS 50u   /* different ones */
@@ -114,8 +115,8 @@ static int run_all(struct bench *bench, enum scenario_mode mode)
     double price_us = price_one(bench);
     (void) printf("run.mode: %s; pricing one joint decision: %.2f us (best of %d)\n",
                   mode == MODE_QUEUE ? "queue" : "round", price_us, REPEATS);
-    for (size_t i = 0; i < policy_count(); i++) {
-        const struct policy_kind *kind = policy_at(i);
+    for (size_t i = 0; i < catalog_count(); i++) {
+        const struct policy_kind *kind = catalog_at(i);
         struct policy policy;
         struct diag diag = {0};
         bool takes_part = !policy_is_trained(kind) && policy_suits(kind, mode) &&

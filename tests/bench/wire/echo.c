@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "proto/wire/process.h"
+#include "core/base/process.h"
 
 #define READ_SIZE 65536u
 

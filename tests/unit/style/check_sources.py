@@ -9,7 +9,10 @@ import re
 import subprocess
 import sys
 
-# Who may know whom: each room's own headers, and those of these rooms.
+# Who may know whom: each room's own headers, and those of these rooms. The order is that of the house, from the ground up.
+GROUND = ['core/base', 'core/model', 'proto']
+POLICY = 'orchestrator/policy'
+RUNS = [*GROUND, 'db', POLICY, 'orchestrator/policy/catalog', 'orchestrator/session', 'orchestrator/host', 'orchestrator/setup']
 ROOMS = {
     'core/base': [],
     'core/model': ['core/base'],
@@ -17,21 +20,39 @@ ROOMS = {
     'core/stats': ['core/base'],
     'proto': ['core/base'],
     'proto/wire': ['core/base', 'core/model', 'proto'],
+    'proto/node': [*GROUND, 'proto/wire'],
     'db': ['core/base'],
-    'core/node': ['core/base', 'core/model', 'proto', 'proto/wire'],
-    'mobile-node': ['core/base', 'core/model', 'proto', 'proto/wire', 'core/node'],
-    'edge-server': ['core/base', 'core/model', 'proto', 'proto/wire', 'core/node'],
-    'orchestrator': ['core/base', 'core/model', 'core/rl', 'core/stats', 'proto', 'proto/wire', 'db'],
+    'mobile-node': [*GROUND, 'proto/wire', 'proto/node'],
+    'edge-server': [*GROUND, 'proto/wire', 'proto/node'],
+    'orchestrator/policy': GROUND,
+    'orchestrator/policy/search': [*GROUND, POLICY],
+    'orchestrator/policy/rules': [*GROUND, POLICY, 'orchestrator/policy/search'],
+    'orchestrator/policy/model': [*GROUND, 'core/rl', POLICY, 'orchestrator/policy/search'],
+    'orchestrator/policy/learned': [*GROUND, 'core/rl', POLICY],
+    'orchestrator/policy/plus': [*GROUND, 'core/rl', POLICY, 'orchestrator/policy/search'],
+    'orchestrator/policy/catalog': [*GROUND, POLICY],
+    'orchestrator/session': [*GROUND, 'db', POLICY],
+    'orchestrator/host': [*GROUND, 'db', 'proto/wire', POLICY, 'orchestrator/session'],
+    'orchestrator/setup': [*GROUND, 'core/rl', 'db', POLICY, 'orchestrator/session'],
+    'orchestrator/run': RUNS,
+    'orchestrator/replay': [*GROUND, 'db', POLICY, 'orchestrator/session'],
+    'orchestrator/sweep': [*RUNS, 'orchestrator/run'],
+    'orchestrator/compare': ['core/base', 'core/model', 'core/stats', 'db', POLICY, 'orchestrator/policy/catalog'],
+    'orchestrator/report': ['core/base', 'core/model', 'core/stats', 'db', POLICY, 'orchestrator/policy/catalog',
+                            'orchestrator/compare'],
+    'orchestrator/command': [*RUNS, 'core/rl', 'core/stats', 'proto/wire', 'orchestrator/run', 'orchestrator/replay',
+                             'orchestrator/sweep', 'orchestrator/compare', 'orchestrator/report'],
+    'orchestrator': ['core/base', 'orchestrator/command'],
 }
 # The one place where a program includes another program's header, and the only ones it may.
-COMPOSER = 'orchestrator/host_memory.c'
+COMPOSER = 'orchestrator/host/host_memory.c'
 COMPOSED = ['mobile-node/device_core.h', 'mobile-node/device_queue.h', 'edge-server/server_core.h',
             'edge-server/server_queue.h']
 
 # Files that are functions of what they are given, and what they may not include or call.
 PURE = [
-    r'mobile-node/device_core\.[ch]', r'edge-server/server_core\.[ch]', r'orchestrator/core\.[ch]',
-    r'orchestrator/(episode|session|policy_list)\.[ch]', r'orchestrator/policy/.*\.[ch]', r'core/node/join\.[ch]',
+    r'mobile-node/device_core\.[ch]', r'edge-server/server_core\.[ch]', r'orchestrator/session/(session_core|session|episode_stats)\.[ch]',
+    r'orchestrator/policy/.*\.[ch]', r'proto/node/join\.[ch]',
     r'core/model/(cost|device_slot|env|llm|mobility|radio|track|world)\.[ch]', r'core/base/rng\.[ch]',
     r'core/stats/.*\.[ch]',
 ]
@@ -61,8 +82,8 @@ def without_strings(text):
 
 def read_sources(root):
     sources = {}
-    for room in ROOMS:
-        for folder, _, names in os.walk(os.path.join(root, room)):
+    for top in sorted({room.split('/')[0] for room in ROOMS}):
+        for folder, _, names in os.walk(os.path.join(root, top)):
             for name in names:
                 if name.endswith(('.c', '.h')):
                     path = os.path.join(folder, name)
@@ -110,7 +131,7 @@ def rooms_know_only_what_stands_below(sources):
             if not ours or (path == COMPOSER and name in COMPOSED):
                 continue
             other = room_of(name)
-            if name not in sources and not name.endswith('.def') and name != 'orchestrator/revision.h':
+            if name not in sources and not name.endswith('.def') and name != 'orchestrator/setup/revision.h':
                 yield f'{path} includes {name}, which is no header of the tree by its full path'
             elif other != room and other not in ROOMS[room]:
                 yield f'{path} includes {name}: {room} may not know {other}'

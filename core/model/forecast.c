@@ -1,0 +1,280 @@
+#include "core/model/forecast.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/model/cost.h"
+
+#define LEFT_OVER UINT64_MAX /* the job that stands for what is at the server already */
+
+#define ROWS_AT_FIRST 64u
+
+/* ---- rows ---- */
+
+static void rows_finish(struct forecast_rows *rows)
+{
+    free(rows->spent);
+    free(rows->key);
+    free(rows->row);
+    *rows = (struct forecast_rows){0};
+}
+
+/* Where the key is, or would be. */
+static uint32_t place_of(const struct forecast_rows *rows, uint64_t key)
+{
+    uint32_t place = (uint32_t) (key * 0x9e3779b97f4a7c15u >> 32) & (rows->places - 1);
+    while (rows->row[place] != 0 && rows->key[place] != key)
+        place = (place + 1) & (rows->places - 1);
+    return place;
+}
+
+static int rows_resize(struct forecast_rows *rows, uint32_t max, uint32_t layers)
+{
+    struct forecast_rows grown = {.count = rows->count, .max = max, .places = 4 * max};
+    grown.spent = calloc((size_t) max * layers, sizeof *grown.spent);
+    grown.key = calloc(grown.places, sizeof *grown.key);
+    grown.row = calloc(grown.places, sizeof *grown.row);
+    bool whole = grown.spent != NULL && grown.key != NULL && grown.row != NULL;
+    for (uint32_t from = 0; from < rows->places && whole; from++) {
+        if (rows->row[from] == 0)
+            continue;
+        uint32_t place = place_of(&grown, rows->key[from]);
+        grown.key[place] = rows->key[from];
+        grown.row[place] = rows->row[from];
+    }
+    if (whole && rows->count > 0)
+        memcpy(grown.spent, rows->spent, (size_t) rows->count * layers * sizeof *grown.spent);
+    rows_finish(whole ? rows : &grown);
+    if (!whole)
+        return -ENOMEM;
+    *rows = grown;
+    return 0;
+}
+
+/* ---- life ---- */
+
+int forecast_init(struct forecast *ret_outlook, const struct world *world,
+                  const struct forecast_source *source)
+{
+    struct forecast outlook = {.world = world, .source = *source};
+    size_t devices = world->devices, layers = world->llm->layers;
+    outlook.senders = calloc(world->servers, sizeof *outlook.senders);
+    outlook.radio_s = calloc(devices, sizeof *outlook.radio_s);
+    outlook.device = calloc(devices * (layers + 1), sizeof *outlook.device);
+    outlook.arrival = calloc(devices, sizeof *outlook.arrival);
+    outlook.finish_s = calloc(devices, sizeof *outlook.finish_s);
+    station_init(&outlook.station, world->scenario.servers.discipline, 1.0, 0.0);
+    int rc = rows_resize(&outlook.rows, ROWS_AT_FIRST, world->llm->layers);
+    *ret_outlook = outlook;
+    if (rc == 0 && outlook.senders != NULL && outlook.radio_s != NULL && outlook.device != NULL &&
+        outlook.arrival != NULL && outlook.finish_s != NULL)
+        return 0;
+    forecast_finish(ret_outlook);
+    return -ENOMEM;
+}
+
+void forecast_finish(struct forecast *outlook)
+{
+    free(outlook->senders);
+    free(outlook->radio_s);
+    free(outlook->device);
+    rows_finish(&outlook->rows);
+    free(outlook->arrival);
+    free(outlook->finish_s);
+    station_finish(&outlook->station);
+    *outlook = (struct forecast){0};
+}
+
+/* ---- what the source says ---- */
+
+static struct forecast_spent *device_row(const struct forecast *outlook, uint32_t n)
+{
+    return outlook->device + (size_t) n * (outlook->world->llm->layers + 1);
+}
+
+/* Load 0: the server itself. NULL: out of memory. Valid until another row is asked for. */
+static const struct forecast_spent *row_of(struct forecast *outlook, uint32_t n, uint32_t m, uint32_t load)
+{
+    struct forecast_rows *rows = &outlook->rows;
+    const struct forecast_source *source = &outlook->source;
+    uint32_t layers = outlook->world->llm->layers;
+    uint64_t key = ((uint64_t) n << 40) | ((uint64_t) m << 24) | load; /* N, K < 2^24, M < 2^16 */
+    uint32_t place = place_of(rows, key);
+    if (rows->row[place] != 0)
+        return rows->spent + (size_t) (rows->row[place] - 1) * layers;
+    if (rows->count == rows->max) {
+        if (rows_resize(rows, 2 * rows->max, layers) != 0)
+            return NULL;
+        place = place_of(rows, key);
+    }
+    struct forecast_spent *spent = rows->spent + (size_t) rows->count * layers;
+    rows->key[place] = key;
+    rows->row[place] = ++rows->count;
+    if (load > 0)
+        source->link(source->user, outlook->view, n, m, load, spent);
+    else
+        source->server(source->user, outlook->view, n, m, spent);
+    return spent;
+}
+
+/* ---- a slot ---- */
+
+void forecast_begin(struct forecast *outlook, const struct env_view *view)
+{
+    const struct forecast_source *source = &outlook->source;
+    uint32_t devices = outlook->world->devices, servers = outlook->world->servers;
+    outlook->view = view;
+    outlook->rows.count = 0;
+    memset(outlook->rows.row, 0, outlook->rows.places * sizeof *outlook->rows.row);
+    for (uint32_t m = 0; m < servers; m++) {
+        outlook->senders[m] = 0;
+        for (uint32_t n = 0; n < devices; n++)
+            outlook->senders[m] +=
+                view->present[n] && view->unsent_bits[(size_t) n * servers + m] > 0.0 ? 1 : 0;
+    }
+    for (uint32_t n = 0; n < devices; n++) {
+        outlook->radio_s[n] = 0.0;
+        for (uint32_t m = 0; m < servers && view->present[n]; m++) {
+            double bits = view->unsent_bits[(size_t) n * servers + m];
+            if (bits > 0.0)
+                outlook->radio_s[n] += source->rest_s(source->user, view, n, m, outlook->senders[m], bits);
+        }
+        if (env_has_task(view, n))
+            source->device(source->user, view, n, device_row(outlook, n));
+    }
+}
+
+/* cost_task, measured by what all of the task would take on its device. */
+static double task_cost(const struct forecast *outlook, uint32_t n, double latency_s, double energy_j)
+{
+    const struct scenario *scenario = &outlook->world->scenario;
+    struct forecast_spent full = device_row(outlook, n)[outlook->world->llm->layers];
+    return cost_normalised(scenario, latency_s, energy_j, full.s, full.j) +
+           cost_lateness(scenario, latency_s);
+}
+
+double forecast_local(const struct forecast *outlook, uint32_t n)
+{
+    struct forecast_spent full = device_row(outlook, n)[outlook->world->llm->layers];
+    return task_cost(outlook, n, outlook->view->processor_s[n] + full.s, full.j);
+}
+
+double forecast_work(struct forecast *outlook, uint32_t m, uint32_t n, uint32_t split)
+{
+    const struct forecast_spent *server = row_of(outlook, n, m, 0);
+    return server != NULL ? server[split].s / outlook->world->scenario.run.slot_s : (double) INFINITY;
+}
+
+double forecast_kept(const struct forecast *outlook, uint32_t n, uint32_t split)
+{
+    return device_row(outlook, n)[split].s / outlook->world->scenario.run.slot_s;
+}
+
+static int by_arrival(const struct forecast_arrival *x, const struct forecast_arrival *y)
+{
+    if (x->s != y->s)
+        return x->s < y->s ? -1 : 1;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+/* A few tasks: inserted in order of arrival, then of place. */
+static void insert(struct forecast *outlook, uint32_t count, struct forecast_arrival arrival)
+{
+    uint32_t place = count;
+    for (; place > 0 && by_arrival(&outlook->arrival[place - 1], &arrival) > 0; place--)
+        outlook->arrival[place] = outlook->arrival[place - 1];
+    outlook->arrival[place] = arrival;
+}
+
+/* -ENOMEM. */
+static int foresee(struct forecast *outlook, uint32_t m, uint32_t n, uint32_t split, uint32_t load,
+                   struct forecast_arrival *ret_arrival)
+{
+    const struct forecast_spent *row = row_of(outlook, n, m, 0);
+    struct forecast_spent device = device_row(outlook, n)[split], server = {0}, link = {0};
+    if (row != NULL) {
+        server = row[split];
+        row = row_of(outlook, n, m, load);
+    }
+    if (row == NULL)
+        return -ENOMEM;
+    link = row[split];
+    struct task_joules joules = {.compute_j = device.j, .transmit_j = link.j, .server_j = server.j};
+    *ret_arrival = (struct forecast_arrival){
+        .s = fmax(outlook->view->processor_s[n] + device.s, outlook->radio_s[n]) + link.s,
+        .work_s = server.s,
+        .energy_j = cost_energy_j(&outlook->world->scenario, &joules),
+    };
+    return 0;
+}
+
+/* When each arrival is finished, in outlook->finish_s by place. */
+static void serve_in_order(struct forecast *outlook, uint32_t m, uint32_t count)
+{
+    double free_s = outlook->view->backlog_s[m] + outlook->view->coming_s[m];
+    for (uint32_t i = 0; i < count; i++) {
+        const struct forecast_arrival *arrival = &outlook->arrival[i];
+        free_s = fmax(free_s, arrival->s) + arrival->work_s;
+        outlook->finish_s[arrival->place] = free_s;
+    }
+}
+
+static void finish_until(struct forecast *outlook, double end_s)
+{
+    struct station *station = &outlook->station;
+    while (station->count > 0 && station_due_s(station) <= end_s) {
+        double due_s = station_due_s(station);
+        struct station_job job = station_take(station, due_s);
+        if (job.id != LEFT_OVER)
+            outlook->finish_s[job.id] = due_s;
+    }
+}
+
+static int serve_together(struct forecast *outlook, uint32_t m, uint32_t count)
+{
+    station_clear(&outlook->station, 0.0);
+    int rc = station_add(&outlook->station, 0.0, LEFT_OVER,
+                         outlook->view->backlog_s[m] + outlook->view->coming_s[m]);
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        const struct forecast_arrival *arrival = &outlook->arrival[i];
+        finish_until(outlook, arrival->s);
+        rc = station_add(&outlook->station, arrival->s, arrival->place, arrival->work_s);
+    }
+    finish_until(outlook, (double) INFINITY);
+    return rc;
+}
+
+int forecast_server(struct forecast *outlook, uint32_t m, const uint32_t *who, const uint32_t *split,
+                    uint32_t count, double *ret_cost)
+{
+    const struct world *world = outlook->world;
+    uint32_t load = outlook->senders[m];
+    int rc = 0;
+    *ret_cost = (double) INFINITY;
+    for (uint32_t i = 0; i < count; i++)
+        load += outlook->view->unsent_bits[(size_t) who[i] * world->servers + m] > 0.0 ? 0 : 1;
+    for (uint32_t i = 0; i < count; i++) {
+        struct forecast_arrival arrival;
+        rc = foresee(outlook, m, who[i], split[i], load, &arrival);
+        if (rc != 0)
+            return rc;
+        arrival.place = i;
+        insert(outlook, i, arrival);
+    }
+    if (world->scenario.servers.discipline == DISCIPLINE_FIFO)
+        serve_in_order(outlook, m, count);
+    else
+        rc = serve_together(outlook, m, count);
+    if (rc != 0)
+        return rc;
+    double sum = 0.0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct forecast_arrival *arrival = &outlook->arrival[i];
+        double latency_s = outlook->finish_s[arrival->place] + outlook->source.down_s;
+        sum += task_cost(outlook, who[arrival->place], latency_s, arrival->energy_j);
+    }
+    *ret_cost = sum;
+    return 0;
+}

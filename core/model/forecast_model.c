@@ -1,0 +1,67 @@
+/* The true model as a source of an outlook's durations. */
+#include "core/base/units.h"
+#include "core/model/cost.h"
+#include "core/model/forecast.h"
+#include "core/model/radio.h"
+#include "core/model/transfer.h"
+
+static double rate_bps(const struct env_view *view, uint32_t n, uint32_t m, uint32_t load)
+{
+    const struct scenario *scenario = &view->world->scenario;
+    double bandwidth_hz = scenario->radio.bandwidth_mhz * UNITS_MHZ / load;
+    return radio_rate_bps(scenario, bandwidth_hz, view->world->device[n].transmit_power_w,
+                          view->gain[(size_t) n * view->world->servers + m]);
+}
+
+static void device(void *user, const struct env_view *view, uint32_t n, struct forecast_spent *ret)
+{
+    const struct device_params *params = &view->world->device[n];
+    (void) user;
+    for (uint32_t s = 0; s <= view->world->llm->layers; s++) {
+        double seconds = cost_local_s(view->world, params, view->tokens[n], s);
+        ret[s] = (struct forecast_spent){seconds, params->power_w * seconds};
+    }
+}
+
+static void way(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
+                struct forecast_spent *ret)
+{
+    const struct world *world = view->world;
+    double bps = rate_bps(view, n, m, load);
+    (void) user;
+    for (uint32_t s = 0; s < world->llm->layers; s++) {
+        double bits = llm_split_bits(world->llm, s, view->tokens[n], world->scenario.model.bits_per_element);
+        double seconds = transfer_expected_s(&world->scenario, bits, bps);
+        ret[s] = (struct forecast_spent){seconds, world->device[n].transmit_power_w * seconds};
+    }
+}
+
+static void server(void *user, const struct env_view *view, uint32_t n, uint32_t m,
+                   struct forecast_spent *ret)
+{
+    const struct server_params *params = &view->world->server[m];
+    (void) user;
+    for (uint32_t s = 0; s < view->world->llm->layers; s++) {
+        double seconds = cost_edge_s(view->world, params->flops, 1.0, view->tokens[n], s);
+        ret[s] = (struct forecast_spent){seconds, params->power_w * seconds};
+    }
+}
+
+static double rest_s(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
+                     double bits)
+{
+    (void) user;
+    return radio_transmit_s(bits, rate_bps(view, n, m, load));
+}
+
+struct forecast_source forecast_model(const struct world *world)
+{
+    const struct scenario *scenario = &world->scenario;
+    return (struct forecast_source){
+        .device = device,
+        .link = way,
+        .server = server,
+        .rest_s = rest_s,
+        .down_s = transfer_expected_s(scenario, transfer_down_bits(scenario), transfer_down_bps(scenario)),
+    };
+}

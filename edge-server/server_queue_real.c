@@ -1,0 +1,156 @@
+#include "edge-server/server_queue_real.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/process.h"
+#include "proto/node/real_time.h"
+
+/* A TASK that has come before the last of its activations. */
+struct held {
+    struct server_queue_real *real;
+    struct wire_alarm alarm;
+    struct proto_message task;
+    struct held *next; /* queue_real.held */
+};
+
+struct server_queue_real {
+    struct node_control *link;
+    struct server_queue *queue;
+    int (*answer)(void *user, const struct server_queue_action *action);
+    void *user;
+    struct wire_alarm alarm;
+    uint64_t zero_ns; /* when the episode's first ALLOT came */
+    struct held *held;
+    size_t held_count; /* with those in the core at most SERVER_QUEUE_TASKS_MAX */
+};
+
+static const struct scenario *scenario_of(const struct server_queue_real *real)
+{
+    return &real->link->join.world.scenario;
+}
+
+static int execute(struct server_queue_real *real, const struct server_queue_action *action)
+{
+    switch (action->kind) {
+    case SERVER_QUEUE_TELL:
+        (void) wire_conn_send(real->link->conn,
+                              &action->message); /* a lost orchestrator shows in node_link */
+        return 0;
+    case SERVER_QUEUE_ANSWER: return real->answer(real->user, action);
+    case SERVER_QUEUE_COMPUTE:
+        return wire_alarm_set(&real->link->alarms, &real->alarm,
+                              real_time_due_ns(scenario_of(real), clock_monotonic_ns(), action->duration_s));
+    }
+    return ERR_STATE;
+}
+
+static int feed(struct server_queue_real *real, enum server_queue_event_kind kind,
+                const struct proto_message *message, struct diag *diag)
+{
+    struct server_queue_event event = {
+        .kind = kind,
+        .now_s = real_time_s(scenario_of(real), real->zero_ns, clock_monotonic_ns()),
+        .message = message,
+    };
+    struct server_queue_actions actions;
+    int rc = server_queue_step(real->queue, &event, &actions, diag);
+    for (size_t i = 0; i < actions.count && rc == 0; i++)
+        rc = execute(real, &actions.list[i]);
+    return rc;
+}
+
+/* A core that refuses what its own shell brings is a fault of ours: the process ends and says so. */
+static void feed_own(struct server_queue_real *real, enum server_queue_event_kind kind,
+                     const struct proto_message *message)
+{
+    struct diag diag = {0};
+    int rc = feed(real, kind, message, &diag);
+    if (rc != 0)
+        node_control_fail(real->link, PROCESS_FAILED, diag_text(&diag, rc));
+}
+
+static void on_due(struct wire_alarm *alarm)
+{
+    feed_own(alarm->user, SERVER_QUEUE_ON_COMPUTED, NULL);
+}
+
+static void drop(struct held *held)
+{
+    struct held **place = &held->real->held;
+    while (*place != held)
+        place = &(*place)->next;
+    *place = held->next;
+    held->real->held_count--;
+    wire_alarm_cancel(&held->real->link->alarms, &held->alarm);
+    free(held);
+}
+
+static void on_whole(struct wire_alarm *alarm)
+{
+    struct held *held = alarm->user;
+    struct server_queue_real *real = held->real;
+    struct proto_message task = held->task;
+    drop(held);
+    feed_own(real, SERVER_QUEUE_ON_MESSAGE, &task);
+}
+
+static int hold(struct server_queue_real *real, const struct proto_message *task)
+{
+    struct held *held = calloc(1, sizeof *held);
+    if (held == NULL)
+        return -ENOMEM;
+    *held = (struct held){.real = real, .task = *task, .next = real->held};
+    held->alarm = (struct wire_alarm){.on_due = on_whole, .user = held};
+    held->task.task.payload = (struct proto_bytes){0}; /* dies with the message; nobody reads it here */
+    real->held = held;
+    real->held_count++;
+    return wire_alarm_set(&real->link->alarms, &held->alarm,
+                          real_time_due_ns(scenario_of(real), clock_monotonic_ns(), task->task.held_s));
+}
+
+static void begin_episode(struct server_queue_real *real)
+{
+    while (real->held != NULL)
+        drop(real->held);
+    wire_alarm_cancel(&real->link->alarms, &real->alarm);
+    real->zero_ns = clock_monotonic_ns();
+}
+
+int server_queue_real_take(struct server_queue_real *real, const struct proto_message *message,
+                           struct diag *diag)
+{
+    if (message->id == PROTO_ALLOT && (message->allot.slot == 0 || real->zero_ns == 0))
+        begin_episode(real);
+    if (message->id == PROTO_TASK) {
+        int rc = server_queue_check_task(real->queue, &message->task, real->held_count, diag);
+        if (rc != 0 || message->task.held_s > 0.0)
+            return rc != 0 ? rc : hold(real, message);
+    }
+    return feed(real, SERVER_QUEUE_ON_MESSAGE, message, diag);
+}
+
+int server_queue_real_open(struct server_queue_real **ret_real, struct node_control *link,
+                           struct server_queue *queue,
+                           int (*answer)(void *user, const struct server_queue_action *action), void *user)
+{
+    struct server_queue_real *real = calloc(1, sizeof *real);
+    if (real == NULL)
+        return -ENOMEM;
+    *real = (struct server_queue_real){.link = link, .queue = queue, .answer = answer, .user = user};
+    real->alarm = (struct wire_alarm){.on_due = on_due, .user = real};
+    *ret_real = real;
+    return 0;
+}
+
+void server_queue_real_close(struct server_queue_real *real)
+{
+    if (real == NULL)
+        return;
+    while (real->held != NULL)
+        drop(real->held);
+    wire_alarm_cancel(&real->link->alarms, &real->alarm);
+    free(real);
+}

@@ -1,0 +1,22 @@
+/* An edge server in queueing mode by the wall clock: its core says when the next task will be done, and is
+ * told when that has come. */
+#ifndef HANDOFF_EDGE_SERVER_SERVER_QUEUE_REAL_H
+#define HANDOFF_EDGE_SERVER_SERVER_QUEUE_REAL_H
+
+#include "edge-server/server_queue.h"
+#include "proto/node/control.h"
+
+struct server_queue_real;
+
+/* Borrows all. `answer` sends the RESULT of an ANSWER action to its device. */
+int server_queue_real_open(struct server_queue_real **ret_real, struct node_control *link,
+                           struct server_queue *queue,
+                           int (*answer)(void *user, const struct server_queue_action *action), void *user);
+/* Before the alarms are closed, or after. NULL-safe. */
+void server_queue_real_close(struct server_queue_real *real);
+
+/* Feeds ALLOT, TASK or REVOKE; a TASK whose activations are still being passed on waits here for them. */
+int server_queue_real_take(struct server_queue_real *real, const struct proto_message *message,
+                           struct diag *diag);
+
+#endif

@@ -1,0 +1,190 @@
+#include "mobile-node/device_queue_real.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/process.h"
+#include "core/model/transfer.h"
+#include "proto/node/real_time.h"
+
+static const struct scenario *scenario_of(const struct device_queue_real *device)
+{
+    return &device->link->join.world.scenario;
+}
+
+static int feed(struct device_queue_real *device, enum device_queue_event_kind kind,
+                const struct proto_message *message, struct diag *diag);
+
+/* What the device's own shell brings and its core refuses is a fault of ours: the process ends and says so.
+ */
+static void feed_own(struct device_queue_real *device, enum device_queue_event_kind kind)
+{
+    struct diag diag = {0};
+    int rc = feed(device, kind, NULL, &diag);
+    if (rc != 0)
+        node_control_fail(device->link, PROCESS_FAILED, diag_text(&diag, rc));
+}
+
+static void on_computed(struct wire_alarm *alarm)
+{
+    feed_own(alarm->user, DEVICE_QUEUE_ON_COMPUTED);
+}
+
+static void on_waited(struct wire_alarm *alarm)
+{
+    feed_own(alarm->user, DEVICE_QUEUE_ON_WAITED);
+}
+
+static void on_step(struct wire_alarm *alarm)
+{
+    feed_own(alarm->user, DEVICE_QUEUE_ON_STEP);
+}
+
+static void on_sent(void *user)
+{
+    struct device_queue_real *device = user;
+    device->sending = NULL;
+    feed_own(device, DEVICE_QUEUE_ON_SENT);
+}
+
+static void on_cut(void *user)
+{
+    struct device_queue_real *device = user;
+    device->sending = NULL;
+    feed_own(device, DEVICE_QUEUE_ON_CUT);
+}
+
+static int on_result(void *user, const struct proto_message *result, struct diag *diag)
+{
+    struct device_queue_real *device = user;
+    return feed(device, DEVICE_QUEUE_ON_MESSAGE, result, diag);
+}
+
+static int set_alarm(struct device_queue_real *device, struct wire_alarm *alarm, double duration_s)
+{
+    return wire_alarm_set(&device->link->alarms, alarm,
+                          real_time_due_ns(scenario_of(device), clock_monotonic_ns(), duration_s));
+}
+
+static int send_task(struct device_queue_real *device, const struct device_queue_action *action,
+                     struct diag *diag)
+{
+    struct uplink **uplink = &device->uplink[action->server];
+    int rc = 0;
+    if (*uplink == NULL)
+        rc = uplink_create(uplink, device->link, device->number, action->server, &device->hooks, device);
+    if (rc != 0)
+        return diag_fail(diag, rc, "%s", err_text(rc));
+    device->sending = *uplink;
+    struct link_params link = transfer_link(&device->link->join.world, action->id, device->number,
+                                            action->server, TRANSFER_UP, action->rate_bps);
+    struct link_params wall = transfer_scaled(&link, scenario_of(device)->run.time_scale);
+    return uplink_send(*uplink, &action->message, (uint64_t) (action->bits / 8.0), &wall, diag);
+}
+
+static void stop_sending(struct device_queue_real *device, uint32_t server)
+{
+    if (device->uplink[server] != NULL)
+        uplink_stop(device->uplink[server]);
+    device->sending = NULL;
+}
+
+static int execute(struct device_queue_real *device, const struct device_queue_action *action,
+                   struct diag *diag)
+{
+    switch (action->kind) {
+    case DEVICE_QUEUE_TELL:
+        (void) wire_conn_send(device->link->conn,
+                              &action->message); /* a lost orchestrator shows in node_link */
+        return 0;
+    case DEVICE_QUEUE_COMPUTE: return set_alarm(device, &device->compute, action->duration_s);
+    case DEVICE_QUEUE_WAIT: return set_alarm(device, &device->wait, action->duration_s);
+    case DEVICE_QUEUE_FOLLOW: return set_alarm(device, &device->step, action->duration_s);
+    case DEVICE_QUEUE_SEND: return send_task(device, action, diag);
+    case DEVICE_QUEUE_RATE:
+        if (device->sending != NULL)
+            uplink_set_rate(device->sending, action->rate_bps * scenario_of(device)->run.time_scale);
+        return 0;
+    case DEVICE_QUEUE_STOP: stop_sending(device, action->server); return 0;
+    case DEVICE_QUEUE_DELIVER: break; /* virtual time */
+    }
+    return ERR_STATE;
+}
+
+static int feed(struct device_queue_real *device, enum device_queue_event_kind kind,
+                const struct proto_message *message, struct diag *diag)
+{
+    struct device_queue_event event = {
+        .kind = kind,
+        .now_s = real_time_s(scenario_of(device), device->zero_ns, clock_monotonic_ns()),
+        .message = message,
+    };
+    struct device_queue_actions actions;
+    int rc = device_queue_step(device->queue, &event, &actions, diag);
+    for (size_t i = 0; i < actions.count && rc == 0; i++)
+        rc = execute(device, &actions.list[i], diag);
+    return rc;
+}
+
+/* An episode begins with nothing under way. */
+static void begin_episode(struct device_queue_real *device)
+{
+    wire_alarm_cancel(&device->link->alarms, &device->compute);
+    wire_alarm_cancel(&device->link->alarms, &device->wait);
+    wire_alarm_cancel(&device->link->alarms, &device->step);
+    for (uint32_t m = 0; m < device->link->join.world.servers; m++)
+        if (device->uplink[m] != NULL)
+            uplink_stop(device->uplink[m]);
+    device->sending = NULL;
+    device->zero_ns = clock_monotonic_ns();
+}
+
+int device_queue_real_take(struct device_queue_real *device, const struct proto_message *message,
+                           struct diag *diag)
+{
+    if (message->id == PROTO_SLOT && (message->slot.slot == 0 || device->zero_ns == 0))
+        begin_episode(device);
+    for (uint32_t m = 0; message->id == PROTO_SLOT && m < device->link->join.world.servers; m++)
+        if (device->uplink[m] != NULL)
+            uplink_tell_windows(device->uplink[m]);
+    return feed(device, DEVICE_QUEUE_ON_MESSAGE, message, diag);
+}
+
+int device_queue_real_open(struct device_queue_real *device, struct node_control *link,
+                           struct device_queue *queue, uint32_t number)
+{
+    *device = (struct device_queue_real){
+        .link = link,
+        .queue = queue,
+        .number = number,
+        .compute = {.on_due = on_computed, .user = device},
+        .wait = {.on_due = on_waited, .user = device},
+        .step = {.on_due = on_step, .user = device},
+        .uplink = calloc(link->join.world.servers, sizeof(struct uplink *)),
+        .hooks = {.on_sent = on_sent, .on_cut = on_cut, .on_result = on_result},
+    };
+    return device->uplink != NULL ? 0 : -ENOMEM;
+}
+
+void device_queue_real_hang_up(struct device_queue_real *device, uint32_t server)
+{
+    if (device->sending == device->uplink[server])
+        device->sending = NULL;
+    uplink_destroy(device->uplink[server]);
+    device->uplink[server] = NULL;
+}
+
+void device_queue_real_close(struct device_queue_real *device)
+{
+    if (device->link == NULL)
+        return; /* never opened */
+    wire_alarm_cancel(&device->link->alarms, &device->compute);
+    wire_alarm_cancel(&device->link->alarms, &device->wait);
+    wire_alarm_cancel(&device->link->alarms, &device->step);
+    for (uint32_t m = 0; device->uplink != NULL && m < device->link->join.world.servers; m++)
+        uplink_destroy(device->uplink[m]);
+    free(device->uplink);
+    device->uplink = NULL;
+}

@@ -1,0 +1,32 @@
+/* One device in queueing mode by the wall clock: what its core begins takes as long as the model says, its
+ * activations cross the network at the rate of the moment, and the core is told what has really ended. */
+#ifndef HANDOFF_MOBILE_NODE_DEVICE_QUEUE_REAL_H
+#define HANDOFF_MOBILE_NODE_DEVICE_QUEUE_REAL_H
+
+#include "mobile-node/device_queue.h"
+#include "mobile-node/uplink.h"
+#include "proto/node/control.h"
+
+struct device_queue_real {
+    struct node_control *link; /* borrowed: loop, alarms, the orchestrator, who the servers are */
+    struct device_queue *queue;
+    uint32_t number;
+    struct wire_alarm compute, wait, step;
+    uint64_t zero_ns;       /* when the episode's first SLOT came */
+    struct uplink **uplink; /* [M], owned; NULL: not used yet */
+    struct uplink *sending; /* NULL: nothing is being sent */
+    struct uplink_hooks hooks;
+};
+
+/* Borrows all. */
+int device_queue_real_open(struct device_queue_real *device, struct node_control *link,
+                           struct device_queue *queue, uint32_t number);
+void device_queue_real_close(struct device_queue_real *device);
+/* The server has moved, or come back: its old connection is of no use any more. */
+void device_queue_real_hang_up(struct device_queue_real *device, uint32_t server);
+
+/* Feeds SLOT, HANDOVER, RECOVER or DECISION and sets going what the core asks for. */
+int device_queue_real_take(struct device_queue_real *device, const struct proto_message *message,
+                           struct diag *diag);
+
+#endif

@@ -1,0 +1,74 @@
+/* The orchestrator's command line: one table of flags, which says for each verb it belongs to. */
+#ifndef HANDOFF_ORCHESTRATOR_COMMAND_CLI_H
+#define HANDOFF_ORCHESTRATOR_COMMAND_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/diag.h"
+#include "orchestrator/host/host.h"
+
+#define CLI_SETS_MAX 64u
+
+enum cli_verb {
+    CLI_RUN,
+    CLI_EVALUATE,
+    CLI_REPLAY,
+    CLI_SHOW,
+    CLI_EXPORT,
+    CLI_TWIN,
+    CLI_SWEEP,
+    CLI_COMPARE,
+    CLI_REPORT,
+    CLI_VERBS
+};
+
+struct cli {
+    enum cli_verb verb;
+    const char *scenario; /* NULL: not given */
+    /* "section.key=value", in order given; --devices and its like are among them */
+    const char *set[CLI_SETS_MAX];
+    size_t set_count;
+    char *own[CLI_SETS_MAX]; /* texts made here: cli_finish frees them */
+    size_t own_count;
+    const char *data;   /* directory of data files; NULL: not given */
+    const char *db;     /* the database's path */
+    const char *policy; /* a name, or a list with commas; NULL: not given */
+    enum host_kind host;
+    bool host_given;
+    char listen_host[256];
+    uint16_t listen_port;
+    char agent_host[256];
+    uint16_t agent_port;
+    uint32_t wait_s, stall_s;
+    int64_t run; /* 0: the newest */
+    bool run_given;
+    bool resume;              /* run: go on with a recorded run */
+    const char *checkpoint;   /* "best", "last" or an episode's number */
+    bool validate;            /* evaluate on the validation streams, not the test streams */
+    uint32_t draws;           /* evaluate without a run: how many draws of node parameters */
+    uint32_t episodes, slots; /* twin; 0: not given */
+    const char *time_scale;   /* twin; NULL: the scenario's */
+    bool live;                /* twin, queueing mode: the policy decides anew in real time */
+    uint32_t jobs;            /* sweep: workers at a time; 0: as many as there are cores */
+    const char *name;         /* sweep; NULL: the file's */
+    bool dry_run;             /* sweep: say what would be played */
+    bool verify;
+    bool json, quiet, die_with_parent;
+    const char *sweep, *experiment;       /* compare, report; NULL: all */
+    const char *metric;                   /* compare; NULL: cost */
+    const char *output;                   /* export: NULL: stdout; report: a folder */
+    bool csv;                             /* export: CSV, not JSON */
+    const char *trace_format, *direction; /* show trace; NULL: not given */
+    const char *word[4];                  /* what follows the verb */
+    size_t word_count;
+};
+
+/* Parses argv, verb first. Help, version and usage errors print and end the process (PROCESS_OK,
+ * PROCESS_USAGE). */
+void cli_parse(struct cli *ret_cli, int argc, char **argv);
+
+void cli_finish(struct cli *cli);
+
+#endif

@@ -1,0 +1,26 @@
+/* The verbs. Each takes the parsed command line and returns the process's exit status; what went wrong is in
+ * `diag`, which main prints. */
+#ifndef HANDOFF_ORCHESTRATOR_COMMAND_COMMANDS_H
+#define HANDOFF_ORCHESTRATOR_COMMAND_COMMANDS_H
+
+#include "core/base/diag.h"
+#include "orchestrator/command/cli.h"
+
+int command_run(const struct cli *cli, struct diag *diag);
+int command_evaluate(const struct cli *cli, struct diag *diag);
+int command_replay(const struct cli *cli, struct diag *diag);
+int command_show(const struct cli *cli, struct diag *diag);
+int command_twin(const struct cli *cli, struct diag *diag);
+int command_sweep(const struct cli *cli, struct diag *diag);
+int command_compare(const struct cli *cli, struct diag *diag);
+int command_report(const struct cli *cli, struct diag *diag);
+int command_export(const struct cli *cli, struct diag *diag);
+
+/* PROCESS_OK, or the exit status that a code stands for: bad input is PROCESS_USAGE, all else PROCESS_FAILED.
+ */
+int command_status(int code);
+
+/* Prints one of db/queries for a run to stdout, as a table or (--json) as JSON. */
+int command_print_query(const struct cli *cli, const char *query, int64_t parameter, struct diag *diag);
+
+#endif

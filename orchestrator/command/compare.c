@@ -1,0 +1,339 @@
+/* compare: at each value of each experiment every policy's mean over seeds with its interval, its paired
+ * difference to the best that sees no more than it does, a ranking where it holds, and what `dapo` and
+ * `dapo-plus` gain over each baseline. */
+#include "orchestrator/command/commands.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "db/experiment_file.h"
+#include "orchestrator/compare/evidence_read.h"
+#include "orchestrator/compare/ranking.h"
+#include "orchestrator/compare/reduction.h"
+
+static bool sees_observations(const struct evidence_policy *policy)
+{
+    return policy->sees == POLICY_SEES_OBSERVATIONS;
+}
+
+static bool sees_model(const struct evidence_policy *policy)
+{
+    return policy->sees == POLICY_SEES_MODEL;
+}
+
+static bool sees_world(const struct evidence_policy *policy)
+{
+    return policy->sees == POLICY_SEES_WORLD;
+}
+
+/* Who is compared with whom. */
+static const struct {
+    const char *name;
+    bool (*admits)(const struct evidence_policy *policy);
+} groups[] = {
+    {"observations", sees_observations},
+    {"model", sees_model},
+    {"world", sees_world},
+    {"all", NULL},
+};
+#define GROUPS (sizeof groups / sizeof *groups)
+#define GROUP_ALL (GROUPS - 1)
+
+struct comparison {
+    enum evidence_metric metric;
+    struct evidence evidence;
+    struct bootstrap bootstrap;
+};
+
+static int find_metric(const char *name, enum evidence_metric *ret_metric, struct diag *diag)
+{
+    for (size_t i = 0; i < EVIDENCE_METRICS; i++)
+        if (name == NULL || strcmp(evidence_measures[i].name, name) == 0) {
+            *ret_metric = (enum evidence_metric) i;
+            return 0;
+        }
+    return diag_fail(diag, ERR_UNKNOWN, "--metric: '%s' is none of cost, latency, energy, p95, regret", name);
+}
+
+static const char *format_interval(const struct interval *interval, char text[static 48])
+{
+    if (isnan(interval->low))
+        return "-";
+    (void) snprintf(text, 48, "%.4g to %.4g", interval->low, interval->high); /* fits */
+    return text;
+}
+
+static void print_line(const struct ranking_line *line, bool first)
+{
+    char interval[48], difference[24] = "-", of_difference[48], more[24] = "-";
+    if (!first) {
+        (void) snprintf(difference, sizeof difference, "%.4g", line->to_best.difference); /* fits */
+        ranking_format_more(line->to_best.more, more);
+    }
+    (void) printf("  %-18s %-13s %5zu %11.4f  %-20s %11s  %-22s %s\n", line->policy->name,
+                  policy_sees_name(line->policy->sees), line->seeds, line->mean,
+                  format_interval(&line->interval, interval), difference,
+                  first ? "-" : format_interval(&line->to_best.interval, of_difference), more);
+}
+
+static int print_group(const struct ranking *contest, size_t group)
+{
+    struct buf verdict = {0};
+    char indent[32];
+    for (size_t i = 0; group != GROUP_ALL && i < contest->lines; i++)
+        print_line(&contest->line[i], i == 0);
+    (void) snprintf(indent, sizeof indent, "    %s: ", groups[group].name); /* fits */
+    int rc = ranking_print_verdict(contest, indent, &verdict);
+    if (rc == 0 && verdict.size > 0)
+        (void) printf("%s", (const char *) verdict.data);
+    buf_finish(&verdict);
+    return rc;
+}
+
+static int print_value(struct comparison *comparison, const struct evidence_experiment *experiment,
+                       const struct evidence_value *value)
+{
+    const struct evidence_measure *measure = &evidence_measures[comparison->metric];
+    struct buf name = {0};
+    int rc = evidence_print_name(experiment, value, &name);
+    if (rc == 0)
+        (void) printf("%s\n  %-18s %-13s %5s %11s  %-20s %11s  %-22s %s\n", (const char *) name.data,
+                      "policy", "sees", "seeds", measure->name, "95 % interval", "to best",
+                      "95 % interval, paired", "more runs");
+    buf_finish(&name);
+    for (size_t g = 0; g < GROUPS && rc == 0; g++) {
+        struct ranking contest = {0};
+        rc = ranking_make(&contest, value, comparison->metric, groups[g].admits, &comparison->bootstrap);
+        if (rc == 0)
+            rc = print_group(&contest, g);
+        ranking_finish(&contest);
+    }
+    (void) putchar('\n');
+    return rc;
+}
+
+static void print_reduction(const struct reduction *headline, const char *metric)
+{
+    char most[48], mean[48];
+    struct interval of_most = {100.0 * headline->most_interval.low, 100.0 * headline->most_interval.high};
+    struct interval of_mean = {100.0 * headline->mean_interval.low, 100.0 * headline->mean_interval.high};
+    (void) printf("  %-10s %-18s %-8s %5zu %8.1f  %-18s %-10s %8.1f  %-18s %zu, %zu of %zu\n", headline->ours,
+                  headline->baseline, metric, headline->seeds, 100.0 * headline->most,
+                  format_interval(&of_most, most),
+                  headline->most_at->text[0] != '\0' ? headline->most_at->text : "-", 100.0 * headline->mean,
+                  format_interval(&of_mean, mean), headline->better, headline->worse, headline->values);
+}
+
+static int print_reductions(void *user, const struct reduction *latency, const struct reduction *energy)
+{
+    const struct evidence_experiment **untold = user; /* NULL once its head is printed */
+    struct buf name = {0};
+    int rc = *untold != NULL ? evidence_print_name(*untold, NULL, &name) : 0;
+    if (rc == 0 && *untold != NULL) {
+        (void) printf(
+            "%s: how much lower, in %% of the baseline (negative: higher); better and worse: at how "
+            "many values that is sure\n",
+            (const char *) name.data);
+        (void) printf("  %-10s %-18s %-8s %5s %8s  %-18s %-10s %8s  %-18s %s\n", "policy", "against",
+                      "metric", "seeds", "most", "95 % interval", "at", "mean", "95 % interval",
+                      "better, worse");
+        *untold = NULL;
+    }
+    buf_finish(&name);
+    if (rc == 0) {
+        print_reduction(latency, "latency");
+        print_reduction(energy, "energy");
+    }
+    return rc;
+}
+
+static int print_text(struct comparison *comparison)
+{
+    int rc = 0;
+    const struct evidence *evidence = &comparison->evidence;
+    for (size_t e = 0; e < evidence->experiments; e++)
+        for (size_t v = 0; v < evidence->experiment[e].values && rc == 0; v++)
+            rc = print_value(comparison, &evidence->experiment[e], &evidence->experiment[e].value[v]);
+    for (size_t e = 0; e < evidence->experiments && rc == 0; e++) {
+        const struct evidence_experiment *untold = &evidence->experiment[e];
+        rc = reduction_each(untold, &comparison->bootstrap, print_reductions, &untold);
+        if (untold == NULL)
+            (void) putchar('\n');
+    }
+    return rc;
+}
+
+/* JSON has no NAN: null. */
+static json_t *json_number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *json_interval(const struct interval *interval)
+{
+    return isfinite(interval->low) ? json_pack("[f, f]", interval->low, interval->high) : json_null();
+}
+
+static json_t *json_more(uint32_t more)
+{
+    return more == RANKING_UNREACHABLE ? json_null() : json_integer((json_int_t) more);
+}
+
+static json_t *json_line(const struct ranking_line *line, bool first)
+{
+    json_t *object = json_pack("{s:s, s:s, s:b, s:I, s:o, s:o}", "policy", line->policy->name, "sees",
+                               policy_sees_name(line->policy->sees), "learned",
+                               evidence_is_learned(line->policy), "seeds", (json_int_t) line->seeds, "mean",
+                               json_number(line->mean), "interval", json_interval(&line->interval));
+    if (object == NULL || first)
+        return object;
+    json_t *pair =
+        json_pack("{s:s, s:I, s:o, s:o, s:b, s:o}", "best", line->to_best.better->name, "common_seeds",
+                  (json_int_t) line->to_best.seeds, "difference", json_number(line->to_best.difference),
+                  "interval", json_interval(&line->to_best.interval), "clear", line->to_best.clear,
+                  "more_runs", json_more(line->to_best.more));
+    if (json_object_set_new(object, "to_best", pair) == 0)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* Lists of names, best first: those in one list are not told apart. */
+static json_t *json_ranking(const struct ranking *contest)
+{
+    json_t *ranking = json_array(), *tied = NULL;
+    for (size_t i = 0; i < contest->lines; i++) {
+        if (i == 0 || contest->cut[i]) {
+            tied = json_array();
+            (void) json_array_append_new(ranking, tied); /* NULL is refused, and then the next is too */
+        }
+        if (json_array_append_new(tied, json_string(contest->line[i].policy->name)) != 0) {
+            json_decref(ranking);
+            return NULL;
+        }
+    }
+    return ranking;
+}
+
+static json_t *json_doubts(const struct ranking *contest)
+{
+    json_t *doubts = json_array();
+    for (size_t i = 1; i < contest->lines; i++) {
+        const struct ranking_pair *pair = ranking_doubt(contest, i);
+        if (contest->cut[i])
+            continue;
+        json_t *doubt = json_pack("{s:[s, s], s:I, s:o, s:o}", "policies", pair->better->name,
+                                  pair->worse->name, "common_seeds", (json_int_t) pair->seeds, "interval",
+                                  json_interval(&pair->interval), "more_runs", json_more(pair->more));
+        if (json_array_append_new(doubts, doubt) != 0) {
+            json_decref(doubts);
+            return NULL;
+        }
+    }
+    return doubts;
+}
+
+/* A group's lines, ranking and what is not ranked. */
+static json_t *json_group(const struct ranking *contest)
+{
+    json_t *lines = json_array();
+    for (size_t i = 0; i < contest->lines; i++)
+        if (json_array_append_new(lines, json_line(&contest->line[i], i == 0)) != 0) {
+            json_decref(lines);
+            return NULL;
+        }
+    return json_pack("{s:o, s:o, s:o}", "policies", lines, "ranking", json_ranking(contest), "not_ranked",
+                     json_doubts(contest));
+}
+
+static int add_value(struct comparison *comparison, const struct evidence_experiment *experiment,
+                     const struct evidence_value *value, json_t *values)
+{
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s}", "sweep", experiment->sweep, "experiment",
+                               experiment->name, "axis", experiment->axis, "value", value->text, "metric",
+                               evidence_measures[comparison->metric].name);
+    int rc = object != NULL ? 0 : -ENOMEM;
+    for (size_t g = 0; g < GROUPS && rc == 0; g++) {
+        struct ranking contest = {0};
+        rc = ranking_make(&contest, value, comparison->metric, groups[g].admits, &comparison->bootstrap);
+        if (rc == 0 && json_object_set_new(object, groups[g].name, json_group(&contest)) != 0)
+            rc = -ENOMEM;
+        ranking_finish(&contest);
+    }
+    if (rc == 0)
+        return json_array_append_new(values, object) == 0 ? 0 : -ENOMEM;
+    json_decref(object);
+    return rc;
+}
+
+static json_t *json_reduction(const struct reduction *headline)
+{
+    return json_pack("{s:o, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:I}", "most", json_number(headline->most),
+                     "most_interval", json_interval(&headline->most_interval), "most_at",
+                     headline->most_at->text, "mean", json_number(headline->mean), "mean_interval",
+                     json_interval(&headline->mean_interval), "seeds", (json_int_t) headline->seeds, "values",
+                     (json_int_t) headline->values, "better", (json_int_t) headline->better, "worse",
+                     (json_int_t) headline->worse);
+}
+
+struct reductions {
+    const struct evidence_experiment *experiment;
+    json_t *array;
+};
+
+static int add_reductions(void *user, const struct reduction *latency, const struct reduction *energy)
+{
+    struct reductions *reductions = user;
+    json_t *object = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "sweep", reductions->experiment->sweep, "experiment",
+        reductions->experiment->name, "axis", reductions->experiment->axis, "policy", latency->ours,
+        "against", latency->baseline, "latency", json_reduction(latency), "energy", json_reduction(energy));
+    return json_array_append_new(reductions->array, object) == 0 ? 0 : -ENOMEM;
+}
+
+static int print_json(struct comparison *comparison)
+{
+    json_t *values = json_array(), *array = json_array();
+    const struct evidence *evidence = &comparison->evidence;
+    int rc = 0;
+    for (size_t e = 0; e < evidence->experiments && rc == 0; e++) {
+        struct reductions reductions = {&evidence->experiment[e], array};
+        for (size_t v = 0; v < evidence->experiment[e].values && rc == 0; v++)
+            rc = add_value(comparison, &evidence->experiment[e], &evidence->experiment[e].value[v], values);
+        if (rc == 0)
+            rc = reduction_each(reductions.experiment, &comparison->bootstrap, add_reductions, &reductions);
+    }
+    json_t *whole = json_pack("{s:o, s:o}", "values", values, "reductions", array); /* takes both over */
+    if (rc == 0 && (whole == NULL || json_dumpf(whole, stdout, JSON_INDENT(2)) != 0))
+        rc = -ENOMEM;
+    json_decref(whole);
+    return rc == 0 && putchar('\n') == EOF ? -EIO : rc;
+}
+
+int command_compare(const struct cli *cli, struct diag *diag)
+{
+    struct comparison comparison = {0};
+    struct experiment_file archive = {0};
+    int rc = find_metric(cli->metric, &comparison.metric, diag);
+    if (rc == 0)
+        rc = experiment_file_open(&archive, cli->db, DB_READ, diag);
+    if (rc == 0)
+        rc = evidence_read(&comparison.evidence, archive.store,
+                           &(struct evidence_filter){cli->sweep, cli->experiment}, diag);
+    if (rc == 0 &&
+        (rc = bootstrap_init(&comparison.bootstrap, evidence_seeds_max(&comparison.evidence))) != 0)
+        rc = diag_fail(diag, rc, "intervals over %zu seeds: %s", evidence_seeds_max(&comparison.evidence),
+                       err_text(rc));
+    if (rc == 0 && (rc = cli->json ? print_json(&comparison) : print_text(&comparison)) != 0)
+        rc = diag_fail(diag, rc, "comparison: %s", err_text(rc));
+    if (fflush(stdout) != 0 && rc == 0)
+        rc = diag_fail(diag, -EIO, "standard output: cannot write");
+    bootstrap_finish(&comparison.bootstrap);
+    evidence_finish(&comparison.evidence);
+    (void) experiment_file_close(&archive, NULL); /* only read */
+    return command_status(rc);
+}

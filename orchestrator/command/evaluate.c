@@ -1,0 +1,128 @@
+/* evaluate: drives policies over held-out streams of a recorded run, records one linked run each, and compares
+ * them. With --draws and no run: the same over many draws of node parameters, nothing recorded. */
+#include "orchestrator/command/commands.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "core/base/err.h"
+#include "core/base/process.h"
+#include "core/rl/blas_check.h"
+#include "orchestrator/command/cli_options.h"
+#include "orchestrator/policy/catalog/policy_names.h"
+#include "orchestrator/run/evaluate_draws.h"
+#include "orchestrator/run/trained_run.h"
+#include "orchestrator/setup/scenario_source.h"
+#include "orchestrator/setup/stop_signal.h"
+
+/* ---- over draws of node parameters ---- */
+
+static double standard_error(const struct evaluate_draws_line *line, uint32_t draws)
+{
+    double n = (double) draws;
+    double variance =
+        (line->cost_square_sum - line->cost_sum * line->cost_sum / n) / (n > 1.0 ? n - 1.0 : 1.0);
+    return sqrt(variance > 0.0 ? variance / n : 0.0);
+}
+
+static void print_table(const struct policy_names *list, const struct evaluate_draws_line *line,
+                        uint32_t draws)
+{
+    (void) printf("%-18s %9s %7s %10s %9s %8s %7s %9s %7s\n", "policy", "mean_cost", "+-", "latency_s",
+                  "energy_j", "missed", "local", "interior", "full");
+    for (size_t i = 0; i < list->count; i++) {
+        double tasks = (double) line[i].tasks, done = (double) line[i].done;
+        (void) printf("%-18s %9.4f %7.4f %10.4f %9.3f %7.1f%% %6.1f%% %8.1f%% %6.1f%%\n", list->kind[i]->name,
+                      line[i].cost_sum / (double) draws, standard_error(&line[i], draws),
+                      line[i].latency_sum / done, line[i].energy_sum / done,
+                      100.0 * (double) line[i].misses / tasks, 100.0 * (double) line[i].local / tasks,
+                      100.0 * (double) line[i].interior / tasks, 100.0 * (double) line[i].full / tasks);
+    }
+}
+
+static int print_json(const struct policy_names *list, const struct evaluate_draws_line *line, uint32_t draws)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < list->count; i++) {
+        double tasks = (double) line[i].tasks, done = (double) line[i].done;
+        json_t *row = json_pack(
+            "{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "policy", list->kind[i]->name, "sees",
+            policy_sees_name(list->kind[i]->sees), "mean_cost", line[i].cost_sum / (double) draws,
+            "standard_error", standard_error(&line[i], draws), "mean_latency_s", line[i].latency_sum / done,
+            "mean_energy_j", line[i].energy_sum / done, "deadline_miss_share",
+            (double) line[i].misses / tasks, "local_share", (double) line[i].local / tasks, "interior_share",
+            (double) line[i].interior / tasks, "tasks", (json_int_t) line[i].tasks, "draws",
+            (json_int_t) draws);
+        if (row == NULL || json_array_append_new(rows, row) != 0) {
+            json_decref(rows);
+            return -ENOMEM;
+        }
+    }
+    int rc = json_dumpf(rows, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF ? 0 : -EIO;
+    json_decref(rows);
+    return rc;
+}
+
+static int evaluate_many_draws(const struct cli *cli, struct diag *diag)
+{
+    struct scenario scenario;
+    struct policy_names list = {0};
+    struct evaluate_draws_line line[POLICY_NAMES_MAX];
+    const struct scenario_source source = cli_scenario_source(cli);
+    const struct evaluate_draws_options options = {
+        .scenario = &scenario, .policies = &list, .draws = cli->draws, .trained = cli_trained_run(cli)};
+    int rc = scenario_source_load(&source, &scenario, diag);
+    if (rc == 0)
+        rc = policy_names_parse(&list, cli->policy, NULL, scenario.run.mode, diag);
+    if (rc == 0)
+        rc = evaluate_draws(&options, line, diag);
+    if (rc == 0 && cli->json)
+        rc = print_json(&list, line, cli->draws);
+    else if (rc == 0)
+        print_table(&list, line, cli->draws);
+    return rc;
+}
+
+/* ---- over a recorded run's held-out streams ---- */
+
+static int evaluate_policy(struct trained_run *trained, const struct policy_kind *kind, bool validate)
+{
+    int64_t checkpoint = -1;
+    struct session_result result;
+    int rc = trained_run_checkpoint(trained, kind, &checkpoint);
+    enum rng_phase phase = validate ? RNG_VALIDATE : RNG_TEST;
+    return rc != 0 ? rc : trained_run_play(trained, kind, phase, checkpoint, &result);
+}
+
+static int evaluate_run(const struct cli *cli, struct diag *diag)
+{
+    struct policy_names list = {0};
+    struct trained_run trained = {0};
+    const struct trained_run_options options = cli_trained_run(cli);
+    int rc = trained_run_open(&trained, &options, diag);
+    if (rc == 0)
+        rc =
+            policy_names_parse(&list, cli->policy, trained.run.policy, trained.world.scenario.run.mode, diag);
+    for (size_t i = 0; i < list.count && rc == 0; i++)
+        rc = evaluate_policy(&trained, list.kind[i], cli->validate);
+    if (rc == 0 && !cli->validate)
+        rc = command_print_query(cli, "policy_comparison", trained.run.run_id, diag);
+    trained_run_finish(&trained);
+    return rc;
+}
+
+int command_evaluate(const struct cli *cli, struct diag *diag)
+{
+    int rc = blas_self_test(diag);
+    stop_signal_catch();
+    if (rc == 0 && cli->draws > 0)
+        rc = evaluate_many_draws(cli, diag);
+    else if (rc == 0 && (cli->scenario != NULL || cli->set_count > 0))
+        rc = diag_fail(diag, ERR_STATE,
+                       "a recorded run has its own scenario: --scenario and --set go with --draws");
+    else if (rc == 0)
+        rc = evaluate_run(cli, diag);
+    return stop_signal_raised() ? PROCESS_SIGNAL : command_status(rc);
+}

@@ -1,0 +1,248 @@
+/* replay: reruns recorded runs from the file. --verify compares every number; --policy asks what another
+ * policy would have done with the same phones, channels and tasks. */
+#include "orchestrator/command/commands.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/base/process.h"
+#include "db/experiment_file.h"
+#include "orchestrator/command/cli_options.h"
+#include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/replay/verify.h"
+#include "orchestrator/run/run_policy.h"
+#include "orchestrator/setup/recorded_run.h"
+#include "orchestrator/setup/stop_signal.h"
+
+struct run_ids {
+    int64_t *id;
+    size_t count;
+    int64_t only; /* 0: all */
+};
+
+static int take_run(void *user, const struct db_run *run)
+{
+    struct run_ids *ids = user;
+    if (ids->only != 0 && run->run_id != ids->only)
+        return 0;
+    int64_t *id = realloc(ids->id, (ids->count + 1) * sizeof *id);
+    if (id == NULL)
+        return -ENOMEM;
+    ids->id = id;
+    ids->id[ids->count++] = run->run_id;
+    return 0;
+}
+
+/* ---- verify ---- */
+
+/* What was measured by the wall, as `parts` of the run's JSON. */
+static json_t *gap_json(struct verification *recorded)
+{
+    json_t *parts = json_array();
+    for (size_t i = 0; i < CLOCK_GAP_PARTS; i++) {
+        struct clock_gap_part row = clock_gap_part(&recorded->gap, i);
+        if (row.tasks > 0)
+            (void) json_array_append_new(parts, json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f}", "part",
+                                                          row.part, "tasks", (json_int_t) row.tasks, "mean_s",
+                                                          row.mean_s, "p5_s", row.p5_s, "p50_s", row.p50_s,
+                                                          "p95_s", row.p95_s, "max_s", row.max_s));
+    }
+    return parts;
+}
+
+static void print_gap(struct verification *recorded)
+{
+    (void) printf(
+        "  checked: decisions, tokens and positions of every task, payload sizes of those done as planned\n");
+    if (recorded->otherwise > 0)
+        (void) printf(
+            "  %llu tasks were touched by lost nodes, or not finished: their decisions and positions alone "
+            "were checked\n",
+            (unsigned long long) recorded->otherwise);
+    (void) printf("  measured minus modelled, ms%10s%10s%10s%10s%10s%10s\n", "tasks", "mean", "p5", "p50",
+                  "p95", "max");
+    for (size_t i = 0; i < CLOCK_GAP_PARTS; i++) {
+        struct clock_gap_part row = clock_gap_part(&recorded->gap, i);
+        if (row.tasks > 0)
+            (void) printf("  %-27s%10zu%10.3f%10.3f%10.3f%10.3f%10.3f\n", row.part, row.tasks,
+                          1e3 * row.mean_s, 1e3 * row.p5_s, 1e3 * row.p50_s, 1e3 * row.p95_s,
+                          1e3 * row.max_s);
+    }
+}
+
+static void tell_json(const struct recorded_run *past, struct verification *recorded, json_t *rows)
+{
+    json_t *row = json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:s}", "run_id", (json_int_t) past->run.run_id,
+                            "kind", store_kind_text((int) past->run.kind), "policy", past->run.policy,
+                            "clock", recorded->by_the_wall ? "real" : "virtual", "tasks",
+                            (json_int_t) recorded->compared, "identical", (json_int_t) recorded->identical,
+                            "first_difference", recorded->first_difference);
+    if (env_is_queue(&past->world))
+        (void) json_object_set_new(row, "unsettled", json_integer((json_int_t) recorded->unsettled));
+    if (recorded->by_the_wall) {
+        (void) json_object_set_new(row, "touched_by_losses", json_integer((json_int_t) recorded->otherwise));
+        (void) json_object_set_new(row, "measured_minus_modelled", gap_json(recorded));
+    }
+    (void) json_array_append_new(rows, row); /* a row lost to memory shortage shows in its absence */
+}
+
+static void tell(const struct cli *cli, const struct recorded_run *past, struct verification *recorded,
+                 json_t *rows)
+{
+    if (cli->json) {
+        tell_json(past, recorded, rows);
+        return;
+    }
+    (void) printf("run %lld (%s, %s): ", (long long) past->run.run_id, store_kind_text((int) past->run.kind),
+                  past->run.policy);
+    if (recorded->compared == 0)
+        (void) printf("no tasks were recorded\n");
+    else
+        (void) printf(
+            "%llu of %llu tasks identical%s\n", (unsigned long long) recorded->identical,
+            (unsigned long long) recorded->compared,
+            recorded->by_the_wall ? " in what a run by the wall clock has in common with virtual time" : "");
+    if (recorded->unsettled > 0)
+        (void) printf("  %llu more were under way when the run broke off\n",
+                      (unsigned long long) recorded->unsettled);
+    if (recorded->first_difference[0] != '\0')
+        (void) printf("  first difference: %s\n", recorded->first_difference);
+    if (recorded->by_the_wall && recorded->compared > 0)
+        print_gap(recorded);
+}
+
+/* Over TCP a run by the wall clock would be measured again, not compared with the model; and nobody is lost
+ * on demand. */
+static int check_memory(const struct cli *cli, const struct recorded_run *past, struct diag *diag)
+{
+    if (cli->host == HOST_MEMORY || (past->fault_count == 0 && !past->run.real_clock))
+        return 0;
+    return diag_fail(diag, ERR_UNSUPPORTED, "run %lld %s: it can be verified with --over memory",
+                     (long long) past->run.run_id,
+                     past->run.real_clock ? "was played by the wall clock, and is compared with virtual time"
+                                          : "lost nodes in earnest, and they are lost again in memory only");
+}
+
+static int verify_run(const struct cli *cli, struct store *store, int64_t run_id, json_t *rows,
+                      bool *ret_same, struct diag *diag)
+{
+    struct recorded_run past;
+    struct verification recorded = {0};
+    struct session_result result;
+    struct progress progress;
+    const struct host_options host = cli_host_options(cli);
+    int rc = recorded_run_read(&past, store, run_id, diag);
+    if (rc == 0)
+        rc = check_memory(cli, &past, diag);
+    if (rc == 0)
+        rc = verify_init(&recorded, &past.world, store, past.run.run_id, diag);
+    recorded.complete = past.run.status == DB_FINISHED;
+    recorded.by_the_wall = past.run.real_clock;
+    struct session session = {
+        .world = &past.world,
+        .policy = &recorded.policy,
+        .phase = past.phase,
+        .episodes = past.episodes,
+        .slots = past.slots,
+        .record_tasks = true,
+        .sink = verify_sink(&recorded),
+        .fault = past.fault,
+        .fault_count = past.fault_count,
+        .stop = &recorded.over,
+        .progress = &progress,
+    };
+    progress_start(&progress, "replay", (uint64_t) past.episodes * past.slots, cli->quiet);
+    if (rc == 0)
+        rc = host_run(&host, &session, NULL, NULL, &result, diag);
+    if (rc == 0)
+        rc = verify_end(&recorded);
+    progress_stop(&progress, (uint64_t) past.episodes * past.slots);
+    if (rc == 0)
+        tell(cli, &past, &recorded, rows);
+    *ret_same = recorded.identical == recorded.compared;
+    verify_finish(&recorded);
+    recorded_run_finish(&past);
+    return rc;
+}
+
+static int verify(const struct cli *cli, struct store *store, struct diag *diag)
+{
+    struct run_ids ids = {.only = cli->run};
+    json_t *rows = json_array();
+    bool all_same = true;
+    int rc = store_each_run(store, take_run, &ids, diag);
+    if (rc == 0 && ids.count == 0)
+        rc = diag_fail(diag, ERR_NOT_FOUND, "there is no such run");
+    for (size_t i = 0; i < ids.count && rc == 0 && !stop_signal_raised(); i++) {
+        bool same = true;
+        rc = verify_run(cli, store, ids.id[i], rows, &same, diag);
+        all_same = all_same && same;
+    }
+    if (rc == 0 && cli->json && (json_dumpf(rows, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF))
+        rc = -EIO;
+    json_decref(rows);
+    free(ids.id);
+    if (rc == ERR_MISMATCH)
+        return PROCESS_MISMATCH;
+    return rc != 0 ? command_status(rc) : (all_same ? PROCESS_OK : PROCESS_MISMATCH);
+}
+
+/* ---- what if ---- */
+
+static int what_if(const struct cli *cli, struct recorded_run *past, struct diag *diag)
+{
+    const struct policy_kind *kind = NULL;
+    int64_t run_id = 0;
+    int rc = catalog_find(cli->policy, &kind, diag);
+    if (rc == 0 && policy_is_trained(kind))
+        rc = diag_fail(diag, ERR_UNSUPPORTED,
+                       "%s needs trained weights: `evaluate` drives it from a checkpoint", kind->name);
+    struct session_result result;
+    struct run_policy play = {
+        .host = cli_host_options(cli),
+        .world = &past->world,
+        .kind = kind,
+        .row =
+            {
+                .path = cli->db,
+                .kind = DB_RUN_COUNTERFACTUAL,
+                .parent_run_id = past->run.run_id,
+                .checkpoint_episode = -1,
+                .phase = past->phase,
+                .episodes = past->episodes,
+                .slots = past->slots,
+            },
+        .record_tasks = true,
+        .fault = past->fault,
+        .fault_count = past->fault_count,
+    };
+    if (rc == 0)
+        rc = run_policy_record(&play, &result, &run_id, diag);
+    return rc != 0 ? rc : command_print_query(cli, "run_summary", run_id, diag);
+}
+
+int command_replay(const struct cli *cli, struct diag *diag)
+{
+    struct experiment_file archive = {0};
+    struct recorded_run past = {0};
+    if (cli->verify == (cli->policy != NULL))
+        return command_status(diag_fail(diag, ERR_SYNTAX, "replay wants --verify, or --policy NAME"));
+    stop_signal_catch();
+    int rc = experiment_file_open(&archive, cli->db, DB_READ, diag);
+    if (rc == 0 && cli->verify) {
+        int status = verify(cli, archive.store, diag);
+        (void) experiment_file_close(&archive, NULL); /* only read */
+        return stop_signal_raised() ? PROCESS_SIGNAL : status;
+    }
+    if (rc == 0)
+        rc = recorded_run_read(&past, archive.store, cli->run, diag);
+    (void) experiment_file_close(&archive, NULL); /* only read; recording needs the file for itself */
+    if (rc == 0)
+        rc = what_if(cli, &past, diag);
+    recorded_run_finish(&past);
+    return stop_signal_raised() ? PROCESS_SIGNAL : command_status(rc);
+}

@@ -1,0 +1,214 @@
+/* run: trains or drives one policy and records every task. */
+#include "orchestrator/command/commands.h"
+
+#include <stdio.h>
+
+#include "core/base/err.h"
+#include "core/base/process.h"
+#include "core/rl/blas_check.h"
+#include "orchestrator/command/cli_options.h"
+#include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/run/resume.h"
+#include "orchestrator/run/run_policy.h"
+#include "orchestrator/setup/stop_signal.h"
+#include "orchestrator/setup/world_setup.h"
+
+struct run {
+    const struct cli *cli;
+    struct host_options host;
+    const struct world *world;
+    struct run_record record;
+    struct run_record_row row;
+    const struct run_record_past *past; /* NULL: the run is new */
+    struct session session;
+    struct progress progress;
+    struct diag *diag;
+};
+
+static const char *node_address(const void *user, bool is_server, uint32_t number)
+{
+    return host_tcp_address(user, is_server, number);
+}
+
+/* The nodes are known: the record can begin, and the clock of the progress bar. */
+static int open_record(struct run *run, const struct host_tcp *host)
+{
+    uint64_t episodes = run->session.episodes - run->session.first_episode;
+    int rc = run->past != NULL ? run_record_resume(&run->record, &run->row, run->past, run->diag)
+                               : run_record_open(&run->record, run->world, &run->row,
+                                                 host != NULL ? node_address : NULL, host, run->diag);
+    progress_start(&run->progress, run->row.policy, episodes * run->session.slots, run->cli->quiet);
+    return rc;
+}
+
+static int on_joined(void *user, const struct host_tcp *host)
+{
+    return open_record(user, host);
+}
+
+static int drive(struct run *run, struct session_result *result)
+{
+    bool over =
+        run->session.first_episode >= run->session.episodes; /* it was killed behind its last episode */
+    return over ? open_record(run, NULL)
+                : host_run(&run->host, &run->session, on_joined, run, result, run->diag);
+}
+
+static void print_summary(const struct run *run, const struct session_result *result,
+                          const struct recorder_stats *stats)
+{
+    (void) printf(
+        "run %lld in %s: %s on %s, %llu slots, %llu tasks in %.1f s (%.0f slots/s), mean cost %.3f\n",
+        (long long) run->record.run_id, run->row.path, run->row.policy, run->world->scenario.run.name,
+        (unsigned long long) result->slots, (unsigned long long) result->tasks, result->wall_s,
+        result->wall_s > 0.0 ? (double) result->slots / result->wall_s : 0.0, result->mean_cost);
+    if (result->lost_nodes > 0)
+        (void) printf("%u nodes were lost on the way: see the event table\n", result->lost_nodes);
+    if (result->faults > 0)
+        (void) printf("the scenario killed or paused nodes %u times\n", result->faults);
+    if (result->recovered + result->reoffloaded + result->lost_tasks > 0)
+        (void) printf("%llu tasks outlived their servers: %llu at their devices, %llu at other servers; %llu "
+                      "were lost\n",
+                      (unsigned long long) (result->recovered + result->reoffloaded),
+                      (unsigned long long) result->recovered, (unsigned long long) result->reoffloaded,
+                      (unsigned long long) result->lost_tasks);
+    if (result->missed > 0)
+        (void) printf("%s decided %llu slots in the agent's place: see the event table\n",
+                      run->world->scenario.external.fallback, (unsigned long long) result->missed);
+    if (result->messages > 0)
+        (void) printf("%llu messages in and out of the orchestrator\n",
+                      (unsigned long long) result->messages);
+    if (stats->waits > 0)
+        (void) printf("the recorder was waited for %llu times, %.2f s in all\n",
+                      (unsigned long long) stats->waits, stats->waited_s);
+}
+
+/* After the session: closes the record whatever happened, and tells what came of it. */
+static int conclude(struct run *run, int rc, const struct session_result *result)
+{
+    progress_stop(&run->progress, result->slots);
+    bool opened = run->record.recorder != NULL;
+    bool complete = rc == 0 && !result->stopped && !result->abandoned;
+    struct recorder_stats stats = {0};
+    run_record_judge(&run->record, result);
+    int close_rc = run_record_close(&run->record, complete ? DB_FINISHED : DB_ABORTED, &stats, run->diag);
+    rc = rc != 0 ? rc : close_rc;
+    if (rc == 0 && result->abandoned)
+        rc = diag_fail(run->diag, ERR_LOST, "every device was lost; what was recorded is in %s",
+                       run->row.path);
+    if (rc != 0 || !opened)
+        return command_status(rc);
+    if (run->cli->json)
+        rc = command_print_query(run->cli, "run_summary", run->record.run_id, run->diag);
+    else
+        print_summary(run, result, &stats);
+    return rc != 0 ? command_status(rc) : (result->stopped ? PROCESS_SIGNAL : PROCESS_OK);
+}
+
+/* `resume`: the run that goes on; NULL: a new one. */
+static int run_policy(const struct cli *cli, enum host_kind host, const struct world *world,
+                      struct policy *policy, const struct resume *resume, struct diag *diag)
+{
+    const struct scenario *scenario = &world->scenario;
+    struct run run = {
+        .cli = cli,
+        .host = cli_host_options(cli),
+        .world = world,
+        .past = resume != NULL ? &resume->record : NULL,
+        .diag = diag,
+        .row =
+            {
+                .path = cli->db,
+                .kind = DB_RUN_TRAIN,
+                .policy = policy->kind->name,
+                .checkpoint_episode = -1,
+                .host = host_kind_name(host),
+                .phase = RNG_TRAIN,
+                .episodes = (uint32_t) scenario->run.episodes,
+                .slots = (uint32_t) scenario->run.slots,
+                .checkpoint_every = (uint32_t) scenario->run.checkpoint_every,
+            },
+    };
+    run.session = (struct session){
+        .world = world,
+        .policy = policy,
+        .phase = RNG_TRAIN,
+        .episodes = run.row.episodes,
+        .slots = run.row.slots,
+        .first_episode = resume != NULL ? (uint32_t) (resume->after_episode + 1) : 0,
+        .checkpoint_every = run.row.checkpoint_every,
+        .record_tasks = scenario->run.record == RECORD_TASKS,
+        .sink = run_record_sink(&run.record),
+        .stop = stop_signal_flag(),
+        .progress = &run.progress,
+    };
+    struct session_result result = {0};
+    run.host.kind = host;
+    stop_signal_catch();
+    return conclude(&run, drive(&run, &result), &result);
+}
+
+static int check_host(enum host_kind host, const struct scenario *scenario, struct diag *diag)
+{
+    if (host == HOST_MEMORY && scenario->run.clock == CLOCK_REAL)
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "run.clock: 'real' needs node processes and --over tcp: memory has no wall clock to keep");
+    return 0;
+}
+
+static int go_on(const struct cli *cli, struct diag *diag)
+{
+    struct resume resume = {0};
+    const struct resume_options options = cli_resume(cli);
+    int rc = blas_self_test(diag);
+    if (rc == 0)
+        rc = resume_read(&resume, &options, diag);
+    int status = command_status(rc);
+    if (rc == 0 && resume.finished && cli->json) {
+        status = command_status(command_print_query(cli, "run_summary", resume.past.run.run_id, diag));
+    } else if (rc == 0 && resume.finished) {
+        (void) printf("run %lld is finished: there is nothing to resume\n",
+                      (long long) resume.past.run.run_id);
+    } else if (rc == 0) {
+        rc = check_host(resume.host, &resume.past.world.scenario, diag);
+        status = rc == 0 ? run_policy(cli, resume.host, &resume.past.world, &resume.policy, &resume, diag)
+                         : command_status(rc);
+    }
+    resume_finish(&resume);
+    return status;
+}
+
+static int run_anew(const struct cli *cli, struct diag *diag)
+{
+    struct scenario scenario;
+    struct world world = {0};
+    struct policy policy = {0};
+    const struct policy_kind *kind = NULL;
+    const struct scenario_source source = cli_scenario_source(cli);
+    int rc = scenario_source_load(&source, &scenario, diag);
+    if (rc == 0)
+        rc = check_host(cli->host, &scenario, diag);
+    if (rc == 0)
+        rc = catalog_find(scenario.run.policy, &kind, diag);
+    if (rc == 0 && policy_is_trained(kind) && !policy_learns(kind))
+        rc =
+            diag_fail(diag, ERR_UNSUPPORTED,
+                      "%s takes its weights from training %s: `run --policy %s`, then `evaluate --policy %s`",
+                      kind->name, kind->weights_of, kind->weights_of, kind->name);
+    if (rc == 0)
+        rc = blas_self_test(diag);
+    if (rc == 0)
+        rc = world_setup_draw(&world, &scenario, scenario.run.seed, diag);
+    if (rc == 0)
+        rc = policy_create(&policy, kind, &world, true, diag);
+    int status = rc == 0 ? run_policy(cli, cli->host, &world, &policy, NULL, diag) : command_status(rc);
+    policy_destroy(&policy);
+    world_finish(&world);
+    return status;
+}
+
+int command_run(const struct cli *cli, struct diag *diag)
+{
+    return cli->resume ? go_on(cli, diag) : run_anew(cli, diag);
+}

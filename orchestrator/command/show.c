@@ -1,0 +1,241 @@
+/* show: what there is (policies, models, scenarios, keys), the scenario in effect, and what was recorded. */
+#include "orchestrator/command/commands.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/base/process.h"
+#include "core/model/llm.h"
+#include "db/experiment_file.h"
+#include "db/sql.h"
+#include "orchestrator/command/cli_options.h"
+#include "orchestrator/command/show_trace.h"
+#include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/policy/policy.h"
+#include "orchestrator/setup/shipped_scenarios.h"
+
+int command_status(int code)
+{
+    switch (code) {
+    case 0: return PROCESS_OK;
+    case ERR_SYNTAX:
+    case ERR_RANGE:
+    case ERR_UNKNOWN:
+    case ERR_DUPLICATE:
+    case ERR_TYPE:
+    case ERR_UNSUPPORTED:
+    case ERR_NOT_FOUND:
+    case ERR_STATE:
+    case ERR_VERSION:
+    case ERR_TOO_BIG:
+    case ERR_TRUNCATED:
+    case -ENOENT:
+    case -EISDIR:
+    case -EACCES: return PROCESS_USAGE;
+    case -EINTR: return PROCESS_SIGNAL;
+    default: return PROCESS_FAILED;
+    }
+}
+
+static int print_text(const struct buf *text, struct diag *diag)
+{
+    bool printed = fwrite(text->data, 1, text->size, stdout) == text->size && fflush(stdout) == 0;
+    return printed ? 0 : diag_fail(diag, -EIO, "standard output: cannot write");
+}
+
+int command_print_query(const struct cli *cli, const char *query, int64_t parameter, struct diag *diag)
+{
+    struct experiment_file archive = {0};
+    struct buf text = {0};
+    int rc = experiment_file_open(&archive, cli->db, DB_READ, diag);
+    if (rc == 0 && cli->json)
+        rc = store_query_json(archive.store, sql_find_query(query), parameter, &text, diag);
+    else if (rc == 0)
+        rc = store_query_table(archive.store, sql_find_query(query), parameter, &text, diag);
+    if (rc == 0)
+        rc = print_text(&text, diag);
+    buf_finish(&text);
+    (void) experiment_file_close(&archive, NULL); /* only read */
+    return rc;
+}
+
+static int print_json(json_t *value)
+{
+    int rc =
+        value != NULL && json_dumpf(value, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF ? 0 : -ENOMEM;
+    json_decref(value);
+    return rc;
+}
+
+static int show_policies(const struct cli *cli)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < catalog_count(); i++) {
+        const struct policy_kind *kind = catalog_at(i);
+        (void) json_array_append_new(
+            rows, json_pack("{s:s, s:s, s:s, s:b, s:s, s:s}", "name", kind->name, "sees",
+                            policy_sees_name(kind->sees), "mode", policy_modes_name(kind->modes), "learns",
+                            policy_learns(kind), "summary", kind->summary, "source", kind->source));
+        if (!cli->json)
+            (void) printf("%-18s sees %-13s mode %-6s %s%s\n%19s%s\n", kind->name,
+                          policy_sees_name(kind->sees), policy_modes_name(kind->modes),
+                          policy_learns(kind) ? "learns; " : "", kind->summary, "", kind->source);
+    }
+    if (cli->json)
+        return print_json(rows);
+    json_decref(rows);
+    return 0;
+}
+
+static int show_models(const struct cli *cli)
+{
+    json_t *rows = json_array();
+    if (!cli->json)
+        (void) printf("%-16s %6s %6s %6s %6s %7s  %s\n", "model", "layers", "hidden", "kv", "ff", "vocab",
+                      "source");
+    for (size_t i = 0; i < llm_count(); i++) {
+        const struct llm *llm = llm_at(i);
+        (void) json_array_append_new(rows, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:s}", "name", llm->name,
+                                                     "layers", (int) llm->layers, "hidden", (int) llm->hidden,
+                                                     "kv", (int) llm->kv, "ff", (int) llm->ff, "vocab",
+                                                     (int) llm->vocab, "source", llm->source));
+        if (!cli->json)
+            (void) printf("%-16s %6u %6u %6u %6u %7u  %s\n", llm->name, llm->layers, llm->hidden, llm->kv,
+                          llm->ff, llm->vocab, llm->source);
+    }
+    if (cli->json)
+        return print_json(rows);
+    json_decref(rows);
+    return 0;
+}
+
+static int show_scenarios(const struct cli *cli)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < shipped_scenarios_count; i++) {
+        (void) json_array_append_new(rows, json_string(shipped_scenarios[i].name));
+        if (!cli->json)
+            (void) printf("%s\n", shipped_scenarios[i].name);
+    }
+    if (cli->json)
+        return print_json(rows);
+    json_decref(rows);
+    return 0;
+}
+
+static int show_keys(const struct cli *cli)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < scenario_key_count(); i++) {
+        struct scenario_key key;
+        char range[128], value[64];
+        scenario_key_at(i, &key, range, value);
+        (void) json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "section",
+                                                     key.section, "key", key.key, "unit", key.unit, "range",
+                                                     key.range, "default", key.default_text, "meaning",
+                                                     key.meaning, "source", key.source));
+        if (!cli->json)
+            (void) printf("%s.%s = %s %s\n    %s\n    allowed: %s; source: %s\n", key.section, key.key,
+                          key.default_text, key.unit, key.meaning, key.range, key.source);
+    }
+    if (cli->json)
+        return print_json(rows);
+    json_decref(rows);
+    return 0;
+}
+
+static int recorded_scenario(const struct cli *cli, struct scenario *ret_scenario, struct diag *diag)
+{
+    struct experiment_file archive = {0};
+    struct db_run run;
+    struct buf texts = {0};
+    int rc = experiment_file_open(&archive, cli->db, DB_READ, diag);
+    if (rc == 0)
+        rc = store_read_run(archive.store, cli->run, &run, &texts, diag);
+    scenario_defaults(ret_scenario);
+    if (rc == 0)
+        rc = scenario_read(ret_scenario, run.scenario, strlen(run.scenario), cli->db, diag);
+    buf_finish(&texts);
+    (void) experiment_file_close(&archive, NULL); /* only read */
+    return rc;
+}
+
+/* The scenario in effect, or that of a recorded run: canonical YAML, or JSON with that text and its name. */
+static int show_scenario(const struct cli *cli, struct diag *diag)
+{
+    struct scenario_source source = cli_scenario_source(cli);
+    if (cli->word_count > 1)
+        source.name = cli->word[1];
+    struct scenario scenario;
+    struct buf text = {0};
+    int rc = cli->run_given ? recorded_scenario(cli, &scenario, diag)
+                            : scenario_source_load(&source, &scenario, diag);
+    if (rc == 0)
+        rc = scenario_print(&scenario, &text);
+    if (rc == 0 && cli->json)
+        rc = print_json(
+            json_pack("{s:s, s:s%}", "name", scenario.run.name, "yaml", (const char *) text.data, text.size));
+    else if (rc == 0)
+        rc = print_text(&text, diag);
+    buf_finish(&text);
+    return rc;
+}
+
+/* The run that --run names, or the newest training run. */
+static int find_run(const struct cli *cli, int64_t *ret_run_id, struct diag *diag)
+{
+    struct experiment_file archive = {0};
+    struct db_run run;
+    struct buf texts = {0};
+    int rc = experiment_file_open(&archive, cli->db, DB_READ, diag);
+    if (rc == 0)
+        rc = store_read_run(archive.store, cli->run, &run, &texts, diag);
+    if (rc == 0)
+        *ret_run_id = run.run_id;
+    buf_finish(&texts);
+    (void) experiment_file_close(&archive, NULL); /* only read */
+    return rc;
+}
+
+static int show_recorded(const struct cli *cli, const char *query, bool of_one_run, struct diag *diag)
+{
+    int64_t run_id = cli->run;
+    int rc = of_one_run ? find_run(cli, &run_id, diag) : 0;
+    return rc != 0 ? rc : command_print_query(cli, query, run_id, diag);
+}
+
+int command_show(const struct cli *cli, struct diag *diag)
+{
+    static const struct {
+        const char *word, *query;
+        bool of_one_run;
+    } recorded[] = {
+        {"runs", "runs", false},          {"comparison", "policy_comparison", false},
+        {"episodes", "episodes", true},   {"splits", "split_histogram", true},
+        {"servers", "server_load", true},
+    };
+    const char *what = cli->word_count > 0 ? cli->word[0] : "";
+    for (size_t i = 0; i < sizeof recorded / sizeof *recorded; i++)
+        if (strcmp(what, recorded[i].word) == 0)
+            return command_status(show_recorded(cli, recorded[i].query, recorded[i].of_one_run, diag));
+    if (strcmp(what, "policies") == 0)
+        return command_status(show_policies(cli));
+    if (strcmp(what, "models") == 0)
+        return command_status(show_models(cli));
+    if (strcmp(what, "scenarios") == 0)
+        return command_status(show_scenarios(cli));
+    if (strcmp(what, "keys") == 0)
+        return command_status(show_keys(cli));
+    if (strcmp(what, "trace") == 0)
+        return command_status(show_trace(cli, diag));
+    if (strcmp(what, "scenario") == 0)
+        return command_status(show_scenario(cli, diag));
+    return command_status(diag_fail(
+        diag, ERR_UNKNOWN,
+        "show what? '%s' is none of policies, models, scenarios, keys, scenario [NAME], trace FILE, "
+        "runs, comparison, episodes, splits, servers",
+        what));
+}

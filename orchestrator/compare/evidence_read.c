@@ -1,0 +1,62 @@
+#include "orchestrator/compare/evidence_read.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "db/results.h"
+
+struct reading {
+    struct evidence *evidence;
+    const struct evidence_filter *filter;
+    struct buf passed_over; /* names that the filter left out, each once */
+};
+
+static bool admits(const struct evidence_filter *filter, const struct db_outcome *outcome)
+{
+    return (filter->sweep == NULL || strcmp(filter->sweep, outcome->sweep) == 0) &&
+           (filter->experiment == NULL || strcmp(filter->experiment, outcome->experiment) == 0);
+}
+
+static int note_passed_over(struct reading *reading, const struct db_outcome *outcome)
+{
+    char name[160];
+    int length = outcome->sweep[0] == '\0'
+                     ? snprintf(name, sizeof name, "%s", outcome->experiment)
+                     : snprintf(name, sizeof name, "%s: %s", outcome->sweep, outcome->experiment);
+    const char *noted = reading->passed_over.size > 0 ? (const char *) reading->passed_over.data : "";
+    if (length < 0 || (size_t) length >= sizeof name || strstr(noted, name) != NULL)
+        return 0;
+    return buf_printf(&reading->passed_over, "%s%s", noted[0] != '\0' ? ", " : "", name);
+}
+
+static int take(void *user, const struct db_outcome *outcome)
+{
+    struct reading *reading = user;
+    return admits(reading->filter, outcome) ? evidence_add(reading->evidence, outcome)
+                                            : note_passed_over(reading, outcome);
+}
+
+int evidence_read(struct evidence *ret_evidence, struct store *store, const struct evidence_filter *filter,
+                  struct diag *diag)
+{
+    struct evidence evidence = {0};
+    struct reading reading = {.evidence = &evidence, .filter = filter};
+    int rc = results_each_outcome(store, take, &reading, diag);
+    if (rc == 0 && filter->sweep == NULL)
+        rc = results_each_evaluation(store, take, &reading, diag);
+    if (rc == 0 && evidence.experiments == 0 && reading.passed_over.size > 0)
+        rc = diag_fail(diag, ERR_NOT_FOUND, "no such results: there are those of %s",
+                       (const char *) reading.passed_over.data);
+    else if (rc == 0 && evidence.experiments == 0)
+        rc = diag_fail(diag, ERR_NOT_FOUND,
+                       "no results to compare: `sweep`, or `run` and then `evaluate`, make some");
+    buf_finish(&reading.passed_over);
+    if (rc == 0)
+        rc = evidence_sort(&evidence);
+    if (rc == 0)
+        *ret_evidence = evidence;
+    else
+        evidence_finish(&evidence);
+    return rc != 0 ? diag_fail(diag, rc, "results: %s", err_text(rc)) : 0;
+}

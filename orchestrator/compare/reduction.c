@@ -1,0 +1,215 @@
+#include "orchestrator/compare/reduction.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const reduction_ours[REDUCTION_OURS] = {"dapo", "dapo-plus"};
+
+/* Both policies' numbers at the values where both have some, seed by seed. */
+struct table {
+    const struct evidence_value **at; /* [values] owned */
+    double **ours, **theirs;          /* [values][seeds[v]] owned */
+    uint64_t **seed;                  /* [values][seeds[v]] owned, ascending */
+    size_t *seeds;                    /* [values] owned */
+    size_t values;
+};
+
+static void table_finish(struct table *table)
+{
+    for (size_t v = 0; v < table->values; v++) {
+        free(table->ours[v]);
+        free(table->theirs[v]);
+        free(table->seed[v]);
+    }
+    free(table->at);
+    free(table->ours);
+    free(table->theirs);
+    free(table->seed);
+    free(table->seeds);
+}
+
+static size_t take_pairs(const struct evidence_policy *a, const struct evidence_policy *b,
+                         enum evidence_metric metric, double *ours, double *theirs, uint64_t *seed)
+{
+    size_t n = 0;
+    for (size_t i = 0, j = 0; i < a->tests && j < b->tests;) {
+        if (a->test[i].seed != b->test[j].seed) {
+            *(a->test[i].seed < b->test[j].seed ? &i : &j) += 1;
+            continue;
+        }
+        ours[n] = a->test[i].metric[metric];
+        theirs[n] = b->test[j].metric[metric];
+        seed[n] = a->test[i].seed;
+        n += !isnan(ours[n]) && !isnan(theirs[n]) ? 1 : 0;
+        i++;
+        j++;
+    }
+    return n;
+}
+
+static int add_value(struct table *table, const struct evidence_value *value, const char *ours,
+                     const char *baseline, enum evidence_metric metric)
+{
+    const struct evidence_policy *a = evidence_find(value, ours), *b = evidence_find(value, baseline);
+    if (a == NULL || b == NULL)
+        return 0;
+    size_t v = table->values++, most = a->tests < b->tests ? a->tests : b->tests;
+    table->at[v] = value;
+    table->ours[v] = calloc(most, sizeof **table->ours);
+    table->theirs[v] = calloc(most, sizeof **table->theirs);
+    table->seed[v] = calloc(most, sizeof **table->seed);
+    if (table->ours[v] == NULL || table->theirs[v] == NULL || table->seed[v] == NULL)
+        return -ENOMEM;
+    table->seeds[v] = take_pairs(a, b, metric, table->ours[v], table->theirs[v], table->seed[v]);
+    return 0;
+}
+
+static int table_init(struct table *table, const struct evidence_experiment *experiment, const char *ours,
+                      const char *baseline, enum evidence_metric metric)
+{
+    size_t room = experiment->values > 0 ? experiment->values : 1;
+    *table = (struct table){
+        .at = calloc(room, sizeof *table->at),
+        .ours = calloc(room, sizeof *table->ours),
+        .theirs = calloc(room, sizeof *table->theirs),
+        .seed = calloc(room, sizeof *table->seed),
+        .seeds = calloc(room, sizeof *table->seeds),
+    };
+    int rc = table->at != NULL && table->ours != NULL && table->theirs != NULL && table->seed != NULL &&
+                     table->seeds != NULL
+                 ? 0
+                 : -ENOMEM;
+    for (size_t v = 0; v < experiment->values && rc == 0; v++)
+        rc = add_value(table, &experiment->value[v], ours, baseline, metric);
+    return rc;
+}
+
+/* Keeps at every value only the seeds that all values have; returns how many. */
+static size_t keep_common_seeds(struct table *table)
+{
+    size_t kept = 0;
+    for (size_t k = 0; table->values > 0 && k < table->seeds[0]; k++) {
+        uint64_t seed = table->seed[0][k];
+        bool everywhere = true;
+        for (size_t v = 0; v < table->values; v++) {
+            size_t i = kept; /* both ascend: it stands no earlier */
+            while (i < table->seeds[v] && table->seed[v][i] < seed)
+                i++;
+            everywhere = everywhere && i < table->seeds[v] && table->seed[v][i] == seed;
+        }
+        for (size_t v = 0; everywhere && v < table->values; v++) {
+            size_t i = kept;
+            while (table->seed[v][i] < seed)
+                i++;
+            table->seed[v][kept] = table->seed[v][i];
+            table->ours[v][kept] = table->ours[v][i];
+            table->theirs[v][kept] = table->theirs[v][i];
+        }
+        kept += everywhere ? 1 : 0;
+    }
+    return kept;
+}
+
+struct columns {
+    const struct table *table;
+    size_t first, end; /* the values that count */
+};
+
+static double reduction(void *user, const uint32_t *pick, size_t n)
+{
+    const struct columns *columns = user;
+    double sum = 0.0;
+    for (size_t v = columns->first; v < columns->end; v++) {
+        double ours = 0.0, theirs = 0.0;
+        for (size_t i = 0; i < n; i++) {
+            ours += columns->table->ours[v][pick != NULL ? pick[i] : i];
+            theirs += columns->table->theirs[v][pick != NULL ? pick[i] : i];
+        }
+        sum += 1.0 - ours / theirs;
+    }
+    return sum / (double) (columns->end - columns->first);
+}
+
+static void measure_values(struct reduction *headline, const struct table *table, struct bootstrap *bootstrap)
+{
+    double sum = 0.0;
+    for (size_t v = 0; v < table->values; v++) {
+        if (table->seeds[v] == 0)
+            continue;
+        struct columns column = {table, v, v + 1};
+        double here = reduction(&column, NULL, table->seeds[v]);
+        struct interval interval = bootstrap_statistic(bootstrap, table->seeds[v], reduction, &column);
+        bool enough = table->seeds[v] >= RANKING_SEEDS_MIN;
+        headline->better += enough && interval.low > 0.0 ? 1 : 0;
+        headline->worse += enough && interval.high < 0.0 ? 1 : 0;
+        if (headline->values == 0 || here > headline->most) {
+            headline->most = here;
+            headline->most_at = table->at[v];
+            headline->most_interval = interval;
+        }
+        if (headline->values == 0 || table->seeds[v] < headline->seeds)
+            headline->seeds = table->seeds[v];
+        headline->values++;
+        sum += here;
+    }
+    headline->mean = sum / (double) headline->values;
+}
+
+int reduction_measure(struct reduction *ret_headline, const struct evidence_experiment *experiment,
+                      const char *ours, const char *baseline, enum evidence_metric metric,
+                      struct bootstrap *bootstrap)
+{
+    struct table table;
+    struct reduction headline = {
+        .ours = ours, .baseline = baseline, .mean_interval = {(double) NAN, (double) NAN}};
+    int rc = table_init(&table, experiment, ours, baseline, metric);
+    if (rc == 0) {
+        measure_values(&headline, &table, bootstrap);
+        size_t common = keep_common_seeds(&table);
+        if (common > 0)
+            headline.mean_interval =
+                bootstrap_statistic(bootstrap, common, reduction, &(struct columns){&table, 0, table.values});
+        *ret_headline = headline;
+    }
+    table_finish(&table);
+    return rc;
+}
+
+bool reduction_is_baseline(const struct evidence_policy *policy, const char *ours)
+{
+    return policy->sees != POLICY_SEES_WORLD && strcmp(policy->name, ours) != 0;
+}
+
+/* Has an earlier value the policy too? */
+static bool was_met(const struct evidence_experiment *experiment, size_t values, const char *policy)
+{
+    for (size_t v = 0; v < values; v++)
+        if (evidence_find(&experiment->value[v], policy) != NULL)
+            return true;
+    return false;
+}
+
+int reduction_each(const struct evidence_experiment *experiment, struct bootstrap *bootstrap,
+                   int (*row)(void *user, const struct reduction *latency, const struct reduction *energy),
+                   void *user)
+{
+    int rc = 0;
+    for (size_t o = 0; o < REDUCTION_OURS; o++)
+        for (size_t v = 0; v < experiment->values; v++)
+            for (size_t p = 0; p < experiment->value[v].policies && rc == 0; p++) {
+                const struct evidence_policy *policy = &experiment->value[v].policy[p];
+                struct reduction latency, energy;
+                if (!reduction_is_baseline(policy, reduction_ours[o]) || was_met(experiment, v, policy->name))
+                    continue;
+                rc = reduction_measure(&latency, experiment, reduction_ours[o], policy->name,
+                                       EVIDENCE_LATENCY, bootstrap);
+                if (rc == 0)
+                    rc = reduction_measure(&energy, experiment, reduction_ours[o], policy->name,
+                                           EVIDENCE_ENERGY, bootstrap);
+                if (rc == 0 && latency.values > 0 && energy.values > 0)
+                    rc = row(user, &latency, &energy);
+            }
+    return rc;
+}

@@ -1,0 +1,39 @@
+/* By how much a policy undercuts a baseline over a sweep: at most, at which value, and in the mean over the
+ * values. At each value the reduction is 1 - ours / theirs, of the two means over the common seeds; the mean
+ * over the values weighs them equally. */
+#ifndef HANDOFF_ORCHESTRATOR_COMPARE_REDUCTION_H
+#define HANDOFF_ORCHESTRATOR_COMPARE_REDUCTION_H
+
+#include "core/stats/bootstrap.h"
+#include "orchestrator/compare/evidence.h"
+#include "orchestrator/compare/ranking.h"
+
+/* Whose reduction is told: the published agent and ours. */
+#define REDUCTION_OURS 2
+extern const char *const reduction_ours[REDUCTION_OURS];
+
+struct reduction {
+    const char *ours, *baseline;
+    size_t values;                        /* at which both were measured; 0: the rest says nothing */
+    size_t seeds;                         /* common ones, where they are fewest */
+    const struct evidence_value *most_at; /* where the reduction is greatest */
+    double most, mean;                    /* as shares; negative: we are worse */
+    struct interval most_interval;        /* over that value's common seeds */
+    struct interval mean_interval;        /* over the seeds common to all values */
+    size_t better, worse; /* values at which it surely is: RANKING_SEEDS_MIN seeds, interval without 0 */
+};
+
+int reduction_measure(struct reduction *ret_headline, const struct evidence_experiment *experiment,
+                      const char *ours, const char *baseline, enum evidence_metric metric,
+                      struct bootstrap *bootstrap);
+
+/* Latency and energy of each of ours against each of its baselines, wherever both are in the experiment. A
+ * nonzero return of `row` stops and is returned. */
+int reduction_each(const struct evidence_experiment *experiment, struct bootstrap *bootstrap,
+                   int (*row)(void *user, const struct reduction *latency, const struct reduction *energy),
+                   void *user);
+
+/* Is it a baseline of `ours`: another policy, and none that sees the world? */
+bool reduction_is_baseline(const struct evidence_policy *policy, const char *ours);
+
+#endif

@@ -1,0 +1,402 @@
+#include "orchestrator/host/host_memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/units.h"
+#include "edge-server/server_core.h"
+#include "edge-server/server_queue.h"
+#include "mobile-node/device_core.h"
+#include "mobile-node/device_queue.h"
+#include "orchestrator/session/session_core.h"
+
+struct host {
+    const struct session *session;
+    struct session_core *core;
+    bool is_queue;
+    struct device_core *device;         /* [N] mode round */
+    struct server_core **server;        /* [M] likewise */
+    struct device_queue **device_queue; /* [N] queueing mode */
+    struct server_queue **server_queue; /* [M] likewise */
+    bool *device_gone;                  /* [N] lost by a fault */
+    bool *server_gone;                  /* [M] */
+    bool *device_returns;               /* [N] gone until the next slot */
+    bool *server_returns;               /* [M] */
+    /* Actions of the orchestrator yet to be executed, in order: a list that is walked while it grows, and is
+     * emptied whenever its end is reached. */
+    struct session_action *queue;
+    size_t queue_head, queue_tail, queue_capacity;
+    size_t next_fault;
+    uint64_t episode_start_ns;
+    bool finished;
+    struct diag *diag;
+};
+
+static int feed(struct host *host, const struct session_event *event)
+{
+    struct session_actions actions;
+    int rc = session_core_step(host->core, event, &actions, host->diag);
+    if (rc != 0 || actions.count == 0)
+        return rc;
+    if (host->queue_head == host->queue_tail)
+        host->queue_head = host->queue_tail = 0;
+    if (host->queue_tail + actions.count > host->queue_capacity) {
+        size_t capacity = 2 * (host->queue_tail + actions.count);
+        struct session_action *queue = realloc(host->queue, capacity * sizeof *queue);
+        if (queue == NULL)
+            return diag_fail(host->diag, -ENOMEM, "out of memory");
+        host->queue = queue;
+        host->queue_capacity = capacity;
+    }
+    memcpy(host->queue + host->queue_tail, actions.list, actions.count * sizeof *actions.list);
+    host->queue_tail += actions.count;
+    return 0;
+}
+
+static int feed_message(struct host *host, const struct proto_message *message)
+{
+    struct session_event event = {.kind = SESSION_ON_MESSAGE, .message = message};
+    return feed(host, &event);
+}
+
+static int step_device(struct host *host, uint32_t number, const struct device_event *event);
+
+static int answer(struct host *host, const struct server_action *action)
+{
+    if (host->device_gone[action->device])
+        return 0;
+    struct device_event event = {
+        .kind = DEVICE_ON_RESULT,
+        .now_s = action->message.result.finish_s,
+        .elapsed_s = device_core_down_s(&host->device[action->device]),
+        .message = &action->message,
+    };
+    return step_device(host, action->device, &event);
+}
+
+static int step_server(struct host *host, uint32_t number, const struct server_event *event)
+{
+    struct server_actions actions;
+    int rc = server_core_step(host->server[number], event, &actions, host->diag);
+    for (size_t i = 0; i < actions.count && rc == 0; i++) {
+        const struct server_action *action = &actions.list[i];
+        if (action->kind == SERVER_DO_COMPUTE) {
+            struct server_event done = {
+                .kind = SERVER_ON_COMPUTED,
+                .device = action->device,
+                .round = action->round,
+                .elapsed_s = action->duration_s,
+            };
+            rc = step_server(host, number, &done);
+        } else if (action->kind == SERVER_DO_ANSWER) {
+            rc = answer(host, action);
+        } else {
+            rc = feed_message(host, &action->message);
+        }
+    }
+    return rc;
+}
+
+/* Virtual time: a job of duration d ends at now + d, at once. */
+static int execute_device(struct host *host, uint32_t number, double now_s,
+                          const struct device_action *action)
+{
+    if (action->kind == DEVICE_DO_TELL)
+        return feed_message(host, &action->message);
+    struct device_event event = {.now_s = now_s + action->duration_s, .elapsed_s = action->duration_s};
+    if (action->kind == DEVICE_DO_COMPUTE) {
+        event.kind = DEVICE_ON_COMPUTED;
+        return step_device(host, number, &event);
+    }
+    if (action->kind == DEVICE_DO_WAIT) {
+        event.kind = DEVICE_ON_WAITED;
+        return step_device(host, number, &event);
+    }
+    if (action->kind == DEVICE_DO_ABANDON)
+        return 0;                /* nothing is ever under way */
+    event.kind = DEVICE_ON_SENT; /* before the task is delivered: its result may come back within the call */
+    int rc = step_device(host, number, &event);
+    struct server_event task = {.kind = SERVER_ON_TASK, .message = &action->message};
+    if (rc == 0 && !action->undelivered && !host->server_gone[action->server])
+        rc = step_server(host, action->server, &task);
+    return rc;
+}
+
+static int step_device(struct host *host, uint32_t number, const struct device_event *event)
+{
+    struct device_actions actions;
+    int rc = device_core_step(&host->device[number], event, &actions, host->diag);
+    for (size_t i = 0; i < actions.count && rc == 0; i++)
+        rc = execute_device(host, number, event->now_s, &actions.list[i]);
+    return rc;
+}
+
+/* ---- queueing mode ---- */
+
+static int step_server_queue(struct host *host, uint32_t number, const struct proto_message *message);
+
+static int step_device_queue(struct host *host, uint32_t number, const struct proto_message *message)
+{
+    struct device_queue_event event = {.kind = DEVICE_QUEUE_ON_MESSAGE, .message = message};
+    struct device_queue_actions actions;
+    int rc = device_queue_step(host->device_queue[number], &event, &actions, host->diag);
+    for (size_t i = 0; i < actions.count && rc == 0; i++) {
+        const struct device_queue_action *action = &actions.list[i];
+        if (action->kind == DEVICE_QUEUE_TELL)
+            rc = feed_message(host, &action->message);
+        else if (!host->server_gone[action->server])
+            rc = step_server_queue(host, action->server, &action->message);
+    }
+    return rc;
+}
+
+static int step_server_queue(struct host *host, uint32_t number, const struct proto_message *message)
+{
+    struct server_queue_event event = {.kind = SERVER_QUEUE_ON_MESSAGE, .message = message};
+    struct server_queue_actions actions;
+    int rc = server_queue_step(host->server_queue[number], &event, &actions, host->diag);
+    for (size_t i = 0; i < actions.count && rc == 0; i++) {
+        const struct server_queue_action *action = &actions.list[i];
+        if (action->kind == SERVER_QUEUE_TELL)
+            rc = feed_message(host, &action->message);
+        else if (!host->device_gone[action->device])
+            rc = step_device_queue(host, action->device, &action->message);
+    }
+    return rc;
+}
+
+/* ---- nodes that go and come ---- */
+
+/* Has the session come to the fault's place? A place that this session does not visit (the closing
+ * observation of a learner, when its decisions are replayed) is passed by at the next one. */
+static bool is_due(const struct session_fault *fault, struct slot_id id, enum session_phase phase)
+{
+    if (fault->episode != id.episode)
+        return fault->episode < id.episode;
+    if (fault->slot != id.slot)
+        return fault->slot < id.slot;
+    return fault->phase <= phase;
+}
+
+/* Who comes back begins anew: of what it knew, nothing is left. */
+static int renew(struct host *host, bool is_server, uint32_t number)
+{
+    const struct world *world = host->session->world;
+    if (host->is_queue && is_server) {
+        server_queue_destroy(host->server_queue[number]);
+        host->server_queue[number] = NULL;
+        return server_queue_create(&host->server_queue[number], world, number, false);
+    }
+    if (host->is_queue) {
+        device_queue_destroy(host->device_queue[number]);
+        host->device_queue[number] = NULL;
+        return device_queue_create(&host->device_queue[number], world, number, false);
+    }
+    if (!is_server) {
+        device_core_init(&host->device[number], world, number);
+        return 0;
+    }
+    server_core_destroy(host->server[number]);
+    host->server[number] = NULL;
+    return server_core_create(&host->server[number], world, number);
+}
+
+/* Injects the faults that are due at `phase` of the slot in progress. Messages of a slot that closed without
+ * their receivers may still be in the queue: they are no place for the next slot's faults. */
+static int inject(struct host *host, enum session_phase phase)
+{
+    struct slot_id id = session_core_slot(host->core);
+    const struct session *session = host->session;
+    if (phase != SESSION_OBSERVE && session_core_state(host->core) != SESSION_EXECUTING)
+        return 0;
+    int rc = 0;
+    while (rc == 0 && host->next_fault < session->fault_count) {
+        const struct session_fault *fault = &session->fault[host->next_fault];
+        if (!is_due(fault, id, phase))
+            break;
+        host->next_fault++;
+        (fault->is_server ? host->server_gone : host->device_gone)[fault->number] = true;
+        (fault->is_server ? host->server_returns : host->device_returns)[fault->number] = fault->is_back;
+        if (fault->is_back)
+            rc = renew(host, fault->is_server, fault->number);
+        struct session_event event = {
+            .kind = fault->is_back ? SESSION_ON_PEER_BACK : SESSION_ON_PEER_LOST,
+            .is_server = fault->is_server,
+            .number = fault->number,
+            .why = "injected",
+        };
+        rc = rc != 0 ? rc : feed(host, &event);
+    }
+    return rc;
+}
+
+static void let_return(bool *gone, bool *returns, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        gone[i] = gone[i] && !returns[i];
+        returns[i] = false;
+    }
+}
+
+static int grant(struct host *host, const struct proto_message *slot)
+{
+    if (slot->slot.slot == 0)
+        host->episode_start_ns = clock_monotonic_ns();
+    if (host->session->fault_count > 0) {
+        let_return(host->device_gone, host->device_returns, host->session->world->devices);
+        let_return(host->server_gone, host->server_returns, host->session->world->servers);
+    }
+    int rc = host->session->fault_count > 0 ? inject(host, SESSION_OBSERVE) : 0;
+    struct device_event event = {.kind = DEVICE_ON_SLOT, .message = slot};
+    for (uint32_t n = 0; n < host->session->world->devices && rc == 0; n++)
+        if (!host->device_gone[n])
+            rc = host->is_queue ? step_device_queue(host, n, slot) : step_device(host, n, &event);
+    return rc;
+}
+
+static int tell_device(struct host *host, uint32_t number, const struct proto_message *message)
+{
+    if (message->id == PROTO_FAULT)
+        return renew(host, false, number);
+    int rc = host->session->fault_count > 0 ? inject(host, SESSION_EXECUTE) : 0;
+    struct device_event event = {
+        .kind = message->id == PROTO_RECOVER ? DEVICE_ON_RECOVER : DEVICE_ON_DECISION,
+        .message = message,
+    };
+    if (rc != 0 || host->device_gone[number])
+        return rc;
+    return host->is_queue ? step_device_queue(host, number, message) : step_device(host, number, &event);
+}
+
+static int tell_server(struct host *host, uint32_t number, const struct proto_message *message)
+{
+    if (message->id == PROTO_FAULT)
+        return renew(host, true, number);
+    enum session_phase phase = host->is_queue ? SESSION_SERVE : SESSION_EXECUTE;
+    int rc = host->session->fault_count > 0 ? inject(host, phase) : 0;
+    struct server_event event = {
+        .kind = message->id == PROTO_ALLOT ? SERVER_ON_ALLOT : SERVER_ON_REVOKE,
+        .message = message,
+    };
+    if (rc != 0 || host->server_gone[number])
+        return rc;
+    return host->is_queue ? step_server_queue(host, number, message) : step_server(host, number, &event);
+}
+
+static int learn(struct host *host)
+{
+    struct policy *policy = host->session->policy;
+    policy->kind->update(policy);
+    struct session_event event = {.kind = SESSION_ON_LEARNED};
+    return feed(host, &event);
+}
+
+static int go_on(struct host *host)
+{
+    struct session_event event = {.kind = SESSION_ON_CONTINUE};
+    return feed(host, &event);
+}
+
+static int execute(struct host *host, const struct session_action *action)
+{
+    switch (action->kind) {
+    case SESSION_DO_GRANT:
+        if (host->session->progress != NULL)
+            progress_update(host->session->progress, session_core_result(host->core)->slots, NULL);
+        return grant(host, &action->message);
+    case SESSION_DO_TELL_DEVICE: return tell_device(host, action->number, &action->message);
+    case SESSION_DO_TELL_SERVER: return tell_server(host, action->number, &action->message);
+    case SESSION_DO_LEARN: return learn(host);
+    case SESSION_DO_CONTINUE: return go_on(host);
+    case SESSION_DO_AWAIT_DEVICE:
+    case SESSION_DO_AWAIT_SERVER: return 0; /* everybody is always here */
+    case SESSION_DO_FINISH: host->finished = true; return 0;
+    case SESSION_DO_TASKS:
+    case SESSION_DO_EVENT:
+    case SESSION_DO_CHECKPOINT:
+    case SESSION_DO_EPISODE:
+        return session_core_record(host->core, action,
+                                   units_ns_to_s(clock_monotonic_ns() - host->episode_start_ns));
+    }
+    return ERR_STATE;
+}
+
+static int make_cores(struct host *host)
+{
+    const struct world *world = host->session->world;
+    int rc = 0;
+    for (uint32_t n = 0; n < world->devices && rc == 0; n++)
+        rc = renew(host, false, n);
+    for (uint32_t m = 0; m < world->servers && rc == 0; m++)
+        rc = renew(host, true, m);
+    return rc;
+}
+
+static int setup(struct host *host, const struct session *session)
+{
+    const struct world *world = session->world;
+    host->session = session;
+    host->is_queue = env_is_queue(world);
+    host->device = calloc(world->devices, sizeof *host->device);
+    host->server = calloc(world->servers, sizeof(struct server_core *));
+    host->device_queue = calloc(world->devices, sizeof(struct device_queue *));
+    host->server_queue = calloc(world->servers, sizeof(struct server_queue *));
+    host->device_gone = calloc(world->devices, sizeof *host->device_gone);
+    host->server_gone = calloc(world->servers, sizeof *host->server_gone);
+    host->device_returns = calloc(world->devices, sizeof *host->device_returns);
+    host->server_returns = calloc(world->servers, sizeof *host->server_returns);
+    if (host->device == NULL || host->server == NULL || host->device_queue == NULL ||
+        host->server_queue == NULL || host->device_gone == NULL || host->server_gone == NULL ||
+        host->device_returns == NULL || host->server_returns == NULL)
+        return -ENOMEM;
+    int rc = make_cores(host);
+    return rc != 0 ? rc : session_core_create(&host->core, session);
+}
+
+static void teardown(struct host *host)
+{
+    session_core_destroy(host->core);
+    for (uint32_t m = 0; host->server != NULL && m < host->session->world->servers; m++)
+        server_core_destroy(host->server[m]);
+    for (uint32_t m = 0; host->server_queue != NULL && m < host->session->world->servers; m++)
+        server_queue_destroy(host->server_queue[m]);
+    for (uint32_t n = 0; host->device_queue != NULL && n < host->session->world->devices; n++)
+        device_queue_destroy(host->device_queue[n]);
+    free(host->device);
+    free(host->server);
+    free(host->device_queue);
+    free(host->server_queue);
+    free(host->device_gone);
+    free(host->server_gone);
+    free(host->device_returns);
+    free(host->server_returns);
+    free(host->queue);
+}
+
+int host_memory_run(const struct session *session, struct session_result *ret_result, struct diag *diag)
+{
+    struct host host = {.diag = diag};
+    uint64_t start_ns = clock_monotonic_ns();
+    int rc = setup(&host, session);
+    if (rc != 0)
+        diag_fail(diag, rc, "%s", err_text(rc));
+    struct session_event start = {.kind = SESSION_ON_START};
+    if (rc == 0)
+        rc = feed(&host, &start);
+    while (rc == 0 && !host.finished && host.queue_head < host.queue_tail) {
+        struct session_action action =
+            host.queue[host.queue_head++]; /* a copy: executing it may grow the list */
+        rc = execute(&host, &action);
+    }
+    if (rc == 0 && !host.finished)
+        rc = diag_fail(diag, ERR_STATE, "the session stopped making progress");
+    if (rc == 0) {
+        *ret_result = *session_core_result(host.core);
+        ret_result->wall_s = units_ns_to_s(clock_monotonic_ns() - start_ns);
+    }
+    teardown(&host);
+    return rc;
+}

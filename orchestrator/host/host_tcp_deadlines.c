@@ -1,0 +1,143 @@
+/* Who answers too late (host_tcp_internal.h). */
+#include <errno.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/units.h"
+#include "orchestrator/host/host_tcp_internal.h"
+
+#define PING_TICKS 4u   /* in which a node has to answer PING: 1 s */
+#define SILENT_MS 150u  /* real time: after which a node is lost */
+#define HELLO_TICKS 40u /* in which a connection has to say HELLO, and READY in mid-run: 10 s */
+
+/* While this loop is not running nobody else is silent: a tick that comes late counts for two at most. */
+void host_tcp_beat(uv_timer_t *timer)
+{
+    struct host_tcp *host = timer->data;
+    uint64_t now_ms = uv_now(&host->loop.uv);
+    uint64_t passed_ms = now_ms - host->beat_ms;
+    passed_ms = passed_ms < 2 * HOST_TCP_BEAT_MS ? passed_ms : 2 * HOST_TCP_BEAT_MS;
+    host->beat_ms = now_ms;
+    for (struct member *member = host->roster.members; member != NULL && !host->ending; member = member->next)
+        if (member->ready && (member->silent_ms += (uint32_t) passed_ms) > SILENT_MS)
+            host_tcp_drop(host, member, PROTO_REFUSE_TIMEOUT, "silent for 150 ms");
+}
+
+static void give_up_joining(struct host_tcp *host)
+{
+    const struct world *world = host->session->world;
+    int rc = diag_fail(host->diag, ERR_LOST, "waited %u s: %u of %u devices and %u of %u servers have joined",
+                       host->options->wait_s, host->roster.devices_joined, world->devices,
+                       host->roster.servers_joined, world->servers);
+    host_tcp_fail(host, rc);
+}
+
+static bool owes(const struct host_tcp *host, const struct member *member)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < member->count && member->ready && !any; i++)
+        any = session_core_waits_for(host->core, member->role == MEMBER_SERVER, member->first + i);
+    return any;
+}
+
+/* Nobody has gone a step on for stall_s. Who owes something may be waiting for somebody else: first everybody
+ * who owes is asked whether they are there at all. */
+static void ask_stalled(struct host_tcp *host)
+{
+    struct proto_message ping = {.id = PROTO_PING, .ping = {.number = ++host->pings}};
+    for (struct member *member = host->roster.members; member != NULL; member = member->next) {
+        member->asked = owes(host, member);
+        member->answered = false;
+        if (member->asked)
+            (void) wire_conn_send(member->conn, &ping); /* a lost node shows in on_close */
+    }
+    host->ping_ticks = 1;
+}
+
+/* `role` 0: those who have not answered; else those of a role who owe something. Only of those who were
+ * asked: once one is dropped the run goes on, and others owe what they have just been told. */
+static bool drop_stalled(struct host_tcp *host, int role)
+{
+    bool any = false;
+    for (struct member *member = host->roster.members; member != NULL && !host->ending;
+         member = member->next) {
+        bool held_up = role == 0 ? !member->answered : member->role == role;
+        if (!member->asked || !held_up || !owes(host, member))
+            continue;
+        any = true;
+        host_tcp_drop(host, member, PROTO_REFUSE_TIMEOUT,
+                      role == 0 ? "does not answer" : "owed an answer for too long");
+    }
+    return any;
+}
+
+/* If all have answered, a device holds up its server more likely than a server its devices, whom it only has
+ * to answer: devices go first, and servers if that was not enough. */
+static void refuse_stalled(struct host_tcp *host)
+{
+    host->quiet_ticks = host->ping_ticks = 0;
+    if (!drop_stalled(host, 0) && !drop_stalled(host, MEMBER_MOBILE))
+        (void) drop_stalled(host, MEMBER_SERVER);
+}
+
+/* Whom the scenario wanted back has not come: the run goes on without. */
+static void give_up_awaited(struct host_tcp *host)
+{
+    host->awaiting = 0;
+    host_tcp_release(host);
+    const struct world *world = host->session->world;
+    for (uint32_t i = 0; i < world->devices + world->servers && !host->ending; i++) {
+        bool is_server = i >= world->devices;
+        uint32_t number = is_server ? i - world->devices : i;
+        bool *awaited = &(is_server ? host->await_server : host->await_device)[number];
+        if (!*awaited)
+            continue;
+        *awaited = false;
+        host_tcp_lose(host, is_server, number, "did not come back");
+    }
+}
+
+/* Counts ticks, not time: a second in which this process was stopped (Ctrl-Z) or waited for a locked database
+ * is no second in which the nodes were silent. */
+static void watch_progress(struct host_tcp *host)
+{
+    if (host->core == NULL || host->learning_busy || host->is_early)
+        return;
+    host->quiet_ticks++;
+    if (host->ping_ticks > 0 && ++host->ping_ticks > PING_TICKS)
+        refuse_stalled(host);
+    else if (host->ping_ticks > 0 ||
+             (uint64_t) host->quiet_ticks * HOST_TCP_TICK_MS <= (uint64_t) host->options->stall_s * 1000u)
+        return;
+    else if (host->is_held)
+        give_up_awaited(host);
+    else
+        ask_stalled(host);
+}
+
+/* A connection that never says who it is must not keep a place for ever, nor one that takes a node's place in
+ * mid-run and then never is ready. */
+static void refuse_mute(struct host_tcp *host)
+{
+    for (struct member *member = host->roster.members; member != NULL; member = member->next) {
+        bool owes_ready = member->role != 0 && !member->ready && host->roster.started;
+        if ((member->role == 0 || owes_ready) && ++member->mute_ticks > HELLO_TICKS)
+            host_tcp_drop(host, member, PROTO_REFUSE_TIMEOUT, owes_ready ? "no READY came" : "no HELLO came");
+    }
+}
+
+void host_tcp_tick(uv_timer_t *timer)
+{
+    struct host_tcp *host = timer->data;
+    refuse_mute(host);
+    if (host->core == NULL)
+        progress_update(&host->joining, members_joined(&host->roster), NULL);
+    uint64_t now_ns = clock_monotonic_ns();
+    bool stopping = host->session->stop != NULL && *host->session->stop != 0;
+    if (host->core == NULL && stopping)
+        host_tcp_fail(host, diag_fail(host->diag, -EINTR, "interrupted while waiting for nodes"));
+    else if (host->core == NULL && now_ns - host->start_ns > host->options->wait_s * UNITS_NS_PER_S)
+        give_up_joining(host);
+    else
+        watch_progress(host);
+}

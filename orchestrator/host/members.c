@@ -1,0 +1,322 @@
+#include "orchestrator/host/members.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "core/base/err.h"
+
+#define REQUESTS_PIECE 4096u /* rows in one REQUESTS message; the schema allows 8192 */
+#define TRACE_PIECE 4096u    /* points in one TRACE message; the schema allows no more */
+
+int members_init(struct members *roster, const struct world *world)
+{
+    *roster = (struct members){.devices = world->devices, .servers = world->servers};
+    roster->device = calloc(world->devices, sizeof(struct member *));
+    roster->server = calloc(world->servers, sizeof(struct member *));
+    roster->address = calloc(world->servers, sizeof *roster->address);
+    roster->device_returns = calloc(world->devices, sizeof *roster->device_returns);
+    roster->server_returns = calloc(world->servers, sizeof *roster->server_returns);
+    if (roster->device == NULL || roster->server == NULL || roster->address == NULL ||
+        roster->device_returns == NULL || roster->server_returns == NULL)
+        return -ENOMEM;
+    /* The token only keeps strangers out; it is no part of what is recorded or replayed. */
+    if (getrandom(&roster->run_token, sizeof roster->run_token, 0) != (ssize_t) sizeof roster->run_token)
+        return -EIO;
+    return scenario_print(&world->scenario, &roster->scenario);
+}
+
+void members_finish(struct members *roster)
+{
+    free(roster->device);
+    free(roster->server);
+    free(roster->address);
+    free(roster->device_returns);
+    free(roster->server_returns);
+    buf_finish(&roster->scenario);
+}
+
+struct member *members_add(struct members *roster, struct wire_conn *conn, void *owner)
+{
+    struct member *member = calloc(1, sizeof *member);
+    if (member == NULL)
+        return NULL;
+    *member = (struct member){.owner = owner, .conn = conn, .next = roster->members};
+    roster->members = member;
+    return member;
+}
+
+void members_vacate(struct members *roster, struct member *member)
+{
+    for (uint32_t i = 0; i < member->count; i++)
+        (member->role == MEMBER_SERVER ? roster->server : roster->device)[member->first + i] = NULL;
+    if (member->role == MEMBER_MOBILE) {
+        roster->devices_joined -= member->count;
+        roster->devices_ready -= member->ready ? member->count : 0;
+    } else if (member->role == MEMBER_SERVER) {
+        roster->servers_joined--;
+        roster->servers_ready -= member->ready ? 1 : 0;
+    }
+    member->role = 0;
+    member->count = 0;
+    member->ready = false;
+}
+
+void members_reserve(struct members *roster, struct member *member)
+{
+    for (uint32_t i = 0; i < member->count; i++)
+        (member->role == MEMBER_SERVER ? roster->server_returns : roster->device_returns)[member->first + i] =
+            true;
+    members_vacate(roster, member);
+}
+
+void members_remove(struct members *roster, struct member *member)
+{
+    struct wire_counters counters = wire_conn_counters(member->conn);
+    roster->messages += counters.messages_in + counters.messages_out;
+    struct member **place = &roster->members;
+    while (*place != member)
+        place = &(*place)->next;
+    *place = member->next;
+    members_vacate(roster, member);
+    free(member);
+}
+
+/* The first run of `count` free places, `returns` (may be NULL) not counted. */
+static bool find_places(struct member *const *place, const bool *returns, uint32_t size, uint32_t count,
+                        uint32_t *ret_first)
+{
+    uint32_t free_run = 0;
+    for (uint32_t i = 0; i < size; i++) {
+        free_run = place[i] == NULL && (returns == NULL || !returns[i]) ? free_run + 1 : 0;
+        if (free_run == count) {
+            *ret_first = i + 1 - count;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool claims_a_place(const struct members *roster, const struct msg_hello *hello)
+{
+    uint64_t limit = hello->role == MEMBER_SERVER ? roster->servers : roster->devices;
+    return hello->run_token == roster->run_token && hello->first + hello->count <= limit;
+}
+
+struct member *members_holder(const struct members *roster, const struct msg_hello *hello)
+{
+    if (!claims_a_place(roster, hello))
+        return NULL;
+    return (hello->role == MEMBER_SERVER ? roster->server : roster->device)[hello->first];
+}
+
+/* The place that it had, when that is free; else the first that is and that nobody will come back for; else
+ * the first that is. */
+static bool find_place_for(const struct members *roster, const struct msg_hello *hello, uint32_t *ret_first)
+{
+    bool server = hello->role == MEMBER_SERVER;
+    struct member *const *places = server ? roster->server : roster->device;
+    uint32_t size = server ? roster->servers : roster->devices;
+    uint32_t count = (uint32_t) hello->count, within = 0;
+    if (claims_a_place(roster, hello) && find_places(places + hello->first, NULL, count, count, &within)) {
+        *ret_first = (uint32_t) hello->first;
+        return true;
+    }
+    const bool *returns = server ? roster->server_returns : roster->device_returns;
+    return find_places(places, returns, size, count, ret_first) ||
+           find_places(places, NULL, size, count, ret_first);
+}
+
+static int check_hello(const struct member *member, const struct msg_hello *hello,
+                       enum proto_refusal *ret_reason, struct diag *diag)
+{
+    if (member->role != 0)
+        return diag_fail(diag, ERR_STATE, "HELLO came twice");
+    if (hello->major != PROTO_MAJOR) {
+        *ret_reason = PROTO_REFUSE_VERSION;
+        return diag_fail(diag, ERR_VERSION, "this node speaks protocol %llu, the orchestrator %u",
+                         (unsigned long long) hello->major, PROTO_MAJOR);
+    }
+    bool server = hello->role == MEMBER_SERVER;
+    if (server && (hello->count != 1 || hello->data_port == 0 || hello->host.size == 0)) {
+        *ret_reason = PROTO_REFUSE_OUT_OF_RANGE;
+        return diag_fail(diag, ERR_RANGE, "HELLO of a server needs count 1, a port and a host");
+    }
+    return 0;
+}
+
+static void send_device(const struct world *world, struct member *member, uint32_t n)
+{
+    const struct device_params *device = &world->device[n];
+    struct proto_message message = {
+        .id = PROTO_DEVICE,
+        .device =
+            {
+                .device = n,
+                .flops = device->flops,
+                .power_w = device->power_w,
+                .transmit_power_w = device->transmit_power_w,
+                .max_split = device->max_split,
+                .has_home = device->has_home ? 1 : 0,
+                .home_x_m = device->home.x,
+                .home_y_m = device->home.y,
+            },
+    };
+    (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
+    for (uint32_t sent = 0; world->tokens != NULL && sent < world->token_rows; sent += REQUESTS_PIECE) {
+        uint32_t left = world->token_rows - sent;
+        struct proto_message requests = {
+            .id = PROTO_REQUESTS,
+            .requests =
+                {
+                    .device = n,
+                    .tokens = {world->tokens + (size_t) n * world->token_rows + sent,
+                               left < REQUESTS_PIECE ? left : REQUESTS_PIECE},
+                },
+        };
+        (void) wire_conn_send(member->conn, &requests);
+    }
+}
+
+static void send_trace(const struct track *track, struct member *member, uint32_t number)
+{
+    uint32_t width = track_width(track->kind);
+    for (uint32_t sent = 0; sent < track->points; sent += TRACE_PIECE) {
+        uint32_t left = track->points - sent;
+        uint32_t count = left < TRACE_PIECE ? left : TRACE_PIECE;
+        struct proto_message message = {
+            .id = PROTO_TRACE,
+            .trace =
+                {
+                    .kind = (uint64_t) track->kind,
+                    .number = number,
+                    .points = track->points,
+                    .duration_s = track->duration_s,
+                    .start_s = {track->start_s + sent, count},
+                    .value = {track->value + (size_t) sent * width, (size_t) count * width},
+                },
+        };
+        (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
+    }
+}
+
+/* Each trace that the process's devices play, once. */
+static void send_traces(const struct tracks *tracks, struct member *member)
+{
+    for (uint32_t i = 0; i < member->count && i < tracks->count; i++) {
+        uint32_t number = (member->first + i) % tracks->count;
+        send_trace(&tracks->track[number], member, number);
+    }
+}
+
+static void welcome(struct members *roster, const struct world *world, struct member *member)
+{
+    struct proto_message message = {
+        .id = PROTO_WELCOME,
+        .welcome =
+            {
+                .major = PROTO_MAJOR,
+                .minor = PROTO_MINOR,
+                .schema_hash = proto_schema_hash(),
+                .run_token = roster->run_token,
+                .seed = world->seed,
+                .first = member->first,
+                .count = member->count,
+                .devices = world->devices,
+                .servers = world->servers,
+                .token_rows = world->tokens != NULL ? world->token_rows : 0,
+                .scenario = {(const char *) roster->scenario.data, roster->scenario.size},
+                .rate_traces = world->rate_tracks.count,
+                .place_traces = world->place_tracks.count,
+            },
+    };
+    (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
+    for (uint32_t i = 0; i < member->count && member->role == MEMBER_MOBILE; i++)
+        send_device(world, member, member->first + i);
+    if (member->role == MEMBER_MOBILE) {
+        send_traces(&world->rate_tracks, member);
+        send_traces(&world->place_tracks, member);
+    }
+}
+
+static int take_hello(struct members *roster, const struct world *world, struct member *member,
+                      const struct msg_hello *hello, enum proto_refusal *ret_reason, struct diag *diag)
+{
+    int rc = check_hello(member, hello, ret_reason, diag);
+    if (rc != 0)
+        return rc;
+    bool server = hello->role == MEMBER_SERVER;
+    uint32_t count = (uint32_t) hello->count, first = 0;
+    struct member **places = server ? roster->server : roster->device;
+    if (!find_place_for(roster, hello, &first)) {
+        *ret_reason = roster->started ? PROTO_REFUSE_STARTED : PROTO_REFUSE_FULL;
+        return diag_fail(diag, ERR_STATE, "there is no room for %u more %s", count,
+                         server ? "servers" : "devices");
+    }
+    member->role = server ? MEMBER_SERVER : MEMBER_MOBILE;
+    member->first = first;
+    member->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        places[first + i] = member;
+        (server ? roster->server_returns : roster->device_returns)[first + i] = false;
+    }
+    *(server ? &roster->servers_joined : &roster->devices_joined) += count;
+    memcpy(member->host, hello->host.data, hello->host.size); /* the schema allows 255 bytes */
+    member->host[hello->host.size] = '\0';
+    member->data_port = (uint16_t) hello->data_port;
+    if (server) {
+        memcpy(roster->address[first].host, member->host, sizeof member->host);
+        roster->address[first].port = member->data_port;
+    }
+    if (server)
+        (void) snprintf(member->address, sizeof member->address, "%s:%u", member->host, member->data_port);
+    else
+        wire_conn_peer(member->conn, member->address);
+    welcome(roster, world, member);
+    return 0;
+}
+
+int members_take(struct members *roster, const struct world *world, struct member *member,
+                 const struct proto_message *message, enum proto_refusal *ret_reason, struct diag *diag)
+{
+    *ret_reason = PROTO_REFUSE_OUT_OF_STATE;
+    if (message->id == PROTO_HELLO)
+        return take_hello(roster, world, member, &message->hello, ret_reason, diag);
+    if (message->id != PROTO_READY || member->role == 0 || member->ready ||
+        !(roster->started || members_is_full(roster)))
+        return diag_fail(diag, ERR_STATE, "%s while joining", proto_name(message->id));
+    member->ready = true;
+    *(member->role == MEMBER_SERVER ? &roster->servers_ready : &roster->devices_ready) += member->count;
+    return 0;
+}
+
+bool members_is_full(const struct members *roster)
+{
+    return roster->devices_joined == roster->devices && roster->servers_joined == roster->servers;
+}
+
+bool members_is_ready(const struct members *roster)
+{
+    return roster->devices_ready == roster->devices && roster->servers_ready == roster->servers;
+}
+
+struct proto_message members_server_message(const struct members *roster, const struct world *world,
+                                            uint32_t m)
+{
+    const struct members_address *address = &roster->address[m];
+    return (struct proto_message){
+        .id = PROTO_SERVER,
+        .server =
+            {
+                .server = m,
+                .x_m = world->server[m].position.x,
+                .y_m = world->server[m].position.y,
+                .flops = world->server[m].flops,
+                .power_w = world->server[m].power_w,
+                .port = address->port,
+                .host = {address->host, strlen(address->host)},
+            },
+    };
+}

@@ -1,0 +1,88 @@
+/* Who takes part in a TCP run: one member a process, found by connection, by device and by server. Hands out
+ * identities in order of arrival, which changes nothing that is recorded but addresses. */
+#ifndef HANDOFF_ORCHESTRATOR_HOST_MEMBERS_H
+#define HANDOFF_ORCHESTRATOR_HOST_MEMBERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/diag.h"
+#include "core/model/world.h"
+#include "proto/message.h"
+#include "proto/wire/conn.h"
+
+enum { MEMBER_MOBILE = 1, MEMBER_SERVER = 2 };
+
+struct member {
+    void *owner; /* the host */
+    struct wire_conn *conn;
+    struct member *next; /* roster.members */
+    int role;            /* 0: has not said HELLO */
+    uint32_t first, count;
+    uint32_t mute_ticks; /* passed without a HELLO */
+    uint32_t silent_ms;  /* passed without any message, real clock */
+    bool ready;
+    bool asked, answered; /* by the last PING; it */
+    char host[256];
+    uint16_t data_port;
+    char address[320]; /* for the `node` rows */
+};
+
+/* Where a server takes tasks; kept while nobody plays it. */
+struct members_address {
+    char host[256];
+    uint16_t port;
+};
+
+struct members {
+    uint64_t run_token;
+    struct member *members; /* all connections */
+    struct member **device; /* [N] who plays it; NULL: nobody */
+    struct member **server; /* [M] */
+    bool *device_returns;   /* [N] killed by the scenario: its process will come back for this place */
+    bool *server_returns;   /* [M] */
+    struct members_address *address; /* [M] */
+    bool started;                    /* the run has: a HELLO takes the place of somebody who left */
+    uint32_t devices, servers;
+    uint32_t devices_joined, servers_joined; /* have said HELLO */
+    uint32_t devices_ready, servers_ready;
+    uint64_t messages;   /* in and out, of members that have left */
+    struct buf scenario; /* canonical text for WELCOME */
+};
+
+/* Nodes that have said HELLO. */
+static inline uint64_t members_joined(const struct members *roster)
+{
+    return (uint64_t) roster->devices_joined + roster->servers_joined;
+}
+
+int members_init(struct members *roster, const struct world *world);
+void members_finish(struct members *roster);
+
+/* A new connection; NULL: out of memory. */
+struct member *members_add(struct members *roster, struct wire_conn *conn, void *owner);
+/* Frees its places at once: it was refused, and a connection that is being closed plays nobody. It stays in
+ * the list, as one that has not said HELLO. */
+void members_vacate(struct members *roster, struct member *member);
+/* The scenario kills it: frees its places, which nobody else takes while there are others. */
+void members_reserve(struct members *roster, struct member *member);
+/* Its connection is gone: frees its places and itself. */
+void members_remove(struct members *roster, struct member *member);
+
+/* Who holds the place that a HELLO claims by its token and number; NULL: nobody, or it claims none. */
+struct member *members_holder(const struct members *roster, const struct msg_hello *hello);
+
+/* HELLO: finds a place (the one it had before, if it shows the run's token), answers WELCOME, DEVICE,
+ * REQUESTS and TRACE. READY: counts. Anything else, no room, or another version: a code, the reason for
+ * REFUSE and a sentence. */
+int members_take(struct members *roster, const struct world *world, struct member *member,
+                 const struct proto_message *message, enum proto_refusal *ret_reason, struct diag *diag);
+
+bool members_is_full(const struct members *roster);
+bool members_is_ready(const struct members *roster);
+
+/* SERVER for server m, which has joined once. Texts are borrowed from the roster. */
+struct proto_message members_server_message(const struct members *roster, const struct world *world,
+                                            uint32_t m);
+
+#endif

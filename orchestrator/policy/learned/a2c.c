@@ -1,0 +1,33 @@
+/* A2C with a choice of split and of server for each device (gradient.h). */
+#include "orchestrator/policy/learned/gradient_learner.h"
+
+static int create(struct policy *policy, struct diag *diag)
+{
+    const struct scenario *scenario = &policy->world->scenario;
+    const struct policy_gradient_config how = {
+        .objective = OBJECTIVE_PLAIN,
+        .rollout = scenario->a2c.steps,
+        .epochs = 1,
+        .batch = scenario->a2c.steps,
+        .trace = (float) scenario->a2c.trace,
+        .rate = (float) scenario->a2c.rate,
+        .entropy = (float) scenario->a2c.entropy,
+        .norm = (float) scenario->a2c.norm,
+    };
+    return gradient_learner_create(policy, GRADIENT_LEARNER_CLASSES, &how, diag);
+}
+
+const struct policy_kind policy_a2c = {
+    .name = "a2c",
+    .sees = POLICY_SEES_OBSERVATIONS,
+    .summary = "A2C with a split and a server to choose for each device",
+    .source = "Mnih et al., arXiv 1602.01783; DAPO's named competitor",
+    .create = create,
+    .destroy = gradient_learner_destroy,
+    .decide = gradient_learner_decide,
+    .learn = gradient_learner_learn,
+    .update = gradient_learner_update,
+    .save = gradient_learner_save,
+    .load = gradient_learner_load,
+    .resume = gradient_learner_resume,
+};

@@ -1,0 +1,192 @@
+#include "orchestrator/policy/learned/gradient_learner.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/rl/checkpoint.h"
+
+struct gradient {
+    struct policy_gradient *learner;
+    enum gradient_learner_actions actions;
+    uint32_t splits; /* s_min..L */
+    size_t state_size;
+    float *state, *next_state; /* [state_size] */
+    float *action;             /* of the last decide */
+    uint8_t *allowed;          /* [N][splits + M] */
+    float log_probability;     /* of `action` */
+    bool goes_on;              /* the last slot was learned from, and its episode goes on */
+    bool begins;               /* the slot of the last decide does not go on from the one learned from last */
+};
+
+void gradient_learner_destroy(struct policy *policy)
+{
+    struct gradient *own = policy->state;
+    if (own == NULL)
+        return;
+    policy_gradient_destroy(own->learner);
+    free(own->state);
+    free(own->next_state);
+    free(own->action);
+    free(own->allowed);
+    free(own);
+}
+
+static size_t action_size(const struct gradient *own, const struct world *world)
+{
+    return own->actions == GRADIENT_LEARNER_REALS ? env_action_size(world) : 2 * (size_t) world->devices;
+}
+
+static int create_learner(struct gradient *own, const struct world *world,
+                          const struct policy_gradient_config *how, struct diag *diag)
+{
+    const struct scenario *scenario = &world->scenario;
+    bool reals = own->actions == GRADIENT_LEARNER_REALS;
+    size_t heads = 2 * (size_t) world->devices, *classes = calloc(heads, sizeof *classes);
+    if (classes == NULL)
+        return -ENOMEM;
+    for (size_t h = 0; h < heads; h++)
+        classes[h] = h % 2 == 0 ? own->splits : world->servers;
+    struct policy_gradient_config config = *how;
+    config.state_size = own->state_size;
+    config.heads = reals ? 0 : heads;
+    config.classes = classes;
+    config.action_size = reals ? action_size(own, world) : 0;
+    config.hidden_1 = scenario->ddpg.hidden_1;
+    config.hidden_2 = scenario->ddpg.hidden_2;
+    config.discount = (float) scenario->ddpg.discount;
+    config.final_init = (float) scenario->ddpg.final_init;
+    config.seed = world->seed;
+    int rc = policy_gradient_config_check(&config, diag);
+    if (rc == 0)
+        rc = policy_gradient_create(&own->learner, &config);
+    free(classes);
+    return rc;
+}
+
+int gradient_learner_create(struct policy *policy, enum gradient_learner_actions actions,
+                            const struct policy_gradient_config *how, struct diag *diag)
+{
+    const struct world *world = policy->world;
+    struct gradient *own = calloc(1, sizeof *own);
+    if (own == NULL)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    policy->state = own;
+    own->actions = actions;
+    own->splits = world->llm->layers - (uint32_t) world->scenario.model.min_split + 1;
+    own->state_size = env_state_size(world);
+    own->state = calloc(own->state_size, sizeof *own->state);
+    own->next_state = calloc(own->state_size, sizeof *own->next_state);
+    own->action = calloc(action_size(own, world), sizeof *own->action);
+    own->allowed = calloc(world->devices, own->splits + (size_t) world->servers);
+    bool whole = own->state != NULL && own->next_state != NULL && own->action != NULL && own->allowed != NULL;
+    int rc = whole ? create_learner(own, world, how, diag) : -ENOMEM;
+    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
+}
+
+static void allow(const struct gradient *own, const struct env_view *view, uint32_t device,
+                  uint8_t *ret_allowed)
+{
+    const struct world *world = view->world;
+    const bool *covered = view->covered + (size_t) device * world->servers;
+    uint32_t layers = world->llm->layers, first = layers + 1 - own->splits;
+    bool decides = false;
+    for (uint32_t m = 0; m < world->servers; m++)
+        decides = decides || covered[m];
+    decides = decides && env_has_task(view, device);
+    for (uint32_t s = first; s <= layers; s++)
+        *ret_allowed++ = decides && (s <= world->device[device].max_split || s == layers) ? 1 : 0;
+    for (uint32_t m = 0; m < world->servers; m++)
+        *ret_allowed++ = decides && covered[m] ? 1 : 0;
+}
+
+static void choose(struct policy *policy)
+{
+    struct gradient *own = policy->state;
+    if (policy->training)
+        own->log_probability = policy_gradient_sample(own->learner, own->state, own->allowed, own->action);
+    else
+        policy_gradient_mode(own->learner, own->state, own->allowed, own->action);
+}
+
+/* A class for each head. A device that decides nothing has class 0 twice, and env_repair keeps it local. */
+static void map_classes(const struct gradient *own, const struct env_view *view,
+                        struct env_decision *ret_decision)
+{
+    const struct world *world = view->world;
+    uint32_t first = world->llm->layers + 1 - own->splits;
+    for (uint32_t n = 0; n < world->devices; n++) {
+        ret_decision->split[n] = first + (uint32_t) own->action[2 * (size_t) n];
+        ret_decision->server[n] = (uint32_t) own->action[2 * (size_t) n + 1];
+    }
+    env_repair(view, ret_decision);
+}
+
+void gradient_learner_decide(struct policy *policy, const struct env_view *view,
+                             struct env_decision *ret_decision)
+{
+    struct gradient *own = policy->state;
+    const struct world *world = view->world;
+    env_state(view, own->state);
+    for (uint32_t n = 0; n < world->devices; n++)
+        allow(own, view, n, own->allowed + n * (own->splits + (size_t) world->servers));
+    choose(policy);
+    own->begins = !own->goes_on;
+    own->goes_on = false;
+    if (own->actions == GRADIENT_LEARNER_REALS)
+        env_map_action(view, own->action, ret_decision);
+    else
+        map_classes(own, view, ret_decision);
+}
+
+/* A time limit does not end the process: the next state counts, but what follows is another episode. */
+void gradient_learner_learn(struct policy *policy, const struct policy_feedback *feedback)
+{
+    struct gradient *own = policy->state;
+    env_state(feedback->next, own->next_state);
+    struct rollout_transition transition = {
+        .state = own->state,
+        .action = own->action,
+        .allowed = own->allowed,
+        .log_probability = own->log_probability,
+        .reward = (float) feedback->reward,
+        .next_state = own->next_state,
+        .begins = own->begins,
+    };
+    policy_gradient_push(own->learner, &transition);
+    own->goes_on = !feedback->truncated;
+}
+
+void gradient_learner_update(struct policy *policy)
+{
+    struct gradient *own = policy->state;
+    (void) policy_gradient_update(own->learner,
+                                  NULL); /* false until the rollout is full, which is no failure */
+}
+
+#define EVERYTHING ((uint32_t) (CHECKPOINT_ACTOR | CHECKPOINT_LEARNER | CHECKPOINT_REPLAY))
+
+int gradient_learner_save(const struct policy *policy, bool full, struct buf *bytes)
+{
+    const struct gradient *own = policy->state;
+    return policy_gradient_save(own->learner, full ? EVERYTHING : (uint32_t) CHECKPOINT_ACTOR, bytes);
+}
+
+int gradient_learner_load(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
+{
+    struct gradient *own = policy->state;
+    return policy_gradient_load(own->learner, bytes, size, diag);
+}
+
+/* Checkpoints are made between episodes: the next slot begins a new one. An update is owed exactly when the
+ * rollout is full; it ran while the next episode began, and nothing was decided before it was done. */
+int gradient_learner_resume(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
+{
+    if (checkpoint_sections(bytes, size) != EVERYTHING)
+        return diag_fail(diag, ERR_TYPE, "not a training's state: it has not all that training needs");
+    int rc = gradient_learner_load(policy, bytes, size, diag);
+    if (rc == 0)
+        gradient_learner_update(policy);
+    return rc;
+}

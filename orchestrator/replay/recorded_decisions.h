@@ -1,0 +1,26 @@
+/* A policy that decides what a recorded run decided, from a copy of its decisions: the file is free
+ * meanwhile, to be recorded into. */
+#ifndef HANDOFF_ORCHESTRATOR_REPLAY_RECORDED_DECISIONS_H
+#define HANDOFF_ORCHESTRATOR_REPLAY_RECORDED_DECISIONS_H
+
+#include "db/store.h"
+#include "orchestrator/policy/policy.h"
+
+struct recorded_decision {
+    uint32_t episode, slot, device, split;
+    int32_t server;
+    bool repaired;
+};
+
+struct recorded_decisions {
+    struct policy policy;          /* to put into a session */
+    struct recorded_decision *row; /* [count] in order of episodes, slots, devices; owned */
+    size_t count, next;
+};
+
+/* The world must outlive it, and `decided` stay where it is. Finish it also when this failed. */
+int recorded_decisions_load(struct recorded_decisions *ret_decided, const struct world *world,
+                            struct store *store, int64_t run_id, struct diag *diag);
+void recorded_decisions_finish(struct recorded_decisions *decided);
+
+#endif

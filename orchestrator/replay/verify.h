@@ -1,0 +1,46 @@
+/* A recorded run played again: a policy that decides what was decided, and a sink that compares what comes of
+ * it with what was recorded, field by field, bit for bit. Both read the same rows, one slot at a time. In
+ * queueing mode tasks end in later slots: rows wait until what came of them is known.
+ *
+ * Of a run by the wall clock the world (tokens, positions), the decisions and their shares are compared like
+ * that, and payload sizes of tasks that were done in both; how much longer those took than the model says is
+ * gathered. */
+#ifndef HANDOFF_ORCHESTRATOR_REPLAY_VERIFY_H
+#define HANDOFF_ORCHESTRATOR_REPLAY_VERIFY_H
+
+#include <signal.h>
+
+#include "db/store.h"
+#include "orchestrator/replay/clock_gap.h"
+#include "orchestrator/session/session.h"
+
+struct verification {
+    const struct world *world;
+    struct store *store;  /* borrowed; its task reading is ours */
+    struct policy policy; /* to put into the session */
+    struct db_task *row;  /* [rows] read, and not yet compared; owned */
+    size_t rows, capacity;
+    struct db_task ahead;             /* the next row, */
+    bool any_ahead;                   /* if there is one */
+    uint32_t last_episode, last_slot; /* of the last row that was played */
+    bool complete;                    /* the run was finished: its rows may not end early */
+    volatile sig_atomic_t over;       /* the rows have ended: to put into session.stop */
+    int error;                        /* of reading */
+    bool by_the_wall; /* it was recorded by the wall clock: what was measured is not compared but related */
+    struct clock_gap gap; /* by the wall: of the tasks that went as planned */
+    uint64_t compared, identical;
+    uint64_t otherwise;         /* by the wall: tasks that nodes were lost to */
+    uint64_t unsettled;         /* queueing mode, a run that broke off: tasks that ended with it or later */
+    char first_difference[512]; /* "" while there is none */
+    struct diag *diag;
+};
+
+int verify_init(struct verification *recorded, const struct world *world, struct store *store, int64_t run_id,
+                struct diag *diag);
+void verify_finish(struct verification *recorded);
+/* After a session that ended by itself: was every row played? ERR_MISMATCH. */
+int verify_end(struct verification *recorded);
+
+struct session_sink verify_sink(struct verification *recorded);
+
+#endif

@@ -1,0 +1,185 @@
+#include "orchestrator/run/resume.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/base/log.h"
+#include "db/claim.h"
+#include "db/experiment_file.h"
+#include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/setup/provenance.h"
+
+/* ---- a learner as it was ---- */
+
+struct recalling {
+    struct policy *policy;
+    struct diag *diag;
+};
+
+static int recall(void *user, const struct db_experience *experience)
+{
+    struct recalling *own = user;
+    if (own->policy->kind->recall == NULL)
+        return diag_fail(own->diag, ERR_MISMATCH, "%s takes no experience", own->policy->kind->name);
+    return own->policy->kind->recall(own->policy, experience->bytes, experience->size, own->diag);
+}
+
+static int restore_learner(struct resume *resume, struct store *store, struct diag *diag)
+{
+    struct recalling own = {&resume->policy, diag};
+    struct db_checkpoint checkpoint;
+    struct buf learner = {0};
+    int64_t run_id = resume->past.run.run_id;
+    int rc = store_each_experience(store, run_id, recall, &own, diag);
+    if (rc == 0)
+        rc = store_read_learner(store, run_id, &checkpoint, &learner, diag);
+    if (rc == 0)
+        rc = resume->policy.kind->resume(&resume->policy, learner.data, learner.size, diag);
+    buf_finish(&learner);
+    if (rc != 0)
+        diag_prefix(diag, "run %lld cannot be resumed", (long long) run_id);
+    return rc;
+}
+
+/* ---- the run ---- */
+
+static int check_kind(const struct resume *resume, struct diag *diag)
+{
+    static const char *const why[] = {
+        [DB_RUN_VALIDATE] = "a validation run: `evaluate` makes it again",
+        [DB_RUN_TEST] = "a test run: `evaluate` makes it again",
+        [DB_RUN_COUNTERFACTUAL] = "a counterfactual run: `replay --policy` makes it again",
+        [DB_RUN_TWIN] = "a twin run: `twin` makes it again",
+    };
+    const struct db_run *run = &resume->past.run;
+    if (run->kind == DB_RUN_TRAIN)
+        return 0;
+    return diag_fail(diag, ERR_STATE, "run %lld is %s; only training runs can be resumed",
+                     (long long) run->run_id, why[run->kind]);
+}
+
+/* What it was made with: bits are promised for one build on one kind of CPU. */
+static int compare_origin(const struct db_run *run, struct diag *diag)
+{
+    struct buf cpu = {0};
+    int rc = provenance_cpu(&cpu);
+    if (rc != 0)
+        return diag_fail(diag, rc, "%s", err_text(rc));
+    if (strcmp(run->version, provenance_version()) != 0)
+        log_warn(
+            "run",
+            "run %lld was begun by version %s, this is %s: what follows may differ from what would have been",
+            (long long) run->run_id, run->version, provenance_version());
+    if (strcmp(run->cpu, (const char *) cpu.data) != 0)
+        log_warn("run",
+                 "run %lld was begun on %s, this is %s: what follows may differ from what would have been",
+                 (long long) run->run_id, run->cpu, (const char *) cpu.data);
+    buf_finish(&cpu);
+    return 0;
+}
+
+static void tell(const struct resume *resume)
+{
+    long long run_id = (long long) resume->past.run.run_id;
+    if (resume->after_episode >= 0)
+        log_warn("run", "run %lld goes on after episode %lld of %u; what is later than that is dropped",
+                 run_id, (long long) resume->after_episode, resume->past.episodes);
+    else
+        log_warn("run", "run %lld has no %s yet: it begins anew with episode 0, and its rows are dropped",
+                 run_id, policy_learns(resume->policy.kind) ? "checkpoint" : "whole episode");
+}
+
+/* The configuration, with this resumption as the last of a list; those that it undoes are left out. */
+static char *new_config(const struct resume *resume)
+{
+    json_t *config = json_loads(resume->past.run.config_json, 0, NULL);
+    json_t *before = json_object_get(config, "resumed"), *after = json_array(), *entry;
+    size_t index;
+    json_array_foreach(before, index, entry)
+    {
+        if (json_integer_value(json_object_get(entry, "after_episode")) < resume->after_episode)
+            (void) json_array_append(after, entry); /* one lost to memory shortage is lost in the dump, too */
+    }
+    entry = json_pack("{s:I, s:s, s:s}", "after_episode", (json_int_t) resume->after_episode, "program",
+                      provenance_version(), "host", host_kind_name(resume->host));
+    bool whole = json_array_append_new(after, entry) == 0 && json_object_set(config, "resumed", after) == 0;
+    char *text = whole ? json_dumps(config, JSON_COMPACT) : NULL;
+    json_decref(after);
+    json_decref(config);
+    return text;
+}
+
+/* The run is not finished: everything that is needed to go on. */
+static int prepare(struct resume *resume, const struct resume_options *options, struct store *store,
+                   struct diag *diag)
+{
+    const struct db_run *run = &resume->past.run;
+    const struct policy_kind *kind = NULL;
+    struct db_progress progress;
+    bool was_in_memory = strcmp(run->host, "memory") == 0;
+    resume->host = options->host_given ? options->host : was_in_memory ? HOST_MEMORY : HOST_TCP;
+    int rc = catalog_find(run->policy, &kind, diag);
+    if (rc == 0)
+        rc = policy_create(&resume->policy, kind, &resume->past.world, true, diag);
+    if (rc == 0)
+        rc = compare_origin(run, diag);
+    if (rc == 0)
+        rc = store_read_progress(store, run->run_id, resume->past.slots, &progress, diag);
+    if (rc != 0)
+        return rc;
+    resume->after_episode = policy_learns(kind) ? progress.last_learner : progress.last_episode;
+    if (policy_learns(kind) && resume->after_episode >= 0)
+        rc = restore_learner(resume, store, diag);
+    if (rc == 0)
+        rc = store_read_elapsed(store, run->run_id, resume->after_episode, &resume->record.elapsed_s, diag);
+    if (rc != 0)
+        return rc;
+    resume->config_json = new_config(resume);
+    if (resume->config_json == NULL)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    resume->record.past = (struct recorder_past){
+        .run_id = run->run_id, .after_episode = resume->after_episode, .config_json = resume->config_json};
+    resume->record.trusted = run->trusted;
+    resume->record.untrusted_reason = run->untrusted_reason;
+    return 0;
+}
+
+/* Before nodes are waited for; the recorder looks again. The database is closed: see claim.h. */
+static int check_claim(const struct resume *resume, const struct resume_options *options, struct diag *diag)
+{
+    struct claim claim = claim_none;
+    int rc = claim_take(&claim, options->path, resume->past.run.run_id, diag);
+    claim_release(&claim);
+    return rc;
+}
+
+int resume_read(struct resume *ret_resume, const struct resume_options *options, struct diag *diag)
+{
+    struct experiment_file archive = {0};
+    *ret_resume = (struct resume){.after_episode = -1};
+    int rc = experiment_file_open(&archive, options->path, DB_READWRITE, diag);
+    if (rc == 0)
+        rc = recorded_run_read(&ret_resume->past, archive.store, options->run_id, diag);
+    if (rc == 0)
+        rc = check_kind(ret_resume, diag);
+    ret_resume->finished = rc == 0 && ret_resume->past.run.status == DB_FINISHED;
+    if (rc == 0 && !ret_resume->finished)
+        rc = prepare(ret_resume, options, archive.store, diag);
+    int close_rc = experiment_file_close(&archive, diag);
+    rc = rc != 0 ? rc : close_rc;
+    if (rc == 0 && !ret_resume->finished)
+        rc = check_claim(ret_resume, options, diag);
+    if (rc == 0 && !ret_resume->finished)
+        tell(ret_resume);
+    return rc;
+}
+
+void resume_finish(struct resume *resume)
+{
+    policy_destroy(&resume->policy);
+    recorded_run_finish(&resume->past);
+    free(resume->config_json);
+}

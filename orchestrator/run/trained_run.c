@@ -1,0 +1,188 @@
+#include "orchestrator/run/trained_run.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/base/parse.h"
+#include "db/experiment_file.h"
+#include "orchestrator/run/run_policy.h"
+#include "orchestrator/setup/world_setup.h"
+
+#define CHECKPOINTS_MAX 100000u
+
+/* ---- reading the run ---- */
+
+static int take_checkpoint(void *user, const struct db_checkpoint *row)
+{
+    struct trained_run *own = user;
+    if (own->checkpoints >= CHECKPOINTS_MAX)
+        return diag_fail(own->diag, ERR_TOO_BIG, "more than %u checkpoints", CHECKPOINTS_MAX);
+    size_t count = own->checkpoints + 1;
+    uint32_t *episode = realloc(own->episode, count * sizeof *episode);
+    if (episode != NULL)
+        own->episode = episode;
+    double *cost = realloc(own->validation_cost, count * sizeof *cost);
+    if (cost != NULL)
+        own->validation_cost = cost;
+    if (episode == NULL || cost == NULL)
+        return diag_fail(own->diag, -ENOMEM, "out of memory");
+    own->episode[own->checkpoints] = row->episode;
+    own->validation_cost[own->checkpoints++] = row->validation_cost;
+    return 0;
+}
+
+/* Opens the file for the time of one call: recording needs it for itself. */
+static int with_store(struct trained_run *own, enum db_mode mode,
+                      int (*work)(struct trained_run *own, struct store *store))
+{
+    struct experiment_file archive = {0};
+    int rc = experiment_file_open(&archive, own->options.path, mode, own->diag);
+    if (rc == 0)
+        rc = work(own, archive.store);
+    int close_rc = experiment_file_close(&archive, own->diag);
+    return rc != 0 ? rc : close_rc;
+}
+
+static int read_run(struct trained_run *own, struct store *store)
+{
+    int rc = store_read_run(store, own->options.run_id, &own->run, &own->texts, own->diag);
+    if (rc == 0 && own->run.kind != DB_RUN_TRAIN)
+        rc = diag_fail(own->diag, ERR_STATE, "%s: run %lld is no training run; name the one it belongs to",
+                       own->options.path, (long long) own->run.run_id);
+    if (rc == 0)
+        rc = world_setup_read(&own->world, store, &own->run, own->diag);
+    return rc != 0 ? rc : store_each_checkpoint(store, own->run.run_id, take_checkpoint, own, own->diag);
+}
+
+static int write_validation(struct trained_run *own, struct store *store)
+{
+    int rc = 0;
+    for (size_t i = 0; i < own->checkpoints && rc == 0; i++)
+        if (!isnan(own->validation_cost[i]))
+            rc = store_set_validation_cost(store, own->run.run_id, own->episode[i], own->validation_cost[i],
+                                           own->diag);
+    return rc;
+}
+
+int trained_run_weights(struct trained_run *own, int64_t episode, struct buf *weights)
+{
+    struct experiment_file archive = {0};
+    struct db_checkpoint row;
+    int rc = experiment_file_open(&archive, own->options.path, DB_READ, own->diag);
+    if (rc == 0)
+        rc = store_read_checkpoint(archive.store, own->run.run_id, episode, &row, weights, own->diag);
+    (void) experiment_file_close(&archive, NULL); /* only read */
+    return rc;
+}
+
+/* ---- one policy over one phase ---- */
+
+int trained_run_play(struct trained_run *own, const struct policy_kind *kind, enum rng_phase phase,
+                     int64_t checkpoint, struct session_result *ret_result)
+{
+    const struct scenario *scenario = &own->world.scenario;
+    bool test = phase == RNG_TEST;
+    struct buf weights = {0};
+    int64_t run_id = 0;
+    struct run_policy play = {
+        .host = own->options.host,
+        .world = &own->world,
+        .kind = kind,
+        .weights = checkpoint >= 0 ? &weights : NULL,
+        .row =
+            {
+                .path = own->options.path,
+                .kind = test ? DB_RUN_TEST : DB_RUN_VALIDATE,
+                .parent_run_id = own->run.run_id,
+                .checkpoint_episode = checkpoint,
+                .phase = phase,
+                .episodes = (uint32_t) (test ? scenario->evaluation.test_episodes
+                                             : scenario->evaluation.validate_episodes),
+                .slots =
+                    (uint32_t) (test ? scenario->evaluation.test_slots : scenario->evaluation.validate_slots),
+            },
+        .record_tasks = test,
+    };
+    int rc = checkpoint >= 0 ? trained_run_weights(own, checkpoint, &weights) : 0;
+    if (rc == 0)
+        rc = run_policy_record(&play, ret_result, &run_id, own->diag);
+    buf_finish(&weights);
+    return rc;
+}
+
+/* ---- choosing a checkpoint ---- */
+
+static int validate_all(struct trained_run *own, const struct policy_kind *kind)
+{
+    int rc = 0;
+    for (size_t i = 0; i < own->checkpoints && rc == 0; i++) {
+        struct session_result result;
+        if (!isnan(own->validation_cost[i]))
+            continue;
+        rc = trained_run_play(own, kind, RNG_VALIDATE, own->episode[i], &result);
+        if (rc == 0)
+            own->validation_cost[i] = result.mean_cost;
+    }
+    return rc != 0 ? rc : with_store(own, DB_READWRITE, write_validation);
+}
+
+static int pick_checkpoint(struct trained_run *own, const struct policy_kind *kind, int64_t *ret_episode)
+{
+    const char *wish = own->options.checkpoint;
+    uint64_t number = 0;
+    if (own->checkpoints == 0)
+        return diag_fail(own->diag, ERR_NOT_FOUND, "%s: run %lld has no checkpoint of %s", own->options.path,
+                         (long long) own->run.run_id, kind->name);
+    if (strcmp(wish, "last") == 0) {
+        *ret_episode = own->episode[own->checkpoints - 1];
+        return 0;
+    }
+    if (strcmp(wish, "best") == 0) {
+        int rc = validate_all(own, kind);
+        size_t best = 0;
+        for (size_t i = 1; i < own->checkpoints && rc == 0; i++)
+            best = own->validation_cost[i] < own->validation_cost[best] ? i : best;
+        *ret_episode = own->episode[best];
+        return rc;
+    }
+    if (parse_u64(wish, &number) != 0)
+        return diag_fail(own->diag, ERR_SYNTAX, "--checkpoint: '%s' is neither best, last nor an episode",
+                         wish);
+    for (size_t i = 0; i < own->checkpoints; i++)
+        if (own->episode[i] == number) {
+            *ret_episode = (int64_t) number;
+            return 0;
+        }
+    return diag_fail(
+        own->diag, ERR_NOT_FOUND, "run %lld has no checkpoint after episode %llu; its last is %u",
+        (long long) own->run.run_id, (unsigned long long) number, own->episode[own->checkpoints - 1]);
+}
+
+int trained_run_checkpoint(struct trained_run *own, const struct policy_kind *kind, int64_t *ret_episode)
+{
+    *ret_episode = -1;
+    if (!policy_is_trained(kind))
+        return 0;
+    if (strcmp(policy_weights_of(kind), own->run.policy) != 0)
+        return diag_fail(own->diag, ERR_NOT_FOUND, "run %lld trained %s: it has no weights for %s",
+                         (long long) own->run.run_id, own->run.policy, kind->name);
+    return pick_checkpoint(own, kind, ret_episode);
+}
+
+int trained_run_open(struct trained_run *ret_own, const struct trained_run_options *options,
+                     struct diag *diag)
+{
+    *ret_own = (struct trained_run){.options = *options, .diag = diag};
+    return with_store(ret_own, DB_READ, read_run);
+}
+
+void trained_run_finish(struct trained_run *own)
+{
+    world_finish(&own->world);
+    buf_finish(&own->texts);
+    free(own->episode);
+    free(own->validation_cost);
+}

@@ -1,0 +1,47 @@
+/* A recorded training run: its world, and the weights that were saved on the way. */
+#ifndef HANDOFF_ORCHESTRATOR_RUN_TRAINED_RUN_H
+#define HANDOFF_ORCHESTRATOR_RUN_TRAINED_RUN_H
+
+#include "core/base/buf.h"
+#include "core/model/world.h"
+#include "db/rows.h"
+#include "orchestrator/host/host.h"
+#include "orchestrator/policy/policy.h"
+#include "orchestrator/session/session.h"
+
+/* Which one, and how its policies are played. Texts are borrowed. */
+struct trained_run_options {
+    const char *path;       /* the database's */
+    int64_t run_id;         /* 0: the newest training run */
+    const char *checkpoint; /* "best", "last" or an episode's number */
+    struct host_options host;
+};
+
+struct trained_run {
+    struct trained_run_options options;
+    struct db_run run; /* texts in `texts` */
+    struct buf texts;
+    struct world world;
+    /* The run's checkpoints. */
+    uint32_t *episode;
+    double *validation_cost; /* NAN: not validated yet */
+    size_t checkpoints;
+    struct diag *diag;
+};
+
+/* Finish it also when this failed. */
+int trained_run_open(struct trained_run *ret_own, const struct trained_run_options *options,
+                     struct diag *diag);
+void trained_run_finish(struct trained_run *own);
+
+/* The checkpoint that was asked for; the best one is found by validating those not yet validated. -1 for a
+ * policy that takes no weights. */
+int trained_run_checkpoint(struct trained_run *own, const struct policy_kind *kind, int64_t *ret_episode);
+/* Appends a learner's weights after `episode`. */
+int trained_run_weights(struct trained_run *own, int64_t episode, struct buf *weights);
+
+/* Drives a policy over a held-out phase of the run's world, and records that. */
+int trained_run_play(struct trained_run *own, const struct policy_kind *kind, enum rng_phase phase,
+                     int64_t checkpoint, struct session_result *ret_result);
+
+#endif

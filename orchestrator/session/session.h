@@ -1,0 +1,78 @@
+/* One session: a policy driven through a phase's episodes, in one of the two hosts. What both hosts need to
+ * know, and where what happened goes. */
+#ifndef HANDOFF_ORCHESTRATOR_SESSION_SESSION_H
+#define HANDOFF_ORCHESTRATOR_SESSION_SESSION_H
+
+#include <signal.h>
+
+#include "core/base/diag.h"
+#include "core/base/progress.h"
+#include "core/model/audit.h"
+#include "core/model/world.h"
+#include "db/rows.h"
+#include "orchestrator/policy/policy.h"
+
+/* Where rows go: the recorder, a comparison with recorded rows, a summary, or nowhere. Rows are borrowed for
+ * the call; a nonzero return ends the session with that code. Any hook may be NULL. */
+struct session_sink {
+    int (*tasks)(void *user, const struct db_task *task, size_t count);
+    int (*episode)(void *user, const struct db_episode *episode);
+    int (*event)(void *user, const struct db_event *event);
+    /* Comes before the row of the episode after which it is, so that both can be written at once. */
+    int (*checkpoint)(void *user, uint32_t episode, struct policy *policy);
+    /* Real time: windows of links, intervals of event loops. */
+    int (*link)(void *user, const struct audit_link *window);
+    int (*loop)(void *user, const struct audit_loop *interval);
+    void *user;
+};
+
+/* A node to lose, or to have back, at a given place, as recorded in an `event` row or wanted by a test. */
+enum session_phase {
+    SESSION_OBSERVE,
+    SESSION_EXECUTE,
+    SESSION_SERVE, /* queueing mode: devices have passed, servers have not advanced */
+};
+struct session_fault {
+    uint32_t episode, slot;
+    enum session_phase phase;
+    bool is_server;
+    uint32_t number;
+    bool is_back; /* not lost: here again, and taking part from the next slot */
+};
+
+struct session {
+    const struct world *world;
+    struct policy *policy;
+    enum rng_phase phase;
+    uint32_t episodes, slots;
+    uint32_t first_episode;    /* those before it were played by an earlier session: one that is resumed */
+    uint32_t checkpoint_every; /* episodes; 0: none */
+    bool record_tasks;
+    bool by_wall; /* a host that keeps the real clock sets it */
+    struct session_sink sink;
+    const struct session_fault *fault; /* [fault_count], in order of episode, slot, phase */
+    size_t fault_count;
+    const volatile sig_atomic_t *stop; /* nonzero: end at the next episode's or slot's end; may be NULL */
+    struct progress *progress;         /* may be NULL */
+};
+
+struct session_result {
+    uint64_t slots;   /* finished */
+    uint64_t tasks;   /* finished or lost */
+    double mean_cost; /* over done tasks; NAN: none */
+    double wall_s;
+    uint64_t messages;   /* TCP: frames in and out of the orchestrator */
+    uint32_t lost_nodes; /* in earnest */
+    uint32_t faults;     /* kills and pauses by the scenario */
+    uint64_t handovers;  /* of a device from one server to another, with what it had not sent yet */
+    uint64_t recovered,
+        reoffloaded; /* tasks that outlived their servers: at their devices, at other servers */
+    uint64_t lost_tasks;
+    uint64_t missed; /* slots that the policy's agent was to decide, and did not */
+    bool stopped;    /* ended early by `stop` */
+    bool abandoned;  /* ended early because every device was lost */
+    bool untrusted;  /* real time: this machine could not keep up, and `untrusted_reason` says where */
+    char untrusted_reason[AUDIT_TEXT];
+};
+
+#endif

@@ -1,0 +1,423 @@
+/* Nodes that go and come: by the scenario (faults.h), or in earnest (PEER_LOST, PEER_BACK). What becomes of
+ * the tasks of a lost server. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/units.h"
+#include "core/model/cost.h"
+#include "core/model/faults.h"
+#include "core/model/radio.h"
+#include "orchestrator/session/session_queue.h"
+#include "orchestrator/session/task_row.h"
+
+/* ---- saying what happened ---- */
+
+static const char *phase_name(const struct session_core *core)
+{
+    if (core->state != SESSION_EXECUTING)
+        return "observe";
+    return core->queue != NULL && session_queue_is_serving(core) ? "serve" : "execute";
+}
+
+void session_event(struct session_core *core, const char *kind, bool is_server, uint32_t number,
+                   const char *detail, struct session_actions *actions)
+{
+    session_core_push(actions, SESSION_DO_EVENT, 0)->event = (struct db_event){
+        .episode = core->id.episode,
+        .slot = core->id.slot,
+        .phase = phase_name(core),
+        .kind = kind,
+        .role = is_server ? "server" : "device",
+        .number = number,
+        .detail = detail,
+    };
+}
+
+void session_event_of_policy(struct session_core *core, const char *kind, const char *detail,
+                             struct session_actions *actions)
+{
+    session_event(core, kind, false, 0, detail, actions);
+    struct db_event *event = &actions->list[actions->count - 1].event;
+    event->role = "";
+    event->number = -1;
+}
+
+char *session_detail(struct session_core *core)
+{
+    core->next_detail = (core->next_detail + 1) % core->details;
+    return core->detail[core->next_detail];
+}
+
+/* ---- beginning a slot ---- */
+
+static void begin_node(struct session_core *core, bool is_server, uint32_t number,
+                       struct session_actions *actions)
+{
+    bool *lost = is_server ? core->server_lost : core->device_lost;
+    bool *back = is_server ? core->server_back : core->device_back;
+    bool *alive = is_server ? core->server_alive : core->device_alive;
+    bool was_lost = lost[number];
+    lost[number] = was_lost && !back[number];
+    back[number] = false;
+    bool takes_part = !lost[number] &&
+                      faults_speaks(core->session.world->faults, core->id, core->closing, is_server, number);
+    if (takes_part && !alive[number] && !was_lost) {
+        session_event(core, "fault", is_server, number, "takes part again, by the scenario", actions);
+        session_core_push(actions, is_server ? SESSION_DO_AWAIT_SERVER : SESSION_DO_AWAIT_DEVICE, number);
+    }
+    alive[number] = takes_part;
+}
+
+/* Its speed as it left it: in the slot before, across episodes; whole before the first. */
+static double speed_before(const struct session_core *core, bool is_server, uint32_t number)
+{
+    struct slot_id id = core->id;
+    if (id.slot == 0 && id.episode == 0)
+        return 1.0;
+    id.episode -= id.slot == 0 ? 1 : 0;
+    id.slot = id.slot == 0 ? core->session.slots - 1 : id.slot - 1;
+    return faults_speed(core->session.world->faults, id, is_server, number);
+}
+
+/* Tells the record, and nobody else, that the node's speed has changed. */
+static void tell_speed(struct session_core *core, bool is_server, uint32_t number,
+                       struct session_actions *actions)
+{
+    double speed = faults_speed(core->session.world->faults, core->id, is_server, number);
+    if (core->closing || speed == speed_before(core, is_server, number))
+        return;
+    char *detail = session_detail(core);
+    if (speed < 1.0)
+        (void) snprintf(detail, SESSION_DETAIL_MAX, "slowed by the scenario to %g of its speed", speed);
+    else
+        (void) snprintf(detail, SESSION_DETAIL_MAX, "slowed by the scenario no more");
+    session_event(core, "fault", is_server, number, detail, actions);
+}
+
+void session_faults_begin(struct session_core *core, struct session_actions *actions)
+{
+    const struct world *world = core->session.world;
+    if (world->faults == NULL && !core->any_back)
+        return;
+    core->any_back = false;
+    for (uint32_t n = 0; n < world->devices; n++) {
+        begin_node(core, false, n, actions);
+        tell_speed(core, false, n, actions);
+    }
+    for (uint32_t m = 0; m < world->servers; m++) {
+        begin_node(core, true, m, actions);
+        tell_speed(core, true, m, actions);
+        core->view.server_up[m] = core->server_alive[m];
+    }
+}
+
+/* As the scenario left them at the end of the episode before. */
+void session_faults_resume(struct session_core *core)
+{
+    const struct world *world = core->session.world;
+    struct slot_id end = {core->session.phase, core->session.first_episode - 1, core->session.slots};
+    for (uint32_t n = 0; n < world->devices; n++)
+        core->device_alive[n] = faults_speaks(world->faults, end, true, false, n);
+    for (uint32_t m = 0; m < world->servers; m++)
+        core->server_alive[m] = faults_speaks(world->faults, end, true, true, m);
+}
+
+/* ---- a task whose server is lost ---- */
+
+/* Time to the end of the task at server m with one more there; INFINITY when it cannot be reached. */
+static double foreseen_s(const struct session_core *core, uint32_t n, uint32_t m, double bandwidth_share,
+                         double compute_share)
+{
+    const struct world *world = core->session.world;
+    const struct task_plan plan = {.split = core->decision.split[n],
+                                   .server = m,
+                                   .bandwidth_share = bandwidth_share,
+                                   .compute_share = compute_share};
+    struct task_outcome outcome;
+    cost_outcome(world, n, core->view.tokens[n], core->view.gain[(size_t) n * world->servers + m], &plan,
+                 &outcome);
+    return outcome.times.transmit_s + outcome.times.edge_s;
+}
+
+struct place {
+    uint32_t server; /* ENV_LOCAL: nobody else can take it */
+    double bandwidth_share, compute_share;
+};
+
+/* One more among those that are there: the others keep their shares, which is the loss's price. */
+static struct place best_place(const struct session_core *core, uint32_t n)
+{
+    const struct world *world = core->session.world;
+    struct place best = {.server = ENV_LOCAL};
+    double best_s = (double) INFINITY;
+    uint32_t everywhere = 0;
+    for (uint32_t m = 0; m < world->servers; m++)
+        everywhere += core->load[m];
+    bool shared = world->scenario.radio.sharing == BANDWIDTH_SHARED;
+    for (uint32_t m = 0; m < world->servers; m++) {
+        bool possible = core->server_alive[m] && core->view.covered[(size_t) n * world->servers + m] &&
+                        m != core->at_server[n] && !faults_cut(world->faults, core->id, n, m);
+        double compute_share = 1.0 / (core->load[m] + 1.0);
+        double bandwidth_share = shared ? 1.0 / (everywhere + 1.0) : compute_share;
+        double seconds =
+            possible ? foreseen_s(core, n, m, bandwidth_share, compute_share) : (double) INFINITY;
+        if (seconds < best_s) {
+            best_s = seconds;
+            best = (struct place){m, bandwidth_share, compute_share};
+        }
+    }
+    return best;
+}
+
+static void recover(struct session_core *core, uint32_t n, double after_s, struct session_actions *actions)
+{
+    struct place place = {.server = ENV_LOCAL};
+    if (core->session.world->scenario.faults.recovery == RECOVERY_REOFFLOAD && core->attempt[n] == 0)
+        place = best_place(core, n);
+    bool local = place.server == ENV_LOCAL;
+    if (!local)
+        core->load[place.server]++;
+    core->at_server[n] = place.server;
+    core->outcome[n] = local ? DB_RECOVERED : DB_REOFFLOADED;
+    core->attempt[n]++;
+    core->any_attempt = true;
+    core->reported[n] = false;
+    task_row_lose(&core->task[n], DB_SERVER_LOST); /* until its report comes */
+    core->owed += core->device_owes[n] ? 0 : 1;
+    core->device_owes[n] = true;
+    struct proto_message *message = &session_core_push(actions, SESSION_DO_TELL_DEVICE, n)->message;
+    message->id = PROTO_RECOVER;
+    message->recover = (struct msg_recover){
+        .device = n,
+        .round = core->round,
+        .attempt = core->attempt[n],
+        .server = local ? PROTO_SERVER_NONE : place.server,
+        .bandwidth_share = place.bandwidth_share,
+        .compute_share = place.compute_share,
+        .after_s = after_s,
+    };
+}
+
+static void lose_task(struct session_core *core, uint32_t n, const char *status)
+{
+    task_row_lose(&core->task[n], status);
+    core->reported[n] = false;
+    core->owed -= core->device_owes[n] ? 1 : 0;
+    core->device_owes[n] = false;
+}
+
+static void orphan(struct session_core *core, uint32_t n, double after_s, struct session_actions *actions)
+{
+    if (core->session.world->scenario.faults.recovery == RECOVERY_NONE)
+        lose_task(core, n, DB_SERVER_LOST);
+    else
+        recover(core, n, after_s, actions);
+}
+
+/* ---- the scenario's faults ---- */
+
+bool session_faults_strike(const struct session_core *core, bool is_server, uint32_t number)
+{
+    const struct faults *faults = core->session.world->faults;
+    bool alive = (is_server ? core->server_alive : core->device_alive)[number];
+    return faults != NULL && alive && faults_strikes(faults, core->id, is_server, number) != FAULT_NONE;
+}
+
+bool session_faults_takes(const struct session_core *core, uint32_t device, uint32_t server)
+{
+    return !faults_cut(core->session.world->faults, core->id, device, server) &&
+           !session_faults_strike(core, false, device);
+}
+
+static void drop_server(struct session_core *core, uint32_t m)
+{
+    const struct world *world = core->session.world;
+    core->server_alive[m] = false;
+    core->view.server_up[m] = false;
+    for (uint32_t n = 0; n < world->devices; n++)
+        core->view.covered[(size_t) n * world->servers + m] = false;
+    core->owed -= core->server_owes[m] ? 1 : 0;
+    core->server_owes[m] = false;
+    if (core->queue != NULL)
+        session_queue_lose_server(core, m);
+}
+
+static void drop_device(struct session_core *core, uint32_t n, struct session_actions *actions)
+{
+    core->device_alive[n] = false;
+    if (core->queue == NULL)
+        return;
+    core->owed -= core->device_owes[n] ? 1 : 0;
+    core->device_owes[n] = false;
+    session_queue_lose_device(core, n, actions);
+}
+
+static void tell_fault(struct session_core *core, bool is_server, uint32_t number,
+                       struct session_actions *actions)
+{
+    const struct faults *faults = core->session.world->faults;
+    enum fault_kind kind = faults_strikes(faults, core->id, is_server, number);
+    uint32_t back = faults_back_slot(faults, core->id, is_server, number);
+    bool in_episode = back < core->session.slots;
+    char *detail = session_detail(core);
+    if (in_episode)
+        (void) snprintf(detail, SESSION_DETAIL_MAX, "%s by the scenario, back in slot %u",
+                        fault_kind_name(kind), back);
+    else
+        (void) snprintf(detail, SESSION_DETAIL_MAX, "%s by the scenario for the rest of the episode",
+                        fault_kind_name(kind));
+    session_event(core, "fault", is_server, number, detail, actions);
+    core->result.faults++;
+    if (kind != FAULT_KILL)
+        return;
+    struct proto_message *message =
+        &session_core_push(actions, is_server ? SESSION_DO_TELL_SERVER : SESSION_DO_TELL_DEVICE, number)
+             ->message;
+    message->id = PROTO_FAULT;
+    message->fault.returns = in_episode || core->id.episode + 1 < core->session.episodes ? 1 : 0;
+}
+
+void session_faults_strike_all(struct session_core *core, struct session_actions *actions)
+{
+    const struct world *world = core->session.world;
+    if (world->faults == NULL)
+        return;
+    for (uint32_t m = 0; m < world->servers; m++)
+        if (session_faults_strike(core, true, m)) {
+            tell_fault(core, true, m, actions);
+            drop_server(core, m);
+        }
+    for (uint32_t n = 0; n < world->devices; n++)
+        if (session_faults_strike(core, false, n)) {
+            tell_fault(core, false, n, actions);
+            drop_device(core, n, actions);
+        }
+}
+
+void session_faults_execute(struct session_core *core, struct session_actions *actions)
+{
+    const struct world *world = core->session.world;
+    if (world->faults == NULL)
+        return;
+    session_faults_strike_all(core, actions);
+    for (uint32_t n = 0; n < world->devices; n++) {
+        uint32_t m = core->decision.server[n];
+        if (m == ENV_LOCAL || !core->view.present[n] || !core->device_alive[n])
+            continue;
+        if (!core->server_alive[m] || faults_cut(world->faults, core->id, n, m))
+            orphan(core, n, world->scenario.faults.detect_s, actions);
+    }
+}
+
+/* ---- losses in earnest ---- */
+
+static void lose_device(struct session_core *core, uint32_t n, struct session_actions *actions)
+{
+    bool took_part = core->device_alive[n];
+    core->device_alive[n] = false;
+    if (!took_part)
+        return;
+    if (core->queue != NULL)
+        drop_device(core, n, actions);
+    if (core->state == SESSION_EXECUTING && core->queue == NULL) {
+        uint32_t m = core->at_server[n];
+        bool awaited = m != ENV_LOCAL && core->attempt[n] == 0 && core->server_owes[m];
+        lose_task(core, n, DB_DEVICE_LOST);
+        if (awaited) {
+            struct proto_message *message = &session_core_push(actions, SESSION_DO_TELL_SERVER, m)->message;
+            message->id = PROTO_REVOKE;
+            message->revoke = (struct msg_revoke){.device = n, .round = core->round};
+        }
+        return;
+    }
+    if (core->state == SESSION_EXECUTING)
+        return;
+    uint32_t servers = core->session.world->servers;
+    core->view.present[n] = false;
+    memset(core->view.covered + (size_t) n * servers, 0, servers * sizeof *core->view.covered);
+    core->owed -= core->device_owes[n] ? 1 : 0;
+    core->device_owes[n] = false;
+}
+
+static void lose_server(struct session_core *core, const struct session_event *event,
+                        struct session_actions *actions)
+{
+    const struct world *world = core->session.world;
+    uint32_t m = event->number;
+    drop_server(core, m);
+    if (core->state != SESSION_EXECUTING || core->queue != NULL)
+        return;
+    double after_s = event->keeps_reports ? 0.0 : world->scenario.faults.detect_s;
+    for (uint32_t n = 0; n < world->devices; n++) {
+        bool here = core->view.present[n] && core->device_alive[n] && core->at_server[n] == m;
+        if (here && !(event->keeps_reports && core->reported[n]))
+            orphan(core, n, after_s, actions);
+    }
+}
+
+bool session_faults_lose(struct session_core *core, const struct session_event *event,
+                         struct session_actions *actions)
+{
+    uint32_t number = event->number;
+    bool *lost = event->is_server ? core->server_lost : core->device_lost;
+    bool *back = event->is_server ? core->server_back : core->device_back;
+    if (lost[number] && !back[number])
+        return false; /* gone already */
+    core->devices_left -= event->is_server ? 0 : 1;
+    lost[number] = true;
+    back[number] = false;
+    core->result.lost_nodes++;
+    session_event(core, "node_lost", event->is_server, number, event->why != NULL ? event->why : "", actions);
+    if (event->is_server)
+        lose_server(core, event, actions);
+    else
+        lose_device(core, number, actions);
+    return true;
+}
+
+void session_faults_back(struct session_core *core, const struct session_event *event,
+                         struct session_actions *actions)
+{
+    uint32_t number = event->number;
+    bool *lost = event->is_server ? core->server_lost : core->device_lost;
+    bool *back = event->is_server ? core->server_back : core->device_back;
+    if (!lost[number] || back[number])
+        return; /* it never was away, or has come already */
+    back[number] = true;
+    core->any_back = true;
+    core->devices_left += event->is_server ? 0 : 1;
+    session_event(core, "rejoin", event->is_server, number,
+                  "is here again, and takes part from the next slot", actions);
+}
+
+/* ---- what was saved ---- */
+
+void session_faults_end(struct session_core *core, struct session_actions *actions)
+{
+    const struct world *world = core->session.world;
+    for (uint32_t n = 0; n < world->devices; n++)
+        core->result.lost_tasks += core->reported[n] ? 0 : 1;
+    if (!core->any_attempt)
+        return;
+    core->any_attempt = false;
+    for (uint32_t m = 0; m < world->servers; m++) {
+        uint32_t home = 0, elsewhere = 0, all = 0;
+        for (uint32_t n = 0; n < world->devices; n++) {
+            if (core->decision.server[n] != m || core->attempt[n] == 0)
+                continue;
+            all++;
+            home += strcmp(core->task[n].status, DB_RECOVERED) == 0 ? 1 : 0;
+            elsewhere += strcmp(core->task[n].status, DB_REOFFLOADED) == 0 ? 1 : 0;
+        }
+        if (all == 0)
+            continue;
+        char *detail = session_detail(core);
+        (void) snprintf(detail, SESSION_DETAIL_MAX,
+                        "%u of %u tasks saved: %u at their devices, %u at other servers", home + elsewhere,
+                        all, home, elsewhere);
+        session_event(core, "recovered", true, m, detail, actions);
+        core->result.recovered += home;
+        core->result.reoffloaded += elsewhere;
+    }
+}

@@ -1,0 +1,30 @@
+#include "orchestrator/setup/provenance.h"
+
+#include <string.h>
+
+#include "core/base/file.h"
+#include "core/rl/blas_check.h"
+#include "orchestrator/setup/revision.h"
+
+const char *provenance_version(void)
+{
+    return HANDOFF_VERSION " (" HANDOFF_REVISION ")";
+}
+
+int provenance_cpu(struct buf *text)
+{
+    struct buf info = {0};
+    const char *model = "unknown CPU";
+    size_t length = strlen(model);
+    if (file_read("/proc/cpuinfo", 16u * 1024u * 1024u, &info, NULL) == 0) {
+        const char *line = strstr((const char *) info.data, "model name");
+        const char *colon = line != NULL ? strchr(line, ':') : NULL;
+        if (colon != NULL && colon[1] != '\0') {
+            model = colon + 2;
+            length = strcspn(model, "\n");
+        }
+    }
+    int rc = buf_printf(text, "%.*s, OpenBLAS %s", (int) length, model, blas_kernel_name());
+    buf_finish(&info);
+    return rc;
+}

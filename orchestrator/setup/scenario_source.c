@@ -1,0 +1,82 @@
+#include "orchestrator/setup/scenario_source.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/buf.h"
+#include "core/base/err.h"
+#include "orchestrator/setup/shipped_scenarios.h"
+
+static const struct shipped_scenario *find_shipped(const char *name)
+{
+    for (size_t i = 0; i < shipped_scenarios_count; i++)
+        if (strcmp(shipped_scenarios[i].name, name) == 0)
+            return &shipped_scenarios[i];
+    return NULL;
+}
+
+static int load_named(const char *name, struct scenario *scenario, struct diag *diag)
+{
+    const struct shipped_scenario *shipped = find_shipped(name);
+    if (shipped != NULL)
+        return scenario_read(scenario, shipped->text, strlen(shipped->text), name, diag);
+    if (strchr(name, '/') != NULL || strchr(name, '.') != NULL || access(name, F_OK) == 0)
+        return scenario_load(scenario, name, diag);
+    struct buf known = {0};
+    int rc = 0;
+    for (size_t i = 0; i < shipped_scenarios_count && rc == 0; i++)
+        rc = buf_printf(&known, "%s%s", i > 0 ? ", " : "", shipped_scenarios[i].name);
+    rc = diag_fail(diag, ERR_UNKNOWN, "unknown scenario '%s': no such file, and shipped are %s", name,
+                   rc == 0 ? (const char *) known.data : "");
+    buf_finish(&known);
+    return rc;
+}
+
+/* Puts --data DIR before a data file's relative path. */
+static int join_data_path(char *path, size_t size, const char *directory, struct diag *diag)
+{
+    if (path[0] == '\0' || path[0] == '/' || directory == NULL)
+        return 0;
+    char joined[1024];
+    int length = snprintf(joined, sizeof joined, "%s/%s", directory, path);
+    if (length < 0 || (size_t) length >= size)
+        return diag_fail(diag, ERR_TOO_BIG, "--data: '%s/%s' is longer than %zu bytes", directory, path,
+                         size - 1);
+    memcpy(path, joined, (size_t) length + 1);
+    return 0;
+}
+
+int scenario_source_load(const struct scenario_source *source, struct scenario *ret_scenario,
+                         struct diag *diag)
+{
+    struct scenario scenario;
+    scenario_defaults(&scenario);
+    int rc = load_named(source->name != NULL ? source->name : "dapo", &scenario, diag);
+    for (size_t i = 0; i < source->set_count && rc == 0; i++)
+        rc = scenario_set(&scenario, source->set[i], diag);
+    if (rc == 0 && source->policy != NULL) {
+        char assignment[128];
+        (void) snprintf(assignment, sizeof assignment, "run.policy=%s",
+                        source->policy); /* a longer name is unknown anyway */
+        rc = scenario_set(&scenario, assignment, diag);
+    }
+    if (rc == 0)
+        rc =
+            join_data_path(scenario.task.requests_csv, sizeof scenario.task.requests_csv, source->data, diag);
+    if (rc == 0)
+        rc = join_data_path(scenario.servers.positions_csv, sizeof scenario.servers.positions_csv,
+                            source->data, diag);
+    if (rc == 0)
+        rc = join_data_path(scenario.devices.positions_csv, sizeof scenario.devices.positions_csv,
+                            source->data, diag);
+    if (rc == 0)
+        rc = join_data_path(scenario.radio.trace, sizeof scenario.radio.trace, source->data, diag);
+    if (rc == 0)
+        rc = join_data_path(scenario.mobility.trace, sizeof scenario.mobility.trace, source->data, diag);
+    if (rc == 0)
+        rc = scenario_check(&scenario, diag);
+    if (rc == 0)
+        *ret_scenario = scenario;
+    return rc;
+}

@@ -1,0 +1,23 @@
+/* Where a scenario comes from: a name or a file, what is set over it, and where its data files lie. */
+#ifndef HANDOFF_ORCHESTRATOR_SETUP_SCENARIO_SOURCE_H
+#define HANDOFF_ORCHESTRATOR_SETUP_SCENARIO_SOURCE_H
+
+#include <stddef.h>
+
+#include "core/base/diag.h"
+#include "core/model/scenario.h"
+
+/* All texts are borrowed. */
+struct scenario_source {
+    const char *name;       /* a shipped scenario's, or a file's path; NULL: dapo */
+    const char *const *set; /* [set_count] "section.key=value", in this order */
+    size_t set_count;
+    const char *policy; /* becomes run.policy, after all that is set; NULL: as the scenario says */
+    const char *data;   /* the directory of data files that are named by a relative path; NULL: this one */
+};
+
+/* The scenario in effect, checked. */
+int scenario_source_load(const struct scenario_source *source, struct scenario *ret_scenario,
+                         struct diag *diag);
+
+#endif

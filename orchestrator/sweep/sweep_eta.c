@@ -1,0 +1,32 @@
+#include "orchestrator/sweep/sweep_eta.h"
+
+#include <math.h>
+
+static size_t find(const struct sweep_eta *pace, const struct policy_kind *kind)
+{
+    size_t i = 0;
+    while (i < pace->policies.count && pace->policies.kind[i] != kind)
+        i++;
+    return i;
+}
+
+void sweep_eta_note(struct sweep_eta *pace, const struct policy_kind *kind, double work, double wall_s)
+{
+    size_t i = find(pace, kind);
+    if (i == pace->policies.count && i < POLICY_NAMES_MAX)
+        pace->policies.kind[pace->policies.count++] = kind; /* the table is far shorter: nothing is dropped */
+    if (i < pace->policies.count) {
+        pace->wall_s[i] += wall_s;
+        pace->work[i] += work;
+    }
+    pace->all_wall_s += wall_s;
+    pace->all_work += work;
+}
+
+double sweep_eta_guess_s(const struct sweep_eta *pace, const struct policy_kind *kind, double work)
+{
+    size_t i = find(pace, kind);
+    if (i < pace->policies.count && pace->work[i] > 0.0)
+        return work * pace->wall_s[i] / pace->work[i];
+    return pace->all_work > 0.0 ? work * pace->all_wall_s / pace->all_work : (double) NAN;
+}

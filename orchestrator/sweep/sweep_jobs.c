@@ -1,0 +1,333 @@
+#include "orchestrator/sweep/sweep_jobs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "orchestrator/setup/provenance.h"
+
+/* ---- the workers' own files: FILE.parts/SWEEP-JOB-ATTEMPT.db ---- */
+
+/* NULL: out of memory. `name` may be empty: the folder itself. */
+static char *part_path(const struct sweep_jobs *book, const char *name)
+{
+    struct buf text = {0};
+    if (buf_printf(&text, "%s.parts%s%s", book->path, name[0] != '\0' ? "/" : "", name) == 0)
+        return (char *) text.data;
+    buf_finish(&text);
+    return NULL;
+}
+
+/* Removes what begins with `prefix`: a part and what SQLite has beside it, or all parts of the sweep. */
+static void remove_parts(const struct sweep_jobs *book, const char *prefix)
+{
+    char *folder = part_path(book, "");
+    DIR *directory = folder != NULL ? opendir(folder) : NULL;
+    for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+            continue;
+        char *path = part_path(book, entry->d_name);
+        if (path != NULL)
+            (void) unlink(path); /* one that stays is removed when the sweep goes on */
+        free(path);
+    }
+    if (directory != NULL)
+        (void) closedir(directory);
+    free(folder);
+}
+
+static int make_folder(struct sweep_jobs *book)
+{
+    char *folder = part_path(book, "");
+    int rc = folder == NULL ? -ENOMEM : mkdir(folder, 0777) == 0 || errno == EEXIST ? 0 : -errno;
+    if (rc != 0)
+        diag_fail(book->diag, rc, "%s.parts: cannot make this folder: %s", book->path, err_text(rc));
+    free(folder);
+    return rc;
+}
+
+static void drop_part(const struct sweep_jobs *book, const char *part)
+{
+    const char *slash = part != NULL ? strrchr(part, '/') : NULL;
+    if (slash != NULL)
+        remove_parts(book, slash + 1);
+}
+
+/* ---- reading ---- */
+
+static struct sweep_job *job_of(const struct sweep_jobs *book, const struct sweep_cell *cell)
+{
+    return &book->job[cell->number - 1];
+}
+
+/* The text is the same, so that a job which is not is a sign of another program's version. */
+static int take_job(void *user, const struct db_job *row)
+{
+    struct sweep_jobs *book = user;
+    const struct sweep_cell *cell =
+        row->number <= book->grid->count ? &book->grid->cell[row->number - 1] : NULL;
+    if (cell == NULL || strcmp(cell->experiment->name, row->experiment) != 0 || cell->seed != row->seed ||
+        strcmp(cell->kind->name, row->policy) != 0 || strcmp(cell->settings_json, row->settings_json) != 0)
+        return diag_fail(book->diag, ERR_MISMATCH, "%s: job %u is another one than this program would make",
+                         book->path, row->number);
+    struct sweep_job *job = job_of(book, cell);
+    *job = (struct sweep_job){
+        .status = row->status,
+        .attempts = row->attempts,
+        .wall_s = row->wall_s,
+        .cpu_s = row->cpu_s,
+        .train_run_id = row->train_run_id,
+        .error = row->error != NULL ? strdup(row->error) : NULL,
+    };
+    return row->error != NULL && job->error == NULL ? diag_fail(book->diag, -ENOMEM, "out of memory") : 0;
+}
+
+/* Names the first line in which the file's sweep and the recorded one differ. */
+static int compare_texts(const struct sweep_jobs *book, const char *now, const char *then)
+{
+    unsigned line = 1;
+    size_t start = 0, i = 0;
+    for (; now[i] == then[i] && now[i] != '\0'; i++)
+        if (now[i] == '\n') {
+            line++;
+            start = i + 1;
+        }
+    if (now[i] == then[i])
+        return 0;
+    return diag_fail(
+        book->diag, ERR_STATE,
+        "%s: holds a sweep '%s' of another content: line %u of its text was '%.*s', now it is '%.*s'; "
+        "give this one another name, or take another file",
+        book->path, book->grid->file->name, line, (int) strcspn(then + start, "\n"), then + start,
+        (int) strcspn(now + start, "\n"), now + start);
+}
+
+/* ERR_NOT_FOUND: no sweep has the name, and nothing is said about it. */
+static int find(struct sweep_jobs *book, const char *text)
+{
+    struct buf then = {0};
+    int rc = store_find_sweep(book->archive.store, book->grid->file->name, &book->sweep_id, &then, NULL);
+    if (rc == 0)
+        rc = compare_texts(book, text, (const char *) then.data);
+    buf_finish(&then);
+    return rc;
+}
+
+static int insert(struct sweep_jobs *book, const char *text)
+{
+    char now[CLOCK_UTC_TEXT];
+    clock_utc_text(now);
+    const struct db_sweep sweep = {
+        .name = book->grid->file->name, .text = text, .version = provenance_version(), .created_utc = now};
+    int rc = store_insert_sweep(book->archive.store, &sweep, &book->sweep_id, book->diag);
+    for (size_t i = 0; i < book->grid->count && rc == 0; i++) {
+        const struct sweep_cell *cell = &book->grid->cell[i];
+        const struct db_job job = {
+            .sweep_id = book->sweep_id,
+            .number = cell->number,
+            .experiment = cell->experiment->name,
+            .axis = cell->axis,
+            .value = cell->value,
+            .policy = cell->kind->name,
+            .sees = policy_sees_name(cell->kind->sees),
+            .seed = cell->seed,
+            .settings_json = cell->settings_json,
+            .trained_by = cell->trained_by,
+        };
+        rc = store_insert_job(book->archive.store, &job, book->diag);
+    }
+    return rc;
+}
+
+static int find_or_insert(struct sweep_jobs *book, const char *text)
+{
+    int rc = db_begin(&book->archive.db, book->diag);
+    if (rc != 0)
+        return rc;
+    rc = find(book, text);
+    if (rc == ERR_NOT_FOUND)
+        rc = insert(book, text);
+    if (rc == 0)
+        rc = db_commit(&book->archive.db, book->diag);
+    if (rc != 0)
+        db_rollback(&book->archive.db);
+    return rc;
+}
+
+static int blank(struct sweep_jobs *ret_book, const char *path, const struct sweep_grid *grid,
+                 struct diag *diag)
+{
+    *ret_book = (struct sweep_jobs){.grid = grid, .path = path, .claim = claim_none, .diag = diag};
+    ret_book->job = calloc(grid->count, sizeof *ret_book->job);
+    if (ret_book->job == NULL)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < grid->count; i++)
+        ret_book->job[i].wall_s = ret_book->job[i].cpu_s = (double) NAN;
+    return 0;
+}
+
+int sweep_jobs_open(struct sweep_jobs *ret_book, const char *path, const struct sweep_grid *grid,
+                    const char *text, struct diag *diag)
+{
+    char prefix[32];
+    int rc = blank(ret_book, path, grid, diag);
+    if (rc == 0)
+        rc = experiment_file_open(&ret_book->archive, path, DB_CREATE, diag);
+    if (rc == 0)
+        rc = find_or_insert(ret_book, text);
+    if (rc == 0)
+        rc = claim_take_sweep(&ret_book->claim, path, ret_book->sweep_id, diag);
+    if (rc == 0)
+        rc = make_folder(ret_book);
+    if (rc != 0)
+        return rc;
+    (void) snprintf(prefix, sizeof prefix, "%lld-", (long long) ret_book->sweep_id); /* 20 digits at most */
+    remove_parts(ret_book, prefix);
+    rc = store_renew_jobs(ret_book->archive.store, ret_book->sweep_id, diag);
+    return rc == 0 ? store_each_job(ret_book->archive.store, ret_book->sweep_id, take_job, ret_book, diag)
+                   : rc;
+}
+
+int sweep_jobs_look(struct sweep_jobs *ret_book, const char *path, const struct sweep_grid *grid,
+                    const char *text, struct diag *diag)
+{
+    int rc = blank(ret_book, path, grid, diag);
+    if (rc != 0 || access(path, F_OK) != 0)
+        return rc;
+    rc = experiment_file_open(&ret_book->archive, path, DB_READ, diag);
+    if (rc == 0)
+        rc = find(ret_book, text);
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    return rc == 0 ? store_each_job(ret_book->archive.store, ret_book->sweep_id, take_job, ret_book, diag)
+                   : rc;
+}
+
+int sweep_jobs_close(struct sweep_jobs *book, struct diag *diag)
+{
+    int rc = experiment_file_close(&book->archive, diag);
+    char *folder = book->claim.file >= 0 ? part_path(book, "") : NULL;
+    if (folder != NULL)
+        (void) rmdir(folder); /* stays while another sweep has parts in it */
+    free(folder);
+    claim_release(&book->claim); /* behind the database: see claim.h */
+    for (size_t i = 0; book->job != NULL && i < book->grid->count; i++)
+        free(book->job[i].error);
+    free(book->job);
+    book->job = NULL;
+    return rc;
+}
+
+/* ---- writing ---- */
+
+static struct db_job row_of(const struct sweep_jobs *book, const struct sweep_cell *cell)
+{
+    const struct sweep_job *job = job_of(book, cell);
+    return (struct db_job){
+        .sweep_id = book->sweep_id,
+        .number = cell->number,
+        .status = job->status,
+        .wall_s = job->wall_s,
+        .cpu_s = job->cpu_s,
+        .train_run_id = cell->trained_by > 0 ? book->job[cell->trained_by - 1].train_run_id : 0,
+        .error = job->error,
+    };
+}
+
+int sweep_jobs_start(struct sweep_jobs *book, const struct sweep_cell *cell, char **ret_part)
+{
+    char now[CLOCK_UTC_TEXT], host[64] = "", worker[96], name[64];
+    struct sweep_job *job = job_of(book, cell);
+    const struct db_job row = row_of(book, cell);
+    (void) gethostname(host, sizeof host - 1); /* a longer name is cut */
+    (void) snprintf(worker, sizeof worker, "%s:%ld", host, (long) getpid());
+    (void) snprintf(name, sizeof name, "%lld-%u-%u.db", (long long) book->sweep_id, cell->number,
+                    job->attempts + 1); /* fits: 20 and twice 10 digits at most */
+    char *part = part_path(book, name);
+    if (part == NULL)
+        return diag_fail(book->diag, -ENOMEM, "out of memory");
+    clock_utc_text(now);
+    int rc = store_start_job(book->archive.store, &row, worker, now, book->diag);
+    if (rc != 0) {
+        free(part);
+        return rc;
+    }
+    job->status = DB_JOB_RUNNING;
+    job->attempts++;
+    *ret_part = part;
+    return 0;
+}
+
+/* Run ids of a merged part are known from its row. */
+static int note_runs(void *user, const struct db_job *row)
+{
+    struct sweep_jobs *book = user;
+    book->job[row->number - 1].train_run_id = row->train_run_id;
+    return 0;
+}
+
+int sweep_jobs_merge(struct sweep_jobs *book, const struct sweep_cell *cell, const char *part)
+{
+    char now[CLOCK_UTC_TEXT];
+    const struct db_job row = row_of(book, cell);
+    const struct store_part what = {
+        .path = part, .tasks = sweep_grid_keeps_tasks(cell), .validation = cell->experiment->curve};
+    clock_utc_text(now);
+    int rc = store_merge_part(book->archive.store, &row, &what, now, book->diag);
+    if (rc == 0 && cell->trains)
+        rc = store_each_job(book->archive.store, book->sweep_id, note_runs, book, book->diag);
+    if (rc == 0)
+        job_of(book, cell)->status = DB_JOB_DONE;
+    drop_part(book, part);
+    return rc;
+}
+
+int sweep_jobs_end(struct sweep_jobs *book, const struct sweep_cell *cell, enum db_job_status status,
+                   const char *error, const char *part)
+{
+    char now[CLOCK_UTC_TEXT];
+    struct sweep_job *job = job_of(book, cell);
+    job->status = status;
+    free(job->error);
+    job->error = error != NULL ? strdup(error) : NULL;
+    drop_part(book, part);
+    if (error != NULL && job->error == NULL)
+        return diag_fail(book->diag, -ENOMEM, "out of memory");
+    const struct db_job row = row_of(book, cell);
+    clock_utc_text(now);
+    return store_end_job(book->archive.store, &row, now, book->diag);
+}
+
+struct best {
+    uint32_t episode;
+    double cost; /* NAN: none yet */
+};
+
+static int take_better(void *user, const struct db_checkpoint *row)
+{
+    struct best *best = user;
+    if (isnan(best->cost) || row->validation_cost < best->cost)
+        *best = (struct best){.episode = row->episode, .cost = row->validation_cost};
+    return 0;
+}
+
+int sweep_jobs_weights(struct sweep_jobs *book, const struct sweep_cell *cell, struct buf *weights,
+                       int64_t *ret_checkpoint)
+{
+    struct best best = {.cost = (double) NAN};
+    struct db_checkpoint row;
+    int64_t run_id = job_of(book, cell)->train_run_id;
+    int rc = store_each_checkpoint(book->archive.store, run_id, take_better, &best, book->diag);
+    if (rc == 0)
+        rc = store_read_checkpoint(book->archive.store, run_id, best.episode, &row, weights, book->diag);
+    if (rc == 0)
+        *ret_checkpoint = best.episode;
+    return rc;
+}

@@ -1,0 +1,58 @@
+/* A node's control connection: reaches the orchestrator (trying again while it is not up yet), joins, and
+ * then hands every message of the run to the program. When the orchestrator or the way to it is gone, or it
+ * gave this node up for silence, the node forgets the run and joins it again with its identity. libuv shell;
+ * one thread. */
+#ifndef HANDOFF_PROTO_NODE_CONTROL_H
+#define HANDOFF_PROTO_NODE_CONTROL_H
+
+#include <stdbool.h>
+
+#include "proto/node/join.h"
+#include "proto/node/options.h"
+#include "proto/wire/conn.h"
+#include "proto/wire/loop_lag.h"
+
+struct node_control;
+
+struct node_control_hooks {
+    /* The join is complete (READY has been sent): the world and the addresses may be used. */
+    int (*on_ready)(void *user, struct diag *diag);
+    /* SLOT, ALLOT, DECISION, REVOKE, RECOVER, SERVER. A nonzero return refuses the orchestrator's message and
+     * ends the process. */
+    int (*on_message)(void *user, const struct proto_message *message, struct diag *diag);
+    /* The orchestrator is gone, or the scenario has killed this node: forget the run, let go of every data
+     * connection. on_ready may follow. */
+    void (*on_reset)(void *user);
+    /* GOODBYE came, or the connection is gone, or a signal: close everything of yours; then the loop ends. */
+    void (*on_end)(void *user);
+};
+
+struct node_control {
+    struct wire_loop loop;
+    struct join join;
+    const struct node_options *options; /* borrowed */
+    const struct node_control_hooks *hooks;
+    void *user;
+    struct wire_conn *conn; /* NULL: not connected */
+    uv_timer_t retry;
+    uv_timer_t beat;     /* real clock */
+    uint64_t give_up_ns; /* stop trying to connect at this time: reconnect_s after the start or the loss */
+    uint16_t data_port;  /* server: told in HELLO */
+    bool ready, ending;
+    uint64_t begin_ns;         /* when the first slot came; 0: not yet */
+    struct wire_alarms alarms; /* real clock: open from on_ready to the end */
+    struct wire_loop_lag lag;  /* real clock */
+    int status;                /* enum process_exit so far */
+};
+
+int node_control_init(struct node_control *link, enum node_role role, const struct node_options *options,
+                      const struct node_control_hooks *hooks, void *user);
+/* Starts connecting; `data_port` is the server's, 0 for a mobile node. */
+void node_control_start(struct node_control *link, uint16_t data_port);
+/* Runs until the end, closes the loop. Returns the process's exit status. */
+int node_control_run(struct node_control *link);
+/* Ends the process's work for a reason of our own, which is printed. */
+void node_control_fail(struct node_control *link, int status, const char *text);
+void node_control_finish(struct node_control *link);
+
+#endif

@@ -1,0 +1,143 @@
+#include "proto/node/paced_payload.h"
+
+#include <math.h>
+
+#include "core/base/clock.h"
+#include "core/base/units.h"
+
+#define PIECE_MAX 65536u                   /* bytes */
+#define WINDOW_LEAST_NS UINT64_C(20000000) /* the rest of a transfer is not sampled when it is shorter */
+#define BITS 8.0
+
+static const uint8_t zeros[PIECE_MAX];
+
+/* ---- windows ---- */
+
+void paced_payload_tell_windows(struct paced_payload *paced)
+{
+    struct proto_message message = {
+        .id = PROTO_LINK_AUDIT,
+        .link_audit = {.device = paced->device,
+                       .server = paced->server,
+                       .start_s = {paced->start_s, paced->windows},
+                       .duration_s = {paced->duration_s, paced->windows},
+                       .set_bps = {paced->set_bps, paced->windows},
+                       .achieved_bps = {paced->achieved_bps, paced->windows}},
+    };
+    if (paced->windows > 0 && paced->link->conn != NULL)
+        (void) wire_conn_send(paced->link->conn, &message); /* a lost orchestrator shows in node_link */
+    paced->windows = 0;
+}
+
+/* Bytes handed over, but for those that the kernel does not take: what it has taken has left, for it is
+ * acknowledged only some time later. */
+static double has_left(const struct paced_payload *paced)
+{
+    double waiting = (double) wire_conn_queued(paced->conn);
+    return (double) paced->crossed > waiting ? (double) paced->crossed - waiting : 0.0;
+}
+
+static void open_window(struct paced_payload *paced, uint64_t now_ns)
+{
+    paced->window_ns = now_ns;
+    paced->window_allowed = wire_pacer_allowed_bits(&paced->pacer);
+    paced->window_left = has_left(paced);
+}
+
+static void close_window(struct paced_payload *paced, uint64_t least_ns)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    if (now_ns - paced->window_ns < least_ns || isinf(paced->pacer.rate_bps))
+        return;
+    if (paced->windows == PACED_PAYLOAD_WINDOWS)
+        paced_payload_tell_windows(paced);
+    size_t i = paced->windows++;
+    double asked_bits = BITS * ((double) paced->bytes - paced->window_left);
+    double set_bits = wire_pacer_allowed_bits(&paced->pacer) - paced->window_allowed;
+    double start_s = units_ns_to_s(paced->window_ns) - units_ns_to_s(paced->link->begin_ns);
+    paced->start_s[i] = fmax(start_s, 0.0);
+    paced->duration_s[i] = units_ns_to_s(now_ns - paced->window_ns);
+    paced->set_bps[i] = fmax(fmin(set_bits, asked_bits), 0.0) / paced->duration_s[i]; /* no more was asked */
+    paced->achieved_bps[i] = fmax(BITS * (has_left(paced) - paced->window_left), 0.0) / paced->duration_s[i];
+    open_window(paced, now_ns);
+}
+
+/* ---- sending ---- */
+
+static void on_bytes(void *user, uint64_t bytes)
+{
+    struct paced_payload *paced = user;
+    paced->crossed += bytes;
+    while (bytes > 0) {
+        size_t size = bytes < PIECE_MAX ? (size_t) bytes : PIECE_MAX;
+        struct proto_message piece = {
+            .id = PROTO_PIECE,
+            .piece = {.device = paced->device, .round = paced->round, .bytes = {zeros, size}},
+        };
+        (void) wire_conn_send(paced->conn, &piece); /* a lost peer shows in the connection's on_close */
+        bytes -= size;
+    }
+    wire_conn_flush(paced->conn);
+    close_window(paced, PACED_PAYLOAD_WINDOW_NS);
+}
+
+static void on_done(void *user)
+{
+    struct paced_payload *paced = user;
+    close_window(paced, WINDOW_LEAST_NS);
+    (void) wire_conn_send(paced->conn, &paced->last); /* a lost peer shows in the connection's on_close */
+    wire_conn_flush(paced->conn);
+    paced->hooks->on_sent(paced->user);
+}
+
+static bool is_full(void *user)
+{
+    const struct paced_payload *paced = user;
+    return (double) wire_conn_unread(paced->conn) > paced->queue_bytes;
+}
+
+static const struct wire_pacer_hooks pacer_hooks = {
+    .on_bytes = on_bytes, .on_done = on_done, .is_full = is_full};
+
+void paced_payload_init(struct paced_payload *paced, struct node_control *link, uint32_t device,
+                        uint32_t server, const struct paced_payload_hooks *hooks, void *user)
+{
+    struct link_params none = {.rate_bps = 0.0};
+    *paced = (struct paced_payload){
+        .link = link, .device = device, .server = server, .hooks = hooks, .user = user};
+    wire_pacer_init(&paced->pacer, &link->alarms, &none, &pacer_hooks, paced);
+}
+
+void paced_payload_finish(struct paced_payload *paced)
+{
+    wire_pacer_finish(&paced->pacer);
+}
+
+int paced_payload_send(struct paced_payload *paced, struct wire_conn *conn, const struct proto_message *last,
+                       uint64_t round, uint64_t bytes, const struct link_params *params)
+{
+    paced->conn = conn;
+    paced->last = *last;
+    paced->round = round;
+    paced->bytes = bytes;
+    paced->crossed = 0;
+    paced->queue_bytes = params->queue_bytes;
+    int rc = wire_pacer_begin(&paced->pacer, params, bytes);
+    open_window(paced, clock_monotonic_ns());
+    return rc;
+}
+
+void paced_payload_set_rate(struct paced_payload *paced, double rate_bps)
+{
+    wire_pacer_set_rate(&paced->pacer, rate_bps);
+}
+
+void paced_payload_stop(struct paced_payload *paced)
+{
+    wire_pacer_stop(&paced->pacer);
+}
+
+bool paced_payload_is_sending(const struct paced_payload *paced)
+{
+    return wire_pacer_is_active(&paced->pacer);
+}

@@ -1,0 +1,57 @@
+/* The real clock: a whole payload crosses a data connection as PIECEs, at the pace of its link, and the
+ * message that it belongs to (TASK, RESULT) after it. One payload is on its way at a time. What the link was
+ * set to and what left is sampled in windows, for the run's audit. */
+#ifndef HANDOFF_PROTO_NODE_PACED_PAYLOAD_H
+#define HANDOFF_PROTO_NODE_PACED_PAYLOAD_H
+
+#include "core/model/audit.h"
+#include "proto/node/control.h"
+#include "proto/wire/pacer.h"
+
+#define PACED_PAYLOAD_WINDOW_NS UINT64_C(100000000)
+#define PACED_PAYLOAD_WINDOWS 32u
+
+struct paced_payload_hooks {
+    /* The last byte has arrived, by the model, and the message is on its way behind it. */
+    void (*on_sent)(void *user);
+};
+
+struct paced_payload {
+    struct node_control *link; /* borrowed, as is all that is borrowed here: outliving this */
+    uint32_t device, server;
+    const struct paced_payload_hooks *hooks;
+    void *user;
+    struct wire_conn *conn; /* borrowed while something is on its way */
+    struct wire_pacer pacer;
+    struct proto_message last;
+    uint64_t round, bytes;
+    uint64_t crossed; /* bytes handed to the connection */
+    double queue_bytes;
+    /* The window in progress. */
+    uint64_t window_ns;    /* its start */
+    double window_allowed; /* bits the rate had allowed by then */
+    double window_left;    /* bytes that had left by then */
+    /* Windows not told yet. */
+    size_t windows;
+    double start_s[PACED_PAYLOAD_WINDOWS], duration_s[PACED_PAYLOAD_WINDOWS];
+    double set_bps[PACED_PAYLOAD_WINDOWS], achieved_bps[PACED_PAYLOAD_WINDOWS];
+};
+
+/* Stays where it is. */
+void paced_payload_init(struct paced_payload *paced, struct node_control *link, uint32_t device,
+                        uint32_t server, const struct paced_payload_hooks *hooks, void *user);
+void paced_payload_finish(struct paced_payload *paced);
+
+/* Sends `bytes` of round `round` and then `last`, which is copied but not what it borrows. `params`: rates
+ * and times of the wall. What was on its way before is forgotten. -ENOMEM. */
+int paced_payload_send(struct paced_payload *paced, struct wire_conn *conn, const struct proto_message *last,
+                       uint64_t round, uint64_t bytes, const struct link_params *params);
+/* Takes hold at once; 0: nothing leaves until the next rate. */
+void paced_payload_set_rate(struct paced_payload *paced, double rate_bps);
+/* Forgets what is on its way. */
+void paced_payload_stop(struct paced_payload *paced);
+bool paced_payload_is_sending(const struct paced_payload *paced);
+/* Tells the orchestrator the windows that are complete. */
+void paced_payload_tell_windows(struct paced_payload *paced);
+
+#endif

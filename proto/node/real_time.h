@@ -1,0 +1,33 @@
+/* The model's seconds on the wall clock. A shell that keeps the real clock starts what its core asks for,
+ * sets an alarm for when it should end, and tells the core how long it really took. */
+#ifndef HANDOFF_PROTO_NODE_REAL_TIME_H
+#define HANDOFF_PROTO_NODE_REAL_TIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/units.h"
+#include "core/model/scenario.h"
+
+/* Longer than any run: an alarm this far away never rings. */
+#define REAL_TIME_MAX_NS (UINT64_C(1) << 60)
+
+static inline bool real_time_is_kept(const struct scenario *scenario)
+{
+    return scenario->run.clock == CLOCK_REAL;
+}
+
+/* Model seconds between two readings of CLOCK_MONOTONIC, not before each other. */
+static inline double real_time_s(const struct scenario *scenario, uint64_t from_ns, uint64_t to_ns)
+{
+    return (double) (to_ns - from_ns) / (double) UNITS_NS_PER_S * scenario->run.time_scale;
+}
+
+/* The reading at which `duration_s` >= 0 of the model have passed since `from_ns`. */
+static inline uint64_t real_time_due_ns(const struct scenario *scenario, uint64_t from_ns, double duration_s)
+{
+    double wait_ns = duration_s / scenario->run.time_scale * (double) UNITS_NS_PER_S;
+    return from_ns + (wait_ns < (double) REAL_TIME_MAX_NS ? (uint64_t) wait_ns : REAL_TIME_MAX_NS);
+}
+
+#endif

@@ -1,0 +1,170 @@
+/* Queueing mode, looking ahead: the outlook against what the cores do, the search against brute force, and
+ * what a price on work is worth. */
+#include "tests/sim/played.h"
+
+#include "core/model/cost.h"
+#include "core/model/forecast.h"
+
+/* ---- looking ahead ---- */
+
+/* One slot, so long that everything is finished in it: what the outlook foresees is what the cores do. */
+static void the_outlook_is_what_happens_when_nothing_follows(void **state)
+{
+    (void) state;
+    static const char *const fifo[] = {"run.mode=queue", "run.slot_s=1000", "devices.count=12",
+                                       "radio.bandwidth_mhz=4", NULL};
+    static const char *const shared[] = {"run.mode=queue",
+                                         "run.slot_s=1000",
+                                         "devices.count=12",
+                                         "radio.bandwidth_mhz=4",
+                                         "servers.discipline=processor-sharing",
+                                         "objective.server_energy=0.5",
+                                         "link.delay_s=0.03",
+                                         "link.result_kb=20",
+                                         "link.down_mbps=2",
+                                         NULL};
+    for (int which = 0; which < 2; which++) {
+        struct sim_played played;
+        sim_play(&played, which == 0 ? fifo : shared, "random", 1);
+        struct env_view view;
+        struct forecast outlook;
+        const struct forecast_source model = forecast_model(&played.world);
+        assert_int_equal(env_view_init(&view, &played.world), 0);
+        assert_int_equal(forecast_init(&outlook, &played.world, &model), 0);
+        env_view_begin(&view, (struct slot_id){RNG_TRAIN, 0, 0});
+        for (uint32_t n = 0; n < 12; n++) {
+            struct mobility mobility;
+            struct device_slot met;
+            mobility_start(&played.world, n, RNG_TRAIN, 0, &mobility);
+            device_slot_meet(&played.world, n, view.id, &mobility, &met);
+            env_view_observe(&view, n, met.position, met.speed_mps, met.tokens, met.gain);
+        }
+        forecast_begin(&outlook, &view);
+        double foreseen = 0.0, happened = 0.0;
+        for (uint32_t n = 0; n < 12; n++) {
+            const struct db_task *row = &played.record.row[n];
+            assert_true(sim_is_done(row));
+            happened += row->cost - (row->repaired ? 0.1 : 0.0);
+            foreseen += row->server == DB_SERVER_NULL ? forecast_local(&outlook, n) : 0.0;
+        }
+        for (uint32_t m = 0; m < 3; m++) {
+            uint32_t who[12], split[12], count = 0;
+            double cost = 0.0;
+            for (uint32_t n = 0; n < 12; n++)
+                if (played.record.row[n].server == (int32_t) m) {
+                    who[count] = n;
+                    split[count++] = played.record.row[n].split;
+                }
+            assert_int_equal(forecast_server(&outlook, m, who, split, count, &cost), 0);
+            foreseen += cost;
+        }
+        assert_near(foreseen, happened, 1e-9 * happened);
+        forecast_finish(&outlook);
+        env_view_finish(&view);
+        sim_finish(&played);
+    }
+}
+
+/* All (split, server) of three devices, against the search. */
+static void the_search_finds_what_brute_force_finds(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {"run.mode=queue",
+                                       "run.slot_s=1000",
+                                       "devices.count=3",
+                                       "servers.count=2",
+                                       "model.llm=gpt2",
+                                       "fixed.split=6",
+                                       "devices.tflops_min=0.005",
+                                       "devices.tflops_max=0.01",
+                                       "servers.tflops_min=0.03",
+                                       "servers.tflops_max=0.06",
+                                       "objective.deadline_s=2",
+                                       "radio.bandwidth_mhz=1",
+                                       NULL};
+    struct sim_played played;
+    uint32_t missed = 0;
+    sim_play(&played, keys, "myopic", 1);
+    struct env_view view;
+    struct forecast outlook;
+    const struct forecast_source model = forecast_model(&played.world);
+    assert_int_equal(env_view_init(&view, &played.world), 0);
+    assert_int_equal(forecast_init(&outlook, &played.world, &model), 0);
+    struct policy policy = sim_policy(&played.world, "myopic", false);
+    struct env_decision decision;
+    assert_int_equal(env_decision_init(&decision, 3), 0);
+    for (uint32_t episode = 0; episode < 40; episode++) {
+        check_observe_all(&view, episode);
+        view.backlog_s[0] = 0.3 * (episode % 4);
+        policy.kind->decide(&policy, &view, &decision);
+        forecast_begin(&outlook, &view);
+        double best = (double) INFINITY, found = (double) INFINITY;
+        for (uint32_t code = 0; code < 25 * 25 * 25; code++) {
+            uint32_t choice[3] = {code % 25, code / 25 % 25, code / 625};
+            double cost = 0.0;
+            bool same = true, possible = true;
+            for (uint32_t n = 0; n < 3; n++) {
+                uint32_t m = choice[n] == 24 ? ENV_LOCAL : choice[n] / 12;
+                uint32_t s = choice[n] == 24 ? 12 : choice[n] % 12;
+                cost += m == ENV_LOCAL ? forecast_local(&outlook, n) : 0.0;
+                possible = possible && (m == ENV_LOCAL || view.covered[n * 2 + m]);
+                same = same && decision.server[n] == m && decision.split[n] == s;
+            }
+            for (uint32_t m = 0; m < 2 && possible; m++) {
+                uint32_t who[3], split[3], count = 0;
+                double group = 0.0;
+                for (uint32_t n = 0; n < 3; n++)
+                    if (choice[n] != 24 && choice[n] / 12 == m) {
+                        who[count] = n;
+                        split[count++] = choice[n] % 12;
+                    }
+                assert_int_equal(forecast_server(&outlook, m, who, split, count, &group), 0);
+                cost += group;
+            }
+            best = possible && cost < best ? cost : best;
+            found = same ? cost : found;
+        }
+        assert_true(isfinite(found) && found >= best);
+        missed += found > best * (1.0 + 1e-9) ? 1 : 0;
+        assert_true(found <= best * 1.05);
+    }
+    assert_true(missed <= 2);
+    env_decision_finish(&decision);
+    policy_destroy(&policy);
+    forecast_finish(&outlook);
+    env_view_finish(&view);
+    sim_finish(&played);
+}
+
+/* The scenario's reason: what is best for each slot is not best. */
+static void a_price_on_work_beats_the_myopic_optimum(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {"run.mode=queue",
+                                       "run.slot_s=0.6",
+                                       "devices.count=30",
+                                       "task.probability=0.3333333333333333",
+                                       "objective.server_energy=0",
+                                       "objective.deadline_s=2.4",
+                                       "objective.deadline_penalty=1",
+                                       NULL};
+    struct sim_played myopic, priced;
+    sim_play(&myopic, keys, "myopic", 40);
+    sim_play(&priced, keys, "priced", 40);
+    assert_true(priced.result.mean_cost < 0.85 * myopic.result.mean_cost);
+    for (uint32_t episode = 0; episode < 2; episode++)
+        assert_true(priced.record.episode[episode].episode_return >
+                    myopic.record.episode[episode].episode_return);
+    sim_finish(&myopic);
+    sim_finish(&priced);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_outlook_is_what_happens_when_nothing_follows),
+        cmocka_unit_test(the_search_finds_what_brute_force_finds),
+        cmocka_unit_test(a_price_on_work_beats_the_myopic_optimum),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

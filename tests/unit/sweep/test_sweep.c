@@ -1,0 +1,470 @@
+/* A sweep's file and its grid: what is read, what is refused and how it is said, and which cells come of it.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/err.h"
+#include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/sweep/sweep_eta.h"
+#include "orchestrator/sweep/sweep_grid.h"
+
+static int read_text(struct sweep_file *file, const char *text, struct diag *diag)
+{
+    return sweep_file_read(file, text, strlen(text), "x.yaml", diag);
+}
+
+static void take(struct sweep_file *file, const char *text)
+{
+    struct diag diag = {0};
+    if (read_text(file, text, &diag) != 0)
+        fail_msg("%s", diag.text);
+}
+
+static const char whole[] =
+    "name: paper\n"
+    "scenario: dapo-quick\n"
+    "set: {run.episodes: 20}\n"
+    "seeds: 1..3\n"
+    "record_tasks: [1]\n"
+    "experiments:\n"
+    "  - name: users\n"
+    "    policies: [dapo, greedy]\n"
+    "    set: {run.slots: 50}\n"
+    "    vary: {devices.count: [5, 10], radio.bandwidth_mhz: [5, 10, 20]}\n"
+    "  - name: adaptation\n"
+    "    policies: [dapo, local, optimum]\n"
+    "    seeds: [7, 9]\n"
+    "    record_tasks: none\n"
+    "    train_set: {faults.script: \"episode 5 slot 0 slow server 0 by 0.3 for 20\"}\n"
+    "    test_set: {faults.script: \"slot 0 slow server 0 by 0.3 for 20\"}\n"
+    "    curve: true\n"
+    "  - name: drift\n"
+    "    policies: [greedy, dapo]\n"
+    "    seeds: [4]\n"
+    "    vary: {radio.bandwidth_mhz: [5, 10]}\n"
+    "    train: once\n";
+
+static void a_file_says_what_it_says_and_the_rest_is_filled_in(void **state)
+{
+    struct sweep_file file;
+    (void) state;
+    take(&file, whole);
+    assert_string_equal(file.name, "paper");
+    assert_string_equal(file.scenario, "dapo-quick");
+    assert_int_equal(file.experiments, 3);
+    const struct sweep_experiment *users = &file.experiment[0], *adaptation = &file.experiment[1];
+    assert_int_equal(users->policies.count, 2);
+    assert_string_equal(users->policies.kind[0]->name, "dapo");
+    assert_int_equal(users->axes, 2);
+    assert_string_equal(users->axis[1].key, "radio.bandwidth_mhz");
+    assert_string_equal(users->axis[1].value[2], "20");
+    assert_int_equal(users->seeds.count, 3);
+    assert_true(users->seeds.list[2] == 3);
+    assert_int_equal(users->task_seeds.count, 1);
+    assert_false(users->curve || users->train_once);
+    assert_int_equal(adaptation->seeds.count, 2);
+    assert_int_equal(adaptation->task_seeds.count, 0);
+    assert_true(adaptation->curve);
+    assert_int_equal(adaptation->train_set.count + adaptation->test_set.count, 2);
+    assert_true(file.experiment[2].train_once);
+    sweep_file_finish(&file);
+}
+
+static void the_scenario_is_dapo_unless_the_file_says_otherwise(void **state)
+{
+    struct sweep_file file;
+    (void) state;
+    take(&file, "{name: a, seeds: [1], experiments: [{name: e, policies: [local]}]}");
+    assert_string_equal(file.scenario, "dapo");
+    sweep_file_finish(&file);
+}
+
+static void tasks_of_all_seeds_are_those_of_the_experiments_own(void **state)
+{
+    struct sweep_file file;
+    (void) state;
+    take(&file, "{name: a, record_tasks: all, seeds: [1, 2], experiments: [{name: e, policies: [local], "
+                "seeds: 5..8}]}");
+    assert_int_equal(file.experiment[0].task_seeds.count, 4);
+    assert_true(file.experiment[0].task_seeds.list[3] == 8);
+    sweep_file_finish(&file);
+}
+
+static void the_canonical_text_reads_back_as_itself(void **state)
+{
+    struct sweep_file file;
+    struct buf first = {0}, second = {0};
+    (void) state;
+    take(&file, whole);
+    assert_int_equal(sweep_file_print(&file, &first), 0);
+    sweep_file_finish(&file);
+    take(&file, (const char *) first.data);
+    assert_int_equal(sweep_file_print(&file, &second), 0);
+    assert_string_equal((const char *) second.data, (const char *) first.data);
+    sweep_file_finish(&file);
+    buf_finish(&first);
+    buf_finish(&second);
+}
+
+static void files_that_mean_the_same_have_the_same_text(void **state)
+{
+    struct sweep_file file;
+    struct buf first = {0}, second = {0};
+    (void) state;
+    take(&file, "name: a\nseeds: [1, 2]\nexperiments:\n  - name: e\n    policies: [local]\n");
+    assert_int_equal(sweep_file_print(&file, &first), 0);
+    sweep_file_finish(&file);
+    take(&file, "# a comment\n{experiments: [{policies: [\"local\"], seeds: 1..2, train: each, name: e}], "
+                "scenario: dapo,"
+                " name: a}");
+    assert_int_equal(sweep_file_print(&file, &second), 0);
+    assert_string_equal((const char *) second.data, (const char *) first.data);
+    sweep_file_finish(&file);
+    buf_finish(&first);
+    buf_finish(&second);
+}
+
+#define HEAD "name: a\nseeds: [1]\n"
+#define CELL "experiments:\n  - name: e\n    policies: [local]\n"
+
+static void what_is_wrong_is_refused_and_named(void **state)
+{
+    static const struct {
+        const char *text;
+        int code;
+        const char *said;
+    } bad[] = {
+        {"", ERR_SYNTAX, "x.yaml: is empty"},
+        {"{name: [}", ERR_SYNTAX, "x.yaml:1: not valid YAML"},
+        {"name: \x01", ERR_SYNTAX, "x.yaml: byte 7"},
+        {HEAD CELL "---\nname: b\n", ERR_SYNTAX, "x.yaml:7: a second document"},
+        {"- a\n", ERR_TYPE, "x.yaml:1: sweep: expected a mapping"},
+        {HEAD, ERR_NOT_FOUND, "x.yaml:1: sweep: `experiments:` is missing"},
+        {"seeds: [1]\n" CELL, ERR_NOT_FOUND, "sweep: `name:` is missing"},
+        {HEAD CELL "color: red\n", ERR_UNKNOWN,
+         "x.yaml:6: color: unknown key; known are name, scenario, set"},
+        {HEAD CELL "    color: red\n", ERR_UNKNOWN, "x.yaml:6: color: unknown key; known are name, policies"},
+        {HEAD "seeds: [2]\n" CELL, ERR_DUPLICATE, "x.yaml:3: seeds: given twice"},
+        {HEAD CELL "    name: f\n", ERR_DUPLICATE, "x.yaml:6: name: given twice"},
+        {HEAD "[a, b]: c\n" CELL, ERR_TYPE, "x.yaml:3: sweep: expected one value"},
+        {"name: a b\nseeds: [1]\n" CELL, ERR_SYNTAX, "x.yaml:1: name: 'a b' is no name, allowed 1 to 64"},
+        {"name: ''\nseeds: [1]\n" CELL, ERR_SYNTAX, "'' is no name"},
+        {"name: [a]\nseeds: [1]\n" CELL, ERR_TYPE, "x.yaml:1: name: expected one value"},
+        {HEAD "scenario: {a: b}\n" CELL, ERR_TYPE, "x.yaml:3: scenario: expected one value"},
+        {HEAD "set: [run.slots]\n" CELL, ERR_TYPE, "x.yaml:3: set: expected a mapping"},
+        {HEAD "set: {run.slots: [1]}\n" CELL, ERR_TYPE, "x.yaml:3: run.slots: expected one value"},
+        {HEAD "set: {run.slot: 1}\n" CELL, ERR_UNKNOWN,
+         "x.yaml:3: run.slot: unknown key, the nearest is 'slots'"},
+        {HEAD "set: {ran.slots: 1}\n" CELL, ERR_UNKNOWN,
+         "x.yaml:3: ran: unknown section, the nearest is 'run'"},
+        {HEAD "set: {slots: 1}\n" CELL, ERR_SYNTAX, "x.yaml:3: 'slots=1': expected section.key=value"},
+        {HEAD "set: {run.slots: 0}\n" CELL, ERR_RANGE,
+         "x.yaml:3: run.slots: 0 is out of range, allowed 1 to 1000000"},
+        {HEAD "set: {run.slots: 1.2abc}\n" CELL, ERR_SYNTAX, "run.slots: '1.2abc' is not a whole number"},
+        {HEAD "set: {run.slots: 1, run.slots: 2}\n" CELL, ERR_DUPLICATE, "x.yaml:3: run.slots: given twice"},
+        {HEAD "set: {run.slots=1: 2}\n" CELL, ERR_SYNTAX, "'run.slots=1': expected section.key"},
+        {HEAD "set: {run.policy: local}\n" CELL, ERR_UNSUPPORTED,
+         "run.policy: is not set here: `policies:` says it"},
+        {HEAD "set: {run.seed: 1}\n" CELL, ERR_UNSUPPORTED, "run.seed: is not set here: `seeds:` says it"},
+        {HEAD "set: {run.record: tasks}\n" CELL, ERR_UNSUPPORTED, "`record_tasks:` says it"},
+        {"name: a\nseeds: []\n" CELL, ERR_RANGE, "x.yaml:2: seeds: a list of 0, allowed 1 to 256"},
+        {"name: a\nseeds: [1, x]\n" CELL, ERR_RANGE, "x.yaml:2: seeds: 'x' is no seed"},
+        {"name: a\nseeds: [-1]\n" CELL, ERR_RANGE, "'-1' is no seed, allowed 0 to 9223372036854775807"},
+        {"name: a\nseeds: [9223372036854775808]\n" CELL, ERR_RANGE, "is no seed"},
+        {"name: a\nseeds: [1, 2, 1]\n" CELL, ERR_DUPLICATE, "x.yaml:2: seeds: 1 is given twice"},
+        {"name: a\nseeds: [[1]]\n" CELL, ERR_TYPE, "x.yaml:2: seeds: expected one value"},
+        {"name: a\nseeds: {a: 1}\n" CELL, ERR_TYPE, "x.yaml:2: seeds: expected a list"},
+        {"name: a\nseeds: 5\n" CELL, ERR_SYNTAX,
+         "'5' is not known, allowed a list of seeds or a range such as 1..5"},
+        {"name: a\nseeds: 5..1\n" CELL, ERR_SYNTAX, "'5..1' is not known"},
+        {"name: a\nseeds: 1..\n" CELL, ERR_SYNTAX, "'1..' is not known"},
+        {"name: a\nseeds: 0..256\n" CELL, ERR_RANGE, "seeds: more than 256 seeds"},
+        {"name: a\n" CELL, ERR_NOT_FOUND, "experiment e: `seeds:` is missing, here and in the file"},
+        {HEAD "record_tasks: some\n" CELL, ERR_SYNTAX,
+         "record_tasks: 'some' is not known, allowed none, all, a list"},
+        {HEAD "experiments: []\n", ERR_RANGE, "x.yaml:3: experiments: a list of 0, allowed 1 to 64"},
+        {HEAD "experiments: {a: b}\n", ERR_TYPE, "x.yaml:3: experiments: expected a list"},
+        {HEAD "experiments: [a]\n", ERR_TYPE, "x.yaml:3: experiment: expected a mapping"},
+        {HEAD "experiments: [{name: e}]\n", ERR_NOT_FOUND, "x.yaml:3: experiment: `policies:` is missing"},
+        {HEAD CELL "  - name: e\n    policies: [local]\n", ERR_DUPLICATE,
+         "x.yaml:6: name: there is an experiment 'e' already"},
+        {HEAD "experiments: [{name: e, policies: []}]\n", ERR_RANGE, "policies: a list of 0"},
+        {HEAD "experiments: [{name: e, policies: local}]\n", ERR_TYPE, "policies: expected a list"},
+        {HEAD "experiments:\n- name: e\n  policies:\n  - local\n  - dope\n", ERR_UNKNOWN,
+         "x.yaml:7: policies: unknown policy 'dope'; known are dapo"},
+        {HEAD "experiments: [{name: e, policies: [local, local]}]\n", ERR_DUPLICATE,
+         "policies: local is given twice"},
+        {HEAD "experiments: [{name: e, policies: [local, dapo-plus-actor]}]\n", ERR_NOT_FOUND,
+         "x.yaml:3: experiment e: dapo-plus-actor takes its weights from dapo-plus, which must be among"},
+        {HEAD CELL "    curve: 1\n", ERR_UNKNOWN, "x.yaml:6: curve: '1' is not known, allowed false or true"},
+        {HEAD CELL "    train: twice\n", ERR_UNKNOWN,
+         "x.yaml:6: train: 'twice' is not known, allowed each or once"},
+        {HEAD CELL "    train: once\n", ERR_UNSUPPORTED,
+         "experiment e: `train: once` needs something to `vary:`"},
+        {HEAD CELL "    train: once\n    curve: true\n    vary: {run.slots: [5]}\n", ERR_UNSUPPORTED,
+         "experiment e: `curve: true` needs `train: each`"},
+        {HEAD CELL "    vary: [run.slots]\n", ERR_TYPE, "x.yaml:6: vary: expected a mapping"},
+        {HEAD CELL "    vary: {run.slots: 5}\n", ERR_TYPE, "x.yaml:6: run.slots: expected a list"},
+        {HEAD CELL "    vary: {run.slots: []}\n", ERR_RANGE, "x.yaml:6: run.slots: a list of 0"},
+        {HEAD CELL "    vary:\n      run.slots:\n      - 5\n      - 0\n", ERR_RANGE,
+         "x.yaml:9: run.slots: 0 is out of range"},
+        {HEAD CELL "    vary: {run.slots: [5, 5]}\n", ERR_DUPLICATE, "run.slots: 5 is given twice"},
+        {HEAD CELL "    vary: {run.seed: [5]}\n", ERR_UNSUPPORTED, "`seeds:` says it"},
+        {HEAD CELL "    vary: {run.slots: [5]}\n    set: {run.slots: 6}\n", ERR_DUPLICATE,
+         "x.yaml:4: experiment e: run.slots is both varied and set"},
+        {HEAD CELL "    vary: {run.slots: [5]}\n    test_set: {run.slots: 6}\n", ERR_DUPLICATE,
+         "both varied and set"},
+        {HEAD CELL "    vary: {run.slots: [5], run.episodes: [5], task.tokens: [5], model.min_split: [5],"
+                   " area.width_m: [5]}\n",
+         ERR_RANGE, "vary: 5 keys, allowed at most 4"},
+        {HEAD "set: &s {run.slots: 5}\nexperiments:\n- name: e\n  policies: [local]\n  set: {<<: *s}\n",
+         ERR_TYPE, "<<: expected one value"},
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct sweep_file file;
+        struct diag diag = {0};
+        int rc = read_text(&file, bad[i].text, &diag);
+        if (rc != bad[i].code || strstr(diag.text, bad[i].said) == NULL)
+            fail_msg("%s\ngave %d '%s', expected %d '... %s ...'", bad[i].text, rc, diag.text, bad[i].code,
+                     bad[i].said);
+        sweep_file_finish(&file);
+    }
+}
+
+static void a_file_beyond_the_limit_is_refused(void **state)
+{
+    struct sweep_file file;
+    struct diag diag = {0};
+    (void) state;
+    char *text = malloc(SWEEP_FILE_TEXT_MAX + 1);
+    assert_non_null(text);
+    memset(text, '#', SWEEP_FILE_TEXT_MAX + 1);
+    assert_int_equal(sweep_file_read(&file, text, SWEEP_FILE_TEXT_MAX + 1, "x.yaml", &diag), ERR_TOO_BIG);
+    assert_non_null(strstr(diag.text, "65536"));
+    sweep_file_finish(&file);
+    free(text);
+}
+
+static void depth_is_no_way_in(void **state)
+{
+    static char text[4000];
+    struct sweep_file file;
+    (void) state;
+    memset(text, '[', sizeof text);
+    assert_int_equal(sweep_file_read(&file, text, sizeof text, "x.yaml", NULL), ERR_SYNTAX);
+    sweep_file_finish(&file);
+}
+
+static void a_list_may_be_named_and_used_again(void **state)
+{
+    struct sweep_file file;
+    (void) state;
+    take(&file,
+         HEAD "experiments:\n- {name: e, policies: &all [local, greedy]}\n- {name: f, policies: *all}\n");
+    assert_int_equal(file.experiment[1].policies.count, 2);
+    sweep_file_finish(&file);
+}
+
+/* ---- the grid ---- */
+
+static void make(struct sweep_grid *grid, const struct sweep_file *file)
+{
+    struct diag diag = {0};
+    if (sweep_grid_make(grid, file, &diag) != 0)
+        fail_msg("%s", diag.text);
+}
+
+static void several_keys_make_a_full_grid_in_the_files_order(void **state)
+{
+    static const char *const values[] = {"5,5", "5,10", "5,20", "10,5", "10,10", "10,20"};
+    struct sweep_file file;
+    struct sweep_grid grid;
+    (void) state;
+    take(&file, whole);
+    make(&grid, &file);
+    for (size_t i = 0; i < 36; i++) {
+        const struct sweep_cell *cell = &grid.cell[i];
+        assert_int_equal(cell->number, i + 1);
+        assert_string_equal(cell->axis, "devices.count,radio.bandwidth_mhz");
+        assert_string_equal(cell->value, values[i / 6]);
+        assert_string_equal(cell->kind->name, i % 6 < 3 ? "dapo" : "greedy");
+        assert_true(cell->seed == i % 3 + 1);
+        assert_int_equal(cell->trains, i % 6 < 3);
+        assert_true(cell->tests);
+        assert_int_equal(sweep_grid_keeps_tasks(cell), cell->seed == 1);
+        assert_int_equal(sweep_grid_same_place(cell, &grid.cell[0]), i < 6);
+    }
+    assert_string_equal(grid.cell[36].axis, "");
+    assert_string_equal(grid.cell[36].value, "");
+    sweep_grid_finish(&grid);
+    sweep_file_finish(&file);
+}
+
+static void later_settings_override_earlier_ones(void **state)
+{
+    struct sweep_file file;
+    struct sweep_grid grid;
+    struct sweep_setting list[SWEEP_GRID_SETTINGS_MAX];
+    (void) state;
+    take(&file, "{name: a, seeds: [1], set: {run.slots: 5, run.episodes: 1}, experiments: [{name: e, "
+                "policies: [dapo],"
+                " set: {run.slots: 6}, vary: {task.tokens: [64]}, train_set: {run.slots: 7},"
+                " test_set: {run.slots: 8, area.width_m: 9}}]}");
+    make(&grid, &file);
+    assert_int_equal(sweep_grid_settings(&grid, &grid.cell[0], false, list), 5);
+    assert_string_equal(list[0].key, "run.slots");
+    assert_string_equal(list[2].value, "6");
+    assert_string_equal(list[3].key, "task.tokens");
+    assert_string_equal(list[4].value, "7");
+    assert_int_equal(sweep_grid_settings(&grid, &grid.cell[0], true, list), 6);
+    assert_string_equal(list[4].value, "8");
+    assert_string_equal(
+        grid.cell[0].settings_json,
+        "{\"run.slots\":\"6\",\"run.episodes\":\"1\",\"task.tokens\":\"64\","
+        "\"train_set\":{\"run.slots\":\"7\"},\"test_set\":{\"run.slots\":\"8\",\"area.width_m\":\"9\"}}");
+    sweep_grid_finish(&grid);
+    sweep_file_finish(&file);
+}
+
+static void a_learner_that_trains_once_is_tested_along_the_axis(void **state)
+{
+    struct sweep_file file;
+    struct sweep_grid grid;
+    struct sweep_setting list[SWEEP_GRID_SETTINGS_MAX];
+    (void) state;
+    take(&file, "{name: a, seeds: [4, 5], experiments: [{name: e, policies: [greedy, dapo], train: once,"
+                " vary: {radio.bandwidth_mhz: [5, 10]}}]}");
+    make(&grid, &file);
+    assert_int_equal(grid.count, 2 + 2 * 4);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(grid.cell[i].trains && !grid.cell[i].tests && grid.cell[i].at_base);
+        assert_string_equal(grid.cell[i].axis, "");
+        assert_int_equal(sweep_grid_settings(&grid, &grid.cell[i], false, list), 0);
+    }
+    static const unsigned trainers[] = {0, 0, 0, 0, 1,
+                                        2, 0, 0, 1, 2}; /* by index: greedy twice, dapo twice, ... */
+    for (size_t i = 2; i < grid.count; i++) {
+        const struct sweep_cell *cell = &grid.cell[i];
+        assert_false(cell->trains);
+        assert_int_equal(cell->trained_by, trainers[i]);
+        assert_true(cell->trained_by == 0 || grid.cell[cell->trained_by - 1].seed == cell->seed);
+        assert_int_equal(sweep_grid_settings(&grid, cell, true, list), 1);
+        assert_string_equal(list[0].value, i < 6 ? "5" : "10");
+    }
+    sweep_grid_finish(&grid);
+    sweep_file_finish(&file);
+}
+
+static void who_decides_with_anothers_weights_takes_them_from_that_ones_cell(void **state)
+{
+    struct sweep_file file;
+    struct sweep_grid grid;
+    (void) state;
+    take(
+        &file,
+        "{name: a, seeds: [4, 5], experiments: ["
+        "{name: e, policies: [dapo-plus-actor, dapo-plus], vary: {radio.bandwidth_mhz: [5, 10]}},"
+        "{name: f, policies: [dapo-plus-actor, dapo-plus], vary: {radio.bandwidth_mhz: [5]}, train: once}]}");
+    make(&grid, &file);
+    /* The places of e, then what trains for f, and f's place. */
+    static const unsigned trainers[] = {3, 4, 0, 0, 7, 8, 0, 0, 0, 0, 9, 10, 9, 10};
+    assert_int_equal(grid.count, sizeof trainers / sizeof *trainers);
+    for (size_t i = 0; i < grid.count; i++) {
+        const struct sweep_cell *cell = &grid.cell[i];
+        assert_int_equal(cell->trained_by, trainers[i]);
+        assert_int_equal(cell->trains, trainers[i] == 0);
+        if (trainers[i] == 0)
+            continue;
+        const struct sweep_cell *trainer = &grid.cell[trainers[i] - 1];
+        assert_string_equal(trainer->kind->name, "dapo-plus");
+        assert_true(trainer->seed == cell->seed);
+        assert_true(trainer->at_base || sweep_grid_same_place(trainer, cell));
+    }
+    sweep_grid_finish(&grid);
+    sweep_file_finish(&file);
+}
+
+static void a_grid_beyond_the_limit_is_refused(void **state)
+{
+    struct sweep_file file;
+    struct sweep_grid grid;
+    struct diag diag = {0};
+    struct buf text = {0};
+    (void) state;
+    assert_int_equal(buf_printf(&text,
+                                "{name: a, seeds: 1..256, experiments: [{name: e, policies: [local], vary:"
+                                " {task.tokens: ["),
+                     0);
+    for (unsigned i = 1; i <= 40; i++)
+        assert_int_equal(buf_printf(&text, "%s%u", i > 1 ? ", " : "", i), 0);
+    assert_int_equal(buf_printf(&text, "]}}]}"), 0);
+    take(&file, (const char *) text.data);
+    assert_int_equal(sweep_grid_make(&grid, &file, &diag), ERR_TOO_BIG);
+    assert_non_null(strstr(diag.text, "more than 10000 cells"));
+    sweep_grid_finish(&grid);
+    sweep_file_finish(&file);
+    buf_finish(&text);
+}
+
+static void training_and_the_optimum_are_longer_than_the_rest(void **state)
+{
+    struct sweep_file file;
+    struct sweep_grid grid;
+    struct scenario scenario;
+    (void) state;
+    scenario_defaults(&scenario);
+    take(&file, "{name: a, seeds: [1], experiments: [{name: e, policies: [local, optimum, dapo]}]}");
+    make(&grid, &file);
+    double local = sweep_grid_work(&grid.cell[0], &scenario, &scenario);
+    double optimum = sweep_grid_work(&grid.cell[1], &scenario, &scenario);
+    double dapo = sweep_grid_work(&grid.cell[2], &scenario, &scenario);
+    assert_true(local == 10.0 * 1000.0); /* devices and held-out slots */
+    assert_true(optimum > local && dapo > optimum);
+    sweep_grid_finish(&grid);
+    sweep_file_finish(&file);
+}
+
+static void a_guess_goes_by_the_policys_own_cells_where_there_are_any(void **state)
+{
+    struct sweep_eta pace = {.all_work = 0.0};
+    (void) state;
+    assert_true(isnan(sweep_eta_guess_s(&pace, &policy_dapo, 10.0)));
+    sweep_eta_note(&pace, &policy_local, 100.0, 1.0);
+    sweep_eta_note(&pace, &policy_local, 100.0, 3.0);
+    assert_true(sweep_eta_guess_s(&pace, &policy_local, 50.0) == 1.0);
+    assert_true(sweep_eta_guess_s(&pace, &policy_dapo, 50.0) == 1.0);
+    sweep_eta_note(&pace, &policy_dapo, 100.0, 8.0);
+    assert_true(sweep_eta_guess_s(&pace, &policy_dapo, 50.0) == 4.0);
+    assert_true(sweep_eta_guess_s(&pace, &policy_local, 50.0) == 1.0);
+    assert_true(sweep_eta_guess_s(&pace, &policy_greedy, 50.0) == 2.0);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_says_what_it_says_and_the_rest_is_filled_in),
+        cmocka_unit_test(the_scenario_is_dapo_unless_the_file_says_otherwise),
+        cmocka_unit_test(tasks_of_all_seeds_are_those_of_the_experiments_own),
+        cmocka_unit_test(the_canonical_text_reads_back_as_itself),
+        cmocka_unit_test(files_that_mean_the_same_have_the_same_text),
+        cmocka_unit_test(what_is_wrong_is_refused_and_named),
+        cmocka_unit_test(a_file_beyond_the_limit_is_refused),
+        cmocka_unit_test(depth_is_no_way_in),
+        cmocka_unit_test(a_list_may_be_named_and_used_again),
+        cmocka_unit_test(several_keys_make_a_full_grid_in_the_files_order),
+        cmocka_unit_test(later_settings_override_earlier_ones),
+        cmocka_unit_test(a_learner_that_trains_once_is_tested_along_the_axis),
+        cmocka_unit_test(who_decides_with_anothers_weights_takes_them_from_that_ones_cell),
+        cmocka_unit_test(a_grid_beyond_the_limit_is_refused),
+        cmocka_unit_test(training_and_the_optimum_are_longer_than_the_rest),
+        cmocka_unit_test(a_guess_goes_by_the_policys_own_cells_where_there_are_any),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
