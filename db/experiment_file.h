@@ -10,9 +10,9 @@ struct experiment_file {
 };
 
 /* On failure nothing is left open. */
-int experiment_file_open(struct experiment_file *ret_archive, const char *path, enum db_mode mode,
+int experiment_file_open(struct experiment_file *ret_file, const char *path, enum db_mode mode,
                          struct diag *diag);
-/* Takes a zeroed archive too. */
-int experiment_file_close(struct experiment_file *archive, struct diag *diag);
+/* Takes a zeroed file too. */
+int experiment_file_close(struct experiment_file *file, struct diag *diag);
 
 #endif

@@ -17,7 +17,7 @@ struct beginning {
     const struct db_run *run; /* NULL: it goes on */
     const struct db_node *node;
     size_t node_count;
-    const struct recorder_past *past;
+    const struct recorder_resumed *resumed;
 };
 
 static int insert_run(struct recorder *recorder, const struct beginning *beginning, struct diag *diag)
@@ -32,13 +32,13 @@ static int insert_run(struct recorder *recorder, const struct beginning *beginni
     return rc != 0 ? rc : claim_take(&recorder->claim, recorder->db.path, recorder->run_id, diag);
 }
 
-static int rewind_run(struct recorder *recorder, const struct recorder_past *past, struct diag *diag)
+static int rewind_run(struct recorder *recorder, const struct recorder_resumed *resumed, struct diag *diag)
 {
-    recorder->run_id = past->run_id;
-    int rc = claim_take(&recorder->claim, recorder->db.path, past->run_id, diag);
+    recorder->run_id = resumed->run_id;
+    int rc = claim_take(&recorder->claim, recorder->db.path, resumed->run_id, diag);
     return rc != 0 ? rc
-                   : store_rewind_run(recorder->store, past->run_id, past->after_episode, past->config_json,
-                                      diag);
+                   : store_rewind_run(recorder->store, resumed->run_id, resumed->after_episode,
+                                      resumed->config_json, diag);
 }
 
 static int init_sync(struct recorder *recorder)
@@ -92,7 +92,7 @@ static int begin(struct recorder *recorder, const struct beginning *beginning, s
     if (rc != 0)
         return rc;
     rc = beginning->run != NULL ? insert_run(recorder, beginning, diag)
-                                : rewind_run(recorder, beginning->past, diag);
+                                : rewind_run(recorder, beginning->resumed, diag);
     if (rc == 0)
         rc = db_commit(&recorder->db, diag);
     if (rc != 0)
@@ -141,10 +141,10 @@ int recorder_create(struct recorder **ret_recorder, const char *path, const stru
     return rc;
 }
 
-int recorder_resume(struct recorder **ret_recorder, const char *path, const struct recorder_past *past,
+int recorder_resume(struct recorder **ret_recorder, const char *path, const struct recorder_resumed *resumed,
                     struct diag *diag)
 {
-    const struct beginning beginning = {.past = past};
+    const struct beginning beginning = {.resumed = resumed};
     return start(ret_recorder, path, DB_READWRITE, &beginning, diag);
 }
 

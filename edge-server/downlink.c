@@ -17,7 +17,7 @@ struct downlink_waiting {
 static int start(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
                  const struct proto_message *result)
 {
-    const struct world *world = &downlink->paced.link->join.world;
+    const struct world *world = &downlink->paced.control->join.world;
     const struct scenario *scenario = &world->scenario;
     struct link_params link = transfer_link(world, id, downlink->paced.device, downlink->paced.server,
                                             TRANSFER_DOWN, transfer_down_bps(scenario));
@@ -73,10 +73,10 @@ static void drop_waiting(struct downlink *downlink, const struct wire_conn *conn
     }
 }
 
-void downlink_init(struct downlink *downlink, struct node_control *link, uint32_t device, uint32_t server)
+void downlink_init(struct downlink *downlink, struct node_control *control, uint32_t device, uint32_t server)
 {
     downlink->waiting = NULL;
-    paced_payload_init(&downlink->paced, link, device, server, &hooks, downlink);
+    paced_payload_init(&downlink->paced, control, device, server, &hooks, downlink);
 }
 
 void downlink_finish(struct downlink *downlink)
@@ -88,7 +88,7 @@ void downlink_finish(struct downlink *downlink)
 int downlink_send(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
                   const struct proto_message *result)
 {
-    if (env_is_queue(&downlink->paced.link->join.world) && paced_payload_is_sending(&downlink->paced))
+    if (env_is_queue(&downlink->paced.control->join.world) && paced_payload_is_sending(&downlink->paced))
         return enqueue(downlink, conn, id, result);
     return start(downlink, conn, id, result);
 }

@@ -13,8 +13,8 @@ struct downlink {
     struct downlink_waiting *waiting; /* queueing mode: in order; owned */
 };
 
-/* Borrows `link`; stays where it is. */
-void downlink_init(struct downlink *downlink, struct node_control *link, uint32_t device, uint32_t server);
+/* Borrows `control`; stays where it is. */
+void downlink_init(struct downlink *downlink, struct node_control *control, uint32_t device, uint32_t server);
 void downlink_finish(struct downlink *downlink);
 
 /* Sends the RESULT of a task of slot `id` on `conn`, which is borrowed until it has arrived or

@@ -41,7 +41,7 @@ struct job {
 };
 
 struct server {
-    struct node_control link;
+    struct node_control control;
     struct wire_listener *listener;
     struct server_core *core;             /* mode round; NULL in queueing mode and before the run */
     struct server_queue *queue;           /* queueing mode */
@@ -65,11 +65,11 @@ static void on_job_done(struct wire_alarm *alarm)
         .kind = SERVER_ON_COMPUTED,
         .device = job->device,
         .round = job->round,
-        .elapsed_s = real_time_s(&server->link.join.world.scenario, job->start_ns, clock_monotonic_ns()),
+        .elapsed_s = real_time_s(&server->control.join.world.scenario, job->start_ns, clock_monotonic_ns()),
     };
     int rc = step(server, &computed, &diag);
     if (rc != 0)
-        node_control_fail(&server->link, PROCESS_FAILED, diag_text(&diag, rc));
+        node_control_fail(&server->control, PROCESS_FAILED, diag_text(&diag, rc));
 }
 
 /* Real clock: a job ends when its time has passed. One that is still set was revoked: nobody waits for it. */
@@ -78,8 +78,9 @@ static int start_job(struct server *server, const struct server_action *action)
     struct job *job = &server->job[action->device];
     job->round = action->round;
     job->start_ns = clock_monotonic_ns();
-    uint64_t due_ns = real_time_due_ns(&server->link.join.world.scenario, job->start_ns, action->duration_s);
-    return wire_alarm_set(&server->link.alarms, &job->alarm, due_ns);
+    uint64_t due_ns =
+        real_time_due_ns(&server->control.join.world.scenario, job->start_ns, action->duration_s);
+    return wire_alarm_set(&server->control.alarms, &job->alarm, due_ns);
 }
 
 /* Virtual time: a job of duration d ends at once. */
@@ -116,7 +117,7 @@ static int execute(struct server *server, const struct server_action *action, st
 {
     switch (action->kind) {
     case SERVER_DO_TELL:
-        (void) wire_conn_send(server->link.conn,
+        (void) wire_conn_send(server->control.conn,
                               &action->message); /* a lost orchestrator shows in node_link */
         return 0;
     case SERVER_DO_ANSWER: return answer(server, action->device, action->id, &action->message);
@@ -139,7 +140,7 @@ static int step_queue(struct server *server, const struct proto_message *message
         if (action->kind == SERVER_QUEUE_ANSWER)
             (void) answer_queue(server, action); /* no downlink in virtual time: cannot fail */
         else
-            (void) wire_conn_send(server->link.conn,
+            (void) wire_conn_send(server->control.conn,
                                   &action->message); /* a lost orchestrator shows in node_link */
     }
     return rc;
@@ -156,7 +157,7 @@ static int step(struct server *server, const struct server_event *event, struct 
 
 static void on_attach(struct peer *peer, const struct msg_attach *attach)
 {
-    const struct join *join = &peer->server->link.join;
+    const struct join *join = &peer->server->control.join;
     if (attach->run_token != join->run_token) {
         wire_conn_refuse(peer->conn, PROTO_REFUSE_TOKEN, "ATTACH with the token of another run");
         return;
@@ -295,7 +296,7 @@ static int on_message(void *user, const struct proto_message *message, struct di
 {
     struct server *server = user;
     if (message->id == PROTO_SERVER)
-        return join_move_server(&server->link.join, &message->server, diag);
+        return join_move_server(&server->control.join, &message->server, diag);
     struct server_event event = {.message = message};
     if (message->id == PROTO_ALLOT)
         event.kind = SERVER_ON_ALLOT;
@@ -308,7 +309,7 @@ static int on_message(void *user, const struct proto_message *message, struct di
 
 static int open_jobs(struct server *server)
 {
-    uint32_t devices = server->link.join.world.devices;
+    uint32_t devices = server->control.join.world.devices;
     server->job = calloc(devices, sizeof *server->job);
     if (server->job == NULL)
         return -ENOMEM;
@@ -320,37 +321,38 @@ static int open_jobs(struct server *server)
 
 static int open_downlinks(struct server *server)
 {
-    const struct join *join = &server->link.join;
+    const struct join *join = &server->control.join;
     if (transfer_down_is_free(&join->world.scenario))
         return 0;
     server->downlink = calloc(join->world.devices, sizeof *server->downlink);
     if (server->downlink == NULL)
         return -ENOMEM;
     for (uint32_t n = 0; n < join->world.devices; n++)
-        downlink_init(&server->downlink[n], &server->link, n, join->first);
+        downlink_init(&server->downlink[n], &server->control, n, join->first);
     return 0;
 }
 
-static int open_queue(struct server *server, bool by_wall)
+static int open_queue(struct server *server, bool in_real_time)
 {
-    const struct join *join = &server->link.join;
-    int rc = server_queue_create(&server->queue, &join->world, join->first, by_wall);
-    if (rc == 0 && by_wall)
-        rc = server_queue_real_open(&server->queue_real, &server->link, server->queue, answer_queue, server);
+    const struct join *join = &server->control.join;
+    int rc = server_queue_create(&server->queue, &join->world, join->first, in_real_time);
+    if (rc == 0 && in_real_time)
+        rc = server_queue_real_open(&server->queue_real, &server->control, server->queue, answer_queue,
+                                    server);
     return rc;
 }
 
 static int on_ready(void *user, struct diag *diag)
 {
     struct server *server = user;
-    const struct join *join = &server->link.join;
+    const struct join *join = &server->control.join;
     server->peer_of = calloc(join->world.devices, sizeof(struct peer *));
     if (server->peer_of == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
-    bool by_wall = real_time_is_kept(&join->world.scenario);
-    int rc = env_is_queue(&join->world) ? open_queue(server, by_wall)
+    bool in_real_time = real_time_is_kept(&join->world.scenario);
+    int rc = env_is_queue(&join->world) ? open_queue(server, in_real_time)
                                         : server_core_create(&server->core, &join->world, join->first);
-    if (rc == 0 && by_wall)
+    if (rc == 0 && in_real_time)
         rc = open_jobs(server);
     if (rc == 0 && server->job != NULL)
         rc = open_downlinks(server);
@@ -359,7 +361,7 @@ static int on_ready(void *user, struct diag *diag)
 
 static void let_go(struct server *server)
 {
-    uint32_t devices = server->downlink != NULL ? server->link.join.world.devices : 0;
+    uint32_t devices = server->downlink != NULL ? server->control.join.world.devices : 0;
     for (uint32_t n = 0; n < devices; n++)
         downlink_finish(&server->downlink[n]);
     free(server->downlink);
@@ -369,8 +371,8 @@ static void let_go(struct server *server)
         peer->count = 0;
         wire_conn_close(peer->conn);
     }
-    for (uint32_t n = 0; server->job != NULL && n < server->link.join.world.devices; n++)
-        wire_alarm_cancel(&server->link.alarms, &server->job[n].alarm);
+    for (uint32_t n = 0; server->job != NULL && n < server->control.join.world.devices; n++)
+        wire_alarm_cancel(&server->control.alarms, &server->job[n].alarm);
     server_queue_real_close(server->queue_real);
     server->queue_real = NULL;
 }
@@ -410,24 +412,24 @@ int server_run(const struct node_options *options)
     struct server server = {0};
     struct diag diag = {0};
     (void) process_raise_file_limit(); /* as many devices as the system lets us */
-    int rc = node_control_init(&server.link, NODE_SERVER, options, &hooks, &server);
+    int rc = node_control_init(&server.control, NODE_SERVER, options, &hooks, &server);
     if (rc != 0) {
         log_error("node", "cannot start: %s", err_text(rc));
         return PROCESS_FAILED;
     }
-    (void) uv_timer_init(&server.link.loop.uv, &server.door); /* cannot fail, nor can its start */
+    (void) uv_timer_init(&server.control.loop.uv, &server.door); /* cannot fail, nor can its start */
     server.door.data = &server;
     (void) uv_timer_start(&server.door, on_door, DOOR_MS, DOOR_MS);
-    rc = wire_listen(&server.link.loop, options->listen.host, options->listen.port,
+    rc = wire_listen(&server.control.loop, options->listen.host, options->listen.port,
                      WORLD_DEVICES_MAX + PEERS_EXTRA, on_accept, &server, &server.listener, &diag);
     if (rc != 0) {
-        node_control_fail(&server.link, PROCESS_FAILED, diag_text(&diag, rc));
+        node_control_fail(&server.control, PROCESS_FAILED, diag_text(&diag, rc));
     } else {
         process_ready(wire_listener_port(server.listener));
-        node_control_start(&server.link, wire_listener_port(server.listener));
+        node_control_start(&server.control, wire_listener_port(server.listener));
     }
-    int status = node_control_run(&server.link);
+    int status = node_control_run(&server.control);
     forget_run(&server);
-    node_control_finish(&server.link);
+    node_control_finish(&server.control);
     return status;
 }

@@ -9,7 +9,7 @@
 
 /* What is known of one device's task. An early task (no ALLOT of its round yet) has arrived but is not
  * allotted. */
-struct place {
+struct held_task {
     bool allotted; /* in the present round's ALLOT and not yet finished */
     bool arrived;
     bool revoked;   /* allotted in `round`, and taken back */
@@ -26,13 +26,13 @@ struct server_core {
     const struct world *world; /* borrowed */
     uint32_t number;           /* m */
     enum server_state state;
-    uint64_t round;      /* of the last ALLOT */
-    struct slot_id id;   /* likewise */
-    bool any_round;      /* an ALLOT has come */
-    struct place *place; /* [N] by device */
-    uint32_t *order;     /* [N] devices of the last ALLOT, ascending */
-    uint32_t allotted;   /* how many of `order` */
-    uint32_t unfinished; /* allotted, neither served nor revoked */
+    uint64_t round;           /* of the last ALLOT */
+    struct slot_id id;        /* likewise */
+    bool any_round;           /* an ALLOT has come */
+    struct held_task *device; /* [N] by device */
+    uint32_t *order;          /* [N] devices of the last ALLOT, ascending */
+    uint32_t allotted;        /* how many of `order` */
+    uint32_t unfinished;      /* allotted, neither served nor revoked */
     uint32_t served;
     bool any_sent_on;               /* a task that was sent on has overtaken the ALLOT of its round */
     struct server_action *job;      /* [N + 1] COMPUTE actions of what is there, or ADVANCED */
@@ -46,10 +46,10 @@ int server_core_create(struct server_core **ret_core, const struct world *world,
         return -ENOMEM;
     core->world = world;
     core->number = number;
-    core->place = calloc(world->devices, sizeof *core->place);
+    core->device = calloc(world->devices, sizeof *core->device);
     core->order = calloc(world->devices, sizeof *core->order);
     core->job = calloc((size_t) world->devices + 1, sizeof *core->job);
-    if (core->place == NULL || core->order == NULL || core->job == NULL) {
+    if (core->device == NULL || core->order == NULL || core->job == NULL) {
         server_core_destroy(core);
         return -ENOMEM;
     }
@@ -61,7 +61,7 @@ void server_core_destroy(struct server_core *core)
 {
     if (core == NULL)
         return;
-    free(core->place);
+    free(core->device);
     free(core->order);
     free(core->job);
     free(core);
@@ -81,7 +81,7 @@ static double busy_s(const struct server_core *core)
 {
     double sum = 0.0;
     for (uint32_t i = 0; i < core->allotted; i++)
-        sum += core->place[core->order[i]].busy_s;
+        sum += core->device[core->order[i]].busy_s;
     return sum;
 }
 
@@ -101,20 +101,20 @@ static void advance(struct server_core *core, struct server_actions *actions)
 /* An allotted task has arrived: its share of the server is its own, so it begins at once. */
 static void serve(struct server_core *core, uint32_t device, struct server_actions *actions)
 {
-    const struct place *place = &core->place[device];
+    const struct held_task *held = &core->device[device];
     struct server_action *action = push(actions, SERVER_DO_COMPUTE);
     action->device = device;
-    action->round = place->round;
+    action->round = held->round;
     action->duration_s = cost_edge_s(core->world, core->world->server[core->number].flops,
-                                     place->compute_share, place->tokens, place->split) /
+                                     held->compute_share, held->tokens, held->split) /
                          faults_speed(core->world->faults, core->id, true, core->number);
 }
 
 /* One allotted task less to wait for. */
-static void close_place(struct server_core *core, struct place *place, struct server_actions *actions)
+static void close_task(struct server_core *core, struct held_task *held, struct server_actions *actions)
 {
-    place->allotted = false;
-    place->arrived = false;
+    held->allotted = false;
+    held->arrived = false;
     if (--core->unfinished == 0)
         advance(core, actions);
 }
@@ -143,8 +143,8 @@ static int check_allot(const struct server_core *core, const struct msg_allot *a
 static void serve_sent_on(struct server_core *core, struct server_actions *actions)
 {
     for (uint32_t n = 0; n < core->world->devices; n++) {
-        const struct place *place = &core->place[n];
-        if (place->sent_on && place->arrived && place->round == core->round)
+        const struct held_task *held = &core->device[n];
+        if (held->sent_on && held->arrived && held->round == core->round)
             serve(core, n, actions);
     }
     core->any_sent_on = false;
@@ -166,16 +166,16 @@ static int on_allot(struct server_core *core, const struct msg_allot *allot, str
     core->state = SERVER_SERVING;
     for (size_t i = 0; i < allot->device.count; i++) {
         uint32_t device = allot->device.data[i];
-        struct place *place = &core->place[device];
+        struct held_task *held = &core->device[device];
         core->order[i] = device;
-        place->allotted = true;
-        place->revoked = false;
-        place->busy_s = 0.0;
-        place->compute_share = allot->compute_share.data[i];
-        place->arrived = place->arrived && !place->sent_on && place->round == core->round;
-        place->sent_on = false;
-        place->round = core->round;
-        if (place->arrived)
+        held->allotted = true;
+        held->revoked = false;
+        held->busy_s = 0.0;
+        held->compute_share = allot->compute_share.data[i];
+        held->arrived = held->arrived && !held->sent_on && held->round == core->round;
+        held->sent_on = false;
+        held->round = core->round;
+        if (held->arrived)
             serve(core, device, actions);
     }
     if (core->any_sent_on)
@@ -187,16 +187,16 @@ static int on_allot(struct server_core *core, const struct msg_allot *allot, str
 
 /* A task that was sent on brings its share. It may be for the slot in progress alone, in which its device has
  * no other task here. */
-static int take_sent_on(struct server_core *core, struct place *place, const struct msg_task *task,
+static int take_sent_on(struct server_core *core, struct held_task *held, const struct msg_task *task,
                         struct server_actions *actions, struct diag *diag)
 {
     if (core->any_round && task->round < core->round)
         return 0; /* late */
     bool early = !core->any_round || task->round > core->round;
-    if (place->allotted)
+    if (held->allotted)
         return diag_fail(diag, ERR_STATE, "TASK of device %u was sent on to where it has another",
                          (unsigned) task->device);
-    *place = (struct place){
+    *held = (struct held_task){
         .sent_on = true,
         .arrived = true,
         .round = task->round,
@@ -219,27 +219,27 @@ static int on_task(struct server_core *core, const struct msg_task *task, struct
     if (device >= core->world->devices || task->split >= core->world->llm->layers)
         return diag_fail(diag, ERR_RANGE, "TASK: device %u with split %llu does not exist here", device,
                          (unsigned long long) task->split);
-    struct place *place = &core->place[device];
+    struct held_task *held = &core->device[device];
     if (task->compute_share > 0.0)
-        return take_sent_on(core, place, task, actions, diag);
+        return take_sent_on(core, held, task, actions, diag);
     bool early = !core->any_round || task->round > core->round;
-    bool expected = core->state == SERVER_SERVING && place->allotted && !place->arrived;
-    bool late = !early && (task->round < core->round || (place->revoked && place->round == task->round));
+    bool expected = core->state == SERVER_SERVING && held->allotted && !held->arrived;
+    bool late = !early && (task->round < core->round || (held->revoked && held->round == task->round));
     if (late)
         return 0; /* its round was closed without it, or it was revoked as it was on its way */
     if (!early && !expected)
         return diag_fail(diag, ERR_STATE, "TASK of device %u was not allotted, or came twice", device);
-    if (early && place->arrived && place->round == task->round)
+    if (early && held->arrived && held->round == task->round)
         return diag_fail(diag, ERR_STATE, "TASK of device %u came twice", device);
-    if (early && place->allotted)
+    if (early && held->allotted)
         return diag_fail(diag, ERR_STATE, "TASK of device %u for a later round while one is open", device);
-    place->arrived = true;
-    place->sent_on = false;
-    place->round = task->round;
-    place->arrival_s = task->arrival_s;
-    place->split = (uint32_t) task->split;
-    place->tokens = (uint32_t) task->tokens;
-    place->revoked = false;
+    held->arrived = true;
+    held->sent_on = false;
+    held->round = task->round;
+    held->arrival_s = task->arrival_s;
+    held->split = (uint32_t) task->split;
+    held->tokens = (uint32_t) task->tokens;
+    held->revoked = false;
     if (!early)
         serve(core, device, actions);
     return 0;
@@ -250,21 +250,21 @@ static int on_revoke(struct server_core *core, const struct msg_revoke *revoke,
 {
     uint32_t device = (uint32_t) revoke->device;
     bool waiting = core->state == SERVER_SERVING && revoke->round == core->round &&
-                   device < core->world->devices && core->place[device].allotted;
+                   device < core->world->devices && core->device[device].allotted;
     if (!waiting)
         return 0; /* served already, or never allotted: nothing waits for it */
-    struct place *place = &core->place[device];
-    place->revoked = true;
-    place->round = core->round;
-    close_place(core, place, actions);
+    struct held_task *held = &core->device[device];
+    held->revoked = true;
+    held->round = core->round;
+    close_task(core, held, actions);
     return 0;
 }
 
 static int check_computed(const struct server_core *core, const struct server_event *event, struct diag *diag)
 {
-    const struct place *place = event->device < core->world->devices ? &core->place[event->device] : NULL;
-    bool at_work = place != NULL && place->arrived && place->round == event->round &&
-                   (place->sent_on || (core->state == SERVER_SERVING && place->allotted));
+    const struct held_task *held = event->device < core->world->devices ? &core->device[event->device] : NULL;
+    bool at_work = held != NULL && held->arrived && held->round == event->round &&
+                   (held->sent_on || (core->state == SERVER_SERVING && held->allotted));
     if (!at_work)
         return diag_fail(diag, ERR_STATE, "server %u: COMPUTED of device %u without a job", core->number,
                          event->device);
@@ -275,8 +275,8 @@ static bool was_revoked(const struct server_core *core, const struct server_even
 {
     if (event->device >= core->world->devices)
         return false;
-    const struct place *place = &core->place[event->device];
-    return event->round < core->round || (place->revoked && place->round == event->round);
+    const struct held_task *held = &core->device[event->device];
+    return event->round < core->round || (held->revoked && held->round == event->round);
 }
 
 static int on_computed(struct server_core *core, const struct server_event *event,
@@ -287,26 +287,26 @@ static int on_computed(struct server_core *core, const struct server_event *even
     int rc = check_computed(core, event, diag);
     if (rc != 0)
         return rc;
-    struct place *place = &core->place[event->device];
+    struct held_task *held = &core->device[event->device];
     struct server_action *action = push(actions, SERVER_DO_ANSWER);
     action->device = event->device;
     action->id = core->id;
     action->message.id = PROTO_RESULT;
     action->message.result = (struct msg_result){
         .device = event->device,
-        .round = place->round,
+        .round = held->round,
         .queue_s = 0.0,
         .edge_s = event->elapsed_s,
-        .finish_s = place->arrival_s + event->elapsed_s,
+        .finish_s = held->arrival_s + event->elapsed_s,
         .server = core->number,
     };
-    if (place->sent_on) {
-        place->arrived = place->sent_on = false;
+    if (held->sent_on) {
+        held->arrived = held->sent_on = false;
         return 0;
     }
     core->served++;
-    place->busy_s = event->elapsed_s;
-    close_place(core, place, actions);
+    held->busy_s = event->elapsed_s;
+    close_task(core, held, actions);
     return 0;
 }
 

@@ -29,7 +29,7 @@ struct visitors {
 struct server_queue {
     const struct world *world; /* borrowed */
     uint32_t number;
-    bool by_wall;
+    bool in_real_time;
     struct station station;
     struct slot_id id;
     uint64_t round; /* of the last ALLOT */
@@ -244,7 +244,7 @@ static int check_allot(const struct server_queue *queue, const struct msg_allot 
         return diag_fail(diag, ERR_STATE, "server %u: ALLOT of round %llu after round %llu", queue->number,
                          (unsigned long long) allot->round, (unsigned long long) queue->round);
     if (allot->task.count != count || allot->tokens.count != count || allot->split.count != count ||
-        allot->arrival_s.count != count || (queue->by_wall && count > 0))
+        allot->arrival_s.count != count || (queue->in_real_time && count > 0))
         return diag_fail(diag, ERR_RANGE, "ALLOT: its lists do not fit together");
     for (size_t i = 0; i < count; i++)
         if (allot->device.data[i] >= queue->world->devices ||
@@ -291,8 +291,8 @@ static int on_allot(struct server_queue *queue, const struct msg_allot *allot, d
     if (rc != 0)
         return rc;
     struct slot_id id = {(enum rng_phase) allot->phase, (uint32_t) allot->episode, (uint32_t) allot->slot};
-    double start_s = queue->by_wall ? now_s : id.slot * queue->world->scenario.run.slot_s;
-    /* By the wall clock who is struck in a slot has had its ALLOT; who is back with the next misses none. */
+    double start_s = queue->in_real_time ? now_s : id.slot * queue->world->scenario.run.slot_s;
+    /* In real time who is struck in a slot has had its ALLOT; who is back with the next misses none. */
     bool struck = faults_strikes(queue->world->faults, queue->id, true, queue->number) != FAULT_NONE;
     bool follows = queue->any_round && allot->round == queue->round + 1 && id.slot > 0 && !struck;
     if (!follows) {
@@ -304,7 +304,7 @@ static int on_allot(struct server_queue *queue, const struct msg_allot *allot, d
     queue->round = allot->round;
     queue->any_round = true;
     station_set_rate(&queue->station, start_s, speed(queue));
-    if (queue->by_wall) {
+    if (queue->in_real_time) {
         advance(queue, start_s);
         return 0;
     }
@@ -336,9 +336,9 @@ static int on_task(struct server_queue *queue, const struct msg_task *task, doub
                                     .tokens = (uint32_t) task->tokens,
                                     .split = (uint32_t) task->split,
                                     .round = task->round};
-    if (queue->by_wall && task->round + queue->id.slot < queue->round)
+    if (queue->in_real_time && task->round + queue->id.slot < queue->round)
         return 0; /* of an episode that is over */
-    if (queue->by_wall)
+    if (queue->in_real_time)
         return add(queue, now_s, &visitor);
     struct visitor *expected = queue->waiting ? find(&queue->expected, visitor.device, visitor.round) : NULL;
     if (expected != NULL) {
@@ -385,7 +385,7 @@ static int on_message(struct server_queue *queue, const struct server_queue_even
 
 static int on_computed(struct server_queue *queue, double now_s, struct diag *diag)
 {
-    if (!queue->by_wall)
+    if (!queue->in_real_time)
         return diag_fail(diag, ERR_STATE, "server %u: COMPUTED in virtual time", queue->number);
     if (queue->station.count == 0)
         return 0; /* its task was forgotten meanwhile */
@@ -402,7 +402,7 @@ int server_queue_step(struct server_queue *queue, const struct server_queue_even
     int rc = event->kind == SERVER_QUEUE_ON_MESSAGE ? on_message(queue, event, diag)
                                                     : on_computed(queue, event->now_s, diag);
     rc = rc != 0 ? rc : queue->error;
-    if (rc == 0 && queue->by_wall && queue->station.count > 0)
+    if (rc == 0 && queue->in_real_time && queue->station.count > 0)
         push(queue, SERVER_QUEUE_COMPUTE)->duration_s = station_due_s(&queue->station) - queue->station.now_s;
     *ret_actions =
         (struct server_queue_actions){.count = rc == 0 ? queue->actions : 0, .list = queue->action};
@@ -412,14 +412,14 @@ int server_queue_step(struct server_queue *queue, const struct server_queue_even
 /* ---- life ---- */
 
 int server_queue_create(struct server_queue **ret_queue, const struct world *world, uint32_t number,
-                        bool by_wall)
+                        bool in_real_time)
 {
     struct server_queue *queue = calloc(1, sizeof *queue);
     if (queue == NULL)
         return -ENOMEM;
     queue->world = world;
     queue->number = number;
-    queue->by_wall = by_wall;
+    queue->in_real_time = in_real_time;
     station_init(&queue->station, world->scenario.servers.discipline, 1.0, 0.0);
     *ret_queue = queue;
     return 0;

@@ -7,7 +7,7 @@
  * because the task has to have crossed, and serves a revoked one too, so that it does not matter how much of
  * a lost device's task had arrived.
  *
- * By the wall clock (by_wall) tasks arrive when they arrive, COMPUTED says that the next one is done, and an
+ * In real time (in_real_time) tasks arrive when they arrive, COMPUTED says that the next one is done, and an
  * ALLOT without tasks asks for ADVANCED.
  *
  * A server that misses an ALLOT forgets its tasks: the orchestrator has given them to others. */
@@ -24,19 +24,20 @@
 
 enum server_queue_event_kind {
     SERVER_QUEUE_ON_MESSAGE,  /* ALLOT, TASK, REVOKE */
-    SERVER_QUEUE_ON_COMPUTED, /* by_wall: the last COMPUTE has ended */
+    SERVER_QUEUE_ON_COMPUTED, /* in_real_time: the last COMPUTE has ended */
 };
 
 struct server_queue_event {
     enum server_queue_event_kind kind;
-    double now_s; /* by_wall: seconds of the model since the episode's first ALLOT; virtual time: not read */
+    double
+        now_s; /* in_real_time: seconds of the model since the episode's first ALLOT; virtual time: not read */
     const struct proto_message *message; /* borrowed for the call */
 };
 
 enum server_queue_action_kind {
     SERVER_QUEUE_ANSWER,  /* send the RESULT `message` to `device` */
     SERVER_QUEUE_TELL,    /* send `message` to the orchestrator */
-    SERVER_QUEUE_COMPUTE, /* by_wall: feed COMPUTED after duration_s; takes the place of one that runs */
+    SERVER_QUEUE_COMPUTE, /* in_real_time: feed COMPUTED after duration_s; takes the place of one that runs */
 };
 
 struct server_queue_action {
@@ -57,7 +58,7 @@ struct server_queue;
 
 /* Borrows `world`. */
 int server_queue_create(struct server_queue **ret_queue, const struct world *world, uint32_t number,
-                        bool by_wall);
+                        bool in_real_time);
 void server_queue_destroy(struct server_queue *queue);
 
 /* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and nothing changed; or -ENOMEM. */

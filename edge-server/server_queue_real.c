@@ -17,7 +17,7 @@ struct held {
 };
 
 struct server_queue_real {
-    struct node_control *link;
+    struct node_control *control;
     struct server_queue *queue;
     int (*answer)(void *user, const struct server_queue_action *action);
     void *user;
@@ -29,19 +29,19 @@ struct server_queue_real {
 
 static const struct scenario *scenario_of(const struct server_queue_real *real)
 {
-    return &real->link->join.world.scenario;
+    return &real->control->join.world.scenario;
 }
 
 static int execute(struct server_queue_real *real, const struct server_queue_action *action)
 {
     switch (action->kind) {
     case SERVER_QUEUE_TELL:
-        (void) wire_conn_send(real->link->conn,
+        (void) wire_conn_send(real->control->conn,
                               &action->message); /* a lost orchestrator shows in node_link */
         return 0;
     case SERVER_QUEUE_ANSWER: return real->answer(real->user, action);
     case SERVER_QUEUE_COMPUTE:
-        return wire_alarm_set(&real->link->alarms, &real->alarm,
+        return wire_alarm_set(&real->control->alarms, &real->alarm,
                               real_time_due_ns(scenario_of(real), clock_monotonic_ns(), action->duration_s));
     }
     return ERR_STATE;
@@ -69,7 +69,7 @@ static void feed_own(struct server_queue_real *real, enum server_queue_event_kin
     struct diag diag = {0};
     int rc = feed(real, kind, message, &diag);
     if (rc != 0)
-        node_control_fail(real->link, PROCESS_FAILED, diag_text(&diag, rc));
+        node_control_fail(real->control, PROCESS_FAILED, diag_text(&diag, rc));
 }
 
 static void on_due(struct wire_alarm *alarm)
@@ -84,7 +84,7 @@ static void drop(struct held *held)
         place = &(*place)->next;
     *place = held->next;
     held->real->held_count--;
-    wire_alarm_cancel(&held->real->link->alarms, &held->alarm);
+    wire_alarm_cancel(&held->real->control->alarms, &held->alarm);
     free(held);
 }
 
@@ -107,7 +107,7 @@ static int hold(struct server_queue_real *real, const struct proto_message *task
     held->task.task.payload = (struct proto_bytes){0}; /* dies with the message; nobody reads it here */
     real->held = held;
     real->held_count++;
-    return wire_alarm_set(&real->link->alarms, &held->alarm,
+    return wire_alarm_set(&real->control->alarms, &held->alarm,
                           real_time_due_ns(scenario_of(real), clock_monotonic_ns(), task->task.held_s));
 }
 
@@ -115,7 +115,7 @@ static void begin_episode(struct server_queue_real *real)
 {
     while (real->held != NULL)
         drop(real->held);
-    wire_alarm_cancel(&real->link->alarms, &real->alarm);
+    wire_alarm_cancel(&real->control->alarms, &real->alarm);
     real->zero_ns = clock_monotonic_ns();
 }
 
@@ -132,14 +132,14 @@ int server_queue_real_take(struct server_queue_real *real, const struct proto_me
     return feed(real, SERVER_QUEUE_ON_MESSAGE, message, diag);
 }
 
-int server_queue_real_open(struct server_queue_real **ret_real, struct node_control *link,
+int server_queue_real_open(struct server_queue_real **ret_real, struct node_control *control,
                            struct server_queue *queue,
                            int (*answer)(void *user, const struct server_queue_action *action), void *user)
 {
     struct server_queue_real *real = calloc(1, sizeof *real);
     if (real == NULL)
         return -ENOMEM;
-    *real = (struct server_queue_real){.link = link, .queue = queue, .answer = answer, .user = user};
+    *real = (struct server_queue_real){.control = control, .queue = queue, .answer = answer, .user = user};
     real->alarm = (struct wire_alarm){.on_due = on_due, .user = real};
     *ret_real = real;
     return 0;
@@ -151,6 +151,6 @@ void server_queue_real_close(struct server_queue_real *real)
         return;
     while (real->held != NULL)
         drop(real->held);
-    wire_alarm_cancel(&real->link->alarms, &real->alarm);
+    wire_alarm_cancel(&real->control->alarms, &real->alarm);
     free(real);
 }

@@ -1,4 +1,4 @@
-/* An edge server in queueing mode by the wall clock: its core says when the next task will be done, and is
+/* An edge server in queueing mode in real time: its core says when the next task will be done, and is
  * told when that has come. */
 #ifndef HANDOFF_EDGE_SERVER_SERVER_QUEUE_REAL_H
 #define HANDOFF_EDGE_SERVER_SERVER_QUEUE_REAL_H
@@ -9,7 +9,7 @@
 struct server_queue_real;
 
 /* Borrows all. `answer` sends the RESULT of an ANSWER action to its device. */
-int server_queue_real_open(struct server_queue_real **ret_real, struct node_control *link,
+int server_queue_real_open(struct server_queue_real **ret_real, struct node_control *control,
                            struct server_queue *queue,
                            int (*answer)(void *user, const struct server_queue_action *action), void *user);
 /* Before the alarms are closed, or after. NULL-safe. */

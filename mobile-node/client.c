@@ -26,8 +26,8 @@ struct data_link {
 };
 
 struct client {
-    struct node_control link;
-    struct device_core *device;           /* [count], from link.join.first on; mode round */
+    struct node_control control;
+    struct device_core *device;           /* [count], from control.join.first on; mode round */
     struct device_queue **queue;          /* [count], queueing mode; NULL in mode round */
     struct device_queue_real *queue_real; /* [count], queueing mode by the real clock; else NULL */
     struct data_link *data;               /* [M] */
@@ -50,7 +50,7 @@ static void on_data_message(struct wire_conn *conn, const struct proto_message *
         return; /* let go of */
     struct client *client = data->client;
     struct diag diag = {0};
-    const struct join *join = &client->link.join;
+    const struct join *join = &client->control.join;
     bool ours = message->id == PROTO_RESULT && message->result.device >= join->first &&
                 message->result.device - join->first < join->count;
     if (!ours) {
@@ -90,10 +90,10 @@ static const struct wire_handlers data_handlers = {.on_message = on_data_message
 
 static int open_data(struct client *client, struct data_link *data, struct diag *diag)
 {
-    const struct join *join = &client->link.join;
+    const struct join *join = &client->control.join;
     const struct node_address *address = &join->address[data->server];
-    int rc = wire_connect(&client->link.loop, address->host, address->port, &data_handlers, data, &data->conn,
-                          diag);
+    int rc = wire_connect(&client->control.loop, address->host, address->port, &data_handlers, data,
+                          &data->conn, diag);
     if (rc != 0)
         return rc;
     struct proto_message attach = {
@@ -146,7 +146,7 @@ static int step_queue(struct client *client, uint32_t index, const struct proto_
         if (action->kind == DEVICE_QUEUE_DELIVER)
             (void) send_cut(client, action->server, &action->message, diag);
         else
-            (void) wire_conn_send(client->link.conn,
+            (void) wire_conn_send(client->control.conn,
                                   &action->message); /* a lost orchestrator shows in node_link */
     }
     return rc;
@@ -157,7 +157,7 @@ static int execute(struct client *client, struct device_core *device, const stru
                    const struct device_action *action, struct diag *diag)
 {
     if (action->kind == DEVICE_DO_TELL) {
-        (void) wire_conn_send(client->link.conn,
+        (void) wire_conn_send(client->control.conn,
                               &action->message); /* a lost orchestrator shows in node_link */
         return 0;
     }
@@ -214,13 +214,13 @@ static void hang_up(struct data_link *data)
 /* A server that came back may be elsewhere; what was open to it is of no use any more. */
 static int move_server(struct client *client, const struct msg_server *server, struct diag *diag)
 {
-    int rc = join_move_server(&client->link.join, server, diag);
+    int rc = join_move_server(&client->control.join, server, diag);
     if (rc != 0)
         return rc;
     hang_up(&client->data[server->server]);
-    for (uint32_t i = 0; client->real != NULL && i < client->link.join.count; i++)
+    for (uint32_t i = 0; client->real != NULL && i < client->control.join.count; i++)
         device_real_hang_up(&client->real[i], (uint32_t) server->server);
-    for (uint32_t i = 0; client->queue_real != NULL && i < client->link.join.count; i++)
+    for (uint32_t i = 0; client->queue_real != NULL && i < client->control.join.count; i++)
         device_queue_real_hang_up(&client->queue_real[i], (uint32_t) server->server);
     return 0;
 }
@@ -228,7 +228,7 @@ static int move_server(struct client *client, const struct msg_server *server, s
 static int on_message(void *user, const struct proto_message *message, struct diag *diag)
 {
     struct client *client = user;
-    const struct join *join = &client->link.join;
+    const struct join *join = &client->control.join;
     if (message->id == PROTO_SERVER)
         return move_server(client, &message->server, diag);
     if (message->id == PROTO_SLOT) {
@@ -253,7 +253,7 @@ static int on_message(void *user, const struct proto_message *message, struct di
 static void on_idle_check(uv_timer_t *timer)
 {
     struct client *client = timer->data;
-    for (uint32_t m = 0; client->data != NULL && m < client->link.join.world.servers; m++) {
+    for (uint32_t m = 0; client->data != NULL && m < client->control.join.world.servers; m++) {
         struct data_link *data = &client->data[m];
         if (!data->used && data->outstanding == 0)
             hang_up(data);
@@ -263,27 +263,27 @@ static void on_idle_check(uv_timer_t *timer)
 
 static int open_real(struct client *client)
 {
-    uint32_t count = client->link.join.count;
+    uint32_t count = client->control.join.count;
     int rc = 0;
     client->real = calloc(count, sizeof *client->real);
     if (client->real == NULL)
         return -ENOMEM;
     for (uint32_t i = 0; i < count && rc == 0; i++)
-        rc = device_real_open(&client->real[i], &client->link, &client->device[i]);
+        rc = device_real_open(&client->real[i], &client->control, &client->device[i]);
     return rc;
 }
 
 static int open_queue(struct client *client)
 {
-    const struct join *join = &client->link.join;
-    bool by_wall = real_time_is_kept(&join->world.scenario);
+    const struct join *join = &client->control.join;
+    bool in_real_time = real_time_is_kept(&join->world.scenario);
     client->queue = calloc(join->count, sizeof(struct device_queue *));
-    client->queue_real = by_wall ? calloc(join->count, sizeof *client->queue_real) : NULL;
-    int rc = client->queue == NULL || (by_wall && client->queue_real == NULL) ? -ENOMEM : 0;
+    client->queue_real = in_real_time ? calloc(join->count, sizeof *client->queue_real) : NULL;
+    int rc = client->queue == NULL || (in_real_time && client->queue_real == NULL) ? -ENOMEM : 0;
     for (uint32_t i = 0; i < join->count && rc == 0; i++) {
-        rc = device_queue_create(&client->queue[i], &join->world, join->first + i, by_wall);
-        if (rc == 0 && by_wall)
-            rc = device_queue_real_open(&client->queue_real[i], &client->link, client->queue[i],
+        rc = device_queue_create(&client->queue[i], &join->world, join->first + i, in_real_time);
+        if (rc == 0 && in_real_time)
+            rc = device_queue_real_open(&client->queue_real[i], &client->control, client->queue[i],
                                         join->first + i);
     }
     return rc;
@@ -291,7 +291,7 @@ static int open_queue(struct client *client)
 
 static int open_cores(struct client *client)
 {
-    const struct join *join = &client->link.join;
+    const struct join *join = &client->control.join;
     if (env_is_queue(&join->world))
         return open_queue(client);
     for (uint32_t i = 0; i < join->count; i++)
@@ -302,7 +302,7 @@ static int open_cores(struct client *client)
 static int on_ready(void *user, struct diag *diag)
 {
     struct client *client = user;
-    const struct join *join = &client->link.join;
+    const struct join *join = &client->control.join;
     client->payload_cap = join->world.scenario.run.payload_cap_bytes;
     client->device = calloc(join->count, sizeof *client->device);
     client->data = calloc(join->world.servers, sizeof *client->data);
@@ -316,7 +316,7 @@ static int on_ready(void *user, struct diag *diag)
         return diag_fail(diag, rc, "%s", err_text(rc));
     if (client->idle_open)
         return 0; /* since an earlier time in this run */
-    rc = uv_timer_init(&client->link.loop.uv, &client->idle);
+    rc = uv_timer_init(&client->control.loop.uv, &client->idle);
     client->idle.data = client;
     client->idle_open = rc == 0;
     return rc != 0 ? rc : uv_timer_start(&client->idle, on_idle_check, IDLE_CHECK_MS, IDLE_CHECK_MS);
@@ -324,18 +324,18 @@ static int on_ready(void *user, struct diag *diag)
 
 static void let_go(struct client *client)
 {
-    for (uint32_t m = 0; client->data != NULL && m < client->link.join.world.servers; m++)
+    for (uint32_t m = 0; client->data != NULL && m < client->control.join.world.servers; m++)
         hang_up(&client->data[m]);
-    for (uint32_t i = 0; client->real != NULL && i < client->link.join.count; i++)
+    for (uint32_t i = 0; client->real != NULL && i < client->control.join.count; i++)
         if (client->real[i].core != NULL)
             device_real_close(&client->real[i]);
-    for (uint32_t i = 0; client->queue_real != NULL && i < client->link.join.count; i++)
+    for (uint32_t i = 0; client->queue_real != NULL && i < client->control.join.count; i++)
         device_queue_real_close(&client->queue_real[i]);
 }
 
 static void forget_run(struct client *client)
 {
-    for (uint32_t i = 0; client->queue != NULL && i < client->link.join.count; i++)
+    for (uint32_t i = 0; client->queue != NULL && i < client->control.join.count; i++)
         device_queue_destroy(client->queue[i]);
     free(client->queue);
     free(client->queue_real);
@@ -371,14 +371,14 @@ static const struct node_control_hooks hooks = {
 int client_run(const struct node_options *options)
 {
     struct client client = {0};
-    int rc = node_control_init(&client.link, NODE_MOBILE, options, &hooks, &client);
+    int rc = node_control_init(&client.control, NODE_MOBILE, options, &hooks, &client);
     if (rc != 0) {
         log_error("node", "cannot start: %s", err_text(rc));
         return PROCESS_FAILED;
     }
-    node_control_start(&client.link, 0);
-    int status = node_control_run(&client.link);
+    node_control_start(&client.control, 0);
+    int status = node_control_run(&client.control);
     forget_run(&client);
-    node_control_finish(&client.link);
+    node_control_finish(&client.control);
     return status;
 }

@@ -346,7 +346,7 @@ double device_core_down_s(const struct device_core *core)
 }
 
 /* What passed between the task's start and its RESULT and is nobody's, the link took: nothing in virtual
- * time, by the wall clock the way of the last bytes and of the RESULT. */
+ * time, in real time the way of the last bytes and of the RESULT. */
 static double rest_s(const struct device_core *core, double now_s)
 {
     double rest = now_s - cost_latency_s(&core->times);

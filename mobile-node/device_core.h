@@ -53,7 +53,7 @@ struct device_event {
     enum device_event_kind kind;
     double now_s;     /* seconds since the slot's start, which is when its DECISION came */
     double elapsed_s; /* COMPUTED, SENT: how long it really took; virtual time: the model's duration. RESULT:
-                         its way here in virtual time, where now_s is when it was sent; 0 by the wall clock,
+                         its way here in virtual time, where now_s is when it was sent; 0 in real time,
                          where now_s knows */
     const struct proto_message *message; /* SLOT, DECISION, RESULT, RECOVER; borrowed for the call */
 };

@@ -38,7 +38,7 @@ static int reserve(struct device_queue *queue)
 static void forget(struct device_queue *queue)
 {
     const struct device_queue_task *sending = device_queue_find(queue, queue->sending);
-    if (sending != NULL) /* by_wall: what the shell sends on would pass for the next transfer */
+    if (sending != NULL) /* in_real_time: what the shell sends on would pass for the next transfer */
         device_queue_push(queue, DEVICE_QUEUE_STOP)->server = sending->server;
     queue->count = 0;
     station_clear(&queue->processor, queue->now_s);
@@ -138,7 +138,7 @@ static void on_slot(struct device_queue *queue, const struct msg_slot *slot, dou
     struct slot_id id = {(enum rng_phase) slot->phase, (uint32_t) slot->episode, (uint32_t) slot->slot};
     bool follows = queue->round != DEVICE_QUEUE_NO_ROUND && slot->round == queue->round + 1 && id.slot > 0 &&
                    id.episode == queue->id.episode && id.phase == queue->id.phase && !queue->deciding;
-    queue->now_s = queue->by_wall ? now_s : id.slot * queue->world->scenario.run.slot_s;
+    queue->now_s = queue->in_real_time ? now_s : id.slot * queue->world->scenario.run.slot_s;
     queue->begun_s = queue->now_s;
     if (!follows)
         forget(queue);
@@ -204,7 +204,7 @@ static int on_decision(struct device_queue *queue, const struct msg_decision *de
         device_queue_put(queue, &queue->processor, task,
                          cost_local_s(queue->world, device_queue_own(queue), task->tokens, task->split));
     }
-    if (!queue->by_wall)
+    if (!queue->in_real_time)
         device_queue_run_ahead(queue);
     return 0;
 }
@@ -229,11 +229,11 @@ static int on_handover(struct device_queue *queue, const struct msg_handover *ha
         task->server = (uint32_t) handover->to;
         if (head == NULL || task->round != head->id)
             continue;
-        if (queue->by_wall && queue->sending == head->id)
+        if (queue->in_real_time && queue->sending == head->id)
             device_queue_push(queue, DEVICE_QUEUE_STOP)->server = (uint32_t) handover->from;
         queue->sending = DEVICE_QUEUE_NO_ROUND;
         device_queue_hand_over(queue, task, station_find(&queue->radio, task->round));
-        if (queue->by_wall)
+        if (queue->in_real_time)
             device_queue_push(queue, DEVICE_QUEUE_WAIT)->duration_s = queue->held_s - queue->now_s;
     }
     return 0;
@@ -256,7 +256,7 @@ static int on_recover(struct device_queue *queue, const struct msg_recover *reco
         task->server = (uint32_t) recover->server;
     if (task->stage == COMPUTING && local) {
         station_find(&queue->processor, task->round)->work += device_queue_rest_s(queue, task);
-        queue->computing = DEVICE_QUEUE_NO_ROUND; /* by_wall: takes longer than the shell was told */
+        queue->computing = DEVICE_QUEUE_NO_ROUND; /* in_real_time: takes longer than the shell was told */
     } else if (local) {
         task->stage = COMPUTING;
         device_queue_put(queue, &queue->processor, task, device_queue_rest_s(queue, task));
@@ -275,7 +275,7 @@ static int on_result(struct device_queue *queue, const struct msg_result *result
         return 0; /* given up, with its server or with the device's past */
     task->times.queue_s = result->queue_s;
     task->times.edge_s = result->edge_s;
-    if (!queue->by_wall) {
+    if (!queue->in_real_time) {
         const struct scenario *scenario = &queue->world->scenario;
         task->down_s =
             transfer_task_s(queue->world, device_queue_id(queue, task), queue->number, task->server,
@@ -310,7 +310,7 @@ static int on_message(struct device_queue *queue, const struct device_queue_even
 
 static int on_ended(struct device_queue *queue, enum device_queue_event_kind kind, struct diag *diag)
 {
-    if (!queue->by_wall)
+    if (!queue->in_real_time)
         return diag_fail(diag, ERR_STATE, "device %u: jobs end by themselves in virtual time", queue->number);
     if (kind == DEVICE_QUEUE_ON_COMPUTED && queue->computing != DEVICE_QUEUE_NO_ROUND) {
         queue->computing = DEVICE_QUEUE_NO_ROUND;
@@ -331,11 +331,11 @@ int device_queue_step(struct device_queue *queue, const struct device_queue_even
 {
     queue->actions = 0;
     queue->error = 0;
-    if (queue->by_wall && event->now_s > queue->now_s)
+    if (queue->in_real_time && event->now_s > queue->now_s)
         queue->now_s = event->now_s;
     int rc = event->kind == DEVICE_QUEUE_ON_MESSAGE ? on_message(queue, event, diag)
                                                     : on_ended(queue, event->kind, diag);
-    bool begins = queue->by_wall && queue->round != DEVICE_QUEUE_NO_ROUND && !queue->deciding;
+    bool begins = queue->in_real_time && queue->round != DEVICE_QUEUE_NO_ROUND && !queue->deciding;
     if (rc == 0 && begins && event->kind != DEVICE_QUEUE_ON_CUT)
         device_queue_begin_jobs(queue);
     rc = rc != 0 ? rc : queue->error;
@@ -347,14 +347,14 @@ int device_queue_step(struct device_queue *queue, const struct device_queue_even
 /* ---- life ---- */
 
 int device_queue_create(struct device_queue **ret_queue, const struct world *world, uint32_t number,
-                        bool by_wall)
+                        bool in_real_time)
 {
     struct device_queue *queue = calloc(1, sizeof *queue);
     if (queue == NULL)
         return -ENOMEM;
     queue->world = world;
     queue->number = number;
-    queue->by_wall = by_wall;
+    queue->in_real_time = in_real_time;
     queue->round = queue->computing = queue->sending = DEVICE_QUEUE_NO_ROUND;
     station_init(&queue->processor, DISCIPLINE_FIFO, 1.0, 0.0);
     station_init(&queue->radio, DISCIPLINE_FIFO, 0.0, 0.0);

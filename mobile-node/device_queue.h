@@ -14,8 +14,8 @@
  * earlier slots.
  *
  * Who ends jobs? In virtual time the core itself: a DECISION is the last thing that can come from outside in
- * a slot, so it runs ahead to the slot's end, delivers what arrives in it, and tells PASSED. By the wall
- * clock (by_wall) the shell: it is told what to begin, and says when that has ended.
+ * a slot, so it runs ahead to the slot's end, delivers what arrives in it, and tells PASSED. In real time
+ * clock (in_real_time) the shell: it is told what to begin, and says when that has ended.
  *
  * A device that misses a SLOT forgets its tasks: the orchestrator counts them as lost. */
 #ifndef HANDOFF_MOBILE_NODE_DEVICE_QUEUE_H
@@ -29,17 +29,18 @@
 
 enum device_queue_event_kind {
     DEVICE_QUEUE_ON_MESSAGE,  /* SLOT, HANDOVER, RECOVER, DECISION, RESULT */
-    DEVICE_QUEUE_ON_COMPUTED, /* by_wall: the last COMPUTE has ended */
-    DEVICE_QUEUE_ON_SENT,     /* by_wall: the last SEND has ended */
-    DEVICE_QUEUE_ON_WAITED,   /* by_wall: the last WAIT has ended */
-    DEVICE_QUEUE_ON_STEP,     /* by_wall: the last FOLLOW has ended */
-    DEVICE_QUEUE_ON_CUT, /* by_wall: the connection of the last SEND has closed; with the next event it is
+    DEVICE_QUEUE_ON_COMPUTED, /* in_real_time: the last COMPUTE has ended */
+    DEVICE_QUEUE_ON_SENT,     /* in_real_time: the last SEND has ended */
+    DEVICE_QUEUE_ON_WAITED,   /* in_real_time: the last WAIT has ended */
+    DEVICE_QUEUE_ON_STEP,     /* in_real_time: the last FOLLOW has ended */
+    DEVICE_QUEUE_ON_CUT, /* in_real_time: the connection of the last SEND has closed; with the next event it is
                             sent again from its beginning, if its server is not lost by then */
 };
 
 struct device_queue_event {
     enum device_queue_event_kind kind;
-    double now_s; /* by_wall: seconds of the model since the episode's first SLOT; virtual time: not read, but
+    double
+        now_s; /* in_real_time: seconds of the model since the episode's first SLOT; virtual time: not read, but
                      for RESULT its finish_s */
     const struct proto_message *message; /* borrowed for the call */
 };
@@ -48,7 +49,7 @@ enum device_queue_action_kind {
     DEVICE_QUEUE_TELL,    /* send `message` to the orchestrator */
     DEVICE_QUEUE_DELIVER, /* virtual time: send the TASK `message` to `server`, where it arrives in this slot
                            */
-    /* by_wall */
+    /* in_real_time */
     DEVICE_QUEUE_COMPUTE, /* feed COMPUTED after duration_s; takes the place of one that runs */
     DEVICE_QUEUE_SEND,    /* send `bits` and then the TASK `message` to `server`, then feed SENT */
     DEVICE_QUEUE_RATE,    /* what is being sent goes on at rate_bps; 0: it stands still */
@@ -75,7 +76,7 @@ struct device_queue;
 
 /* Borrows `world`. */
 int device_queue_create(struct device_queue **ret_queue, const struct world *world, uint32_t number,
-                        bool by_wall);
+                        bool in_real_time);
 void device_queue_destroy(struct device_queue *queue);
 
 /* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and nothing changed; or -ENOMEM. */

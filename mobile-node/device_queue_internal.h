@@ -30,7 +30,7 @@ struct device_queue_task {
 struct device_queue {
     const struct world *world; /* borrowed */
     uint32_t number;
-    bool by_wall;
+    bool in_real_time;
     struct mobility mobility;
     struct device_slot slot;
     struct slot_id id;
@@ -46,7 +46,7 @@ struct device_queue {
     double *rate_bps; /* [M] in this slot */
     struct device_queue_task *task; /* [count] in order of rounds */
     size_t count, capacity;
-    uint64_t computing, sending; /* by_wall: what the shell is at; DEVICE_QUEUE_NO_ROUND: nothing */
+    uint64_t computing, sending; /* in_real_time: what the shell is at; DEVICE_QUEUE_NO_ROUND: nothing */
     double computing_rate;
     /* Lists of messages. */
     double *unsent; /* [M] */
@@ -87,7 +87,7 @@ void device_queue_sent(struct device_queue *queue);
 void device_queue_report(struct device_queue *queue, struct device_queue_task *task, double server_busy_s);
 /* Virtual time: to the slot's end, then PASSED. */
 void device_queue_run_ahead(struct device_queue *queue);
-/* By the wall clock: tells the shell what to begin. */
+/* In real time: tells the shell what to begin. */
 void device_queue_begin_jobs(struct device_queue *queue);
 /* The transfer under way goes on at another server: there from its beginning (restart), or from where it is,
  * while the old server passes on what it has (resume). */

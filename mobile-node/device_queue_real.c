@@ -11,7 +11,7 @@
 
 static const struct scenario *scenario_of(const struct device_queue_real *device)
 {
-    return &device->link->join.world.scenario;
+    return &device->control->join.world.scenario;
 }
 
 static int feed(struct device_queue_real *device, enum device_queue_event_kind kind,
@@ -24,7 +24,7 @@ static void feed_own(struct device_queue_real *device, enum device_queue_event_k
     struct diag diag = {0};
     int rc = feed(device, kind, NULL, &diag);
     if (rc != 0)
-        node_control_fail(device->link, PROCESS_FAILED, diag_text(&diag, rc));
+        node_control_fail(device->control, PROCESS_FAILED, diag_text(&diag, rc));
 }
 
 static void on_computed(struct wire_alarm *alarm)
@@ -64,7 +64,7 @@ static int on_result(void *user, const struct proto_message *result, struct diag
 
 static int set_alarm(struct device_queue_real *device, struct wire_alarm *alarm, double duration_s)
 {
-    return wire_alarm_set(&device->link->alarms, alarm,
+    return wire_alarm_set(&device->control->alarms, alarm,
                           real_time_due_ns(scenario_of(device), clock_monotonic_ns(), duration_s));
 }
 
@@ -74,11 +74,11 @@ static int send_task(struct device_queue_real *device, const struct device_queue
     struct uplink **uplink = &device->uplink[action->server];
     int rc = 0;
     if (*uplink == NULL)
-        rc = uplink_create(uplink, device->link, device->number, action->server, &device->hooks, device);
+        rc = uplink_create(uplink, device->control, device->number, action->server, &device->hooks, device);
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
     device->sending = *uplink;
-    struct link_params link = transfer_link(&device->link->join.world, action->id, device->number,
+    struct link_params link = transfer_link(&device->control->join.world, action->id, device->number,
                                             action->server, TRANSFER_UP, action->rate_bps);
     struct link_params wall = transfer_scaled(&link, scenario_of(device)->run.time_scale);
     return uplink_send(*uplink, &action->message, (uint64_t) (action->bits / 8.0), &wall, diag);
@@ -96,7 +96,7 @@ static int execute(struct device_queue_real *device, const struct device_queue_a
 {
     switch (action->kind) {
     case DEVICE_QUEUE_TELL:
-        (void) wire_conn_send(device->link->conn,
+        (void) wire_conn_send(device->control->conn,
                               &action->message); /* a lost orchestrator shows in node_link */
         return 0;
     case DEVICE_QUEUE_COMPUTE: return set_alarm(device, &device->compute, action->duration_s);
@@ -131,10 +131,10 @@ static int feed(struct device_queue_real *device, enum device_queue_event_kind k
 /* An episode begins with nothing under way. */
 static void begin_episode(struct device_queue_real *device)
 {
-    wire_alarm_cancel(&device->link->alarms, &device->compute);
-    wire_alarm_cancel(&device->link->alarms, &device->wait);
-    wire_alarm_cancel(&device->link->alarms, &device->step);
-    for (uint32_t m = 0; m < device->link->join.world.servers; m++)
+    wire_alarm_cancel(&device->control->alarms, &device->compute);
+    wire_alarm_cancel(&device->control->alarms, &device->wait);
+    wire_alarm_cancel(&device->control->alarms, &device->step);
+    for (uint32_t m = 0; m < device->control->join.world.servers; m++)
         if (device->uplink[m] != NULL)
             uplink_stop(device->uplink[m]);
     device->sending = NULL;
@@ -146,23 +146,23 @@ int device_queue_real_take(struct device_queue_real *device, const struct proto_
 {
     if (message->id == PROTO_SLOT && (message->slot.slot == 0 || device->zero_ns == 0))
         begin_episode(device);
-    for (uint32_t m = 0; message->id == PROTO_SLOT && m < device->link->join.world.servers; m++)
+    for (uint32_t m = 0; message->id == PROTO_SLOT && m < device->control->join.world.servers; m++)
         if (device->uplink[m] != NULL)
             uplink_tell_windows(device->uplink[m]);
     return feed(device, DEVICE_QUEUE_ON_MESSAGE, message, diag);
 }
 
-int device_queue_real_open(struct device_queue_real *device, struct node_control *link,
+int device_queue_real_open(struct device_queue_real *device, struct node_control *control,
                            struct device_queue *queue, uint32_t number)
 {
     *device = (struct device_queue_real){
-        .link = link,
+        .control = control,
         .queue = queue,
         .number = number,
         .compute = {.on_due = on_computed, .user = device},
         .wait = {.on_due = on_waited, .user = device},
         .step = {.on_due = on_step, .user = device},
-        .uplink = calloc(link->join.world.servers, sizeof(struct uplink *)),
+        .uplink = calloc(control->join.world.servers, sizeof(struct uplink *)),
         .hooks = {.on_sent = on_sent, .on_cut = on_cut, .on_result = on_result},
     };
     return device->uplink != NULL ? 0 : -ENOMEM;
@@ -178,12 +178,12 @@ void device_queue_real_hang_up(struct device_queue_real *device, uint32_t server
 
 void device_queue_real_close(struct device_queue_real *device)
 {
-    if (device->link == NULL)
+    if (device->control == NULL)
         return; /* never opened */
-    wire_alarm_cancel(&device->link->alarms, &device->compute);
-    wire_alarm_cancel(&device->link->alarms, &device->wait);
-    wire_alarm_cancel(&device->link->alarms, &device->step);
-    for (uint32_t m = 0; device->uplink != NULL && m < device->link->join.world.servers; m++)
+    wire_alarm_cancel(&device->control->alarms, &device->compute);
+    wire_alarm_cancel(&device->control->alarms, &device->wait);
+    wire_alarm_cancel(&device->control->alarms, &device->step);
+    for (uint32_t m = 0; device->uplink != NULL && m < device->control->join.world.servers; m++)
         uplink_destroy(device->uplink[m]);
     free(device->uplink);
     device->uplink = NULL;

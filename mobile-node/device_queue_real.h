@@ -1,4 +1,4 @@
-/* One device in queueing mode by the wall clock: what its core begins takes as long as the model says, its
+/* One device in queueing mode in real time: what its core begins takes as long as the model says, its
  * activations cross the network at the rate of the moment, and the core is told what has really ended. */
 #ifndef HANDOFF_MOBILE_NODE_DEVICE_QUEUE_REAL_H
 #define HANDOFF_MOBILE_NODE_DEVICE_QUEUE_REAL_H
@@ -8,7 +8,7 @@
 #include "proto/node/control.h"
 
 struct device_queue_real {
-    struct node_control *link; /* borrowed: loop, alarms, the orchestrator, who the servers are */
+    struct node_control *control; /* borrowed: loop, alarms, the orchestrator, who the servers are */
     struct device_queue *queue;
     uint32_t number;
     struct wire_alarm compute, wait, step;
@@ -19,7 +19,7 @@ struct device_queue_real {
 };
 
 /* Borrows all. */
-int device_queue_real_open(struct device_queue_real *device, struct node_control *link,
+int device_queue_real_open(struct device_queue_real *device, struct node_control *control,
                            struct device_queue *queue, uint32_t number);
 void device_queue_real_close(struct device_queue_real *device);
 /* The server has moved, or come back: its old connection is of no use any more. */

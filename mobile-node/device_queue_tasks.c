@@ -204,7 +204,7 @@ static struct msg_task task_message(const struct device_queue *queue, const stru
 static void arrived(struct device_queue *queue, struct device_queue_task *task)
 {
     task->stage = SERVED;
-    if (queue->by_wall)
+    if (queue->in_real_time)
         return; /* its TASK has left behind its last byte */
     struct device_queue_action *action = device_queue_push(queue, DEVICE_QUEUE_DELIVER);
     action->server = task->server;
@@ -228,7 +228,7 @@ void device_queue_sent(struct device_queue *queue)
     task->times.interrupted_s += task->stood_still_s;
     task->stage = COMING;
     device_queue_tune(queue);
-    if (queue->by_wall || task->arrive_s <= queue->now_s)
+    if (queue->in_real_time || task->arrive_s <= queue->now_s)
         arrived(queue, task);
 }
 
@@ -306,7 +306,7 @@ void device_queue_run_ahead(struct device_queue *queue)
     };
 }
 
-/* ---- by the wall clock: telling the shell what to begin ---- */
+/* ---- in real time: telling the shell what to begin ---- */
 
 static void begin_computing(struct device_queue *queue)
 {
@@ -411,7 +411,7 @@ void device_queue_recall(struct device_queue *queue, struct device_queue_task *t
         task->times.transmit_s += fmax(served_s(&job, queue->now_s) - task->stood_still_s, 0.0);
         task->times.interrupted_s += task->stood_still_s;
         task->radio_busy_s += job.busy_s;
-        if (queue->by_wall && queue->sending == task->round)
+        if (queue->in_real_time && queue->sending == task->round)
             device_queue_push(queue, DEVICE_QUEUE_STOP)->server = task->server;
         queue->sending = queue->sending == task->round ? DEVICE_QUEUE_NO_ROUND : queue->sending;
     } else if (queue->now_s > task->arrive_s) {

@@ -29,7 +29,7 @@ static void feed_own(struct device_real *device, enum device_event_kind kind)
     struct device_event event = {.kind = kind, .elapsed_s = model_s(device, device->step_ns)};
     int rc = feed(device, &event, &diag);
     if (rc != 0)
-        node_control_fail(device->link, PROCESS_FAILED, diag_text(&diag, rc));
+        node_control_fail(device->control, PROCESS_FAILED, diag_text(&diag, rc));
 }
 
 static void on_job_done(struct wire_alarm *alarm)
@@ -55,7 +55,7 @@ static int pass(struct device_real *device, enum device_event_kind ends, double 
 {
     device->step_ns = clock_monotonic_ns();
     device->job_ends = ends;
-    return wire_alarm_set(&device->link->alarms, &device->job,
+    return wire_alarm_set(&device->control->alarms, &device->job,
                           real_time_due_ns(scenario_of(device), device->step_ns, duration_s));
 }
 
@@ -66,8 +66,8 @@ static int send_task(struct device_real *device, const struct device_action *act
     struct uplink **uplink = &device->uplink[action->server];
     int rc = 0;
     if (*uplink == NULL)
-        rc =
-            uplink_create(uplink, device->link, device->core->number, action->server, &device->hooks, device);
+        rc = uplink_create(uplink, device->control, device->core->number, action->server, &device->hooks,
+                           device);
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
     device->step_ns = clock_monotonic_ns();
@@ -83,7 +83,7 @@ static int send_task(struct device_real *device, const struct device_action *act
 /* Whatever is going on is of no use any more. */
 static void abandon(struct device_real *device)
 {
-    wire_alarm_cancel(&device->link->alarms, &device->job);
+    wire_alarm_cancel(&device->control->alarms, &device->job);
     for (uint32_t m = 0; m < device->core->world->servers; m++)
         if (device->uplink[m] != NULL)
             uplink_abandon(device->uplink[m]);
@@ -93,7 +93,7 @@ static int execute(struct device_real *device, const struct device_action *actio
 {
     switch (action->kind) {
     case DEVICE_DO_TELL:
-        (void) wire_conn_send(device->link->conn,
+        (void) wire_conn_send(device->control->conn,
                               &action->message); /* a lost orchestrator shows in node_link */
         return 0;
     case DEVICE_DO_COMPUTE: return pass(device, DEVICE_ON_COMPUTED, action->duration_s);
@@ -128,10 +128,10 @@ int device_real_take(struct device_real *device, const struct proto_message *mes
     return feed(device, &event, diag);
 }
 
-int device_real_open(struct device_real *device, struct node_control *link, struct device_core *core)
+int device_real_open(struct device_real *device, struct node_control *control, struct device_core *core)
 {
     *device = (struct device_real){
-        .link = link,
+        .control = control,
         .core = core,
         .job = {.on_due = on_job_done, .user = device},
         .uplink = calloc(core->world->servers, sizeof *device->uplink),
@@ -148,7 +148,7 @@ void device_real_hang_up(struct device_real *device, uint32_t server)
 
 void device_real_close(struct device_real *device)
 {
-    wire_alarm_cancel(&device->link->alarms, &device->job);
+    wire_alarm_cancel(&device->control->alarms, &device->job);
     for (uint32_t m = 0; device->uplink != NULL && m < device->core->world->servers; m++)
         uplink_destroy(device->uplink[m]);
     free(device->uplink);

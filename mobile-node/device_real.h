@@ -1,4 +1,4 @@
-/* One device by the wall clock: what its core asks for takes as long as the model says, its activations cross
+/* One device in real time: what its core asks for takes as long as the model says, its activations cross
  * the network, and what really passed is told to the core. */
 #ifndef HANDOFF_MOBILE_NODE_DEVICE_REAL_H
 #define HANDOFF_MOBILE_NODE_DEVICE_REAL_H
@@ -8,7 +8,7 @@
 #include "proto/node/control.h"
 
 struct device_real {
-    struct node_control *link; /* borrowed: loop, alarms, the orchestrator, who the servers are */
+    struct node_control *control; /* borrowed: loop, alarms, the orchestrator, who the servers are */
     struct device_core *core;
     struct wire_alarm job;           /* the layers being computed, or a pause */
     enum device_event_kind job_ends; /* what it is fed with */
@@ -20,7 +20,7 @@ struct device_real {
 };
 
 /* Borrows all; `device` stays where it is. */
-int device_real_open(struct device_real *device, struct node_control *link, struct device_core *core);
+int device_real_open(struct device_real *device, struct node_control *control, struct device_core *core);
 void device_real_close(struct device_real *device);
 /* The server has moved, or come back: its old connection is of no use any more. */
 void device_real_hang_up(struct device_real *device, uint32_t server);

@@ -10,7 +10,7 @@
 #include "proto/node/paced_payload.h"
 
 struct uplink {
-    struct node_control *link;
+    struct node_control *control;
     uint32_t device, server;
     const struct uplink_hooks *hooks;
     void *user;
@@ -38,7 +38,7 @@ static void on_piece(struct uplink *uplink, const struct msg_piece *piece)
 /* A RESULT comes after all of its bytes. */
 static int on_result(struct uplink *uplink, const struct proto_message *message, struct diag *diag)
 {
-    double bytes = floor(transfer_down_bits(&uplink->link->join.world.scenario) / 8.0);
+    double bytes = floor(transfer_down_bits(&uplink->control->join.world.scenario) / 8.0);
     uint64_t came = uplink->piece_round == message->result.round ? uplink->piece_bytes : 0;
     if ((double) came < bytes)
         return diag_fail(diag, ERR_RANGE, "RESULT of device %u: %llu of %.0f bytes came before it",
@@ -92,10 +92,10 @@ static void hang_up(struct uplink *uplink)
 
 static int connect_server(struct uplink *uplink, struct diag *diag)
 {
-    const struct join *join = &uplink->link->join;
+    const struct join *join = &uplink->control->join;
     const struct node_address *address = &join->address[uplink->server];
-    int rc = wire_connect(&uplink->link->loop, address->host, address->port, &handlers, uplink, &uplink->conn,
-                          diag);
+    int rc = wire_connect(&uplink->control->loop, address->host, address->port, &handlers, uplink,
+                          &uplink->conn, diag);
     if (rc != 0)
         return rc;
     struct proto_message attach = {
@@ -105,14 +105,15 @@ static int connect_server(struct uplink *uplink, struct diag *diag)
     return wire_conn_send(uplink->conn, &attach);
 }
 
-int uplink_create(struct uplink **ret_uplink, struct node_control *link, uint32_t device, uint32_t server,
+int uplink_create(struct uplink **ret_uplink, struct node_control *control, uint32_t device, uint32_t server,
                   const struct uplink_hooks *hooks, void *user)
 {
     struct uplink *uplink = calloc(1, sizeof *uplink);
     if (uplink == NULL)
         return -ENOMEM;
-    *uplink = (struct uplink){.link = link, .device = device, .server = server, .hooks = hooks, .user = user};
-    paced_payload_init(&uplink->paced, link, device, server, &paced_hooks, uplink);
+    *uplink =
+        (struct uplink){.control = control, .device = device, .server = server, .hooks = hooks, .user = user};
+    paced_payload_init(&uplink->paced, control, device, server, &paced_hooks, uplink);
     *ret_uplink = uplink;
     return 0;
 }

@@ -19,7 +19,7 @@ struct uplink_hooks {
 };
 
 /* All borrowed, and outliving the uplink. Nothing is connected before the first task. */
-int uplink_create(struct uplink **ret_uplink, struct node_control *link, uint32_t device, uint32_t server,
+int uplink_create(struct uplink **ret_uplink, struct node_control *control, uint32_t device, uint32_t server,
                   const struct uplink_hooks *hooks, void *user);
 /* Closes the connection; the uplink goes with it. NULL-safe. */
 void uplink_destroy(struct uplink *uplink);

@@ -1,4 +1,4 @@
-/* Did this machine keep up with its own run? A run by the wall clock is to be trusted when its links carried
+/* Did this machine keep up with its own run? A run in real time is to be trusted when its links carried
  * what they were set to and the event loops of its processes were on time. Pure: samples go in, a verdict
  * comes out. */
 #ifndef HANDOFF_CORE_MODEL_AUDIT_H

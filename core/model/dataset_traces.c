@@ -225,24 +225,24 @@ static bool is_said_already(const struct trace_place *place, size_t i, size_t st
 }
 
 /* The cells of all files in order of first appearance: a list of names, and each file's numbers in it. */
-struct cell_book {
+struct cell_list {
     struct trace_cell *name;
     uint32_t count;
 };
 
-static int enter_cell(struct cell_book *book, const struct trace_cell *cell, double *ret_number)
+static int enter_cell(struct cell_list *list, const struct trace_cell *cell, double *ret_number)
 {
-    for (uint32_t i = book->count; i-- > 0;)
-        if (strcmp(book->name[i].name, cell->name) == 0) {
+    for (uint32_t i = list->count; i-- > 0;)
+        if (strcmp(list->name[i].name, cell->name) == 0) {
             *ret_number = i;
             return 0;
         }
-    struct trace_cell *more = realloc(book->name, (book->count + 1) * sizeof *more);
+    struct trace_cell *more = realloc(list->name, (list->count + 1) * sizeof *more);
     if (more == NULL)
         return -ENOMEM;
-    book->name = more;
-    book->name[book->count] = *cell;
-    *ret_number = book->count++;
+    list->name = more;
+    list->name[list->count] = *cell;
+    *ret_number = list->count++;
     return 0;
 }
 
@@ -268,13 +268,13 @@ static int make_track(const struct trace *trace, const struct dataset_projection
     return rc;
 }
 
-static int place_trace(struct cell_book *book, const struct trace *trace, const struct dataset_projection *by,
+static int place_trace(struct cell_list *list, const struct trace *trace, const struct dataset_projection *by,
                        struct track *ret_track)
 {
     double *number = calloc(trace->cells + 1, sizeof *number);
     int rc = number != NULL ? 0 : -ENOMEM;
     for (size_t i = 0; i < trace->cells && rc == 0; i++)
-        rc = enter_cell(book, &trace->cell[i], &number[i]);
+        rc = enter_cell(list, &trace->cell[i], &number[i]);
     if (rc == 0 && ret_track != NULL)
         rc = make_track(trace, by, number, ret_track);
     free(number);
@@ -284,13 +284,13 @@ static int place_trace(struct cell_book *book, const struct trace *trace, const 
 int dataset_place_traces(struct dataset *data, const struct dataset_projection *projection, uint32_t devices,
                          struct diag *diag)
 {
-    struct cell_book book = {0};
+    struct cell_list list = {0};
     if (data->place_traces == 0)
         return 0;
     int rc = tracks_init(&data->place_tracks, fewer(data->place_traces, devices));
     for (uint32_t i = 0; i < data->place_traces && rc == 0; i++)
-        rc = place_trace(&book, &data->place_trace[i], projection,
+        rc = place_trace(&list, &data->place_trace[i], projection,
                          i < data->place_tracks.count ? &data->place_tracks.track[i] : NULL);
-    free(book.name);
+    free(list.name);
     return rc != 0 ? diag_fail(diag, rc, "mobility.trace: %s", err_text(rc)) : 0;
 }

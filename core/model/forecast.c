@@ -55,51 +55,51 @@ static int rows_resize(struct forecast_rows *rows, uint32_t max, uint32_t layers
 
 /* ---- life ---- */
 
-int forecast_init(struct forecast *ret_outlook, const struct world *world,
+int forecast_init(struct forecast *ret_forecast, const struct world *world,
                   const struct forecast_source *source)
 {
-    struct forecast outlook = {.world = world, .source = *source};
+    struct forecast forecast = {.world = world, .source = *source};
     size_t devices = world->devices, layers = world->llm->layers;
-    outlook.senders = calloc(world->servers, sizeof *outlook.senders);
-    outlook.radio_s = calloc(devices, sizeof *outlook.radio_s);
-    outlook.device = calloc(devices * (layers + 1), sizeof *outlook.device);
-    outlook.arrival = calloc(devices, sizeof *outlook.arrival);
-    outlook.finish_s = calloc(devices, sizeof *outlook.finish_s);
-    station_init(&outlook.station, world->scenario.servers.discipline, 1.0, 0.0);
-    int rc = rows_resize(&outlook.rows, ROWS_AT_FIRST, world->llm->layers);
-    *ret_outlook = outlook;
-    if (rc == 0 && outlook.senders != NULL && outlook.radio_s != NULL && outlook.device != NULL &&
-        outlook.arrival != NULL && outlook.finish_s != NULL)
+    forecast.senders = calloc(world->servers, sizeof *forecast.senders);
+    forecast.radio_s = calloc(devices, sizeof *forecast.radio_s);
+    forecast.device = calloc(devices * (layers + 1), sizeof *forecast.device);
+    forecast.arrival = calloc(devices, sizeof *forecast.arrival);
+    forecast.finish_s = calloc(devices, sizeof *forecast.finish_s);
+    station_init(&forecast.station, world->scenario.servers.discipline, 1.0, 0.0);
+    int rc = rows_resize(&forecast.rows, ROWS_AT_FIRST, world->llm->layers);
+    *ret_forecast = forecast;
+    if (rc == 0 && forecast.senders != NULL && forecast.radio_s != NULL && forecast.device != NULL &&
+        forecast.arrival != NULL && forecast.finish_s != NULL)
         return 0;
-    forecast_finish(ret_outlook);
+    forecast_finish(ret_forecast);
     return -ENOMEM;
 }
 
-void forecast_finish(struct forecast *outlook)
+void forecast_finish(struct forecast *forecast)
 {
-    free(outlook->senders);
-    free(outlook->radio_s);
-    free(outlook->device);
-    rows_finish(&outlook->rows);
-    free(outlook->arrival);
-    free(outlook->finish_s);
-    station_finish(&outlook->station);
-    *outlook = (struct forecast){0};
+    free(forecast->senders);
+    free(forecast->radio_s);
+    free(forecast->device);
+    rows_finish(&forecast->rows);
+    free(forecast->arrival);
+    free(forecast->finish_s);
+    station_finish(&forecast->station);
+    *forecast = (struct forecast){0};
 }
 
 /* ---- what the source says ---- */
 
-static struct forecast_spent *device_row(const struct forecast *outlook, uint32_t n)
+static struct forecast_spent *device_row(const struct forecast *forecast, uint32_t n)
 {
-    return outlook->device + (size_t) n * (outlook->world->llm->layers + 1);
+    return forecast->device + (size_t) n * (forecast->world->llm->layers + 1);
 }
 
 /* Load 0: the server itself. NULL: out of memory. Valid until another row is asked for. */
-static const struct forecast_spent *row_of(struct forecast *outlook, uint32_t n, uint32_t m, uint32_t load)
+static const struct forecast_spent *row_of(struct forecast *forecast, uint32_t n, uint32_t m, uint32_t load)
 {
-    struct forecast_rows *rows = &outlook->rows;
-    const struct forecast_source *source = &outlook->source;
-    uint32_t layers = outlook->world->llm->layers;
+    struct forecast_rows *rows = &forecast->rows;
+    const struct forecast_source *source = &forecast->source;
+    uint32_t layers = forecast->world->llm->layers;
     uint64_t key = ((uint64_t) n << 40) | ((uint64_t) m << 24) | load; /* N, K < 2^24, M < 2^16 */
     uint32_t place = place_of(rows, key);
     if (rows->row[place] != 0)
@@ -113,63 +113,63 @@ static const struct forecast_spent *row_of(struct forecast *outlook, uint32_t n,
     rows->key[place] = key;
     rows->row[place] = ++rows->count;
     if (load > 0)
-        source->link(source->user, outlook->view, n, m, load, spent);
+        source->link(source->user, forecast->view, n, m, load, spent);
     else
-        source->server(source->user, outlook->view, n, m, spent);
+        source->server(source->user, forecast->view, n, m, spent);
     return spent;
 }
 
 /* ---- a slot ---- */
 
-void forecast_begin(struct forecast *outlook, const struct env_view *view)
+void forecast_begin(struct forecast *forecast, const struct env_view *view)
 {
-    const struct forecast_source *source = &outlook->source;
-    uint32_t devices = outlook->world->devices, servers = outlook->world->servers;
-    outlook->view = view;
-    outlook->rows.count = 0;
-    memset(outlook->rows.row, 0, outlook->rows.places * sizeof *outlook->rows.row);
+    const struct forecast_source *source = &forecast->source;
+    uint32_t devices = forecast->world->devices, servers = forecast->world->servers;
+    forecast->view = view;
+    forecast->rows.count = 0;
+    memset(forecast->rows.row, 0, forecast->rows.places * sizeof *forecast->rows.row);
     for (uint32_t m = 0; m < servers; m++) {
-        outlook->senders[m] = 0;
+        forecast->senders[m] = 0;
         for (uint32_t n = 0; n < devices; n++)
-            outlook->senders[m] +=
+            forecast->senders[m] +=
                 view->present[n] && view->unsent_bits[(size_t) n * servers + m] > 0.0 ? 1 : 0;
     }
     for (uint32_t n = 0; n < devices; n++) {
-        outlook->radio_s[n] = 0.0;
+        forecast->radio_s[n] = 0.0;
         for (uint32_t m = 0; m < servers && view->present[n]; m++) {
             double bits = view->unsent_bits[(size_t) n * servers + m];
             if (bits > 0.0)
-                outlook->radio_s[n] += source->rest_s(source->user, view, n, m, outlook->senders[m], bits);
+                forecast->radio_s[n] += source->rest_s(source->user, view, n, m, forecast->senders[m], bits);
         }
         if (env_has_task(view, n))
-            source->device(source->user, view, n, device_row(outlook, n));
+            source->device(source->user, view, n, device_row(forecast, n));
     }
 }
 
 /* cost_task, measured by what all of the task would take on its device. */
-static double task_cost(const struct forecast *outlook, uint32_t n, double latency_s, double energy_j)
+static double task_cost(const struct forecast *forecast, uint32_t n, double latency_s, double energy_j)
 {
-    const struct scenario *scenario = &outlook->world->scenario;
-    struct forecast_spent full = device_row(outlook, n)[outlook->world->llm->layers];
+    const struct scenario *scenario = &forecast->world->scenario;
+    struct forecast_spent full = device_row(forecast, n)[forecast->world->llm->layers];
     return cost_normalised(scenario, latency_s, energy_j, full.s, full.j) +
            cost_lateness(scenario, latency_s);
 }
 
-double forecast_local(const struct forecast *outlook, uint32_t n)
+double forecast_local(const struct forecast *forecast, uint32_t n)
 {
-    struct forecast_spent full = device_row(outlook, n)[outlook->world->llm->layers];
-    return task_cost(outlook, n, outlook->view->processor_s[n] + full.s, full.j);
+    struct forecast_spent full = device_row(forecast, n)[forecast->world->llm->layers];
+    return task_cost(forecast, n, forecast->view->processor_s[n] + full.s, full.j);
 }
 
-double forecast_work(struct forecast *outlook, uint32_t m, uint32_t n, uint32_t split)
+double forecast_work(struct forecast *forecast, uint32_t m, uint32_t n, uint32_t split)
 {
-    const struct forecast_spent *server = row_of(outlook, n, m, 0);
-    return server != NULL ? server[split].s / outlook->world->scenario.run.slot_s : (double) INFINITY;
+    const struct forecast_spent *server = row_of(forecast, n, m, 0);
+    return server != NULL ? server[split].s / forecast->world->scenario.run.slot_s : (double) INFINITY;
 }
 
-double forecast_kept(const struct forecast *outlook, uint32_t n, uint32_t split)
+double forecast_kept(const struct forecast *forecast, uint32_t n, uint32_t split)
 {
-    return device_row(outlook, n)[split].s / outlook->world->scenario.run.slot_s;
+    return device_row(forecast, n)[split].s / forecast->world->scenario.run.slot_s;
 }
 
 static int by_arrival(const struct forecast_arrival *x, const struct forecast_arrival *y)
@@ -180,100 +180,100 @@ static int by_arrival(const struct forecast_arrival *x, const struct forecast_ar
 }
 
 /* A few tasks: inserted in order of arrival, then of place. */
-static void insert(struct forecast *outlook, uint32_t count, struct forecast_arrival arrival)
+static void insert(struct forecast *forecast, uint32_t count, struct forecast_arrival arrival)
 {
     uint32_t place = count;
-    for (; place > 0 && by_arrival(&outlook->arrival[place - 1], &arrival) > 0; place--)
-        outlook->arrival[place] = outlook->arrival[place - 1];
-    outlook->arrival[place] = arrival;
+    for (; place > 0 && by_arrival(&forecast->arrival[place - 1], &arrival) > 0; place--)
+        forecast->arrival[place] = forecast->arrival[place - 1];
+    forecast->arrival[place] = arrival;
 }
 
 /* -ENOMEM. */
-static int foresee(struct forecast *outlook, uint32_t m, uint32_t n, uint32_t split, uint32_t load,
+static int foresee(struct forecast *forecast, uint32_t m, uint32_t n, uint32_t split, uint32_t load,
                    struct forecast_arrival *ret_arrival)
 {
-    const struct forecast_spent *row = row_of(outlook, n, m, 0);
-    struct forecast_spent device = device_row(outlook, n)[split], server = {0}, link = {0};
+    const struct forecast_spent *row = row_of(forecast, n, m, 0);
+    struct forecast_spent device = device_row(forecast, n)[split], server = {0}, link = {0};
     if (row != NULL) {
         server = row[split];
-        row = row_of(outlook, n, m, load);
+        row = row_of(forecast, n, m, load);
     }
     if (row == NULL)
         return -ENOMEM;
     link = row[split];
     struct task_joules joules = {.compute_j = device.j, .transmit_j = link.j, .server_j = server.j};
     *ret_arrival = (struct forecast_arrival){
-        .s = fmax(outlook->view->processor_s[n] + device.s, outlook->radio_s[n]) + link.s,
+        .s = fmax(forecast->view->processor_s[n] + device.s, forecast->radio_s[n]) + link.s,
         .work_s = server.s,
-        .energy_j = cost_energy_j(&outlook->world->scenario, &joules),
+        .energy_j = cost_energy_j(&forecast->world->scenario, &joules),
     };
     return 0;
 }
 
-/* When each arrival is finished, in outlook->finish_s by place. */
-static void serve_in_order(struct forecast *outlook, uint32_t m, uint32_t count)
+/* When each arrival is finished, in forecast->finish_s by place. */
+static void serve_in_order(struct forecast *forecast, uint32_t m, uint32_t count)
 {
-    double free_s = outlook->view->backlog_s[m] + outlook->view->coming_s[m];
+    double free_s = forecast->view->backlog_s[m] + forecast->view->coming_s[m];
     for (uint32_t i = 0; i < count; i++) {
-        const struct forecast_arrival *arrival = &outlook->arrival[i];
+        const struct forecast_arrival *arrival = &forecast->arrival[i];
         free_s = fmax(free_s, arrival->s) + arrival->work_s;
-        outlook->finish_s[arrival->place] = free_s;
+        forecast->finish_s[arrival->place] = free_s;
     }
 }
 
-static void finish_until(struct forecast *outlook, double end_s)
+static void finish_until(struct forecast *forecast, double end_s)
 {
-    struct station *station = &outlook->station;
+    struct station *station = &forecast->station;
     while (station->count > 0 && station_due_s(station) <= end_s) {
         double due_s = station_due_s(station);
         struct station_job job = station_take(station, due_s);
         if (job.id != LEFT_OVER)
-            outlook->finish_s[job.id] = due_s;
+            forecast->finish_s[job.id] = due_s;
     }
 }
 
-static int serve_together(struct forecast *outlook, uint32_t m, uint32_t count)
+static int serve_together(struct forecast *forecast, uint32_t m, uint32_t count)
 {
-    station_clear(&outlook->station, 0.0);
-    int rc = station_add(&outlook->station, 0.0, LEFT_OVER,
-                         outlook->view->backlog_s[m] + outlook->view->coming_s[m]);
+    station_clear(&forecast->station, 0.0);
+    int rc = station_add(&forecast->station, 0.0, LEFT_OVER,
+                         forecast->view->backlog_s[m] + forecast->view->coming_s[m]);
     for (uint32_t i = 0; i < count && rc == 0; i++) {
-        const struct forecast_arrival *arrival = &outlook->arrival[i];
-        finish_until(outlook, arrival->s);
-        rc = station_add(&outlook->station, arrival->s, arrival->place, arrival->work_s);
+        const struct forecast_arrival *arrival = &forecast->arrival[i];
+        finish_until(forecast, arrival->s);
+        rc = station_add(&forecast->station, arrival->s, arrival->place, arrival->work_s);
     }
-    finish_until(outlook, (double) INFINITY);
+    finish_until(forecast, (double) INFINITY);
     return rc;
 }
 
-int forecast_server(struct forecast *outlook, uint32_t m, const uint32_t *who, const uint32_t *split,
+int forecast_server(struct forecast *forecast, uint32_t m, const uint32_t *who, const uint32_t *split,
                     uint32_t count, double *ret_cost)
 {
-    const struct world *world = outlook->world;
-    uint32_t load = outlook->senders[m];
+    const struct world *world = forecast->world;
+    uint32_t load = forecast->senders[m];
     int rc = 0;
     *ret_cost = (double) INFINITY;
     for (uint32_t i = 0; i < count; i++)
-        load += outlook->view->unsent_bits[(size_t) who[i] * world->servers + m] > 0.0 ? 0 : 1;
+        load += forecast->view->unsent_bits[(size_t) who[i] * world->servers + m] > 0.0 ? 0 : 1;
     for (uint32_t i = 0; i < count; i++) {
         struct forecast_arrival arrival;
-        rc = foresee(outlook, m, who[i], split[i], load, &arrival);
+        rc = foresee(forecast, m, who[i], split[i], load, &arrival);
         if (rc != 0)
             return rc;
         arrival.place = i;
-        insert(outlook, i, arrival);
+        insert(forecast, i, arrival);
     }
     if (world->scenario.servers.discipline == DISCIPLINE_FIFO)
-        serve_in_order(outlook, m, count);
+        serve_in_order(forecast, m, count);
     else
-        rc = serve_together(outlook, m, count);
+        rc = serve_together(forecast, m, count);
     if (rc != 0)
         return rc;
     double sum = 0.0;
     for (uint32_t i = 0; i < count; i++) {
-        const struct forecast_arrival *arrival = &outlook->arrival[i];
-        double latency_s = outlook->finish_s[arrival->place] + outlook->source.down_s;
-        sum += task_cost(outlook, who[arrival->place], latency_s, arrival->energy_j);
+        const struct forecast_arrival *arrival = &forecast->arrival[i];
+        double latency_s = forecast->finish_s[arrival->place] + forecast->source.down_s;
+        sum += task_cost(forecast, who[arrival->place], latency_s, arrival->energy_j);
     }
     *ret_cost = sum;
     return 0;

@@ -4,7 +4,7 @@
  * The processor and the radio of a device serve what is left over first (the radio at this slot's rates); a
  * server first what is there or on its way, then this slot's tasks as its discipline says, in order of
  * arrival. That much an operator knows of its own system; how long each part takes it asks a source, which is
- * the true model (outlook_model.c) or somebody who has learned it. */
+ * the true model (forecast_model.c) or somebody who has learned it. */
 #ifndef HANDOFF_CORE_MODEL_FORECAST_H
 #define HANDOFF_CORE_MODEL_FORECAST_H
 
@@ -66,24 +66,24 @@ struct forecast {
 struct forecast_source forecast_model(const struct world *world);
 
 /* -ENOMEM. */
-int forecast_init(struct forecast *ret_outlook, const struct world *world,
+int forecast_init(struct forecast *ret_forecast, const struct world *world,
                   const struct forecast_source *source);
-void forecast_finish(struct forecast *outlook);
+void forecast_finish(struct forecast *forecast);
 
 /* A slot is to be decided; the view stays as it is until the next. */
-void forecast_begin(struct forecast *outlook, const struct env_view *view);
+void forecast_begin(struct forecast *forecast, const struct env_view *view);
 
 /* cost_task of device n's task if all of it runs there. */
-double forecast_local(const struct forecast *outlook, uint32_t n);
+double forecast_local(const struct forecast *forecast, uint32_t n);
 
 /* Sum of cost_task over the tasks of devices who[0..count) if just these, of this slot's, go to server m
  * after split[..] layers. -ENOMEM leaves *ret_cost at infinity. */
-int forecast_server(struct forecast *outlook, uint32_t m, const uint32_t *who, const uint32_t *split,
+int forecast_server(struct forecast *forecast, uint32_t m, const uint32_t *who, const uint32_t *split,
                     uint32_t count, double *ret_cost);
 
 /* Work that a task sends, as a part of what the server can do in a slot; infinite when out of memory. */
-double forecast_work(struct forecast *outlook, uint32_t m, uint32_t n, uint32_t split);
+double forecast_work(struct forecast *forecast, uint32_t m, uint32_t n, uint32_t split);
 /* Work that stays on the device, as a part of what that can do in a slot. */
-double forecast_kept(const struct forecast *outlook, uint32_t n, uint32_t split);
+double forecast_kept(const struct forecast *forecast, uint32_t n, uint32_t split);
 
 #endif

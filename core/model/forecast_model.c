@@ -1,4 +1,4 @@
-/* The true model as a source of an outlook's durations. */
+/* The true model as a source of an forecast's durations. */
 #include "core/base/units.h"
 #include "core/model/cost.h"
 #include "core/model/forecast.h"

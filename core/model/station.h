@@ -4,7 +4,7 @@
  * FLOP).
  *
  * Pure: time comes in with every call and never runs backwards. In virtual time the owner takes each job at
- * the moment station_due_s names; by the wall clock when it has really ended, which is what counts then. */
+ * the moment station_due_s names; in real time when it has really ended, which is what counts then. */
 #ifndef HANDOFF_CORE_MODEL_STATION_H
 #define HANDOFF_CORE_MODEL_STATION_H
 

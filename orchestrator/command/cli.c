@@ -119,7 +119,7 @@ static const struct {
     {SWEEP, {"dry-run", KEY_DRY_RUN, 0, 0, "list the cells, and how long they may take, and play none", 0}},
     {REPLAY,
      {"verify", KEY_VERIFY, 0, 0,
-      "rerun the recorded decisions and compare every number, bit for bit; a run by the wall clock: what "
+      "rerun the recorded decisions and compare every number, bit for bit; a run in real time: what "
       "both clocks "
       "share",
       0}},
@@ -156,8 +156,7 @@ static const struct {
     [CLI_SHOW] = {"show",
                   "policies|models|scenarios|keys|scenario|trace|runs|comparison|episodes|splits|servers",
                   "Prints what there is, or what was recorded."},
-    [CLI_TWIN] = {"twin", "",
-                  "Plays a scenario in virtual time and by the wall clock, and compares the two."},
+    [CLI_TWIN] = {"twin", "", "Plays a scenario in virtual time and in real time, and compares the two."},
     [CLI_SWEEP] = {"sweep", "FILE",
                    "Plays a grid of policies, seeds and scenario keys, several cells at a time."},
     [CLI_COMPARE] = {"compare", "", "Ranks policies over seeds, where the differences carry it."},

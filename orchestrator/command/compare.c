@@ -80,14 +80,14 @@ static void print_line(const struct ranking_line *line, bool first)
                   first ? "-" : format_interval(&line->to_best.interval, of_difference), more);
 }
 
-static int print_group(const struct ranking *contest, size_t group)
+static int print_group(const struct ranking *ranking, size_t group)
 {
     struct buf verdict = {0};
     char indent[32];
-    for (size_t i = 0; group != GROUP_ALL && i < contest->lines; i++)
-        print_line(&contest->line[i], i == 0);
+    for (size_t i = 0; group != GROUP_ALL && i < ranking->lines; i++)
+        print_line(&ranking->line[i], i == 0);
     (void) snprintf(indent, sizeof indent, "    %s: ", groups[group].name); /* fits */
-    int rc = ranking_print_verdict(contest, indent, &verdict);
+    int rc = ranking_print_verdict(ranking, indent, &verdict);
     if (rc == 0 && verdict.size > 0)
         (void) printf("%s", (const char *) verdict.data);
     buf_finish(&verdict);
@@ -106,11 +106,11 @@ static int print_value(struct comparison *comparison, const struct evidence_expe
                       "95 % interval, paired", "more runs");
     buf_finish(&name);
     for (size_t g = 0; g < GROUPS && rc == 0; g++) {
-        struct ranking contest = {0};
-        rc = ranking_make(&contest, value, comparison->metric, groups[g].admits, &comparison->bootstrap);
+        struct ranking ranking = {0};
+        rc = ranking_make(&ranking, value, comparison->metric, groups[g].admits, &comparison->bootstrap);
         if (rc == 0)
-            rc = print_group(&contest, g);
-        ranking_finish(&contest);
+            rc = print_group(&ranking, g);
+        ranking_finish(&ranking);
     }
     (void) putchar('\n');
     return rc;
@@ -203,28 +203,28 @@ static json_t *json_line(const struct ranking_line *line, bool first)
 }
 
 /* Lists of names, best first: those in one list are not told apart. */
-static json_t *json_ranking(const struct ranking *contest)
+static json_t *json_ranking(const struct ranking *ranking)
 {
-    json_t *ranking = json_array(), *tied = NULL;
-    for (size_t i = 0; i < contest->lines; i++) {
-        if (i == 0 || contest->cut[i]) {
+    json_t *names = json_array(), *tied = NULL;
+    for (size_t i = 0; i < ranking->lines; i++) {
+        if (i == 0 || ranking->cut[i]) {
             tied = json_array();
-            (void) json_array_append_new(ranking, tied); /* NULL is refused, and then the next is too */
+            (void) json_array_append_new(names, tied); /* NULL is refused, and then the next is too */
         }
-        if (json_array_append_new(tied, json_string(contest->line[i].policy->name)) != 0) {
-            json_decref(ranking);
+        if (json_array_append_new(tied, json_string(ranking->line[i].policy->name)) != 0) {
+            json_decref(names);
             return NULL;
         }
     }
-    return ranking;
+    return names;
 }
 
-static json_t *json_doubts(const struct ranking *contest)
+static json_t *json_doubts(const struct ranking *ranking)
 {
     json_t *doubts = json_array();
-    for (size_t i = 1; i < contest->lines; i++) {
-        const struct ranking_pair *pair = ranking_doubt(contest, i);
-        if (contest->cut[i])
+    for (size_t i = 1; i < ranking->lines; i++) {
+        const struct ranking_pair *pair = ranking_doubt(ranking, i);
+        if (ranking->cut[i])
             continue;
         json_t *doubt = json_pack("{s:[s, s], s:I, s:o, s:o}", "policies", pair->better->name,
                                   pair->worse->name, "common_seeds", (json_int_t) pair->seeds, "interval",
@@ -238,16 +238,16 @@ static json_t *json_doubts(const struct ranking *contest)
 }
 
 /* A group's lines, ranking and what is not ranked. */
-static json_t *json_group(const struct ranking *contest)
+static json_t *json_group(const struct ranking *ranking)
 {
     json_t *lines = json_array();
-    for (size_t i = 0; i < contest->lines; i++)
-        if (json_array_append_new(lines, json_line(&contest->line[i], i == 0)) != 0) {
+    for (size_t i = 0; i < ranking->lines; i++)
+        if (json_array_append_new(lines, json_line(&ranking->line[i], i == 0)) != 0) {
             json_decref(lines);
             return NULL;
         }
-    return json_pack("{s:o, s:o, s:o}", "policies", lines, "ranking", json_ranking(contest), "not_ranked",
-                     json_doubts(contest));
+    return json_pack("{s:o, s:o, s:o}", "policies", lines, "ranking", json_ranking(ranking), "not_ranked",
+                     json_doubts(ranking));
 }
 
 static int add_value(struct comparison *comparison, const struct evidence_experiment *experiment,
@@ -258,11 +258,11 @@ static int add_value(struct comparison *comparison, const struct evidence_experi
                                evidence_measures[comparison->metric].name);
     int rc = object != NULL ? 0 : -ENOMEM;
     for (size_t g = 0; g < GROUPS && rc == 0; g++) {
-        struct ranking contest = {0};
-        rc = ranking_make(&contest, value, comparison->metric, groups[g].admits, &comparison->bootstrap);
-        if (rc == 0 && json_object_set_new(object, groups[g].name, json_group(&contest)) != 0)
+        struct ranking ranking = {0};
+        rc = ranking_make(&ranking, value, comparison->metric, groups[g].admits, &comparison->bootstrap);
+        if (rc == 0 && json_object_set_new(object, groups[g].name, json_group(&ranking)) != 0)
             rc = -ENOMEM;
-        ranking_finish(&contest);
+        ranking_finish(&ranking);
     }
     if (rc == 0)
         return json_array_append_new(values, object) == 0 ? 0 : -ENOMEM;
@@ -317,12 +317,12 @@ static int print_json(struct comparison *comparison)
 int command_compare(const struct cli *cli, struct diag *diag)
 {
     struct comparison comparison = {0};
-    struct experiment_file archive = {0};
+    struct experiment_file file = {0};
     int rc = find_metric(cli->metric, &comparison.metric, diag);
     if (rc == 0)
-        rc = experiment_file_open(&archive, cli->db, DB_READ, diag);
+        rc = experiment_file_open(&file, cli->db, DB_READ, diag);
     if (rc == 0)
-        rc = evidence_read(&comparison.evidence, archive.store,
+        rc = evidence_read(&comparison.evidence, file.store,
                            &(struct evidence_filter){cli->sweep, cli->experiment}, diag);
     if (rc == 0 &&
         (rc = bootstrap_init(&comparison.bootstrap, evidence_seeds_max(&comparison.evidence))) != 0)
@@ -334,6 +334,6 @@ int command_compare(const struct cli *cli, struct diag *diag)
         rc = diag_fail(diag, -EIO, "standard output: cannot write");
     bootstrap_finish(&comparison.bootstrap);
     evidence_finish(&comparison.evidence);
-    (void) experiment_file_close(&archive, NULL); /* only read */
+    (void) experiment_file_close(&file, NULL); /* only read */
     return command_status(rc);
 }

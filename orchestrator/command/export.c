@@ -39,15 +39,15 @@ int command_export(const struct cli *cli, struct diag *diag)
     if (strcmp(what, "tasks") != 0 && strcmp(what, "episodes") != 0 && strcmp(what, "events") != 0)
         return command_status(
             diag_fail(diag, ERR_UNKNOWN, "export what? '%s' is none of tasks, episodes, events", what));
-    struct experiment_file archive = {0};
+    struct experiment_file file = {0};
     struct db_run run;
     struct buf texts = {0};
-    int rc = experiment_file_open(&archive, cli->db, DB_READ, diag);
+    int rc = experiment_file_open(&file, cli->db, DB_READ, diag);
     if (rc == 0)
-        rc = store_read_run(archive.store, cli->run, &run, &texts, diag);
+        rc = store_read_run(file.store, cli->run, &run, &texts, diag);
     if (rc == 0)
-        rc = write_rows(cli, archive.store, what, run.run_id, diag);
-    (void) experiment_file_close(&archive, NULL); /* only read */
+        rc = write_rows(cli, file.store, what, run.run_id, diag);
+    (void) experiment_file_close(&file, NULL); /* only read */
     buf_finish(&texts);
     return command_status(rc);
 }

@@ -39,12 +39,12 @@ static int take_run(void *user, const struct db_run *run)
 
 /* ---- verify ---- */
 
-/* What was measured by the wall, as `parts` of the run's JSON. */
-static json_t *gap_json(struct verification *recorded)
+/* What was measured in real time, as `parts` of the run's JSON. */
+static json_t *gap_json(struct verification *verification)
 {
     json_t *parts = json_array();
     for (size_t i = 0; i < CLOCK_GAP_PARTS; i++) {
-        struct clock_gap_part row = clock_gap_part(&recorded->gap, i);
+        struct clock_gap_part row = clock_gap_part(&verification->gap, i);
         if (row.tasks > 0)
             (void) json_array_append_new(parts, json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f}", "part",
                                                           row.part, "tasks", (json_int_t) row.tasks, "mean_s",
@@ -54,19 +54,19 @@ static json_t *gap_json(struct verification *recorded)
     return parts;
 }
 
-static void print_gap(struct verification *recorded)
+static void print_gap(struct verification *verification)
 {
     (void) printf(
         "  checked: decisions, tokens and positions of every task, payload sizes of those done as planned\n");
-    if (recorded->otherwise > 0)
+    if (verification->otherwise > 0)
         (void) printf(
             "  %llu tasks were touched by lost nodes, or not finished: their decisions and positions alone "
             "were checked\n",
-            (unsigned long long) recorded->otherwise);
+            (unsigned long long) verification->otherwise);
     (void) printf("  measured minus modelled, ms%10s%10s%10s%10s%10s%10s\n", "tasks", "mean", "p5", "p50",
                   "p95", "max");
     for (size_t i = 0; i < CLOCK_GAP_PARTS; i++) {
-        struct clock_gap_part row = clock_gap_part(&recorded->gap, i);
+        struct clock_gap_part row = clock_gap_part(&verification->gap, i);
         if (row.tasks > 0)
             (void) printf("  %-27s%10zu%10.3f%10.3f%10.3f%10.3f%10.3f\n", row.part, row.tasks,
                           1e3 * row.mean_s, 1e3 * row.p5_s, 1e3 * row.p50_s, 1e3 * row.p95_s,
@@ -74,98 +74,101 @@ static void print_gap(struct verification *recorded)
     }
 }
 
-static void tell_json(const struct recorded_run *past, struct verification *recorded, json_t *rows)
+static void tell_json(const struct recorded_run *recorded, struct verification *verification, json_t *rows)
 {
-    json_t *row = json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:s}", "run_id", (json_int_t) past->run.run_id,
-                            "kind", store_kind_text((int) past->run.kind), "policy", past->run.policy,
-                            "clock", recorded->by_the_wall ? "real" : "virtual", "tasks",
-                            (json_int_t) recorded->compared, "identical", (json_int_t) recorded->identical,
-                            "first_difference", recorded->first_difference);
-    if (env_is_queue(&past->world))
-        (void) json_object_set_new(row, "unsettled", json_integer((json_int_t) recorded->unsettled));
-    if (recorded->by_the_wall) {
-        (void) json_object_set_new(row, "touched_by_losses", json_integer((json_int_t) recorded->otherwise));
-        (void) json_object_set_new(row, "measured_minus_modelled", gap_json(recorded));
+    json_t *row =
+        json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:s}", "run_id", (json_int_t) recorded->run.run_id, "kind",
+                  store_kind_text((int) recorded->run.kind), "policy", recorded->run.policy, "clock",
+                  verification->in_real_time ? "real" : "virtual", "tasks",
+                  (json_int_t) verification->compared, "identical", (json_int_t) verification->identical,
+                  "first_difference", verification->first_difference);
+    if (env_is_queue(&recorded->world))
+        (void) json_object_set_new(row, "unsettled", json_integer((json_int_t) verification->unsettled));
+    if (verification->in_real_time) {
+        (void) json_object_set_new(row, "touched_by_losses",
+                                   json_integer((json_int_t) verification->otherwise));
+        (void) json_object_set_new(row, "measured_minus_modelled", gap_json(verification));
     }
     (void) json_array_append_new(rows, row); /* a row lost to memory shortage shows in its absence */
 }
 
-static void tell(const struct cli *cli, const struct recorded_run *past, struct verification *recorded,
-                 json_t *rows)
+static void tell(const struct cli *cli, const struct recorded_run *recorded,
+                 struct verification *verification, json_t *rows)
 {
     if (cli->json) {
-        tell_json(past, recorded, rows);
+        tell_json(recorded, verification, rows);
         return;
     }
-    (void) printf("run %lld (%s, %s): ", (long long) past->run.run_id, store_kind_text((int) past->run.kind),
-                  past->run.policy);
-    if (recorded->compared == 0)
+    (void) printf("run %lld (%s, %s): ", (long long) recorded->run.run_id,
+                  store_kind_text((int) recorded->run.kind), recorded->run.policy);
+    if (verification->compared == 0)
         (void) printf("no tasks were recorded\n");
     else
         (void) printf(
-            "%llu of %llu tasks identical%s\n", (unsigned long long) recorded->identical,
-            (unsigned long long) recorded->compared,
-            recorded->by_the_wall ? " in what a run by the wall clock has in common with virtual time" : "");
-    if (recorded->unsettled > 0)
+            "%llu of %llu tasks identical%s\n", (unsigned long long) verification->identical,
+            (unsigned long long) verification->compared,
+            verification->in_real_time ? " in what a run in real time has in common with virtual time" : "");
+    if (verification->unsettled > 0)
         (void) printf("  %llu more were under way when the run broke off\n",
-                      (unsigned long long) recorded->unsettled);
-    if (recorded->first_difference[0] != '\0')
-        (void) printf("  first difference: %s\n", recorded->first_difference);
-    if (recorded->by_the_wall && recorded->compared > 0)
-        print_gap(recorded);
+                      (unsigned long long) verification->unsettled);
+    if (verification->first_difference[0] != '\0')
+        (void) printf("  first difference: %s\n", verification->first_difference);
+    if (verification->in_real_time && verification->compared > 0)
+        print_gap(verification);
 }
 
-/* Over TCP a run by the wall clock would be measured again, not compared with the model; and nobody is lost
+/* Over TCP a run in real time would be measured again, not compared with the model; and nobody is lost
  * on demand. */
-static int check_memory(const struct cli *cli, const struct recorded_run *past, struct diag *diag)
+static int check_memory(const struct cli *cli, const struct recorded_run *recorded, struct diag *diag)
 {
-    if (cli->host == HOST_MEMORY || (past->fault_count == 0 && !past->run.real_clock))
+    if (cli->host == HOST_MEMORY || (recorded->fault_count == 0 && !recorded->run.real_clock))
         return 0;
     return diag_fail(diag, ERR_UNSUPPORTED, "run %lld %s: it can be verified with --over memory",
-                     (long long) past->run.run_id,
-                     past->run.real_clock ? "was played by the wall clock, and is compared with virtual time"
-                                          : "lost nodes in earnest, and they are lost again in memory only");
+                     (long long) recorded->run.run_id,
+                     recorded->run.real_clock
+                         ? "was played in real time, and is compared with virtual time"
+                         : "lost nodes in earnest, and they are lost again in memory only");
 }
 
 static int verify_run(const struct cli *cli, struct store *store, int64_t run_id, json_t *rows,
                       bool *ret_same, struct diag *diag)
 {
-    struct recorded_run past;
-    struct verification recorded = {0};
+    struct recorded_run recorded;
+    struct verification verification = {0};
     struct session_result result;
     struct progress progress;
     const struct host_options host = cli_host_options(cli);
-    int rc = recorded_run_read(&past, store, run_id, diag);
+    int rc = recorded_run_read(&recorded, store, run_id, diag);
     if (rc == 0)
-        rc = check_memory(cli, &past, diag);
+        rc = check_memory(cli, &recorded, diag);
     if (rc == 0)
-        rc = verify_init(&recorded, &past.world, store, past.run.run_id, diag);
-    recorded.complete = past.run.status == DB_FINISHED;
-    recorded.by_the_wall = past.run.real_clock;
+        rc = verify_init(&verification, &recorded.world, store, recorded.run.run_id, diag);
+    verification.complete = recorded.run.status == DB_FINISHED;
+    verification.in_real_time = recorded.run.real_clock;
     struct session session = {
-        .world = &past.world,
-        .policy = &recorded.policy,
-        .phase = past.phase,
-        .episodes = past.episodes,
-        .slots = past.slots,
+        .world = &recorded.world,
+        .policy = &verification.policy,
+        .phase = recorded.phase,
+        .episodes = recorded.episodes,
+        .slots = recorded.slots,
         .record_tasks = true,
-        .sink = verify_sink(&recorded),
-        .fault = past.fault,
-        .fault_count = past.fault_count,
-        .stop = &recorded.over,
+        .sink = verify_sink(&verification),
+        .fault = recorded.fault,
+        .fault_count = recorded.fault_count,
+        .stop = &verification.over,
         .progress = &progress,
     };
-    progress_start(&progress, "replay", (uint64_t) past.episodes * past.slots, cli->quiet);
+    progress_start(&progress, "replay", (uint64_t) recorded.episodes * recorded.slots, cli->quiet);
     if (rc == 0)
         rc = host_run(&host, &session, NULL, NULL, &result, diag);
     if (rc == 0)
-        rc = verify_end(&recorded);
-    progress_stop(&progress, (uint64_t) past.episodes * past.slots);
+        rc = verify_end(&verification);
+    progress_stop(&progress, (uint64_t) recorded.episodes * recorded.slots);
     if (rc == 0)
-        tell(cli, &past, &recorded, rows);
-    *ret_same = recorded.identical == recorded.compared;
-    verify_finish(&recorded);
-    recorded_run_finish(&past);
+        tell(cli, &recorded, &verification, rows);
+    *ret_same = verification.identical == verification.compared;
+    verify_finish(&verification);
+    recorded_run_finish(&recorded);
     return rc;
 }
 
@@ -193,7 +196,7 @@ static int verify(const struct cli *cli, struct store *store, struct diag *diag)
 
 /* ---- what if ---- */
 
-static int what_if(const struct cli *cli, struct recorded_run *past, struct diag *diag)
+static int what_if(const struct cli *cli, struct recorded_run *recorded, struct diag *diag)
 {
     const struct policy_kind *kind = NULL;
     int64_t run_id = 0;
@@ -204,21 +207,21 @@ static int what_if(const struct cli *cli, struct recorded_run *past, struct diag
     struct session_result result;
     struct run_policy play = {
         .host = cli_host_options(cli),
-        .world = &past->world,
+        .world = &recorded->world,
         .kind = kind,
         .row =
             {
                 .path = cli->db,
                 .kind = DB_RUN_COUNTERFACTUAL,
-                .parent_run_id = past->run.run_id,
+                .parent_run_id = recorded->run.run_id,
                 .checkpoint_episode = -1,
-                .phase = past->phase,
-                .episodes = past->episodes,
-                .slots = past->slots,
+                .phase = recorded->phase,
+                .episodes = recorded->episodes,
+                .slots = recorded->slots,
             },
         .record_tasks = true,
-        .fault = past->fault,
-        .fault_count = past->fault_count,
+        .fault = recorded->fault,
+        .fault_count = recorded->fault_count,
     };
     if (rc == 0)
         rc = run_policy_record(&play, &result, &run_id, diag);
@@ -227,22 +230,22 @@ static int what_if(const struct cli *cli, struct recorded_run *past, struct diag
 
 int command_replay(const struct cli *cli, struct diag *diag)
 {
-    struct experiment_file archive = {0};
-    struct recorded_run past = {0};
+    struct experiment_file file = {0};
+    struct recorded_run recorded = {0};
     if (cli->verify == (cli->policy != NULL))
         return command_status(diag_fail(diag, ERR_SYNTAX, "replay wants --verify, or --policy NAME"));
     stop_signal_catch();
-    int rc = experiment_file_open(&archive, cli->db, DB_READ, diag);
+    int rc = experiment_file_open(&file, cli->db, DB_READ, diag);
     if (rc == 0 && cli->verify) {
-        int status = verify(cli, archive.store, diag);
-        (void) experiment_file_close(&archive, NULL); /* only read */
+        int status = verify(cli, file.store, diag);
+        (void) experiment_file_close(&file, NULL); /* only read */
         return stop_signal_raised() ? PROCESS_SIGNAL : status;
     }
     if (rc == 0)
-        rc = recorded_run_read(&past, archive.store, cli->run, diag);
-    (void) experiment_file_close(&archive, NULL); /* only read; recording needs the file for itself */
+        rc = recorded_run_read(&recorded, file.store, cli->run, diag);
+    (void) experiment_file_close(&file, NULL); /* only read; recording needs the file for itself */
     if (rc == 0)
-        rc = what_if(cli, &past, diag);
-    recorded_run_finish(&past);
+        rc = what_if(cli, &recorded, diag);
+    recorded_run_finish(&recorded);
     return stop_signal_raised() ? PROCESS_SIGNAL : command_status(rc);
 }

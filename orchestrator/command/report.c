@@ -101,14 +101,14 @@ int command_report(const struct cli *cli, struct diag *diag)
     const char *folder = cli->output != NULL ? cli->output : "report";
     struct cli chosen = *cli;
     struct report report = {0};
-    struct experiment_file archive = {0};
+    struct experiment_file file = {0};
     struct diag undrawn = {0};
     if (cli->word_count > 0)
         chosen.db = cli->word[0];
     stop_signal_catch();
-    int rc = experiment_file_open(&archive, chosen.db, DB_READ, diag);
+    int rc = experiment_file_open(&file, chosen.db, DB_READ, diag);
     if (rc == 0)
-        rc = report_read(&report, archive.store, cli->sweep, cli->experiment, diag);
+        rc = report_read(&report, file.store, cli->sweep, cli->experiment, diag);
     for (size_t e = 0; e < report.evidence.experiments && rc == 0; e++)
         rc = plot_experiment(&report, &report.evidence.experiment[e], diag);
     if (rc == 0)
@@ -123,6 +123,6 @@ int command_report(const struct cli *cli, struct diag *diag)
         rc = diag_fail(diag, -EIO, "%s: the page has the tables, and figures' data and scripts are beside it",
                        undrawn.text);
     report_finish(&report);
-    (void) experiment_file_close(&archive, NULL); /* only read */
+    (void) experiment_file_close(&file, NULL); /* only read */
     return command_status(rc);
 }

@@ -19,7 +19,7 @@ struct run {
     const struct world *world;
     struct run_record record;
     struct run_record_row row;
-    const struct run_record_past *past; /* NULL: the run is new */
+    const struct run_record_resumed *resumed; /* NULL: the run is new */
     struct session session;
     struct progress progress;
     struct diag *diag;
@@ -34,9 +34,9 @@ static const char *node_address(const void *user, bool is_server, uint32_t numbe
 static int open_record(struct run *run, const struct host_tcp *host)
 {
     uint64_t episodes = run->session.episodes - run->session.first_episode;
-    int rc = run->past != NULL ? run_record_resume(&run->record, &run->row, run->past, run->diag)
-                               : run_record_open(&run->record, run->world, &run->row,
-                                                 host != NULL ? node_address : NULL, host, run->diag);
+    int rc = run->resumed != NULL ? run_record_resume(&run->record, &run->row, run->resumed, run->diag)
+                                  : run_record_open(&run->record, run->world, &run->row,
+                                                    host != NULL ? node_address : NULL, host, run->diag);
     progress_start(&run->progress, run->row.policy, episodes * run->session.slots, run->cli->quiet);
     return rc;
 }
@@ -114,7 +114,7 @@ static int run_policy(const struct cli *cli, enum host_kind host, const struct w
         .cli = cli,
         .host = cli_host_options(cli),
         .world = world,
-        .past = resume != NULL ? &resume->record : NULL,
+        .resumed = resume != NULL ? &resume->record : NULL,
         .diag = diag,
         .row =
             {
@@ -166,13 +166,13 @@ static int go_on(const struct cli *cli, struct diag *diag)
         rc = resume_read(&resume, &options, diag);
     int status = command_status(rc);
     if (rc == 0 && resume.finished && cli->json) {
-        status = command_status(command_print_query(cli, "run_summary", resume.past.run.run_id, diag));
+        status = command_status(command_print_query(cli, "run_summary", resume.recorded.run.run_id, diag));
     } else if (rc == 0 && resume.finished) {
         (void) printf("run %lld is finished: there is nothing to resume\n",
-                      (long long) resume.past.run.run_id);
+                      (long long) resume.recorded.run.run_id);
     } else if (rc == 0) {
-        rc = check_host(resume.host, &resume.past.world.scenario, diag);
-        status = rc == 0 ? run_policy(cli, resume.host, &resume.past.world, &resume.policy, &resume, diag)
+        rc = check_host(resume.host, &resume.recorded.world.scenario, diag);
+        status = rc == 0 ? run_policy(cli, resume.host, &resume.recorded.world, &resume.policy, &resume, diag)
                          : command_status(rc);
     }
     resume_finish(&resume);

@@ -48,17 +48,17 @@ static int print_text(const struct buf *text, struct diag *diag)
 
 int command_print_query(const struct cli *cli, const char *query, int64_t parameter, struct diag *diag)
 {
-    struct experiment_file archive = {0};
+    struct experiment_file file = {0};
     struct buf text = {0};
-    int rc = experiment_file_open(&archive, cli->db, DB_READ, diag);
+    int rc = experiment_file_open(&file, cli->db, DB_READ, diag);
     if (rc == 0 && cli->json)
-        rc = store_query_json(archive.store, sql_find_query(query), parameter, &text, diag);
+        rc = store_query_json(file.store, sql_find_query(query), parameter, &text, diag);
     else if (rc == 0)
-        rc = store_query_table(archive.store, sql_find_query(query), parameter, &text, diag);
+        rc = store_query_table(file.store, sql_find_query(query), parameter, &text, diag);
     if (rc == 0)
         rc = print_text(&text, diag);
     buf_finish(&text);
-    (void) experiment_file_close(&archive, NULL); /* only read */
+    (void) experiment_file_close(&file, NULL); /* only read */
     return rc;
 }
 
@@ -149,17 +149,17 @@ static int show_keys(const struct cli *cli)
 
 static int recorded_scenario(const struct cli *cli, struct scenario *ret_scenario, struct diag *diag)
 {
-    struct experiment_file archive = {0};
+    struct experiment_file file = {0};
     struct db_run run;
     struct buf texts = {0};
-    int rc = experiment_file_open(&archive, cli->db, DB_READ, diag);
+    int rc = experiment_file_open(&file, cli->db, DB_READ, diag);
     if (rc == 0)
-        rc = store_read_run(archive.store, cli->run, &run, &texts, diag);
+        rc = store_read_run(file.store, cli->run, &run, &texts, diag);
     scenario_defaults(ret_scenario);
     if (rc == 0)
         rc = scenario_read(ret_scenario, run.scenario, strlen(run.scenario), cli->db, diag);
     buf_finish(&texts);
-    (void) experiment_file_close(&archive, NULL); /* only read */
+    (void) experiment_file_close(&file, NULL); /* only read */
     return rc;
 }
 
@@ -187,16 +187,16 @@ static int show_scenario(const struct cli *cli, struct diag *diag)
 /* The run that --run names, or the newest training run. */
 static int find_run(const struct cli *cli, int64_t *ret_run_id, struct diag *diag)
 {
-    struct experiment_file archive = {0};
+    struct experiment_file file = {0};
     struct db_run run;
     struct buf texts = {0};
-    int rc = experiment_file_open(&archive, cli->db, DB_READ, diag);
+    int rc = experiment_file_open(&file, cli->db, DB_READ, diag);
     if (rc == 0)
-        rc = store_read_run(archive.store, cli->run, &run, &texts, diag);
+        rc = store_read_run(file.store, cli->run, &run, &texts, diag);
     if (rc == 0)
         *ret_run_id = run.run_id;
     buf_finish(&texts);
-    (void) experiment_file_close(&archive, NULL); /* only read */
+    (void) experiment_file_close(&file, NULL); /* only read */
     return rc;
 }
 

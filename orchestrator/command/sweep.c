@@ -27,8 +27,8 @@
 #define TICK_MS 200 /* how often the bar moves, and the longest that Ctrl-C goes unnoticed */
 #define JOB_STATUSES (DB_JOB_SKIPPED + 1)
 
-/* A cell's place in the queue. */
-struct place {
+/* A cell in the order of playing. */
+struct ordered_cell {
     size_t index;
     double work;
 };
@@ -37,11 +37,11 @@ struct sweep {
     const struct cli *cli;
     struct sweep_file file;
     struct sweep_grid grid;
-    struct buf text;     /* the sweep's, as it is recorded */
-    double *work;        /* [grid.count] what each cell has to do */
-    struct place *order; /* [grid.count] the longest first */
-    struct sweep_jobs book;
-    struct sweep_workers pool;
+    struct buf text;            /* the sweep's, as it is recorded */
+    double *work;               /* [grid.count] what each cell has to do */
+    struct ordered_cell *order; /* [grid.count] the longest first */
+    struct sweep_jobs jobs;
+    struct sweep_workers workers;
     struct progress progress;
     struct sweep_eta pace;
     double spent_s; /* by workers that have ended */
@@ -120,7 +120,7 @@ static int weigh_cells(struct sweep *sweep)
 
 static int compare_places(const void *a, const void *b)
 {
-    const struct place *x = a, *y = b;
+    const struct ordered_cell *x = a, *y = b;
     if (x->work != y->work)
         return x->work > y->work ? -1 : 1;
     return x->index < y->index ? -1 : 1;
@@ -130,7 +130,7 @@ static int compare_places(const void *a, const void *b)
 static void sort_cells(struct sweep *sweep)
 {
     for (size_t i = 0; i < sweep->grid.count; i++)
-        sweep->order[i] = (struct place){.index = i, .work = sweep->work[i]};
+        sweep->order[i] = (struct ordered_cell){.index = i, .work = sweep->work[i]};
     qsort(sweep->order, sweep->grid.count, sizeof *sweep->order, compare_places);
 }
 
@@ -165,7 +165,7 @@ static int read_sweep(struct sweep *sweep)
 
 static void finish(struct sweep *sweep)
 {
-    sweep_workers_finish(&sweep->pool);
+    sweep_workers_finish(&sweep->workers);
     sweep_grid_finish(&sweep->grid);
     sweep_file_finish(&sweep->file);
     buf_finish(&sweep->text);
@@ -182,7 +182,7 @@ static double guess_s(const struct sweep *sweep, size_t cell)
 
 static void note_pace(struct sweep *sweep, size_t cell)
 {
-    const struct sweep_job *job = &sweep->book.job[cell];
+    const struct sweep_job *job = &sweep->jobs.job[cell];
     if (job->status == DB_JOB_DONE && !isnan(job->wall_s))
         sweep_eta_note(&sweep->pace, sweep->grid.cell[cell].kind, sweep->work[cell], job->wall_s);
 }
@@ -205,7 +205,7 @@ static int list_json(const struct sweep *sweep)
                                 cell->axis, "value", cell->value, "policy", cell->kind->name, "sees",
                                 policy_sees_name(cell->kind->sees), "seed", (json_int_t) cell->seed, "trains",
                                 cell->trains, "tests", cell->tests, "status",
-                                store_job_status_text(sweep->book.job[i].status));
+                                store_job_status_text(sweep->jobs.job[i].status));
         (void) json_array_append_new(rows, row); /* a row lost to memory shortage shows in its absence */
     }
     int rc = json_dumpf(rows, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF ? 0 : -EIO;
@@ -223,10 +223,10 @@ static void list_cells(struct sweep *sweep)
                   "status");
     for (size_t i = 0; i < sweep->grid.count; i++) {
         const struct sweep_cell *cell = &sweep->grid.cell[i];
-        bool ended = sweep->book.job[i].status == DB_JOB_DONE || sweep->book.job[i].status == DB_JOB_SKIPPED;
+        bool ended = sweep->jobs.job[i].status == DB_JOB_DONE || sweep->jobs.job[i].status == DB_JOB_SKIPPED;
         (void) printf("%6u %-16s %-28s %-18s %20llu  %s%s\n", cell->number, cell->experiment->name,
                       cell->at_base ? "-" : cell->value, cell->kind->name, (unsigned long long) cell->seed,
-                      store_job_status_text(sweep->book.job[i].status),
+                      store_job_status_text(sweep->jobs.job[i].status),
                       cell->tests ? "" : " (trains for others)");
         waiting += ended ? 0 : 1;
         left_s += ended ? 0.0 : guess_s(sweep, i);
@@ -242,13 +242,13 @@ static void list_cells(struct sweep *sweep)
 
 static int dry_run(struct sweep *sweep)
 {
-    int rc = sweep_jobs_look(&sweep->book, sweep->cli->db, &sweep->grid, (const char *) sweep->text.data,
+    int rc = sweep_jobs_look(&sweep->jobs, sweep->cli->db, &sweep->grid, (const char *) sweep->text.data,
                              sweep->diag);
     if (rc == 0 && sweep->cli->json)
         rc = list_json(sweep);
     else if (rc == 0)
         list_cells(sweep);
-    (void) sweep_jobs_close(&sweep->book, NULL); /* only read */
+    (void) sweep_jobs_close(&sweep->jobs, NULL); /* only read */
     if (rc == 0 && fflush(stdout) != 0)
         rc = diag_fail(sweep->diag, -EIO, "standard output: cannot write");
     return rc;
@@ -262,7 +262,7 @@ static int give_up(struct sweep *sweep, const struct sweep_cell *cell, const str
     char error[DIAG_TEXT_MAX];
     (void) snprintf(error, sizeof error, "its training, job %u, %s: %.900s", cell->trained_by,
                     trainer->status == DB_JOB_SKIPPED ? "was skipped" : "failed", trainer->error);
-    return sweep_jobs_end(&sweep->book, cell, trainer->status, error, NULL);
+    return sweep_jobs_end(&sweep->jobs, cell, trainer->status, error, NULL);
 }
 
 /* The longest cell that can be played now; NULL: there is none. */
@@ -271,10 +271,10 @@ static int pick(struct sweep *sweep, const struct sweep_cell **ret_cell)
     *ret_cell = NULL;
     for (size_t i = 0; i < sweep->grid.count; i++) {
         const struct sweep_cell *cell = &sweep->grid.cell[sweep->order[i].index];
-        if (sweep->book.job[sweep->order[i].index].status != DB_JOB_WAITING)
+        if (sweep->jobs.job[sweep->order[i].index].status != DB_JOB_WAITING)
             continue;
         const struct sweep_job *trainer =
-            cell->trained_by > 0 ? &sweep->book.job[cell->trained_by - 1] : NULL;
+            cell->trained_by > 0 ? &sweep->jobs.job[cell->trained_by - 1] : NULL;
         bool hopeless =
             trainer != NULL && (trainer->status == DB_JOB_FAILED || trainer->status == DB_JOB_SKIPPED);
         int rc = hopeless ? give_up(sweep, cell, trainer) : 0;
@@ -296,14 +296,14 @@ static int start(struct sweep *sweep, const struct sweep_cell *cell)
     char *part = NULL;
     int rc = 0;
     if (cell->trained_by > 0) {
-        rc = sweep_jobs_weights(&sweep->book, &sweep->grid.cell[cell->trained_by - 1], &weights,
+        rc = sweep_jobs_weights(&sweep->jobs, &sweep->grid.cell[cell->trained_by - 1], &weights,
                                 &what.checkpoint);
         what.weights = &weights;
     }
     if (rc == 0)
-        rc = sweep_jobs_start(&sweep->book, cell, &part);
+        rc = sweep_jobs_start(&sweep->jobs, cell, &part);
     if (rc == 0)
-        rc = sweep_workers_start(&sweep->pool, &what, part, sweep->book.claim.file, sweep->diag);
+        rc = sweep_workers_start(&sweep->workers, &what, part, sweep->jobs.claim.file, sweep->diag);
     buf_finish(&weights); /* the worker has its own copy */
     return rc;
 }
@@ -312,7 +312,7 @@ static int fill_pool(struct sweep *sweep)
 {
     const struct sweep_cell *cell = NULL;
     int rc = 0;
-    while (rc == 0 && sweep->pool.count < sweep->pool.size && !stop_signal_raised()) {
+    while (rc == 0 && sweep->workers.count < sweep->workers.size && !stop_signal_raised()) {
         rc = pick(sweep, &cell);
         if (rc == 0 && cell == NULL)
             break;
@@ -324,13 +324,13 @@ static int fill_pool(struct sweep *sweep)
 
 static int conclude(struct sweep *sweep, struct sweep_end *end)
 {
-    struct sweep_job *job = &sweep->book.job[end->cell->number - 1];
+    struct sweep_job *job = &sweep->jobs.job[end->cell->number - 1];
     job->wall_s = end->wall_s;
     job->cpu_s = end->cpu_s;
     sweep->spent_s += end->wall_s;
     sweep->played++;
-    int rc = end->rc == 0 ? sweep_jobs_merge(&sweep->book, end->cell, end->part)
-                          : sweep_jobs_end(&sweep->book, end->cell,
+    int rc = end->rc == 0 ? sweep_jobs_merge(&sweep->jobs, end->cell, end->part)
+                          : sweep_jobs_end(&sweep->jobs, end->cell,
                                            end->rc == ERR_UNSUPPORTED ? DB_JOB_SKIPPED : DB_JOB_FAILED,
                                            diag_text(&end->diag, end->rc), end->part);
     free(end->part);
@@ -344,9 +344,9 @@ static double left_s(const struct sweep *sweep, double *ret_spent_s)
     double left = 0.0, spent = sweep->spent_s;
     uint64_t now_ns = clock_monotonic_ns();
     for (size_t i = 0; i < sweep->grid.count; i++)
-        left += sweep->book.job[i].status == DB_JOB_WAITING ? guess_s(sweep, i) : 0.0;
-    for (size_t i = 0; i < sweep->pool.count; i++) {
-        const struct sweep_worker *worker = &sweep->pool.worker[i];
+        left += sweep->jobs.job[i].status == DB_JOB_WAITING ? guess_s(sweep, i) : 0.0;
+    for (size_t i = 0; i < sweep->workers.count; i++) {
+        const struct sweep_worker *worker = &sweep->workers.worker[i];
         double elapsed = units_ns_to_s(now_ns - worker->start_ns);
         double more = guess_s(sweep, worker->cell->number - 1) - elapsed;
         left += more < 0.0 ? 0.0 : more;
@@ -363,7 +363,7 @@ static void show_progress(struct sweep *sweep)
     bool known = !isnan(left);
     sweep->progress.total =
         known ? (uint64_t) (1e3 * (spent + left)) + 1 : 1; /* guesses change as cells end */
-    (void) snprintf(note, sizeof note, "%zu cells played, %zu running", sweep->played, sweep->pool.count);
+    (void) snprintf(note, sizeof note, "%zu cells played, %zu running", sweep->played, sweep->workers.count);
     progress_update(&sweep->progress, known ? (uint64_t) (1e3 * spent) : 0, note);
 }
 
@@ -372,8 +372,8 @@ static int break_off(struct sweep *sweep)
 {
     struct sweep_end end;
     int rc = 0;
-    while (sweep_workers_stop_one(&sweep->pool, &end) == 1) {
-        int end_rc = sweep_jobs_end(&sweep->book, end.cell, DB_JOB_WAITING, NULL, end.part);
+    while (sweep_workers_stop_one(&sweep->workers, &end) == 1) {
+        int end_rc = sweep_jobs_end(&sweep->jobs, end.cell, DB_JOB_WAITING, NULL, end.part);
         free(end.part);
         rc = rc != 0 ? rc : end_rc;
     }
@@ -383,9 +383,9 @@ static int break_off(struct sweep *sweep)
 static int play_all(struct sweep *sweep)
 {
     int rc = fill_pool(sweep);
-    while (rc == 0 && !stop_signal_raised() && sweep->pool.count > 0) {
+    while (rc == 0 && !stop_signal_raised() && sweep->workers.count > 0) {
         struct sweep_end end;
-        int ended = sweep_workers_wait(&sweep->pool, TICK_MS, &end, sweep->diag);
+        int ended = sweep_workers_wait(&sweep->workers, TICK_MS, &end, sweep->diag);
         rc = ended == 1 ? conclude(sweep, &end) : ended;
         if (rc == 0)
             rc = fill_pool(sweep);
@@ -400,7 +400,7 @@ static int play(struct sweep *sweep)
     sort_cells(sweep);
     for (size_t i = 0; i < sweep->grid.count; i++)
         note_pace(sweep, i);
-    int rc = sweep_workers_init(&sweep->pool, jobs_at_a_time(sweep->cli), sweep->diag);
+    int rc = sweep_workers_init(&sweep->workers, jobs_at_a_time(sweep->cli), sweep->diag);
     progress_start(&sweep->progress, sweep->file.name, 1, sweep->cli->quiet);
     uint64_t start_ns = clock_monotonic_ns();
     if (rc == 0)
@@ -417,12 +417,12 @@ static void count_jobs(const struct sweep *sweep, size_t count[static JOB_STATUS
 {
     memset(count, 0, JOB_STATUSES * sizeof *count);
     for (size_t i = 0; i < sweep->grid.count; i++)
-        count[sweep->book.job[i].status]++;
+        count[sweep->jobs.job[i].status]++;
 }
 
 static double cores_busy(const struct sweep *sweep)
 {
-    return sweep->wall_s > 0.0 ? sweep->pool.cpu_s / sweep->wall_s : 0.0;
+    return sweep->wall_s > 0.0 ? sweep->workers.cpu_s / sweep->wall_s : 0.0;
 }
 
 static json_t *problems_json(const struct sweep *sweep)
@@ -430,7 +430,7 @@ static json_t *problems_json(const struct sweep *sweep)
     json_t *rows = json_array();
     for (size_t i = 0; i < sweep->grid.count; i++) {
         const struct sweep_cell *cell = &sweep->grid.cell[i];
-        const struct sweep_job *job = &sweep->book.job[i];
+        const struct sweep_job *job = &sweep->jobs.job[i];
         if (job->error != NULL)
             (void) json_array_append_new(
                 rows,
@@ -451,7 +451,7 @@ static int tell_json(const struct sweep *sweep)
         (json_int_t) sweep->grid.count, "done", (json_int_t) count[DB_JOB_DONE], "skipped",
         (json_int_t) count[DB_JOB_SKIPPED], "failed", (json_int_t) count[DB_JOB_FAILED], "waiting",
         (json_int_t) count[DB_JOB_WAITING], "played", (json_int_t) sweep->played, "wall_s", sweep->wall_s,
-        "cpu_s", sweep->pool.cpu_s, "cores_busy", cores_busy(sweep), "problems", problems_json(sweep));
+        "cpu_s", sweep->workers.cpu_s, "cores_busy", cores_busy(sweep), "problems", problems_json(sweep));
     int rc = row != NULL && json_dumpf(row, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF ? 0 : -EIO;
     json_decref(row);
     return rc;
@@ -463,7 +463,7 @@ static int tell(const struct sweep *sweep)
     count_jobs(sweep, count);
     for (size_t i = 0; i < sweep->grid.count; i++) {
         const struct sweep_cell *cell = &sweep->grid.cell[i];
-        const struct sweep_job *job = &sweep->book.job[i];
+        const struct sweep_job *job = &sweep->jobs.job[i];
         if (job->error != NULL)
             (void) printf("%s: job %u, %s %s, %s, seed %llu: %s\n", store_job_status_text(job->status),
                           cell->number, cell->experiment->name, cell->at_base ? "-" : cell->value,
@@ -494,20 +494,20 @@ static int play_sweep(struct sweep *sweep)
     int rc = blas_self_test(sweep->diag);
     stop_signal_catch();
     if (rc == 0)
-        rc = sweep_jobs_open(&sweep->book, sweep->cli->db, &sweep->grid, (const char *) sweep->text.data,
+        rc = sweep_jobs_open(&sweep->jobs, sweep->cli->db, &sweep->grid, (const char *) sweep->text.data,
                              sweep->diag);
     if (rc == 0)
         rc = play(sweep);
     if (rc == 0)
         rc = sweep->cli->json ? tell_json(sweep) : tell(sweep);
     int status = rc == 0 ? status_of(sweep) : command_status(rc);
-    int close_rc = sweep_jobs_close(&sweep->book, sweep->diag);
+    int close_rc = sweep_jobs_close(&sweep->jobs, sweep->diag);
     return status == PROCESS_OK && close_rc != 0 ? command_status(close_rc) : status;
 }
 
 int command_sweep(const struct cli *cli, struct diag *diag)
 {
-    struct sweep sweep = {.cli = cli, .diag = diag, .book = {.claim = claim_none}};
+    struct sweep sweep = {.cli = cli, .diag = diag, .jobs = {.claim = claim_none}};
     int rc = read_sweep(&sweep);
     int status = command_status(rc);
     if (rc == 0)

@@ -1,4 +1,4 @@
-/* twin: plays one scenario in both clocks, first in virtual time in this process, then by the wall clock over
+/* twin: plays one scenario in both clocks, first in virtual time in this process, then in real time over
  * real nodes, records both, and says part by part how far they are apart. In mode round the policy decides
  * anew in real time; in queueing mode its decisions are repeated, unless --live is given. */
 #include "orchestrator/command/commands.h"
@@ -41,8 +41,8 @@ struct twin {
     const struct policy_kind *kind;
     int64_t checkpoint; /* -1: none */
     struct buf weights;
-    struct recorded_decisions decided; /* queueing mode: what virtual time has decided */
-    int64_t run_id[2];                 /* virtual, real */
+    struct recorded_decisions decisions; /* queueing mode: what virtual time has decided */
+    int64_t run_id[2];                   /* virtual, real */
     struct session_result result[2];
     struct part part[PARTS_MAX];
     size_t parts;
@@ -119,12 +119,12 @@ static bool repeats_decisions(struct twin *twin)
 
 static int load_decisions(struct twin *twin)
 {
-    struct experiment_file archive = {0};
-    int rc = experiment_file_open(&archive, twin->cli->db, DB_READ, twin->diag);
+    struct experiment_file file = {0};
+    int rc = experiment_file_open(&file, twin->cli->db, DB_READ, twin->diag);
     if (rc == 0)
-        rc = recorded_decisions_load(&twin->decided, world_of(twin), archive.store, twin->run_id[0],
+        rc = recorded_decisions_load(&twin->decisions, world_of(twin), file.store, twin->run_id[0],
                                      twin->diag);
-    (void) experiment_file_close(&archive, NULL); /* only read */
+    (void) experiment_file_close(&file, NULL); /* only read */
     return rc;
 }
 
@@ -140,7 +140,7 @@ static int play(struct twin *twin, int clock)
     struct run_policy play = {
         .host = host,
         .world = world_of(twin),
-        .instead = repeats ? &twin->decided.policy : NULL,
+        .instead = repeats ? &twin->decisions.policy : NULL,
         .kind = twin->kind,
         .weights = twin->checkpoint >= 0 ? &twin->weights : NULL,
         .row =
@@ -174,11 +174,11 @@ static int take_part(void *user, const struct db_twin_part *row)
 
 static int compare(struct twin *twin)
 {
-    struct experiment_file archive = {0};
-    int rc = experiment_file_open(&archive, twin->cli->db, DB_READ, twin->diag);
+    struct experiment_file file = {0};
+    int rc = experiment_file_open(&file, twin->cli->db, DB_READ, twin->diag);
     if (rc == 0)
-        rc = store_each_twin_part(archive.store, twin->run_id[1], take_part, twin, twin->diag);
-    (void) experiment_file_close(&archive, NULL); /* only read */
+        rc = store_each_twin_part(file.store, twin->run_id[1], take_part, twin, twin->diag);
+    (void) experiment_file_close(&file, NULL); /* only read */
     if (rc == 0 && twin->parts == 0)
         rc = diag_fail(twin->diag, ERR_MISMATCH,
                        "no task was finished after the same decision in both clocks");
@@ -352,7 +352,7 @@ int command_twin(const struct cli *cli, struct diag *diag)
     world_finish(&twin.world);
     trained_run_finish(&twin.trained);
     buf_finish(&twin.weights);
-    recorded_decisions_finish(&twin.decided);
+    recorded_decisions_finish(&twin.decisions);
     if (stop_signal_raised())
         return PROCESS_SIGNAL;
     return rc != 0 ? command_status(rc) : status;

@@ -62,7 +62,7 @@ static int by_mean(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void draw_up_lines(struct ranking *contest, const struct evidence_value *value,
+static void draw_up_lines(struct ranking *ranking, const struct evidence_value *value,
                           enum evidence_metric metric, bool (*admits)(const struct evidence_policy *policy),
                           double *scratch)
 {
@@ -70,79 +70,79 @@ static void draw_up_lines(struct ranking *contest, const struct evidence_value *
         const struct evidence_policy *policy = &value->policy[p];
         size_t n = admits == NULL || admits(policy) ? ranking_values(policy, metric, scratch) : 0;
         if (n > 0)
-            contest->line[contest->lines++] =
+            ranking->line[ranking->lines++] =
                 (struct ranking_line){.policy = policy, .seeds = n, .mean = sample_mean(scratch, n)};
     }
-    if (contest->lines > 1)
-        qsort(contest->line, contest->lines, sizeof *contest->line, by_mean);
+    if (ranking->lines > 1)
+        qsort(ranking->line, ranking->lines, sizeof *ranking->line, by_mean);
 }
 
-static void judge(struct ranking *contest, enum evidence_metric metric, double *scratch,
+static void judge(struct ranking *ranking, enum evidence_metric metric, double *scratch,
                   struct bootstrap *bootstrap)
 {
-    size_t lines = contest->lines;
+    size_t lines = ranking->lines;
     for (size_t i = 0; i < lines; i++) {
-        struct ranking_line *line = &contest->line[i];
+        struct ranking_line *line = &ranking->line[i];
         size_t n = ranking_values(line->policy, metric, scratch);
         line->interval = bootstrap_mean(bootstrap, scratch, n);
         for (size_t j = i + 1; j < lines; j++) {
-            struct ranking_pair *pair = &contest->pair[i * lines + j];
-            *pair = (struct ranking_pair){.better = line->policy, .worse = contest->line[j].policy};
+            struct ranking_pair *pair = &ranking->pair[i * lines + j];
+            *pair = (struct ranking_pair){.better = line->policy, .worse = ranking->line[j].policy};
             compare(pair, metric, scratch, bootstrap);
         }
-        line->to_best = contest->pair[i]; /* of the first row; its own place is empty */
+        line->to_best = ranking->pair[i]; /* of the first row; its own place is empty */
     }
     for (size_t at = 1; at < lines; at++) {
-        contest->cut[at] = true;
+        ranking->cut[at] = true;
         for (size_t i = 0; i < at; i++)
             for (size_t j = at; j < lines; j++)
-                contest->cut[at] = contest->cut[at] && contest->pair[i * lines + j].clear;
+                ranking->cut[at] = ranking->cut[at] && ranking->pair[i * lines + j].clear;
     }
 }
 
-int ranking_make(struct ranking *ret_contest, const struct evidence_value *value, enum evidence_metric metric,
+int ranking_make(struct ranking *ret_ranking, const struct evidence_value *value, enum evidence_metric metric,
                  bool (*admits)(const struct evidence_policy *policy), struct bootstrap *bootstrap)
 {
     size_t most = 1, policies = value->policies > 0 ? value->policies : 1;
     for (size_t p = 0; p < value->policies; p++)
         most = value->policy[p].tests > most ? value->policy[p].tests : most;
-    struct ranking contest = {
-        .line = calloc(policies, sizeof *contest.line),
-        .pair = calloc(policies * policies, sizeof *contest.pair),
-        .cut = calloc(policies, sizeof *contest.cut),
+    struct ranking ranking = {
+        .line = calloc(policies, sizeof *ranking.line),
+        .pair = calloc(policies * policies, sizeof *ranking.pair),
+        .cut = calloc(policies, sizeof *ranking.cut),
     };
     double *scratch = calloc(most, sizeof *scratch);
     int rc =
-        contest.line != NULL && contest.pair != NULL && contest.cut != NULL && scratch != NULL ? 0 : -ENOMEM;
+        ranking.line != NULL && ranking.pair != NULL && ranking.cut != NULL && scratch != NULL ? 0 : -ENOMEM;
     if (rc == 0) {
-        draw_up_lines(&contest, value, metric, admits, scratch);
-        judge(&contest, metric, scratch, bootstrap);
-        *ret_contest = contest;
+        draw_up_lines(&ranking, value, metric, admits, scratch);
+        judge(&ranking, metric, scratch, bootstrap);
+        *ret_ranking = ranking;
     } else {
-        ranking_finish(&contest);
+        ranking_finish(&ranking);
     }
     free(scratch);
     return rc;
 }
 
-void ranking_finish(struct ranking *contest)
+void ranking_finish(struct ranking *ranking)
 {
-    free(contest->line);
-    free(contest->pair);
-    free(contest->cut);
-    *contest = (struct ranking){0};
+    free(ranking->line);
+    free(ranking->pair);
+    free(ranking->cut);
+    *ranking = (struct ranking){0};
 }
 
-const struct ranking_pair *ranking_doubt(const struct ranking *contest, size_t i)
+const struct ranking_pair *ranking_doubt(const struct ranking *ranking, size_t i)
 {
-    size_t lines = contest->lines;
-    const struct ranking_pair *neighbours = &contest->pair[(i - 1) * lines + i];
+    size_t lines = ranking->lines;
+    const struct ranking_pair *neighbours = &ranking->pair[(i - 1) * lines + i];
     if (!neighbours->clear)
         return neighbours;
     for (size_t a = 0; a < i; a++)
         for (size_t b = i; b < lines; b++)
-            if (!contest->pair[a * lines + b].clear)
-                return &contest->pair[a * lines + b];
+            if (!ranking->pair[a * lines + b].clear)
+                return &ranking->pair[a * lines + b];
     return neighbours;
 }
 
@@ -156,11 +156,11 @@ void ranking_format_more(uint32_t more, char ret_text[static 24])
         (void) snprintf(ret_text, 24, "%u", more);
 }
 
-static int print_ranking(const struct ranking *contest, const char *indent, struct buf *text)
+static int print_ranking(const struct ranking *ranking, const char *indent, struct buf *text)
 {
-    int rc = buf_printf(text, "%sranked: %s", indent, contest->line[0].policy->name);
-    for (size_t i = 1; i < contest->lines && rc == 0; i++)
-        rc = buf_printf(text, " %c %s", contest->cut[i] ? '<' : '=', contest->line[i].policy->name);
+    int rc = buf_printf(text, "%sranked: %s", indent, ranking->line[0].policy->name);
+    for (size_t i = 1; i < ranking->lines && rc == 0; i++)
+        rc = buf_printf(text, " %c %s", ranking->cut[i] ? '<' : '=', ranking->line[i].policy->name);
     return rc != 0 ? rc : buf_printf(text, "\n"); /* a zero byte follows */
 }
 
@@ -181,45 +181,45 @@ static int print_doubt(const struct ranking_pair *pair, const char *indent, stru
 }
 
 /* The fewest seeds that two policies have in common. */
-static size_t fewest_seeds(const struct ranking *contest)
+static size_t fewest_seeds(const struct ranking *ranking)
 {
     size_t fewest = SIZE_MAX;
-    for (size_t i = 0; i < contest->lines; i++)
-        for (size_t j = i + 1; j < contest->lines; j++) {
-            size_t seeds = contest->pair[i * contest->lines + j].seeds;
+    for (size_t i = 0; i < ranking->lines; i++)
+        for (size_t j = i + 1; j < ranking->lines; j++) {
+            size_t seeds = ranking->pair[i * ranking->lines + j].seeds;
             fewest = seeds < fewest ? seeds : fewest;
         }
     return fewest;
 }
 
-static size_t most_seeds(const struct ranking *contest)
+static size_t most_seeds(const struct ranking *ranking)
 {
     size_t most = 0;
-    for (size_t i = 0; i < contest->lines; i++)
-        most = contest->line[i].seeds > most ? contest->line[i].seeds : most;
+    for (size_t i = 0; i < ranking->lines; i++)
+        most = ranking->line[i].seeds > most ? ranking->line[i].seeds : most;
     return most;
 }
 
-int ranking_print_verdict(const struct ranking *contest, const char *indent, struct buf *text)
+int ranking_print_verdict(const struct ranking *ranking, const char *indent, struct buf *text)
 {
-    if (contest->lines < 2)
+    if (ranking->lines < 2)
         return 0;
-    if (most_seeds(contest) < RANKING_SEEDS_MIN)
+    if (most_seeds(ranking) < RANKING_SEEDS_MIN)
         return buf_printf(
             text,
             "%snot ranked: %zu common seed%s, %u are the least; it would take at least %zu more "
             "run%s of each policy\n",
-            indent, fewest_seeds(contest), fewest_seeds(contest) == 1 ? "" : "s", RANKING_SEEDS_MIN,
-            RANKING_SEEDS_MIN - fewest_seeds(contest),
-            RANKING_SEEDS_MIN - fewest_seeds(contest) == 1 ? "" : "s");
+            indent, fewest_seeds(ranking), fewest_seeds(ranking) == 1 ? "" : "s", RANKING_SEEDS_MIN,
+            RANKING_SEEDS_MIN - fewest_seeds(ranking),
+            RANKING_SEEDS_MIN - fewest_seeds(ranking) == 1 ? "" : "s");
     int rc = 0;
     bool any = false;
-    for (size_t i = 1; i < contest->lines; i++)
-        any = any || contest->cut[i];
+    for (size_t i = 1; i < ranking->lines; i++)
+        any = any || ranking->cut[i];
     if (any)
-        rc = print_ranking(contest, indent, text);
-    for (size_t i = 1; i < contest->lines && rc == 0; i++)
-        if (!contest->cut[i])
-            rc = print_doubt(ranking_doubt(contest, i), indent, text);
+        rc = print_ranking(ranking, indent, text);
+    for (size_t i = 1; i < ranking->lines && rc == 0; i++)
+        if (!ranking->cut[i])
+            rc = print_doubt(ranking_doubt(ranking, i), indent, text);
     return rc;
 }

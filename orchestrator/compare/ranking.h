@@ -41,18 +41,18 @@ struct ranking {
 };
 
 /* `admits` NULL: all policies. */
-int ranking_make(struct ranking *ret_contest, const struct evidence_value *value, enum evidence_metric metric,
+int ranking_make(struct ranking *ret_ranking, const struct evidence_value *value, enum evidence_metric metric,
                  bool (*admits)(const struct evidence_policy *policy), struct bootstrap *bootstrap);
-void ranking_finish(struct ranking *contest);
+void ranking_finish(struct ranking *ranking);
 
 /* The doubt that keeps lines i - 1 and i together, where there is no cut: of those two, or else of the first
  * two across that are not clear. */
-const struct ranking_pair *ranking_doubt(const struct ranking *contest, size_t i);
+const struct ranking_pair *ranking_doubt(const struct ranking *ranking, size_t i);
 
 /* The verdict in words, one a line, each behind `indent`: "ranked: a < b = c" where there is a cut, = between
  * those that are not told apart, and for these "not ranked: ..." with how many more runs it would take.
  * Nothing of fewer than two lines. */
-int ranking_print_verdict(const struct ranking *contest, const char *indent, struct buf *text);
+int ranking_print_verdict(const struct ranking *ranking, const char *indent, struct buf *text);
 
 /* "none", "12", "more than 10000": of a pair's `more`. */
 void ranking_format_more(uint32_t more, char ret_text[static 24]);

@@ -117,7 +117,7 @@ struct columns {
     size_t first, end; /* the values that count */
 };
 
-static double reduction(void *user, const uint32_t *pick, size_t n)
+static double mean_reduction(void *user, const uint32_t *pick, size_t n)
 {
     const struct columns *columns = user;
     double sum = 0.0;
@@ -132,46 +132,47 @@ static double reduction(void *user, const uint32_t *pick, size_t n)
     return sum / (double) (columns->end - columns->first);
 }
 
-static void measure_values(struct reduction *headline, const struct table *table, struct bootstrap *bootstrap)
+static void measure_values(struct reduction *reduction, const struct table *table,
+                           struct bootstrap *bootstrap)
 {
     double sum = 0.0;
     for (size_t v = 0; v < table->values; v++) {
         if (table->seeds[v] == 0)
             continue;
         struct columns column = {table, v, v + 1};
-        double here = reduction(&column, NULL, table->seeds[v]);
-        struct interval interval = bootstrap_statistic(bootstrap, table->seeds[v], reduction, &column);
+        double here = mean_reduction(&column, NULL, table->seeds[v]);
+        struct interval interval = bootstrap_statistic(bootstrap, table->seeds[v], mean_reduction, &column);
         bool enough = table->seeds[v] >= RANKING_SEEDS_MIN;
-        headline->better += enough && interval.low > 0.0 ? 1 : 0;
-        headline->worse += enough && interval.high < 0.0 ? 1 : 0;
-        if (headline->values == 0 || here > headline->most) {
-            headline->most = here;
-            headline->most_at = table->at[v];
-            headline->most_interval = interval;
+        reduction->better += enough && interval.low > 0.0 ? 1 : 0;
+        reduction->worse += enough && interval.high < 0.0 ? 1 : 0;
+        if (reduction->values == 0 || here > reduction->most) {
+            reduction->most = here;
+            reduction->most_at = table->at[v];
+            reduction->most_interval = interval;
         }
-        if (headline->values == 0 || table->seeds[v] < headline->seeds)
-            headline->seeds = table->seeds[v];
-        headline->values++;
+        if (reduction->values == 0 || table->seeds[v] < reduction->seeds)
+            reduction->seeds = table->seeds[v];
+        reduction->values++;
         sum += here;
     }
-    headline->mean = sum / (double) headline->values;
+    reduction->mean = sum / (double) reduction->values;
 }
 
-int reduction_measure(struct reduction *ret_headline, const struct evidence_experiment *experiment,
+int reduction_measure(struct reduction *ret_reduction, const struct evidence_experiment *experiment,
                       const char *ours, const char *baseline, enum evidence_metric metric,
                       struct bootstrap *bootstrap)
 {
     struct table table;
-    struct reduction headline = {
+    struct reduction reduction = {
         .ours = ours, .baseline = baseline, .mean_interval = {(double) NAN, (double) NAN}};
     int rc = table_init(&table, experiment, ours, baseline, metric);
     if (rc == 0) {
-        measure_values(&headline, &table, bootstrap);
+        measure_values(&reduction, &table, bootstrap);
         size_t common = keep_common_seeds(&table);
         if (common > 0)
-            headline.mean_interval =
-                bootstrap_statistic(bootstrap, common, reduction, &(struct columns){&table, 0, table.values});
-        *ret_headline = headline;
+            reduction.mean_interval = bootstrap_statistic(bootstrap, common, mean_reduction,
+                                                          &(struct columns){&table, 0, table.values});
+        *ret_reduction = reduction;
     }
     table_finish(&table);
     return rc;

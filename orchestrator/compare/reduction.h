@@ -23,7 +23,7 @@ struct reduction {
     size_t better, worse; /* values at which it surely is: RANKING_SEEDS_MIN seeds, interval without 0 */
 };
 
-int reduction_measure(struct reduction *ret_headline, const struct evidence_experiment *experiment,
+int reduction_measure(struct reduction *ret_reduction, const struct evidence_experiment *experiment,
                       const char *ours, const char *baseline, enum evidence_metric metric,
                       struct bootstrap *bootstrap);
 

@@ -24,9 +24,9 @@ void host_tcp_end(struct host_tcp *host, int status)
     host->ending = true;
     host->status = status;
     if (host->core == NULL)
-        progress_stop(&host->joining, members_joined(&host->roster));
+        progress_stop(&host->joining, members_joined(&host->members));
     struct proto_message goodbye = {.id = PROTO_GOODBYE, .goodbye = {.status = status == 0 ? 0 : 1}};
-    for (struct member *member = host->roster.members; member != NULL; member = member->next) {
+    for (struct member *member = host->members.all; member != NULL; member = member->next) {
         if (member->role != 0)
             (void) wire_conn_send(member->conn, &goodbye); /* a node that is gone needs none */
         wire_conn_close(member->conn);
@@ -50,8 +50,8 @@ static void tell_servers(struct host_tcp *host)
 {
     const struct world *world = host->session->world;
     for (uint32_t m = 0; m < world->servers; m++) {
-        struct proto_message message = members_server_message(&host->roster, world, m);
-        for (struct member *member = host->roster.members; member != NULL; member = member->next)
+        struct proto_message message = members_server_message(&host->members, world, m);
+        for (struct member *member = host->members.all; member != NULL; member = member->next)
             if (member->role != 0)
                 (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
     }
@@ -100,17 +100,17 @@ static int open_waiting(struct host_tcp *host)
 
 static void start(struct host_tcp *host)
 {
-    progress_stop(&host->joining, members_joined(&host->roster));
+    progress_stop(&host->joining, members_joined(&host->members));
     int rc = host->on_joined != NULL ? host->on_joined(host->user, host) : 0;
     if (rc == 0) {
         rc = session_core_create(&host->core, host->session);
         if (rc != 0)
             diag_fail(host->diag, rc, "%s", err_text(rc));
     }
-    host->roster.started = true;
+    host->members.started = true;
     struct session_event event = {.kind = SESSION_ON_START};
     host->start_ns = clock_monotonic_ns();
-    if (rc == 0 && host->session->by_wall)
+    if (rc == 0 && host->session->in_real_time)
         rc = keep_real_time(host);
     if (rc == 0)
         rc = open_waiting(host);
@@ -127,8 +127,8 @@ static void come_back(struct host_tcp *host, const struct member *member)
     bool is_server = member->role == MEMBER_SERVER;
     if (is_server) {
         struct proto_message message =
-            members_server_message(&host->roster, host->session->world, member->first);
-        for (struct member *other = host->roster.members; other != NULL; other = other->next)
+            members_server_message(&host->members, host->session->world, member->first);
+        for (struct member *other = host->members.all; other != NULL; other = other->next)
             if (other->role == MEMBER_MOBILE && other->ready)
                 (void) wire_conn_send(other->conn, &message); /* a lost node shows in on_close */
     }
@@ -148,7 +148,7 @@ static void come_back(struct host_tcp *host, const struct member *member)
 static void tell_addresses(struct host_tcp *host, const struct member *member)
 {
     for (uint32_t m = 0; m < host->session->world->servers; m++) {
-        struct proto_message message = members_server_message(&host->roster, host->session->world, m);
+        struct proto_message message = members_server_message(&host->members, host->session->world, m);
         (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
     }
 }
@@ -158,17 +158,17 @@ static void on_joining_message(struct host_tcp *host, struct member *member,
 {
     struct diag diag = {0};
     enum proto_refusal reason = PROTO_REFUSE_OUT_OF_STATE;
-    bool started = host->roster.started;
-    struct member *old = message->id == PROTO_HELLO ? members_holder(&host->roster, &message->hello) : NULL;
+    bool started = host->members.started;
+    struct member *old = message->id == PROTO_HELLO ? members_holder(&host->members, &message->hello) : NULL;
     if (old != NULL && old != member && started)
         host_tcp_drop(host, old, PROTO_REFUSE_TOKEN, "another connection plays this node now");
-    int rc = members_take(&host->roster, host->session->world, member, message, &reason, &diag);
+    int rc = members_take(&host->members, host->session->world, member, message, &reason, &diag);
     if (rc != 0) {
         log_warn("join", "%s", diag_text(&diag, rc));
         wire_conn_refuse(member->conn, reason, diag_text(&diag, rc));
         if (started ||
-            !members_is_full(&host->roster)) /* else the others have been told of it: see on_close */
-            members_vacate(&host->roster, member);
+            !members_is_full(&host->members)) /* else the others have been told of it: see on_close */
+            members_vacate(&host->members, member);
         return;
     }
     if (message->id == PROTO_HELLO)
@@ -177,9 +177,9 @@ static void on_joining_message(struct host_tcp *host, struct member *member,
         tell_addresses(host, member);
     } else if (started) {
         come_back(host, member);
-    } else if (message->id == PROTO_HELLO && members_is_full(&host->roster)) {
+    } else if (message->id == PROTO_HELLO && members_is_full(&host->members)) {
         tell_servers(host);
-    } else if (members_is_ready(&host->roster)) {
+    } else if (members_is_ready(&host->members)) {
         start(host);
     }
 }
@@ -195,7 +195,7 @@ static bool owns(const struct host_tcp *host, const struct member *member,
     if (message->id == PROTO_LOOP_AUDIT)
         return member->role != 0;
     if (message->id == PROTO_LINK_AUDIT && message->link_audit.server < world->servers &&
-        host->roster.server[message->link_audit.server] == member)
+        host->members.server[message->link_audit.server] == member)
         return message->link_audit.device < world->devices;
     if (message->id == PROTO_LINK_AUDIT)
         device = message->link_audit.device;
@@ -207,8 +207,8 @@ static bool owns(const struct host_tcp *host, const struct member *member,
         device = message->passed.device;
     else if (message->id == PROTO_ADVANCED)
         return message->advanced.server < world->servers &&
-               host->roster.server[message->advanced.server] == member;
-    return device < world->devices && host->roster.device[device] == member;
+               host->members.server[message->advanced.server] == member;
+    return device < world->devices && host->members.device[device] == member;
 }
 
 static void on_message(struct wire_conn *conn, const struct proto_message *message)
@@ -248,8 +248,8 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
     struct member *member = wire_conn_user(conn);
     struct host_tcp *host = member->owner;
     struct member gone = *member;
-    bool was_full = members_is_full(&host->roster);
-    members_remove(&host->roster, member);
+    bool was_full = members_is_full(&host->members);
+    members_remove(&host->members, member);
     if (host->ending)
         return;
     if (host->core == NULL) {
@@ -277,7 +277,7 @@ static const struct wire_handlers dropped = {.on_message = NULL, .on_close = on_
 static void on_accept(void *user, struct wire_conn *conn)
 {
     struct host_tcp *host = user;
-    struct member *member = members_add(&host->roster, conn, host);
+    struct member *member = members_add(&host->members, conn, host);
     wire_conn_set_handlers(conn, member != NULL ? &handlers : &dropped);
     wire_conn_set_user(conn, member);
     wire_conn_set_frame_max(conn, WIRE_GREETING_MAX);
@@ -289,14 +289,14 @@ static void on_accept(void *user, struct wire_conn *conn)
 
 const char *host_tcp_address(const struct host_tcp *host, bool is_server, uint32_t number)
 {
-    const struct member *member = is_server ? host->roster.server[number] : host->roster.device[number];
+    const struct member *member = is_server ? host->members.server[number] : host->members.device[number];
     return member != NULL ? member->address : "";
 }
 
 static int open_host(struct host_tcp *host)
 {
     const struct world *world = host->session->world;
-    int rc = members_init(&host->roster, world);
+    int rc = members_init(&host->members, world);
     if (rc == 0)
         rc = uv_timer_init(&host->loop.uv, &host->tick);
     if (rc != 0)
@@ -329,7 +329,7 @@ int host_tcp_run(const struct session *session, const struct host_tcp_options *o
         .diag = diag,
         .audit = {.sink = &session->sink},
     };
-    host.played.by_wall = session->world->scenario.run.clock == CLOCK_REAL;
+    host.played.in_real_time = session->world->scenario.run.clock == CLOCK_REAL;
     host.session = &host.played;
     (void) process_raise_file_limit(); /* as many nodes as the system lets us */
     int rc = wire_loop_init(&host.loop, NULL, NULL);
@@ -341,11 +341,11 @@ int host_tcp_run(const struct session *session, const struct host_tcp_options *o
     if (rc == 0 && host.finished) {
         *ret_result = *session_core_result(host.core);
         ret_result->wall_s = units_ns_to_s(clock_monotonic_ns() - host.start_ns);
-        ret_result->messages = host.roster.messages;
+        ret_result->messages = host.members.messages;
         ret_result->untrusted = !audit_is_trusted(&host.audit.audit, ret_result->untrusted_reason);
     }
     session_core_destroy(host.core);
-    members_finish(&host.roster);
+    members_finish(&host.members);
     free(host.await_device);
     free(host.await_server);
     wire_loop_finish(&host.loop);

@@ -40,7 +40,7 @@ static void grant(struct host_tcp *host, const struct proto_message *slot)
 {
     if (slot->slot.slot == 0)
         host->episode_start_ns = clock_monotonic_ns();
-    for (struct member *member = host->roster.members; member != NULL; member = member->next)
+    for (struct member *member = host->members.all; member != NULL; member = member->next)
         if (member->role == MEMBER_MOBILE && member->ready && takes_part(host, member))
             (void) wire_conn_send(member->conn, slot); /* a lost node shows in on_close */
     if (host->session->progress != NULL)
@@ -50,7 +50,7 @@ static void grant(struct host_tcp *host, const struct proto_message *slot)
 /* The scenario brings the node back: if it is not here yet, the next SLOT waits for it. */
 static void await(struct host_tcp *host, bool is_server, uint32_t number)
 {
-    const struct member *member = (is_server ? host->roster.server : host->roster.device)[number];
+    const struct member *member = (is_server ? host->members.server : host->members.device)[number];
     if (member != NULL && member->ready)
         return;
     (is_server ? host->await_server : host->await_device)[number] = true;
@@ -66,9 +66,9 @@ static void tell(struct host_tcp *host, struct member *member, const struct prot
         return; /* the process plays others too: this one falls silent by itself */
     (void) wire_conn_send(member->conn, message); /* a lost node shows in on_close */
     if (kills && message->fault.returns != 0)
-        members_reserve(&host->roster, member);
+        members_reserve(&host->members, member);
     else if (kills)
-        members_vacate(&host->roster, member);
+        members_vacate(&host->members, member);
 }
 
 static void on_slot_due(struct wire_alarm *alarm)
@@ -78,12 +78,12 @@ static void on_slot_due(struct wire_alarm *alarm)
     host_tcp_release(host);
 }
 
-/* Queueing mode by the wall clock: slots tick. One that is late, because the one before took so long to
+/* Queueing mode in real time: slots tick. One that is late, because the one before took so long to
  * decide, begins at once. */
 static int await_slot(struct host_tcp *host, const struct msg_slot *slot)
 {
     const struct scenario *scenario = &host->session->world->scenario;
-    if (!host->session->by_wall || !env_is_queue(host->session->world) || slot->slot == 0)
+    if (!host->session->in_real_time || !env_is_queue(host->session->world) || slot->slot == 0)
         return 0;
     double after_s = (double) slot->slot * scenario->run.slot_s / scenario->run.time_scale;
     host->slot_alarm.on_due = on_slot_due; /* it may be set: the last device was lost before a SLOT's time */
@@ -107,8 +107,8 @@ static int execute(struct host_tcp *host, const struct session_action *action)
 {
     switch (action->kind) {
     case SESSION_DO_GRANT: return hold_or_grant(host, &action->message);
-    case SESSION_DO_TELL_DEVICE: tell(host, host->roster.device[action->number], &action->message); return 0;
-    case SESSION_DO_TELL_SERVER: tell(host, host->roster.server[action->number], &action->message); return 0;
+    case SESSION_DO_TELL_DEVICE: tell(host, host->members.device[action->number], &action->message); return 0;
+    case SESSION_DO_TELL_SERVER: tell(host, host->members.server[action->number], &action->message); return 0;
     case SESSION_DO_CONTINUE: host->go_on = true; return 0;
     case SESSION_DO_AWAIT_DEVICE: await(host, false, action->number); return 0;
     case SESSION_DO_AWAIT_SERVER: await(host, true, action->number); return 0;
@@ -184,7 +184,7 @@ void host_tcp_lose(struct host_tcp *host, bool is_server, uint32_t number, const
         .kind = SESSION_ON_PEER_LOST,
         .is_server = is_server,
         .number = number,
-        .keeps_reports = host->session->by_wall,
+        .keeps_reports = host->session->in_real_time,
         .why = why,
     };
     int rc = host_tcp_feed(host, &event, host->diag);
@@ -203,7 +203,7 @@ void host_tcp_drop(struct host_tcp *host, struct member *member, enum proto_refu
 {
     struct member gone = *member;
     wire_conn_refuse(member->conn, reason, why);
-    members_vacate(&host->roster, member);
+    members_vacate(&host->members, member);
     if (host->core != NULL)
         host_tcp_lose_all(host, &gone, why);
 }

@@ -18,7 +18,7 @@ void host_tcp_beat(uv_timer_t *timer)
     uint64_t passed_ms = now_ms - host->beat_ms;
     passed_ms = passed_ms < 2 * HOST_TCP_BEAT_MS ? passed_ms : 2 * HOST_TCP_BEAT_MS;
     host->beat_ms = now_ms;
-    for (struct member *member = host->roster.members; member != NULL && !host->ending; member = member->next)
+    for (struct member *member = host->members.all; member != NULL && !host->ending; member = member->next)
         if (member->ready && (member->silent_ms += (uint32_t) passed_ms) > SILENT_MS)
             host_tcp_drop(host, member, PROTO_REFUSE_TIMEOUT, "silent for 150 ms");
 }
@@ -27,8 +27,8 @@ static void give_up_joining(struct host_tcp *host)
 {
     const struct world *world = host->session->world;
     int rc = diag_fail(host->diag, ERR_LOST, "waited %u s: %u of %u devices and %u of %u servers have joined",
-                       host->options->wait_s, host->roster.devices_joined, world->devices,
-                       host->roster.servers_joined, world->servers);
+                       host->options->wait_s, host->members.devices_joined, world->devices,
+                       host->members.servers_joined, world->servers);
     host_tcp_fail(host, rc);
 }
 
@@ -45,7 +45,7 @@ static bool owes(const struct host_tcp *host, const struct member *member)
 static void ask_stalled(struct host_tcp *host)
 {
     struct proto_message ping = {.id = PROTO_PING, .ping = {.number = ++host->pings}};
-    for (struct member *member = host->roster.members; member != NULL; member = member->next) {
+    for (struct member *member = host->members.all; member != NULL; member = member->next) {
         member->asked = owes(host, member);
         member->answered = false;
         if (member->asked)
@@ -59,8 +59,7 @@ static void ask_stalled(struct host_tcp *host)
 static bool drop_stalled(struct host_tcp *host, int role)
 {
     bool any = false;
-    for (struct member *member = host->roster.members; member != NULL && !host->ending;
-         member = member->next) {
+    for (struct member *member = host->members.all; member != NULL && !host->ending; member = member->next) {
         bool held_up = role == 0 ? !member->answered : member->role == role;
         if (!member->asked || !held_up || !owes(host, member))
             continue;
@@ -119,8 +118,8 @@ static void watch_progress(struct host_tcp *host)
  * mid-run and then never is ready. */
 static void refuse_mute(struct host_tcp *host)
 {
-    for (struct member *member = host->roster.members; member != NULL; member = member->next) {
-        bool owes_ready = member->role != 0 && !member->ready && host->roster.started;
+    for (struct member *member = host->members.all; member != NULL; member = member->next) {
+        bool owes_ready = member->role != 0 && !member->ready && host->members.started;
         if ((member->role == 0 || owes_ready) && ++member->mute_ticks > HELLO_TICKS)
             host_tcp_drop(host, member, PROTO_REFUSE_TIMEOUT, owes_ready ? "no READY came" : "no HELLO came");
     }
@@ -131,7 +130,7 @@ void host_tcp_tick(uv_timer_t *timer)
     struct host_tcp *host = timer->data;
     refuse_mute(host);
     if (host->core == NULL)
-        progress_update(&host->joining, members_joined(&host->roster), NULL);
+        progress_update(&host->joining, members_joined(&host->members), NULL);
     uint64_t now_ns = clock_monotonic_ns();
     bool stopping = host->session->stop != NULL && *host->session->stop != 0;
     if (host->core == NULL && stopping)

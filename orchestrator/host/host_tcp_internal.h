@@ -13,12 +13,12 @@
 #define HOST_TCP_BEAT_MS 20u  /* real time: how often silence is looked at */
 
 struct host_tcp {
-    struct session played;         /* as given, and by_wall */
+    struct session played;         /* as given, and in_real_time */
     const struct session *session; /* that */
     const struct host_tcp_options *options;
     struct wire_loop loop;
     struct wire_listener *listener;
-    struct members roster; /* who has joined: members by connection, device and server */
+    struct members members; /* who has joined: members by connection, device and server */
     uv_timer_t tick;
     struct progress joining;
     struct wire_alarms alarms; /* real clock, with what follows */
@@ -38,7 +38,7 @@ struct host_tcp {
     bool beating;
     struct proto_message held; /* a SLOT that waits for nodes that the scenario brings back */
     bool is_held;
-    struct wire_alarm slot_alarm;      /* queueing mode by the wall: a SLOT waits for its time */
+    struct wire_alarm slot_alarm;      /* queueing mode in real time: a SLOT waits for its time */
     bool is_early;                     /* it does */
     bool *await_device, *await_server; /* [N], [M] which */
     uint32_t awaiting;                 /* how many */

@@ -11,76 +11,76 @@
 #define REQUESTS_PIECE 4096u /* rows in one REQUESTS message; the schema allows 8192 */
 #define TRACE_PIECE 4096u    /* points in one TRACE message; the schema allows no more */
 
-int members_init(struct members *roster, const struct world *world)
+int members_init(struct members *members, const struct world *world)
 {
-    *roster = (struct members){.devices = world->devices, .servers = world->servers};
-    roster->device = calloc(world->devices, sizeof(struct member *));
-    roster->server = calloc(world->servers, sizeof(struct member *));
-    roster->address = calloc(world->servers, sizeof *roster->address);
-    roster->device_returns = calloc(world->devices, sizeof *roster->device_returns);
-    roster->server_returns = calloc(world->servers, sizeof *roster->server_returns);
-    if (roster->device == NULL || roster->server == NULL || roster->address == NULL ||
-        roster->device_returns == NULL || roster->server_returns == NULL)
+    *members = (struct members){.devices = world->devices, .servers = world->servers};
+    members->device = calloc(world->devices, sizeof(struct member *));
+    members->server = calloc(world->servers, sizeof(struct member *));
+    members->address = calloc(world->servers, sizeof *members->address);
+    members->device_returns = calloc(world->devices, sizeof *members->device_returns);
+    members->server_returns = calloc(world->servers, sizeof *members->server_returns);
+    if (members->device == NULL || members->server == NULL || members->address == NULL ||
+        members->device_returns == NULL || members->server_returns == NULL)
         return -ENOMEM;
     /* The token only keeps strangers out; it is no part of what is recorded or replayed. */
-    if (getrandom(&roster->run_token, sizeof roster->run_token, 0) != (ssize_t) sizeof roster->run_token)
+    if (getrandom(&members->run_token, sizeof members->run_token, 0) != (ssize_t) sizeof members->run_token)
         return -EIO;
-    return scenario_print(&world->scenario, &roster->scenario);
+    return scenario_print(&world->scenario, &members->scenario);
 }
 
-void members_finish(struct members *roster)
+void members_finish(struct members *members)
 {
-    free(roster->device);
-    free(roster->server);
-    free(roster->address);
-    free(roster->device_returns);
-    free(roster->server_returns);
-    buf_finish(&roster->scenario);
+    free(members->device);
+    free(members->server);
+    free(members->address);
+    free(members->device_returns);
+    free(members->server_returns);
+    buf_finish(&members->scenario);
 }
 
-struct member *members_add(struct members *roster, struct wire_conn *conn, void *owner)
+struct member *members_add(struct members *members, struct wire_conn *conn, void *owner)
 {
     struct member *member = calloc(1, sizeof *member);
     if (member == NULL)
         return NULL;
-    *member = (struct member){.owner = owner, .conn = conn, .next = roster->members};
-    roster->members = member;
+    *member = (struct member){.owner = owner, .conn = conn, .next = members->all};
+    members->all = member;
     return member;
 }
 
-void members_vacate(struct members *roster, struct member *member)
+void members_vacate(struct members *members, struct member *member)
 {
     for (uint32_t i = 0; i < member->count; i++)
-        (member->role == MEMBER_SERVER ? roster->server : roster->device)[member->first + i] = NULL;
+        (member->role == MEMBER_SERVER ? members->server : members->device)[member->first + i] = NULL;
     if (member->role == MEMBER_MOBILE) {
-        roster->devices_joined -= member->count;
-        roster->devices_ready -= member->ready ? member->count : 0;
+        members->devices_joined -= member->count;
+        members->devices_ready -= member->ready ? member->count : 0;
     } else if (member->role == MEMBER_SERVER) {
-        roster->servers_joined--;
-        roster->servers_ready -= member->ready ? 1 : 0;
+        members->servers_joined--;
+        members->servers_ready -= member->ready ? 1 : 0;
     }
     member->role = 0;
     member->count = 0;
     member->ready = false;
 }
 
-void members_reserve(struct members *roster, struct member *member)
+void members_reserve(struct members *members, struct member *member)
 {
     for (uint32_t i = 0; i < member->count; i++)
-        (member->role == MEMBER_SERVER ? roster->server_returns : roster->device_returns)[member->first + i] =
-            true;
-    members_vacate(roster, member);
+        (member->role == MEMBER_SERVER ? members->server_returns
+                                       : members->device_returns)[member->first + i] = true;
+    members_vacate(members, member);
 }
 
-void members_remove(struct members *roster, struct member *member)
+void members_remove(struct members *members, struct member *member)
 {
     struct wire_counters counters = wire_conn_counters(member->conn);
-    roster->messages += counters.messages_in + counters.messages_out;
-    struct member **place = &roster->members;
+    members->messages += counters.messages_in + counters.messages_out;
+    struct member **place = &members->all;
     while (*place != member)
         place = &(*place)->next;
     *place = member->next;
-    members_vacate(roster, member);
+    members_vacate(members, member);
     free(member);
 }
 
@@ -99,32 +99,32 @@ static bool find_places(struct member *const *place, const bool *returns, uint32
     return false;
 }
 
-static bool claims_a_place(const struct members *roster, const struct msg_hello *hello)
+static bool claims_a_place(const struct members *members, const struct msg_hello *hello)
 {
-    uint64_t limit = hello->role == MEMBER_SERVER ? roster->servers : roster->devices;
-    return hello->run_token == roster->run_token && hello->first + hello->count <= limit;
+    uint64_t limit = hello->role == MEMBER_SERVER ? members->servers : members->devices;
+    return hello->run_token == members->run_token && hello->first + hello->count <= limit;
 }
 
-struct member *members_holder(const struct members *roster, const struct msg_hello *hello)
+struct member *members_holder(const struct members *members, const struct msg_hello *hello)
 {
-    if (!claims_a_place(roster, hello))
+    if (!claims_a_place(members, hello))
         return NULL;
-    return (hello->role == MEMBER_SERVER ? roster->server : roster->device)[hello->first];
+    return (hello->role == MEMBER_SERVER ? members->server : members->device)[hello->first];
 }
 
 /* The place that it had, when that is free; else the first that is and that nobody will come back for; else
  * the first that is. */
-static bool find_place_for(const struct members *roster, const struct msg_hello *hello, uint32_t *ret_first)
+static bool find_place_for(const struct members *members, const struct msg_hello *hello, uint32_t *ret_first)
 {
     bool server = hello->role == MEMBER_SERVER;
-    struct member *const *places = server ? roster->server : roster->device;
-    uint32_t size = server ? roster->servers : roster->devices;
+    struct member *const *places = server ? members->server : members->device;
+    uint32_t size = server ? members->servers : members->devices;
     uint32_t count = (uint32_t) hello->count, within = 0;
-    if (claims_a_place(roster, hello) && find_places(places + hello->first, NULL, count, count, &within)) {
+    if (claims_a_place(members, hello) && find_places(places + hello->first, NULL, count, count, &within)) {
         *ret_first = (uint32_t) hello->first;
         return true;
     }
-    const bool *returns = server ? roster->server_returns : roster->device_returns;
+    const bool *returns = server ? members->server_returns : members->device_returns;
     return find_places(places, returns, size, count, ret_first) ||
            find_places(places, NULL, size, count, ret_first);
 }
@@ -211,7 +211,7 @@ static void send_traces(const struct tracks *tracks, struct member *member)
     }
 }
 
-static void welcome(struct members *roster, const struct world *world, struct member *member)
+static void welcome(struct members *members, const struct world *world, struct member *member)
 {
     struct proto_message message = {
         .id = PROTO_WELCOME,
@@ -220,14 +220,14 @@ static void welcome(struct members *roster, const struct world *world, struct me
                 .major = PROTO_MAJOR,
                 .minor = PROTO_MINOR,
                 .schema_hash = proto_schema_hash(),
-                .run_token = roster->run_token,
+                .run_token = members->run_token,
                 .seed = world->seed,
                 .first = member->first,
                 .count = member->count,
                 .devices = world->devices,
                 .servers = world->servers,
                 .token_rows = world->tokens != NULL ? world->token_rows : 0,
-                .scenario = {(const char *) roster->scenario.data, roster->scenario.size},
+                .scenario = {(const char *) members->scenario.data, members->scenario.size},
                 .rate_traces = world->rate_tracks.count,
                 .place_traces = world->place_tracks.count,
             },
@@ -241,7 +241,7 @@ static void welcome(struct members *roster, const struct world *world, struct me
     }
 }
 
-static int take_hello(struct members *roster, const struct world *world, struct member *member,
+static int take_hello(struct members *members, const struct world *world, struct member *member,
                       const struct msg_hello *hello, enum proto_refusal *ret_reason, struct diag *diag)
 {
     int rc = check_hello(member, hello, ret_reason, diag);
@@ -249,9 +249,9 @@ static int take_hello(struct members *roster, const struct world *world, struct 
         return rc;
     bool server = hello->role == MEMBER_SERVER;
     uint32_t count = (uint32_t) hello->count, first = 0;
-    struct member **places = server ? roster->server : roster->device;
-    if (!find_place_for(roster, hello, &first)) {
-        *ret_reason = roster->started ? PROTO_REFUSE_STARTED : PROTO_REFUSE_FULL;
+    struct member **places = server ? members->server : members->device;
+    if (!find_place_for(members, hello, &first)) {
+        *ret_reason = members->started ? PROTO_REFUSE_STARTED : PROTO_REFUSE_FULL;
         return diag_fail(diag, ERR_STATE, "there is no room for %u more %s", count,
                          server ? "servers" : "devices");
     }
@@ -260,52 +260,52 @@ static int take_hello(struct members *roster, const struct world *world, struct 
     member->count = count;
     for (uint32_t i = 0; i < count; i++) {
         places[first + i] = member;
-        (server ? roster->server_returns : roster->device_returns)[first + i] = false;
+        (server ? members->server_returns : members->device_returns)[first + i] = false;
     }
-    *(server ? &roster->servers_joined : &roster->devices_joined) += count;
+    *(server ? &members->servers_joined : &members->devices_joined) += count;
     memcpy(member->host, hello->host.data, hello->host.size); /* the schema allows 255 bytes */
     member->host[hello->host.size] = '\0';
     member->data_port = (uint16_t) hello->data_port;
     if (server) {
-        memcpy(roster->address[first].host, member->host, sizeof member->host);
-        roster->address[first].port = member->data_port;
+        memcpy(members->address[first].host, member->host, sizeof member->host);
+        members->address[first].port = member->data_port;
     }
     if (server)
         (void) snprintf(member->address, sizeof member->address, "%s:%u", member->host, member->data_port);
     else
         wire_conn_peer(member->conn, member->address);
-    welcome(roster, world, member);
+    welcome(members, world, member);
     return 0;
 }
 
-int members_take(struct members *roster, const struct world *world, struct member *member,
+int members_take(struct members *members, const struct world *world, struct member *member,
                  const struct proto_message *message, enum proto_refusal *ret_reason, struct diag *diag)
 {
     *ret_reason = PROTO_REFUSE_OUT_OF_STATE;
     if (message->id == PROTO_HELLO)
-        return take_hello(roster, world, member, &message->hello, ret_reason, diag);
+        return take_hello(members, world, member, &message->hello, ret_reason, diag);
     if (message->id != PROTO_READY || member->role == 0 || member->ready ||
-        !(roster->started || members_is_full(roster)))
+        !(members->started || members_is_full(members)))
         return diag_fail(diag, ERR_STATE, "%s while joining", proto_name(message->id));
     member->ready = true;
-    *(member->role == MEMBER_SERVER ? &roster->servers_ready : &roster->devices_ready) += member->count;
+    *(member->role == MEMBER_SERVER ? &members->servers_ready : &members->devices_ready) += member->count;
     return 0;
 }
 
-bool members_is_full(const struct members *roster)
+bool members_is_full(const struct members *members)
 {
-    return roster->devices_joined == roster->devices && roster->servers_joined == roster->servers;
+    return members->devices_joined == members->devices && members->servers_joined == members->servers;
 }
 
-bool members_is_ready(const struct members *roster)
+bool members_is_ready(const struct members *members)
 {
-    return roster->devices_ready == roster->devices && roster->servers_ready == roster->servers;
+    return members->devices_ready == members->devices && members->servers_ready == members->servers;
 }
 
-struct proto_message members_server_message(const struct members *roster, const struct world *world,
+struct proto_message members_server_message(const struct members *members, const struct world *world,
                                             uint32_t m)
 {
-    const struct members_address *address = &roster->address[m];
+    const struct members_address *address = &members->address[m];
     return (struct proto_message){
         .id = PROTO_SERVER,
         .server =

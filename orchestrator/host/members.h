@@ -16,7 +16,7 @@ enum { MEMBER_MOBILE = 1, MEMBER_SERVER = 2 };
 struct member {
     void *owner; /* the host */
     struct wire_conn *conn;
-    struct member *next; /* roster.members */
+    struct member *next; /* members.all */
     int role;            /* 0: has not said HELLO */
     uint32_t first, count;
     uint32_t mute_ticks; /* passed without a HELLO */
@@ -36,7 +36,7 @@ struct members_address {
 
 struct members {
     uint64_t run_token;
-    struct member *members; /* all connections */
+    struct member *all;     /* all connections */
     struct member **device; /* [N] who plays it; NULL: nobody */
     struct member **server; /* [M] */
     bool *device_returns;   /* [N] killed by the scenario: its process will come back for this place */
@@ -51,38 +51,38 @@ struct members {
 };
 
 /* Nodes that have said HELLO. */
-static inline uint64_t members_joined(const struct members *roster)
+static inline uint64_t members_joined(const struct members *members)
 {
-    return (uint64_t) roster->devices_joined + roster->servers_joined;
+    return (uint64_t) members->devices_joined + members->servers_joined;
 }
 
-int members_init(struct members *roster, const struct world *world);
-void members_finish(struct members *roster);
+int members_init(struct members *members, const struct world *world);
+void members_finish(struct members *members);
 
 /* A new connection; NULL: out of memory. */
-struct member *members_add(struct members *roster, struct wire_conn *conn, void *owner);
+struct member *members_add(struct members *members, struct wire_conn *conn, void *owner);
 /* Frees its places at once: it was refused, and a connection that is being closed plays nobody. It stays in
  * the list, as one that has not said HELLO. */
-void members_vacate(struct members *roster, struct member *member);
+void members_vacate(struct members *members, struct member *member);
 /* The scenario kills it: frees its places, which nobody else takes while there are others. */
-void members_reserve(struct members *roster, struct member *member);
+void members_reserve(struct members *members, struct member *member);
 /* Its connection is gone: frees its places and itself. */
-void members_remove(struct members *roster, struct member *member);
+void members_remove(struct members *members, struct member *member);
 
 /* Who holds the place that a HELLO claims by its token and number; NULL: nobody, or it claims none. */
-struct member *members_holder(const struct members *roster, const struct msg_hello *hello);
+struct member *members_holder(const struct members *members, const struct msg_hello *hello);
 
 /* HELLO: finds a place (the one it had before, if it shows the run's token), answers WELCOME, DEVICE,
  * REQUESTS and TRACE. READY: counts. Anything else, no room, or another version: a code, the reason for
  * REFUSE and a sentence. */
-int members_take(struct members *roster, const struct world *world, struct member *member,
+int members_take(struct members *members, const struct world *world, struct member *member,
                  const struct proto_message *message, enum proto_refusal *ret_reason, struct diag *diag);
 
-bool members_is_full(const struct members *roster);
-bool members_is_ready(const struct members *roster);
+bool members_is_full(const struct members *members);
+bool members_is_ready(const struct members *members);
 
-/* SERVER for server m, which has joined once. Texts are borrowed from the roster. */
-struct proto_message members_server_message(const struct members *roster, const struct world *world,
+/* SERVER for server m, which has joined once. Texts are borrowed from the members. */
+struct proto_message members_server_message(const struct members *members, const struct world *world,
                                             uint32_t m);
 
 #endif

@@ -34,7 +34,7 @@ struct policy_experience {
 };
 
 /* How one task went, as its device reported it. */
-struct policy_report {
+struct policy_outcome {
     uint32_t slot; /* in which it was decided */
     uint32_t device;
     double latency_s, energy_j, cost;
@@ -50,8 +50,8 @@ struct policy_feedback {
     bool truncated;              /* the time limit ended the episode here (the process itself goes on) */
     /* Tasks that were finished since the last learn (mode round: those of the slot), by slot and device;
      * lost ones are not among them. */
-    const struct policy_report *report; /* [reports] */
-    size_t reports;
+    const struct policy_outcome *outcome; /* [outcomes] */
+    size_t outcomes;
 };
 
 /* What is out of the ordinary about a decision, for an event row. */

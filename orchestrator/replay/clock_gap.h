@@ -1,4 +1,4 @@
-/* How much longer things took by the wall clock than the model says, as a distribution for each part of a
+/* How much longer things took in real time than the model says, as a distribution for each part of a
  * task's latency. */
 #ifndef HANDOFF_ORCHESTRATOR_REPLAY_CLOCK_GAP_H
 #define HANDOFF_ORCHESTRATOR_REPLAY_CLOCK_GAP_H

@@ -43,43 +43,43 @@ static const struct policy_kind decided_kind = {
     .decide = decide,
 };
 
-static int append(struct recorded_decisions *decided, size_t *capacity, const struct db_task *task,
+static int append(struct recorded_decisions *decisions, size_t *capacity, const struct db_task *task,
                   struct diag *diag)
 {
-    const struct world *world = decided->policy.world;
+    const struct world *world = decisions->policy.world;
     if (task->device >= world->devices || task->server >= (int32_t) world->servers)
         return diag_fail(diag, ERR_CORRUPT, "episode %u, slot %u: device %u or server %d does not exist",
                          task->episode, task->slot, task->device, task->server);
-    if (decided->count == *capacity) {
+    if (decisions->count == *capacity) {
         *capacity = *capacity > 0 ? 2 * *capacity : 1024;
-        struct recorded_decision *row = realloc(decided->row, *capacity * sizeof *row);
+        struct recorded_decision *row = realloc(decisions->row, *capacity * sizeof *row);
         if (row == NULL)
             return diag_fail(diag, -ENOMEM, "out of memory");
-        decided->row = row;
+        decisions->row = row;
     }
-    decided->row[decided->count++] = (struct recorded_decision){task->episode, task->slot,   task->device,
-                                                                task->split,   task->server, task->repaired};
+    decisions->row[decisions->count++] = (struct recorded_decision){
+        task->episode, task->slot, task->device, task->split, task->server, task->repaired};
     return 0;
 }
 
-int recorded_decisions_load(struct recorded_decisions *ret_decided, const struct world *world,
+int recorded_decisions_load(struct recorded_decisions *ret_decisions, const struct world *world,
                             struct store *store, int64_t run_id, struct diag *diag)
 {
     struct db_task task;
     size_t capacity = 0;
-    *ret_decided = (struct recorded_decisions){.policy = {.kind = &decided_kind, .world = world}};
-    ret_decided->policy.state = ret_decided;
+    *ret_decisions = (struct recorded_decisions){.policy = {.kind = &decided_kind, .world = world}};
+    ret_decisions->policy.state = ret_decisions;
     store_tasks_open(store, run_id);
     int rc = store_tasks_next(store, &task, diag);
     while (rc == 1) {
-        rc = append(ret_decided, &capacity, &task, diag);
+        rc = append(ret_decisions, &capacity, &task, diag);
         rc = rc != 0 ? rc : store_tasks_next(store, &task, diag);
     }
     return rc;
 }
 
-void recorded_decisions_finish(struct recorded_decisions *decided)
+void recorded_decisions_finish(struct recorded_decisions *decisions)
 {
-    free(decided->row);
-    decided->row = NULL;
+    free(decisions->row);
+    decisions->row = NULL;
 }

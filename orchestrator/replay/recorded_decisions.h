@@ -18,9 +18,9 @@ struct recorded_decisions {
     size_t count, next;
 };
 
-/* The world must outlive it, and `decided` stay where it is. Finish it also when this failed. */
-int recorded_decisions_load(struct recorded_decisions *ret_decided, const struct world *world,
+/* The world must outlive it, and `decisions` stay where it is. Finish it also when this failed. */
+int recorded_decisions_load(struct recorded_decisions *ret_decisions, const struct world *world,
                             struct store *store, int64_t run_id, struct diag *diag);
-void recorded_decisions_finish(struct recorded_decisions *decided);
+void recorded_decisions_finish(struct recorded_decisions *decisions);
 
 #endif

@@ -11,7 +11,7 @@
 
 enum field_kind { FIELD_U32, FIELD_I32, FIELD_BOOL, FIELD_REAL };
 
-/* What a run by the wall clock has in common with virtual time: the world and what was decided in it, always;
+/* What a run in real time has in common with virtual time: the world and what was decided in it, always;
  * what was sent, of tasks that went as planned. How the band was divided depends, in queueing mode, on what
  * was still being sent. What was measured differs by nature, and so does what follows from it. */
 enum field_role { DECIDED, DIVIDED, SENT, MEASURED };
@@ -81,121 +81,123 @@ static bool same(double a, double b)
     return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
 }
 
-static void note_difference(struct verification *recorded, const struct db_task *was, const char *field,
+static void note_difference(struct verification *verification, const struct db_task *was, const char *field,
                             const char *text)
 {
-    if (recorded->first_difference[0] == '\0')
-        (void) snprintf(recorded->first_difference, sizeof recorded->first_difference,
+    if (verification->first_difference[0] == '\0')
+        (void) snprintf(verification->first_difference, sizeof verification->first_difference,
                         "episode %u, slot %u, device %u: %s %s", was->episode, was->slot, was->device, field,
                         text);
 }
 
-static bool is_compared(const struct verification *recorded, enum field_role role, enum field_role last)
+static bool is_compared(const struct verification *verification, enum field_role role, enum field_role last)
 {
-    bool varies = role == DIVIDED && recorded->by_the_wall && env_is_queue(recorded->world);
+    bool varies = role == DIVIDED && verification->in_real_time && env_is_queue(verification->world);
     return role <= last && !varies;
 }
 
 /* Every field up to a role. */
-static bool compare_fields(struct verification *recorded, const struct db_task *was, const struct db_task *is,
-                           enum field_role last)
+static bool compare_fields(struct verification *verification, const struct db_task *was,
+                           const struct db_task *is, enum field_role last)
 {
     char text[160];
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         double a = field_value(was, i), b = field_value(is, i);
-        if (!is_compared(recorded, fields[i].role, last) || same(a, b))
+        if (!is_compared(verification, fields[i].role, last) || same(a, b))
             continue;
         (void) snprintf(text, sizeof text, "was recorded as %.17g and is %.17g", a, b);
-        note_difference(recorded, was, fields[i].name, text);
+        note_difference(verification, was, fields[i].name, text);
         return false;
     }
     return true;
 }
 
-static bool compare_task(struct verification *recorded, const struct db_task *was, const struct db_task *is)
+static bool compare_task(struct verification *verification, const struct db_task *was,
+                         const struct db_task *is)
 {
     char text[160];
-    if (!compare_fields(recorded, was, is, MEASURED))
+    if (!compare_fields(verification, was, is, MEASURED))
         return false;
     if (strcmp(was->status, is->status) == 0)
         return true;
     (void) snprintf(text, sizeof text, "was recorded as %s and is %s", was->status, is->status);
-    note_difference(recorded, was, "status", text);
+    note_difference(verification, was, "status", text);
     return false;
 }
 
 /* A task that a lost node touched, then or now, went another way in each clock. */
-static bool compare_by_the_wall(struct verification *recorded, const struct db_task *was,
+static bool compare_by_the_wall(struct verification *verification, const struct db_task *was,
                                 const struct db_task *is)
 {
     bool as_planned = strcmp(was->status, DB_DONE) == 0 && strcmp(is->status, DB_DONE) == 0;
-    if (!compare_fields(recorded, was, is, as_planned ? SENT : DIVIDED))
+    if (!compare_fields(verification, was, is, as_planned ? SENT : DIVIDED))
         return false;
     if (!as_planned) {
-        recorded->otherwise++;
+        verification->otherwise++;
         return true;
     }
-    int rc = clock_gap_add(&recorded->gap, was, is);
+    int rc = clock_gap_add(&verification->gap, was, is);
     if (rc != 0)
-        recorded->error = diag_fail(recorded->diag, rc, "out of memory");
+        verification->error = diag_fail(verification->diag, rc, "out of memory");
     return true;
 }
 
 /* Queueing mode: how a task of a run that broke off went on was up to decisions that nobody has recorded. */
-static bool is_unsettled(const struct verification *recorded, const struct db_task *was)
+static bool is_unsettled(const struct verification *verification, const struct db_task *was)
 {
-    return env_is_queue(recorded->world) && !recorded->complete &&
+    return env_is_queue(verification->world) && !verification->complete &&
            (strcmp(was->status, DB_EXPIRED) == 0 ||
-            (recorded->over != 0 && was->episode == recorded->last_episode &&
-             was->end_slot > recorded->last_slot));
+            (verification->over != 0 && was->episode == verification->last_episode &&
+             was->end_slot > verification->last_slot));
 }
 
-static void compare_rows(struct verification *recorded, const struct db_task *task, size_t count)
+static void compare_rows(struct verification *verification, const struct db_task *task, size_t count)
 {
     bool (*compare)(struct verification *, const struct db_task *, const struct db_task *) =
-        recorded->by_the_wall ? compare_by_the_wall : compare_task;
-    for (size_t i = 0; i < count && recorded->error == 0; i++) {
-        if (is_unsettled(recorded, &recorded->row[i])) {
-            recorded->unsettled++;
+        verification->in_real_time ? compare_by_the_wall : compare_task;
+    for (size_t i = 0; i < count && verification->error == 0; i++) {
+        if (is_unsettled(verification, &verification->row[i])) {
+            verification->unsettled++;
             continue;
         }
-        recorded->compared++;
-        recorded->identical += compare(recorded, &recorded->row[i], &task[i]) ? 1 : 0;
+        verification->compared++;
+        verification->identical += compare(verification, &verification->row[i], &task[i]) ? 1 : 0;
     }
 }
 
 static int on_tasks(void *user, const struct db_task *task, size_t count)
 {
-    struct verification *recorded = user;
-    bool is_over = recorded->over != 0 && !env_is_queue(recorded->world);
-    if (recorded->error != 0 || is_over)
-        return recorded->error;
-    size_t known = count < recorded->rows ? count : recorded->rows; /* after the end nothing is known */
-    compare_rows(recorded, task, known);
-    recorded->rows -= known;
-    memmove(recorded->row, recorded->row + known, recorded->rows * sizeof *recorded->row);
-    return recorded->error;
+    struct verification *verification = user;
+    bool is_over = verification->over != 0 && !env_is_queue(verification->world);
+    if (verification->error != 0 || is_over)
+        return verification->error;
+    size_t known =
+        count < verification->rows ? count : verification->rows; /* after the end nothing is known */
+    compare_rows(verification, task, known);
+    verification->rows -= known;
+    memmove(verification->row, verification->row + known, verification->rows * sizeof *verification->row);
+    return verification->error;
 }
 
 /* Keeps the row that was looked at, and looks at the next. */
-static void take_row(struct verification *recorded)
+static void take_row(struct verification *verification)
 {
-    if (recorded->rows == recorded->capacity) {
-        size_t capacity = 2 * recorded->capacity + recorded->world->devices;
-        struct db_task *row = realloc(recorded->row, capacity * sizeof *row);
+    if (verification->rows == verification->capacity) {
+        size_t capacity = 2 * verification->capacity + verification->world->devices;
+        struct db_task *row = realloc(verification->row, capacity * sizeof *row);
         if (row == NULL) {
-            recorded->error = diag_fail(recorded->diag, -ENOMEM, "out of memory");
+            verification->error = diag_fail(verification->diag, -ENOMEM, "out of memory");
             return;
         }
-        recorded->row = row;
-        recorded->capacity = capacity;
+        verification->row = row;
+        verification->capacity = capacity;
     }
-    recorded->row[recorded->rows++] = recorded->ahead;
-    recorded->last_episode = recorded->ahead.episode;
-    recorded->last_slot = recorded->ahead.slot;
-    int rc = store_tasks_next(recorded->store, &recorded->ahead, recorded->diag);
-    recorded->any_ahead = rc == 1;
-    recorded->error = rc < 0 ? rc : 0;
+    verification->row[verification->rows++] = verification->ahead;
+    verification->last_episode = verification->ahead.episode;
+    verification->last_slot = verification->ahead.slot;
+    int rc = store_tasks_next(verification->store, &verification->ahead, verification->diag);
+    verification->any_ahead = rc == 1;
+    verification->error = rc < 0 ? rc : 0;
 }
 
 /* Has every device a row in the slot, or just those that have a task? */
@@ -205,41 +207,43 @@ static bool has_row(const struct env_view *view, uint32_t device)
 }
 
 /* The next slot's rows; their end is the session's. Returns how many there are, the last of `row`. */
-static size_t read_slot(struct verification *recorded, const struct env_view *view)
+static size_t read_slot(struct verification *verification, const struct env_view *view)
 {
-    size_t before = recorded->rows;
-    for (uint32_t n = 0; n < recorded->world->devices && recorded->error == 0; n++) {
-        const struct db_task *row = &recorded->ahead;
+    size_t before = verification->rows;
+    for (uint32_t n = 0; n < verification->world->devices && verification->error == 0; n++) {
+        const struct db_task *row = &verification->ahead;
         if (!has_row(view, n))
             continue;
-        bool may_end = !recorded->complete || recorded->compared + recorded->rows == 0; /* or has no rows */
-        if (!recorded->any_ahead && recorded->rows == before && may_end) {
-            recorded->over = 1;
+        bool may_end =
+            !verification->complete || verification->compared + verification->rows == 0; /* or has no rows */
+        if (!verification->any_ahead && verification->rows == before && may_end) {
+            verification->over = 1;
             return 0;
         }
-        if (!recorded->any_ahead || row->episode != view->id.episode || row->slot != view->id.slot ||
+        if (!verification->any_ahead || row->episode != view->id.episode || row->slot != view->id.slot ||
             row->device != n)
-            recorded->error = diag_fail(recorded->diag, ERR_MISMATCH,
-                                        "a row is missing: episode %u, slot %u, device %u was to come next",
-                                        view->id.episode, view->id.slot, n);
+            verification->error =
+                diag_fail(verification->diag, ERR_MISMATCH,
+                          "a row is missing: episode %u, slot %u, device %u was to come next",
+                          view->id.episode, view->id.slot, n);
         else
-            take_row(recorded);
+            take_row(verification);
     }
-    if (recorded->error != 0)
-        recorded->over = 1;
-    return recorded->rows - before;
+    if (verification->error != 0)
+        verification->over = 1;
+    return verification->rows - before;
 }
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
-    struct verification *recorded = policy->state;
-    uint32_t layers = recorded->world->llm->layers;
-    size_t count = read_slot(recorded, view);
-    const struct db_task *row = recorded->row + recorded->rows - count, *end = row + count;
-    for (uint32_t n = 0; n < recorded->world->devices; n++) {
-        bool known = recorded->over == 0 && row < end && row->device == n;
+    struct verification *verification = policy->state;
+    uint32_t layers = verification->world->llm->layers;
+    size_t count = read_slot(verification, view);
+    const struct db_task *row = verification->row + verification->rows - count, *end = row + count;
+    for (uint32_t n = 0; n < verification->world->devices; n++) {
+        bool known = verification->over == 0 && row < end && row->device == n;
         bool local = !known || row->server == DB_SERVER_NULL || row->split >= layers ||
-                     (uint32_t) row->server >= recorded->world->servers;
+                     (uint32_t) row->server >= verification->world->servers;
         ret_decision->split[n] = local ? layers : row->split;
         ret_decision->server[n] = local ? ENV_LOCAL : (uint32_t) row->server;
         ret_decision->repaired[n] = known && row->repaired;
@@ -255,35 +259,36 @@ static const struct policy_kind recorded_kind = {
     .decide = decide,
 };
 
-int verify_init(struct verification *recorded, const struct world *world, struct store *store, int64_t run_id,
-                struct diag *diag)
+int verify_init(struct verification *verification, const struct world *world, struct store *store,
+                int64_t run_id, struct diag *diag)
 {
-    *recorded = (struct verification){.world = world, .store = store, .diag = diag};
-    recorded->policy = (struct policy){.kind = &recorded_kind, .world = world, .state = recorded};
+    *verification = (struct verification){.world = world, .store = store, .diag = diag};
+    verification->policy = (struct policy){.kind = &recorded_kind, .world = world, .state = verification};
     store_tasks_open(store, run_id);
-    int rc = store_tasks_next(store, &recorded->ahead, diag);
-    recorded->any_ahead = rc == 1;
+    int rc = store_tasks_next(store, &verification->ahead, diag);
+    verification->any_ahead = rc == 1;
     return rc < 0 ? rc : 0;
 }
 
-int verify_end(struct verification *recorded)
+int verify_end(struct verification *verification)
 {
-    const struct db_task *row = &recorded->ahead;
-    if (recorded->error != 0 || recorded->over != 0 || !recorded->any_ahead || recorded->compared == 0)
-        return recorded->error;
-    return diag_fail(recorded->diag, ERR_MISMATCH,
+    const struct db_task *row = &verification->ahead;
+    if (verification->error != 0 || verification->over != 0 || !verification->any_ahead ||
+        verification->compared == 0)
+        return verification->error;
+    return diag_fail(verification->diag, ERR_MISMATCH,
                      "rows are left: the replay ended before episode %u, slot %u, device %u", row->episode,
                      row->slot, row->device);
 }
 
-void verify_finish(struct verification *recorded)
+void verify_finish(struct verification *verification)
 {
-    clock_gap_finish(&recorded->gap);
-    free(recorded->row);
-    recorded->row = NULL;
+    clock_gap_finish(&verification->gap);
+    free(verification->row);
+    verification->row = NULL;
 }
 
-struct session_sink verify_sink(struct verification *recorded)
+struct session_sink verify_sink(struct verification *verification)
 {
-    return (struct session_sink){.tasks = on_tasks, .user = recorded};
+    return (struct session_sink){.tasks = on_tasks, .user = verification};
 }

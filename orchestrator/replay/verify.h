@@ -2,7 +2,7 @@
  * it with what was recorded, field by field, bit for bit. Both read the same rows, one slot at a time. In
  * queueing mode tasks end in later slots: rows wait until what came of them is known.
  *
- * Of a run by the wall clock the world (tokens, positions), the decisions and their shares are compared like
+ * Of a run in real time the world (tokens, positions), the decisions and their shares are compared like
  * that, and payload sizes of tasks that were done in both; how much longer those took than the model says is
  * gathered. */
 #ifndef HANDOFF_ORCHESTRATOR_REPLAY_VERIFY_H
@@ -26,21 +26,21 @@ struct verification {
     bool complete;                    /* the run was finished: its rows may not end early */
     volatile sig_atomic_t over;       /* the rows have ended: to put into session.stop */
     int error;                        /* of reading */
-    bool by_the_wall; /* it was recorded by the wall clock: what was measured is not compared but related */
-    struct clock_gap gap; /* by the wall: of the tasks that went as planned */
+    bool in_real_time;    /* it was recorded in real time: what was measured is not compared but related */
+    struct clock_gap gap; /* in real time: of the tasks that went as planned */
     uint64_t compared, identical;
-    uint64_t otherwise;         /* by the wall: tasks that nodes were lost to */
+    uint64_t otherwise;         /* in real time: tasks that nodes were lost to */
     uint64_t unsettled;         /* queueing mode, a run that broke off: tasks that ended with it or later */
     char first_difference[512]; /* "" while there is none */
     struct diag *diag;
 };
 
-int verify_init(struct verification *recorded, const struct world *world, struct store *store, int64_t run_id,
-                struct diag *diag);
-void verify_finish(struct verification *recorded);
+int verify_init(struct verification *verification, const struct world *world, struct store *store,
+                int64_t run_id, struct diag *diag);
+void verify_finish(struct verification *verification);
 /* After a session that ended by itself: was every row played? ERR_MISMATCH. */
-int verify_end(struct verification *recorded);
+int verify_end(struct verification *verification);
 
-struct session_sink verify_sink(struct verification *recorded);
+struct session_sink verify_sink(struct verification *verification);
 
 #endif

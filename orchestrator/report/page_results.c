@@ -145,20 +145,20 @@ static bool sees_no_world(const struct evidence_policy *policy)
     return policy->sees != POLICY_SEES_WORLD;
 }
 
-static bool is_tied(const struct ranking *contest, size_t line)
+static bool is_tied(const struct ranking *ranking, size_t line)
 {
-    return line == 0 || !contest->line[line].to_best.clear;
+    return line == 0 || !ranking->line[line].to_best.clear;
 }
 
 /* What the best, and those not clearly worse, have in common. */
-static void print_winners(struct html *html, const struct ranking *contest)
+static void print_winners(struct html *html, const struct ranking *ranking)
 {
     size_t rules = 0, learners = 0, others = 0;
     bool few = false;
-    for (size_t i = 0; i < contest->lines; i++) {
-        const struct evidence_policy *policy = contest->line[i].policy;
-        few = few || (i > 0 && contest->line[i].to_best.seeds < RANKING_SEEDS_MIN);
-        if (!is_tied(contest, i))
+    for (size_t i = 0; i < ranking->lines; i++) {
+        const struct evidence_policy *policy = ranking->line[i].policy;
+        few = few || (i > 0 && ranking->line[i].to_best.seeds < RANKING_SEEDS_MIN);
+        if (!is_tied(ranking, i))
             continue;
         bool rule = evidence_is_rule(policy), learner = evidence_is_learned(policy);
         rules += rule ? 1 : 0;
@@ -166,7 +166,7 @@ static void print_winners(struct html *html, const struct ranking *contest)
         others += rule || learner ? 0 : 1;
     }
     const char *class = "tie", *verdict = "a rule is not beaten";
-    if (contest->lines < 2) {
+    if (ranking->lines < 2) {
         class = "open";
         verdict = "nothing to compare";
     } else if (few) {
@@ -183,12 +183,12 @@ static void print_winners(struct html *html, const struct ranking *contest)
     }
     html_raw(html, "<td class=\"text %s\">%s</td><td class=\"wrap %s\">", class, verdict, class);
     bool first = true;
-    for (size_t i = 0; i < contest->lines; i++) {
-        if (!is_tied(contest, i))
+    for (size_t i = 0; i < ranking->lines; i++) {
+        if (!is_tied(ranking, i))
             continue;
         html_raw(html, "%s", first ? "" : ", ");
-        html_text(html, contest->line[i].policy->name);
-        html_raw(html, "%s", evidence_is_rule(contest->line[i].policy) ? " (rule)" : "");
+        html_text(html, ranking->line[i].policy->name);
+        html_raw(html, "%s", evidence_is_rule(ranking->line[i].policy) ? " (rule)" : "");
         first = false;
     }
     html_raw(html, "</td>");
@@ -201,11 +201,11 @@ static void print_map_row(struct html *html, struct report *report, const struct
     html_text(html, report_value_label(value));
     html_raw(html, "</th>");
     for (size_t s = 0; s < sizeof scopes / sizeof *scopes && html->code == 0; s++) {
-        struct ranking contest = {0};
-        html->code = ranking_make(&contest, value, EVIDENCE_COST, scopes[s], &report->bootstrap);
+        struct ranking ranking = {0};
+        html->code = ranking_make(&ranking, value, EVIDENCE_COST, scopes[s], &report->bootstrap);
         if (html->code == 0)
-            print_winners(html, &contest);
-        ranking_finish(&contest);
+            print_winners(html, &ranking);
+        ranking_finish(&ranking);
     }
     html_raw(html, "</tr>\n");
 }
@@ -291,10 +291,10 @@ static void print_line(struct html *html, struct report *report, const struct ra
     html_raw(html, "</tr>\n");
 }
 
-static void print_verdict(struct html *html, const struct ranking *contest, const char *group)
+static void print_verdict(struct html *html, const struct ranking *ranking, const char *group)
 {
     struct buf verdict = {0};
-    html->code = html->code == 0 ? ranking_print_verdict(contest, group, &verdict) : html->code;
+    html->code = html->code == 0 ? ranking_print_verdict(ranking, group, &verdict) : html->code;
     for (char *line = (char *) verdict.data; line != NULL && *line != '\0' && html->code == 0;) {
         char *end = strchr(line, '\n');
         *end = '\0'; /* every line has one */
@@ -320,7 +320,7 @@ static const struct {
 static void print_value(struct html *html, struct report *report,
                         const struct evidence_experiment *experiment, const struct evidence_value *value)
 {
-    struct ranking contest[GROUPS] = {0};
+    struct ranking ranking[GROUPS] = {0};
     html_raw(html, "<div class=\"scroll\"><table><caption>");
     page_name(html, experiment, value);
     html_raw(html, "</caption><thead><tr><th class=\"text\">policy</th><th>seeds</th><th>trained "
@@ -328,18 +328,18 @@ static void print_value(struct html *html, struct report *report,
                    "group's best</th><th>more runs</th><th>latency (s)</th><th>p95 (s)</th><th>energy "
                    "(J)</th><th>regret (%%)</th><th>missed (%%)</th></tr></thead>\n");
     for (size_t g = 0; g < GROUPS && html->code == 0; g++) {
-        html->code = ranking_make(&contest[g], value, EVIDENCE_COST, groups[g].admits, &report->bootstrap);
-        if (html->code != 0 || groups[g].head == NULL || contest[g].lines == 0)
+        html->code = ranking_make(&ranking[g], value, EVIDENCE_COST, groups[g].admits, &report->bootstrap);
+        if (html->code != 0 || groups[g].head == NULL || ranking[g].lines == 0)
             continue;
         html_raw(html, "<tbody><tr><th scope=\"rowgroup\" colspan=\"11\">%s</th></tr>\n", groups[g].head);
-        for (size_t i = 0; i < contest[g].lines; i++)
-            print_line(html, report, &contest[g].line[i], i == 0);
+        for (size_t i = 0; i < ranking[g].lines; i++)
+            print_line(html, report, &ranking[g].line[i], i == 0);
         html_raw(html, "</tbody>\n");
     }
     html_raw(html, "</table></div>\n<ul class=\"verdict\">\n");
     for (size_t g = 0; g < GROUPS; g++) {
-        print_verdict(html, &contest[g], groups[g].name);
-        ranking_finish(&contest[g]);
+        print_verdict(html, &ranking[g], groups[g].name);
+        ranking_finish(&ranking[g]);
     }
     html_raw(html, "</ul>\n");
 }

@@ -32,7 +32,7 @@ static int restore_learner(struct resume *resume, struct store *store, struct di
     struct recalling own = {&resume->policy, diag};
     struct db_checkpoint checkpoint;
     struct buf learner = {0};
-    int64_t run_id = resume->past.run.run_id;
+    int64_t run_id = resume->recorded.run.run_id;
     int rc = store_each_experience(store, run_id, recall, &own, diag);
     if (rc == 0)
         rc = store_read_learner(store, run_id, &checkpoint, &learner, diag);
@@ -54,7 +54,7 @@ static int check_kind(const struct resume *resume, struct diag *diag)
         [DB_RUN_COUNTERFACTUAL] = "a counterfactual run: `replay --policy` makes it again",
         [DB_RUN_TWIN] = "a twin run: `twin` makes it again",
     };
-    const struct db_run *run = &resume->past.run;
+    const struct db_run *run = &resume->recorded.run;
     if (run->kind == DB_RUN_TRAIN)
         return 0;
     return diag_fail(diag, ERR_STATE, "run %lld is %s; only training runs can be resumed",
@@ -83,10 +83,10 @@ static int compare_origin(const struct db_run *run, struct diag *diag)
 
 static void tell(const struct resume *resume)
 {
-    long long run_id = (long long) resume->past.run.run_id;
+    long long run_id = (long long) resume->recorded.run.run_id;
     if (resume->after_episode >= 0)
         log_warn("run", "run %lld goes on after episode %lld of %u; what is later than that is dropped",
-                 run_id, (long long) resume->after_episode, resume->past.episodes);
+                 run_id, (long long) resume->after_episode, resume->recorded.episodes);
     else
         log_warn("run", "run %lld has no %s yet: it begins anew with episode 0, and its rows are dropped",
                  run_id, policy_learns(resume->policy.kind) ? "checkpoint" : "whole episode");
@@ -95,7 +95,7 @@ static void tell(const struct resume *resume)
 /* The configuration, with this resumption as the last of a list; those that it undoes are left out. */
 static char *new_config(const struct resume *resume)
 {
-    json_t *config = json_loads(resume->past.run.config_json, 0, NULL);
+    json_t *config = json_loads(resume->recorded.run.config_json, 0, NULL);
     json_t *before = json_object_get(config, "resumed"), *after = json_array(), *entry;
     size_t index;
     json_array_foreach(before, index, entry)
@@ -116,18 +116,18 @@ static char *new_config(const struct resume *resume)
 static int prepare(struct resume *resume, const struct resume_options *options, struct store *store,
                    struct diag *diag)
 {
-    const struct db_run *run = &resume->past.run;
+    const struct db_run *run = &resume->recorded.run;
     const struct policy_kind *kind = NULL;
     struct db_progress progress;
     bool was_in_memory = strcmp(run->host, "memory") == 0;
     resume->host = options->host_given ? options->host : was_in_memory ? HOST_MEMORY : HOST_TCP;
     int rc = catalog_find(run->policy, &kind, diag);
     if (rc == 0)
-        rc = policy_create(&resume->policy, kind, &resume->past.world, true, diag);
+        rc = policy_create(&resume->policy, kind, &resume->recorded.world, true, diag);
     if (rc == 0)
         rc = compare_origin(run, diag);
     if (rc == 0)
-        rc = store_read_progress(store, run->run_id, resume->past.slots, &progress, diag);
+        rc = store_read_progress(store, run->run_id, resume->recorded.slots, &progress, diag);
     if (rc != 0)
         return rc;
     resume->after_episode = policy_learns(kind) ? progress.last_learner : progress.last_episode;
@@ -140,7 +140,7 @@ static int prepare(struct resume *resume, const struct resume_options *options, 
     resume->config_json = new_config(resume);
     if (resume->config_json == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
-    resume->record.past = (struct recorder_past){
+    resume->record.resumed = (struct recorder_resumed){
         .run_id = run->run_id, .after_episode = resume->after_episode, .config_json = resume->config_json};
     resume->record.trusted = run->trusted;
     resume->record.untrusted_reason = run->untrusted_reason;
@@ -151,24 +151,24 @@ static int prepare(struct resume *resume, const struct resume_options *options, 
 static int check_claim(const struct resume *resume, const struct resume_options *options, struct diag *diag)
 {
     struct claim claim = claim_none;
-    int rc = claim_take(&claim, options->path, resume->past.run.run_id, diag);
+    int rc = claim_take(&claim, options->path, resume->recorded.run.run_id, diag);
     claim_release(&claim);
     return rc;
 }
 
 int resume_read(struct resume *ret_resume, const struct resume_options *options, struct diag *diag)
 {
-    struct experiment_file archive = {0};
+    struct experiment_file file = {0};
     *ret_resume = (struct resume){.after_episode = -1};
-    int rc = experiment_file_open(&archive, options->path, DB_READWRITE, diag);
+    int rc = experiment_file_open(&file, options->path, DB_READWRITE, diag);
     if (rc == 0)
-        rc = recorded_run_read(&ret_resume->past, archive.store, options->run_id, diag);
+        rc = recorded_run_read(&ret_resume->recorded, file.store, options->run_id, diag);
     if (rc == 0)
         rc = check_kind(ret_resume, diag);
-    ret_resume->finished = rc == 0 && ret_resume->past.run.status == DB_FINISHED;
+    ret_resume->finished = rc == 0 && ret_resume->recorded.run.status == DB_FINISHED;
     if (rc == 0 && !ret_resume->finished)
-        rc = prepare(ret_resume, options, archive.store, diag);
-    int close_rc = experiment_file_close(&archive, diag);
+        rc = prepare(ret_resume, options, file.store, diag);
+    int close_rc = experiment_file_close(&file, diag);
     rc = rc != 0 ? rc : close_rc;
     if (rc == 0 && !ret_resume->finished)
         rc = check_claim(ret_resume, options, diag);
@@ -180,6 +180,6 @@ int resume_read(struct resume *ret_resume, const struct resume_options *options,
 void resume_finish(struct resume *resume)
 {
     policy_destroy(&resume->policy);
-    recorded_run_finish(&resume->past);
+    recorded_run_finish(&resume->recorded);
     free(resume->config_json);
 }

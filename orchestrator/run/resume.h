@@ -16,13 +16,13 @@ struct resume_options {
 };
 
 struct resume {
-    struct recorded_run past;
+    struct recorded_run recorded;
     struct policy policy;  /* set up as it was then */
     bool finished;         /* the run is: nothing is left to do, and nothing else here is set up */
     enum host_kind host;   /* as asked for, or the one that it was in */
     int64_t after_episode; /* the last that is kept; -1: none */
     char *config_json;     /* what the run says of itself from now on */
-    struct run_record_past record;
+    struct run_record_resumed record;
 };
 
 /* Reads the run, and says on stderr where it goes on.

@@ -102,7 +102,7 @@ static int create_recorder(struct run_record *record, const struct world *world,
                            const char *cpu, const char *config, struct diag *diag)
 {
     char started[CLOCK_UTC_TEXT];
-    bool by_the_wall = world->scenario.run.clock == CLOCK_REAL && strcmp(run->host, "tcp") == 0;
+    bool in_real_time = world->scenario.run.clock == CLOCK_REAL && strcmp(run->host, "tcp") == 0;
     const struct policy_kind *kind = NULL;
     /* A name that is not in the table leaves open what it sees. */
     (void) catalog_find(run->policy, &kind, NULL);
@@ -119,9 +119,9 @@ static int create_recorder(struct run_record *record, const struct world *world,
         .checkpoint_episode = run->checkpoint_episode,
         .phase = phase_names[run->phase],
         .host = run->host,
-        .real_clock = by_the_wall,
+        .real_clock = in_real_time,
         .queue = env_is_queue(world),
-        .time_scale = by_the_wall ? world->scenario.run.time_scale : 1.0,
+        .time_scale = in_real_time ? world->scenario.run.time_scale : 1.0,
         .version = provenance_version(),
         .cpu = cpu,
         .started_utc = started,
@@ -176,15 +176,16 @@ int run_record_open(struct run_record *ret_record, const struct world *world,
 }
 
 int run_record_resume(struct run_record *ret_record, const struct run_record_row *run,
-                      const struct run_record_past *past, struct diag *diag)
+                      const struct run_record_resumed *resumed, struct diag *diag)
 {
     *ret_record = blank(run, diag);
-    ret_record->offset_s = past->elapsed_s;
-    ret_record->run_id = past->past.run_id;
-    if (!past->trusted)
+    ret_record->offset_s = resumed->elapsed_s;
+    ret_record->run_id = resumed->resumed.run_id;
+    if (!resumed->trusted)
         (void) snprintf(ret_record->untrusted_reason, sizeof ret_record->untrusted_reason, "%s",
-                        past->untrusted_reason != NULL ? past->untrusted_reason : "before it was resumed");
-    return recorder_resume(&ret_record->recorder, run->path, &past->past, diag);
+                        resumed->untrusted_reason != NULL ? resumed->untrusted_reason
+                                                          : "before it was resumed");
+    return recorder_resume(&ret_record->recorder, run->path, &resumed->resumed, diag);
 }
 
 static int told(struct run_record *record, int rc)

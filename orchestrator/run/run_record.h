@@ -34,8 +34,8 @@ struct run_record_row {
 };
 
 /* A run that goes on: see orchestrator/run/resume.h. */
-struct run_record_past {
-    struct recorder_past past;
+struct run_record_resumed {
+    struct recorder_resumed resumed;
     double elapsed_s;             /* of its episodes until then */
     bool trusted;                 /* until then */
     const char *untrusted_reason; /* NULL when it was */
@@ -50,7 +50,7 @@ int run_record_open(struct run_record *ret_record, const struct world *world,
 /* The same for a run that goes on; of `run` only the path, the episodes, the slots and the checkpoints
  * matter. */
 int run_record_resume(struct run_record *ret_record, const struct run_record_row *run,
-                      const struct run_record_past *past, struct diag *diag);
+                      const struct run_record_resumed *resumed, struct diag *diag);
 
 /* The sink; the record must outlive the session. */
 struct session_sink run_record_sink(struct run_record *record);

@@ -38,11 +38,11 @@ static int take_checkpoint(void *user, const struct db_checkpoint *row)
 static int with_store(struct trained_run *own, enum db_mode mode,
                       int (*work)(struct trained_run *own, struct store *store))
 {
-    struct experiment_file archive = {0};
-    int rc = experiment_file_open(&archive, own->options.path, mode, own->diag);
+    struct experiment_file file = {0};
+    int rc = experiment_file_open(&file, own->options.path, mode, own->diag);
     if (rc == 0)
-        rc = work(own, archive.store);
-    int close_rc = experiment_file_close(&archive, own->diag);
+        rc = work(own, file.store);
+    int close_rc = experiment_file_close(&file, own->diag);
     return rc != 0 ? rc : close_rc;
 }
 
@@ -69,12 +69,12 @@ static int write_validation(struct trained_run *own, struct store *store)
 
 int trained_run_weights(struct trained_run *own, int64_t episode, struct buf *weights)
 {
-    struct experiment_file archive = {0};
+    struct experiment_file file = {0};
     struct db_checkpoint row;
-    int rc = experiment_file_open(&archive, own->options.path, DB_READ, own->diag);
+    int rc = experiment_file_open(&file, own->options.path, DB_READ, own->diag);
     if (rc == 0)
-        rc = store_read_checkpoint(archive.store, own->run.run_id, episode, &row, weights, own->diag);
-    (void) experiment_file_close(&archive, NULL); /* only read */
+        rc = store_read_checkpoint(file.store, own->run.run_id, episode, &row, weights, own->diag);
+    (void) experiment_file_close(&file, NULL); /* only read */
     return rc;
 }
 

@@ -48,7 +48,7 @@ struct session {
     uint32_t first_episode;    /* those before it were played by an earlier session: one that is resumed */
     uint32_t checkpoint_every; /* episodes; 0: none */
     bool record_tasks;
-    bool by_wall; /* a host that keeps the real clock sets it */
+    bool in_real_time; /* a host that keeps the real clock sets it */
     struct session_sink sink;
     const struct session_fault *fault; /* [fault_count], in order of episode, slot, phase */
     size_t fault_count;

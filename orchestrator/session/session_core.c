@@ -29,19 +29,19 @@ static int allocate(struct session_core *core)
     core->server_back = calloc(servers, sizeof *core->server_back);
     core->at_server = calloc(devices, sizeof *core->at_server);
     core->attempt = calloc(devices, sizeof *core->attempt);
-    core->outcome = calloc(devices, sizeof *core->outcome);
+    core->status = calloc(devices, sizeof *core->status);
     core->details = (uint32_t) (3 * (devices + servers));
     core->detail = calloc(core->details, sizeof *core->detail);
     core->action =
         calloc(SESSION_ACTIONS_PER_NODE * (devices + servers) + SESSION_ACTIONS_EXTRA, sizeof *core->action);
-    core->report = calloc(devices, sizeof *core->report);
+    core->outcome = calloc(devices, sizeof *core->outcome);
     bool whole = core->device_alive != NULL && core->server_alive != NULL && core->device_owes != NULL &&
                  core->server_owes != NULL && core->reported != NULL && core->cost != NULL &&
                  core->load != NULL && core->task != NULL && core->allot_device != NULL &&
                  core->allot_share != NULL && core->action != NULL && core->device_lost != NULL &&
                  core->server_lost != NULL && core->device_back != NULL && core->server_back != NULL &&
-                 core->at_server != NULL && core->attempt != NULL && core->outcome != NULL &&
-                 core->detail != NULL && core->report != NULL;
+                 core->at_server != NULL && core->attempt != NULL && core->status != NULL &&
+                 core->detail != NULL && core->outcome != NULL;
     int rc = whole ? 0 : -ENOMEM;
     if (rc == 0)
         rc = env_view_init(&core->view, world);
@@ -99,9 +99,9 @@ void session_core_destroy(struct session_core *core)
     free(core->server_back);
     free(core->at_server);
     free(core->attempt);
-    free(core->outcome);
+    free(core->status);
     free(core->detail);
-    free(core->report);
+    free(core->outcome);
     session_queue_destroy(core);
     env_view_finish(&core->view);
     env_decision_finish(&core->decision);
@@ -290,7 +290,7 @@ static void begin_rows(struct session_core *core)
         core->reported[n] = false;
         core->at_server[n] = core->decision.server[n];
         core->attempt[n] = 0;
-        core->outcome[n] = DB_DONE;
+        core->status[n] = DB_DONE;
         task_row_decide(&core->task[n], &core->view, &core->decision, n);
     }
 }
@@ -307,9 +307,9 @@ static void leave_slot(struct session_core *core, struct session_actions *action
     next_slot(core, actions);
 }
 
-void session_report(struct session_core *core, const struct db_task *row, bool moved)
+void session_add_outcome(struct session_core *core, const struct db_task *row, bool moved)
 {
-    core->report[core->reports++] = (struct policy_report){
+    core->outcome[core->outcomes++] = (struct policy_outcome){
         .slot = row->slot,
         .device = row->device,
         .latency_s = row->latency_s,
@@ -336,7 +336,7 @@ static void end_slot(struct session_core *core, struct session_actions *actions)
         core->cost_sum += core->reported[n] ? core->cost[n] : 0.0;
         core->done += core->reported[n] ? 1 : 0;
         if (core->reported[n])
-            session_report(core, &core->task[n], false);
+            session_add_outcome(core, &core->task[n], false);
         if (core->session.sink.episode != NULL)
             episode_stats_add(&core->stats, &core->task[n]);
     }
@@ -389,7 +389,7 @@ static void execute_queue(struct session_core *core, struct session_actions *act
     core->error = session_queue_begin(core, actions);
     if (core->error != 0)
         return;
-    if (core->session.by_wall) /* nobody is waited for */
+    if (core->session.in_real_time) /* nobody is waited for */
         leave_slot(core, actions);
     else if (core->owed == 0)
         go_on_queue(core, actions);
@@ -415,15 +415,15 @@ static void decide(struct session_core *core, struct session_actions *actions)
         .reward = core->reward,
         .next = &core->view,
         .truncated = core->closing,
-        .report = core->report,
-        .reports = core->reports,
+        .outcome = core->outcome,
+        .outcomes = core->outcomes,
     };
     if (update)
         policy->kind->learn(policy, &feedback);
     if (policy->kind->hear != NULL && core->outcome_due)
         policy->kind->hear(policy, &feedback);
     core->outcome_due = false;
-    core->reports = 0;
+    core->outcomes = 0;
     core->transition_open = false;
     if (core->closing) {
         next_slot(core, actions);
@@ -490,7 +490,7 @@ static int on_report(struct session_core *core, const struct msg_report *report,
         return diag_fail(diag, ERR_STATE, "REPORT of device %u for round %llu is not awaited", n,
                          (unsigned long long) report->round);
     task_row_report(&core->task[n], core->session.world, report);
-    core->task[n].status = core->outcome[n];
+    core->task[n].status = core->status[n];
     core->cost[n] = core->task[n].cost;
     core->reported[n] = true;
     core->device_owes[n] = false;

@@ -140,16 +140,16 @@ static double foreseen_s(const struct session_core *core, uint32_t n, uint32_t m
     return outcome.times.transmit_s + outcome.times.edge_s;
 }
 
-struct place {
+struct offer {
     uint32_t server; /* ENV_LOCAL: nobody else can take it */
     double bandwidth_share, compute_share;
 };
 
 /* One more among those that are there: the others keep their shares, which is the loss's price. */
-static struct place best_place(const struct session_core *core, uint32_t n)
+static struct offer best_offer(const struct session_core *core, uint32_t n)
 {
     const struct world *world = core->session.world;
-    struct place best = {.server = ENV_LOCAL};
+    struct offer best = {.server = ENV_LOCAL};
     double best_s = (double) INFINITY;
     uint32_t everywhere = 0;
     for (uint32_t m = 0; m < world->servers; m++)
@@ -164,7 +164,7 @@ static struct place best_place(const struct session_core *core, uint32_t n)
             possible ? foreseen_s(core, n, m, bandwidth_share, compute_share) : (double) INFINITY;
         if (seconds < best_s) {
             best_s = seconds;
-            best = (struct place){m, bandwidth_share, compute_share};
+            best = (struct offer){m, bandwidth_share, compute_share};
         }
     }
     return best;
@@ -172,14 +172,14 @@ static struct place best_place(const struct session_core *core, uint32_t n)
 
 static void recover(struct session_core *core, uint32_t n, double after_s, struct session_actions *actions)
 {
-    struct place place = {.server = ENV_LOCAL};
+    struct offer offer = {.server = ENV_LOCAL};
     if (core->session.world->scenario.faults.recovery == RECOVERY_REOFFLOAD && core->attempt[n] == 0)
-        place = best_place(core, n);
-    bool local = place.server == ENV_LOCAL;
+        offer = best_offer(core, n);
+    bool local = offer.server == ENV_LOCAL;
     if (!local)
-        core->load[place.server]++;
-    core->at_server[n] = place.server;
-    core->outcome[n] = local ? DB_RECOVERED : DB_REOFFLOADED;
+        core->load[offer.server]++;
+    core->at_server[n] = offer.server;
+    core->status[n] = local ? DB_RECOVERED : DB_REOFFLOADED;
     core->attempt[n]++;
     core->any_attempt = true;
     core->reported[n] = false;
@@ -192,9 +192,9 @@ static void recover(struct session_core *core, uint32_t n, double after_s, struc
         .device = n,
         .round = core->round,
         .attempt = core->attempt[n],
-        .server = local ? PROTO_SERVER_NONE : place.server,
-        .bandwidth_share = place.bandwidth_share,
-        .compute_share = place.compute_share,
+        .server = local ? PROTO_SERVER_NONE : offer.server,
+        .bandwidth_share = offer.bandwidth_share,
+        .compute_share = offer.compute_share,
         .after_s = after_s,
     };
 }

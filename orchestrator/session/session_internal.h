@@ -19,10 +19,10 @@ struct session_core {
     bool transition_open; /* the policy has decided, and not yet learned from it */
     bool outcome_due;     /* the policy has decided, and not yet heard what came of it */
     double reward;        /* of the last slot */
-    /* Tasks finished since the last decision: [reports], with room for N, in queueing mode for all in the
-     * book. */
-    struct policy_report *report;
-    size_t reports;
+    /* Tasks finished since the last decision: [outcomes], with room for N, in queueing mode for all in the
+     * ledger. */
+    struct policy_outcome *outcome;
+    size_t outcomes;
 
     bool *device_alive;    /* [N] takes part in the slot: neither lost nor down by the scenario */
     bool *server_alive;    /* [M] */
@@ -32,7 +32,7 @@ struct session_core {
     bool *server_back;     /* [M] */
     uint32_t *at_server;   /* [N] where the task in progress is now; ENV_LOCAL: at its device */
     uint32_t *attempt;     /* [N] RECOVERs told in this slot */
-    const char **outcome;  /* [N] status of the task when its report comes */
+    const char **status;   /* [N] status of the task when its report comes */
     bool *device_owes;     /* [N] an OBSERVATION or a REPORT */
     bool *server_owes;     /* [M] an ADVANCED */
     uint32_t owed;         /* how many nodes owe something */
@@ -76,7 +76,7 @@ void session_event_of_policy(struct session_core *core, const char *kind, const 
  * be in two slots. */
 char *session_detail(struct session_core *core);
 /* A task is finished: the policy will hear of it when it learns. `moved`: handed over to another server. */
-void session_report(struct session_core *core, const struct db_task *row, bool moved);
+void session_add_outcome(struct session_core *core, const struct db_task *row, bool moved);
 /* Appends an action to the core's list. */
 struct session_action *session_core_push(struct session_actions *actions, enum session_action_kind kind,
                                          uint32_t number);

@@ -21,7 +21,7 @@ static void tell_decisions(struct session_core *core, struct session_actions *ac
     const struct world *world = core->session.world;
     for (uint32_t n = 0; n < world->devices; n++) {
         bool told = core->view.present[n] && !session_faults_strike(core, false, n);
-        core->device_owes[n] = told && !core->session.by_wall;
+        core->device_owes[n] = told && !core->session.in_real_time;
         if (!told)
             continue;
         core->owed += core->device_owes[n] ? 1 : 0;
@@ -117,7 +117,7 @@ void session_queue_serve(struct session_core *core, struct session_actions *acti
 
 bool session_queue_asks(struct session_core *core, struct session_actions *actions)
 {
-    if (!core->session.by_wall || core->queue->asked)
+    if (!core->session.in_real_time || core->queue->asked)
         return false;
     core->queue->asked = true;
     session_queue_serve(core, actions);
@@ -177,7 +177,7 @@ static const char *status_of(const struct open_task *task)
     return task->at_server == ENV_LOCAL ? DB_RECOVERED : DB_REOFFLOADED;
 }
 
-/* By the wall clock a slot is granted here before its time has come. */
+/* In real time a slot is granted here before its time has come. */
 static uint32_t ended_in(const struct session_core *core, const struct db_task *row)
 {
     double end = row->slot + floor(row->latency_s / task_ledger_slot_s(core)),
@@ -205,7 +205,7 @@ int session_queue_report(struct session_core *core, const struct msg_report *rep
     row->wait_s = report->wait_s;
     row->handovers = (uint32_t) report->handovers;
     row->status = status_of(task);
-    row->end_slot = core->session.by_wall ? ended_in(core, row) : task_ledger_present_slot(core);
+    row->end_slot = core->session.in_real_time ? ended_in(core, row) : task_ledger_present_slot(core);
     task->ended = true;
     return 0;
 }
@@ -278,7 +278,7 @@ int session_queue_advanced(struct session_core *core, const struct msg_advanced 
         if (task != NULL && !task->ended)
             task->server_j += advanced->accrued_j.data[i];
     }
-    for (size_t i = 0; i < advanced->served_device.count && !core->session.by_wall; i++) {
+    for (size_t i = 0; i < advanced->served_device.count && !core->session.in_real_time; i++) {
         uint32_t n = advanced->served_device.data[i];
         struct open_task *task = n < core->session.world->devices
                                      ? task_ledger_find(core->queue, advanced->served_task.data[i], n, &block)

@@ -5,7 +5,7 @@
  *
  * Virtual time goes the whole way in each slot: devices live through it and say what arrives where (PASSED),
  * servers are told (ALLOT), live through it too and say what they have finished (ADVANCED), whose REPORTs are
- * then owed. By the wall clock (session.by_wall) nobody waits for the end of a slot: tasks arrive and are
+ * then owed. In real time (session.in_real_time) nobody waits for the end of a slot: tasks arrive and are
  * reported when they are, the next SLOT is granted at its time, and servers are asked how they stand (an
  * ALLOT without tasks) once its observations are in.
  *
@@ -31,12 +31,12 @@ void session_queue_settle(struct session_core *core, struct session_actions *act
 void session_queue_prepare(struct session_core *core, struct session_actions *actions);
 /* Tasks whose server is lost or has been left go on elsewhere. */
 void session_queue_move(struct session_core *core, struct session_actions *actions);
-/* It has decided: tasks enter the book, DECISIONs go out, the scenario strikes. */
+/* It has decided: tasks enter the ledger, DECISIONs go out, the scenario strikes. */
 int session_queue_begin(struct session_core *core, struct session_actions *actions);
 /* All have PASSED: ALLOTs. */
 void session_queue_serve(struct session_core *core, struct session_actions *actions);
 bool session_queue_is_serving(const struct session_core *core);
-/* By the wall clock: asks the servers how they stand. False: nobody is to be waited for. */
+/* In real time: asks the servers how they stand. False: nobody is to be waited for. */
 bool session_queue_asks(struct session_core *core, struct session_actions *actions);
 void session_queue_end(struct session_core *core);
 /* Counts what is on its way to each server. */

@@ -63,7 +63,7 @@ static double settle_task(struct session_core *core, struct ledger_block *block,
     core->cost_sum += done ? row->cost : 0.0;
     core->done += done ? 1 : 0;
     if (done)
-        session_report(core, row, is_moved(task, row));
+        session_add_outcome(core, row, is_moved(task, row));
     core->result.tasks++;
     core->result.lost_tasks += done || strcmp(row->status, DB_EXPIRED) == 0 ? 0 : 1;
     core->result.recovered += strcmp(row->status, DB_RECOVERED) == 0 ? 1 : 0;

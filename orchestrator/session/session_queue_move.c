@@ -26,7 +26,7 @@ static void add_coming(struct session_core *core, struct ledger_block *block, st
     uint32_t m = task->at_server;
     if (task->ended || m == ENV_LOCAL || task->orphan)
         return;
-    if (core->session.by_wall) /* nobody says when it arrives: it has when nothing is left to be sent */
+    if (core->session.in_real_time) /* nobody says when it arrives: it has when nothing is left to be sent */
         task->there = task->sent;
     if (!task->there)
         core->view.coming_s[m] += task_work_s(core, row, m);
@@ -159,7 +159,7 @@ static void recover(struct session_core *core, struct ledger_block *block, struc
 static bool take_back(struct session_core *core, struct db_task *row, struct open_task *task)
 {
     bool fresh = task->ended && !task->settled && !isnan(row->latency_s) && row->end_slot == core->id.slot;
-    if (task->settled || (task->ended && (!fresh || core->session.by_wall)))
+    if (task->settled || (task->ended && (!fresh || core->session.in_real_time)))
         return false;
     task_ledger_unawait(core, task, row->device);
     task_row_lose(row, DB_SERVER_LOST);

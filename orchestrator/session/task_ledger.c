@@ -1,4 +1,4 @@
-/* The book of queueing mode: which tasks are in the system, in order of slots and devices. */
+/* The ledger of queueing mode: which tasks are in the system, in order of slots and devices. */
 #include "orchestrator/session/task_ledger.h"
 
 #include <errno.h>
@@ -106,9 +106,9 @@ int session_queue_reserve(struct session_core *core)
         rc = grow(&queue->block, 2 * (queue->count + 1), sizeof *queue->block);
         queue->capacity = rc == 0 ? 2 * (queue->count + 1) : queue->capacity;
     }
-    if (rc == 0 && core->reports + tasks > queue->report_capacity) {
-        rc = grow(&core->report, 2 * (core->reports + tasks), sizeof *core->report);
-        queue->report_capacity = rc == 0 ? 2 * (core->reports + tasks) : queue->report_capacity;
+    if (rc == 0 && core->outcomes + tasks > queue->outcome_capacity) {
+        rc = grow(&core->outcome, 2 * (core->outcomes + tasks), sizeof *core->outcome);
+        queue->outcome_capacity = rc == 0 ? 2 * (core->outcomes + tasks) : queue->outcome_capacity;
     }
     if (rc == 0 && queue->count + 1 > queue->retired_capacity) {
         rc = grow(&queue->retired, 2 * (queue->count + 1), sizeof *queue->retired);

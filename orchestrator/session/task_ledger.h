@@ -1,4 +1,4 @@
-/* The book of queueing mode: the tasks that are in the system, shared by the core_queue files. A slot's tasks
+/* The ledger of queueing mode: the tasks that are in the system, shared by the session_queue files. A slot's tasks
  * are a block; blocks are in order of slots, a block's tasks in order of device. Not for anybody else. */
 #ifndef HANDOFF_ORCHESTRATOR_SESSION_TASK_LEDGER_H
 #define HANDOFF_ORCHESTRATOR_SESSION_TASK_LEDGER_H
@@ -32,7 +32,7 @@ struct ledger_block {
 
 struct task_ledger {
     bool serving;               /* of EXECUTING: devices have passed, servers have not advanced */
-    bool asked;                 /* by the wall: servers have been asked in this slot */
+    bool asked;                 /* in real time: servers have been asked in this slot */
     struct ledger_block *block; /* [count] in order of slots; owned */
     size_t count, capacity;
     struct ledger_block *retired; /* rows that are being recorded; freed when a later step settles a slot */
@@ -44,17 +44,17 @@ struct task_ledger {
     uint32_t *list_device, *list_task, *list_tokens, *list_split;
     double *list_arrival;
     size_t list_capacity;
-    size_t action_capacity, report_capacity;
+    size_t action_capacity, outcome_capacity;
 };
 
-/* The task that a device was given in a round, and its block; NULL: none that is still in the book. */
+/* The task that a device was given in a round, and its block; NULL: none that is still in the ledger. */
 struct open_task *task_ledger_find(struct task_ledger *queue, uint64_t round, uint32_t device,
                                    struct ledger_block **ret_block);
 struct db_task *task_ledger_row(const struct ledger_block *block, const struct open_task *task);
 
 typedef void task_ledger_work(struct session_core *core, struct ledger_block *block, struct open_task *task,
                               struct session_actions *actions);
-/* Calls `work` for every task in the book, in order of slots and devices. */
+/* Calls `work` for every task in the ledger, in order of slots and devices. */
 void task_ledger_each(struct session_core *core, struct session_actions *actions, task_ledger_work *work);
 
 /* Enters the tasks that have been decided in this slot. -ENOMEM. */

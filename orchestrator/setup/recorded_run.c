@@ -8,21 +8,21 @@
 #include "core/base/err.h"
 #include "orchestrator/setup/world_setup.h"
 
-static int add_fault(struct recorded_run *past, const struct session_fault *fault)
+static int add_fault(struct recorded_run *recorded, const struct session_fault *fault)
 {
-    struct session_fault *grown = realloc(past->fault, (past->fault_count + 1) * sizeof *grown);
+    struct session_fault *grown = realloc(recorded->fault, (recorded->fault_count + 1) * sizeof *grown);
     if (grown == NULL)
-        return diag_fail(past->diag, -ENOMEM, "out of memory");
-    past->fault = grown;
-    past->fault[past->fault_count++] = *fault;
+        return diag_fail(recorded->diag, -ENOMEM, "out of memory");
+    recorded->fault = grown;
+    recorded->fault[recorded->fault_count++] = *fault;
     return 0;
 }
 
 static int take_event(void *user, const struct db_event *event)
 {
-    struct recorded_run *past = user;
+    struct recorded_run *recorded = user;
     bool is_server = strcmp(event->role, "server") == 0;
-    uint32_t limit = is_server ? past->world.servers : past->world.devices;
+    uint32_t limit = is_server ? recorded->world.servers : recorded->world.devices;
     bool is_back = strcmp(event->kind, "rejoin") == 0;
     if ((!is_back && strcmp(event->kind, "node_lost") != 0) || event->number < 0 ||
         event->number >= (int64_t) limit)
@@ -37,118 +37,122 @@ static int take_event(void *user, const struct db_event *event)
         .number = (uint32_t) event->number,
         .is_back = is_back,
     };
-    return add_fault(past, &fault);
+    return add_fault(recorded, &fault);
 }
 
 /* ---- a run that was resumed: everybody was there again ---- */
 
 /* Is the node lost once the faults before `end` have happened? */
-static bool is_lost(const struct recorded_run *past, size_t end, bool is_server, uint32_t number)
+static bool is_lost(const struct recorded_run *recorded, size_t end, bool is_server, uint32_t number)
 {
     bool lost = false;
     for (size_t i = 0; i < end; i++)
-        if (past->fault[i].is_server == is_server && past->fault[i].number == number)
-            lost = !past->fault[i].is_back;
+        if (recorded->fault[i].is_server == is_server && recorded->fault[i].number == number)
+            lost = !recorded->fault[i].is_back;
     return lost;
 }
 
 /* Who was lost in the observation that closed the last episode before the resumption was never missed. */
-static void drop_closing_faults(struct recorded_run *past, uint32_t after_episode)
+static void drop_closing_faults(struct recorded_run *recorded, uint32_t after_episode)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < past->fault_count; i++) {
-        bool closing = past->fault[i].episode == after_episode && past->fault[i].slot >= past->slots;
+    for (size_t i = 0; i < recorded->fault_count; i++) {
+        bool closing =
+            recorded->fault[i].episode == after_episode && recorded->fault[i].slot >= recorded->slots;
         if (!closing)
-            past->fault[kept++] = past->fault[i];
+            recorded->fault[kept++] = recorded->fault[i];
     }
-    past->fault_count = kept;
+    recorded->fault_count = kept;
 }
 
-static int bring_back(struct recorded_run *past, size_t at, uint32_t after_episode, bool is_server,
+static int bring_back(struct recorded_run *recorded, size_t at, uint32_t after_episode, bool is_server,
                       uint32_t number)
 {
     const struct session_fault back = {
         .episode = after_episode,
-        .slot = past->slots - 1, /* to take part from the next slot */
+        .slot = recorded->slots - 1, /* to take part from the next slot */
         .phase = SESSION_EXECUTE,
         .is_server = is_server,
         .number = number,
         .is_back = true,
     };
-    if (!is_lost(past, at, is_server, number))
+    if (!is_lost(recorded, at, is_server, number))
         return 0;
-    int rc = add_fault(past, &back);
+    int rc = add_fault(recorded, &back);
     if (rc != 0)
         return rc;
-    memmove(past->fault + at + 1, past->fault + at, (past->fault_count - 1 - at) * sizeof *past->fault);
-    past->fault[at] = back;
+    memmove(recorded->fault + at + 1, recorded->fault + at,
+            (recorded->fault_count - 1 - at) * sizeof *recorded->fault);
+    recorded->fault[at] = back;
     return 0;
 }
 
-static int add_resumption(struct recorded_run *past, uint32_t after_episode)
+static int add_resumption(struct recorded_run *recorded, uint32_t after_episode)
 {
-    drop_closing_faults(past, after_episode);
+    drop_closing_faults(recorded, after_episode);
     size_t at = 0;
-    while (at < past->fault_count && past->fault[at].episode <= after_episode)
+    while (at < recorded->fault_count && recorded->fault[at].episode <= after_episode)
         at++;
     int rc = 0;
-    for (uint32_t n = 0; n < past->world.devices && rc == 0; n++)
-        rc = bring_back(past, at, after_episode, false, n);
-    for (uint32_t m = 0; m < past->world.servers && rc == 0; m++)
-        rc = bring_back(past, at, after_episode, true, m);
+    for (uint32_t n = 0; n < recorded->world.devices && rc == 0; n++)
+        rc = bring_back(recorded, at, after_episode, false, n);
+    for (uint32_t m = 0; m < recorded->world.servers && rc == 0; m++)
+        rc = bring_back(recorded, at, after_episode, true, m);
     return rc;
 }
 
 /* "resumed": [{"after_episode": E, ...}, ...] of the run's configuration. */
-static int add_resumptions(struct recorded_run *past)
+static int add_resumptions(struct recorded_run *recorded)
 {
-    json_t *config = json_loads(past->run.config_json, 0, NULL);
+    json_t *config = json_loads(recorded->run.config_json, 0, NULL);
     size_t index;
     json_t *entry;
     int rc = 0;
     json_array_foreach(json_object_get(config, "resumed"), index, entry)
     {
         json_int_t after = json_integer_value(json_object_get(entry, "after_episode"));
-        if (rc == 0 && after >= 0 && after < (json_int_t) past->episodes)
-            rc = add_resumption(past, (uint32_t) after);
+        if (rc == 0 && after >= 0 && after < (json_int_t) recorded->episodes)
+            rc = add_resumption(recorded, (uint32_t) after);
     }
     json_decref(config);
     return rc;
 }
 
-static int read_config(struct recorded_run *past)
+static int read_config(struct recorded_run *recorded)
 {
-    json_t *config = json_loads(past->run.config_json, 0, NULL);
+    json_t *config = json_loads(recorded->run.config_json, 0, NULL);
     json_int_t episodes = json_integer_value(json_object_get(config, "episodes"));
     json_int_t slots = json_integer_value(json_object_get(config, "slots"));
     json_decref(config);
     if (episodes < 1 || slots < 1 || episodes > UINT32_MAX || slots > UINT32_MAX)
-        return diag_fail(past->diag, ERR_CORRUPT, "run %lld: its configuration names no episodes and slots",
-                         (long long) past->run.run_id);
-    past->episodes = (uint32_t) episodes;
-    past->slots = (uint32_t) slots;
-    past->phase = strcmp(past->run.phase, "test") == 0       ? RNG_TEST
-                  : strcmp(past->run.phase, "validate") == 0 ? RNG_VALIDATE
-                                                             : RNG_TRAIN;
+        return diag_fail(recorded->diag, ERR_CORRUPT,
+                         "run %lld: its configuration names no episodes and slots",
+                         (long long) recorded->run.run_id);
+    recorded->episodes = (uint32_t) episodes;
+    recorded->slots = (uint32_t) slots;
+    recorded->phase = strcmp(recorded->run.phase, "test") == 0       ? RNG_TEST
+                      : strcmp(recorded->run.phase, "validate") == 0 ? RNG_VALIDATE
+                                                                     : RNG_TRAIN;
     return 0;
 }
 
-int recorded_run_read(struct recorded_run *ret_past, struct store *store, int64_t run_id, struct diag *diag)
+int recorded_run_read(struct recorded_run *ret_recorded, struct store *store, int64_t run_id,
+                      struct diag *diag)
 {
-    *ret_past = (struct recorded_run){.diag = diag};
-    int rc = store_read_run(store, run_id, &ret_past->run, &ret_past->texts, diag);
+    *ret_recorded = (struct recorded_run){.diag = diag};
+    int rc = store_read_run(store, run_id, &ret_recorded->run, &ret_recorded->texts, diag);
     if (rc == 0)
-        rc = read_config(ret_past);
+        rc = read_config(ret_recorded);
     if (rc == 0)
-        rc = world_setup_read(&ret_past->world, store, &ret_past->run, diag);
+        rc = world_setup_read(&ret_recorded->world, store, &ret_recorded->run, diag);
     if (rc == 0)
-        rc = store_each_event(store, ret_past->run.run_id, take_event, ret_past, diag);
-    return rc != 0 ? rc : add_resumptions(ret_past);
+        rc = store_each_event(store, ret_recorded->run.run_id, take_event, ret_recorded, diag);
+    return rc != 0 ? rc : add_resumptions(ret_recorded);
 }
 
-void recorded_run_finish(struct recorded_run *past)
+void recorded_run_finish(struct recorded_run *recorded)
 {
-    world_finish(&past->world);
-    buf_finish(&past->texts);
-    free(past->fault);
+    world_finish(&recorded->world);
+    buf_finish(&recorded->texts);
+    free(recorded->fault);
 }

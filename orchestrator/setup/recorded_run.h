@@ -20,7 +20,8 @@ struct recorded_run {
 };
 
 /* run_id 0: the newest training run. Finish it also when this failed. */
-int recorded_run_read(struct recorded_run *ret_past, struct store *store, int64_t run_id, struct diag *diag);
-void recorded_run_finish(struct recorded_run *past);
+int recorded_run_read(struct recorded_run *ret_recorded, struct store *store, int64_t run_id,
+                      struct diag *diag);
+void recorded_run_finish(struct recorded_run *recorded);
 
 #endif

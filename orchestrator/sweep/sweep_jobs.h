@@ -18,7 +18,7 @@ struct sweep_job {
 struct sweep_jobs {
     const struct sweep_grid *grid; /* borrowed */
     const char *path;
-    struct experiment_file archive;
+    struct experiment_file file;
     struct claim claim;
     int64_t sweep_id;
     struct sweep_job *job; /* [grid->count], owned: cell number i + 1's */
@@ -28,23 +28,23 @@ struct sweep_jobs {
 /* Opens the file and begins the sweep, or goes on with the one of its name: what ran when it was killed, and
  * what failed, waits again. ERR_STATE: that one is of another text, or another process plays it.
  * Close it also when this failed. */
-int sweep_jobs_open(struct sweep_jobs *ret_book, const char *path, const struct sweep_grid *grid,
+int sweep_jobs_open(struct sweep_jobs *ret_jobs, const char *path, const struct sweep_grid *grid,
                     const char *text, struct diag *diag);
 /* Only looks; a file or a sweep that is not there yet has all jobs waiting. */
-int sweep_jobs_look(struct sweep_jobs *ret_book, const char *path, const struct sweep_grid *grid,
+int sweep_jobs_look(struct sweep_jobs *ret_jobs, const char *path, const struct sweep_grid *grid,
                     const char *text, struct diag *diag);
-int sweep_jobs_close(struct sweep_jobs *book, struct diag *diag);
+int sweep_jobs_close(struct sweep_jobs *jobs, struct diag *diag);
 
 /* A job is handed out; the caller frees the name of the file that its worker is to record into. */
-int sweep_jobs_start(struct sweep_jobs *book, const struct sweep_cell *cell, char **ret_part);
+int sweep_jobs_start(struct sweep_jobs *jobs, const struct sweep_cell *cell, char **ret_part);
 /* What the worker left comes into the file, and the part goes. */
-int sweep_jobs_merge(struct sweep_jobs *book, const struct sweep_cell *cell, const char *part);
+int sweep_jobs_merge(struct sweep_jobs *jobs, const struct sweep_cell *cell, const char *part);
 /* A job ends in another way, or waits again; `error` may be NULL. The part goes. */
-int sweep_jobs_end(struct sweep_jobs *book, const struct sweep_cell *cell, enum db_job_status status,
+int sweep_jobs_end(struct sweep_jobs *jobs, const struct sweep_cell *cell, enum db_job_status status,
                    const char *error, const char *part);
 
 /* Appends what the cell learned, as of its best checkpoint. */
-int sweep_jobs_weights(struct sweep_jobs *book, const struct sweep_cell *cell, struct buf *weights,
+int sweep_jobs_weights(struct sweep_jobs *jobs, const struct sweep_cell *cell, struct buf *weights,
                        int64_t *ret_checkpoint);
 
 #endif

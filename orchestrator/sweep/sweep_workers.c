@@ -20,24 +20,24 @@
 #define WORKERS_MAX 1024u
 
 /* What a worker says before it ends: written at once, so that nobody ever waits for the rest. */
-struct report {
+struct worker_result {
     int rc;
     struct diag diag;
 };
-_Static_assert(sizeof(struct report) <= PIPE_BUF, "a pipe takes a report whole");
+_Static_assert(sizeof(struct worker_result) <= PIPE_BUF, "a pipe takes a report whole");
 
-int sweep_workers_init(struct sweep_workers *ret_pool, size_t size, struct diag *diag)
+int sweep_workers_init(struct sweep_workers *ret_workers, size_t size, struct diag *diag)
 {
-    *ret_pool = (struct sweep_workers){.size = size < WORKERS_MAX ? size : WORKERS_MAX};
-    ret_pool->worker = calloc(ret_pool->size, sizeof *ret_pool->worker);
-    return ret_pool->worker != NULL ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
+    *ret_workers = (struct sweep_workers){.size = size < WORKERS_MAX ? size : WORKERS_MAX};
+    ret_workers->worker = calloc(ret_workers->size, sizeof *ret_workers->worker);
+    return ret_workers->worker != NULL ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
 }
 
 /* ---- in the worker ---- */
 
 static _Noreturn void work(const struct sweep_cell_play *what, int pipe, pid_t parent)
 {
-    struct report report = {.rc = ERR_LOST};
+    struct worker_result report = {.rc = ERR_LOST};
     /* Ctrl-C reaches the whole process group: the parent decides. What it kills with kills at once. */
     (void) signal(SIGINT, SIG_IGN);
     (void) signal(SIGTERM, SIG_DFL);
@@ -51,8 +51,8 @@ static _Noreturn void work(const struct sweep_cell_play *what, int pipe, pid_t p
 
 /* ---- in the parent ---- */
 
-int sweep_workers_start(struct sweep_workers *pool, const struct sweep_cell_play *what, char *part, int claim,
-                        struct diag *diag)
+int sweep_workers_start(struct sweep_workers *workers, const struct sweep_cell_play *what, char *part,
+                        int claim, struct diag *diag)
 {
     int ends[2];
     struct sweep_cell_play own = *what;
@@ -75,7 +75,7 @@ int sweep_workers_start(struct sweep_workers *pool, const struct sweep_cell_play
         free(part);
         return rc;
     }
-    pool->worker[pool->count++] = (struct sweep_worker){
+    workers->worker[workers->count++] = (struct sweep_worker){
         .pid = pid, .pipe = ends[0], .cell = what->cell, .part = part, .start_ns = clock_monotonic_ns()};
     return 0;
 }
@@ -89,7 +89,7 @@ static double children_cpu_s(void)
            1e-6 * (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-static bool read_report(int pipe, struct report *ret_report)
+static bool read_report(int pipe, struct worker_result *ret_report)
 {
     ssize_t size;
     do
@@ -98,9 +98,9 @@ static bool read_report(int pipe, struct report *ret_report)
     return size == (ssize_t) sizeof *ret_report;
 }
 
-static void tell_death(int status, struct report *ret_report)
+static void tell_death(int status, struct worker_result *ret_report)
 {
-    *ret_report = (struct report){.rc = ERR_LOST};
+    *ret_report = (struct worker_result){.rc = ERR_LOST};
     if (WIFSIGNALED(status))
         (void) diag_fail(&ret_report->diag, ERR_LOST, "its worker was ended by signal %d (%s)",
                          WTERMSIG(status), strsignal(WTERMSIG(status)));
@@ -109,11 +109,11 @@ static void tell_death(int status, struct report *ret_report)
                          WEXITSTATUS(status));
 }
 
-/* Takes worker `index` out of the pool; it has said what it had to say, or is dead. */
-static void reap(struct sweep_workers *pool, size_t index, struct sweep_end *ret_end)
+/* Takes worker `index` out of the workers; it has said what it had to say, or is dead. */
+static void reap(struct sweep_workers *workers, size_t index, struct sweep_end *ret_end)
 {
-    struct sweep_worker worker = pool->worker[index];
-    struct report report;
+    struct sweep_worker worker = workers->worker[index];
+    struct worker_result report;
     int status = 0;
     double before_s = children_cpu_s();
     bool said = read_report(worker.pipe, &report);
@@ -130,41 +130,42 @@ static void reap(struct sweep_workers *pool, size_t index, struct sweep_end *ret
         .wall_s = units_ns_to_s(clock_monotonic_ns() - worker.start_ns),
         .cpu_s = children_cpu_s() - before_s, /* of all children it alone was waited for */
     };
-    pool->cpu_s += ret_end->cpu_s;
-    pool->worker[index] = pool->worker[--pool->count];
+    workers->cpu_s += ret_end->cpu_s;
+    workers->worker[index] = workers->worker[--workers->count];
 }
 
-int sweep_workers_wait(struct sweep_workers *pool, int wait_ms, struct sweep_end *ret_end, struct diag *diag)
+int sweep_workers_wait(struct sweep_workers *workers, int wait_ms, struct sweep_end *ret_end,
+                       struct diag *diag)
 {
     struct pollfd file[WORKERS_MAX];
-    for (size_t i = 0; i < pool->count; i++)
-        file[i] = (struct pollfd){.fd = pool->worker[i].pipe, .events = POLLIN};
-    int ready = poll(file, (nfds_t) pool->count, wait_ms);
+    for (size_t i = 0; i < workers->count; i++)
+        file[i] = (struct pollfd){.fd = workers->worker[i].pipe, .events = POLLIN};
+    int ready = poll(file, (nfds_t) workers->count, wait_ms);
     if (ready < 0 && errno != EINTR)
         return diag_fail(diag, -errno, "cannot wait for workers: %s", strerror(errno));
-    for (size_t i = 0; ready > 0 && i < pool->count; i++)
+    for (size_t i = 0; ready > 0 && i < workers->count; i++)
         if (file[i].revents != 0) {
-            reap(pool, i, ret_end);
+            reap(workers, i, ret_end);
             return 1;
         }
     return 0;
 }
 
-int sweep_workers_stop_one(struct sweep_workers *pool, struct sweep_end *ret_end)
+int sweep_workers_stop_one(struct sweep_workers *workers, struct sweep_end *ret_end)
 {
-    if (pool->count == 0)
+    if (workers->count == 0)
         return 0;
-    (void) kill(pool->worker[pool->count - 1].pid,
+    (void) kill(workers->worker[workers->count - 1].pid,
                 SIGKILL); /* not waited for yet, so it is still its number */
-    reap(pool, pool->count - 1, ret_end);
+    reap(workers, workers->count - 1, ret_end);
     return 1;
 }
 
-void sweep_workers_finish(struct sweep_workers *pool)
+void sweep_workers_finish(struct sweep_workers *workers)
 {
     struct sweep_end end;
-    while (sweep_workers_stop_one(pool, &end) == 1)
+    while (sweep_workers_stop_one(workers, &end) == 1)
         free(end.part);
-    free(pool->worker);
-    pool->worker = NULL;
+    free(workers->worker);
+    workers->worker = NULL;
 }

@@ -30,20 +30,21 @@ struct sweep_end {
     double wall_s, cpu_s;
 };
 
-int sweep_workers_init(struct sweep_workers *ret_pool, size_t size, struct diag *diag);
-/* Kills who is still there. Takes a zeroed pool too. */
-void sweep_workers_finish(struct sweep_workers *pool);
+int sweep_workers_init(struct sweep_workers *ret_workers, size_t size, struct diag *diag);
+/* Kills who is still there. Takes a zeroed workers too. */
+void sweep_workers_finish(struct sweep_workers *workers);
 
 /* Needs a free place. Takes `part` over, whatever the outcome; what->path is set from it. `claim` is the file
  * that keeps the sweep claimed: a worker must not keep it when this process dies. */
-int sweep_workers_start(struct sweep_workers *pool, const struct sweep_cell_play *what, char *part, int claim,
-                        struct diag *diag);
+int sweep_workers_start(struct sweep_workers *workers, const struct sweep_cell_play *what, char *part,
+                        int claim, struct diag *diag);
 
 /* Waits for a worker to end, at most so long: 1 and how it ended, or 0 (also when a signal came), or an
  * error. */
-int sweep_workers_wait(struct sweep_workers *pool, int wait_ms, struct sweep_end *ret_end, struct diag *diag);
+int sweep_workers_wait(struct sweep_workers *workers, int wait_ms, struct sweep_end *ret_end,
+                       struct diag *diag);
 
 /* Kills one of the workers and takes its cell back: 1, or 0 when there is none left. */
-int sweep_workers_stop_one(struct sweep_workers *pool, struct sweep_end *ret_end);
+int sweep_workers_stop_one(struct sweep_workers *workers, struct sweep_end *ret_end);
 
 #endif

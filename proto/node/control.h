@@ -45,14 +45,14 @@ struct node_control {
     int status;                /* enum process_exit so far */
 };
 
-int node_control_init(struct node_control *link, enum node_role role, const struct node_options *options,
+int node_control_init(struct node_control *control, enum node_role role, const struct node_options *options,
                       const struct node_control_hooks *hooks, void *user);
 /* Starts connecting; `data_port` is the server's, 0 for a mobile node. */
-void node_control_start(struct node_control *link, uint16_t data_port);
+void node_control_start(struct node_control *control, uint16_t data_port);
 /* Runs until the end, closes the loop. Returns the process's exit status. */
-int node_control_run(struct node_control *link);
+int node_control_run(struct node_control *control);
 /* Ends the process's work for a reason of our own, which is printed. */
-void node_control_fail(struct node_control *link, int status, const char *text);
-void node_control_finish(struct node_control *link);
+void node_control_fail(struct node_control *control, int status, const char *text);
+void node_control_finish(struct node_control *control);
 
 #endif

@@ -24,8 +24,8 @@ void paced_payload_tell_windows(struct paced_payload *paced)
                        .set_bps = {paced->set_bps, paced->windows},
                        .achieved_bps = {paced->achieved_bps, paced->windows}},
     };
-    if (paced->windows > 0 && paced->link->conn != NULL)
-        (void) wire_conn_send(paced->link->conn, &message); /* a lost orchestrator shows in node_link */
+    if (paced->windows > 0 && paced->control->conn != NULL)
+        (void) wire_conn_send(paced->control->conn, &message); /* a lost orchestrator shows in node_link */
     paced->windows = 0;
 }
 
@@ -54,7 +54,7 @@ static void close_window(struct paced_payload *paced, uint64_t least_ns)
     size_t i = paced->windows++;
     double asked_bits = BITS * ((double) paced->bytes - paced->window_left);
     double set_bits = wire_pacer_allowed_bits(&paced->pacer) - paced->window_allowed;
-    double start_s = units_ns_to_s(paced->window_ns) - units_ns_to_s(paced->link->begin_ns);
+    double start_s = units_ns_to_s(paced->window_ns) - units_ns_to_s(paced->control->begin_ns);
     paced->start_s[i] = fmax(start_s, 0.0);
     paced->duration_s[i] = units_ns_to_s(now_ns - paced->window_ns);
     paced->set_bps[i] = fmax(fmin(set_bits, asked_bits), 0.0) / paced->duration_s[i]; /* no more was asked */
@@ -99,13 +99,13 @@ static bool is_full(void *user)
 static const struct wire_pacer_hooks pacer_hooks = {
     .on_bytes = on_bytes, .on_done = on_done, .is_full = is_full};
 
-void paced_payload_init(struct paced_payload *paced, struct node_control *link, uint32_t device,
+void paced_payload_init(struct paced_payload *paced, struct node_control *control, uint32_t device,
                         uint32_t server, const struct paced_payload_hooks *hooks, void *user)
 {
     struct link_params none = {.rate_bps = 0.0};
     *paced = (struct paced_payload){
-        .link = link, .device = device, .server = server, .hooks = hooks, .user = user};
-    wire_pacer_init(&paced->pacer, &link->alarms, &none, &pacer_hooks, paced);
+        .control = control, .device = device, .server = server, .hooks = hooks, .user = user};
+    wire_pacer_init(&paced->pacer, &control->alarms, &none, &pacer_hooks, paced);
 }
 
 void paced_payload_finish(struct paced_payload *paced)

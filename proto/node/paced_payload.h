@@ -17,7 +17,7 @@ struct paced_payload_hooks {
 };
 
 struct paced_payload {
-    struct node_control *link; /* borrowed, as is all that is borrowed here: outliving this */
+    struct node_control *control; /* borrowed, as is all that is borrowed here: outliving this */
     uint32_t device, server;
     const struct paced_payload_hooks *hooks;
     void *user;
@@ -38,7 +38,7 @@ struct paced_payload {
 };
 
 /* Stays where it is. */
-void paced_payload_init(struct paced_payload *paced, struct node_control *link, uint32_t device,
+void paced_payload_init(struct paced_payload *paced, struct node_control *control, uint32_t device,
                         uint32_t server, const struct paced_payload_hooks *hooks, void *user);
 void paced_payload_finish(struct paced_payload *paced);
 

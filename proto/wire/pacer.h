@@ -1,4 +1,4 @@
-/* Lets bytes through as fast as a link (core/model/link) would, by the wall clock: the owner says how many
+/* Lets bytes through as fast as a link (core/model/link) would, in real time: the owner says how many
  * bytes have to cross, and is told when how many of them have. In packets of TRANSFER_PACKET_BYTES, each at
  * its own time; but a loop is woken only at ticks WIRE_PACER_WAKE_NS apart, the same for all pacers, where
  * all that has come due is told of at once, and exactly when the last byte is due. */

@@ -36,7 +36,7 @@ static void learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     (void) policy;
     require(feedback->reward <= 0.0 && feedback->next->world->devices == DEVICES);
-    require(feedback->reports > 0 && feedback->reports <= DEVICES);
+    require(feedback->outcomes > 0 && feedback->outcomes <= DEVICES);
 }
 
 static const struct world *the_world(bool stormy)

@@ -31,7 +31,7 @@ struct fuzz {
     const uint8_t *data;
     size_t size, at;
     const struct world *world;
-    bool by_wall, learns;
+    bool in_real_time, learns;
     uint64_t round; /* of the last SLOT or ALLOT, or the last granted */
     double now_s;
     uint32_t uints[FIELDS_MAX][LIST_MAX];
@@ -223,7 +223,7 @@ static void device_slot(struct fuzz *fuzz, struct device_queue *device, struct d
                                                   .server = how % 3 == 0 ? PROTO_SERVER_NONE : how % 2,
                                                   .share = {share, SERVERS}}};
     struct device_queue_event event = {.now_s = fuzz->now_s, .message = &slot};
-    if (slot.slot.slot == 0 && fuzz->by_wall)
+    if (slot.slot.slot == 0 && fuzz->in_real_time)
         event.now_s = fuzz->now_s = 0.0;
     device_event(fuzz, device, shadow, &event);
     for (unsigned i = 0; i < how / 64; i++) {
@@ -238,8 +238,8 @@ static void device_slot(struct fuzz *fuzz, struct device_queue *device, struct d
 static void fuzz_device(struct fuzz *fuzz)
 {
     struct device_queue *device, *shadow;
-    require(device_queue_create(&device, fuzz->world, 1, fuzz->by_wall) == 0);
-    require(device_queue_create(&shadow, fuzz->world, 1, fuzz->by_wall) == 0);
+    require(device_queue_create(&device, fuzz->world, 1, fuzz->in_real_time) == 0);
+    require(device_queue_create(&shadow, fuzz->world, 1, fuzz->in_real_time) == 0);
     for (unsigned i = 0; i < EVENTS_MAX && fuzz->at < fuzz->size; i++) {
         unsigned what = take(fuzz);
         tick(fuzz, what / 32);
@@ -284,7 +284,7 @@ static void server_event(struct fuzz *fuzz, struct server_queue *server, struct 
 /* The next ALLOT, for tasks that then come, or came before. */
 static void server_slot(struct fuzz *fuzz, struct server_queue *server, struct server_queue *shadow)
 {
-    unsigned how = take(fuzz), count = fuzz->by_wall ? 0 : how % 4;
+    unsigned how = take(fuzz), count = fuzz->in_real_time ? 0 : how % 4;
     uint32_t device[4], task[4], tokens[4], split[4];
     double arrival_s[4], start_s = (double) ((fuzz->round + 1) % SLOTS) * 0.5;
     for (unsigned i = 0; i < count; i++) {
@@ -323,8 +323,8 @@ static void fuzz_server(struct fuzz *fuzz)
 {
     static const enum proto_id kinds[] = {PROTO_ALLOT, PROTO_TASK, PROTO_REVOKE, PROTO_RESULT};
     struct server_queue *server, *shadow;
-    require(server_queue_create(&server, fuzz->world, 1, fuzz->by_wall) == 0);
-    require(server_queue_create(&shadow, fuzz->world, 1, fuzz->by_wall) == 0);
+    require(server_queue_create(&server, fuzz->world, 1, fuzz->in_real_time) == 0);
+    require(server_queue_create(&shadow, fuzz->world, 1, fuzz->in_real_time) == 0);
     for (unsigned i = 0; i < EVENTS_MAX && fuzz->at < fuzz->size; i++) {
         unsigned what = take(fuzz);
         tick(fuzz, what / 32);
@@ -350,8 +350,8 @@ static void learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     (void) policy;
     require(!isnan(feedback->reward) && feedback->next->world->devices == DEVICES);
-    for (size_t i = 0; i < feedback->reports; i++)
-        require(feedback->report[i].device < DEVICES && feedback->report[i].latency_s >= 0.0);
+    for (size_t i = 0; i < feedback->outcomes; i++)
+        require(feedback->outcome[i].device < DEVICES && feedback->outcome[i].latency_s >= 0.0);
 }
 
 struct pair {
@@ -482,7 +482,7 @@ static void orch_any(struct fuzz *fuzz, struct pair *pair, unsigned what)
     unsigned who = take(fuzz);
     struct session_event event = {
         .kind = SESSION_ON_PEER_LOST, .is_server = who % 2 == 1, .number = who / 2 % 4, .why = "fuzzed"};
-    event.keeps_reports = fuzz->by_wall;
+    event.keeps_reports = fuzz->in_real_time;
     if (what == 6)
         event.kind = SESSION_ON_PEER_BACK;
     else if (what == 7)
@@ -503,7 +503,7 @@ static void fuzz_orchestrator(struct fuzz *fuzz)
                               .slots = SLOTS,
                               .checkpoint_every = 1,
                               .record_tasks = true,
-                              .by_wall = fuzz->by_wall};
+                              .in_real_time = fuzz->in_real_time};
     struct pair pair = {0};
     struct session_event start = {.kind = SESSION_ON_START};
     require(session_core_create(&pair.core, &session) == 0);
@@ -525,7 +525,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz fuzz = {.data = data, .size = size};
     unsigned which = take(&fuzz);
-    fuzz.by_wall = which & 8;
+    fuzz.in_real_time = which & 8;
     fuzz.learns = which & 16;
     fuzz.world = the_world(take(&fuzz));
     if (which % 3 == 0)

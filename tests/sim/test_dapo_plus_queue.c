@@ -173,39 +173,39 @@ static bool same_prices(struct slot_prices a, struct slot_prices b)
     return a.sent == b.sent && a.kept == b.kept;
 }
 
-static void pass(struct learned_price *toll, uint64_t slots, double cost)
+static void pass(struct learned_price *price, uint64_t slots, double cost)
 {
     for (uint64_t i = 0; i < slots; i++)
-        learned_price_observe(toll, -cost, 3);
+        learned_price_observe(price, -cost, 3);
 }
 
 /* What a price that was much too low or too high has left over would be blamed on the next. */
 static void after_a_dear_trial_the_next_waits_until_queues_are_empty(void **state)
 {
     (void) state;
-    static struct learned_price toll; /* too large for a stack */
+    static struct learned_price price; /* too large for a stack */
     struct world world = check_world(crowded);
-    learned_price_init(&toll, &world);
-    assert_true(toll.wait > 0); /* for the end of the warm-up's queues */
-    learned_price_begin_episode(&toll);
-    assert_int_equal(toll.wait, 0);
-    pass(&toll, toll.settle, 9.0); /* does not count */
-    pass(&toll, toll.block, 1.0);
-    assert_int_equal(toll.surface.seen, 1);
-    assert_true(fabs(toll.surface.trial[0].y - log(10.0 / 3.0)) <
+    learned_price_init(&price, &world);
+    assert_true(price.wait > 0); /* for the end of the warm-up's queues */
+    learned_price_begin_episode(&price);
+    assert_int_equal(price.wait, 0);
+    pass(&price, price.settle, 9.0); /* does not count */
+    pass(&price, price.block, 1.0);
+    assert_int_equal(price.surface.seen, 1);
+    assert_true(fabs(price.surface.trial[0].y - log(10.0 / 3.0)) <
                 1e-12); /* of a task: ten devices, three tasks */
-    assert_int_equal(toll.wait, 0);
-    assert_false(same_prices(learned_price_prices(&toll, true), learned_price_prices(&toll, false)));
-    pass(&toll, toll.settle + toll.block, 3.0);
-    assert_int_equal(toll.surface.seen, 2);
-    assert_true(toll.wait > 0 && learned_price_is_settling(&toll));
-    assert_true(same_prices(learned_price_prices(&toll, true), learned_price_prices(&toll, false)));
-    uint64_t wait = toll.wait;
-    pass(&toll, 3, 3.0);
-    assert_int_equal(toll.wait, wait - 3);
-    learned_price_begin_episode(&toll);
-    assert_int_equal(toll.wait, 0);
-    assert_false(same_prices(learned_price_prices(&toll, true), learned_price_prices(&toll, false)));
+    assert_int_equal(price.wait, 0);
+    assert_false(same_prices(learned_price_prices(&price, true), learned_price_prices(&price, false)));
+    pass(&price, price.settle + price.block, 3.0);
+    assert_int_equal(price.surface.seen, 2);
+    assert_true(price.wait > 0 && learned_price_is_settling(&price));
+    assert_true(same_prices(learned_price_prices(&price, true), learned_price_prices(&price, false)));
+    uint64_t wait = price.wait;
+    pass(&price, 3, 3.0);
+    assert_int_equal(price.wait, wait - 3);
+    learned_price_begin_episode(&price);
+    assert_int_equal(price.wait, 0);
+    assert_false(same_prices(learned_price_prices(&price, true), learned_price_prices(&price, false)));
     world_finish(&world);
 }
 
@@ -228,8 +228,8 @@ static void a_price_is_learned_that_is_worth_what_a_tuned_one_is(void **state)
     struct buf weights = {0};
     (void) play(&policy, RNG_TRAIN, EPISODES, 300);
     const struct dapo_plus *own = policy.state;
-    assert_true(learned_price_prices(&own->queue->toll, false).sent > 0.3);
-    assert_true(learned_price_prices(&own->queue->toll, false).kept == 0.0);
+    assert_true(learned_price_prices(&own->queue->price, false).sent > 0.3);
+    assert_true(learned_price_prices(&own->queue->price, false).kept == 0.0);
     assert_int_equal(policy.kind->save(&policy, false, &weights), 0);
     double learned = held_out(&world, "dapo-plus", &weights);
     assert_true(learned < 1.1 * held_out(&world, "priced", NULL));

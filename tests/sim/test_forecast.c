@@ -1,4 +1,4 @@
-/* Queueing mode, looking ahead: the outlook against what the cores do, the search against brute force, and
+/* Queueing mode, looking ahead: the forecast against what the cores do, the search against brute force, and
  * what a price on work is worth. */
 #include "tests/sim/played.h"
 
@@ -7,7 +7,7 @@
 
 /* ---- looking ahead ---- */
 
-/* One slot, so long that everything is finished in it: what the outlook foresees is what the cores do. */
+/* One slot, so long that everything is finished in it: what the forecast foresees is what the cores do. */
 static void the_outlook_is_what_happens_when_nothing_follows(void **state)
 {
     (void) state;
@@ -27,10 +27,10 @@ static void the_outlook_is_what_happens_when_nothing_follows(void **state)
         struct sim_played played;
         sim_play(&played, which == 0 ? fifo : shared, "random", 1);
         struct env_view view;
-        struct forecast outlook;
+        struct forecast forecast;
         const struct forecast_source model = forecast_model(&played.world);
         assert_int_equal(env_view_init(&view, &played.world), 0);
-        assert_int_equal(forecast_init(&outlook, &played.world, &model), 0);
+        assert_int_equal(forecast_init(&forecast, &played.world, &model), 0);
         env_view_begin(&view, (struct slot_id){RNG_TRAIN, 0, 0});
         for (uint32_t n = 0; n < 12; n++) {
             struct mobility mobility;
@@ -39,13 +39,13 @@ static void the_outlook_is_what_happens_when_nothing_follows(void **state)
             device_slot_meet(&played.world, n, view.id, &mobility, &met);
             env_view_observe(&view, n, met.position, met.speed_mps, met.tokens, met.gain);
         }
-        forecast_begin(&outlook, &view);
+        forecast_begin(&forecast, &view);
         double foreseen = 0.0, happened = 0.0;
         for (uint32_t n = 0; n < 12; n++) {
             const struct db_task *row = &played.record.row[n];
             assert_true(sim_is_done(row));
             happened += row->cost - (row->repaired ? 0.1 : 0.0);
-            foreseen += row->server == DB_SERVER_NULL ? forecast_local(&outlook, n) : 0.0;
+            foreseen += row->server == DB_SERVER_NULL ? forecast_local(&forecast, n) : 0.0;
         }
         for (uint32_t m = 0; m < 3; m++) {
             uint32_t who[12], split[12], count = 0;
@@ -55,11 +55,11 @@ static void the_outlook_is_what_happens_when_nothing_follows(void **state)
                     who[count] = n;
                     split[count++] = played.record.row[n].split;
                 }
-            assert_int_equal(forecast_server(&outlook, m, who, split, count, &cost), 0);
+            assert_int_equal(forecast_server(&forecast, m, who, split, count, &cost), 0);
             foreseen += cost;
         }
         assert_near(foreseen, happened, 1e-9 * happened);
-        forecast_finish(&outlook);
+        forecast_finish(&forecast);
         env_view_finish(&view);
         sim_finish(&played);
     }
@@ -86,10 +86,10 @@ static void the_search_finds_what_brute_force_finds(void **state)
     uint32_t missed = 0;
     sim_play(&played, keys, "myopic", 1);
     struct env_view view;
-    struct forecast outlook;
+    struct forecast forecast;
     const struct forecast_source model = forecast_model(&played.world);
     assert_int_equal(env_view_init(&view, &played.world), 0);
-    assert_int_equal(forecast_init(&outlook, &played.world, &model), 0);
+    assert_int_equal(forecast_init(&forecast, &played.world, &model), 0);
     struct policy policy = sim_policy(&played.world, "myopic", false);
     struct env_decision decision;
     assert_int_equal(env_decision_init(&decision, 3), 0);
@@ -97,7 +97,7 @@ static void the_search_finds_what_brute_force_finds(void **state)
         check_observe_all(&view, episode);
         view.backlog_s[0] = 0.3 * (episode % 4);
         policy.kind->decide(&policy, &view, &decision);
-        forecast_begin(&outlook, &view);
+        forecast_begin(&forecast, &view);
         double best = (double) INFINITY, found = (double) INFINITY;
         for (uint32_t code = 0; code < 25 * 25 * 25; code++) {
             uint32_t choice[3] = {code % 25, code / 25 % 25, code / 625};
@@ -106,7 +106,7 @@ static void the_search_finds_what_brute_force_finds(void **state)
             for (uint32_t n = 0; n < 3; n++) {
                 uint32_t m = choice[n] == 24 ? ENV_LOCAL : choice[n] / 12;
                 uint32_t s = choice[n] == 24 ? 12 : choice[n] % 12;
-                cost += m == ENV_LOCAL ? forecast_local(&outlook, n) : 0.0;
+                cost += m == ENV_LOCAL ? forecast_local(&forecast, n) : 0.0;
                 possible = possible && (m == ENV_LOCAL || view.covered[n * 2 + m]);
                 same = same && decision.server[n] == m && decision.split[n] == s;
             }
@@ -118,7 +118,7 @@ static void the_search_finds_what_brute_force_finds(void **state)
                         who[count] = n;
                         split[count++] = choice[n] % 12;
                     }
-                assert_int_equal(forecast_server(&outlook, m, who, split, count, &group), 0);
+                assert_int_equal(forecast_server(&forecast, m, who, split, count, &group), 0);
                 cost += group;
             }
             best = possible && cost < best ? cost : best;
@@ -131,7 +131,7 @@ static void the_search_finds_what_brute_force_finds(void **state)
     assert_true(missed <= 2);
     env_decision_finish(&decision);
     policy_destroy(&policy);
-    forecast_finish(&outlook);
+    forecast_finish(&forecast);
     env_view_finish(&view);
     sim_finish(&played);
 }

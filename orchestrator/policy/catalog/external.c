@@ -330,17 +330,17 @@ static size_t notes(const struct policy *policy, struct policy_note ret_note[sta
 /* Of more tasks than an OUTCOME has room for, or than there is memory for, the first are told. */
 static size_t fill_tasks(struct external *own, const struct policy_feedback *feedback)
 {
-    size_t count = feedback->reports < TASKS_MAX ? feedback->reports : TASKS_MAX;
+    size_t count = feedback->outcomes < TASKS_MAX ? feedback->outcomes : TASKS_MAX;
     if (reserve_tasks(own, count) != 0)
         return 0;
     for (size_t i = 0; i < count; i++) {
-        const struct policy_report *report = &feedback->report[i];
-        own->task_device[i] = report->device;
-        own->task_slot[i] = report->slot;
-        own->recovered[i] = report->recovered ? 1 : 0;
-        own->latency_s[i] = report->latency_s;
-        own->energy_j[i] = report->energy_j;
-        own->cost[i] = clip(report->cost);
+        const struct policy_outcome *outcome = &feedback->outcome[i];
+        own->task_device[i] = outcome->device;
+        own->task_slot[i] = outcome->slot;
+        own->recovered[i] = outcome->recovered ? 1 : 0;
+        own->latency_s[i] = outcome->latency_s;
+        own->energy_j[i] = outcome->energy_j;
+        own->cost[i] = clip(outcome->cost);
     }
     return count;
 }

@@ -196,9 +196,9 @@ static void share_reward(struct turns *own, const struct world *world, const str
 {
     float *last = &own->reward[own->turn[own->count - 1].device];
     memset(own->reward, 0, world->devices * sizeof *own->reward);
-    for (size_t i = 0; i < feedback->reports; i++)
-        own->reward[feedback->report[i].device] -=
-            (float) (feedback->report[i].cost / (double) world->devices);
+    for (size_t i = 0; i < feedback->outcomes; i++)
+        own->reward[feedback->outcome[i].device] -=
+            (float) (feedback->outcome[i].cost / (double) world->devices);
     uint32_t turn = 0;
     float rest = 0.0f;
     for (uint32_t n = 0; n < world->devices; n++) {

@@ -61,24 +61,24 @@ static int create(struct policy *policy, struct diag *diag)
     return whole ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
 }
 
-struct place {
+struct choice {
     uint32_t split, server;
     double cost;
 };
 
 /* Where it is: the share that it has, and any split. */
-static void stay(const struct iao *own, const struct env_view *view, uint32_t n, struct place *best)
+static void stay(const struct iao *own, const struct env_view *view, uint32_t n, struct choice *best)
 {
     struct task_plan plan = {.server = own->held.server[n],
                              .bandwidth_share = own->held.bandwidth_share[n],
                              .compute_share = own->held.compute_share[n]};
     double cost = own_cost_best_split(view, n, &plan);
     if (cost < best->cost)
-        *best = (struct place){plan.split, plan.server, cost};
+        *best = (struct choice){plan.split, plan.server, cost};
 }
 
 /* Elsewhere: the share that it would get there. An offer that has to be mended is none. */
-static void come(struct iao *own, const struct env_view *view, uint32_t n, uint32_t m, struct place *best)
+static void come(struct iao *own, const struct env_view *view, uint32_t n, uint32_t m, struct choice *best)
 {
     const struct world *world = view->world;
     uint32_t was_split = own->held.split[n], was_server = own->held.server[n];
@@ -88,7 +88,7 @@ static void come(struct iao *own, const struct env_view *view, uint32_t n, uint3
         own->held.split[n] = s;
         double cost = joint_trial_own_cost(&own->trial, view, &own->held, n);
         if (cost < best->cost && !own->trial.decision.repaired[n])
-            *best = (struct place){s, m, cost};
+            *best = (struct choice){s, m, cost};
     }
     own->held.split[n] = was_split;
     own->held.server[n] = was_server;
@@ -99,7 +99,7 @@ static void answer(struct iao *own, const struct env_view *view, uint32_t n, str
 {
     const struct world *world = view->world;
     uint32_t is_at = own->held.server[n];
-    struct place best = {world->llm->layers, ENV_LOCAL, own_cost_local(view, n)};
+    struct choice best = {world->llm->layers, ENV_LOCAL, own_cost_local(view, n)};
     if (is_at != ENV_LOCAL)
         stay(own, view, n, &best);
     for (uint32_t m = 0; m < world->servers; m++)

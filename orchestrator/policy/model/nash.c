@@ -47,14 +47,14 @@ static int create(struct policy *policy, struct diag *diag)
     return rc != 0 || own->order == NULL ? diag_fail(diag, -ENOMEM, "out of memory") : 0;
 }
 
-struct place {
+struct choice {
     uint32_t split, server;
     double cost;
 };
 
 /* The best of a server's splits, or home (ENV_LOCAL), for device n; leaves it there in `decision`. */
-static void try_place(struct nash *own, const struct env_view *view, struct env_decision *decision,
-                      uint32_t n, uint32_t server, struct place *best)
+static void try_choice(struct nash *own, const struct env_view *view, struct env_decision *decision,
+                       uint32_t n, uint32_t server, struct choice *best)
 {
     const struct world *world = view->world;
     bool local = server == ENV_LOCAL;
@@ -64,7 +64,7 @@ static void try_place(struct nash *own, const struct env_view *view, struct env_
     for (decision->split[n] = from; decision->split[n] < end; decision->split[n]++) {
         double cost = joint_trial_own_cost(&own->trial, view, decision, n);
         if (cost < best->cost - GAIN_MIN)
-            *best = (struct place){decision->split[n], server, cost};
+            *best = (struct choice){decision->split[n], server, cost};
     }
 }
 
@@ -74,14 +74,14 @@ static bool reply(struct nash *own, const struct env_view *view, struct env_deci
 {
     const bool *covered = view->covered + (size_t) n * view->world->servers;
     uint32_t is_at = decision->server[n];
-    struct place best = {decision->split[n], is_at, joint_trial_own_cost(&own->trial, view, decision, n)};
+    struct choice best = {decision->split[n], is_at, joint_trial_own_cost(&own->trial, view, decision, n)};
     double present = best.cost;
     if (is_at != ENV_LOCAL)
-        try_place(own, view, decision, n, is_at, &best);
-    try_place(own, view, decision, n, ENV_LOCAL, &best);
+        try_choice(own, view, decision, n, is_at, &best);
+    try_choice(own, view, decision, n, ENV_LOCAL, &best);
     for (uint32_t m = 0; m < view->world->servers; m++)
         if (m != is_at && covered[m])
-            try_place(own, view, decision, n, m, &best);
+            try_choice(own, view, decision, n, m, &best);
     decision->split[n] = best.split;
     decision->server[n] = best.server;
     return best.cost < present;

@@ -7,8 +7,8 @@
  * queueing mode only in slots whose costs do not count: random places crowd servers, and would make the best
  * price look lower than it is without them.
  *
- * Queueing mode (plus_queue): the same model tells what parts take alone, an outlook composes them, and work
- * has a price that is learned (toll). */
+ * Queueing mode (plus_queue): the same model tells what parts take alone, an forecast composes them, and work
+ * has a price that is learned (price). */
 #include <string.h>
 
 #include "core/model/task_features.h"
@@ -20,7 +20,7 @@ static double explore_probability(const struct dapo_plus *own, const struct scen
 {
     if (own->decided < scenario->plus.warmup)
         return 1.0;
-    if (own->queue != NULL && !learned_price_is_settling(&own->queue->toll))
+    if (own->queue != NULL && !learned_price_is_settling(&own->queue->price))
         return 0.0;
     double slots = (double) (own->decided - scenario->plus.warmup);
     double now = scenario->plus.explore / (1.0 + slots / (double) scenario->plus.explore_slots);
@@ -125,8 +125,8 @@ static void learn(struct policy *policy, const struct policy_feedback *feedback)
                               own->decided > policy->world->scenario.plus.warmup);
         return;
     }
-    for (size_t i = 0; i < feedback->reports; i++)
-        outcome_model_observe(own->model, &own->task[feedback->report[i].device], &feedback->report[i]);
+    for (size_t i = 0; i < feedback->outcomes; i++)
+        outcome_model_observe(own->model, &own->task[feedback->outcome[i].device], &feedback->outcome[i]);
 }
 
 static void update(struct policy *policy)

@@ -35,7 +35,7 @@ int dapo_plus_queue_create(struct dapo_plus_queue **ret_queue, const struct worl
     if (own == NULL)
         return -ENOMEM;
     own->world = world;
-    learned_price_init(&own->toll, world);
+    learned_price_init(&own->price, world);
     own->sending = calloc(DAPO_PLUS_QUEUE_SLOTS, sizeof *own->sending);
     int rc = own->sending != NULL ? slot_search_create(&own->search, world, &source) : -ENOMEM;
     for (uint32_t i = 0; i < DAPO_PLUS_QUEUE_SLOTS && rc == 0; i++)
@@ -68,7 +68,7 @@ void dapo_plus_queue_decide(struct dapo_plus_queue *queue, struct outcome_model 
                             const struct env_view *view, bool training, struct env_decision *ret_decision)
 {
     outcome_model_look(model, view);
-    slot_search_run(queue->search, view, learned_price_prices(&queue->toll, training), ret_decision);
+    slot_search_run(queue->search, view, learned_price_prices(&queue->price, training), ret_decision);
 }
 
 static void forget(struct dapo_plus_queue *own)
@@ -76,7 +76,7 @@ static void forget(struct dapo_plus_queue *own)
     for (uint32_t i = 0; i < DAPO_PLUS_QUEUE_SLOTS; i++)
         own->slot[i].known = false;
     own->last = NULL;
-    learned_price_begin_episode(&own->toll);
+    learned_price_begin_episode(&own->price);
 }
 
 void dapo_plus_queue_remember(struct dapo_plus_queue *queue, const struct env_view *view,
@@ -107,12 +107,12 @@ static const struct dapo_plus_slot *find(const struct dapo_plus_queue *own, uint
 }
 
 /* The slots in which the task was on the radio, as what it waited for says; 0: not all of them are known. */
-static uint32_t find_sendings(const struct dapo_plus_queue *own, const struct policy_report *report,
+static uint32_t find_sendings(const struct dapo_plus_queue *own, const struct policy_outcome *outcome,
                               uint32_t m)
 {
     double slot_s = own->world->scenario.run.slot_s;
-    const struct task_times *times = &report->times;
-    double begin_s = report->slot * slot_s + times->wait_s + times->local_s;
+    const struct task_times *times = &outcome->times;
+    double begin_s = outcome->slot * slot_s + times->wait_s + times->local_s;
     double end_s = begin_s + times->transmit_s;
     uint32_t first = (uint32_t) (begin_s / slot_s), count = 0;
     for (uint32_t k = first; k - first < DAPO_PLUS_QUEUE_SLOTS && k * slot_s < end_s; k++) {
@@ -121,7 +121,7 @@ static uint32_t find_sendings(const struct dapo_plus_queue *own, const struct po
             return 0;
         double there_s = fmin(end_s, (k + 1) * slot_s) - fmax(begin_s, k * slot_s);
         own->sending[count++] = (struct outcome_sending){
-            .gain = slot->gain[(size_t) report->device * own->world->servers + m],
+            .gain = slot->gain[(size_t) outcome->device * own->world->servers + m],
             .load = slot->load[m],
             .share = (float) (there_s / times->transmit_s),
         };
@@ -137,12 +137,12 @@ static void note_whole(struct dapo_plus_queue *own, struct outcome_task *task)
 }
 
 static void observe(struct dapo_plus_queue *own, struct outcome_model *model,
-                    const struct policy_report *report)
+                    const struct policy_outcome *outcome)
 {
-    const struct dapo_plus_slot *slot = find(own, report->slot);
+    const struct dapo_plus_slot *slot = find(own, outcome->slot);
     if (slot == NULL)
         return;
-    uint32_t n = report->device, m = slot->server[n];
+    uint32_t n = outcome->device, m = slot->server[n];
     struct outcome_task task = {
         .device = n,
         .server = m,
@@ -151,10 +151,10 @@ static void observe(struct dapo_plus_queue *own, struct outcome_model *model,
         .load = 1,
         .sending = own->sending,
     };
-    if (m != ENV_LOCAL && report->times.transmit_s > 0.0)
-        task.sendings = find_sendings(own, report, m);
+    if (m != ENV_LOCAL && outcome->times.transmit_s > 0.0)
+        task.sendings = find_sendings(own, outcome, m);
     note_whole(own, &task);
-    outcome_model_observe(model, &task, report);
+    outcome_model_observe(model, &task, outcome);
 }
 
 void dapo_plus_queue_learn(struct dapo_plus_queue *queue, struct outcome_model *model,
@@ -165,28 +165,28 @@ void dapo_plus_queue_learn(struct dapo_plus_queue *queue, struct outcome_model *
                queue->world->servers * sizeof *queue->last->load);
         queue->last->loaded = true;
     }
-    for (size_t i = 0; i < feedback->reports; i++)
-        observe(queue, model, &feedback->report[i]);
+    for (size_t i = 0; i < feedback->outcomes; i++)
+        observe(queue, model, &feedback->outcome[i]);
     uint32_t tasks = 0;
     for (uint32_t n = 0; n < queue->world->devices && queue->last != NULL; n++)
         tasks += queue->last->tokens[n] > 0 ? 1 : 0;
     /* An episode's end charges what is unfinished then, which no other slot does. */
     if (settled && !feedback->truncated)
-        learned_price_observe(&queue->toll, feedback->reward, tasks);
+        learned_price_observe(&queue->price, feedback->reward, tasks);
 }
 
-/* ---- bytes: as toll.c writes them; full: u64 whole ---- */
+/* ---- bytes: as price.c writes them; full: u64 whole ---- */
 
 int dapo_plus_queue_save(const struct dapo_plus_queue *queue, bool full, struct buf *bytes)
 {
-    int rc = learned_price_save(&queue->toll, full, bytes);
+    int rc = learned_price_save(&queue->price, full, bytes);
     return rc != 0 || !full ? rc : buf_push(bytes, &queue->whole, sizeof queue->whole);
 }
 
 int dapo_plus_queue_load(struct dapo_plus_queue *queue, bool full, const uint8_t **bytes, size_t *size,
                          struct diag *diag)
 {
-    int rc = learned_price_load(&queue->toll, full, bytes, size, diag);
+    int rc = learned_price_load(&queue->price, full, bytes, size, diag);
     if (rc != 0 || !full)
         return rc;
     if (*size < sizeof queue->whole)

@@ -24,7 +24,7 @@ struct dapo_plus_slot {
 struct dapo_plus_queue {
     const struct world *world; /* borrowed */
     struct slot_search *search;
-    struct learned_price toll;
+    struct learned_price price;
     struct dapo_plus_slot slot[DAPO_PLUS_QUEUE_SLOTS]; /* by slot, a ring */
     struct outcome_sending *sending;                   /* [DAPO_PLUS_QUEUE_SLOTS] scratch */
     struct dapo_plus_slot *last;                       /* decided last; NULL: none in this episode */

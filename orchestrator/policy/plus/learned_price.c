@@ -25,24 +25,24 @@ static double price_at(double place)
     return LINEAR_BELOW * expm1(fabs(place));
 }
 
-static bool was_dear(const struct learned_price *toll)
+static bool was_dear(const struct learned_price *price)
 {
-    const struct response_surface *surface = &toll->surface;
+    const struct response_surface *surface = &price->surface;
     if (surface->seen == 0)
         return true; /* there were random decisions before the first */
     return surface->trial[(surface->seen - 1) % RESPONSE_SURFACE_TRIALS].y > surface->least + log(DEAR);
 }
 
-static void begin_trial(struct learned_price *toll)
+static void begin_trial(struct learned_price *price)
 {
-    toll->trial = toll->surface.next;
-    toll->wait = was_dear(toll) ? WAIT_MOST * toll->block : 0;
-    toll->skip = toll->settle;
-    toll->counted = toll->tasks = 0;
-    toll->sum = 0.0;
+    price->trial = price->surface.next;
+    price->wait = was_dear(price) ? WAIT_MOST * price->block : 0;
+    price->skip = price->settle;
+    price->counted = price->tasks = 0;
+    price->sum = 0.0;
 }
 
-void learned_price_init(struct learned_price *toll, const struct world *world)
+void learned_price_init(struct learned_price *price, const struct world *world)
 {
     const struct scenario *scenario = &world->scenario;
     double most = scenario->plus.price_most;
@@ -54,60 +54,60 @@ void learned_price_init(struct learned_price *toll, const struct world *world)
         .length = LENGTH,
         .noise = NOISE,
     };
-    *toll = (struct learned_price){.block = scenario->plus.price_block,
-                                   .settle = scenario->plus.price_settle,
-                                   .devices = world->devices};
-    if (part > 0 && part < toll->settle)
-        toll->settle = part;
-    response_surface_init(&toll->surface, &config);
-    begin_trial(toll);
+    *price = (struct learned_price){.block = scenario->plus.price_block,
+                                    .settle = scenario->plus.price_settle,
+                                    .devices = world->devices};
+    if (part > 0 && part < price->settle)
+        price->settle = part;
+    response_surface_init(&price->surface, &config);
+    begin_trial(price);
 }
 
-struct slot_prices learned_price_prices(const struct learned_price *toll, bool training)
+struct slot_prices learned_price_prices(const struct learned_price *price, bool training)
 {
-    double place = training && toll->wait == 0 ? toll->trial : toll->surface.best;
+    double place = training && price->wait == 0 ? price->trial : price->surface.best;
     return place > 0.0 ? (struct slot_prices){.sent = price_at(place)}
                        : (struct slot_prices){.kept = price_at(place)};
 }
 
-bool learned_price_is_settling(const struct learned_price *toll)
+bool learned_price_is_settling(const struct learned_price *price)
 {
-    return toll->wait > 0 || toll->skip > toll->settle / 2;
+    return price->wait > 0 || price->skip > price->settle / 2;
 }
 
-void learned_price_begin_episode(struct learned_price *toll)
+void learned_price_begin_episode(struct learned_price *price)
 {
-    toll->wait = 0; /* nothing is left over from before */
-    toll->skip = toll->settle;
+    price->wait = 0; /* nothing is left over from before */
+    price->skip = price->settle;
 }
 
-void learned_price_observe(struct learned_price *toll, double reward, uint32_t tasks)
+void learned_price_observe(struct learned_price *price, double reward, uint32_t tasks)
 {
-    uint64_t *uncounted = toll->wait > 0 ? &toll->wait : &toll->skip;
+    uint64_t *uncounted = price->wait > 0 ? &price->wait : &price->skip;
     if (*uncounted > 0) {
         (*uncounted)--;
         return;
     }
-    toll->sum -= reward * toll->devices; /* a reward is a mean over them */
-    toll->tasks += tasks;
-    toll->counted++;
-    if (toll->counted < toll->block || toll->tasks == 0)
+    price->sum -= reward * price->devices; /* a reward is a mean over them */
+    price->tasks += tasks;
+    price->counted++;
+    if (price->counted < price->block || price->tasks == 0)
         return;
-    double cost = toll->sum / (double) toll->tasks;
-    response_surface_observe(&toll->surface, toll->trial, log(fmax(cost, COST_LEAST)));
-    begin_trial(toll);
+    double cost = price->sum / (double) price->tasks;
+    response_surface_observe(&price->surface, price->trial, log(fmax(cost, COST_LEAST)));
+    begin_trial(price);
 }
 
 /* ---- bytes: f64 best; full: the trials, u64 seen; u64 x 4, f64 x 2 of the block ---- */
 
-int learned_price_save(const struct learned_price *toll, bool full, struct buf *bytes)
+int learned_price_save(const struct learned_price *price, bool full, struct buf *bytes)
 {
-    const struct response_surface *surface = &toll->surface;
+    const struct response_surface *surface = &price->surface;
     int rc = buf_push(bytes, &surface->best, sizeof surface->best);
     if (rc != 0 || !full)
         return rc;
-    const uint64_t count[] = {surface->seen, toll->wait, toll->skip, toll->counted, toll->tasks};
-    const double real[] = {toll->trial, toll->sum};
+    const uint64_t count[] = {surface->seen, price->wait, price->skip, price->counted, price->tasks};
+    const double real[] = {price->trial, price->sum};
     rc = buf_push(bytes, surface->trial, sizeof surface->trial);
     if (rc == 0)
         rc = buf_push(bytes, count, sizeof count);
@@ -129,19 +129,19 @@ static bool is_place(const struct response_surface *surface, double place)
     return place >= surface->config.low && place <= surface->config.high; /* NaN is not */
 }
 
-static bool is_possible(const struct learned_price *toll)
+static bool is_possible(const struct learned_price *price)
 {
-    const struct response_surface *surface = &toll->surface;
-    bool possible = is_place(surface, toll->trial) && isfinite(toll->sum) &&
-                    (toll->counted < toll->block || toll->tasks == 0) && toll->skip <= toll->settle;
+    const struct response_surface *surface = &price->surface;
+    bool possible = is_place(surface, price->trial) && isfinite(price->sum) &&
+                    (price->counted < price->block || price->tasks == 0) && price->skip <= price->settle;
     for (uint32_t i = 0; i < RESPONSE_SURFACE_TRIALS; i++)
         possible = possible && is_place(surface, surface->trial[i].x) && isfinite(surface->trial[i].y);
     return possible;
 }
 
-static int take_all(struct learned_price *toll, const uint8_t **bytes, size_t *size, struct diag *diag)
+static int take_all(struct learned_price *price, const uint8_t **bytes, size_t *size, struct diag *diag)
 {
-    struct response_surface *surface = &toll->surface;
+    struct response_surface *surface = &price->surface;
     uint64_t count[5] = {0};
     double real[2] = {0.0};
     int rc = take(bytes, size, surface->trial, sizeof surface->trial, diag);
@@ -150,27 +150,27 @@ static int take_all(struct learned_price *toll, const uint8_t **bytes, size_t *s
     if (rc == 0)
         rc = take(bytes, size, real, sizeof real, diag);
     surface->seen = count[0];
-    toll->wait = count[1];
-    toll->skip = count[2];
-    toll->counted = count[3];
-    toll->tasks = count[4];
-    toll->trial = real[0];
-    toll->sum = real[1];
-    return rc != 0 || is_possible(toll) ? rc : diag_fail(diag, ERR_CORRUPT, "a learned price is none");
+    price->wait = count[1];
+    price->skip = count[2];
+    price->counted = count[3];
+    price->tasks = count[4];
+    price->trial = real[0];
+    price->sum = real[1];
+    return rc != 0 || is_possible(price) ? rc : diag_fail(diag, ERR_CORRUPT, "a learned price is none");
 }
 
-int learned_price_load(struct learned_price *toll, bool full, const uint8_t **bytes, size_t *size,
+int learned_price_load(struct learned_price *price, bool full, const uint8_t **bytes, size_t *size,
                        struct diag *diag)
 {
     double best = 0.0;
     int rc = take(bytes, size, &best, sizeof best, diag);
-    if (rc == 0 && !is_place(&toll->surface, best))
+    if (rc == 0 && !is_place(&price->surface, best))
         rc = diag_fail(diag, ERR_CORRUPT, "a learned price is none");
     if (rc == 0 && full)
-        rc = take_all(toll, bytes, size, diag);
+        rc = take_all(price, bytes, size, diag);
     if (rc != 0)
         return rc;
-    response_surface_settle(&toll->surface);
-    toll->surface.best = best;
+    response_surface_settle(&price->surface);
+    price->surface.best = best;
     return 0;
 }

@@ -26,22 +26,22 @@ struct learned_price {
     double trial, sum;             /* its place on the surface, and its costs so far */
 };
 
-void learned_price_init(struct learned_price *toll, const struct world *world);
+void learned_price_init(struct learned_price *price, const struct world *world);
 
 /* What to charge: while training the trial's prices, else the best. */
-struct slot_prices learned_price_prices(const struct learned_price *toll, bool training);
+struct slot_prices learned_price_prices(const struct learned_price *price, bool training);
 
 /* What is done now will hardly be seen in what is counted. */
-bool learned_price_is_settling(const struct learned_price *toll);
+bool learned_price_is_settling(const struct learned_price *price);
 
 /* An episode begins: its queues are empty, which is not usual. */
-void learned_price_begin_episode(struct learned_price *toll);
+void learned_price_begin_episode(struct learned_price *price);
 /* What a slot in which so many tasks came has come to. */
-void learned_price_observe(struct learned_price *toll, double reward, uint32_t tasks);
+void learned_price_observe(struct learned_price *price, double reward, uint32_t tasks);
 
 /* The best alone, or with `full` all that learning needs to go on. */
-int learned_price_save(const struct learned_price *toll, bool full, struct buf *bytes);
-int learned_price_load(struct learned_price *toll, bool full, const uint8_t **bytes, size_t *size,
+int learned_price_save(const struct learned_price *price, bool full, struct buf *bytes);
+int learned_price_load(struct learned_price *price, bool full, const uint8_t **bytes, size_t *size,
                        struct diag *diag);
 
 #endif

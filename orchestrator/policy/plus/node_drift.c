@@ -9,16 +9,16 @@
 #define LIMIT 4.0f    /* times what is usual: over nine deviations of a window's mean, were they normal */
 #define LEAST 0.02f   /* a change of 2 % is not worth a notice [house] */
 
-int node_drift_init(struct node_drift *ret_shift, uint32_t count)
+int node_drift_init(struct node_drift *ret_drift, uint32_t count)
 {
-    *ret_shift = (struct node_drift){.count = count, .node = calloc(count, sizeof *ret_shift->node)};
-    return ret_shift->node != NULL ? 0 : -ENOMEM;
+    *ret_drift = (struct node_drift){.count = count, .node = calloc(count, sizeof *ret_drift->node)};
+    return ret_drift->node != NULL ? 0 : -ENOMEM;
 }
 
-void node_drift_finish(struct node_drift *shift)
+void node_drift_finish(struct node_drift *drift)
 {
-    free(shift->node);
-    *shift = (struct node_drift){0};
+    free(drift->node);
+    *drift = (struct node_drift){0};
 }
 
 static float mean_of(const struct node_drift_node *node, uint32_t output)
@@ -30,26 +30,26 @@ static float mean_of(const struct node_drift_node *node, uint32_t output)
 }
 
 /* What is usual is learned from nodes that are as usual. */
-static void learn_usual(struct node_drift *shift, const float *residual)
+static void learn_usual(struct node_drift *drift, const float *residual)
 {
-    float count = (float) (shift->seen + 1), memory = count * MEMORY < 1.0f ? 1.0f / count : MEMORY;
+    float count = (float) (drift->seen + 1), memory = count * MEMORY < 1.0f ? 1.0f / count : MEMORY;
     for (uint32_t k = 0; k < NODE_DRIFT_OUTPUTS; k++)
-        shift->usual[k] += memory * (fabsf(residual[k]) - shift->usual[k]);
-    shift->seen++;
+        drift->usual[k] += memory * (fabsf(residual[k]) - drift->usual[k]);
+    drift->seen++;
 }
 
-bool node_drift_observe(struct node_drift *shift, uint32_t node,
+bool node_drift_observe(struct node_drift *drift, uint32_t node,
                         const float residual[static NODE_DRIFT_OUTPUTS])
 {
-    struct node_drift_node *own = &shift->node[node];
+    struct node_drift_node *own = &drift->node[node];
     bool changed = false, suspected = false;
     for (uint32_t k = 0; k < NODE_DRIFT_OUTPUTS; k++)
         own->recent[own->next][k] = residual[k];
     own->next = (own->next + 1) % NODE_DRIFT_WINDOW;
     own->filled += own->filled < NODE_DRIFT_WINDOW ? 1 : 0;
-    for (uint32_t k = 0; k < NODE_DRIFT_OUTPUTS && own->filled == NODE_DRIFT_WINDOW && shift->seen >= SETTLED;
+    for (uint32_t k = 0; k < NODE_DRIFT_OUTPUTS && own->filled == NODE_DRIFT_WINDOW && drift->seen >= SETTLED;
          k++) {
-        float mean = mean_of(own, k), limit = fmaxf(LIMIT * shift->usual[k], LEAST);
+        float mean = mean_of(own, k), limit = fmaxf(LIMIT * drift->usual[k], LEAST);
         /* Leaves only when it is well inside again. */
         bool shifted = fabsf(mean) > (own->shift[k] != 0.0f ? 0.5f * limit : limit);
         float now = shifted ? mean : 0.0f;
@@ -58,6 +58,6 @@ bool node_drift_observe(struct node_drift *shift, uint32_t node,
         own->shift[k] = now;
     }
     if (!suspected)
-        learn_usual(shift, residual);
+        learn_usual(drift, residual);
     return changed;
 }

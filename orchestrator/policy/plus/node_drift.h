@@ -27,11 +27,11 @@ struct node_drift {
 };
 
 /* -ENOMEM. */
-int node_drift_init(struct node_drift *ret_shift, uint32_t count);
-void node_drift_finish(struct node_drift *shift);
+int node_drift_init(struct node_drift *ret_drift, uint32_t count);
+void node_drift_finish(struct node_drift *drift);
 
 /* A residual of a node; true: its shift has changed. */
-bool node_drift_observe(struct node_drift *shift, uint32_t node,
+bool node_drift_observe(struct node_drift *drift, uint32_t node,
                         const float residual[static NODE_DRIFT_OUTPUTS]);
 
 #endif

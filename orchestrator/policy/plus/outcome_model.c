@@ -145,39 +145,39 @@ static void fill_sending(const struct world *world, const struct outcome_task *t
 }
 
 /* What the server did for it, without the waiting that others caused. */
-static double served_s(const struct outcome_model *own, uint32_t m, const struct policy_report *report)
+static double served_s(const struct outcome_model *own, uint32_t m, const struct policy_outcome *outcome)
 {
-    const struct task_times *times = &report->times;
-    double server_j = report->joules.server_j;
+    const struct task_times *times = &outcome->times;
+    double server_j = outcome->joules.server_j;
     if (!env_is_queue(own->world))
         return times->queue_s + times->edge_s;
     bool shares = own->world->scenario.servers.discipline == DISCIPLINE_SHARED;
     return shares && own->peak_w[m] > 0.0 ? server_j / own->peak_w[m] : times->edge_s;
 }
 
-static void note_peak(struct outcome_model *own, uint32_t m, const struct policy_report *report)
+static void note_peak(struct outcome_model *own, uint32_t m, const struct policy_outcome *outcome)
 {
-    double power_w = report->times.edge_s > 0.0 ? report->joules.server_j / report->times.edge_s : 0.0;
+    double power_w = outcome->times.edge_s > 0.0 ? outcome->joules.server_j / outcome->times.edge_s : 0.0;
     own->peak_w[m] = power_w > own->peak_w[m] ? power_w : own->peak_w[m];
 }
 
 static struct outcome_sample sample_of(const struct outcome_model *own, const struct outcome_task *task,
-                                       const struct policy_report *report)
+                                       const struct policy_outcome *outcome)
 {
     const struct world *world = own->world;
     struct outcome_sample sample = {0};
     if (task->split > 0) {
         task_features_device(world, task->device, task->tokens, task->split, sample.x[TASK_DEVICE]);
-        fill_part(&sample, TASK_DEVICE, report->times.local_s, report->joules.compute_j);
+        fill_part(&sample, TASK_DEVICE, outcome->times.local_s, outcome->joules.compute_j);
     }
     if (task->server == ENV_LOCAL)
         return sample;
     if (task->sendings > 0) {
         fill_sending(world, task, sample.x[TASK_LINK]);
-        fill_part(&sample, TASK_LINK, report->times.transmit_s, report->joules.transmit_j);
+        fill_part(&sample, TASK_LINK, outcome->times.transmit_s, outcome->joules.transmit_j);
     }
     task_features_server(world, task->server, task->load, task->tokens, task->split, sample.x[TASK_SERVER]);
-    fill_part(&sample, TASK_SERVER, served_s(own, task->server, report), report->joules.server_j);
+    fill_part(&sample, TASK_SERVER, served_s(own, task->server, outcome), outcome->joules.server_j);
     return sample;
 }
 
@@ -205,13 +205,13 @@ static void push(struct outcome_model *own, const struct outcome_sample *sample)
 }
 
 void outcome_model_observe(struct outcome_model *model, const struct outcome_task *task,
-                           const struct policy_report *report)
+                           const struct policy_outcome *outcome)
 {
-    if (report->recovered)
+    if (outcome->recovered)
         return;
     if (task->server != ENV_LOCAL)
-        note_peak(model, task->server, report);
-    struct outcome_sample sample = sample_of(model, task, report);
+        note_peak(model, task->server, outcome);
+    struct outcome_sample sample = sample_of(model, task, outcome);
     take_shift(model, TASK_DEVICE, &model->device_shift, task->device, &sample);
     if (task->server != ENV_LOCAL)
         take_shift(model, TASK_SERVER, &model->server_shift, task->server, &sample);

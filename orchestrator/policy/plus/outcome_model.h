@@ -4,7 +4,7 @@
  * descriptor declares. Nodes that change without a word are noticed (shift.h).
  *
  * Cost of a decision: a table of every (device, server, load), as load_table wants it; in queueing mode rows
- * for an outlook.
+ * for an forecast.
  *
  * Queueing mode: what a task waits for is not its own. Of a report count the seconds of each part alone: the
  * time on the radio against the gains and loads of the slots in which that was, and the server's own work.
@@ -52,7 +52,7 @@ void outcome_model_destroy(struct outcome_model *model);
 
 /* How a task went. One that did not go as decided teaches nothing. */
 void outcome_model_observe(struct outcome_model *model, const struct outcome_task *task,
-                           const struct policy_report *report);
+                           const struct policy_outcome *outcome);
 
 /* One step of each part on a mini-batch of reports, drawn at (seed, RNG_SAMPLING, update number). */
 void outcome_model_update(struct outcome_model *model);
@@ -60,7 +60,7 @@ void outcome_model_update(struct outcome_model *model);
 /* Begins a slot's table with what the model foresees. */
 void outcome_model_begin(struct outcome_model *model, struct load_table *table, const struct env_view *view);
 
-/* Queueing mode: what the model foresees, as an outlook wants it; `look` before each slot's forecast_begin. */
+/* Queueing mode: what the model foresees, as an forecast wants it; `look` before each slot's forecast_begin. */
 struct forecast_source outcome_model_source(struct outcome_model *model);
 void outcome_model_look(struct outcome_model *model, const struct env_view *view);
 

@@ -19,7 +19,7 @@ struct plan {
 
 struct slot_search {
     struct slot_prices prices;
-    struct forecast outlook;
+    struct forecast forecast;
     uint32_t *who; /* [count] devices that have a task, ascending */
     uint32_t count;
     double *local_cost; /* [count] */
@@ -46,7 +46,7 @@ void slot_search_destroy(struct slot_search *search)
 {
     if (search == NULL)
         return;
-    forecast_finish(&search->outlook);
+    forecast_finish(&search->forecast);
     plan_finish(&search->plan);
     plan_finish(&search->best);
     free(search->who);
@@ -67,7 +67,7 @@ int slot_search_create(struct slot_search **ret_search, const struct world *worl
     own->member = calloc(world->devices, sizeof *own->member);
     own->member_split = calloc(world->devices, sizeof *own->member_split);
     bool whole = own->who != NULL && own->local_cost != NULL && own->member != NULL &&
-                 own->member_split != NULL && forecast_init(&own->outlook, world, source) == 0 &&
+                 own->member_split != NULL && forecast_init(&own->forecast, world, source) == 0 &&
                  plan_init(&own->plan, world) == 0 && plan_init(&own->best, world) == 0;
     if (!whole) {
         slot_search_destroy(own);
@@ -107,12 +107,12 @@ static double group_cost(struct slot_search *own, const struct plan *plan, uint3
             continue;
         own->member[members] = own->who[i];
         own->member_split[members] = i == extra ? extra_split : plan->split[i];
-        work += forecast_work(&own->outlook, m, own->who[i], own->member_split[members]);
-        kept += forecast_kept(&own->outlook, own->who[i], own->member_split[members++]);
+        work += forecast_work(&own->forecast, m, own->who[i], own->member_split[members]);
+        kept += forecast_kept(&own->forecast, own->who[i], own->member_split[members++]);
     }
     if (members == 0)
         return 0.0;
-    if (forecast_server(&own->outlook, m, own->member, own->member_split, members, &cost) != 0)
+    if (forecast_server(&own->forecast, m, own->member, own->member_split, members, &cost) != 0)
         return (double) INFINITY;
     return cost + own->prices.sent * work + own->prices.kept * kept;
 }
@@ -122,47 +122,47 @@ static double total(const struct slot_search *own, const struct plan *plan)
     double sum = 0.0;
     for (uint32_t i = 0; i < own->count; i++)
         sum += plan->server[i] == ENV_LOCAL ? own->local_cost[i] : 0.0;
-    for (uint32_t m = 0; m < own->outlook.world->servers; m++)
+    for (uint32_t m = 0; m < own->forecast.world->servers; m++)
         sum += plan->group_cost[m];
     return sum;
 }
 
 static void price_groups(struct slot_search *own, struct plan *plan)
 {
-    for (uint32_t m = 0; m < own->outlook.world->servers; m++)
+    for (uint32_t m = 0; m < own->forecast.world->servers; m++)
         plan->group_cost[m] = group_cost(own, plan, m, own->count, own->count, 0);
 }
 
 /* ---- moves ---- */
 
-struct place {
+struct choice {
     uint32_t server, split;
     double change; /* of the total, to be there instead of nowhere */
 };
 
 /* The best of a server's splits for place i, which is not there now. */
 static void try_server(struct slot_search *own, const struct plan *plan, uint32_t i, uint32_t m,
-                       double alone_cost, struct place *best)
+                       double alone_cost, struct choice *best)
 {
-    const struct world *world = own->outlook.world;
+    const struct world *world = own->forecast.world;
     uint32_t layers = world->llm->layers, max_split = world->device[own->who[i]].max_split;
     uint32_t last = max_split < layers ? max_split : layers - 1;
     for (uint32_t s = (uint32_t) world->scenario.model.min_split; s <= last; s++) {
         double change = group_cost(own, plan, m, i, i, s) - alone_cost;
         if (change < best->change)
-            *best = (struct place){.server = m, .split = s, .change = change};
+            *best = (struct choice){.server = m, .split = s, .change = change};
     }
 }
 
 /* Moves place i to where it is best, the others as they are. */
 static bool move(struct slot_search *own, struct plan *plan, uint32_t i)
 {
-    const struct world *world = own->outlook.world;
-    const bool *covered = own->outlook.view->covered + (size_t) own->who[i] * world->servers;
+    const struct world *world = own->forecast.world;
+    const bool *covered = own->forecast.view->covered + (size_t) own->who[i] * world->servers;
     uint32_t from = plan->server[i];
     double left_cost = from == ENV_LOCAL ? 0.0 : group_cost(own, plan, from, i, own->count, 0);
     double present = from == ENV_LOCAL ? own->local_cost[i] : plan->group_cost[from] - left_cost;
-    struct place best = {.server = ENV_LOCAL, .split = world->llm->layers, .change = own->local_cost[i]};
+    struct choice best = {.server = ENV_LOCAL, .split = world->llm->layers, .change = own->local_cost[i]};
     for (uint32_t m = 0; m < world->servers; m++)
         if (covered[m])
             try_server(own, plan, i, m, m == from ? left_cost : plan->group_cost[m], &best);
@@ -188,9 +188,9 @@ static void exchange(struct plan *plan, uint32_t i, uint32_t j)
 
 static bool is_allowed(const struct slot_search *own, uint32_t i, uint32_t server, uint32_t split)
 {
-    const struct world *world = own->outlook.world;
+    const struct world *world = own->forecast.world;
     uint32_t n = own->who[i];
-    return server == ENV_LOCAL || (own->outlook.view->covered[(size_t) n * world->servers + server] &&
+    return server == ENV_LOCAL || (own->forecast.view->covered[(size_t) n * world->servers + server] &&
                                    split <= world->device[n].max_split);
 }
 
@@ -234,13 +234,13 @@ static void descend(struct slot_search *own, struct plan *plan)
 
 static struct rng_at place_of(const struct slot_search *own, uint32_t i)
 {
-    struct slot_id id = own->outlook.view->id;
-    return (struct rng_at){own->outlook.world->seed, id.phase, RNG_POLICY, own->who[i], id.episode, id.slot};
+    struct slot_id id = own->forecast.view->id;
+    return (struct rng_at){own->forecast.world->seed, id.phase, RNG_POLICY, own->who[i], id.episode, id.slot};
 }
 
 static uint32_t random_split(const struct slot_search *own, uint32_t i, uint32_t start)
 {
-    const struct world *world = own->outlook.world;
+    const struct world *world = own->forecast.world;
     uint32_t layers = world->llm->layers, min_split = (uint32_t) world->scenario.model.min_split;
     uint32_t max_split = world->device[own->who[i]].max_split;
     uint32_t last = max_split < layers ? max_split : layers - 1;
@@ -250,7 +250,7 @@ static uint32_t random_split(const struct slot_search *own, uint32_t i, uint32_t
 
 static uint32_t random_server(const struct slot_search *own, uint32_t i, uint32_t start)
 {
-    const struct world *world = own->outlook.world;
+    const struct world *world = own->forecast.world;
     struct rng_at at = place_of(own, i);
     uint32_t pick = rng_below(&at, start, world->servers + 1);
     bool possible =
@@ -260,7 +260,7 @@ static uint32_t random_server(const struct slot_search *own, uint32_t i, uint32_
 
 static void begin(struct slot_search *own, struct plan *plan, uint32_t start)
 {
-    const struct world *world = own->outlook.world;
+    const struct world *world = own->forecast.world;
     for (uint32_t i = 0; i < own->count; i++) {
         plan->server[i] = start == 0 ? ENV_LOCAL : random_server(own, i, start);
         plan->split[i] = plan->server[i] == ENV_LOCAL ? world->llm->layers : random_split(own, i, start);
@@ -273,18 +273,18 @@ static void keep(struct slot_search *own)
     memcpy(own->best.server, own->plan.server, size);
     memcpy(own->best.split, own->plan.split, size);
     memcpy(own->best.group_cost, own->plan.group_cost,
-           own->outlook.world->servers * sizeof *own->best.group_cost);
+           own->forecast.world->servers * sizeof *own->best.group_cost);
 }
 
 static void gather(struct slot_search *own, const struct env_view *view)
 {
-    forecast_begin(&own->outlook, view);
+    forecast_begin(&own->forecast, view);
     own->count = 0;
     for (uint32_t n = 0; n < view->world->devices; n++)
         if (env_has_task(view, n)) {
             own->local_cost[own->count] =
-                forecast_local(&own->outlook, n) +
-                own->prices.kept * forecast_kept(&own->outlook, n, view->world->llm->layers);
+                forecast_local(&own->forecast, n) +
+                own->prices.kept * forecast_kept(&own->forecast, n, view->world->llm->layers);
             own->who[own->count++] = n;
         }
 }

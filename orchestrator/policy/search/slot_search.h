@@ -1,5 +1,5 @@
-/* The search for a slot's best joint decision in queueing mode, as an outlook foresees it
- * (core/model/outlook): devices in turn move to their best (split, server), pairs of devices exchange
+/* The search for a slot's best joint decision in queueing mode, as an forecast foresees it
+ * (core/model/forecast): devices in turn move to their best (split, server), pairs of devices exchange
  * servers, until nothing helps; from all-local and from random starts. Work may have a price, which is added
  * to the cost. What `myopic`, `priced` and
  * `dapo-plus` have in common. */

@@ -63,10 +63,10 @@ static const struct evidence_value *value_at(struct fixture *fixture, size_t v)
     return &fixture->evidence.experiment[0].value[v];
 }
 
-static void assert_verdict(const struct ranking *contest, const char *expected)
+static void assert_verdict(const struct ranking *ranking, const char *expected)
 {
     struct buf text = {0};
-    assert_int_equal(ranking_print_verdict(contest, "", &text), 0);
+    assert_int_equal(ranking_print_verdict(ranking, "", &text), 0);
     assert_string_equal(text.size > 0 ? (const char *) text.data : "", expected);
     buf_finish(&text);
 }
@@ -114,18 +114,18 @@ static void a_clear_difference_is_ranked(void **state)
     ADD(fixture, "5", "local", "observations", 1, 1.5, 2.7, 3.6, 4.9, 5.8);
     ADD(fixture, "5", "dapo", "observations", 1, 1.0, 2.0, 3.0, 4.0, 5.0);
     assert_int_equal(evidence_sort(&fixture->evidence), 0);
-    struct ranking contest;
-    assert_int_equal(ranking_make(&contest, value_at(fixture, 0), EVIDENCE_COST, NULL, &fixture->bootstrap),
+    struct ranking ranking;
+    assert_int_equal(ranking_make(&ranking, value_at(fixture, 0), EVIDENCE_COST, NULL, &fixture->bootstrap),
                      0);
-    assert_int_equal(contest.lines, 2);
-    assert_string_equal(contest.line[0].policy->name, "dapo");
-    assert_true(contest.cut[1] && contest.line[1].to_best.clear);
-    assert_int_equal(contest.line[1].to_best.more, 0);
-    assert_true(fabs(contest.line[1].to_best.difference - 0.7) < 1e-12);
+    assert_int_equal(ranking.lines, 2);
+    assert_string_equal(ranking.line[0].policy->name, "dapo");
+    assert_true(ranking.cut[1] && ranking.line[1].to_best.clear);
+    assert_int_equal(ranking.line[1].to_best.more, 0);
+    assert_true(fabs(ranking.line[1].to_best.difference - 0.7) < 1e-12);
     /* The seeds differ far more than the policies do: only pairing tells them apart. */
-    assert_true(contest.line[0].interval.high > contest.line[1].interval.low);
-    assert_verdict(&contest, "ranked: dapo < local\n");
-    ranking_finish(&contest);
+    assert_true(ranking.line[0].interval.high > ranking.line[1].interval.low);
+    assert_verdict(&ranking, "ranked: dapo < local\n");
+    ranking_finish(&ranking);
 }
 
 static void fewer_than_five_seeds_are_not_ranked(void **state)
@@ -134,15 +134,15 @@ static void fewer_than_five_seeds_are_not_ranked(void **state)
     ADD(fixture, "5", "dapo", "observations", 1, 1, 1, 1);
     ADD(fixture, "5", "local", "observations", 1, 100, 101, 102);
     assert_int_equal(evidence_sort(&fixture->evidence), 0);
-    struct ranking contest;
-    assert_int_equal(ranking_make(&contest, value_at(fixture, 0), EVIDENCE_COST, NULL, &fixture->bootstrap),
+    struct ranking ranking;
+    assert_int_equal(ranking_make(&ranking, value_at(fixture, 0), EVIDENCE_COST, NULL, &fixture->bootstrap),
                      0);
-    assert_false(contest.cut[1]);
-    assert_int_equal(contest.line[1].to_best.more, 2);
-    assert_verdict(&contest,
+    assert_false(ranking.cut[1]);
+    assert_int_equal(ranking.line[1].to_best.more, 2);
+    assert_verdict(&ranking,
                    "not ranked: 3 common seeds, 5 are the least; it would take at least 2 more runs of each "
                    "policy\n");
-    ranking_finish(&contest);
+    ranking_finish(&ranking);
 }
 
 /* Differences 3, -1, 3, -1, 1: mean 1, deviation 2, so 18 runs (test_stats_student), 13 more. A resample's
@@ -155,17 +155,17 @@ static void an_interval_that_holds_zero_says_how_many_more_runs(void **state)
     ADD(fixture, "5", "local", "observations", 1, 8, 4, 8, 4, 6);
     ADD(fixture, "5", "random", "observations", 1, 90, 91, 92, 93, 94);
     assert_int_equal(evidence_sort(&fixture->evidence), 0);
-    struct ranking contest;
-    assert_int_equal(ranking_make(&contest, value_at(fixture, 0), EVIDENCE_COST, NULL, &fixture->bootstrap),
+    struct ranking ranking;
+    assert_int_equal(ranking_make(&ranking, value_at(fixture, 0), EVIDENCE_COST, NULL, &fixture->bootstrap),
                      0);
-    assert_true(!contest.cut[1] && contest.cut[2]);
-    assert_int_equal(contest.line[1].to_best.more, 13);
+    assert_true(!ranking.cut[1] && ranking.cut[2]);
+    assert_int_equal(ranking.line[1].to_best.more, 13);
     assert_verdict(
-        &contest,
+        &ranking,
         "ranked: dapo = local < random\n"
         "not ranked: dapo, local: the interval of their paired difference, -0.6 to 2.6, holds 0; it "
         "would take 13 more runs of each\n");
-    ranking_finish(&contest);
+    ranking_finish(&ranking);
 }
 
 static void only_common_seeds_are_paired(void **state)
@@ -174,17 +174,17 @@ static void only_common_seeds_are_paired(void **state)
     ADD(fixture, "5", "dapo", "observations", 1, 1, 2, 3, 4, 5, 6);
     ADD(fixture, "5", "local", "observations", 4, 5, 6, 7, 8, 9, 10);
     assert_int_equal(evidence_sort(&fixture->evidence), 0);
-    struct ranking contest;
-    assert_int_equal(ranking_make(&contest, value_at(fixture, 0), EVIDENCE_COST, NULL, &fixture->bootstrap),
+    struct ranking ranking;
+    assert_int_equal(ranking_make(&ranking, value_at(fixture, 0), EVIDENCE_COST, NULL, &fixture->bootstrap),
                      0);
-    assert_int_equal(contest.line[1].to_best.seeds, 3);
-    assert_true(contest.line[1].to_best.difference == 1.0);
-    assert_false(contest.cut[1]);
-    ranking_finish(&contest);
-    assert_int_equal(ranking_make(&contest, value_at(fixture, 0), EVIDENCE_REGRET, NULL, &fixture->bootstrap),
+    assert_int_equal(ranking.line[1].to_best.seeds, 3);
+    assert_true(ranking.line[1].to_best.difference == 1.0);
+    assert_false(ranking.cut[1]);
+    ranking_finish(&ranking);
+    assert_int_equal(ranking_make(&ranking, value_at(fixture, 0), EVIDENCE_REGRET, NULL, &fixture->bootstrap),
                      0);
-    assert_int_equal(contest.lines, 0); /* nobody has been measured against the optimum */
-    ranking_finish(&contest);
+    assert_int_equal(ranking.lines, 0); /* nobody has been measured against the optimum */
+    ranking_finish(&ranking);
 }
 
 /* Latency of dapo is 3/4 of local's at 5 devices and 5/4 of it at 10. */

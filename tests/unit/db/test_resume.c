@@ -72,9 +72,9 @@ static void close_as(struct recorder *recorder, enum db_run_status status)
 static int resume(const struct scratch *s, int64_t run_id, int64_t after, struct recorder **ret,
                   struct diag *diag)
 {
-    const struct recorder_past past = {
+    const struct recorder_resumed resumed = {
         .run_id = run_id, .after_episode = after, .config_json = "{\"resumed\":1}"};
-    return recorder_resume(ret, s->file, &past, diag);
+    return recorder_resume(ret, s->file, &resumed, diag);
 }
 
 /* ---- killed ---- */

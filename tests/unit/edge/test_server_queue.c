@@ -26,7 +26,7 @@ struct bench {
 };
 
 /* A task takes the server 0.4 slots. */
-static void open_bench(struct bench *bench, const char *discipline, bool by_wall)
+static void open_bench(struct bench *bench, const char *discipline, bool in_real_time)
 {
     const char *keys[8] = {"run.mode=queue",  "run.slot_s=0.5", "devices.count=3",
                            "servers.count=2", discipline,       NULL};
@@ -34,7 +34,7 @@ static void open_bench(struct bench *bench, const char *discipline, bool by_wall
     double now_s = cost_edge_s(&bench->world, bench->world.server[1].flops, 1.0, TOKENS, SPLIT);
     bench->world.server[1].flops *= now_s / (0.4 * SLOT_S);
     bench->work_s = 0.4 * SLOT_S;
-    assert_int_equal(server_queue_create(&bench->queue, &bench->world, 1, by_wall), 0);
+    assert_int_equal(server_queue_create(&bench->queue, &bench->world, 1, in_real_time), 0);
 }
 
 static void close_bench(struct bench *bench)
@@ -397,9 +397,9 @@ static void what_is_out_of_place_is_refused(void **state)
 static void more_tasks_than_an_allot_can_tell_of_are_refused(void **state)
 {
     (void) state;
-    for (int by_wall = 0; by_wall < 2; by_wall++) {
+    for (int in_real_time = 0; in_real_time < 2; in_real_time++) {
         struct bench bench;
-        open_bench(&bench, "servers.discipline=fifo", by_wall != 0);
+        open_bench(&bench, "servers.discipline=fifo", in_real_time != 0);
         for (uint32_t i = 0; i < 100000; i++)
             task(&bench, 0, i);
         assert_int_equal(task_at(&bench, 0, 100000, 0.0), ERR_STATE);

@@ -188,14 +188,14 @@ static void the_agent_hears_what_was_decided_and_what_came_of_it(void **state)
 {
     (void) state;
     static const uint32_t split[4] = {3, 32, 5, 32}, server[4] = {0, PROTO_SERVER_NONE, 1, 0};
-    static const struct policy_report report[2] = {
+    static const struct policy_outcome finished[2] = {
         {.slot = 0, .device = 1, .latency_s = 1.5, .energy_j = 2.5, .cost = 0.75},
         {.slot = 0, .device = 3, .latency_s = 0.5, .cost = (double) INFINITY, .recovered = true},
     };
     answer(split, server, 4);
     decide();
     const struct policy_feedback feedback = {
-        .reward = -0.5, .next = &bench.slot.view, .report = report, .reports = 2};
+        .reward = -0.5, .next = &bench.slot.view, .outcome = finished, .outcomes = 2};
     bench.policy.kind->hear(&bench.policy, &feedback);
     const struct msg_outcome *outcome = &bench.far.outcome;
     assert_int_equal(outcome->round, bench.far.action.round);

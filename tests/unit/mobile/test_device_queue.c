@@ -18,14 +18,14 @@ struct bench {
     double gain[64][SERVERS];
 };
 
-static void open_bench(struct bench *bench, const char *const *extra, bool by_wall)
+static void open_bench(struct bench *bench, const char *const *extra, bool in_real_time)
 {
     const char *keys[16] = {"run.mode=queue",  "run.slot_s=0.5",        "devices.count=1",
                             "servers.count=2", "radio.bandwidth_mhz=2", "servers.coverage_m=2000"};
     for (size_t i = 0; extra != NULL && extra[i] != NULL; i++)
         keys[6 + i] = extra[i];
     *bench = (struct bench){.world = check_world(keys)};
-    assert_int_equal(device_queue_create(&bench->queue, &bench->world, 0, by_wall), 0);
+    assert_int_equal(device_queue_create(&bench->queue, &bench->world, 0, in_real_time), 0);
 }
 
 static void close_bench(struct bench *bench)
@@ -373,7 +373,7 @@ static void what_is_out_of_place_is_refused(void **state)
     close_bench(&bench);
 }
 
-/* By the wall clock: what is begun, what has really ended, and nothing sent twice or too little. */
+/* In real time: what is begun, what has really ended, and nothing sent twice or too little. */
 static void by_the_wall_the_shell_is_told_what_to_begin_and_its_times_count(void **state)
 {
     (void) state;
@@ -405,7 +405,7 @@ static void by_the_wall_the_shell_is_told_what_to_begin_and_its_times_count(void
                                     .result = {.edge_s = 0.5, .server = 1, .busy_s = 0.5}};
     assert_int_equal(take_at(&bench, &message, 3.6), 0);
     const struct msg_report *report = &told(&bench, PROTO_REPORT)->report;
-    assert_near(report->latency_s, 3.59, TINY); /* from its DECISION to its RESULT, by the wall */
+    assert_near(report->latency_s, 3.59, TINY); /* from its DECISION to its RESULT, in real time */
     assert_near(report->local_s, 0.19, TINY);
     assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_SENT, NULL, 3.7), 0); /* of a job forgotten: no harm */
     close_bench(&bench);

@@ -1,4 +1,4 @@
-/* The verdict on a run by the wall clock: what is off, by how much, and who was worst. */
+/* The verdict on a run in real time: what is off, by how much, and who was worst. */
 #include "core/model/audit.h"
 
 #include "check.h"

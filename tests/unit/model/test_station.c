@@ -75,7 +75,7 @@ static void a_job_without_work_is_done_at_once_and_one_taken_early_is_done(void 
     assert_same(station_due_s(&station), 2.0);
     assert_same(station_take(&station, 2.0).busy_s, 0.0);
     assert_int_equal(station_add(&station, 3.0, 2, 5.0), 0);
-    struct station_job job = station_take(&station, 4.0); /* by the wall clock it had ended then */
+    struct station_job job = station_take(&station, 4.0); /* in real time it had ended then */
     assert_same(job.done, job.work);
     assert_same(job.busy_s, 1.0);
     station_finish(&station);

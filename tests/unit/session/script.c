@@ -42,11 +42,11 @@ static void learn(struct policy *policy, const struct policy_feedback *feedback)
     struct script *script = policy->state;
     assert_false(script->updating);
     assert_true(feedback->reward < 0.0);
-    assert_true(feedback->reports > 0);
+    assert_true(feedback->outcomes > 0);
     double cost = 0.0; /* the reward is what the reports say */
-    for (size_t i = 0; i < feedback->reports; i++)
-        cost += feedback->report[i].cost;
-    assert_true(feedback->reward == -(cost / (double) feedback->reports));
+    for (size_t i = 0; i < feedback->outcomes; i++)
+        cost += feedback->outcome[i].cost;
+    assert_true(feedback->reward == -(cost / (double) feedback->outcomes));
     bool anybody = false;
     for (uint32_t n = 0; n < script->world.devices; n++)
         anybody = anybody || feedback->next->present[n];
