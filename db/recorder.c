@@ -2,8 +2,8 @@
  * where each item remembers how many task rows went before it; the thread's side puts the two back into one
  * order.
  *
- *   caller ── recorder_tasks ──►  ring      [.. written | being written | pushed ..]  ──► thread: BEGIN,
- * rows, COMMIT └─ episode, event ──►  items     each with `after`, its place in the ring  ──►
+ *   caller ─┬─ recorder_tasks ─►  ring   [.. written | being written | pushed ..]  ─┬─► thread:
+ *           └─ episode, event ─►  items  each with `after`, its position in the ring ─┘   BEGIN, rows, COMMIT
  *
  * The thread sleeps until a batch is due, and only then opens the transaction: the database is locked for the
  * few milliseconds that the batch takes, never while waiting for rows. Rows that are being written are read

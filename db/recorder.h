@@ -12,8 +12,7 @@
 #define RECORDER_QUEUE_ITEMS 256  /* episodes and events, likewise */
 #define RECORDER_QUEUE_BYTES                                                                                 \
     (1                                                                                                       \
-     << 26) /* of checkpoints and samples; a larger one waits until it is alone                            \
-               */
+     << 26) /* of checkpoints and samples; a larger one waits until it is alone                            \ */
 #define RECORDER_BATCH_ROWS 4096
 #define RECORDER_BATCH_NS 200000000ULL
 
@@ -43,8 +42,7 @@ struct recorder_resumed {
 int recorder_resume(struct recorder **ret_recorder, const char *path, const struct recorder_resumed *resumed,
                     struct diag *diag);
 
-/* Hands over one slot's task rows, in device order. Rows are copied; their `status` must be a string literal.
- */
+/* Hands over one slot's task rows, in device order. Rows are copied; their `status` must be a string literal. */
 int recorder_tasks(struct recorder *recorder, const struct db_task *task, size_t count);
 /* The episode's row; with the learner's checkpoint after it and what the learner went through since the one
  * before (either may be NULL: copied): all are committed at once, behind everything that was handed over

@@ -8,8 +8,7 @@
 #include "db/db_internal.h"
 #include "db/recorder_internal.h"
 
-/* Somebody's index or VACUUM on the file holds the run back; only a lock kept for longer ends the recording.
- */
+/* Somebody's index or VACUUM on the file holds the run back; only a lock kept for longer ends the recording. */
 #define PATIENCE_MS 60000
 
 /* What a recorder begins with: a run that is new, or one that goes on. */

@@ -9,8 +9,7 @@ struct sql_text {
     const char *text;
 };
 
-/* schema.sql: what a new database looks like. Databases are made by the migrations; a test compares the two.
- */
+/* schema.sql: what a new database looks like. Databases are made by the migrations; a test compares the two. */
 extern const char *const sql_schema;
 
 /* Migration i + 1 leads from user_version i to i + 1. */

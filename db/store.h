@@ -41,8 +41,7 @@ int store_set_validation_cost(struct store *store, int64_t run_id, uint32_t epis
 int store_read_run(struct store *store, int64_t run_id, struct db_run *ret_run, struct buf *arena,
                    struct diag *diag);
 
-/* Calls `row` for each in key order; a nonzero return stops and is returned. Text is valid during the call.
- */
+/* Calls `row` for each in key order; a nonzero return stops and is returned. Text is valid during the call. */
 int store_each_run(struct store *store, int (*row)(void *user, const struct db_run *run), void *user,
                    struct diag *diag);
 int store_each_node(struct store *store, int64_t run_id, int (*row)(void *user, const struct db_node *node),

@@ -14,11 +14,11 @@
  * A task whose server is lost goes on when RECOVER says how, from where the device then is:
  *
  *   COMPUTING, SENDING    first what is under way, and then as from WAITING; or, when no time has to pass
- *                         (after_s = 0: the loss was noticed in real time), at once: ABANDON what is being
- * sent WAITING, IDLE         WAIT until after_s has passed since the task arrived, then COMPUTE layers
- * s+1..L, or SEND the activations to another server
+ *                         (after_s = 0: the loss was noticed in real time), at once: ABANDON what is being sent
+ *   WAITING, IDLE         WAIT until after_s has passed since the task arrived, then COMPUTE layers s+1..L, or
+ *                         SEND the activations to another server
  *
- * IDLE, because in virtual time everything that a lost server did in the slot is taken back. A RESULT that
+ * IDLE is among them because in virtual time everything that a lost server did in the slot is taken back. A RESULT that
  * comes from a server that was given up is taken and leads to nothing. A device that the scenario has down
  * (faults.h) says nothing; a TASK that nobody will receive is sent `undelivered`. */
 #ifndef HANDOFF_MOBILE_NODE_DEVICE_CORE_H
@@ -61,9 +61,8 @@ struct device_event {
 enum device_action_kind {
     DEVICE_DO_TELL,    /* send `message` to the orchestrator */
     DEVICE_DO_COMPUTE, /* run layers for duration_s, then feed COMPUTED */
-    DEVICE_DO_SEND, /* send the TASK `message` to `server` over a link that takes duration_s, then feed SENT
-                     */
-    DEVICE_DO_WAIT, /* let duration_s pass, then feed WAITED */
+    DEVICE_DO_SEND, /* send the TASK `message` to `server` over a link that takes duration_s, then feed SENT */
+    DEVICE_DO_WAIT,    /* let duration_s pass, then feed WAITED */
     DEVICE_DO_ABANDON, /* real time only: what is being computed or sent is of no use any more */
 };
 
@@ -72,9 +71,9 @@ struct device_action {
     uint32_t server;   /* SEND */
     bool undelivered;  /* SEND: the scenario has cut the way, or the server off: nobody receives it */
     double duration_s; /* COMPUTE, SEND, WAIT: the model's duration */
-    struct proto_message
-        message; /* TELL, SEND; lists point into the core and live until its next step. A TASK's payload
-                    is empty: the shell knows how many bytes its clock sends */
+    /* TELL, SEND. Lists point into the core and live until its next step. A TASK's payload is empty: the shell knows
+     * how many bytes its clock sends. */
+    struct proto_message message;
 };
 
 #define DEVICE_ACTIONS_MAX 3

@@ -47,8 +47,7 @@ struct device_queue_event {
 
 enum device_queue_action_kind {
     DEVICE_QUEUE_TELL,    /* send `message` to the orchestrator */
-    DEVICE_QUEUE_DELIVER, /* virtual time: send the TASK `message` to `server`, where it arrives in this slot
-                           */
+    DEVICE_QUEUE_DELIVER, /* virtual time: send the TASK `message` to `server`, where it arrives in this slot */
     /* in_real_time */
     DEVICE_QUEUE_COMPUTE, /* feed COMPUTED after duration_s; takes the place of one that runs */
     DEVICE_QUEUE_SEND,    /* send `bits` and then the TASK `message` to `server`, then feed SENT */

@@ -17,8 +17,7 @@ static const struct scenario *scenario_of(const struct device_queue_real *device
 static int feed(struct device_queue_real *device, enum device_queue_event_kind kind,
                 const struct proto_message *message, struct diag *diag);
 
-/* What the device's own shell brings and its core refuses is a fault of ours: the process ends and says so.
- */
+/* What the device's own shell brings and its core refuses is a fault of ours: the process ends and says so. */
 static void feed_own(struct device_queue_real *device, enum device_queue_event_kind kind)
 {
     struct diag diag = {0};

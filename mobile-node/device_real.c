@@ -21,8 +21,7 @@ static double model_s(const struct device_real *device, uint64_t from_ns)
 
 static int feed(struct device_real *device, struct device_event *event, struct diag *diag);
 
-/* What the device's own shell brings and its core refuses is a fault of ours: the process ends and says so.
- */
+/* What the device's own shell brings and its core refuses is a fault of ours: the process ends and says so. */
 static void feed_own(struct device_real *device, enum device_event_kind kind)
 {
     struct diag diag = {0};

@@ -143,8 +143,7 @@ void proto_scratch_finish(struct proto_scratch *scratch);
 int proto_encode(const struct proto_message *message, struct buf *frame, struct diag *diag);
 
 /* Decodes one frame body. On failure returns the error code, names message and field in `diag`, and sets
- * *ret_refusal. Never reads outside the body. Allocates for lists only, in proportion to the body's own size.
- */
+ * *ret_refusal. Never reads outside the body. Allocates for lists only, in proportion to the body's own size. */
 int proto_decode(const uint8_t *body, size_t size, struct proto_scratch *scratch,
                  struct proto_message *ret_message, enum proto_refusal *ret_refusal, struct diag *diag);
 

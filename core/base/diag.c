@@ -6,8 +6,7 @@
 
 #include "core/base/err.h"
 
-/* What a file or a peer had written may stand in a sentence; it must not break the line or steer a terminal.
- */
+/* What a file or a peer had written may stand in a sentence; it must not break the line or steer a terminal. */
 static void keep_one_line(char *text)
 {
     for (; *text != '\0'; text++)

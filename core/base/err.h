@@ -1,5 +1,4 @@
-/* Error codes. A fallible function returns 0 or a negative code: an errno value negated, or one of err.def.
- */
+/* Error codes. A fallible function returns 0 or a negative code: an errno value negated, or one of err.def. */
 #ifndef HANDOFF_CORE_BASE_ERR_H
 #define HANDOFF_CORE_BASE_ERR_H
 

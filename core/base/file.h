@@ -19,8 +19,7 @@ struct file_names {
 };
 
 /* A folder's regular files, hidden ones left out, as paths; or the one file that `path` is. Subfolders are
- * not entered. Refuses a folder without files (ERR_NOT_FOUND) and one with more than `limit` (ERR_TOO_BIG).
- */
+ * not entered. Refuses a folder without files (ERR_NOT_FOUND) and one with more than `limit` (ERR_TOO_BIG). */
 int file_list(const char *path, size_t limit, struct file_names *ret_names, struct diag *diag);
 void file_names_finish(struct file_names *names);
 

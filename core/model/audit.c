@@ -1,7 +1,8 @@
 #include "core/model/audit.h"
 
 #include <math.h>
-#include <stdio.h>
+
+#include "core/base/text_format.h"
 
 #define MBIT 1e6
 #define MS 1e3
@@ -46,17 +47,18 @@ bool audit_is_trusted(const struct audit *audit, char ret_reason[static AUDIT_TE
     const struct audit_loop *loop = &audit->worst_loop;
     ret_reason[0] = '\0';
     if (audit->link_off_bits > AUDIT_LINK_SHARE * audit->link_bits) {
-        (void) snprintf(ret_reason, AUDIT_TEXT,
-                        "links could not keep their rates for %.1f %% of the bits; worst: %s %u to %s %u at "
-                        "%.1f s, set %.3f, achieved %.3f Mbit/s",
-                        100.0 * audit->link_off_bits / audit->link_bits, link->down ? "server" : "device",
-                        link->down ? link->server : link->device, link->down ? "device" : "server",
-                        link->down ? link->device : link->server, link->start_s, link->set_bps / MBIT,
-                        link->achieved_bps / MBIT); /* cut: still true */
+        (void) text_format(
+            ret_reason, AUDIT_TEXT,
+            "links could not keep their rates for %.1f %% of the bits; worst: %s %u to %s %u at "
+            "%.1f s, set %.3f, achieved %.3f Mbit/s",
+            100.0 * audit->link_off_bits / audit->link_bits, link->down ? "server" : "device",
+            link->down ? link->server : link->device, link->down ? "device" : "server",
+            link->down ? link->device : link->server, link->start_s, link->set_bps / MBIT,
+            link->achieved_bps / MBIT); /* cut: still true */
         return false;
     }
     if (audit->loop_late_s > AUDIT_LATE_SHARE * audit->loop_s) {
-        (void) snprintf(
+        (void) text_format(
             ret_reason, AUDIT_TEXT,
             "processes were late by more than %.0f ms for %.1f %% of their time; worst: %s %u at %.1f s, "
             "late by %.0f ms",

@@ -26,8 +26,7 @@ struct csv {
 
 #define CSV_ABSENT ((size_t) -1)
 
-/* Opens the file and finds the wanted columns in its first line. `why` says who asked ("task.requests_csv").
- */
+/* Opens the file and finds the wanted columns in its first line. `why` says who asked ("task.requests_csv"). */
 int csv_open(struct csv *csv, const char *path, const char *const *columns, size_t count, const char *why,
              struct diag *diag);
 

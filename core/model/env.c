@@ -361,8 +361,7 @@ static uint32_t nearest_covered(const struct env_view *view, uint32_t device, ui
     return best;
 }
 
-/* C1, C2, C6, C7 for one device. s = L stays possible whatever the memory: it is what a device falls back to.
- */
+/* C1, C2, C6, C7 for one device. s = L stays possible whatever the memory: it is what a device falls back to. */
 static void repair_device(const struct env_view *view, struct env_decision *decision, uint32_t device)
 {
     const struct world *world = view->world;

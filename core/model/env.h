@@ -95,12 +95,17 @@ void env_device_state(const struct env_view *view, uint32_t device, float *ret_s
  * numbers, the split's and a score for each server, and goes to the covered one with the highest. */
 void env_map_action(const struct env_view *view, const float *action, struct env_decision *ret_decision);
 
-/* Makes any wish (split, server) valid, marks what it had to mend, and clears shares: out-of-coverage server
- * -> the covered server nearest in index-score (the lower of two); none covered -> local (no repair); split
- * below s_min -> s_min, above S_n
- * -> S_n, above L -> local; server memory (C8) exceeded -> local, highest device number first. `split == L`
- * is local whatever the server, and possible whatever the memory; ENV_LOCAL with a smaller split is a wish
- * for local, mended. */
+/* Makes any wish (split, server) valid, marks what it had to mend, and clears the shares:
+ *
+ *   a server that does not cover the device   becomes the covered server with the nearest number (the lower of two)
+ *   no server covers it                       local, which is no repair
+ *   split below s_min                         becomes s_min
+ *   split above S_n                           becomes S_n
+ *   split above L                             local
+ *   a server's memory exceeded (C8)           local, the highest device numbers first
+ *
+ * `split == L` is local whatever the server, and possible whatever the memory. ENV_LOCAL with a smaller split is a
+ * wish for local, and mended. */
 void env_repair(const struct env_view *view, struct env_decision *decision);
 
 /* Fills the shares from split and server (A5, A10, or the scenario's other rules), and ret_load[M] = K_m. */

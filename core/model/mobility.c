@@ -5,8 +5,7 @@
 #include "core/base/units.h"
 
 /* Random waypoint: a leg's speed is uniform on these multiples of the mean. A range that reaches down to 0
- * would hold legs that hardly end (Yoon, Liu and Noble, "Random waypoint considered harmful", INFOCOM 2003).
- */
+ * would hold legs that hardly end (Yoon, Liu and Noble, "Random waypoint considered harmful", INFOCOM 2003). */
 #define LEG_SPEED_LOW 0.5
 #define LEG_SPEED_HIGH 1.5
 

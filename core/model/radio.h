@@ -18,8 +18,7 @@ double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, doub
  * send and no rate. */
 double radio_transmit_s(double bits, double rate_bps);
 
-/* The gain at which a band carries a rate: the inverse of radio_rate_bps. 0 for a rate of 0; may be infinite.
- */
+/* The gain at which a band carries a rate: the inverse of radio_rate_bps. 0 for a rate of 0; may be infinite. */
 double radio_gain_for_rate(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w,
                            double rate_bps);
 

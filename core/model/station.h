@@ -52,8 +52,7 @@ struct station_job station_take(struct station *station, double now_s);
 /* Takes a job out, done or not. False: it is not here. */
 bool station_remove(struct station *station, double now_s, uint64_t id, struct station_job *ret_job);
 
-/* NULL: it is not here. The owner may change what is to be done and what is done of it; as of station->now_s.
- */
+/* NULL: it is not here. The owner may change what is to be done and what is done of it; as of station->now_s. */
 struct station_job *station_find(struct station *station, uint64_t id);
 
 /* Work that is left, of all jobs. */

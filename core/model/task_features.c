@@ -2,8 +2,7 @@
 
 #include <math.h>
 
-/* Middles and widths that bring the usual ranges to about [-1, 1]; what lies outside is not cut off [house].
- */
+/* Middles and widths that bring the usual ranges to about [-1, 1]; what lies outside is not cut off [house]. */
 #define DEVICE_FLOPS 1e12
 #define SERVER_FLOPS 7e12
 #define TOKENS 128.0

@@ -48,8 +48,7 @@ static int digits(const char *text, size_t count)
     return value;
 }
 
-/* Days since 1970-01-01 of the Gregorian calendar: whole years with their leap days, then the months before.
- */
+/* Days since 1970-01-01 of the Gregorian calendar: whole years with their leap days, then the months before. */
 static int64_t days_of(int year, int month, int day)
 {
     static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};

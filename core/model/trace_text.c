@@ -11,8 +11,7 @@
 #define MS_PER_S 1000.0
 #define BPS_PER_MBPS 1e6
 
-/* The rate of a millisecond in which `deliveries` opportunities lie, and of those before it that hold none.
- */
+/* The rate of a millisecond in which `deliveries` opportunities lie, and of those before it that hold none. */
 static int add_millisecond(struct trace_build *build, uint64_t bin, uint64_t deliveries, struct diag *diag)
 {
     const struct trace *trace = &build->trace;

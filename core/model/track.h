@@ -51,8 +51,7 @@ uint32_t track_width(enum track_kind kind);
 int track_init(struct track *ret_track, enum track_kind kind, uint32_t points, double duration_s);
 void track_finish(struct track *track);
 
-/* Whether a track from outside is what the comment above says; values finite, rates and speeds not below 0.
- */
+/* Whether a track from outside is what the comment above says; values finite, rates and speeds not below 0. */
 int track_check(const struct track *track, struct diag *diag);
 
 int tracks_init(struct tracks *ret_tracks, uint32_t count);
@@ -70,8 +69,7 @@ static inline const struct track *tracks_of(const struct tracks *tracks, uint32_
 }
 
 /* Where in its track a device begins an episode: uniform on the multiples of TRACK_GRID_S below the duration
- * (stream RNG_TRACE). Equal for two tracks of equal duration, so that a rate and a place of one file agree.
- */
+ * (stream RNG_TRACE). Equal for two tracks of equal duration, so that a rate and a place of one file agree. */
 double track_offset_s(const struct track *track, uint64_t seed, enum rng_phase phase, uint32_t episode,
                       uint32_t device);
 

@@ -12,8 +12,7 @@ struct actor {
     struct mlp_pass pass; /* of the mini-batch */
 };
 
-/* Sizes: state, hidden 1, hidden 2, action; weights drawn. ERR_RANGE or -ENOMEM; to be finished either way.
- */
+/* Sizes: state, hidden 1, hidden 2, action; weights drawn. ERR_RANGE or -ENOMEM; to be finished either way. */
 int actor_init(struct actor *actor, const struct offpolicy_config *config);
 void actor_finish(struct actor *actor);
 

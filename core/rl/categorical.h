@@ -33,8 +33,7 @@ void categorical_mode(const struct categorical *categorical, const float *logits
                       float *ret_action);
 
 /* The log-probability of an action. Logits become log-probabilities in place (0 where forbidden);
- * ret_probability[logits] and each head's entropy, ret_entropy[heads], are what categorical_gradient wants.
- */
+ * ret_probability[logits] and each head's entropy, ret_entropy[heads], are what categorical_gradient wants. */
 float categorical_evaluate(const struct categorical *categorical, float *logits, const uint8_t *allowed,
                            const float *action, float *ret_probability, float *ret_entropy);
 

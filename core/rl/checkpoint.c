@@ -220,8 +220,7 @@ int checkpoint_save(const struct checkpoint *checkpoint, uint32_t sections, stru
     return 0;
 }
 
-/* --- reading: first everything is checked, then everything is taken. The caller's bytes are unaligned. ---
- */
+/* --- reading: first everything is checked, then everything is taken. The caller's bytes are unaligned. --- */
 
 static uint32_t read_u32(const uint8_t *at)
 {

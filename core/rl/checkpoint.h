@@ -92,8 +92,7 @@ int checkpoint_save(const struct checkpoint *checkpoint, uint32_t sections, stru
  * not checked. */
 int checkpoint_load(const struct checkpoint *checkpoint, const void *bytes, size_t size, struct diag *diag);
 
-/* The sections that these bytes, if they are a checkpoint, say they have; 0 when they end within the header.
- */
+/* The sections that these bytes, if they are a checkpoint, say they have; 0 when they end within the header. */
 uint32_t checkpoint_sections(const void *bytes, size_t size);
 
 /* CRC-32 of "123456789" is cbf43926. */

@@ -12,8 +12,7 @@
  *   flags      1 terminal; 2 begins where the one before it ended: its state is left out
  *
  * Transitions are numbered from 0 in the order of replay_push; number n lies at n modulo the buffer's
- * capacity.
- */
+ * capacity. */
 #ifndef HANDOFF_CORE_RL_EXPERIENCE_H
 #define HANDOFF_CORE_RL_EXPERIENCE_H
 

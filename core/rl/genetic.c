@@ -42,8 +42,7 @@ static uint32_t below(uint32_t word, uint32_t n)
     return (uint32_t) ((uint64_t) word * n >> 32);
 }
 
-/* A child's draws: one block for the crossover, one for each round of the two tournaments, one for each gene.
- */
+/* A child's draws: one block for the crossover, one for each round of the two tournaments, one for each gene. */
 static uint32_t first_block(const struct genetic *genetic, uint32_t individual)
 {
     return individual * (uint32_t) (1 + genetic->config.tournament + genetic->genes);

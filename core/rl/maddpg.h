@@ -5,8 +5,7 @@
  *
  * A state is the agents' observations one after the other, an action their actions. The actor goes up
  * Q(o, mu(o_1), ..., mu(o_N)), all actions from the actor as it is: with one reward for all, the sum of the
- * agents' own gradients. (So do Peng et al., arXiv 2003.06709; Lowe et al. take the others' from the buffer.)
- */
+ * agents' own gradients. (So do Peng et al., arXiv 2003.06709; Lowe et al. take the others' from the buffer.) */
 #ifndef HANDOFF_CORE_RL_MADDPG_H
 #define HANDOFF_CORE_RL_MADDPG_H
 

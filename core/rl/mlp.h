@@ -30,8 +30,8 @@ struct mlp_pass {
     size_t rows;                 /* of the batch */
     struct view x;               /* [rows][in]: borrowed, set by the caller */
     struct matrix y[MLP_LAYERS]; /* activations [rows][out of the layer]; the last may be set elsewhere */
-    struct matrix
-        dy[MLP_LAYERS]; /* gradients at each layer's output, the same shapes; used by mlp_backward */
+    /* gradients at each layer's output, the same shapes; used by mlp_backward */
+    struct matrix dy[MLP_LAYERS];
     float *block;
 };
 

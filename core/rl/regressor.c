@@ -11,8 +11,7 @@
 #include "core/rl/adam.h"
 #include "core/rl/mlp.h"
 
-/* Of the sum of squares of an input, added to each: keeps an input that has never varied from being blamed.
- */
+/* Of the sum of squares of an input, added to each: keeps an input that has never varied from being blamed. */
 #define RIDGE 1e-7
 #define PI 3.14159265358979323846
 #define FINAL_INIT 0.003f /* as in core/rl/ddpg: at first the network says next to nothing */

@@ -71,9 +71,9 @@ bool rollout_is_sound(const struct rollout *rollout);
 /* Generalised advantage estimation (Schulman et al., arXiv 1506.02438, equation 16), from the last transition
  * to the first:
  *
- *   delta(t)     = reward + discount V(next state) - V(state)     without the second term behind a terminal
- * one advantage(t) = delta(t) + discount trace advantage(t + 1)     the second term only where t + 1 goes on
- *   wanted(t)    = advantage(t) + V(state)                        what the value should be
+ *   delta(t)     = reward + discount V(next state) - V(state)   behind a terminal state: without the second term
+ *   advantage(t) = delta(t) + discount trace advantage(t + 1)   the second term only where t + 1 goes on from t
+ *   wanted(t)    = advantage(t) + V(state)                      what the value should be
  *
  * A time limit cuts the sum but not the bootstrap. trace = 1: n-step returns. */
 void rollout_judge(struct rollout *rollout, float discount, float trace);

@@ -16,8 +16,7 @@ int command_compare(const struct cli *cli, struct diag *diag);
 int command_report(const struct cli *cli, struct diag *diag);
 int command_export(const struct cli *cli, struct diag *diag);
 
-/* PROCESS_OK, or the exit status that a code stands for: bad input is PROCESS_USAGE, all else PROCESS_FAILED.
- */
+/* PROCESS_OK, or the exit status that a code stands for: bad input is PROCESS_USAGE, all else PROCESS_FAILED. */
 int command_status(int code);
 
 /* Prints one of db/queries for a run to stdout, as a table or (--json) as JSON. */

@@ -1,5 +1,4 @@
-/* report: tables and figures of an experiment's file as a page, with each figure's data and script beside it.
- */
+/* report: tables and figures of an experiment's file as a page, with each figure's data and script beside it. */
 #include "orchestrator/command/commands.h"
 
 #include <errno.h>

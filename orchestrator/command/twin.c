@@ -110,8 +110,7 @@ static int take_scenario(struct twin *twin)
 /* ---- playing ---- */
 
 /* In queueing mode what is decided depends on what is left over, and one task that was decided otherwise
- * changes the waiting of all that follow: part by part, tasks can be compared after the same decisions only.
- */
+ * changes the waiting of all that follow: part by part, tasks can be compared after the same decisions only. */
 static bool repeats_decisions(struct twin *twin)
 {
     return env_is_queue(world_of(twin)) && !twin->cli->live;

@@ -1,16 +1,15 @@
 #include "orchestrator/compare/evidence.h"
 
-#include "orchestrator/policy/catalog/catalog.h"
-
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/parse.h"
+#include "core/base/text_format.h"
 #include "core/base/text_markup.h"
 #include "core/model/scenario.h"
+#include "orchestrator/policy/catalog/catalog.h"
 
 const struct evidence_measure evidence_measures[EVIDENCE_METRICS] = {
     [EVIDENCE_COST] = {"cost", "mean cost", ""},
@@ -274,8 +273,8 @@ static int print_difference(const char *own, const char *other, struct buf *text
     while (*own != '\0' && *other != '\0' && rc == 0) {
         int size = (int) strcspn(own, "\n"), other_size = (int) strcspn(other, "\n");
         if (own[0] != ' ')
-            (void) snprintf(section, sizeof section, "%.*s", (int) strcspn(own, ":\n"),
-                            own); /* a name of ours */
+            (void) text_format(section, sizeof section, "%.*s", (int) strcspn(own, ":\n"),
+                               own); /* a name of ours */
         else if (size != other_size || memcmp(own, other, (size_t) size) != 0)
             rc = buf_printf(text, ", %s.%.*s", section, size - 2, own + 2);
         own += own[size] == '\n' ? size + 1 : size;

@@ -47,8 +47,8 @@ struct evidence_policy {
 struct evidence_value {
     const char *text; /* "" without an axis */
     double number;    /* of a single key that is one; else NAN */
-    struct evidence_policy
-        *policy; /* [policies] by what they see, learners first, then as the program lists them */
+    /* [policies] by what they see, learners first, then as the program lists them */
+    struct evidence_policy *policy;
     size_t policies;
 };
 
@@ -59,8 +59,8 @@ struct evidence_experiment {
     bool numeric;      /* every value is a number; they ascend then, else stand as in the sweep */
     struct evidence_value *value; /* [values] */
     size_t values;
-    const struct evidence_policy *
-        *policy; /* [policies] owned: who has a result at any value, once, as above */
+    /* [policies] owned: who has a result at any value, once, as above */
+    const struct evidence_policy **policy;
     size_t policies;
     const char *identity; /* evaluations: the scenario without seed and policy; else "" */
 };

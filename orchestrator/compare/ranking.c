@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/text_format.h"
 #include "core/stats/sample.h"
 #include "core/stats/student.h"
 
@@ -149,11 +149,11 @@ const struct ranking_pair *ranking_doubt(const struct ranking *ranking, size_t i
 void ranking_format_more(uint32_t more, char ret_text[static 24])
 {
     if (more == RANKING_UNREACHABLE)
-        (void) snprintf(ret_text, 24, "more than %u", STUDENT_RUNS_MAX); /* both fit */
+        (void) text_format(ret_text, 24, "more than %u", STUDENT_RUNS_MAX); /* both fit */
     else if (more == 0)
-        (void) snprintf(ret_text, 24, "none");
+        (void) text_format(ret_text, 24, "none");
     else
-        (void) snprintf(ret_text, 24, "%u", more);
+        (void) text_format(ret_text, 24, "%u", more);
 }
 
 static int print_ranking(const struct ranking *ranking, const char *indent, struct buf *text)

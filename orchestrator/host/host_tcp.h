@@ -24,8 +24,7 @@ int host_tcp_run(const struct session *session, const struct host_tcp_options *o
                  int (*on_joined)(void *user, const struct host_tcp *host), void *user,
                  struct session_result *ret_result, struct diag *diag);
 
-/* "127.0.0.1:4711" where server m takes tasks, or of the process that plays device n. Valid inside on_joined.
- */
+/* "127.0.0.1:4711" where server m takes tasks, or of the process that plays device n. Valid inside on_joined. */
 const char *host_tcp_address(const struct host_tcp *host, bool is_server, uint32_t number);
 
 #endif

@@ -84,8 +84,8 @@ struct policy_kind {
     const char *name;
     enum policy_sees sees;
     enum policy_modes modes;
-    const char
-        *weights_of;     /* whose training makes the weights that it loads; NULL: its own, or it has none */
+    /* whose training makes the weights that it loads; NULL: its own, or it has none */
+    const char *weights_of;
     bool only_named;     /* takes so long, or needs so much, that a list which names none leaves it out */
     bool asks;           /* decides through policy->remote */
     const char *summary; /* one line for `show policies` */

@@ -1,6 +1,5 @@
 /* The figures of a report, by what they are drawn from. Each function adds its figures to the report, or a
- * sentence about why there is none.
- */
+ * sentence about why there is none. */
 #ifndef HANDOFF_ORCHESTRATOR_REPORT_PLOTS_H
 #define HANDOFF_ORCHESTRATOR_REPORT_PLOTS_H
 

@@ -1,5 +1,4 @@
-/* A report in the making: the evidence, the figures drawn from it, and what there is no figure of, and why.
- */
+/* A report in the making: the evidence, the figures drawn from it, and what there is no figure of, and why. */
 #ifndef HANDOFF_ORCHESTRATOR_REPORT_REPORT_H
 #define HANDOFF_ORCHESTRATOR_REPORT_REPORT_H
 
@@ -23,8 +22,8 @@ struct report {
     struct evidence evidence;
     struct bootstrap bootstrap;
     struct store *store; /* borrowed */
-    struct report_curve_point
-        *curve; /* [curve_points] owned, by policy's place, seed and slots where equal */
+    /* [curve_points] owned, by policy's place, seed and slots where equal */
+    struct report_curve_point *curve;
     size_t curve_points;
     struct figure **figure; /* [figures] owned */
     size_t figures;

@@ -1,9 +1,9 @@
 /* Nodes that go and come: by the scenario (faults.h), or in earnest (PEER_LOST, PEER_BACK). What becomes of
  * the tasks of a lost server. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "core/base/text_format.h"
 #include "core/base/units.h"
 #include "core/model/cost.h"
 #include "core/model/faults.h"
@@ -89,9 +89,9 @@ static void tell_speed(struct session_core *core, bool is_server, uint32_t numbe
         return;
     char *detail = session_detail(core);
     if (speed < 1.0)
-        (void) snprintf(detail, SESSION_DETAIL_MAX, "slowed by the scenario to %g of its speed", speed);
+        (void) text_format(detail, SESSION_DETAIL_MAX, "slowed by the scenario to %g of its speed", speed);
     else
-        (void) snprintf(detail, SESSION_DETAIL_MAX, "slowed by the scenario no more");
+        (void) text_format(detail, SESSION_DETAIL_MAX, "slowed by the scenario no more");
     session_event(core, "fault", is_server, number, detail, actions);
 }
 
@@ -262,11 +262,11 @@ static void tell_fault(struct session_core *core, bool is_server, uint32_t numbe
     bool in_episode = back < core->session.slots;
     char *detail = session_detail(core);
     if (in_episode)
-        (void) snprintf(detail, SESSION_DETAIL_MAX, "%s by the scenario, back in slot %u",
-                        fault_kind_name(kind), back);
+        (void) text_format(detail, SESSION_DETAIL_MAX, "%s by the scenario, back in slot %u",
+                           fault_kind_name(kind), back);
     else
-        (void) snprintf(detail, SESSION_DETAIL_MAX, "%s by the scenario for the rest of the episode",
-                        fault_kind_name(kind));
+        (void) text_format(detail, SESSION_DETAIL_MAX, "%s by the scenario for the rest of the episode",
+                           fault_kind_name(kind));
     session_event(core, "fault", is_server, number, detail, actions);
     core->result.faults++;
     if (kind != FAULT_KILL)
@@ -413,9 +413,9 @@ void session_faults_end(struct session_core *core, struct session_actions *actio
         if (all == 0)
             continue;
         char *detail = session_detail(core);
-        (void) snprintf(detail, SESSION_DETAIL_MAX,
-                        "%u of %u tasks saved: %u at their devices, %u at other servers", home + elsewhere,
-                        all, home, elsewhere);
+        (void) text_format(detail, SESSION_DETAIL_MAX,
+                           "%u of %u tasks saved: %u at their devices, %u at other servers", home + elsewhere,
+                           all, home, elsewhere);
         session_event(core, "recovered", true, m, detail, actions);
         core->result.recovered += home;
         core->result.reoffloaded += elsewhere;

@@ -1,7 +1,7 @@
-/* The orchestrator's core in queueing mode (core_internal.h): what differs from mode round.
+/* The session's state machine in queueing mode (session_internal.h): what differs from mode round.
  *
- *   SLOT ──► OBSERVATION ──► settle the slot before, decide ──► DECISION ──► PASSED ──► ALLOT ──► ADVANCED,
- * REPORT
+ *   SLOT ──► OBSERVATION ──► settle the slot before, decide ──► DECISION
+ *        ──► PASSED ──► ALLOT ──► ADVANCED, REPORT
  *
  * Virtual time goes the whole way in each slot: devices live through it and say what arrives where (PASSED),
  * servers are told (ALLOT), live through it too and say what they have finished (ADVANCED), whose REPORTs are

@@ -1,9 +1,9 @@
 /* Tasks of queueing mode that change their place: handed over because their device has left a server's
  * coverage, recovered because their server is lost, given up because their device is. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "core/base/text_format.h"
 #include "core/model/cost.h"
 #include "core/model/faults.h"
 #include "orchestrator/session/session_queue.h"
@@ -79,8 +79,8 @@ static void hand_over(struct session_core *core, uint32_t n, uint32_t from, stru
     message->id = PROTO_HANDOVER;
     message->handover = (struct msg_handover){.device = n, .round = core->round, .from = from, .to = to};
     char *detail = session_detail(core);
-    (void) snprintf(detail, SESSION_DETAIL_MAX, "left server %u: %u tasks go on to server %u", from, moved,
-                    to);
+    (void) text_format(detail, SESSION_DETAIL_MAX, "left server %u: %u tasks go on to server %u", from, moved,
+                       to);
     session_event(core, "handover", false, n, detail, actions);
     core->result.handovers++;
 }

@@ -84,8 +84,7 @@ static int train(const struct sweep_cell_play *what, struct diag *diag)
     return rc;
 }
 
-/* What was learned is validated and tested in the world for that, which need not be the one of the training.
- */
+/* What was learned is validated and tested in the world for that, which need not be the one of the training. */
 static int train_and_test(const struct sweep_cell_play *what, struct diag *diag)
 {
     struct trained_run trained = {0};

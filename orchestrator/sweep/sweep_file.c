@@ -1,7 +1,5 @@
 #include "orchestrator/sweep/sweep_file.h"
 
-#include "orchestrator/policy/catalog/catalog.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +7,7 @@
 #include "core/base/err.h"
 #include "core/base/parse.h"
 #include "core/model/scenario.h"
+#include "orchestrator/policy/catalog/catalog.h"
 
 struct reader {
     struct sweep_file *file;

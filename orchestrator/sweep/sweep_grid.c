@@ -114,8 +114,7 @@ static json_t *pack(const struct sweep_setting *list, size_t count)
     return object;
 }
 
-/* {"devices.count": "5", ..., "train_set": {...}, "test_set": {...}}, the last two where there is something.
- */
+/* {"devices.count": "5", ..., "train_set": {...}, "test_set": {...}}, the last two where there is something. */
 static char *settings_json(const struct sweep_grid *grid, const struct sweep_cell *cell)
 {
     struct sweep_setting list[SWEEP_GRID_SETTINGS_MAX];

@@ -15,8 +15,8 @@ struct wire_alarms {
     int fd;
     uv_poll_t poll;
     bool is_open;
-    struct wire_alarm *
-        *heap; /* [count], the earliest first; alarms due at once ring in the order they were set */
+    /* [count], the earliest first; alarms due at once ring in the order they were set */
+    struct wire_alarm **heap;
     size_t count, capacity;
     uint64_t armed_ns; /* what the timerfd waits for; 0: nothing */
     uint64_t set_count;

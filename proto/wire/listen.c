@@ -13,8 +13,7 @@
 
 /* Hundreds of nodes may start in the same moment. */
 #define BACKLOG 1024
-/* Connections above the limit that may be told so at the same time; the next ones are closed without a word.
- */
+/* Connections above the limit that may be told so at the same time; the next ones are closed without a word. */
 #define REFUSED_MAX 64u
 
 struct wire_listener {

@@ -47,8 +47,7 @@ void wire_pacer_finish(struct wire_pacer *pacer);
 int wire_pacer_begin(struct wire_pacer *pacer, const struct link_params *params, uint64_t bytes);
 /* Adds to what has to cross; nothing at all is done at once. -ENOMEM: some of it never will. */
 int wire_pacer_send(struct wire_pacer *pacer, uint64_t bytes);
-/* Takes hold now, for the packet on its way too; 0: an outage. May hand over what came due before (on_bytes).
- */
+/* Takes hold now, for the packet on its way too; 0: an outage. May hand over what came due before (on_bytes). */
 void wire_pacer_set_rate(struct wire_pacer *pacer, double rate_bps);
 /* Forgets everything on its way. */
 void wire_pacer_stop(struct wire_pacer *pacer);

@@ -1,8 +1,7 @@
 /* The three cores stepped with arbitrary events: no crash, no failed assertion, no list longer than promised,
  * and a refused event has no actions and says why. The first byte says whether the policy learns (bit 0) and
  * whether the scenario breaks things (bit 1); then two bytes an event: what, and who and how. Rounds are
- * those of the last SLOT, ALLOT or grant, give or take one.
- */
+ * those of the last SLOT, ALLOT or grant, give or take one. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

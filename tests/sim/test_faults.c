@@ -289,8 +289,7 @@ static void assert_event(const struct db_event *event, uint32_t episode, uint32_
     assert_int_equal(event->slot, slot);
 }
 
-/* Also in a run that goes on with a later episode: it says what the whole run would have said from there on.
- */
+/* Also in a run that goes on with a later episode: it says what the whole run would have said from there on. */
 static void an_event_tells_where_a_slowdown_begins_and_ends(void **state)
 {
     (void) state;

@@ -1,10 +1,9 @@
 #include "orchestrator/policy/catalog/policy_names.h"
 
-#include "orchestrator/policy/catalog/catalog.h"
-
 #include <string.h>
 
 #include "core/base/err.h"
+#include "orchestrator/policy/catalog/catalog.h"
 
 static void add(struct policy_names *list, const struct policy_kind *kind)
 {

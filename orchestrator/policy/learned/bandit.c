@@ -1,6 +1,5 @@
 /* Contextual bandit: dapo with a discount of 0. In mode round actions move neither devices nor channels, so
- * looking ahead gains nothing and only adds variance: what dapo does worse than this, the discount costs it.
- */
+ * looking ahead gains nothing and only adds variance: what dapo does worse than this, the discount costs it. */
 #include "core/rl/ddpg.h"
 #include "orchestrator/policy/learned/continuous_learner.h"
 

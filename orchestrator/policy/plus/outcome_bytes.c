@@ -1,9 +1,10 @@
 /* A learned outcome model as bytes. All numbers little-endian.
  *
- *   weights      three parts as regressor_save writes them; then for devices and servers alike: u32 count,
- * and for each node its declared FLOP/s (f64) and shift (f32 x 2) full         the same with all that fitting
- * needs; the shifts' memory; f64 x M most power seen; u64 pushed, u64 updates experience   u64 first, u64
- * count, samples
+ *   weights      three parts as regressor_save writes them; then for devices and for servers: u32 count, and for
+ *                each node its declared FLOP/s (f64) and its shift (f32 x 2)
+ *   full         the same with all that fitting needs; the memory of the shifts; f64 x M, the most power seen of
+ *                each server; u64 pushed, u64 updates
+ *   experience   u64 first, u64 count, samples
  *
  * A shift belongs to a node as it was declared: it is left out where another node has its number. */
 #include <errno.h>

@@ -182,8 +182,7 @@ static struct outcome_sample sample_of(const struct outcome_model *own, const st
 }
 
 /* Takes what is the node's own out of a part's outputs, so that the regression learns what all have in
- * common.
- */
+ * common. */
 static void take_shift(struct outcome_model *own, enum task_part part, struct node_drift *shift,
                        uint32_t node, struct outcome_sample *sample)
 {

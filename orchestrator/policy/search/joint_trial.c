@@ -68,8 +68,7 @@ void joint_trial_all_local(const struct env_view *view, struct env_decision *dec
     env_repair(view, decision);
 }
 
-/* Moves device n to its best place given the others; returns whether it moved. *cost is J before and after.
- */
+/* Moves device n to its best place given the others; returns whether it moved. *cost is J before and after. */
 static bool respond(struct joint_trial *trial, const struct env_view *view, const uint32_t *only,
                     struct env_decision *decision, uint32_t n, double *cost)
 {

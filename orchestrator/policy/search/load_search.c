@@ -168,8 +168,7 @@ static void descend(struct load_search *search, struct load_table *table, bool s
 
 /* ---- starts ---- */
 
-/* Any covered server with equal probability, or local; of many devices so few that servers are not crowded.
- */
+/* Any covered server with equal probability, or local; of many devices so few that servers are not crowded. */
 static uint32_t random_server(const struct load_table *table, uint32_t n, uint32_t start)
 {
     const struct env_view *view = table->view;

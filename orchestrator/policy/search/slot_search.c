@@ -9,8 +9,7 @@
 #define ROUNDS_MAX 50u /* far above what is ever needed (3 to 6) */
 #define GAIN_MIN 1e-12 /* a move must gain more than rounding */
 
-/* A joint decision for the devices that have a task, and what it costs. Groups are lists of places in `who`.
- */
+/* A joint decision for the devices that have a task, and what it costs. Groups are lists of places in `who`. */
 struct plan {
     uint32_t *server, *split; /* [count]; ENV_LOCAL: local */
     double *group_cost;       /* [M] */

@@ -108,8 +108,7 @@ static int connect_to(int port)
     return fd;
 }
 
-/* Plays `links` links at a rate for some seconds; the curves belong to the caller. Returns when it started.
- */
+/* Plays `links` links at a rate for some seconds; the curves belong to the caller. Returns when it started. */
 static uint64_t play(struct bench *bench, double mbps, double seconds, struct curve *curve)
 {
     int port, channel;

@@ -169,8 +169,7 @@ static void values_out_of_range_are_refused_in_every_table(void **state)
 }
 
 /* Run 1 trained; 2 to 5 test policies on its streams, 6 is a newer test of greedy, 7 never finished, 8 is a
- * test of another parent without an optimum, 9 of greedy on fewer slots. Episodes weigh by their done tasks.
- */
+ * test of another parent without an optimum, 9 of greedy on fewer slots. Episodes weigh by their done tasks. */
 static const char runs[] =
     "INSERT INTO run (run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id, "
     "phase, host, clock, time_scale, mode,"

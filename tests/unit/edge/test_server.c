@@ -1,5 +1,4 @@
-/* One edge server on its own: a slot opens with ALLOT and closes by itself, whatever the order of what comes.
- */
+/* One edge server on its own: a slot opens with ALLOT and closes by itself, whatever the order of what comes. */
 #include "edge-server/server_core.h"
 
 #include "core/base/err.h"

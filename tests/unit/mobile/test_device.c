@@ -1,5 +1,4 @@
-/* One device on its own: every event in every state, the numbers of a task, and the ways to be told nonsense.
- */
+/* One device on its own: every event in every state, the numbers of a task, and the ways to be told nonsense. */
 #include "mobile-node/device_core.h"
 
 #include "core/base/err.h"

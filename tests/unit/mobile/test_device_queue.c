@@ -207,8 +207,7 @@ static void a_transfer_goes_on_through_slots_at_each_ones_rate(void **state)
     close_bench(&bench);
 }
 
-/* Half a second of 3 Mbit/s, an outage, a burst, again and again: not the slots' means count but each step.
- */
+/* Half a second of 3 Mbit/s, an outage, a burst, again and again: not the slots' means count but each step. */
 static void a_transfer_follows_every_step_of_a_trace(void **state)
 {
     (void) state;

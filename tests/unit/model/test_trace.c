@@ -168,8 +168,7 @@ static void a_hole_in_a_log_is_an_outage_after_ten_seconds(void **state)
 static void statistics_are_of_time_and_not_of_rows(void **state)
 {
     (void) state;
-    /* 90 s at 10 Mbit/s in one row, 10 s at 1, 2, .., 10 kbit/s, an outage of 60 s, one of exactly a second
-     */
+    /* 90 s at 10 Mbit/s in one row, 10 s at 1, 2, .., 10 kbit/s, an outage of 60 s, one of exactly a second */
     char text[1024];
     size_t used = (size_t) snprintf(text, sizeof text, "0 10\n");
     for (unsigned i = 0; i < 10; i++)

@@ -1,5 +1,4 @@
-/* Traces in a world: which device plays what, the channel that a rate becomes, outages, cells and coverage.
- */
+/* Traces in a world: which device plays what, the channel that a rate becomes, outages, cells and coverage. */
 #include "core/model/world.h"
 
 #include <errno.h>

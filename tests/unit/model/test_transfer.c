@@ -21,8 +21,7 @@ static struct link_params up(const struct world *world, double rate_bps)
     return transfer_link(world, some_slot, 2, 1, TRANSFER_UP, rate_bps);
 }
 
-/* Offers the packets as long as there is room, again whenever one has left, and says when the last arrived.
- */
+/* Offers the packets as long as there is room, again whenever one has left, and says when the last arrived. */
 static double simulate(const struct link_params *params, double bits, double queue_bytes)
 {
     struct link_params bounded = *params;

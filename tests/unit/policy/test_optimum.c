@@ -141,8 +141,7 @@ static void the_optimum_is_what_brute_force_finds_with_little_memory(void **stat
     (void) compare_with_brute_force(less, 18, 8);
 }
 
-/* Ties: all devices alike, and far beyond the deadline, where costs are large and differences are rounding.
- */
+/* Ties: all devices alike, and far beyond the deadline, where costs are large and differences are rounding. */
 static void devices_that_are_all_alike_do_not_confuse_the_optimum(void **state)
 {
     (void) state;

@@ -26,8 +26,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Two numbers 0 and 1 resample to a mean of 0, 1/2 or 1 with chances 1/4, 1/2, 1/4: both tails reach the end.
- */
+/* Two numbers 0 and 1 resample to a mean of 0, 1/2 or 1 with chances 1/4, 1/2, 1/4: both tails reach the end. */
 static void two_numbers_span_their_whole_distance(void **state)
 {
     double x[] = {0, 1};
@@ -73,8 +72,7 @@ static void one_number_has_no_interval(void **state)
 }
 
 /* How often the interval holds the truth: nominal 95 %, less for few numbers. For normal ones and n = 5 and
- * 30 theory of the percentile interval says about 0.83 and 0.93; 400 samples have a standard error of 0.02.
- */
+ * 30 theory of the percentile interval says about 0.83 and 0.93; 400 samples have a standard error of 0.02. */
 static double coverage(struct bootstrap *bootstrap, size_t n, uint32_t samples)
 {
     uint32_t held = 0;

@@ -1,5 +1,4 @@
-/* A sweep's file and its grid: what is read, what is refused and how it is said, and which cells come of it.
- */
+/* A sweep's file and its grid: what is read, what is refused and how it is said, and which cells come of it. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

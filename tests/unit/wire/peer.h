@@ -1,5 +1,4 @@
-/* Both ends of connections in one loop, and a bare socket that misbehaves. Nothing here waits by the clock.
- */
+/* Both ends of connections in one loop, and a bare socket that misbehaves. Nothing here waits by the clock. */
 #ifndef HANDOFF_TESTS_UNIT_WIRE_PEER_H
 #define HANDOFF_TESTS_UNIT_WIRE_PEER_H
 

@@ -1,6 +1,5 @@
 /* A pacer on a real loop. Nothing may ever be too early, however busy this machine is; that it is not too
- * late either is asserted only when the loop itself was on time (proto/wire/lag), and tried again otherwise.
- */
+ * late either is asserted only when the loop itself was on time (proto/wire/lag), and tried again otherwise. */
 #include "proto/wire/pacer.h"
 
 #include <math.h>
@@ -177,8 +176,7 @@ static void delay_comes_on_top(void **state)
     assert_true(is_in_time(&params, at_s, mbps, 1, 250000, 0.15 * (1.0 - 1e-6), 0.153));
 }
 
-/* What a scenario's link adds in real time is what it adds in virtual time: the same packets are lost.
- */
+/* What a scenario's link adds in real time is what it adds in virtual time: the same packets are lost. */
 static void losses_and_jitter_take_what_the_model_says_they_take(void **state)
 {
     (void) state;
