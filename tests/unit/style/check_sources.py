@@ -9,41 +9,35 @@ import re
 import subprocess
 import sys
 
-# Who may know whom: each room's own headers, and those of these rooms. The order is that of the house, from the ground up.
-GROUND = ['core/base', 'core/model', 'proto']
-POLICY = 'orchestrator/policy'
-RUNS = [*GROUND, 'db', POLICY, 'orchestrator/policy/catalog', 'orchestrator/session', 'orchestrator/host', 'orchestrator/setup']
-ROOMS = {
-    'core/base': [],
-    'core/model': ['core/base'],
-    'core/rl': ['core/base'],
-    'core/stats': ['core/base'],
-    'proto': ['core/base'],
-    'proto/wire': ['core/base', 'core/model', 'proto'],
-    'proto/node': [*GROUND, 'proto/wire'],
-    'db': ['core/base'],
-    'mobile-node': [*GROUND, 'proto/wire', 'proto/node'],
-    'edge-server': [*GROUND, 'proto/wire', 'proto/node'],
-    'orchestrator/policy': GROUND,
-    'orchestrator/policy/search': [*GROUND, POLICY],
-    'orchestrator/policy/rules': [*GROUND, POLICY, 'orchestrator/policy/search'],
-    'orchestrator/policy/model': [*GROUND, 'core/rl', POLICY, 'orchestrator/policy/search'],
-    'orchestrator/policy/learned': [*GROUND, 'core/rl', POLICY],
-    'orchestrator/policy/plus': [*GROUND, 'core/rl', POLICY, 'orchestrator/policy/search'],
-    'orchestrator/policy/catalog': [*GROUND, POLICY],
-    'orchestrator/session': [*GROUND, 'db', POLICY],
-    'orchestrator/host': [*GROUND, 'db', 'proto/wire', POLICY, 'orchestrator/session'],
-    'orchestrator/setup': [*GROUND, 'core/rl', 'db', POLICY, 'orchestrator/session'],
-    'orchestrator/run': RUNS,
-    'orchestrator/replay': [*GROUND, 'db', POLICY, 'orchestrator/session'],
-    'orchestrator/sweep': [*RUNS, 'orchestrator/run'],
-    'orchestrator/compare': ['core/base', 'core/model', 'core/stats', 'db', POLICY, 'orchestrator/policy/catalog'],
-    'orchestrator/report': ['core/base', 'core/model', 'core/stats', 'db', POLICY, 'orchestrator/policy/catalog',
-                            'orchestrator/compare'],
-    'orchestrator/command': [*RUNS, 'core/rl', 'core/stats', 'proto/wire', 'orchestrator/run', 'orchestrator/replay',
-                             'orchestrator/sweep', 'orchestrator/compare', 'orchestrator/report'],
-    'orchestrator': ['core/base', 'orchestrator/command'],
-}
+ARCHITECTURE = 'ARCHITECTURE.md'
+ROOM_ROW = re.compile(r'^\| ([a-z/-]+) \|[^|]*\|([^|]*)\|([^|]*)\|$', re.M)
+
+
+def read_rooms(root):
+    """The rooms of ARCHITECTURE's table, below its head: by name, what each stands on and the libraries from outside."""
+    with open(os.path.join(root, ARCHITECTURE), encoding='utf-8') as file:
+        text = file.read()
+    table = text[text.index('## Who may know whom'):text.index('### Where the next rooms go')]
+    return {room: (words(stands_on), words(outside)) for room, stands_on, outside in ROOM_ROW.findall(table)[1:]}
+
+
+def words(cell):
+    return [word.strip() for word in cell.split(',') if word.strip()]
+
+
+ROOMS = read_rooms(sys.argv[1])
+PROGRAMS = ['mobile-node', 'edge-server']
+
+
+def may_know(room):
+    """The rooms that it stands on, and what those stand on. A program's room is known to the composer alone."""
+    known = set()
+    for other in ROOMS[room][0]:
+        if other not in PROGRAMS:
+            known |= {other} | may_know(other)
+    return known
+
+
 # The one place where a program includes another program's header, and the only ones it may.
 COMPOSER = 'orchestrator/host/host_memory.c'
 COMPOSED = ['mobile-node/device_core.h', 'mobile-node/device_queue.h', 'edge-server/server_core.h',
@@ -137,8 +131,38 @@ def rooms_know_only_what_stands_below(sources):
             other = room_of(name)
             if name not in sources and not name.endswith('.def') and name != 'orchestrator/setup/revision.h':
                 yield f'{path} includes {name}, which is no header of the tree by its full path'
-            elif other != room and other not in ROOMS[room]:
+            elif other != room and other not in may_know(room):
                 yield f'{path} includes {name}: {room} may not know {other}'
+
+
+def every_room_of_the_picture_is_a_folder_and_every_folder_a_room(sources):
+    folders = {os.path.dirname(path) for path in sources}
+    yield from (f'{ARCHITECTURE} has a room {room}, which holds no source' for room in sorted(set(ROOMS) - folders))
+    yield from (f'{folder} holds sources and is no room of {ARCHITECTURE}' for folder in sorted(folders - set(ROOMS)))
+
+
+def the_picture_is_what_is_built(root):
+    """What each room's meson.build links is what ARCHITECTURE says that it stands on."""
+    linked = {room: linked_by(os.path.join(root, room, 'meson.build')) for room in ROOMS}
+    owner = {library: room for room, (libraries, _) in linked.items() for library in libraries}
+    for room, (own, names) in linked.items():
+        built = {owner.get(name, name) for name in names - own} - {room}
+        drawn = {word for part in ROOMS[room] for word in part}
+        yield from (f'{room} links {name}; {ARCHITECTURE} does not say so' for name in sorted(built - drawn))
+        yield from (f'{room} does not link {name}; {ARCHITECTURE} says so' for name in sorted(drawn - built))
+
+
+def linked_by(path):
+    """(libraries that a build file makes, dependencies of its libraries and programs), both without the ending _dep."""
+    with open(path, encoding='utf-8') as file:
+        text = re.sub(r'#.*', '', file.read())
+    lists = dict(re.findall(r'^(\w+) = \[([^\]]*)\]', text, re.M))
+    names = set()
+    for target in re.findall(r'^\w+ = (?:static_library|executable)\((.*?)\n?\)$', text, re.M | re.S):
+        listed = re.search(r'\bdependencies: (?:\[([^\]]*)\]|(\w+))', target)
+        if listed:
+            names |= set(re.findall(r'(\w+)_dep\b', listed[1] or lists.get(listed[2], listed[2])))
+    return set(re.findall(r'^(\w+)_dep = declare_dependency', text, re.M)), names
 
 
 def internal_headers_stay_in_their_room(sources):
@@ -182,10 +206,12 @@ def main():
     sources = read_sources(root)
     checks = [
         pure_files_touch_no_clock_file_or_socket, every_kind_of_pure_file_exists, nothing_draws_from_the_c_library,
-        rooms_know_only_what_stands_below, internal_headers_stay_in_their_room,
+        every_room_of_the_picture_is_a_folder_and_every_folder_a_room, rooms_know_only_what_stands_below,
+        internal_headers_stay_in_their_room,
         every_source_includes_its_own_header_first, every_header_has_a_guard_that_spells_its_path,
     ]
     results = [(check.__name__, list(check(sources))) for check in checks]
+    results.append(('the_picture_is_what_is_built', list(the_picture_is_what_is_built(root))))
     results.append(('every_header_compiles_alone', list(every_header_compiles_alone(sources, root, compiler))))
     print(f'1..{len(results)}')
     for number, (name, faults) in enumerate(results, 1):
