@@ -17,7 +17,7 @@ import threading
 import time
 
 ORCHESTRATOR, MOBILE_NODE, EDGE_SERVER, SOURCE_ROOT, BUILD_ROOT = (os.path.abspath(path) for path in sys.argv[1:6])
-DEADLINE_S = 120  # for everything; only a failing test ever waits that long
+DEADLINE_S = 300  # for everything, also on a busy machine; only a failing test ever waits that long
 POLL_S = 0.01     # for what sends no event: the process table
 
 _children = []
