@@ -339,7 +339,8 @@ def nodes_lost_before_are_there_again_and_the_run_is_replayed():
 
 
 @tap.test
-def a_run_by_the_wall_clock_goes_on_too():
+@testbed.real_time
+def a_run_in_real_time_goes_on_too():
     """Its bits are its own; nothing is missing, nothing twice, and the samples' times go on."""
     arguments = ('-s', 'dapo', '-n', 3, '-m', 2, '-e', 3, '-t', 2, '-p', 'static', '--set', 'run.clock=real', '--set',
                  'run.time_scale=3', '--set', 'radio.bandwidth_mhz=3', '--set', 'fixed.split=1')

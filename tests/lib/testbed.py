@@ -4,6 +4,7 @@ Arguments of a test program: ORCHESTRATOR MOBILE-NODE EDGE-SERVER SOURCE-ROOT BU
 """
 import atexit
 import contextlib
+import functools
 import json
 import os
 import queue
@@ -15,6 +16,8 @@ import sys
 import tempfile
 import threading
 import time
+
+import tap
 
 ORCHESTRATOR, MOBILE_NODE, EDGE_SERVER, SOURCE_ROOT, BUILD_ROOT = (os.path.abspath(path) for path in sys.argv[1:6])
 DEADLINE_S = 300  # for everything, also on a busy machine; only a failing test ever waits that long
@@ -136,6 +139,50 @@ def until(happened, what):
         if time.monotonic() > give_up:
             raise AssertionError(f'not within {DEADLINE_S} s: {what}')
         threading.Event().wait(POLL_S)
+
+
+class Lateness:
+    """How late a bare timer of 10 ms rings while the block runs: what this machine does to everybody."""
+
+    def __enter__(self):
+        self.worst_ms, self._over = 0.0, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def _watch(self):
+        before = time.monotonic()
+        while not self._over.wait(0.01):
+            now = time.monotonic()
+            self.worst_ms = max(self.worst_ms, 1000 * (now - before) - 10)
+            before = now
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+
+REAL_TIME_TRIES = 5
+LATE_MS = 20  # a quiet machine's timers are late by less than a few ms
+
+
+def real_time(test):
+    """A test of the real clock. On a machine that is too busy it fails whatever the product does: where a bare timer was late,
+    it is tried again, and in the end skipped. Where none was, a failure is a failure."""
+    @functools.wraps(test)
+    def judged():
+        late_ms = []
+        for _ in range(REAL_TIME_TRIES):
+            try:
+                with Lateness() as machine:
+                    return test()
+            except AssertionError as error:
+                if machine.worst_ms < LATE_MS:
+                    raise
+                late_ms.append(f'{machine.worst_ms:.0f}')
+                print(f'# tried again: a bare timer was late by {machine.worst_ms:.0f} ms; {error}', flush=True)
+        raise tap.Skip(f'this machine is too busy to keep the real clock: a bare timer was late by {", ".join(late_ms)} ms')
+    return judged
 
 
 def _read_process(pid, name):
