@@ -11,8 +11,6 @@
 #include "proto/wire/conn_io_internal.h"
 #include "proto/wire/ring_internal.h"
 
-#define KEEPALIVE_S 30u
-
 static void set_state(struct wire_conn *conn, enum conn_state state)
 {
     static const unsigned allowed[] = {
@@ -37,6 +35,7 @@ static void set_cause(struct wire_conn *conn, int status, const char *text)
 /* One of the handles is gone; with the last one goes the connection. */
 static void drop_handle(struct wire_conn *conn)
 {
+    assert(conn->open_handles > 0);
     if (--conn->open_handles > 0)
         return;
     if (conn->handlers.on_close != NULL)
@@ -45,12 +44,16 @@ static void drop_handle(struct wire_conn *conn)
     if (conn->listener != NULL)
         listener_release(conn->listener);
     buf_finish(&conn->queue);
-    buf_finish(&conn->writing);
     buf_finish(&conn->partial);
     free(conn);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void on_stream_closed(struct wire_stream *stream)
+{
+    drop_handle(wire_stream_user(stream));
+}
+
+static void on_deadline_closed(uv_handle_t *handle)
 {
     drop_handle(handle->data);
 }
@@ -63,18 +66,16 @@ void conn_break(struct wire_conn *conn, int status, const char *text)
     set_state(conn, CONN_CLOSED);
     ring_remove(&conn->in_unsent);
     buf_clear(&conn->queue);
-    if (conn->resolve.data != NULL)
-        (void) uv_cancel(
-            (uv_req_t *) &conn->resolve); /* too late to cancel: its callback comes all the same */
-    uv_close((uv_handle_t *) &conn->tcp, on_handle_closed);
-    uv_close((uv_handle_t *) &conn->deadline, on_handle_closed);
+    wire_stream_close(&conn->stream);
+    uv_close((uv_handle_t *) &conn->deadline, on_deadline_closed);
 }
 
 static void on_deadline(uv_timer_t *timer)
 {
     struct wire_conn *conn = timer->data;
-    char text[sizeof conn->peer + 32];
-    (void) snprintf(text, sizeof text, "no answer from %s in time", conn->peer); /* fits */
+    char peer[64], text[sizeof peer + 32];
+    wire_stream_peer(&conn->stream, peer);
+    (void) snprintf(text, sizeof text, "no answer from %s in time", peer); /* fits */
     conn_break(conn, UV_ETIMEDOUT, text);
 }
 
@@ -100,26 +101,13 @@ void conn_drain(struct wire_conn *conn, int status, const char *text)
     conn_write_queue(conn);
 }
 
-static int conn_create(struct wire_loop *loop, struct wire_conn **ret_conn)
+static void connect_failed(struct wire_conn *conn, int status)
 {
-    struct wire_conn *conn = calloc(1, sizeof *conn);
-    if (conn == NULL)
-        return -ENOMEM;
-    int rc = uv_tcp_init(&loop->uv, &conn->tcp);
-    if (rc != 0) {
-        free(conn);
-        return rc;
-    }
-    (void) uv_timer_init(&loop->uv, &conn->deadline); /* cannot fail */
-    conn->open_handles = 2;
-    conn->tcp.data = conn->deadline.data = conn->connect.data = conn->write.data = conn->shutdown.data = conn;
-    conn->loop = loop;
-    conn->state = CONN_CONNECTING;
-    conn->frame_max = PROTO_BODY_MAX;
-    ring_init(&conn->in_unsent);
-    ring_append(&loop->conns, &conn->in_loop);
-    *ret_conn = conn;
-    return 0;
+    char peer[64], text[sizeof conn->text];
+    wire_stream_peer(&conn->stream, peer);
+    (void) snprintf(text, sizeof text, "cannot connect to %s: %s", peer,
+                    uv_strerror(status)); /* may be cut */
+    conn_break(conn, status, text);
 }
 
 /* Connected by either side: from here on bytes flow. */
@@ -130,31 +118,65 @@ static int conn_begin(struct wire_conn *conn)
         (void) uv_timer_stop(&conn->deadline); /* cannot fail */
         set_state(conn, CONN_OPEN);
     }
-    int rc = uv_tcp_nodelay(&conn->tcp, 1);
-    if (rc == 0)
-        rc = uv_tcp_keepalive(&conn->tcp, 1, KEEPALIVE_S);
-    return rc != 0 ? rc : conn_start_reading(conn);
+    return wire_stream_read_start(&conn->stream);
 }
 
-/* "127.0.0.1:4711", "[::1]:4711" */
-static void name_address(const struct sockaddr *address, size_t size, char *ret_text)
+static void on_open(struct wire_stream *stream)
 {
-    char host[INET6_ADDRSTRLEN] = "unknown";
-    if (address->sa_family == AF_INET6) {
-        struct sockaddr_in6 in6;
-        (void) uv_ip6_name((const struct sockaddr_in6 *) (const void *) address, host,
-                           sizeof host); /* fits */
-        memcpy(&in6, address, sizeof in6);
-        (void) snprintf(ret_text, size, "[%s]:%u", host, (unsigned) ntohs(in6.sin6_port));
-    } else {
-        struct sockaddr_in in;
-        (void) uv_ip4_name((const struct sockaddr_in *) (const void *) address, host, sizeof host); /* fits */
-        memcpy(&in, address, sizeof in);
-        (void) snprintf(ret_text, size, "%s:%u", host, (unsigned) ntohs(in.sin_port));
-    }
+    struct wire_conn *conn = wire_stream_user(stream);
+    int rc = conn_begin(conn);
+    if (rc != 0)
+        connect_failed(conn, rc);
+    else
+        conn_write_queue(conn);
 }
 
-int conn_accept(struct wire_loop *loop, uv_stream_t *server, struct wire_listener *listener,
+static void on_written(struct wire_stream *stream)
+{
+    conn_write_queue(wire_stream_user(stream));
+}
+
+static void on_fail(struct wire_stream *stream, int status)
+{
+    struct wire_conn *conn = wire_stream_user(stream);
+    if (!conn->is_connected)
+        connect_failed(conn, status);
+    else
+        conn_break(conn, status, uv_strerror(status));
+}
+
+static const struct wire_stream_handlers stream_handlers = {
+    .on_open = on_open,
+    .on_bytes = conn_take_bytes,
+    .on_end = conn_take_end,
+    .on_written = on_written,
+    .on_fail = on_fail,
+    .on_close = on_stream_closed,
+};
+
+static int conn_create(struct wire_loop *loop, struct wire_conn **ret_conn)
+{
+    struct wire_conn *conn = calloc(1, sizeof *conn);
+    if (conn == NULL)
+        return -ENOMEM;
+    int rc = wire_stream_init(&conn->stream, loop, &stream_handlers, conn);
+    if (rc != 0) {
+        free(conn);
+        return rc;
+    }
+    (void) uv_timer_init(&loop->uv, &conn->deadline); /* cannot fail */
+    conn->open_handles = 2;
+    conn->deadline.data = conn;
+    conn->loop = loop;
+    conn->state = CONN_CONNECTING;
+    conn->frame_max = PROTO_BODY_MAX;
+    ring_init(&conn->in_unsent);
+    ring_append(&loop->conns, &conn->in_loop);
+    *ret_conn = conn;
+    return 0;
+}
+
+int conn_accept(struct wire_loop *loop, struct wire_stream_listener *streams, struct wire_listener *listener,
                 struct wire_conn **ret_conn)
 {
     struct wire_conn *conn = NULL;
@@ -163,80 +185,14 @@ int conn_accept(struct wire_loop *loop, uv_stream_t *server, struct wire_listene
         return rc;
     conn->listener = listener;
     listener_hold(listener);
-    rc = uv_accept(server, (uv_stream_t *) &conn->tcp);
-    struct sockaddr_storage address = {0};
-    int size = sizeof address;
+    rc = wire_stream_accept(&conn->stream, streams);
     if (rc == 0)
-        rc = uv_tcp_getpeername(&conn->tcp, (struct sockaddr *) &address, &size);
-    if (rc == 0) {
-        name_address((struct sockaddr *) &address, sizeof conn->peer, conn->peer);
         rc = conn_begin(conn);
-    }
     if (rc != 0) /* the peer may be gone already */
         conn_break(conn, rc, uv_strerror(rc));
     else
         *ret_conn = conn;
     return rc;
-}
-
-static void connect_failed(struct wire_conn *conn, int status)
-{
-    char text[sizeof conn->text];
-    (void) snprintf(text, sizeof text, "cannot connect to %s: %s", conn->peer,
-                    uv_strerror(status)); /* may be cut */
-    conn_break(conn, status, text);
-}
-
-static void on_connected(uv_connect_t *request, int status)
-{
-    struct wire_conn *conn = request->data;
-    if (conn->state == CONN_CLOSED)
-        return;
-    if (status == 0)
-        status = conn_begin(conn);
-    if (status != 0)
-        connect_failed(conn, status);
-    else
-        conn_write_queue(conn);
-}
-
-static int start_connect(struct wire_conn *conn, const struct sockaddr *address)
-{
-    return uv_tcp_connect(&conn->connect, &conn->tcp, address, on_connected);
-}
-
-/* IPv4 goes first: our listeners bind 127.0.0.1 by default, and "localhost" often names ::1 before it. */
-static const struct sockaddr *choose_address(const struct addrinfo *list)
-{
-    for (const struct addrinfo *at = list; at != NULL; at = at->ai_next)
-        if (at->ai_family == AF_INET)
-            return at->ai_addr;
-    return list->ai_addr;
-}
-
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
-{
-    struct wire_conn *conn = request->data;
-    request->data = NULL;
-    if (status == 0 && conn->state != CONN_CLOSED)
-        status = start_connect(conn, choose_address(list));
-    uv_freeaddrinfo(list);
-    if (status != 0 && conn->state != CONN_CLOSED)
-        connect_failed(conn, status);
-    drop_handle(conn);
-}
-
-static int start_resolve(struct wire_conn *conn, const char *host, uint16_t port)
-{
-    char service[8];
-    (void) snprintf(service, sizeof service, "%u", (unsigned) port); /* fits */
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    int rc = uv_getaddrinfo(&conn->loop->uv, &conn->resolve, on_resolved, host, service, &hints);
-    if (rc != 0)
-        return rc;
-    conn->resolve.data = conn;
-    conn->open_handles++;
-    return 0;
 }
 
 int wire_connect(struct wire_loop *loop, const char *host, uint16_t port,
@@ -247,21 +203,12 @@ int wire_connect(struct wire_loop *loop, const char *host, uint16_t port,
     int rc = loop->is_finishing ? UV_ECANCELED : conn_create(loop, &conn);
     if (rc != 0)
         return diag_fail(diag, rc, "cannot connect to %s:%u: %s", host, (unsigned) port, uv_strerror(rc));
-    (void) snprintf(conn->peer, sizeof conn->peer, strchr(host, ':') != NULL ? "[%.53s]:%u" : "%.55s:%u",
-                    host, (unsigned) port); /* a long name is cut */
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-    if (uv_ip4_addr(host, port, &in) == 0)
-        rc = start_connect(conn, (const struct sockaddr *) &in);
-    else if (uv_ip6_addr(host, port, &in6) == 0)
-        rc = start_connect(conn, (const struct sockaddr *) &in6);
-    else
-        rc = start_resolve(conn, host, port);
+    rc = wire_stream_connect(&conn->stream, host, port);
     if (rc != 0) {
-        (void) diag_fail(diag, rc, "cannot connect to %s: %s", conn->peer,
-                         uv_strerror(rc));     /* rc is what we return */
+        char peer[64];
+        wire_stream_peer(&conn->stream, peer);
         conn_break(conn, rc, "never started"); /* no handlers yet: nobody hears of it */
-        return rc;
+        return diag_fail(diag, rc, "cannot connect to %s: %s", peer, uv_strerror(rc));
     }
     conn->handlers = *handlers;
     conn->user = user;
@@ -308,7 +255,7 @@ enum proto_refusal wire_conn_refusal(const struct wire_conn *conn)
 
 void wire_conn_peer(const struct wire_conn *conn, char ret_text[static 64])
 {
-    memcpy(ret_text, conn->peer, sizeof conn->peer);
+    wire_stream_peer(&conn->stream, ret_text);
 }
 
 struct wire_counters wire_conn_counters(const struct wire_conn *conn)

@@ -5,6 +5,7 @@
 #include "core/base/buf.h"
 #include "proto/wire/conn.h"
 #include "proto/wire/listen.h"
+#include "proto/wire/stream.h"
 
 /*   wire_connect           connected            close, REFUSE, end of stream
  *  ─────────────► CONNECTING ───────► OPEN ───────────────────────────────────► DRAINING
@@ -13,8 +14,8 @@
  *                     └──────────────────┴────────────────► CLOSED ◄──────────────┘ or WIRE_LINGER_MS over
  *
  * DRAINING writes what is queued, says FIN, and reads on without listening until the peer's FIN: closing with
- * unread bytes would make the kernel answer RST, and the peer could lose our last frame. CLOSED waits for
- * libuv's close callbacks. */
+ * unread bytes would make the kernel answer RST, and the peer could lose our last frame. CLOSED waits for the
+ * stream and the timer to close. */
 enum conn_state { CONN_CONNECTING, CONN_OPEN, CONN_DRAINING, CONN_CLOSED };
 
 struct wire_conn {
@@ -25,17 +26,11 @@ struct wire_conn {
     enum conn_state state;
     size_t frame_max; /* of what is taken from the peer */
     bool is_connected;
-    bool is_writing; /* `writing` is with libuv */
-    bool has_said_fin, has_heard_fin;
-    unsigned open_handles; /* tcp, deadline, a name look-up on its way: memory goes when none is left */
-    uv_tcp_t tcp;
-    uv_timer_t deadline; /* of CONNECTING and DRAINING */
-    uv_getaddrinfo_t resolve;
-    uv_connect_t connect;
-    uv_write_t write;
-    uv_shutdown_t shutdown;
+    bool has_heard_fin;
+    unsigned open_handles; /* stream, deadline: memory goes when none is left */
+    struct wire_stream stream;
+    uv_timer_t deadline;        /* of CONNECTING and DRAINING */
     struct buf queue;           /* frames sent since the last write */
-    struct buf writing;         /* what a write left over; libuv's until its callback */
     struct buf partial;         /* start of a frame whose rest has not come */
     struct wire_ring in_loop;   /* wire_loop.conns */
     struct wire_ring in_unsent; /* wire_loop.unsent */
@@ -43,11 +38,11 @@ struct wire_conn {
     int status; /* why it ends: the first cause wins */
     enum proto_refusal refusal;
     char text[256];
-    char peer[64];
 };
 
-/* Takes the connection that waits at `server`. It has no handlers; reading has begun. */
-int conn_accept(struct wire_loop *loop, uv_stream_t *server, struct wire_listener *listener,
+/* Takes the connection that waits at `streams`, which belongs to `listener`. It has no handlers; reading has
+ * begun. */
+int conn_accept(struct wire_loop *loop, struct wire_stream_listener *streams, struct wire_listener *listener,
                 struct wire_conn **ret_conn);
 /* Closes at once, dropping what is queued. */
 void conn_break(struct wire_conn *conn, int status, const char *text);

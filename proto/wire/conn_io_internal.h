@@ -10,11 +10,11 @@
 /* conn.c: writes what is queued, then closes. Later calls change nothing. */
 void conn_drain(struct wire_conn *conn, int status, const char *text);
 
-/* conn_read.c */
-int conn_start_reading(struct wire_conn *conn);
+/* conn_read.c: what the stream tells. */
+void conn_take_bytes(struct wire_stream *stream, const uint8_t *bytes, size_t size);
+void conn_take_end(struct wire_stream *stream);
 
-/* conn_write.c: writes as much as the socket takes now, leaves the rest to libuv, and moves a draining
- * connection on. */
+/* conn_write.c: writes what is queued unless a write is on its way, and moves a draining connection on. */
 void conn_write_queue(struct wire_conn *conn);
 /* Queues REFUSE, then drains; `status` is what our own on_close will be told. */
 void conn_refuse(struct wire_conn *conn, enum proto_refusal reason, int status, const char *text);

@@ -5,22 +5,10 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/err.h"
 #include "proto/frame.h"
-
-#define READ_SIZE (64u * 1024u)
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
-{
-    (void) suggested;
-    struct wire_conn *conn = handle->data;
-    if (conn->loop->read_buffer == NULL)
-        conn->loop->read_buffer = malloc(READ_SIZE);
-    *ret_buf = uv_buf_init(conn->loop->read_buffer, conn->loop->read_buffer != NULL ? READ_SIZE : 0);
-}
 
 /* The peer says why it closes. What we have queued is of no use to it any more. */
 static void take_refuse(struct wire_conn *conn, const struct msg_refuse *refuse)
@@ -107,8 +95,24 @@ static int take_bytes(struct wire_conn *conn, const uint8_t *bytes, size_t size)
     return 0;
 }
 
-static void take_end(struct wire_conn *conn)
+void conn_take_bytes(struct wire_stream *stream, const uint8_t *bytes, size_t size)
 {
+    struct wire_conn *conn = wire_stream_user(stream);
+    if (conn->state != CONN_OPEN)
+        return;
+    uint64_t before = conn->counters.messages_in;
+    conn->counters.bytes_in += (uint64_t) size;
+    int rc = take_bytes(conn, bytes, size);
+    if (rc != 0)
+        conn_break(conn, rc, err_text(rc));
+    else if (conn->counters.messages_in != before && conn->state == CONN_OPEN &&
+             conn->handlers.on_batch_end != NULL)
+        conn->handlers.on_batch_end(conn);
+}
+
+void conn_take_end(struct wire_stream *stream)
+{
+    struct wire_conn *conn = wire_stream_user(stream);
     conn->has_heard_fin = true;
     if (conn->state == CONN_DRAINING)
         conn_write_queue(conn);
@@ -116,28 +120,4 @@ static void take_end(struct wire_conn *conn)
         conn_drain(conn, ERR_TRUNCATED, "the peer closed in the middle of a frame");
     else
         conn_drain(conn, 0, "closed by the peer");
-}
-
-static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
-{
-    struct wire_conn *conn = stream->data;
-    if (size == UV_EOF) {
-        take_end(conn);
-    } else if (size < 0) {
-        conn_break(conn, (int) size, uv_strerror((int) size));
-    } else if (size > 0 && conn->state == CONN_OPEN) {
-        uint64_t before = conn->counters.messages_in;
-        conn->counters.bytes_in += (uint64_t) size;
-        int rc = take_bytes(conn, (const uint8_t *) buf->base, (size_t) size);
-        if (rc != 0)
-            conn_break(conn, rc, err_text(rc));
-        else if (conn->counters.messages_in != before && conn->state == CONN_OPEN &&
-                 conn->handlers.on_batch_end != NULL)
-            conn->handlers.on_batch_end(conn);
-    }
-}
-
-int conn_start_reading(struct wire_conn *conn)
-{
-    return uv_read_start((uv_stream_t *) &conn->tcp, on_alloc, on_read);
 }

@@ -1,64 +1,24 @@
-/* Bytes out: a turn's messages gather in `queue` and leave in one write. The socket is tried first; only what
- * it does not take is handed to libuv, and while that is on its way the next turns gather again. */
+/* Bytes out: a turn's messages gather in `queue` and leave in one write of the stream. While what it
+ * left over is on its way, the next turns gather again. */
 #include "proto/wire/conn_io_internal.h"
 
 #include <assert.h>
-#include <linux/sockios.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "core/base/err.h"
 #include "proto/wire/ring_internal.h"
 
-static void on_written(uv_write_t *request, int status)
-{
-    struct wire_conn *conn = request->data;
-    conn->is_writing = false;
-    buf_clear(&conn->writing);
-    conn_release_large(&conn->writing);
-    if (conn->state == CONN_CLOSED)
-        return;
-    if (status != 0)
-        conn_break(conn, status, uv_strerror(status));
-    else
-        conn_write_queue(conn);
-}
-
-/* What the socket did not take waits in `writing`, which libuv borrows. */
-static int write_rest(struct wire_conn *conn)
-{
-    assert(!conn->is_writing && conn->writing.size == 0);
-    struct buf empty = conn->writing;
-    conn->writing = conn->queue;
-    conn->queue = empty;
-    uv_buf_t buf = uv_buf_init((char *) conn->writing.data, (unsigned) conn->writing.size);
-    int rc = uv_write(&conn->write, (uv_stream_t *) &conn->tcp, &buf, 1, on_written);
-    conn->is_writing = rc == 0;
-    return rc;
-}
-
 static int write_now(struct wire_conn *conn)
 {
-    uv_buf_t buf = uv_buf_init((char *) conn->queue.data, (unsigned) conn->queue.size);
-    int written = uv_try_write((uv_stream_t *) &conn->tcp, &buf, 1);
-    if (written < 0 && written != UV_EAGAIN)
-        return written;
+    size_t size = conn->queue.size;
+    int rc = wire_stream_write(&conn->stream, &conn->queue);
+    if (rc != 0)
+        return rc;
     conn->counters.writes++;
-    conn->counters.bytes_out += conn->queue.size; /* the rest is on its way or the connection is lost */
-    if (written > 0)
-        buf_consume(&conn->queue, (size_t) written);
-    if (conn->queue.size > 0)
-        return write_rest(conn);
+    conn->counters.bytes_out += size; /* the rest is on its way or the connection is lost */
     conn_release_large(&conn->queue);
     return 0;
-}
-
-static void on_shutdown(uv_shutdown_t *request, int status)
-{
-    struct wire_conn *conn = request->data;
-    if (status != 0 && conn->state != CONN_CLOSED)
-        conn_break(conn, status, uv_strerror(status));
 }
 
 /* Everything has left: say so, and close when the peer has said so too. */
@@ -68,22 +28,19 @@ static void drain_on(struct wire_conn *conn)
         conn_break(conn, 0, "closed");
         return;
     }
-    if (conn->has_said_fin)
-        return;
-    conn->has_said_fin = true;
-    int rc = uv_shutdown(&conn->shutdown, (uv_stream_t *) &conn->tcp, on_shutdown);
+    int rc = wire_stream_shutdown(&conn->stream);
     if (rc != 0)
         conn_break(conn, rc, uv_strerror(rc));
 }
 
 void conn_write_queue(struct wire_conn *conn)
 {
-    if (!conn->is_connected || conn->is_writing || conn->state == CONN_CLOSED)
+    if (!conn->is_connected || wire_stream_is_writing(&conn->stream) || conn->state == CONN_CLOSED)
         return;
     int rc = conn->queue.size > 0 ? write_now(conn) : 0;
     if (rc != 0)
         conn_break(conn, rc, uv_strerror(rc));
-    else if (conn->state == CONN_DRAINING && !conn->is_writing)
+    else if (conn->state == CONN_DRAINING && !wire_stream_is_writing(&conn->stream))
         drain_on(conn);
 }
 
@@ -101,16 +58,12 @@ void wire_conn_flush(struct wire_conn *conn)
 
 size_t wire_conn_queued(const struct wire_conn *conn)
 {
-    return conn->queue.size + (conn->is_writing ? conn->tcp.write_queue_size : 0);
+    return conn->queue.size + wire_stream_queued(&conn->stream);
 }
 
 size_t wire_conn_unread(const struct wire_conn *conn)
 {
-    uv_os_fd_t fd;
-    int in_kernel = 0;
-    if (uv_fileno((const uv_handle_t *) &conn->tcp, &fd) != 0 || ioctl(fd, SIOCOUTQ, &in_kernel) != 0)
-        in_kernel = 0; /* not connected yet, or no longer */
-    return wire_conn_queued(conn) + (size_t) in_kernel;
+    return conn->queue.size + wire_stream_unread(&conn->stream);
 }
 
 static bool is_sending(const struct wire_conn *conn)

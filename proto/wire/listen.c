@@ -11,21 +11,18 @@
 #include "proto/wire/listen_internal.h"
 #include "proto/wire/ring_internal.h"
 
-/* Hundreds of nodes may start in the same moment. */
-#define BACKLOG 1024
 /* Connections above the limit that may be told so at the same time; the next ones are closed without a word. */
 #define REFUSED_MAX 64u
 
 struct wire_listener {
-    uv_tcp_t tcp;
+    struct wire_stream_listener streams;
     struct wire_loop *loop;
     void (*on_accept)(void *user, struct wire_conn *conn);
     void *user; /* borrowed */
     unsigned connections_max;
     unsigned connections; /* that took a place and live */
-    uint16_t port;
-    bool is_closing;          /* uv_close was called */
-    bool is_closed;           /* and has called back: goes with its last connection */
+    bool is_closing;
+    bool is_closed;           /* no longer listening: goes with its last connection */
     struct wire_ring in_loop; /* wire_loop.listeners */
 };
 
@@ -46,9 +43,9 @@ void listener_release(struct wire_listener *listener)
     free_if_done(listener);
 }
 
-static void on_listener_closed(uv_handle_t *handle)
+static void on_streams_closed(struct wire_stream_listener *streams)
 {
-    struct wire_listener *listener = handle->data;
+    struct wire_listener *listener = wire_stream_listener_user(streams);
     listener->is_closed = true;
     free_if_done(listener);
 }
@@ -59,7 +56,7 @@ void wire_listener_close(struct wire_listener *listener)
         return;
     listener->is_closing = true;
     ring_remove(&listener->in_loop);
-    uv_close((uv_handle_t *) &listener->tcp, on_listener_closed);
+    wire_stream_listener_close(&listener->streams);
 }
 
 void listen_close_all(struct wire_loop *loop)
@@ -68,13 +65,11 @@ void listen_close_all(struct wire_loop *loop)
         wire_listener_close(RING_OWNER(loop->listeners.next, struct wire_listener, in_loop));
 }
 
-static void on_connection(uv_stream_t *server, int status)
+static void on_waiting(struct wire_stream_listener *streams)
 {
-    struct wire_listener *listener = server->data;
-    if (status != 0)
-        return; /* out of descriptors, say: the peer sees its connection closed and may try again */
+    struct wire_listener *listener = wire_stream_listener_user(streams);
     struct wire_conn *conn = NULL;
-    if (conn_accept(listener->loop, server, listener, &conn) != 0)
+    if (conn_accept(listener->loop, streams, listener, &conn) != 0)
         return; /* the peer went away while it waited */
     if (listener->connections <= listener->connections_max)
         listener->on_accept(listener->user, conn);
@@ -84,45 +79,8 @@ static void on_connection(uv_stream_t *server, int status)
         conn_break(conn, UV_ECONNABORTED, "no more connections are taken here");
 }
 
-/* A numeric address, or the first one that the name has (IPv4 before IPv6). May wait for the resolver: called
- * at start. */
-static int resolve(struct wire_loop *loop, const char *host, uint16_t port,
-                   struct sockaddr_storage *ret_address)
-{
-    if (uv_ip4_addr(host, port, (struct sockaddr_in *) ret_address) == 0 ||
-        uv_ip6_addr(host, port, (struct sockaddr_in6 *) ret_address) == 0)
-        return 0;
-    char service[8];
-    (void) snprintf(service, sizeof service, "%u", (unsigned) port); /* fits */
-    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    uv_getaddrinfo_t request;
-    int rc = uv_getaddrinfo(&loop->uv, &request, NULL, host, service, &hints);
-    if (rc != 0) {
-        hints.ai_family = AF_INET6;
-        rc = uv_getaddrinfo(&loop->uv, &request, NULL, host, service, &hints);
-    }
-    if (rc != 0)
-        return rc;
-    memcpy(ret_address, request.addrinfo->ai_addr, request.addrinfo->ai_addrlen);
-    uv_freeaddrinfo(request.addrinfo);
-    return 0;
-}
-
-static int bind_and_listen(struct wire_listener *listener, const struct sockaddr_storage *address)
-{
-    int rc = uv_tcp_bind(&listener->tcp, (const struct sockaddr *) address, 0);
-    if (rc == 0)
-        rc = uv_listen((uv_stream_t *) &listener->tcp, BACKLOG, on_connection);
-    struct sockaddr_storage bound = {0};
-    int size = sizeof bound;
-    if (rc == 0)
-        rc = uv_tcp_getsockname(&listener->tcp, (struct sockaddr *) &bound, &size);
-    if (rc != 0)
-        return rc;
-    listener->port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *) &bound)->sin6_port
-                                                       : ((struct sockaddr_in *) &bound)->sin_port);
-    return 0;
-}
+static const struct wire_stream_listener_handlers streams_handlers = {.on_waiting = on_waiting,
+                                                                      .on_close = on_streams_closed};
 
 int wire_listen(struct wire_loop *loop, const char *host, uint16_t port, unsigned connections_max,
                 void (*on_accept)(void *user, struct wire_conn *conn), void *user,
@@ -133,17 +91,13 @@ int wire_listen(struct wire_loop *loop, const char *host, uint16_t port, unsigne
         return -ENOMEM;
     *listener = (struct wire_listener){
         .loop = loop, .on_accept = on_accept, .user = user, .connections_max = connections_max};
-    int rc = uv_tcp_init(&loop->uv, &listener->tcp);
+    int rc = wire_stream_listener_init(&listener->streams, loop, &streams_handlers, listener);
     if (rc != 0) {
         free(listener);
         return diag_fail(diag, rc, "cannot listen on %s:%u: %s", host, (unsigned) port, uv_strerror(rc));
     }
-    listener->tcp.data = listener;
     ring_append(&loop->listeners, &listener->in_loop);
-    struct sockaddr_storage address = {0};
-    rc = resolve(loop, host, port, &address);
-    if (rc == 0)
-        rc = bind_and_listen(listener, &address);
+    rc = wire_stream_listen(&listener->streams, host, port);
     if (rc != 0) {
         wire_listener_close(listener);
         return diag_fail(diag, rc, "cannot listen on %s:%u: %s", host, (unsigned) port, uv_strerror(rc));
@@ -154,7 +108,7 @@ int wire_listen(struct wire_loop *loop, const char *host, uint16_t port, unsigne
 
 uint16_t wire_listener_port(const struct wire_listener *listener)
 {
-    return listener->port;
+    return wire_stream_listener_port(&listener->streams);
 }
 
 static int bad_address(const char *text, struct diag *diag)

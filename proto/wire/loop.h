@@ -17,14 +17,14 @@ struct wire_loop {
     uv_signal_t interrupt, terminate; /* SIGINT, SIGTERM */
     void (*on_stop)(void *user, int signal);
     void *user;
-    /* The rest belongs to conn.c and listen.c. */
+    /* The rest belongs to conn.c, listen.c and stream.c. */
     uv_prepare_t before_poll;     /* what timers and callers sent leaves here, */
     uv_check_t after_poll;        /* what read callbacks sent leaves here: nothing waits for another poll */
     struct wire_ring conns;       /* every connection that lives (wire_conn.in_loop) */
     struct wire_ring unsent;      /* connections with bytes queued in this turn (wire_conn.in_unsent) */
     struct wire_ring listeners;   /* wire_listener.in_loop */
     struct proto_scratch scratch; /* of the message being handed over */
-    char *read_buffer;            /* shared by all connections; taken at the first read */
+    char *read_buffer;            /* shared by all streams; taken at the first read */
     bool is_finishing;            /* no new connections */
 };
 
