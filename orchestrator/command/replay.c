@@ -152,12 +152,12 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
         .episodes = recorded.episodes,
         .slots = recorded.slots,
         .record_tasks = true,
-        .sink = verify_sink(&verification),
         .fault = recorded.fault,
         .fault_count = recorded.fault_count,
         .stop = &verification.over,
         .progress = &progress,
     };
+    session_sinks_add(&session.sinks, verify_sink(&verification));
     progress_start(&progress, "replay", (uint64_t) recorded.episodes * recorded.slots, cli->quiet);
     if (rc == 0)
         rc = host_run(&host, &session, NULL, NULL, &result, diag);

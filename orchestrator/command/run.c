@@ -138,10 +138,10 @@ static int run_policy(const struct cli *cli, enum host_kind host, const struct w
         .first_episode = resume != NULL ? (uint32_t) (resume->after_episode + 1) : 0,
         .checkpoint_every = run.row.checkpoint_every,
         .record_tasks = scenario->run.record == RECORD_TASKS,
-        .sink = run_record_sink(&run.record),
         .stop = stop_signal_flag(),
         .progress = &run.progress,
     };
+    session_sinks_add(&run.session.sinks, run_record_sink(&run.record));
     struct session_result result = {0};
     run.host.kind = host;
     stop_signal_catch();

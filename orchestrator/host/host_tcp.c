@@ -327,7 +327,7 @@ int host_tcp_run(const struct session *session, const struct host_tcp_options *o
         .on_joined = on_joined,
         .user = user,
         .diag = diag,
-        .audit = {.sink = &session->sink},
+        .audit = {.sinks = &session->sinks},
     };
     host.played.in_real_time = session->world->scenario.run.clock == CLOCK_REAL;
     host.session = &host.played;

@@ -12,7 +12,7 @@ bool timing_audit_takes(const struct proto_message *message)
 static int take_link(struct timing_audit *audit, const struct audit_link *sample)
 {
     audit_add_link(&audit->audit, sample);
-    return audit->sink->link != NULL ? audit->sink->link(audit->sink->user, sample) : 0;
+    return session_sinks_link(audit->sinks, sample);
 }
 
 static int take_links(struct timing_audit *audit, const struct msg_link_audit *links, bool down,
@@ -41,7 +41,7 @@ static int take_links(struct timing_audit *audit, const struct msg_link_audit *l
 int timing_audit_loop(struct timing_audit *audit, const struct audit_loop *sample)
 {
     audit_add_loop(&audit->audit, sample);
-    return audit->sink->loop != NULL ? audit->sink->loop(audit->sink->user, sample) : 0;
+    return session_sinks_loop(audit->sinks, sample);
 }
 
 int timing_audit_take(struct timing_audit *audit, const struct proto_message *message, const char *role,

@@ -44,9 +44,9 @@ static int drive(const struct policy_kind *kind, const struct buf *weights, cons
         .episodes = (uint32_t) world->scenario.evaluation.test_episodes,
         .slots = (uint32_t) world->scenario.evaluation.test_slots,
         .record_tasks = true,
-        .sink = {.tasks = on_tasks, .user = line},
         .stop = stop_signal_flag(),
     };
+    session_sinks_add(&session.sinks, (struct session_sink){.tasks = on_tasks, .user = line});
     if (rc == 0)
         rc = host_memory_run(&session, &result, diag);
     policy_destroy(&policy);

@@ -47,12 +47,12 @@ int run_policy_record(const struct run_policy *play, struct session_result *ret_
         .slots = play->row.slots,
         .checkpoint_every = play->learn_every,
         .record_tasks = play->record_tasks,
-        .sink = run_record_sink(&own.record),
         .fault = play->fault,
         .fault_count = play->fault_count,
         .stop = stop_signal_flag(),
         .progress = &progress,
     };
+    session_sinks_add(&session.sinks, run_record_sink(&own.record));
     if (rc == 0)
         rc = host_run(&play->host, &session, open_record, &own, &result, diag);
     progress_stop(&progress, result.slots);

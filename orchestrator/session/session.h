@@ -9,22 +9,8 @@
 #include "core/base/progress.h"
 #include "core/model/audit.h"
 #include "core/model/world.h"
-#include "db/rows.h"
 #include "orchestrator/policy/policy.h"
-
-/* Where rows go: the recorder, a comparison with recorded rows, a summary, or nowhere. Rows are borrowed for
- * the call; a nonzero return ends the session with that code. Any hook may be NULL. */
-struct session_sink {
-    int (*tasks)(void *user, const struct db_task *task, size_t count);
-    int (*episode)(void *user, const struct db_episode *episode);
-    int (*event)(void *user, const struct db_event *event);
-    /* Comes before the row of the episode after which it is, so that both can be written at once. */
-    int (*checkpoint)(void *user, uint32_t episode, struct policy *policy);
-    /* Real time: windows of links, intervals of event loops. */
-    int (*link)(void *user, const struct audit_link *window);
-    int (*loop)(void *user, const struct audit_loop *interval);
-    void *user;
-};
+#include "orchestrator/session/session_sinks.h"
 
 /* A node to lose, or to have back, at a given place, as recorded in an `event` row or wanted by a test. */
 enum session_phase {
@@ -48,8 +34,8 @@ struct session {
     uint32_t first_episode;    /* those before it were played by an earlier session: one that is resumed */
     uint32_t checkpoint_every; /* episodes; 0: none */
     bool record_tasks;
-    bool in_real_time; /* a host that keeps the real clock sets it */
-    struct session_sink sink;
+    bool in_real_time;          /* a host that keeps the real clock sets it */
+    struct session_sinks sinks; /* every row goes to each, in order; the first error ends the session */
     const struct session_fault *fault; /* [fault_count], in order of episode, slot, phase */
     size_t fault_count;
     const volatile sig_atomic_t *stop; /* nonzero: end at the next episode's or slot's end; may be NULL */

@@ -48,8 +48,9 @@ static int allocate(struct session_core *core)
     if (rc == 0)
         rc = env_decision_init(&core->decision, world->devices);
     if (rc == 0)
-        rc = episode_stats_init(
-            &core->stats, core->session.sink.episode != NULL ? (size_t) core->session.slots * devices : 1);
+        rc = episode_stats_init(&core->stats, session_sinks_take_episodes(&core->session.sinks)
+                                                  ? (size_t) core->session.slots * devices
+                                                  : 1);
     if (rc == 0 && env_is_queue(world))
         rc = session_queue_create(core);
     return rc;
@@ -337,7 +338,7 @@ static void end_slot(struct session_core *core, struct session_actions *actions)
         core->done += core->reported[n] ? 1 : 0;
         if (core->reported[n])
             session_add_outcome(core, &core->task[n], false);
-        if (core->session.sink.episode != NULL)
+        if (session_sinks_take_episodes(&core->session.sinks))
             episode_stats_add(&core->stats, &core->task[n]);
     }
     core->stats.row.episode_return += core->reward;
@@ -643,17 +644,16 @@ int session_core_step(struct session_core *core, const struct session_event *eve
 int session_core_record(const struct session_core *core, const struct session_action *action,
                         double episode_wall_s)
 {
-    const struct session_sink *sink = &core->session.sink;
-    if (action->kind == SESSION_DO_TASKS && sink->tasks != NULL)
-        return sink->tasks(sink->user, action->tasks.row, action->tasks.count);
-    if (action->kind == SESSION_DO_EVENT && sink->event != NULL)
-        return sink->event(sink->user, &action->event);
-    if (action->kind == SESSION_DO_CHECKPOINT && sink->checkpoint != NULL)
-        return sink->checkpoint(sink->user, action->number, core->session.policy);
-    if (action->kind == SESSION_DO_EPISODE && sink->episode != NULL) {
-        struct db_episode row = core->episode_row;
-        row.wall_s = episode_wall_s;
-        return sink->episode(sink->user, &row);
-    }
-    return 0;
+    const struct session_sinks *sinks = &core->session.sinks;
+    if (action->kind == SESSION_DO_TASKS)
+        return session_sinks_tasks(sinks, action->tasks.row, action->tasks.count);
+    if (action->kind == SESSION_DO_EVENT)
+        return session_sinks_event(sinks, &action->event);
+    if (action->kind == SESSION_DO_CHECKPOINT)
+        return session_sinks_checkpoint(sinks, action->number, core->session.policy);
+    if (action->kind != SESSION_DO_EPISODE)
+        return 0;
+    struct db_episode row = core->episode_row;
+    row.wall_s = episode_wall_s;
+    return session_sinks_episode(sinks, &row);
 }

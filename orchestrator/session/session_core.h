@@ -65,9 +65,9 @@ enum session_action_kind {
     SESSION_DO_TELL_DEVICE,  /* send `message` to device `number` */
     SESSION_DO_TELL_SERVER,  /* send `message` to server `number` */
     SESSION_DO_LEARN,        /* run policy_update, then feed LEARNED */
-    SESSION_DO_TASKS,        /* hand `tasks`, rows of one slot in order of device, to the sink */
-    SESSION_DO_EPISODE,      /* hand core->episode_row to the sink */
-    SESSION_DO_EVENT,        /* hand `event` to the sink */
+    SESSION_DO_TASKS,        /* hand `tasks`, rows of one slot in order of device, to the sinks */
+    SESSION_DO_EPISODE,      /* hand core->episode_row to the sinks */
+    SESSION_DO_EVENT,        /* hand `event` to the sinks */
     SESSION_DO_CHECKPOINT,   /* save the policy after episode `number`, whose EPISODE follows */
     SESSION_DO_AWAIT_DEVICE, /* the scenario brings device `number` back: GRANT must not overtake its return */
     SESSION_DO_AWAIT_SERVER, /* likewise */
@@ -115,8 +115,8 @@ const struct session_result *session_core_result(const struct session_core *core
 /* Still owed to the slot in progress: a shell's watchdog names these nodes. */
 bool session_core_waits_for(const struct session_core *core, bool is_server, uint32_t number);
 
-/* Executes one of the recording actions (TASKS, EPISODE, EVENT, CHECKPOINT) on the session's sink; 0 for
- * others. */
+/* Executes one of the recording actions (TASKS, EPISODE, EVENT, CHECKPOINT) on the session's sinks, in
+ * order: 0, or the first error. Others do nothing. */
 int session_core_record(const struct session_core *core, const struct session_action *action,
                         double episode_wall_s);
 

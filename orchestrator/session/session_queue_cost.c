@@ -68,7 +68,7 @@ static double settle_task(struct session_core *core, struct ledger_block *block,
     core->result.lost_tasks += done || strcmp(row->status, DB_EXPIRED) == 0 ? 0 : 1;
     core->result.recovered += strcmp(row->status, DB_RECOVERED) == 0 ? 1 : 0;
     core->result.reoffloaded += strcmp(row->status, DB_REOFFLOADED) == 0 ? 1 : 0;
-    if (core->session.sink.episode != NULL)
+    if (session_sinks_take_episodes(&core->session.sinks))
         episode_stats_add(&core->stats, row);
     return accrued;
 }

@@ -3,7 +3,7 @@
 struct session sim_session_of(struct sim_played *played, struct policy *policy, uint32_t episodes,
                               uint32_t slots)
 {
-    return (struct session){
+    struct session session = {
         .world = &played->world,
         .policy = policy,
         .phase = RNG_TRAIN,
@@ -11,8 +11,9 @@ struct session sim_session_of(struct sim_played *played, struct policy *policy, 
         .slots = slots,
         .checkpoint_every = 1,
         .record_tasks = true,
-        .sink = sim_sink(&played->record),
     };
+    session_sinks_add(&session.sinks, sim_sink(&played->record));
+    return session;
 }
 
 void sim_play(struct sim_played *played, const char *const *keys, const char *name, uint32_t slots)

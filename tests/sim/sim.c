@@ -194,10 +194,10 @@ struct session_result sim_run(const struct world *world, struct policy *policy, 
         .slots = slots,
         .checkpoint_every = 1,
         .record_tasks = true,
-        .sink = sim_sink(record),
         .fault = fault,
         .fault_count = faults,
     };
+    session_sinks_add(&session.sinks, sim_sink(record));
     struct session_result result;
     struct diag diag = {{0}};
     if (host_memory_run(&session, &result, &diag) != 0)

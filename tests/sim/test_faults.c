@@ -304,8 +304,8 @@ static void an_event_tells_where_a_slowdown_begins_and_ends(void **state)
             .first_episode = first,
             .episodes = 4,
             .slots = SLOTS,
-            .sink = sim_sink(&record),
         };
+        session_sinks_add(&session.sinks, sim_sink(&record));
         struct session_result result;
         assert_int_equal(host_memory_run(&session, &result, NULL), 0);
         assert_int_equal(record.events, first < 2 ? 2 : 1);
@@ -415,10 +415,10 @@ static void shuffle(const struct world *world, const char *name, bool training,
             .slots = SLOTS,
             .checkpoint_every = 1,
             .record_tasks = true,
-            .sink = sim_sink(&record),
             .fault = fault,
             .fault_count = faults,
         };
+        session_sinks_add(&session.sinks, sim_sink(&record));
         struct session_result result;
         sim_host_run(&session, &(struct sim_host_options){.shuffle = true, .seed = seed}, &result);
         sim_assert_same(&expected, &record);

@@ -29,10 +29,10 @@ static void play(const struct world *world, const char *name, const struct sessi
         .slots = 25,
         .checkpoint_every = 1,
         .record_tasks = true,
-        .sink = sim_sink(&ret->record),
         .fault = fault,
         .fault_count = faults,
     };
+    session_sinks_add(&session.sinks, sim_sink(&ret->record));
     struct diag diag = {{0}};
     if (options != NULL)
         sim_host_run(&session, options, &ret->result);

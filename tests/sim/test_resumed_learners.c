@@ -84,12 +84,13 @@ static void play(const struct world *world, struct policy *policy, uint32_t firs
         .first_episode = first_episode,
         .checkpoint_every = every,
         .record_tasks = true,
-        .sink = {.tasks = on_tasks,
-                 .episode = on_episode,
-                 .event = on_event,
-                 .checkpoint = on_checkpoint,
-                 .user = ret_tape},
     };
+    const struct session_sink sink = {.tasks = on_tasks,
+                                      .episode = on_episode,
+                                      .event = on_event,
+                                      .checkpoint = on_checkpoint,
+                                      .user = ret_tape};
+    session_sinks_add(&session.sinks, sink);
     struct session_result result;
     struct diag diag = {{0}};
     if (host_memory_run(&session, &result, &diag) != 0)

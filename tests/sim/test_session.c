@@ -462,13 +462,76 @@ static void a_sinks_error_ends_the_session_with_its_code(void **state)
         .episodes = 1,
         .slots = 8,
         .record_tasks = true,
-        .sink = {.tasks = full_disk, .user = &calls},
     };
+    session_sinks_add(&session.sinks, (struct session_sink){.tasks = full_disk, .user = &calls});
     struct session_result result = {.slots = 77};
     struct diag diag = {{0}};
     assert_int_equal(host_memory_run(&session, &result, &diag), -ENOSPC);
     assert_int_equal(calls, 3);
     assert_int_equal(result.slots, 77);
+    policy_destroy(&policy);
+    world_finish(&world);
+}
+
+static void two_sinks_see_the_same_rows_in_the_same_order(void **state)
+{
+    (void) state;
+    struct world world = check_world(learning_keys);
+    struct policy policy = sim_policy(&world, "dapo", true);
+    struct sim_record first = {.rows = 0}, second = {.rows = 0};
+    const struct session_fault fault = {0, 2, SESSION_OBSERVE, true, 1, false};
+    struct session session = {
+        .world = &world,
+        .policy = &policy,
+        .episodes = 2,
+        .slots = 30,
+        .checkpoint_every = 1,
+        .record_tasks = true,
+        .fault = &fault,
+        .fault_count = 1,
+    };
+    session_sinks_add(&session.sinks, sim_sink(&first));
+    session_sinks_add(&session.sinks, sim_sink(&second));
+    struct session_result result;
+    struct diag diag = {{0}};
+    assert_int_equal(host_memory_run(&session, &result, &diag), 0);
+    assert_int_equal(first.rows, (size_t) 60 * world.devices);
+    assert_int_equal(first.episodes, 2);
+    assert_true(first.events > 0);
+    assert_true(first.weights.size > 0);
+    sim_assert_same(&first, &second);
+    sim_record_finish(&first);
+    sim_record_finish(&second);
+    policy_destroy(&policy);
+    world_finish(&world);
+}
+
+static void a_sink_that_fails_ends_the_session_before_later_sinks_see_its_row(void **state)
+{
+    (void) state;
+    struct world world = check_world(plain_keys);
+    struct policy policy = sim_policy(&world, "local", false);
+    struct sim_record before = {.rows = 0}, behind = {.rows = 0};
+    int calls = 0;
+    struct session session = {
+        .world = &world,
+        .policy = &policy,
+        .episodes = 1,
+        .slots = 8,
+        .record_tasks = true,
+    };
+    session_sinks_add(&session.sinks, sim_sink(&before));
+    session_sinks_add(&session.sinks, (struct session_sink){.tasks = full_disk, .user = &calls});
+    session_sinks_add(&session.sinks, sim_sink(&behind));
+    struct session_result result;
+    struct diag diag = {{0}};
+    assert_int_equal(host_memory_run(&session, &result, &diag), -ENOSPC);
+    assert_int_equal(calls, 3);
+    assert_int_equal(before.rows, (size_t) 3 * world.devices);
+    assert_int_equal(behind.rows, (size_t) 2 * world.devices);
+    assert_int_equal(before.episodes + behind.episodes, 0);
+    sim_record_finish(&before);
+    sim_record_finish(&behind);
     policy_destroy(&policy);
     world_finish(&world);
 }
@@ -486,9 +549,9 @@ static void the_stop_flag_cuts_a_session_short_with_whole_slots(void **state)
         .episodes = 4,
         .slots = 8,
         .record_tasks = true,
-        .sink = sim_sink(&record),
         .stop = &stop,
     };
+    session_sinks_add(&session.sinks, sim_sink(&record));
     struct session_result result;
     struct diag diag = {{0}};
     assert_int_equal(host_memory_run(&session, &result, &diag), 0);
@@ -517,6 +580,8 @@ int main(void)
         cmocka_unit_test(a_learner_goes_on_without_the_lost_and_gives_up_when_all_are),
         cmocka_unit_test(decisions_and_losses_played_again_give_the_same_rows),
         cmocka_unit_test(a_sinks_error_ends_the_session_with_its_code),
+        cmocka_unit_test(two_sinks_see_the_same_rows_in_the_same_order),
+        cmocka_unit_test(a_sink_that_fails_ends_the_session_before_later_sinks_see_its_row),
         cmocka_unit_test(the_stop_flag_cuts_a_session_short_with_whole_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

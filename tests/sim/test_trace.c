@@ -28,10 +28,10 @@ static void record_trace(struct buf *trace)
         .episodes = 1,
         .slots = 4,
         .record_tasks = true,
-        .sink = sim_sink(&record),
         .fault = fault,
         .fault_count = 2,
     };
+    session_sinks_add(&session.sinks, sim_sink(&record));
     struct sim_host_options options = {.trace = trace};
     struct session_result result;
     sim_host_run(&session, &options, &result);

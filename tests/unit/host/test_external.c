@@ -425,14 +425,14 @@ static void play(const char *const *keys, uint32_t episodes, uint32_t slots)
     open_bench(keys);
     answer_nothing("late");
     refusals_seen = rejoins_seen = 0;
-    const struct session session = {
+    struct session session = {
         .world = &bench.slot.world,
         .policy = &bench.policy,
         .phase = RNG_TRAIN,
         .episodes = episodes,
         .slots = slots,
-        .sink = {.event = on_event},
     };
+    session_sinks_add(&session.sinks, (struct session_sink){.event = on_event});
     if (host_memory_run(&session, &result, &diag) != 0)
         fail_msg("%s", diag.text);
     assert_int_equal(result.slots, episodes * slots);

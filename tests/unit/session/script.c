@@ -131,13 +131,14 @@ void script_open(struct script *script, bool learning, uint32_t episodes, uint32
         .slots = slots,
         .checkpoint_every = 2,
         .record_tasks = true,
-        .sink = {.tasks = on_tasks,
-                 .episode = on_episode,
-                 .event = on_event,
-                 .checkpoint = on_checkpoint,
-                 .user = script},
         .stop = &script->stop,
     };
+    const struct session_sink sink = {.tasks = on_tasks,
+                                      .episode = on_episode,
+                                      .event = on_event,
+                                      .checkpoint = on_checkpoint,
+                                      .user = script};
+    session_sinks_add(&script->session.sinks, sink);
     assert_int_equal(session_core_create(&script->core, &script->session), 0);
 }
 

@@ -271,7 +271,7 @@ static void without_rows_of_tasks_everything_else_is_the_same(void **state)
     (void) state;
     session_core_destroy(script.core);
     script.session.record_tasks = false;
-    script.session.sink.episode = NULL;
+    script.session.sinks.sink[0].episode = NULL;
     assert_int_equal(session_core_create(&script.core, &script.session), 0);
     script_run(&script, "start o0 o1 o2 " SLOT_ENDS " o0 o1 o2 " SLOT_ENDS,
                "grant(0.0) " DECIDED " grant(0.1) " DECIDED " episode0 grant(1.0)");
