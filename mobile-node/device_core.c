@@ -165,19 +165,14 @@ static void report(struct device_core *core, struct device_actions *actions)
     message->report = (struct msg_report){
         .device = core->number,
         .round = core->round,
-        .local_s = core->times.local_s,
-        .transmit_s = core->times.transmit_s,
-        .queue_s = core->times.queue_s,
-        .edge_s = core->times.edge_s,
+#define TASK_TIME(name, meaning) .name = core->times.name,
+#define TASK_JOULES(name, meaning) .name = joules.name,
+#include "core/model/cost.def"
         .latency_s = cost_latency_s(&core->times),
-        .compute_j = joules.compute_j,
-        .transmit_j = joules.transmit_j,
-        .server_j = joules.server_j,
         .energy_j = cost_energy_j(&world->scenario, &joules),
         .rate_bps = core->rate_bps,
         .payload_bits = core->payload_bits,
         .attempt = core->recover.attempt,
-        .interrupted_s = core->times.interrupted_s,
         .extra_bits = core->extra_bits,
         .extra_j = core->extra_j,
     };

@@ -100,22 +100,16 @@ void device_queue_report(struct device_queue *queue, struct device_queue_task *t
     message->report = (struct msg_report){
         .device = queue->number,
         .round = task->round,
-        .local_s = times.local_s,
-        .transmit_s = times.transmit_s,
-        .queue_s = times.queue_s,
-        .edge_s = times.edge_s,
+#define TASK_TIME(name, meaning) .name = times.name,
+#define TASK_JOULES(name, meaning) .name = joules.name,
+#include "core/model/cost.def"
         .latency_s = cost_latency_s(&times),
-        .compute_j = joules.compute_j,
-        .transmit_j = joules.transmit_j,
-        .server_j = joules.server_j,
         .energy_j = cost_energy_j(&queue->world->scenario, &joules),
         .rate_bps = transfer_s > 0.0 ? task->bits / transfer_s : 0.0,
         .payload_bits = task->bits,
         .attempt = task->attempt,
-        .interrupted_s = times.interrupted_s,
         .extra_bits = task->extra_bits,
         .extra_j = task->extra_j,
-        .wait_s = times.wait_s,
         .handovers = task->handovers,
     };
 }

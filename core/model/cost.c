@@ -9,8 +9,10 @@
 
 double cost_latency_s(const struct task_times *times)
 {
-    return times->local_s + times->transmit_s + times->queue_s + times->edge_s + times->interrupted_s +
-           times->wait_s;
+    return
+#define TASK_TIME(name, meaning) +times->name
+#include "core/model/cost.def"
+        ;
 }
 
 double cost_energy_j(const struct scenario *scenario, const struct task_joules *joules)

@@ -10,21 +10,16 @@
 #include "core/model/device_slot.h"
 #include "core/model/world.h"
 
-/* Where each second went. In virtual time these are the model's durations; on the real clock they are
- * measured. */
+/* Where each second and each joule went: the parts of cost.def. In virtual time the seconds are the model's
+ * durations; on the real clock they are measured. */
 struct task_times {
-    double local_s;       /* T^l, layers 1..s on the device */
-    double transmit_s;    /* T^tr: the activations' way to the server, and the RESULT's back */
-    double queue_s;       /* waiting at the server */
-    double edge_s;        /* T^e, layers s+1..L at the server */
-    double interrupted_s; /* passed before a lost server was noticed, or in handovers; 0 where none was */
-    double wait_s;        /* queueing mode: on the device, for its processor and its radio */
+#define TASK_TIME(name, meaning) double name;
+#include "core/model/cost.def"
 };
 
 struct task_joules {
-    double compute_j;  /* device: P_n T^l */
-    double transmit_j; /* device: p_n T^tr */
-    double server_j;   /* server's share: P_m (f/F) T^e */
+#define TASK_JOULES(name, meaning) double name;
+#include "core/model/cost.def"
 };
 
 double cost_latency_s(const struct task_times *times);

@@ -316,13 +316,9 @@ void session_add_outcome(struct session_core *core, const struct db_task *row, b
         .latency_s = row->latency_s,
         .energy_j = row->energy_j,
         .cost = row->cost,
-        .times = {.local_s = row->local_s,
-                  .transmit_s = row->transmit_s,
-                  .queue_s = row->queue_s,
-                  .edge_s = row->edge_s,
-                  .interrupted_s = row->interrupted_s,
-                  .wait_s = row->wait_s},
-        .joules = {.compute_j = row->compute_j, .transmit_j = row->transmit_j, .server_j = row->server_j},
+#define TASK_TIME(name, meaning) .times.name = row->name,
+#define TASK_JOULES(name, meaning) .joules.name = row->name,
+#include "core/model/cost.def"
         .recovered = strcmp(row->status, DB_DONE) != 0 || moved,
     };
 }
