@@ -284,24 +284,15 @@ static const void *keep(struct buf *bytes, const void *source, size_t size)
     return copy;
 }
 
-static size_t text_size(const char *text)
-{
-    return text != NULL ? strlen(text) + 1 : 0;
-}
-
 int recorder_event(struct recorder *recorder, const struct db_event *event)
 {
     struct item item = {.kind = ITEM_EVENT, .event = *event};
-    size_t sizes[] = {text_size(event->phase), text_size(event->kind), text_size(event->role),
-                      text_size(event->detail)};
-    int rc = buf_reserve(&item.bytes, sizes[0] + sizes[1] + sizes[2] + sizes[3]);
+    size_t size = event->detail != NULL ? strlen(event->detail) + 1 : 0;
+    int rc = buf_reserve(&item.bytes, size);
     if (rc != 0)
         return rc;
     item.event.run_id = recorder->run_id;
-    item.event.phase = keep(&item.bytes, event->phase, sizes[0]);
-    item.event.kind = keep(&item.bytes, event->kind, sizes[1]);
-    item.event.role = keep(&item.bytes, event->role, sizes[2]);
-    item.event.detail = keep(&item.bytes, event->detail, sizes[3]);
+    item.event.detail = keep(&item.bytes, event->detail, size);
     return push_item(recorder, &item);
 }
 

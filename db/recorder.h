@@ -42,14 +42,14 @@ struct recorder_resumed {
 int recorder_resume(struct recorder **ret_recorder, const char *path, const struct recorder_resumed *resumed,
                     struct diag *diag);
 
-/* Hands over one slot's task rows, in device order. Rows are copied; their `status` must be a string literal. */
+/* Hands over one slot's task rows, in device order. Rows are copied. */
 int recorder_tasks(struct recorder *recorder, const struct db_task *task, size_t count);
 /* The episode's row; with the learner's checkpoint after it and what the learner went through since the one
  * before (either may be NULL: copied): all are committed at once, behind everything that was handed over
  * before. */
 int recorder_episode(struct recorder *recorder, const struct db_episode *episode,
                      const struct db_checkpoint *checkpoint, const struct db_experience *experience);
-int recorder_event(struct recorder *recorder, const struct db_event *event); /* texts are copied */
+int recorder_event(struct recorder *recorder, const struct db_event *event); /* its detail is copied */
 /* Samples of one link, and of one event loop: copied. */
 int recorder_link_samples(struct recorder *recorder, const struct db_link_sample *sample, size_t count);
 int recorder_process_sample(struct recorder *recorder, const struct db_process_sample *sample);

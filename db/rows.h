@@ -54,13 +54,10 @@ struct db_node {
     size_t rate_trace_size, place_trace_size;
 };
 
-/* How a task ended: finished (the first three) or not. */
-#define DB_DONE "done"
-#define DB_RECOVERED "recovered"     /* by its device, after its server was lost */
-#define DB_REOFFLOADED "reoffloaded" /* by another server, likewise */
-#define DB_DEVICE_LOST "device_lost"
-#define DB_SERVER_LOST "server_lost"
-#define DB_EXPIRED "expired" /* unfinished when the episode ended */
+enum db_task_status {
+#define TASK_STATUS(enumerator, word, meaning) enumerator,
+#include "db/task_status.def"
+};
 
 struct db_task {
     int64_t run_id;
@@ -78,7 +75,7 @@ struct db_task {
     uint32_t handovers;
     double interrupted_s, extra_bytes, extra_j; /* by handovers and lost servers */
     bool deadline_missed;
-    const char *status; /* one of the texts above */
+    enum db_task_status status;
 };
 
 /* Statistics over the episode's finished tasks (NAN: there were none); `tasks` counts lost and expired ones
@@ -96,14 +93,26 @@ struct db_episode {
     double wall_s;
 };
 
+enum db_event_kind {
+#define EVENT_KIND(enumerator, word, meaning) enumerator,
+#include "db/event.def"
+};
+enum db_event_phase {
+#define EVENT_PHASE(enumerator, word, meaning) enumerator,
+#include "db/event.def"
+};
+enum db_event_role {
+#define EVENT_ROLE(enumerator, word, meaning) enumerator,
+#include "db/event.def"
+};
+
 struct db_event {
     int64_t run_id;
     uint32_t episode, slot;
-    const char *phase; /* 'observe', 'execute', in queueing mode also 'serve' */
-    const char
-        *kind; /* 'node_lost', 'rejoin', 'repair', 'refusal', 'fault', 'recovered', 'handover', 'untrusted' */
-    const char *role; /* 'device', 'server', '' */
-    int64_t number;   /* node number; -1: none */
+    enum db_event_phase phase;
+    enum db_event_kind kind;
+    enum db_event_role role;
+    int64_t number; /* node number; -1: none */
     const char *detail;
 };
 

@@ -9,6 +9,7 @@
 
 #include "core/base/err.h"
 #include "db/db_internal.h"
+#include "db/row_text.h"
 #include "db/store_internal.h"
 
 /* Every statement there is. A run's columns stand in the order of struct db_run, and so on. */
@@ -359,7 +360,7 @@ int store_insert_task(struct store *store, const struct db_task *task, struct di
     binder_real(&binder, task->extra_bytes);
     binder_real(&binder, task->extra_j);
     binder_integer(&binder, task->deadline_missed);
-    binder_text(&binder, task->status);
+    binder_text(&binder, db_task_status_text(task->status));
     return store_run(store, &binder, "record a task", diag);
 }
 
@@ -391,9 +392,9 @@ int store_insert_event(struct store *store, const struct db_event *event, struct
     binder_integer(&binder, event->run_id);
     binder_integer(&binder, event->episode);
     binder_integer(&binder, event->slot);
-    binder_text(&binder, event->phase);
-    binder_text(&binder, event->kind);
-    binder_text(&binder, event->role);
+    binder_text(&binder, db_event_phase_text(event->phase));
+    binder_text(&binder, db_event_kind_text(event->kind));
+    binder_text(&binder, db_event_role_text(event->role));
     binder_integer_or_null(&binder, event->number, -1);
     binder_text(&binder, event->detail);
     return store_run(store, &binder, "record an event", diag);

@@ -48,8 +48,8 @@ int store_each_node(struct store *store, int64_t run_id, int (*row)(void *user, 
                     void *user, struct diag *diag);
 int store_each_task(struct store *store, int64_t run_id, int (*row)(void *user, const struct db_task *task),
                     void *user, struct diag *diag);
-/* The same rows one at a time, for a reader that sets the pace: open, then next: 1 and a row (its status is a
- * literal), 0 after the last, or an error. One such reading at a time. */
+/* The same rows one at a time, for a reader that sets the pace: open, then next: 1 and a row, 0 after the
+ * last, or an error. One such reading at a time. */
 void store_tasks_open(struct store *store, int64_t run_id);
 int store_tasks_next(struct store *store, struct db_task *ret_task, struct diag *diag);
 int store_each_event(struct store *store, int64_t run_id,

@@ -7,13 +7,16 @@
 
 #include "core/base/err.h"
 #include "db/db_internal.h"
+#include "db/row_text.h"
 #include "db/store_internal.h"
 
 /* Reads a row's columns from left to right. */
 struct reader {
     sqlite3_stmt *statement;
-    int index; /* of the next column */
-    int code;  /* SQLITE_NOMEM once a text could not be fetched */
+    int index;              /* of the next column */
+    int code;               /* SQLITE_NOMEM once a text could not be fetched */
+    const char *unknown_in; /* "table.column" of the first word that is not known; NULL: none */
+    const char *unknown;    /* that word; NULL: NULL */
 };
 
 static int64_t read_integer(struct reader *reader, int64_t null_value)
@@ -48,11 +51,25 @@ static const char *read_text(struct reader *reader)
     return text;
 }
 
+/* A word as its enumerator; 0 for one that is not known, which check_reader refuses. */
+static int read_word(struct reader *reader, const char *column, int (*find)(const char *text))
+{
+    const char *text = read_text(reader);
+    int word = find(text);
+    if (word >= 0)
+        return word;
+    if (reader->unknown_in == NULL) {
+        reader->unknown_in = column;
+        reader->unknown = text;
+    }
+    return 0;
+}
+
 /* The readers below take the columns in the order of store.c's SELECTs. */
 static void read_run(struct reader *reader, struct db_run *run)
 {
     run->run_id = read_integer(reader, 0);
-    int kind = store_find_kind(read_text(reader));
+    run->kind = (enum db_run_kind) read_word(reader, "run.kind", store_find_kind);
     run->scenario_name = read_text(reader);
     run->scenario = read_text(reader);
     run->config_json = read_text(reader);
@@ -70,13 +87,10 @@ static void read_run(struct reader *reader, struct db_run *run)
     run->version = read_text(reader);
     run->cpu = read_text(reader);
     run->started_utc = read_text(reader);
-    int status = store_find_status(read_text(reader));
+    run->status = (enum db_run_status) read_word(reader, "run.status", store_find_status);
     run->trusted = read_integer(reader, 0) != 0;
     run->untrusted_reason = read_text(reader);
     run->policy_sees = read_text(reader);
-    /* The table's CHECKs admit only names that are known here. */
-    run->kind = kind >= 0 ? (enum db_run_kind) kind : DB_RUN_TRAIN;
-    run->status = status >= 0 ? (enum db_run_status) status : DB_ABORTED;
 }
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
@@ -150,7 +164,7 @@ static void read_task(struct reader *reader, struct db_task *task)
     task->extra_bytes = read_real(reader);
     task->extra_j = read_real(reader);
     task->deadline_missed = read_integer(reader, 0) != 0;
-    task->status = read_text(reader);
+    task->status = (enum db_task_status) read_word(reader, "task.status", db_find_task_status);
 }
 
 static void read_event(struct reader *reader, struct db_event *event)
@@ -158,9 +172,9 @@ static void read_event(struct reader *reader, struct db_event *event)
     event->run_id = read_integer(reader, 0);
     event->episode = read_u32(reader);
     event->slot = read_u32(reader);
-    event->phase = read_text(reader);
-    event->kind = read_text(reader);
-    event->role = read_text(reader);
+    event->phase = (enum db_event_phase) read_word(reader, "event.phase", db_find_event_phase);
+    event->kind = (enum db_event_kind) read_word(reader, "event.kind", db_find_event_kind);
+    event->role = (enum db_event_role) read_word(reader, "event.role", db_find_event_role);
     event->number = read_integer(reader, -1);
     event->detail = read_text(reader);
 }
@@ -185,7 +199,12 @@ static int next_row(struct store *store, struct binder *binder, struct reader *r
 
 static int check_reader(struct store *store, const struct reader *reader, struct diag *diag)
 {
-    return reader->code == SQLITE_OK ? 0 : db_fail(store->db, reader->code, "read it", diag);
+    if (reader->code != SQLITE_OK)
+        return db_fail(store->db, reader->code, "read it", diag);
+    if (reader->unknown_in != NULL)
+        return diag_fail(diag, ERR_CORRUPT, "%s: %s is '%s', which is none of its words", store->db->path,
+                         reader->unknown_in, reader->unknown != NULL ? reader->unknown : "NULL");
+    return 0;
 }
 
 /* Copies the run's texts into memory reserved beforehand: nothing moves while pointers into it are being
@@ -393,17 +412,6 @@ int store_read_learner(struct store *store, int64_t run_id, struct db_checkpoint
     return rc;
 }
 
-/* The status as one of our own literals, which outlives the statement's row. */
-static const char *lasting_status(const char *status)
-{
-    static const char *const known[] = {DB_DONE,        DB_RECOVERED,   DB_REOFFLOADED,
-                                        DB_DEVICE_LOST, DB_SERVER_LOST, DB_EXPIRED};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(status, known[i]) == 0)
-            return known[i];
-    return DB_DONE; /* the table's CHECK admits no other */
-}
-
 void store_tasks_open(struct store *store, int64_t run_id)
 {
     struct binder binder = binder_start(store, SELECT_TASKS);
@@ -415,13 +423,16 @@ int store_tasks_next(struct store *store, struct db_task *ret_task, struct diag 
 {
     struct binder binder = {.statement = store->statement[SELECT_TASKS], .code = SQLITE_OK};
     struct reader reader;
+    struct db_task task;
     int rc = next_row(store, &binder, &reader, diag);
-    if (rc == 1) {
-        read_task(&reader, ret_task);
-        ret_task->status = ret_task->status != NULL ? lasting_status(ret_task->status) : DB_DONE;
-    } else {
+    if (rc != 1) {
         store_reset(&binder);
+        return rc;
     }
-    int check = rc == 1 ? check_reader(store, &reader, diag) : 0;
-    return check != 0 ? check : rc;
+    read_task(&reader, &task);
+    int check = check_reader(store, &reader, diag);
+    if (check != 0)
+        return check;
+    *ret_task = task;
+    return rc;
 }

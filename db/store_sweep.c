@@ -82,12 +82,12 @@ int store_insert_job(struct store *store, const struct db_job *job, struct diag 
     return store_run(store, &binder, "record a sweep's job", diag);
 }
 
-static enum db_job_status find_status(const char *text)
+static int find_status(const char *text)
 {
     for (size_t i = 0; i < sizeof job_statuses / sizeof *job_statuses; i++)
         if (strcmp(job_statuses[i], text) == 0)
-            return (enum db_job_status) i;
-    return DB_JOB_WAITING; /* the table's CHECK admits only names that are known here */
+            return (int) i;
+    return -1;
 }
 
 static struct db_job read_job(sqlite3_stmt *statement, int64_t sweep_id)
@@ -103,7 +103,6 @@ static struct db_job read_job(sqlite3_stmt *statement, int64_t sweep_id)
         .seed = (uint64_t) sqlite3_column_int64(statement, 6),
         .settings_json = text_at(statement, 7),
         .trained_by = (uint32_t) sqlite3_column_int64(statement, 8),
-        .status = find_status(text_at(statement, 9)),
         .attempts = (uint32_t) sqlite3_column_int64(statement, 10),
         .wall_s = real_at(statement, 11),
         .cpu_s = real_at(statement, 12),
@@ -122,6 +121,14 @@ int store_each_job(struct store *store, int64_t sweep_id, int (*row)(void *user,
     int rc;
     while ((rc = store_step(store, &binder, "read a sweep's jobs", diag)) == 1) {
         struct db_job job = read_job(binder.statement, sweep_id);
+        const char *word = text_at(binder.statement, 9);
+        int status = find_status(word);
+        if (status < 0) {
+            rc = diag_fail(diag, ERR_CORRUPT, "%s: job.status is '%s', which is none of its words",
+                           store->db->path, word);
+            break;
+        }
+        job.status = (enum db_job_status) status;
         if ((rc = row(user, &job)) != 0)
             break;
     }

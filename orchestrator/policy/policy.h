@@ -56,8 +56,12 @@ struct policy_feedback {
 
 /* What is out of the ordinary about a decision, for an event row. */
 #define POLICY_NOTES_MAX 2u
+enum policy_note_kind {
+    POLICY_NOTE_REFUSAL, /* the policy's remote gave no decision that could be used */
+    POLICY_NOTE_REJOIN,  /* a remote is here again */
+};
 struct policy_note {
-    const char *kind; /* an event's */
+    enum policy_note_kind kind;
     const char *detail;
 };
 

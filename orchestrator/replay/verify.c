@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "db/row_text.h"
 
 enum field_kind { FIELD_U32, FIELD_I32, FIELD_BOOL, FIELD_REAL };
 
@@ -118,9 +119,10 @@ static bool compare_task(struct verification *verification, const struct db_task
     char text[160];
     if (!compare_fields(verification, was, is, MEASURED))
         return false;
-    if (strcmp(was->status, is->status) == 0)
+    if (was->status == is->status)
         return true;
-    (void) snprintf(text, sizeof text, "was recorded as %s and is %s", was->status, is->status);
+    (void) snprintf(text, sizeof text, "was recorded as %s and is %s", db_task_status_text(was->status),
+                    db_task_status_text(is->status));
     note_difference(verification, was, "status", text);
     return false;
 }
@@ -129,7 +131,7 @@ static bool compare_task(struct verification *verification, const struct db_task
 static bool compare_by_the_wall(struct verification *verification, const struct db_task *was,
                                 const struct db_task *is)
 {
-    bool as_planned = strcmp(was->status, DB_DONE) == 0 && strcmp(is->status, DB_DONE) == 0;
+    bool as_planned = was->status == DB_TASK_DONE && is->status == DB_TASK_DONE;
     if (!compare_fields(verification, was, is, as_planned ? SENT : DIVIDED))
         return false;
     if (!as_planned) {
@@ -146,7 +148,7 @@ static bool compare_by_the_wall(struct verification *verification, const struct 
 static bool is_unsettled(const struct verification *verification, const struct db_task *was)
 {
     return env_is_queue(verification->world) && !verification->complete &&
-           (strcmp(was->status, DB_EXPIRED) == 0 ||
+           (was->status == DB_TASK_EXPIRED ||
             (verification->over != 0 && was->episode == verification->last_episode &&
              was->end_slot > verification->last_slot));
 }

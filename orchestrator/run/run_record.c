@@ -10,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "db/row_text.h"
 #include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/setup/provenance.h"
 
@@ -245,13 +246,13 @@ static void say(struct run_record *record, const struct db_event *event)
         log_warn("run", "more has happened: see the event table");
     if (record->said >= SAID_MAX)
         return;
-    bool lost = strcmp(event->kind, "node_lost") == 0;
-    if (event->role[0] == '\0') {
+    bool lost = event->kind == DB_EVENT_NODE_LOST;
+    if (event->role == DB_ROLE_NONE) {
         log_warn("run", "episode %u, slot %u: %s", event->episode, event->slot, event->detail);
         return;
     }
-    log_warn("run", "%s %lld in episode %u, slot %u: %s%s", event->role, (long long) event->number,
-             event->episode, event->slot, lost ? "lost: " : "", event->detail);
+    log_warn("run", "%s %lld in episode %u, slot %u: %s%s", db_event_role_text(event->role),
+             (long long) event->number, event->episode, event->slot, lost ? "lost: " : "", event->detail);
 }
 
 static int on_event(void *user, const struct db_event *event)

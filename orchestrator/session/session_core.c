@@ -291,7 +291,7 @@ static void begin_rows(struct session_core *core)
         core->reported[n] = false;
         core->at_server[n] = core->decision.server[n];
         core->attempt[n] = 0;
-        core->status[n] = DB_DONE;
+        core->status[n] = DB_TASK_DONE;
         task_row_decide(&core->task[n], &core->view, &core->decision, n);
     }
 }
@@ -319,7 +319,7 @@ void session_add_outcome(struct session_core *core, const struct db_task *row, b
 #define TASK_TIME(name, meaning) .times.name = row->name,
 #define TASK_JOULES(name, meaning) .joules.name = row->name,
 #include "core/model/cost.def"
-        .recovered = strcmp(row->status, DB_DONE) != 0 || moved,
+        .recovered = row->status != DB_TASK_DONE || moved,
     };
 }
 
@@ -392,13 +392,18 @@ static void execute_queue(struct session_core *core, struct session_actions *act
         go_on_queue(core, actions);
 }
 
+static const enum db_event_kind event_of_note[] = {
+    [POLICY_NOTE_REFUSAL] = DB_EVENT_REFUSAL,
+    [POLICY_NOTE_REJOIN] = DB_EVENT_REJOIN,
+};
+
 static void note_decision(struct session_core *core, struct session_actions *actions)
 {
     const struct policy *policy = core->session.policy;
     struct policy_note note[POLICY_NOTES_MAX];
     size_t count = policy->kind->notes != NULL ? policy->kind->notes(policy, note) : 0;
     for (size_t i = 0; i < count; i++)
-        session_event_of_policy(core, note[i].kind, note[i].detail, actions);
+        session_event_of_policy(core, event_of_note[note[i].kind], note[i].detail, actions);
 }
 
 /* Every observation is in and no update runs: learn from the last slot, decide this one. */
@@ -479,7 +484,7 @@ static int on_report(struct session_core *core, const struct msg_report *report,
 {
     uint32_t n = (uint32_t) report->device;
     bool executing = core->state == SESSION_EXECUTING && report->round == core->round;
-    bool given_up = executing && !core->device_owes[n] && strcmp(core->task[n].status, DB_SERVER_LOST) == 0;
+    bool given_up = executing && !core->device_owes[n] && core->task[n].status == DB_TASK_SERVER_LOST;
     bool taken_back = executing && report->attempt < core->attempt[n];
     if (report->round < core->round || given_up || taken_back)
         return 0; /* late: its server was lost, and the slot goes on or has closed without it */

@@ -13,33 +13,33 @@
 
 /* ---- saying what happened ---- */
 
-static const char *phase_name(const struct session_core *core)
+static enum db_event_phase phase_of(const struct session_core *core)
 {
     if (core->state != SESSION_EXECUTING)
-        return "observe";
-    return core->queue != NULL && session_queue_is_serving(core) ? "serve" : "execute";
+        return DB_PHASE_OBSERVE;
+    return core->queue != NULL && session_queue_is_serving(core) ? DB_PHASE_SERVE : DB_PHASE_EXECUTE;
 }
 
-void session_event(struct session_core *core, const char *kind, bool is_server, uint32_t number,
+void session_event(struct session_core *core, enum db_event_kind kind, bool is_server, uint32_t number,
                    const char *detail, struct session_actions *actions)
 {
     session_core_push(actions, SESSION_DO_EVENT, 0)->event = (struct db_event){
         .episode = core->id.episode,
         .slot = core->id.slot,
-        .phase = phase_name(core),
+        .phase = phase_of(core),
         .kind = kind,
-        .role = is_server ? "server" : "device",
+        .role = is_server ? DB_ROLE_SERVER : DB_ROLE_DEVICE,
         .number = number,
         .detail = detail,
     };
 }
 
-void session_event_of_policy(struct session_core *core, const char *kind, const char *detail,
+void session_event_of_policy(struct session_core *core, enum db_event_kind kind, const char *detail,
                              struct session_actions *actions)
 {
     session_event(core, kind, false, 0, detail, actions);
     struct db_event *event = &actions->list[actions->count - 1].event;
-    event->role = "";
+    event->role = DB_ROLE_NONE;
     event->number = -1;
 }
 
@@ -63,7 +63,7 @@ static void begin_node(struct session_core *core, bool is_server, uint32_t numbe
     bool takes_part = !lost[number] &&
                       faults_speaks(core->session.world->faults, core->id, core->closing, is_server, number);
     if (takes_part && !alive[number] && !was_lost) {
-        session_event(core, "fault", is_server, number, "takes part again, by the scenario", actions);
+        session_event(core, DB_EVENT_FAULT, is_server, number, "takes part again, by the scenario", actions);
         session_core_push(actions, is_server ? SESSION_DO_AWAIT_SERVER : SESSION_DO_AWAIT_DEVICE, number);
     }
     alive[number] = takes_part;
@@ -92,7 +92,7 @@ static void tell_speed(struct session_core *core, bool is_server, uint32_t numbe
         (void) text_format(detail, SESSION_DETAIL_MAX, "slowed by the scenario to %g of its speed", speed);
     else
         (void) text_format(detail, SESSION_DETAIL_MAX, "slowed by the scenario no more");
-    session_event(core, "fault", is_server, number, detail, actions);
+    session_event(core, DB_EVENT_FAULT, is_server, number, detail, actions);
 }
 
 void session_faults_begin(struct session_core *core, struct session_actions *actions)
@@ -179,11 +179,11 @@ static void recover(struct session_core *core, uint32_t n, double after_s, struc
     if (!local)
         core->load[offer.server]++;
     core->at_server[n] = offer.server;
-    core->status[n] = local ? DB_RECOVERED : DB_REOFFLOADED;
+    core->status[n] = local ? DB_TASK_RECOVERED : DB_TASK_REOFFLOADED;
     core->attempt[n]++;
     core->any_attempt = true;
     core->reported[n] = false;
-    task_row_lose(&core->task[n], DB_SERVER_LOST); /* until its report comes */
+    task_row_lose(&core->task[n], DB_TASK_SERVER_LOST); /* until its report comes */
     core->owed += core->device_owes[n] ? 0 : 1;
     core->device_owes[n] = true;
     struct proto_message *message = &session_core_push(actions, SESSION_DO_TELL_DEVICE, n)->message;
@@ -199,7 +199,7 @@ static void recover(struct session_core *core, uint32_t n, double after_s, struc
     };
 }
 
-static void lose_task(struct session_core *core, uint32_t n, const char *status)
+static void lose_task(struct session_core *core, uint32_t n, enum db_task_status status)
 {
     task_row_lose(&core->task[n], status);
     core->reported[n] = false;
@@ -210,7 +210,7 @@ static void lose_task(struct session_core *core, uint32_t n, const char *status)
 static void orphan(struct session_core *core, uint32_t n, double after_s, struct session_actions *actions)
 {
     if (core->session.world->scenario.faults.recovery == RECOVERY_NONE)
-        lose_task(core, n, DB_SERVER_LOST);
+        lose_task(core, n, DB_TASK_SERVER_LOST);
     else
         recover(core, n, after_s, actions);
 }
@@ -267,7 +267,7 @@ static void tell_fault(struct session_core *core, bool is_server, uint32_t numbe
     else
         (void) text_format(detail, SESSION_DETAIL_MAX, "%s by the scenario for the rest of the episode",
                            fault_kind_name(kind));
-    session_event(core, "fault", is_server, number, detail, actions);
+    session_event(core, DB_EVENT_FAULT, is_server, number, detail, actions);
     core->result.faults++;
     if (kind != FAULT_KILL)
         return;
@@ -323,7 +323,7 @@ static void lose_device(struct session_core *core, uint32_t n, struct session_ac
     if (core->state == SESSION_EXECUTING && core->queue == NULL) {
         uint32_t m = core->at_server[n];
         bool awaited = m != ENV_LOCAL && core->attempt[n] == 0 && core->server_owes[m];
-        lose_task(core, n, DB_DEVICE_LOST);
+        lose_task(core, n, DB_TASK_DEVICE_LOST);
         if (awaited) {
             struct proto_message *message = &session_core_push(actions, SESSION_DO_TELL_SERVER, m)->message;
             message->id = PROTO_REVOKE;
@@ -368,7 +368,8 @@ bool session_faults_lose(struct session_core *core, const struct session_event *
     lost[number] = true;
     back[number] = false;
     core->result.lost_nodes++;
-    session_event(core, "node_lost", event->is_server, number, event->why != NULL ? event->why : "", actions);
+    session_event(core, DB_EVENT_NODE_LOST, event->is_server, number, event->why != NULL ? event->why : "",
+                  actions);
     if (event->is_server)
         lose_server(core, event, actions);
     else
@@ -387,7 +388,7 @@ void session_faults_back(struct session_core *core, const struct session_event *
     back[number] = true;
     core->any_back = true;
     core->devices_left += event->is_server ? 0 : 1;
-    session_event(core, "rejoin", event->is_server, number,
+    session_event(core, DB_EVENT_REJOIN, event->is_server, number,
                   "is here again, and takes part from the next slot", actions);
 }
 
@@ -407,8 +408,8 @@ void session_faults_end(struct session_core *core, struct session_actions *actio
             if (core->decision.server[n] != m || core->attempt[n] == 0)
                 continue;
             all++;
-            home += strcmp(core->task[n].status, DB_RECOVERED) == 0 ? 1 : 0;
-            elsewhere += strcmp(core->task[n].status, DB_REOFFLOADED) == 0 ? 1 : 0;
+            home += core->task[n].status == DB_TASK_RECOVERED ? 1 : 0;
+            elsewhere += core->task[n].status == DB_TASK_REOFFLOADED ? 1 : 0;
         }
         if (all == 0)
             continue;
@@ -416,7 +417,7 @@ void session_faults_end(struct session_core *core, struct session_actions *actio
         (void) text_format(detail, SESSION_DETAIL_MAX,
                            "%u of %u tasks saved: %u at their devices, %u at other servers", home + elsewhere,
                            all, home, elsewhere);
-        session_event(core, "recovered", true, m, detail, actions);
+        session_event(core, DB_EVENT_RECOVERED, true, m, detail, actions);
         core->result.recovered += home;
         core->result.reoffloaded += elsewhere;
     }

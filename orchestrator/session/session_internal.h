@@ -32,7 +32,6 @@ struct session_core {
     bool *server_back;     /* [M] */
     uint32_t *at_server;   /* [N] where the task in progress is now; ENV_LOCAL: at its device */
     uint32_t *attempt;     /* [N] RECOVERs told in this slot */
-    const char **status;   /* [N] status of the task when its report comes */
     bool *device_owes;     /* [N] an OBSERVATION or a REPORT */
     bool *server_owes;     /* [M] an ADVANCED */
     uint32_t owed;         /* how many nodes owe something */
@@ -43,6 +42,7 @@ struct session_core {
     struct env_decision decision;
     bool *reported;                /* [N] */
     double *cost;                  /* [N] of reported tasks */
+    enum db_task_status *status;   /* [N] of the task when its report comes */
     uint32_t *load;                /* [M] */
     struct db_task *task;          /* [N] rows of the slot */
     struct db_episode episode_row; /* last finished episode */
@@ -67,10 +67,10 @@ bool session_faults_takes(const struct session_core *core, uint32_t device, uint
 /* The slot is over: counts, and says, what was saved. */
 void session_faults_end(struct session_core *core, struct session_actions *actions);
 /* An event about a node. `detail` lives until its action is executed. */
-void session_event(struct session_core *core, const char *kind, bool is_server, uint32_t number,
+void session_event(struct session_core *core, enum db_event_kind kind, bool is_server, uint32_t number,
                    const char *detail, struct session_actions *actions);
 /* An event about no node. `detail` likewise. */
-void session_event_of_policy(struct session_core *core, const char *kind, const char *detail,
+void session_event_of_policy(struct session_core *core, enum db_event_kind kind, const char *detail,
                              struct session_actions *actions);
 /* A text of the core's own, [SESSION_DETAIL_MAX], which lives until as many others have been made as there can
  * be in two slots. */

@@ -170,11 +170,11 @@ int session_queue_observation(struct session_core *core, const struct msg_observ
     return 0;
 }
 
-static const char *status_of(const struct open_task *task)
+static enum db_task_status status_of(const struct open_task *task)
 {
     if (task->attempt == 0)
-        return DB_DONE;
-    return task->at_server == ENV_LOCAL ? DB_RECOVERED : DB_REOFFLOADED;
+        return DB_TASK_DONE;
+    return task->at_server == ENV_LOCAL ? DB_TASK_RECOVERED : DB_TASK_REOFFLOADED;
 }
 
 /* In real time a slot is granted here before its time has come. */

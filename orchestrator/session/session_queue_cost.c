@@ -31,7 +31,7 @@ static void expire(struct session_core *core, struct ledger_block *block, struct
     struct db_task *row = task_ledger_row(block, task);
     double seconds = now_s - start_s(core, block);
     double cost = accrued_cost(core, block, task, now_s) + cost_lateness(&world->scenario, seconds);
-    task_ledger_end_task(core, row, task, DB_EXPIRED);
+    task_ledger_end_task(core, row, task, DB_TASK_EXPIRED);
     row->cost = cost;
     row->deadline_missed = cost_deadline_missed(&world->scenario, seconds);
 }
@@ -65,9 +65,9 @@ static double settle_task(struct session_core *core, struct ledger_block *block,
     if (done)
         session_add_outcome(core, row, is_moved(task, row));
     core->result.tasks++;
-    core->result.lost_tasks += done || strcmp(row->status, DB_EXPIRED) == 0 ? 0 : 1;
-    core->result.recovered += strcmp(row->status, DB_RECOVERED) == 0 ? 1 : 0;
-    core->result.reoffloaded += strcmp(row->status, DB_REOFFLOADED) == 0 ? 1 : 0;
+    core->result.lost_tasks += done || row->status == DB_TASK_EXPIRED ? 0 : 1;
+    core->result.recovered += row->status == DB_TASK_RECOVERED ? 1 : 0;
+    core->result.reoffloaded += row->status == DB_TASK_REOFFLOADED ? 1 : 0;
     if (session_sinks_take_episodes(&core->session.sinks))
         episode_stats_add(&core->stats, row);
     return accrued;

@@ -81,7 +81,7 @@ static void hand_over(struct session_core *core, uint32_t n, uint32_t from, stru
     char *detail = session_detail(core);
     (void) text_format(detail, SESSION_DETAIL_MAX, "left server %u: %u tasks go on to server %u", from, moved,
                        to);
-    session_event(core, "handover", false, n, detail, actions);
+    session_event(core, DB_EVENT_HANDOVER, false, n, detail, actions);
     core->result.handovers++;
 }
 
@@ -162,7 +162,7 @@ static bool take_back(struct session_core *core, struct db_task *row, struct ope
     if (task->settled || (task->ended && (!fresh || core->session.in_real_time)))
         return false;
     task_ledger_unawait(core, task, row->device);
-    task_row_lose(row, DB_SERVER_LOST);
+    task_row_lose(row, DB_TASK_SERVER_LOST);
     task->ended = false;
     task->server_j = 0.0;
     return true;
@@ -180,7 +180,7 @@ void session_queue_lose_server(struct session_core *core, uint32_t m)
             if (task->at_server != m || !take_back(core, row, task))
                 continue;
             if (none)
-                task_ledger_end_task(core, row, task, DB_SERVER_LOST);
+                task_ledger_end_task(core, row, task, DB_TASK_SERVER_LOST);
             else
                 task->orphan = true;
         }
@@ -198,7 +198,7 @@ void session_queue_lose_device(struct session_core *core, uint32_t n, struct ses
                 continue;
             bool stays = task->passing && queue->serving; /* its server serves it all the same */
             passing = passing || stays;
-            task_ledger_end_task(core, row, task, DB_DEVICE_LOST);
+            task_ledger_end_task(core, row, task, DB_TASK_DEVICE_LOST);
             task->passing = stays;
         }
     for (uint32_t m = 0; passing && m < core->session.world->servers; m++)

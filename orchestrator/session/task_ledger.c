@@ -161,7 +161,7 @@ void task_ledger_unawait(struct session_core *core, struct open_task *task, uint
 }
 
 void task_ledger_end_task(struct session_core *core, struct db_task *row, struct open_task *task,
-                          const char *status)
+                          enum db_task_status status)
 {
     task_ledger_unawait(core, task, row->device);
     task_row_lose(row, status);

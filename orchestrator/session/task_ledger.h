@@ -62,9 +62,9 @@ int task_ledger_open_block(struct session_core *core);
 void task_ledger_finish_block(struct ledger_block *block);
 /* The task's REPORT is owed no longer. */
 void task_ledger_unawait(struct session_core *core, struct open_task *task, uint32_t device);
-/* The task has ended without a REPORT. `status`: DB_EXPIRED, DB_SERVER_LOST, DB_DEVICE_LOST. */
+/* The task has ended without a REPORT. `status`: DB_TASK_EXPIRED, DB_TASK_SERVER_LOST, DB_TASK_DEVICE_LOST. */
 void task_ledger_end_task(struct session_core *core, struct db_task *row, struct open_task *task,
-                          const char *status);
+                          enum db_task_status status);
 double task_ledger_slot_s(const struct session_core *core);
 /* The slot in which something happens now: the closing observation is none of its own. */
 uint32_t task_ledger_present_slot(const struct session_core *core);

@@ -22,7 +22,7 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
         .y_m = present ? view->position[n].y : (double) NAN,
         .end_slot = view->id.slot,
     };
-    task_row_lose(ret_row, DB_DEVICE_LOST);
+    task_row_lose(ret_row, DB_TASK_DEVICE_LOST);
 }
 
 void task_row_report(struct db_task *row, const struct world *world, const struct msg_report *report)
@@ -45,10 +45,10 @@ void task_row_report(struct db_task *row, const struct world *world, const struc
     row->interrupted_s = report->interrupted_s;
     row->extra_bytes = report->extra_bits / 8.0;
     row->extra_j = report->extra_j;
-    row->status = DB_DONE;
+    row->status = DB_TASK_DONE;
 }
 
-void task_row_lose(struct db_task *row, const char *status)
+void task_row_lose(struct db_task *row, enum db_task_status status)
 {
     double unknown = (double) NAN;
     row->wait_s = row->local_s = row->transmit_s = row->queue_s = row->edge_s = row->latency_s = unknown;

@@ -6,7 +6,7 @@
 #include "db/rows.h"
 #include "proto/message.h"
 
-/* What was decided for device n; measures unknown (NAN), status 'device_lost' until something better is
+/* What was decided for device n; measures unknown (NAN), DB_TASK_DEVICE_LOST until something better is
  * known. */
 void task_row_decide(struct db_task *ret_row, const struct env_view *view,
                      const struct env_decision *decision, uint32_t n);
@@ -14,7 +14,7 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
 /* What its device reported, priced by cost_task (A15). */
 void task_row_report(struct db_task *row, const struct world *world, const struct msg_report *report);
 
-/* Its device or server was lost: takes back what was reported. `status` is a literal of the table. */
-void task_row_lose(struct db_task *row, const char *status);
+/* Its device or server was lost: takes back what was reported. */
+void task_row_lose(struct db_task *row, enum db_task_status status);
 
 #endif

@@ -21,18 +21,18 @@ static int add_fault(struct recorded_run *recorded, const struct session_fault *
 static int take_event(void *user, const struct db_event *event)
 {
     struct recorded_run *recorded = user;
-    bool is_server = strcmp(event->role, "server") == 0;
+    bool is_server = event->role == DB_ROLE_SERVER;
     uint32_t limit = is_server ? recorded->world.servers : recorded->world.devices;
-    bool is_back = strcmp(event->kind, "rejoin") == 0;
-    if ((!is_back && strcmp(event->kind, "node_lost") != 0) || event->number < 0 ||
+    bool is_back = event->kind == DB_EVENT_REJOIN;
+    if ((!is_back && event->kind != DB_EVENT_NODE_LOST) || event->number < 0 ||
         event->number >= (int64_t) limit)
         return 0;
     const struct session_fault fault = {
         .episode = event->episode,
         .slot = event->slot,
-        .phase = strcmp(event->phase, "execute") == 0 ? SESSION_EXECUTE
-                 : strcmp(event->phase, "serve") == 0 ? SESSION_SERVE
-                                                      : SESSION_OBSERVE,
+        .phase = event->phase == DB_PHASE_EXECUTE ? SESSION_EXECUTE
+                 : event->phase == DB_PHASE_SERVE ? SESSION_SERVE
+                                                  : SESSION_OBSERVE,
         .is_server = is_server,
         .number = (uint32_t) event->number,
         .is_back = is_back,

@@ -370,7 +370,7 @@ static void require_same_action(struct fuzz *fuzz, const struct session_action *
     require(a->tasks.count == b->tasks.count);
     for (size_t i = 0; i < a->tasks.count; i++) {
         const struct db_task *row = &a->tasks.row[i];
-        require(strcmp(row->status, b->tasks.row[i].status) == 0 && row->device == b->tasks.row[i].device);
+        require(row->status == b->tasks.row[i].status && row->device == b->tasks.row[i].device);
         require(i == 0 || row->device > row[-1].device);
         require(row->end_slot >= row->slot && row->end_slot < SLOTS);
     }

@@ -110,7 +110,8 @@ static const char *task_difference(const struct db_task *a, const struct db_task
     WHOLE(end_slot)
     WHOLE(handovers)
     WHOLE(deadline_missed)
-    return strcmp(a->status, b->status) != 0 ? "status" : NULL;
+    WHOLE(status)
+    return NULL;
 }
 
 static const char *episode_difference(const struct db_episode *a, const struct db_episode *b)
@@ -162,8 +163,9 @@ void sim_assert_same(const struct sim_record *a, const struct sim_record *b)
         assert_int_equal(x->episode, y->episode);
         assert_int_equal(x->slot, y->slot);
         assert_int_equal(x->number, y->number);
-        assert_string_equal(x->phase, y->phase);
-        assert_string_equal(x->role, y->role);
+        assert_int_equal(x->phase, y->phase);
+        assert_int_equal(x->kind, y->kind);
+        assert_int_equal(x->role, y->role);
     }
     assert_int_equal(a->weights.size, b->weights.size);
     if (a->weights.size > 0)

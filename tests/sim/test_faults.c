@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/model/faults.h"
+#include "db/row_text.h"
 #include "orchestrator/host/host_memory.h"
 #include "orchestrator/policy/catalog/catalog.h"
 #include "tests/sim/sim.h"
@@ -22,20 +23,20 @@ static struct tally count(const struct sim_record *record)
     for (size_t i = 0; i < record->rows; i++) {
         const struct db_task *row = &record->row[i];
         bool ended = !isnan(row->latency_s);
-        if (strcmp(row->status, "done") == 0)
+        if (row->status == DB_TASK_DONE)
             tally.done++;
-        else if (strcmp(row->status, "recovered") == 0)
+        else if (row->status == DB_TASK_RECOVERED)
             tally.recovered++;
-        else if (strcmp(row->status, "reoffloaded") == 0)
+        else if (row->status == DB_TASK_REOFFLOADED)
             tally.reoffloaded++;
-        else if (strcmp(row->status, "device_lost") == 0)
+        else if (row->status == DB_TASK_DEVICE_LOST)
             tally.device_lost++;
-        else if (strcmp(row->status, "server_lost") == 0)
+        else if (row->status == DB_TASK_SERVER_LOST)
             tally.server_lost++;
         else
             fail_msg("episode %u, slot %u, device %u: status '%s'", row->episode, row->slot, row->device,
-                     row->status);
-        bool lost = strcmp(row->status, "device_lost") == 0 || strcmp(row->status, "server_lost") == 0;
+                     db_task_status_text(row->status));
+        bool lost = row->status == DB_TASK_DEVICE_LOST || row->status == DB_TASK_SERVER_LOST;
         assert_int_equal(ended, !lost);
         assert_int_equal(ended, !isnan(row->cost));
     }
@@ -153,7 +154,7 @@ static void a_killed_server_takes_part_again_from_the_slot_in_which_it_rejoins(v
         const struct db_task *is = &torn.row[i], *was = &whole.row[i];
         bool away = is->slot > 4 && is->slot < 9, struck = is->slot == 4 && was->server == 2;
         hit += struck ? 1 : 0;
-        assert_string_equal(is->status, struck ? "recovered" : "done");
+        assert_int_equal(is->status, struck ? DB_TASK_RECOVERED : DB_TASK_DONE);
         assert_true(!away || is->server != 2);
         if (is->slot < 4 || is->slot > 9)
             assert_same(is->latency_s, was->latency_s);
@@ -178,7 +179,7 @@ static void a_paused_device_loses_its_slots_and_stands_where_it_would_have_stood
     for (size_t i = 0; i < torn.rows; i++) {
         const struct db_task *is = &torn.row[i], *was = &whole.row[i];
         bool away = is->device == 7 && is->slot >= 4 && is->slot < 7;
-        assert_string_equal(is->status, away ? "device_lost" : "done");
+        assert_int_equal(is->status, away ? DB_TASK_DEVICE_LOST : DB_TASK_DONE);
         if (!away) {
             assert_same(is->x_m, was->x_m);
             assert_same(is->latency_s, was->latency_s);
@@ -214,7 +215,7 @@ static void slow_nodes_take_longer_and_a_cut_way_is_noticed_by_its_device_alone(
         bool slow_home = is->device == 0 && is->slot >= 2 && is->slot < 5;
         cut += way_cut ? 1 : 0;
         slowed += slow_edge ? 1 : 0;
-        assert_string_equal(is->status, way_cut ? "recovered" : "done");
+        assert_int_equal(is->status, way_cut ? DB_TASK_RECOVERED : DB_TASK_DONE);
         assert_near(is->local_s,
                     way_cut     ? is->local_s
                     : slow_home ? 2.0 * was->local_s
@@ -262,7 +263,7 @@ static void a_server_that_is_slowed_in_mid_run_takes_twice_as_long_and_nobody_is
             slowed += is_slowed(is) ? 1 : 0;
             assert_int_equal(is->server, was->server);
             assert_int_equal(is->split, was->split);
-            assert_string_equal(is->status, "done");
+            assert_int_equal(is->status, DB_TASK_DONE);
             assert_same(is->edge_s, factor * was->edge_s);
             assert_same(is->server_j, factor * was->server_j);
             assert_same(is->local_s, was->local_s);
@@ -281,9 +282,9 @@ static void a_server_that_is_slowed_in_mid_run_takes_twice_as_long_and_nobody_is
 
 static void assert_event(const struct db_event *event, uint32_t episode, uint32_t slot)
 {
-    assert_string_equal(event->kind, "fault");
-    assert_string_equal(event->phase, "observe");
-    assert_string_equal(event->role, "server");
+    assert_int_equal(event->kind, DB_EVENT_FAULT);
+    assert_int_equal(event->phase, DB_PHASE_OBSERVE);
+    assert_int_equal(event->role, DB_ROLE_SERVER);
     assert_int_equal(event->number, 1);
     assert_int_equal(event->episode, episode);
     assert_int_equal(event->slot, slot);
@@ -387,8 +388,9 @@ static void a_session_goes_on_while_everybody_is_down(void **state)
     assert_false(result.abandoned);
     assert_int_equal(record.rows, 2 * SLOTS * DEVICES);
     for (size_t i = 0; i < record.rows; i++)
-        assert_string_equal(record.row[i].status,
-                            record.row[i].slot >= 3 && record.row[i].slot < 9 ? "device_lost" : "done");
+        assert_int_equal(record.row[i].status, record.row[i].slot >= 3 && record.row[i].slot < 9
+                                                   ? DB_TASK_DEVICE_LOST
+                                                   : DB_TASK_DONE);
     sim_record_finish(&record);
     world_finish(&world);
 }

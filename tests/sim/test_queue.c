@@ -42,7 +42,7 @@ static void every_request_has_one_row_in_order_and_a_status(void **state)
                 assert_int_equal(row->episode, episode);
                 assert_int_equal(row->slot, slot);
                 assert_int_equal(row->device, n);
-                assert_int_equal(strcmp(row->status, DB_EXPIRED) == 0, !sim_is_done(row));
+                assert_int_equal(row->status == DB_TASK_EXPIRED, !sim_is_done(row));
                 assert_true(row->end_slot >= slot && row->end_slot < 60);
             }
     assert_int_equal(place, played.record.rows);
@@ -220,11 +220,11 @@ static void how_much_of_a_slot_a_lost_server_had_told_does_not_matter(void **sta
 
 /* ---- what breaks ---- */
 
-static uint32_t with_status(const struct sim_played *played, const char *status)
+static uint32_t with_status(const struct sim_played *played, enum db_task_status status)
 {
     uint32_t count = 0;
     for (size_t i = 0; i < played->record.rows; i++)
-        count += strcmp(played->record.row[i].status, status) == 0 ? 1 : 0;
+        count += played->record.row[i].status == status ? 1 : 0;
     return count;
 }
 
@@ -237,12 +237,12 @@ static void tasks_of_a_killed_server_go_on_as_the_scenario_says(void **state)
     static const char *const none[] = {SIM_BUSY, KILL, "faults.recovery=none", NULL};
     struct sim_played played;
     sim_play(&played, home, "random", 60);
-    uint32_t saved = with_status(&played, DB_RECOVERED);
+    uint32_t saved = with_status(&played, DB_TASK_RECOVERED);
     assert_true(saved > 5);
-    assert_int_equal(with_status(&played, DB_SERVER_LOST), 0);
+    assert_int_equal(with_status(&played, DB_TASK_SERVER_LOST), 0);
     for (size_t i = 0; i < played.record.rows; i++) {
         const struct db_task *row = &played.record.row[i];
-        if (strcmp(row->status, DB_RECOVERED) != 0)
+        if (row->status != DB_TASK_RECOVERED)
             continue;
         assert_int_equal(row->server, 0);
         assert_same(row->server_j, 0.0);
@@ -251,11 +251,11 @@ static void tasks_of_a_killed_server_go_on_as_the_scenario_says(void **state)
     }
     sim_finish(&played);
     sim_play(&played, away, "random", 60);
-    assert_true(with_status(&played, DB_REOFFLOADED) > 5);
-    assert_int_equal(with_status(&played, DB_SERVER_LOST), 0);
+    assert_true(with_status(&played, DB_TASK_REOFFLOADED) > 5);
+    assert_int_equal(with_status(&played, DB_TASK_SERVER_LOST), 0);
     sim_finish(&played);
     sim_play(&played, none, "random", 60);
-    assert_true(with_status(&played, DB_SERVER_LOST) >= saved);
+    assert_true(with_status(&played, DB_TASK_SERVER_LOST) >= saved);
     sim_finish(&played);
 }
 
@@ -281,7 +281,7 @@ static void a_task_sent_to_a_server_that_was_lost_before_goes_on_too(void **stat
     uint32_t saved = 0;
     played.result = sim_run(&played.world, &policy, 1, 60, fault, 1, &played.record);
     for (size_t i = 0; i < played.record.rows; i++)
-        saved += played.record.row[i].slot > 5 && strcmp(played.record.row[i].status, DB_RECOVERED) == 0;
+        saved += played.record.row[i].slot > 5 && played.record.row[i].status == DB_TASK_RECOVERED;
     assert_true(saved > 20);
     sim_finish(&played);
 }
@@ -295,12 +295,13 @@ static void under_chaos_every_request_still_has_one_status(void **state)
         const char *const keys[] = {SIM_BUSY, "chaos.rate=0.05", "faults.recovery=reoffload", text, NULL};
         struct sim_played played;
         sim_play(&played, keys, "random", 60);
-        uint32_t known = with_status(&played, DB_DONE) + with_status(&played, DB_RECOVERED) +
-                         with_status(&played, DB_REOFFLOADED) + with_status(&played, DB_DEVICE_LOST) +
-                         with_status(&played, DB_SERVER_LOST) + with_status(&played, DB_EXPIRED);
+        uint32_t known = with_status(&played, DB_TASK_DONE) + with_status(&played, DB_TASK_RECOVERED) +
+                         with_status(&played, DB_TASK_REOFFLOADED) +
+                         with_status(&played, DB_TASK_DEVICE_LOST) +
+                         with_status(&played, DB_TASK_SERVER_LOST) + with_status(&played, DB_TASK_EXPIRED);
         assert_int_equal(known, played.record.rows);
         assert_int_equal(known, played.result.tasks);
-        assert_true(with_status(&played, DB_DEVICE_LOST) > 0);
+        assert_true(with_status(&played, DB_TASK_DEVICE_LOST) > 0);
         sim_finish(&played);
     }
 }
@@ -320,7 +321,7 @@ static void a_loss_while_observing_changes_nothing_that_had_ended(void **state)
         assert_int_equal(is->device, was->device);
         if (was->end_slot >= 12)
             continue;
-        assert_string_equal(is->status, DB_DONE);
+        assert_int_equal(is->status, DB_TASK_DONE);
         assert_same(is->cost, was->cost);
         just_before += was->end_slot == 11 ? 1 : 0;
     }
@@ -349,7 +350,7 @@ static void the_energy_of_a_lost_server_is_not_in_what_its_tasks_have_cost(void 
         sim_play(&played, keys, "static", 22);
         rows[counted] = 0;
         for (size_t i = 0; i < played.record.rows && rows[counted] < 64; i++)
-            if (strcmp(played.record.row[i].status, DB_EXPIRED) == 0 && played.record.row[i].server == 0)
+            if (played.record.row[i].status == DB_TASK_EXPIRED && played.record.row[i].server == 0)
                 cost[counted][rows[counted]++] = played.record.row[i].cost;
         sim_finish(&played);
     }
@@ -407,7 +408,7 @@ static void whatever_an_outage_held_back_may_arrive_in_one_slot(void **state)
     for (size_t i = 0; i < played.record.rows; i++)
         at_once += played.record.row[i].slot < 40 && played.record.row[i].end_slot == 40 ? 1 : 0;
     assert_true(at_once > 4);
-    assert_int_equal(with_status(&played, DB_DONE), played.record.rows);
+    assert_int_equal(with_status(&played, DB_TASK_DONE), played.record.rows);
     sim_finish(&played);
 }
 

@@ -36,16 +36,15 @@ static void assert_whole(const struct sim_record *record, uint32_t episodes, uin
     assert_int_equal(record->episodes, episodes);
     for (size_t i = 0; i < record->rows; i++) {
         const struct db_task *row = &record->row[i];
-        bool done = strcmp(row->status, "done") == 0;
+        bool done = row->status == DB_TASK_DONE;
         assert_int_equal(row->device, i % devices);
         assert_int_equal(row->slot, i / devices % slots);
         assert_int_equal(row->episode, i / devices / slots);
-        assert_true(done || strcmp(row->status, "device_lost") == 0 ||
-                    strcmp(row->status, "server_lost") == 0);
+        assert_true(done || row->status == DB_TASK_DEVICE_LOST || row->status == DB_TASK_SERVER_LOST);
         assert_int_equal(done, !isnan(row->cost));
         assert_int_equal(done, !isnan(row->latency_s));
         assert_true(done || !row->deadline_missed);
-        if (strcmp(row->status, "server_lost") == 0)
+        if (row->status == DB_TASK_SERVER_LOST)
             assert_int_not_equal(row->server, DB_SERVER_NULL);
     }
     for (uint32_t e = 0; e < episodes; e++) {
@@ -252,7 +251,7 @@ static void a_lost_device_costs_its_own_tasks_from_there_on(void **state)
         for (size_t r = 0; r < torn.rows; r++) {
             bool after = torn.row[r].episode > 1 || (torn.row[r].episode == 1 && torn.row[r].slot >= 4);
             bool lost = after && torn.row[r].device == 2;
-            assert_string_equal(torn.row[r].status, lost ? "device_lost" : "done");
+            assert_int_equal(torn.row[r].status, lost ? DB_TASK_DEVICE_LOST : DB_TASK_DONE);
             if (!lost)
                 assert_same(torn.row[r].x_m, whole.row[r].x_m);
             if (!after)
@@ -260,7 +259,7 @@ static void a_lost_device_costs_its_own_tasks_from_there_on(void **state)
         }
         assert_int_equal(torn.events, 1);
         assert_int_equal(torn.event[0].slot, 4);
-        assert_string_equal(torn.event[0].phase, i == 0 ? "observe" : "execute");
+        assert_int_equal(torn.event[0].phase, i == 0 ? DB_PHASE_OBSERVE : DB_PHASE_EXECUTE);
         assert_int_equal(torn.episode[1].failures, 4);
         assert_int_equal(torn.episode[2].failures, 8);
         sim_record_finish(&whole);
@@ -284,8 +283,8 @@ static void a_lost_server_costs_the_tasks_of_that_slot_and_is_not_chosen_again(v
             bool earlier = torn.row[r].episode == 0 && torn.row[r].slot < 3;
             bool there = torn.row[r].server == 1;
             before += earlier && there ? 1 : 0;
-            lost += strcmp(torn.row[r].status, "server_lost") == 0 ? 1 : 0;
-            assert_int_equal(strcmp(torn.row[r].status, "done") != 0, i == 1 && at && there);
+            lost += torn.row[r].status == DB_TASK_SERVER_LOST ? 1 : 0;
+            assert_int_equal(torn.row[r].status != DB_TASK_DONE, i == 1 && at && there);
             if (!earlier && !(i == 1 && at))
                 assert_false(there);
         }
@@ -351,13 +350,14 @@ static void losses_in_slots_that_follow_one_another_happen_in_their_own_slot(voi
     struct sim_record record;
     play(keys, "edge-nearest", 1, 6, fault, 2, &record);
     assert_whole(&record, 1, 6, 4);
-    assert_string_equal(record.event[1].phase, "execute");
+    assert_int_equal(record.event[1].phase, DB_PHASE_EXECUTE);
     assert_int_equal(record.event[1].slot, 3);
     for (size_t r = 0; r < record.rows; r++) {
-        const char *status = record.row[r].slot == 2                               ? "server_lost"
-                             : record.row[r].slot > 2 && record.row[r].device == 1 ? "device_lost"
-                                                                                   : "done";
-        assert_string_equal(record.row[r].status, status);
+        enum db_task_status status = record.row[r].slot == 2 ? DB_TASK_SERVER_LOST
+                                     : record.row[r].slot > 2 && record.row[r].device == 1
+                                         ? DB_TASK_DEVICE_LOST
+                                         : DB_TASK_DONE;
+        assert_int_equal(record.row[r].status, status);
     }
     sim_record_finish(&record);
 }
@@ -425,8 +425,8 @@ static void decisions_and_losses_played_again_give_the_same_rows(void **state)
         read[i] = (struct session_fault){
             .episode = was.event[i].episode,
             .slot = was.event[i].slot,
-            .phase = strcmp(was.event[i].phase, "execute") == 0 ? SESSION_EXECUTE : SESSION_OBSERVE,
-            .is_server = strcmp(was.event[i].role, "server") == 0,
+            .phase = was.event[i].phase == DB_PHASE_EXECUTE ? SESSION_EXECUTE : SESSION_OBSERVE,
+            .is_server = was.event[i].role == DB_ROLE_SERVER,
             .number = (uint32_t) was.event[i].number,
         };
     struct world world = check_world(learning_keys);

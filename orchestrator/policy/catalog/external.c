@@ -268,7 +268,7 @@ static void take_action(struct external *own, const struct msg_action *action, c
 
 /* ---- deciding ---- */
 
-static struct diag *add_note(struct external *own, const char *kind)
+static struct diag *add_note(struct external *own, enum policy_note_kind kind)
 {
     struct diag *text = &own->text[own->notes];
     text->text[0] = '\0';
@@ -286,7 +286,7 @@ static const struct msg_action *ask(struct policy *policy, const struct env_view
     struct diag diag = {{0}};
     remote->ask(remote->user, &message, &reply);
     if (reply.is_back)
-        (void) diag_fail(add_note(own, "rejoin"), 0, "an agent is here again");
+        (void) diag_fail(add_note(own, POLICY_NOTE_REJOIN), 0, "an agent is here again");
     const char *why = reply.why, *lost = "";
     if (reply.action != NULL && check_action(policy->world, reply.action, &diag) != 0) {
         remote->refuse(remote->user, diag.text);
@@ -295,8 +295,8 @@ static const struct msg_action *ask(struct policy *policy, const struct env_view
         lost = "; the agent is lost";
     }
     if (reply.action == NULL && why != NULL)
-        (void) diag_fail(add_note(own, "refusal"), 0, "%s decides: %s%s", own->fallback.kind->name, why,
-                         lost);
+        (void) diag_fail(add_note(own, POLICY_NOTE_REFUSAL), 0, "%s decides: %s%s", own->fallback.kind->name,
+                         why, lost);
     return reply.action;
 }
 

@@ -15,6 +15,7 @@
 #include "core/base/clock.h"
 #include "core/base/units.h"
 #include "db/recorder.h"
+#include "db/row_text.h"
 #include "db/sql.h"
 
 #define DEVICES 10
@@ -67,7 +68,7 @@ static void make_slot(uint32_t episode, uint32_t slot, uint64_t *state, struct d
             .x_m = 1e3 * next_real(state),
             .y_m = 1e3 * next_real(state),
             .end_slot = slot,
-            .status = "done",
+            .status = DB_TASK_DONE,
         };
     }
 }
@@ -158,7 +159,7 @@ static void insert_bare(sqlite3 *bare, sqlite3_stmt *statement, const struct db_
     for (int i = 0; i < 22; i++)
         code |= sqlite3_bind_double(statement, 9 + i, reals[i]);
     code |= sqlite3_bind_int64(statement, 31, task->deadline_missed);
-    code |= sqlite3_bind_text(statement, 32, task->status, -1, SQLITE_STATIC);
+    code |= sqlite3_bind_text(statement, 32, db_task_status_text(task->status), -1, SQLITE_STATIC);
     if (code != SQLITE_OK || sqlite3_step(statement) != SQLITE_DONE || sqlite3_reset(statement) != SQLITE_OK)
         stop("insert", sqlite3_errmsg(bare));
 }

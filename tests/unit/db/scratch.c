@@ -169,7 +169,7 @@ struct db_task scratch_task(uint32_t episode, uint32_t slot, uint32_t device)
         .x_m = 10.5,
         .y_m = -3.25,
         .end_slot = slot,
-        .status = "done",
+        .status = DB_TASK_DONE,
     };
 }
 

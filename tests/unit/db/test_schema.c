@@ -1,6 +1,7 @@
 /* The schema: the readable file against the migrations, the rules of the tables, the numbers of the views. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,71 @@ static void the_tables_are_strict_and_hold_the_promised_task_columns(void **stat
         "run_id,episode,slot,device,tokens,split,server,repaired,bandwidth_share,compute_share,wait_s,"
         "local_s,transmit_s,queue_s,edge_s,latency_s,compute_j,transmit_j,server_j,energy_j,cost,rate_bps,"
         "payload_bytes,x_m,y_m,end_slot,handovers,interrupted_s,extra_bytes,extra_j,deadline_missed,status");
+}
+
+/* The words in quotes of a column's check, each behind a '|'. A definition ends where the next one begins. */
+static void read_check(const char *table, const char *column, char *ret_words, size_t room)
+{
+    char start[64];
+    (void) snprintf(start, sizeof start, "CREATE TABLE %s (", table);
+    const char *at = strstr(sql_schema, start);
+    assert_non_null(at);
+    (void) snprintf(start, sizeof start, "\n    %s ", column);
+    at = strstr(at, start);
+    assert_non_null(at);
+    at = strstr(at, "CHECK (");
+    assert_non_null(at);
+    size_t size = 0;
+    bool quoted = false;
+    for (int depth = 0; depth > 0 || *at != ','; at++) {
+        assert_true(*at != '\0' && size + 2 < room);
+        depth += !quoted && *at == '(' ? 1 : 0;
+        depth -= !quoted && *at == ')' ? 1 : 0;
+        if (*at == '\'' && !quoted)
+            ret_words[size++] = '|';
+        else if (quoted && *at != '\'')
+            ret_words[size++] = *at;
+        quoted = *at == '\'' ? !quoted : quoted;
+    }
+    ret_words[size] = '\0';
+}
+
+static void the_checks_admit_the_words_of_the_tables(void **state)
+{
+    static const struct {
+        const char *table, *column, *words;
+    } checks[] = {
+        {
+            "task",
+            "status",
+#define TASK_STATUS(enumerator, word, meaning) "|" word
+#include "db/task_status.def"
+        },
+        {
+            "event",
+            "kind",
+#define EVENT_KIND(enumerator, word, meaning) "|" word
+#include "db/event.def"
+        },
+        {
+            "event",
+            "phase",
+#define EVENT_PHASE(enumerator, word, meaning) "|" word
+#include "db/event.def"
+        },
+        {
+            "event",
+            "role",
+#define EVENT_ROLE(enumerator, word, meaning) "|" word
+#include "db/event.def"
+        },
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+        char words[512];
+        read_check(checks[i].table, checks[i].column, words, sizeof words);
+        assert_string_equal(words, checks[i].words);
+    }
 }
 
 static const char valid_rows[] =
@@ -339,6 +405,7 @@ int main(void)
     static const struct CMUnitTest tests_of_schema[] = {
         TEST(the_schema_file_and_the_migrations_give_the_same_database),
         TEST(the_tables_are_strict_and_hold_the_promised_task_columns),
+        TEST(the_checks_admit_the_words_of_the_tables),
         TEST(values_out_of_range_are_refused_in_every_table),
         TEST(run_summary_weighs_episodes_by_their_done_tasks),
         TEST(episode_summary_gives_regret_where_the_optimum_is_known),

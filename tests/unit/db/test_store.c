@@ -258,7 +258,7 @@ static int compare_task(void *user, const struct db_task *task)
 {
     struct expected_tasks *expected = user;
     assert_same_task(expected->task[expected->seen], *task);
-    assert_string_equal(expected->task[expected->seen].status, task->status);
+    assert_int_equal(expected->task[expected->seen].status, task->status);
     expected->seen++;
     return 0;
 }
@@ -324,7 +324,7 @@ static void a_lost_task_has_nulls_and_comes_back_with_nans(void **state)
     task->run_id = 1;
     for (size_t i = 0; task_reals(task, i) != NULL; i++)
         *task_reals(task, i) = NAN;
-    task->status = "device_lost";
+    task->status = DB_TASK_DEVICE_LOST;
     assert_int_equal(store_insert_task(f->store, task, NULL), 0);
     expected.task[1] = scratch_task(3, 4, 6);
     expected.task[1].run_id = 1;
@@ -407,9 +407,9 @@ static int check_event(void *user, const struct db_event *event)
         assert_string_equal(event->detail, "first");
     } else {
         assert_int_equal(event->number, 3);
-        assert_string_equal(event->phase, "execute");
-        assert_string_equal(event->kind, "node_lost");
-        assert_string_equal(event->role, "server");
+        assert_int_equal(event->phase, DB_PHASE_EXECUTE);
+        assert_int_equal(event->kind, DB_EVENT_NODE_LOST);
+        assert_int_equal(event->role, DB_ROLE_SERVER);
     }
     return 0;
 }
@@ -417,20 +417,96 @@ static int check_event(void *user, const struct db_event *event)
 static void events_come_back_in_the_order_of_happening(void **state)
 {
     struct fixture *f = *state;
-    struct db_event event = {
-        .run_id = 1, .slot = 7, .phase = "", .kind = "refusal", .role = "", .number = -1, .detail = "first"};
+    struct db_event event = {.run_id = 1,
+                             .slot = 7,
+                             .phase = DB_PHASE_NONE,
+                             .kind = DB_EVENT_REFUSAL,
+                             .role = DB_ROLE_NONE,
+                             .number = -1,
+                             .detail = "first"};
     assert_int_equal(store_insert_event(f->store, &event, NULL), 0);
     event = (struct db_event){.run_id = 1,
                               .slot = 2,
-                              .phase = "execute",
-                              .kind = "node_lost",
-                              .role = "server",
+                              .phase = DB_PHASE_EXECUTE,
+                              .kind = DB_EVENT_NODE_LOST,
+                              .role = DB_ROLE_SERVER,
                               .number = 3,
                               .detail = ""};
     assert_int_equal(store_insert_event(f->store, &event, NULL), 0);
     int seen = 0;
     assert_int_equal(store_each_event(f->store, 1, check_event, &seen, NULL), 0);
     assert_int_equal(seen, 2);
+}
+
+static int ignore_run(void *user, const struct db_run *run)
+{
+    (void) user, (void) run;
+    return 0;
+}
+
+static int ignore_event(void *user, const struct db_event *event)
+{
+    (void) user, (void) event;
+    return 0;
+}
+
+/* As a damaged file might hold it, or one that was made by hand. */
+static void force(const struct fixture *f, const char *statement)
+{
+    char sql[256];
+    (void) snprintf(sql, sizeof sql, "PRAGMA ignore_check_constraints = ON; %s", statement);
+    scratch_exec(f->scratch->file, sql);
+}
+
+/* Leaves the diagnosis empty for the next. */
+static void assert_corrupt(int rc, struct diag *diag, const char *text)
+{
+    assert_int_equal(rc, ERR_CORRUPT);
+    if (strstr(diag->text, text) == NULL)
+        fail_msg("'%s' is not in '%s'", text, diag->text);
+    *diag = (struct diag){0};
+}
+
+static void a_word_that_is_none_of_its_columns_is_refused_when_it_is_read(void **state)
+{
+    struct fixture *f = *state;
+    struct expected_tasks expected = {.seen = 0};
+    struct db_task task = scratch_task(0, 0, 0), next;
+    struct db_event event = {.run_id = 1, .kind = DB_EVENT_FAULT, .number = -1, .detail = ""};
+    struct buf texts = {0};
+    struct db_run run;
+    struct diag diag = {0};
+    task.run_id = 1;
+    assert_int_equal(store_insert_task(f->store, &task, NULL), 0);
+    assert_int_equal(store_insert_event(f->store, &event, NULL), 0);
+
+    force(f, "UPDATE task SET status = 'asleep'");
+    assert_corrupt(store_each_task(f->store, 1, compare_task, &expected, &diag), &diag,
+                   "results.db: task.status is 'asleep'");
+    assert_int_equal(expected.seen, 0);
+    store_tasks_open(f->store, 1);
+    assert_corrupt(store_tasks_next(f->store, &next, &diag), &diag, "task.status is 'asleep'");
+    store_tasks_open(f->store, 2); /* ends the reading */
+
+    static const char *const columns[] = {"phase", "kind", "role"};
+    static const char *const words[] = {"execute", "fault", "server"};
+    for (size_t i = 0; i < 3; i++) {
+        char sql[128], text[64];
+        (void) snprintf(sql, sizeof sql, "UPDATE event SET %s = 'asleep'", columns[i]);
+        (void) snprintf(text, sizeof text, "event.%s is 'asleep'", columns[i]);
+        force(f, sql);
+        assert_corrupt(store_each_event(f->store, 1, ignore_event, NULL, &diag), &diag, text);
+        (void) snprintf(sql, sizeof sql, "UPDATE event SET %s = '%s'", columns[i], words[i]);
+        force(f, sql);
+        assert_int_equal(store_each_event(f->store, 1, ignore_event, NULL, &diag), 0);
+    }
+
+    force(f, "UPDATE run SET status = 'asleep'");
+    assert_corrupt(store_read_run(f->store, 1, &run, &texts, &diag), &diag, "run.status is 'asleep'");
+    assert_corrupt(store_each_run(f->store, ignore_run, NULL, &diag), &diag, "run.status is 'asleep'");
+    force(f, "UPDATE run SET status = 'finished', kind = 'asleep'");
+    assert_corrupt(store_read_run(f->store, 1, &run, &texts, &diag), &diag, "run.kind is 'asleep'");
+    buf_finish(&texts);
 }
 
 static int sum_checkpoints(void *user, const struct db_checkpoint *checkpoint)
@@ -620,6 +696,7 @@ int main(void)
         TEST(constraint_violations_name_the_file_and_the_rule),
         TEST(a_callback_stops_the_listing_with_its_own_code),
         TEST(events_come_back_in_the_order_of_happening),
+        TEST(a_word_that_is_none_of_its_columns_is_refused_when_it_is_read),
         TEST(only_the_latest_checkpoint_carries_the_learner),
         TEST(query_csv_follows_rfc_4180),
         TEST(query_json_is_an_array_of_objects_with_exact_numbers),

@@ -140,6 +140,16 @@ static void jobs_that_ran_or_failed_wait_again_and_others_do_not(void **state)
                    "waiting1-,waiting1-,skipped0too many devices,waiting0-");
 }
 
+static void a_job_with_an_unknown_status_is_refused_when_it_is_read(void **state)
+{
+    struct fixture *f = *state;
+    struct diag diag = {0};
+    scratch_exec(f->scratch->file,
+                 "PRAGMA ignore_check_constraints = ON; UPDATE job SET status = 'asleep' WHERE number = 1");
+    assert_int_equal(store_each_job(f->store, f->sweep_id, check_first, f, &diag), ERR_CORRUPT);
+    assert_non_null(strstr(diag.text, "job.status is 'asleep'"));
+}
+
 static void a_sweep_is_claimed_by_one_process_beside_its_runs(void **state)
 {
     struct fixture *f = *state;
@@ -188,8 +198,12 @@ static int64_t record_run(const char *path, struct db_run run, uint32_t episodes
             task.latency_s = 10.0 - slot;
             assert_int_equal(recorder_tasks(recorder, &task, 1), 0);
         }
-        struct db_event event = {
-            .episode = e, .phase = "", .kind = "fault", .role = "", .number = -1, .detail = ""};
+        struct db_event event = {.episode = e,
+                                 .phase = DB_PHASE_NONE,
+                                 .kind = DB_EVENT_FAULT,
+                                 .role = DB_ROLE_NONE,
+                                 .number = -1,
+                                 .detail = ""};
         assert_int_equal(recorder_event(recorder, &event), 0);
         assert_int_equal(recorder_episode(recorder, &episode, learns ? &checkpoint : NULL, NULL), 0);
     }
@@ -380,6 +394,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(a_sweep_is_found_by_its_name),
         TEST(a_job_comes_back_as_it_went_in),
+        TEST(a_job_with_an_unknown_status_is_refused_when_it_is_read),
         TEST(jobs_that_ran_or_failed_wait_again_and_others_do_not),
         TEST(a_sweep_is_claimed_by_one_process_beside_its_runs),
         TEST(a_part_comes_in_under_new_numbers),

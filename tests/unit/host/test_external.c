@@ -310,7 +310,7 @@ static void an_answer_that_does_not_hold_is_refused_and_the_fallback_decides(voi
         assert_int_equal(bench.far.refusals, i + 1);
         assert_decided_as(&bench.greedy);
         assert_int_equal(notes(note), 1);
-        assert_string_equal(note[0].kind, "refusal");
+        assert_int_equal(note[0].kind, POLICY_NOTE_REFUSAL);
         assert_non_null(strstr(note[0].detail, "greedy decides: ACTION"));
     }
 }
@@ -345,8 +345,8 @@ static void a_missed_answer_is_noted_once_and_a_return_too(void **state)
     bench.far.reply = (struct policy_reply){.is_back = true, .why = "late again"};
     decide();
     assert_int_equal(notes(note), 2);
-    assert_string_equal(note[0].kind, "rejoin");
-    assert_string_equal(note[1].kind, "refusal");
+    assert_int_equal(note[0].kind, POLICY_NOTE_REJOIN);
+    assert_int_equal(note[1].kind, POLICY_NOTE_REFUSAL);
     bench.policy.remote = NULL; /* no shell has lent anything */
     decide();
     assert_decided_as(&bench.greedy);
@@ -408,12 +408,12 @@ static uint32_t refusals_seen, rejoins_seen;
 static int on_event(void *user, const struct db_event *event)
 {
     (void) user;
-    if (strcmp(event->kind, "fault") == 0)
+    if (event->kind == DB_EVENT_FAULT)
         return 0;
-    assert_string_equal(event->role, "");
+    assert_int_equal(event->role, DB_ROLE_NONE);
     assert_int_equal(event->number, -1);
-    refusals_seen += strcmp(event->kind, "refusal") == 0 ? 1 : 0;
-    rejoins_seen += strcmp(event->kind, "rejoin") == 0 ? 1 : 0;
+    refusals_seen += event->kind == DB_EVENT_REFUSAL ? 1 : 0;
+    rejoins_seen += event->kind == DB_EVENT_REJOIN ? 1 : 0;
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/base/err.h"
+#include "db/row_text.h"
 
 static void add(char *text, size_t capacity, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -221,8 +222,8 @@ static void execute(struct script *script, const struct session_action *action)
     case SESSION_DO_EPISODE: add(text, capacity, "episode%u ", action->number); break;
     case SESSION_DO_CHECKPOINT: add(text, capacity, "checkpoint%u ", action->number); break;
     case SESSION_DO_EVENT:
-        add(text, capacity, "event(%s%u,%s) ", action->event.role, (unsigned) action->event.number,
-            action->event.phase);
+        add(text, capacity, "event(%s%u,%s) ", db_event_role_text(action->event.role),
+            (unsigned) action->event.number, db_event_phase_text(action->event.phase));
         break;
     case SESSION_DO_AWAIT_DEVICE: add(text, capacity, "await(device%u) ", action->number); return;
     case SESSION_DO_AWAIT_SERVER: add(text, capacity, "await(server%u) ", action->number); return;

@@ -5,7 +5,8 @@
 
 static struct db_task done(double latency_s, double energy_j, double cost)
 {
-    return (struct db_task){.latency_s = latency_s, .energy_j = energy_j, .cost = cost, .status = "done"};
+    return (struct db_task){
+        .latency_s = latency_s, .energy_j = energy_j, .cost = cost, .status = DB_TASK_DONE};
 }
 
 static void percentiles_are_by_nearest_rank(void **state)
@@ -42,9 +43,9 @@ static void lost_tasks_count_as_failures_and_spoil_no_mean(void **state)
     task.repaired = true;
     episode_stats_add(&stats, &task);
     task = (struct db_task){
-        .latency_s = (double) NAN, .cost = (double) NAN, .repaired = true, .status = "device_lost"};
+        .latency_s = (double) NAN, .cost = (double) NAN, .repaired = true, .status = DB_TASK_DEVICE_LOST};
     episode_stats_add(&stats, &task);
-    task.status = "server_lost";
+    task.status = DB_TASK_SERVER_LOST;
     episode_stats_add(&stats, &task);
     stats.row.episode_return = -7.0;
     episode_stats_close(&stats, &row);
@@ -68,7 +69,7 @@ static void an_episode_without_a_task_done_has_no_numbers_and_the_next_starts_af
     struct episode_stats stats;
     struct db_episode row = {.episode = 0};
     assert_int_equal(episode_stats_init(&stats, 1), 0);
-    struct db_task task = {.latency_s = (double) NAN, .status = "device_lost"};
+    struct db_task task = {.latency_s = (double) NAN, .status = DB_TASK_DEVICE_LOST};
     episode_stats_add(&stats, &task);
     episode_stats_close(&stats, &row);
     assert_true(isnan(row.mean_latency_s) && isnan(row.mean_energy_j) && isnan(row.mean_cost));

@@ -31,11 +31,11 @@ static int teardown(void **state)
     return 0;
 }
 
-static void assert_row(size_t row, const char *status, uint32_t tokens)
+static void assert_row(size_t row, enum db_task_status status, uint32_t tokens)
 {
     const struct db_task *task = &script.row[row];
-    bool done = strcmp(status, "done") == 0;
-    assert_string_equal(task->status, status);
+    bool done = status == DB_TASK_DONE;
+    assert_int_equal(task->status, status);
     assert_int_equal(task->tokens, tokens);
     assert_int_equal(isnan(task->cost), !done);
     assert_int_equal(isnan(task->latency_s), !done);
@@ -53,14 +53,14 @@ static void a_device_lost_while_observing_takes_no_part(void **state)
     (void) state;
     script_run(&script, "start o0 d1 o2",
                "grant(0.0) event(device1,observe) allot0[0] allot1[] decision0 decision2");
-    assert_string_equal(script.event[0].kind, "node_lost");
+    assert_int_equal(script.event[0].kind, DB_EVENT_NODE_LOST);
     assert_string_equal(script.event[0].detail, "scripted");
     script_run(&script, "r0 r2 a0 a1 o0 o2", "tasks grant(0.1) allot0[0] allot1[] decision0 decision2");
-    assert_row(0, "done", 64);
-    assert_row(1, "device_lost", 0);
+    assert_row(0, DB_TASK_DONE, 64);
+    assert_row(1, DB_TASK_DEVICE_LOST, 0);
     assert_int_equal(script.row[1].split, 32);
     assert_int_equal(script.row[1].server, DB_SERVER_NULL);
-    assert_row(2, "done", 66);
+    assert_row(2, DB_TASK_DONE, 66);
 }
 
 static void a_device_that_has_observed_and_is_lost_takes_no_part_either(void **state)
@@ -69,7 +69,7 @@ static void a_device_that_has_observed_and_is_lost_takes_no_part_either(void **s
     script_run(&script, "start o1 o0 d1 o2",
                "grant(0.0) event(device1,observe) allot0[0] allot1[] decision0 decision2");
     script_run(&script, "r0 r2 a0 a1", "tasks grant(0.1)");
-    assert_row(1, "device_lost", 0);
+    assert_row(1, DB_TASK_DEVICE_LOST, 0);
 }
 
 static void the_last_device_to_be_observed_may_be_the_lost_one(void **state)
@@ -84,7 +84,7 @@ static void a_device_lost_while_executing_is_revoked_at_its_server(void **state)
     (void) state;
     script_run(&script, "start o0 o1 o2 d1", "grant(0.0) " DECIDED " event(device1,execute) revoke1[1]");
     script_run(&script, "r0 r2 a0 a1", "tasks grant(0.1)");
-    assert_row(1, "device_lost", 65);
+    assert_row(1, DB_TASK_DEVICE_LOST, 65);
     assert_int_equal(script.row[1].split, 16);
     assert_int_equal(script.row[1].server, 1);
     assert_int_equal(session_core_result(script.core)->lost_nodes, 1);
@@ -96,8 +96,8 @@ static void nothing_is_revoked_of_a_local_task_or_at_a_server_that_is_done(void 
     script_run(&script, "start o0 o1 o2 d2", "grant(0.0) " DECIDED " event(device2,execute)");
     script_run(&script, "a1 d1", "event(device1,execute)");
     script_run(&script, "r0 a0", "tasks grant(0.1)");
-    assert_row(1, "device_lost", 65);
-    assert_row(2, "device_lost", 66);
+    assert_row(1, DB_TASK_DEVICE_LOST, 65);
+    assert_row(2, DB_TASK_DEVICE_LOST, 66);
 }
 
 static void a_device_lost_after_its_report_loses_the_task_all_the_same(void **state)
@@ -105,7 +105,7 @@ static void a_device_lost_after_its_report_loses_the_task_all_the_same(void **st
     (void) state;
     script_run(&script, "start o0 o1 o2 r0 d0", "grant(0.0) " DECIDED " event(device0,execute) revoke0[0]");
     script_run(&script, "r1 r2 a0 a1", "tasks grant(0.1)");
-    assert_row(0, "device_lost", 64);
+    assert_row(0, DB_TASK_DEVICE_LOST, 64);
 }
 
 static void the_last_thing_a_slot_waits_for_may_be_a_lost_device(void **state)
@@ -113,7 +113,7 @@ static void the_last_thing_a_slot_waits_for_may_be_a_lost_device(void **state)
     (void) state;
     script_run(&script, "start o0 o1 o2 r0 r1 a0 a1 d2",
                "grant(0.0) " DECIDED " event(device2,execute) tasks grant(0.1)");
-    assert_string_equal(script.event[0].phase, "execute");
+    assert_int_equal(script.event[0].phase, DB_PHASE_EXECUTE);
     assert_int_equal(script.event[0].slot, 0);
 }
 
@@ -134,7 +134,7 @@ static void what_a_lost_device_still_says_is_refused(void **state)
     script_run(&script, "o0 o2 d2", "allot0[0] allot1[] decision0 decision2 event(device2,execute)");
     assert_int_equal(script_word(&script, "r2"), ERR_STATE);
     script_run(&script, "r0 a0 a1", "tasks grant(0.1)");
-    assert_row(2, "device_lost", 66);
+    assert_row(2, DB_TASK_DEVICE_LOST, 66);
     assert_int_equal(script_word(&script, "o1"), ERR_STATE); /* in the slots that follow, too */
     assert_int_equal(script_word(&script, "o2"), ERR_STATE);
     assert_false(session_core_waits_for(script.core, false, 1));
@@ -148,7 +148,7 @@ static void a_task_that_was_lost_with_its_device_is_not_lost_again_with_its_serv
                "grant(0.0) " DECIDED " event(device1,execute) revoke1[1] "
                "event(server1,execute)");
     script_run(&script, "r0 r2 a0", "tasks grant(0.1)");
-    assert_row(1, "device_lost", 65);
+    assert_row(1, DB_TASK_DEVICE_LOST, 65);
 }
 
 static void lost_tasks_do_not_count_in_any_mean(void **state)
@@ -193,10 +193,10 @@ static void a_server_lost_while_executing_takes_its_tasks_with_it(void **state)
     script_run(&script, "start o0 o1 o2 e1", "grant(0.0) " DECIDED " event(server1,execute)");
     script_run(&script, "r1", ""); /* its report was on the way: too late */
     script_run(&script, "r0 r2 a0", "tasks grant(0.1)");
-    assert_row(0, "done", 64);
-    assert_row(1, "server_lost", 65);
+    assert_row(0, DB_TASK_DONE, 64);
+    assert_row(1, DB_TASK_SERVER_LOST, 65);
     assert_int_equal(script.row[1].server, 1);
-    assert_row(2, "done", 66);
+    assert_row(2, DB_TASK_DONE, 66);
     script_run(&script, "o0 o1 o2",
                "allot0[0,1] decision0 decision1 decision2"); /* device 1 is still there */
 }
@@ -206,7 +206,7 @@ static void a_server_lost_after_the_reports_takes_them_back(void **state)
     (void) state;
     script_run(&script, "start o0 o1 o2 r0 r1 r2 a0 e1",
                "grant(0.0) " DECIDED " event(server1,execute) tasks grant(0.1)");
-    assert_row(1, "server_lost", 65);
+    assert_row(1, DB_TASK_SERVER_LOST, 65);
 }
 
 static void a_server_lost_after_its_advanced_takes_its_tasks_too(void **state)
@@ -214,7 +214,7 @@ static void a_server_lost_after_its_advanced_takes_its_tasks_too(void **state)
     (void) state;
     script_run(&script, "start o0 o1 o2 a1 e1", "grant(0.0) " DECIDED " event(server1,execute)");
     script_run(&script, "r0 r2 a0", "tasks grant(0.1)");
-    assert_row(1, "server_lost", 65);
+    assert_row(1, DB_TASK_SERVER_LOST, 65);
 }
 
 static void a_report_given_up_in_one_slot_is_not_given_up_in_the_next(void **state)
@@ -225,7 +225,7 @@ static void a_report_given_up_in_one_slot_is_not_given_up_in_the_next(void **sta
     assert_int_equal(script_word(&script, "r1"), ERR_STATE); /* of the new round: nothing was decided yet */
     script_run(&script, "o0 o1 o2 r1 r0 r2 a0",
                "allot0[0,1] decision0 decision1 decision2 tasks episode0 finish");
-    assert_row(4, "done", 65);
+    assert_row(4, DB_TASK_DONE, 65);
 }
 
 static void without_any_server_everyone_computes_at_home(void **state)
@@ -237,7 +237,7 @@ static void without_any_server_everyone_computes_at_home(void **state)
     for (size_t n = 0; n < SCRIPT_DEVICES; n++) {
         assert_int_equal(script.row[n].server, DB_SERVER_NULL);
         assert_false(script.row[n].repaired);
-        assert_string_equal(script.row[n].status, "done");
+        assert_int_equal(script.row[n].status, DB_TASK_DONE);
     }
 }
 
@@ -274,11 +274,11 @@ static void a_task_goes_on_at_its_device_when_its_server_is_lost(void **state)
     script_run(&script, "r0 r2 a0", "");
     assert_true(session_core_waits_for(script.core, false, 1));
     script_run(&script, "r1", "event(server1,execute) tasks grant(0.1)");
-    assert_row(0, DB_DONE, 64);
-    assert_string_equal(script.row[1].status, DB_RECOVERED);
+    assert_row(0, DB_TASK_DONE, 64);
+    assert_int_equal(script.row[1].status, DB_TASK_RECOVERED);
     assert_true(!isnan(script.row[1].cost));
     assert_int_equal(script.row[1].server, 1); /* as decided */
-    assert_string_equal(script.event[1].kind, "recovered");
+    assert_int_equal(script.event[1].kind, DB_EVENT_RECOVERED);
     assert_int_equal(session_core_result(script.core)->recovered, 1);
     assert_int_equal(session_core_result(script.core)->lost_tasks, 0);
 }
@@ -291,7 +291,7 @@ static void what_was_reported_before_the_loss_is_taken_back_in_virtual_time(void
                "grant(0.0) " DECIDED " event(server1,execute) recover1");
     assert_true(session_core_waits_for(script.core, false, 1));
     script_run(&script, "r1", "event(server1,execute) tasks grant(0.1)");
-    assert_string_equal(script.row[1].status, DB_RECOVERED);
+    assert_int_equal(script.row[1].status, DB_TASK_RECOVERED);
 }
 
 static void a_report_that_was_on_its_way_is_not_the_recovered_ones(void **state)
@@ -305,7 +305,7 @@ static void a_report_that_was_on_its_way_is_not_the_recovered_ones(void **state)
     first.report.attempt = 2; /* of a RECOVER that was never told */
     assert_int_equal(script_message(&script, &first), ERR_STATE);
     script_run(&script, "r0 r2 a0 r1", "event(server1,execute) tasks grant(0.1)");
-    assert_string_equal(script.row[1].status, DB_RECOVERED);
+    assert_int_equal(script.row[1].status, DB_TASK_RECOVERED);
 }
 
 static void in_real_time_what_was_reported_stays_done(void **state)
@@ -315,8 +315,8 @@ static void in_real_time_what_was_reported_stays_done(void **state)
     script_run(&script, "start o0 o1 o2 r1 k1", "grant(0.0) " DECIDED " event(server1,execute)");
     script_run(&script, "k0", "event(server0,execute) recover0");
     script_run(&script, "r2 r0", "event(server0,execute) tasks grant(0.1)");
-    assert_string_equal(script.row[0].status, DB_RECOVERED);
-    assert_row(1, DB_DONE, 65);
+    assert_int_equal(script.row[0].status, DB_TASK_RECOVERED);
+    assert_row(1, DB_TASK_DONE, 65);
 }
 
 static void a_task_goes_on_at_another_server_and_at_home_when_that_is_lost_too(void **state)
@@ -326,8 +326,8 @@ static void a_task_goes_on_at_another_server_and_at_home_when_that_is_lost_too(v
     script_run(&script, "start o0 o1 o2 e1", "grant(0.0) " DECIDED " event(server1,execute) sendon1[0]");
     script_run(&script, "r1 a0 e0", "event(server0,execute) recover0 recover1");
     script_run(&script, "r2 r1 r0", "event(server0,execute) event(server1,execute) tasks grant(0.1)");
-    assert_string_equal(script.row[0].status, DB_RECOVERED);
-    assert_string_equal(script.row[1].status, DB_RECOVERED);
+    assert_int_equal(script.row[0].status, DB_TASK_RECOVERED);
+    assert_int_equal(script.row[1].status, DB_TASK_RECOVERED);
 }
 
 static void a_task_that_was_sent_on_belongs_to_nobodys_allotment(void **state)
@@ -337,7 +337,7 @@ static void a_task_that_was_sent_on_belongs_to_nobodys_allotment(void **state)
     script_run(&script, "start o0 o1 o2 e1", "grant(0.0) " DECIDED " event(server1,execute) sendon1[0]");
     script_run(&script, "d1", "event(device1,execute)"); /* and nothing to revoke */
     script_run(&script, "r0 r2 a0", "event(server1,execute) tasks grant(0.1)");
-    assert_string_equal(script.row[1].status, DB_DEVICE_LOST);
+    assert_int_equal(script.row[1].status, DB_TASK_DEVICE_LOST);
     assert_int_equal(session_core_result(script.core)->lost_tasks, 1);
 }
 
@@ -347,7 +347,7 @@ static void a_server_that_comes_back_covers_from_the_next_slot(void **state)
 {
     (void) state;
     script_run(&script, "start e1 o0 E1 E1", "grant(0.0) event(server1,observe) event(server1,observe)");
-    assert_string_equal(script.event[1].kind, "rejoin");
+    assert_int_equal(script.event[1].kind, DB_EVENT_REJOIN);
     script_run(&script, "o1 o2", "allot0[0,1] decision0 decision1 decision2");
     script_run(&script, "r0 r1 r2 a0", "tasks grant(0.1)");
     script_run(&script, "o0 o1 o2", DECIDED);
@@ -394,7 +394,7 @@ static void a_session_without_devices_is_abandoned_with_every_row_of_the_slot(vo
     assert_true(session_core_result(script.core)->abandoned);
     assert_int_equal(script.rows, SCRIPT_DEVICES);
     for (size_t n = 0; n < SCRIPT_DEVICES; n++)
-        assert_row(n, "device_lost", 0);
+        assert_row(n, DB_TASK_DEVICE_LOST, 0);
     assert_int_equal(script.episode[0].failures, SCRIPT_DEVICES);
     assert_true(isnan(script.episode[0].mean_cost));
     assert_same(script.episode[0].episode_return, 0.0);
@@ -496,7 +496,7 @@ static void mess(const struct rng_at *at, uint32_t index)
     bool is_lost = false;
     for (size_t i = 0; i < script.events; i++)
         is_lost = is_lost || (script.event[i].number == number &&
-                              (strcmp(script.event[i].role, "server") == 0) == (word[0] == 'a'));
+                              (script.event[i].role == DB_ROLE_SERVER) == (word[0] == 'a'));
     enum session_state before = session_core_state(script.core);
     int rc = word[0] == 'x' || postponed ? 0 : script_word(&script, word); /* may well be refused */
     script.round = script.granted;
@@ -551,7 +551,7 @@ static void however_a_session_is_torn_it_ends_with_a_row_for_every_task(void **s
             const struct db_task *row = &script.row[i];
             assert_int_equal(row->device, i % SCRIPT_DEVICES);
             assert_int_equal(row->slot, i / SCRIPT_DEVICES % 3);
-            assert_int_equal(strcmp(row->status, "done") == 0, !isnan(row->cost));
+            assert_int_equal(row->status == DB_TASK_DONE, !isnan(row->cost));
         }
         assert_int_equal(script.events, result->lost_nodes);
     }

@@ -216,7 +216,7 @@ static void a_row_says_what_was_decided_and_what_came_of_it(void **state)
                                          report.latency_s, report.energy_j, false));
         assert_int_equal(row->deadline_missed, report.latency_s > 1.2);
         assert_false(row->repaired);
-        assert_string_equal(row->status, "done");
+        assert_int_equal(row->status, DB_TASK_DONE);
     }
 }
 
