@@ -59,23 +59,16 @@ enum db_task_status {
 #include "db/task_status.def"
 };
 
+/* Its fields are the columns of task.def. A REAL is NAN where the column is NULL. */
+#define DB_TYPE_WHOLE uint32_t
+#define DB_TYPE_SERVER int32_t /* DB_SERVER_NULL when local */
+#define DB_TYPE_FLAG bool
+#define DB_TYPE_REAL double
+#define DB_TYPE_STATUS enum db_task_status
 struct db_task {
-    int64_t run_id;
-    uint32_t episode, slot, device;
-    uint32_t tokens, split;
-    int32_t server; /* DB_SERVER_NULL when local */
-    bool repaired;
-    double bandwidth_share, compute_share;
-    double wait_s, local_s, transmit_s, queue_s, edge_s, latency_s;
-    double compute_j, transmit_j, server_j, energy_j;
-    double cost;
-    double rate_bps, payload_bytes;
-    double x_m, y_m;
-    uint32_t end_slot; /* in which it was finished or lost */
-    uint32_t handovers;
-    double interrupted_s, extra_bytes, extra_j; /* by handovers and lost servers */
-    bool deadline_missed;
-    enum db_task_status status;
+#define TASK_RUN(name, unit, meaning) int64_t name;
+#define TASK(name, kind, unit, role, meaning) DB_TYPE_##kind name;
+#include "db/task.def"
 };
 
 /* Statistics over the episode's finished tasks (NAN: there were none); `tasks` counts lost and expired ones

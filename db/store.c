@@ -12,6 +12,16 @@
 #include "db/row_text.h"
 #include "db/store_internal.h"
 
+static const char insert_task[] = "INSERT INTO task (run_id"
+#include "db/task_names.def"
+                                  ") VALUES (?"
+#define TASK(name, kind, unit, role, meaning) ", ?"
+#include "db/task.def"
+                                  ")";
+static const char select_tasks[] = "SELECT run_id"
+#include "db/task_names.def"
+                                   " FROM task WHERE run_id = ? ORDER BY episode, slot, device";
+
 /* Every statement there is. A run's columns stand in the order of struct db_run, and so on. */
 static const char *const sql[STATEMENT_COUNT] = {
     [INSERT_RUN] = "INSERT INTO run (kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
@@ -23,15 +33,7 @@ static const char *const sql[STATEMENT_COUNT] = {
         "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split,"
         " memory_bytes, requests, address, rate_trace, place_trace)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [INSERT_TASK] =
-        "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share,"
-        " compute_share, wait_s, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, transmit_j, "
-        "server_j,"
-        " energy_j, cost, rate_bps, payload_bytes, x_m, y_m, end_slot, handovers,"
-        " interrupted_s, extra_bytes, extra_j, deadline_missed, status)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?,"
-        " ?)",
+    [INSERT_TASK] = insert_task,
     [INSERT_EPISODE] =
         "INSERT INTO episode (run_id, episode, slots, mean_latency_s, p50_latency_s, p95_latency_s,"
         " p99_latency_s, mean_energy_j, mean_cost, episode_return, optimum_cost, tasks, deadline_misses,"
@@ -60,12 +62,7 @@ static const char *const sql[STATEMENT_COUNT] = {
     [SELECT_NODES] =
         "SELECT run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, memory_bytes,"
         " requests, address, rate_trace, place_trace FROM node WHERE run_id = ? ORDER BY role, number",
-    [SELECT_TASKS] = "SELECT run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share,"
-                     " compute_share, wait_s, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, "
-                     "transmit_j, server_j,"
-                     " energy_j, cost, rate_bps, payload_bytes, x_m, y_m, end_slot, handovers,"
-                     " interrupted_s, extra_bytes, extra_j, deadline_missed, status"
-                     " FROM task WHERE run_id = ? ORDER BY episode, slot, device",
+    [SELECT_TASKS] = select_tasks,
     [SELECT_EVENTS] = "SELECT run_id, episode, slot, phase, kind, role, number, detail"
                       " FROM event WHERE run_id = ? ORDER BY event_id",
     [SELECT_CHECKPOINTS] =
@@ -326,41 +323,19 @@ int store_insert_node(struct store *store, const struct db_node *node, struct di
     return store_run(store, &binder, "record a node", diag);
 }
 
+/* Kinds of task.def. */
+#define BIND_WHOLE(binder, value) binder_integer(binder, value)
+#define BIND_SERVER(binder, value) binder_integer_or_null(binder, value, DB_SERVER_NULL)
+#define BIND_FLAG(binder, value) binder_integer(binder, value)
+#define BIND_REAL(binder, value) binder_real(binder, value)
+#define BIND_STATUS(binder, value) binder_text(binder, db_task_status_text(value))
+
 int store_insert_task(struct store *store, const struct db_task *task, struct diag *diag)
 {
     struct binder binder = binder_start(store, INSERT_TASK);
-    binder_integer(&binder, task->run_id);
-    binder_integer(&binder, task->episode);
-    binder_integer(&binder, task->slot);
-    binder_integer(&binder, task->device);
-    binder_integer(&binder, task->tokens);
-    binder_integer(&binder, task->split);
-    binder_integer_or_null(&binder, task->server, DB_SERVER_NULL);
-    binder_integer(&binder, task->repaired);
-    binder_real(&binder, task->bandwidth_share);
-    binder_real(&binder, task->compute_share);
-    binder_real(&binder, task->wait_s);
-    binder_real(&binder, task->local_s);
-    binder_real(&binder, task->transmit_s);
-    binder_real(&binder, task->queue_s);
-    binder_real(&binder, task->edge_s);
-    binder_real(&binder, task->latency_s);
-    binder_real(&binder, task->compute_j);
-    binder_real(&binder, task->transmit_j);
-    binder_real(&binder, task->server_j);
-    binder_real(&binder, task->energy_j);
-    binder_real(&binder, task->cost);
-    binder_real(&binder, task->rate_bps);
-    binder_real(&binder, task->payload_bytes);
-    binder_real(&binder, task->x_m);
-    binder_real(&binder, task->y_m);
-    binder_integer(&binder, task->end_slot);
-    binder_integer(&binder, task->handovers);
-    binder_real(&binder, task->interrupted_s);
-    binder_real(&binder, task->extra_bytes);
-    binder_real(&binder, task->extra_j);
-    binder_integer(&binder, task->deadline_missed);
-    binder_text(&binder, db_task_status_text(task->status));
+#define TASK_RUN(name, unit, meaning) binder_integer(&binder, task->name);
+#define TASK(name, kind, unit, role, meaning) BIND_##kind(&binder, task->name);
+#include "db/task.def"
     return store_run(store, &binder, "record a task", diag);
 }
 

@@ -131,40 +131,19 @@ static void read_node(struct reader *reader, struct db_node *node)
     node->place_trace = read_bytes(reader, &node->place_trace_size);
 }
 
+/* Kinds of task.def. */
+#define READ_WHOLE(reader, column) read_u32(reader)
+#define READ_SERVER(reader, column) (int32_t) read_integer(reader, DB_SERVER_NULL)
+#define READ_FLAG(reader, column) (read_integer(reader, 0) != 0)
+#define READ_REAL(reader, column) read_real(reader)
+#define READ_STATUS(reader, column)                                                                          \
+    (enum db_task_status) read_word(reader, "task." column, db_find_task_status)
+
 static void read_task(struct reader *reader, struct db_task *task)
 {
-    task->run_id = read_integer(reader, 0);
-    task->episode = read_u32(reader);
-    task->slot = read_u32(reader);
-    task->device = read_u32(reader);
-    task->tokens = read_u32(reader);
-    task->split = read_u32(reader);
-    task->server = (int32_t) read_integer(reader, DB_SERVER_NULL);
-    task->repaired = read_integer(reader, 0) != 0;
-    task->bandwidth_share = read_real(reader);
-    task->compute_share = read_real(reader);
-    task->wait_s = read_real(reader);
-    task->local_s = read_real(reader);
-    task->transmit_s = read_real(reader);
-    task->queue_s = read_real(reader);
-    task->edge_s = read_real(reader);
-    task->latency_s = read_real(reader);
-    task->compute_j = read_real(reader);
-    task->transmit_j = read_real(reader);
-    task->server_j = read_real(reader);
-    task->energy_j = read_real(reader);
-    task->cost = read_real(reader);
-    task->rate_bps = read_real(reader);
-    task->payload_bytes = read_real(reader);
-    task->x_m = read_real(reader);
-    task->y_m = read_real(reader);
-    task->end_slot = read_u32(reader);
-    task->handovers = read_u32(reader);
-    task->interrupted_s = read_real(reader);
-    task->extra_bytes = read_real(reader);
-    task->extra_j = read_real(reader);
-    task->deadline_missed = read_integer(reader, 0) != 0;
-    task->status = (enum db_task_status) read_word(reader, "task.status", db_find_task_status);
+#define TASK_RUN(name, unit, meaning) task->name = read_integer(reader, 0);
+#define TASK(name, kind, unit, role, meaning) task->name = READ_##kind(reader, #name);
+#include "db/task.def"
 }
 
 static void read_event(struct reader *reader, struct db_event *event)

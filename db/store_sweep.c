@@ -189,18 +189,10 @@ static const char *const merging[] = {
     " requests, address, rate_trace, place_trace"
     " FROM part.node WHERE run_id + ?1 IN (SELECT run_id FROM main.run) ORDER BY run_id, role, number",
 
-    "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, bandwidth_share,"
-    " compute_share, wait_s, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, transmit_j, "
-    "server_j,"
-    " energy_j, cost, rate_bps, payload_bytes, x_m, y_m, end_slot, handovers, interrupted_s, extra_bytes, "
-    "extra_j,"
-    " deadline_missed, status)"
-    " SELECT run_id + ?1, episode, slot, device, tokens, split, server, repaired, bandwidth_share,"
-    " compute_share, wait_s, local_s, transmit_s, queue_s, edge_s, latency_s, compute_j, transmit_j, "
-    "server_j,"
-    " energy_j, cost, rate_bps, payload_bytes, x_m, y_m, end_slot, handovers, interrupted_s, extra_bytes, "
-    "extra_j,"
-    " deadline_missed, status"
+    "INSERT INTO task (run_id"
+#include "db/task_names.def"
+    ") SELECT run_id + ?1"
+#include "db/task_names.def"
     " FROM part.task WHERE ?4 ORDER BY run_id, episode, slot, device",
 
     "INSERT INTO episode (run_id, episode, slots, mean_latency_s, p50_latency_s, p95_latency_s, "

@@ -10,66 +10,30 @@
 #include "core/base/err.h"
 #include "db/row_text.h"
 
-enum field_kind { FIELD_U32, FIELD_I32, FIELD_BOOL, FIELD_REAL };
+/* What is compared, and when: the columns of task.def by role, all but the run, which differs by nature. */
+enum field_kind { WHOLE, SERVER, FLAG, REAL, STATUS };
+enum field_role { KEY, WORLD, DECISION, SHARE, SENT, REPORTED, DERIVED, END };
 
-/* What a run in real time has in common with virtual time: the world and what was decided in it, always;
- * what was sent, of tasks that went as planned. How the band was divided depends, in queueing mode, on what
- * was still being sent. What was measured differs by nature, and so does what follows from it. */
-enum field_role { DECIDED, DIVIDED, SENT, MEASURED };
-
-/* What must be the same. (run_id differs by nature; status is compared as text.) */
 static const struct {
     const char *name;
     enum field_kind kind;
     enum field_role role;
     size_t offset;
 } fields[] = {
-#define FIELD(kind, role, name)                                                                              \
-    {                                                                                                        \
-#name, kind, role, offsetof(struct db_task, name)                                                    \
-    }
-    FIELD(FIELD_U32, DECIDED, episode),
-    FIELD(FIELD_U32, DECIDED, slot),
-    FIELD(FIELD_U32, DECIDED, device),
-    FIELD(FIELD_U32, DECIDED, tokens),
-    FIELD(FIELD_U32, DECIDED, split),
-    FIELD(FIELD_I32, DECIDED, server),
-    FIELD(FIELD_BOOL, DECIDED, repaired),
-    FIELD(FIELD_REAL, DIVIDED, bandwidth_share),
-    FIELD(FIELD_REAL, DIVIDED, compute_share),
-    FIELD(FIELD_REAL, DECIDED, x_m),
-    FIELD(FIELD_REAL, DECIDED, y_m),
-    FIELD(FIELD_REAL, SENT, payload_bytes),
-    FIELD(FIELD_REAL, MEASURED, wait_s),
-    FIELD(FIELD_REAL, MEASURED, local_s),
-    FIELD(FIELD_REAL, MEASURED, transmit_s),
-    FIELD(FIELD_REAL, MEASURED, queue_s),
-    FIELD(FIELD_REAL, MEASURED, edge_s),
-    FIELD(FIELD_REAL, MEASURED, latency_s),
-    FIELD(FIELD_REAL, MEASURED, compute_j),
-    FIELD(FIELD_REAL, MEASURED, transmit_j),
-    FIELD(FIELD_REAL, MEASURED, server_j),
-    FIELD(FIELD_REAL, MEASURED, energy_j),
-    FIELD(FIELD_REAL, MEASURED, cost),
-    FIELD(FIELD_REAL, MEASURED, rate_bps),
-    FIELD(FIELD_U32, MEASURED, end_slot),
-    FIELD(FIELD_U32, MEASURED, handovers),
-    FIELD(FIELD_REAL, MEASURED, interrupted_s),
-    FIELD(FIELD_REAL, MEASURED, extra_bytes),
-    FIELD(FIELD_REAL, MEASURED, extra_j),
-    FIELD(FIELD_BOOL, MEASURED, deadline_missed),
-#undef FIELD
+#define TASK(name, kind, unit, role, meaning) {#name, kind, role, offsetof(struct db_task, name)},
+#include "db/task.def"
 };
 
 /* A field as a number, exact for every kind. */
 static double field_value(const struct db_task *task, size_t field)
 {
-    const char *at = (const char *) task + fields[field].offset;
+    const void *at = (const char *) task + fields[field].offset;
     switch (fields[field].kind) {
-    case FIELD_U32: return (double) *(const uint32_t *) (const void *) at;
-    case FIELD_I32: return (double) *(const int32_t *) (const void *) at;
-    case FIELD_BOOL: return *(const bool *) (const void *) at ? 1.0 : 0.0;
-    case FIELD_REAL: return *(const double *) (const void *) at;
+    case WHOLE: return (double) *(const uint32_t *) at;
+    case SERVER: return (double) *(const int32_t *) at;
+    case FLAG: return *(const bool *) at ? 1.0 : 0.0;
+    case REAL: return *(const double *) at;
+    case STATUS: return (double) *(const enum db_task_status *) at;
     }
     return (double) NAN;
 }
@@ -82,49 +46,52 @@ static bool same(double a, double b)
     return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
 }
 
-static void note_difference(struct verification *verification, const struct db_task *was, const char *field,
-                            const char *text)
+/* Keeps the first difference as a text. */
+static void note_difference(struct verification *verification, const struct db_task *was,
+                            const struct db_task *is, size_t field)
 {
-    if (verification->first_difference[0] == '\0')
-        (void) snprintf(verification->first_difference, sizeof verification->first_difference,
-                        "episode %u, slot %u, device %u: %s %s", was->episode, was->slot, was->device, field,
-                        text);
+    char *text = verification->first_difference;
+    if (text[0] != '\0')
+        return;
+    size_t room = sizeof verification->first_difference;
+    if (fields[field].kind == STATUS)
+        (void) snprintf(text, room, "episode %u, slot %u, device %u: %s was recorded as %s and is %s",
+                        was->episode, was->slot, was->device, fields[field].name,
+                        db_task_status_text(was->status), db_task_status_text(is->status));
+    else
+        (void) snprintf(text, room, "episode %u, slot %u, device %u: %s was recorded as %.17g and is %.17g",
+                        was->episode, was->slot, was->device, fields[field].name, field_value(was, field),
+                        field_value(is, field));
 }
 
-static bool is_compared(const struct verification *verification, enum field_role role, enum field_role last)
+/* How the band was divided depends, in real time and queueing mode, on what was still being sent. */
+static bool is_compared(const struct verification *verification, enum field_role role)
 {
-    bool varies = role == DIVIDED && verification->in_real_time && env_is_queue(verification->world);
-    return role <= last && !varies;
+    return role != SHARE || !verification->in_real_time || !env_is_queue(verification->world);
 }
 
-/* Every field up to a role. */
+/* Every field up to a role. Of several that differ the first role's is named, which explains the others. */
 static bool compare_fields(struct verification *verification, const struct db_task *was,
                            const struct db_task *is, enum field_role last)
 {
-    char text[160];
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        double a = field_value(was, i), b = field_value(is, i);
-        if (!is_compared(verification, fields[i].role, last) || same(a, b))
-            continue;
-        (void) snprintf(text, sizeof text, "was recorded as %.17g and is %.17g", a, b);
-        note_difference(verification, was, fields[i].name, text);
-        return false;
+    const size_t count = sizeof fields / sizeof *fields;
+    size_t first = count;
+    for (size_t i = 0; i < count; i++) {
+        enum field_role role = fields[i].role;
+        bool compared = role <= last && is_compared(verification, role);
+        if (compared && !same(field_value(was, i), field_value(is, i)) &&
+            (first == count || role < fields[first].role))
+            first = i;
     }
-    return true;
+    if (first < count)
+        note_difference(verification, was, is, first);
+    return first == count;
 }
 
 static bool compare_task(struct verification *verification, const struct db_task *was,
                          const struct db_task *is)
 {
-    char text[160];
-    if (!compare_fields(verification, was, is, MEASURED))
-        return false;
-    if (was->status == is->status)
-        return true;
-    (void) snprintf(text, sizeof text, "was recorded as %s and is %s", db_task_status_text(was->status),
-                    db_task_status_text(is->status));
-    note_difference(verification, was, "status", text);
-    return false;
+    return compare_fields(verification, was, is, END);
 }
 
 /* A task that a lost node touched, then or now, went another way in each clock. */
@@ -132,7 +99,7 @@ static bool compare_by_the_wall(struct verification *verification, const struct 
                                 const struct db_task *is)
 {
     bool as_planned = was->status == DB_TASK_DONE && is->status == DB_TASK_DONE;
-    if (!compare_fields(verification, was, is, as_planned ? SENT : DIVIDED))
+    if (!compare_fields(verification, was, is, as_planned ? SENT : SHARE))
         return false;
     if (!as_planned) {
         verification->otherwise++;

@@ -202,7 +202,6 @@ int session_queue_report(struct session_core *core, const struct msg_report *rep
     struct db_task *row = task_ledger_row(block, task);
     task_ledger_unawait(core, task, n);
     task_row_report(row, core->session.world, report);
-    row->wait_s = report->wait_s;
     row->handovers = (uint32_t) report->handovers;
     row->status = status_of(task);
     row->end_slot = core->session.in_real_time ? ended_in(core, row) : task_ledger_present_slot(core);

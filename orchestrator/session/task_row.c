@@ -25,36 +25,42 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
     task_row_lose(ret_row, DB_TASK_DEVICE_LOST);
 }
 
+/* What becomes of a column of a role (task.def) when its task is reported: most are told by name. */
+#define REPORT_KEY(name)
+#define REPORT_WORLD(name)
+#define REPORT_DECISION(name)
+#define REPORT_SHARE(name)
+#define REPORT_SENT(name)
+#define REPORT_REPORTED(name) row->name = report->name;
+#define REPORT_DERIVED(name)
+#define REPORT_END(name)
+
 void task_row_report(struct db_task *row, const struct world *world, const struct msg_report *report)
 {
-    row->wait_s = 0.0; /* in a decision round nothing waits on the device */
-    row->local_s = report->local_s;
-    row->transmit_s = report->transmit_s;
-    row->queue_s = report->queue_s;
-    row->edge_s = report->edge_s;
-    row->latency_s = report->latency_s;
-    row->compute_j = report->compute_j;
-    row->transmit_j = report->transmit_j;
-    row->server_j = report->server_j;
-    row->energy_j = report->energy_j;
-    row->rate_bps = report->rate_bps;
+#define TASK(name, kind, unit, role, meaning) REPORT_##role(name)
+#include "db/task.def"
     row->payload_bytes = report->payload_bits / 8.0;
     row->cost = cost_task(world, &world->device[row->device], row->tokens, report->latency_s,
                           report->energy_j, row->repaired);
     row->deadline_missed = cost_deadline_missed(&world->scenario, report->latency_s);
-    row->interrupted_s = report->interrupted_s;
     row->extra_bytes = report->extra_bits / 8.0;
-    row->extra_j = report->extra_j;
     row->status = DB_TASK_DONE;
 }
 
+/* And when it is lost. */
+#define LOSE_KEY(name)
+#define LOSE_WORLD(name)
+#define LOSE_DECISION(name)
+#define LOSE_SHARE(name)
+#define LOSE_SENT(name) row->name = (double) NAN;
+#define LOSE_REPORTED(name) row->name = (double) NAN;
+#define LOSE_DERIVED(name) row->name = (double) NAN;
+#define LOSE_END(name)
+
 void task_row_lose(struct db_task *row, enum db_task_status status)
 {
-    double unknown = (double) NAN;
-    row->wait_s = row->local_s = row->transmit_s = row->queue_s = row->edge_s = row->latency_s = unknown;
-    row->compute_j = row->transmit_j = row->server_j = row->energy_j = row->cost = unknown;
-    row->rate_bps = row->payload_bytes = unknown;
-    row->interrupted_s = row->extra_bytes = row->extra_j = unknown;
+#define TASK(name, kind, unit, role, meaning) LOSE_##role(name)
+#include "db/task.def"
     row->deadline_missed = false;
     row->status = status;
 }

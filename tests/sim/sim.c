@@ -71,48 +71,29 @@ static bool same_real(double a, double b)
     return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
 }
 
+/* Columns of each kind of task.def. */
+#define SAME_WHOLE(a, b) ((a) == (b))
+#define SAME_SERVER(a, b) ((a) == (b))
+#define SAME_FLAG(a, b) ((a) == (b))
+#define SAME_REAL(a, b) same_real(a, b)
+#define SAME_STATUS(a, b) ((a) == (b))
+
 /* NULL, or the name of the first column that differs. */
 static const char *task_difference(const struct db_task *a, const struct db_task *b)
 {
+#define TASK(name, kind, unit, role, meaning)                                                                \
+    if (!SAME_##kind(a->name, b->name))                                                                      \
+        return #name;
+#include "db/task.def"
+    return NULL;
+}
+
 #define WHOLE(name)                                                                                          \
     if (a->name != b->name)                                                                                  \
         return #name;
 #define REAL(name)                                                                                           \
     if (!same_real(a->name, b->name))                                                                        \
         return #name;
-    WHOLE(episode)
-    WHOLE(slot)
-    WHOLE(device)
-    WHOLE(tokens)
-    WHOLE(split)
-    WHOLE(server)
-    WHOLE(repaired)
-    REAL(bandwidth_share)
-    REAL(compute_share)
-    REAL(local_s)
-    REAL(transmit_s)
-    REAL(queue_s)
-    REAL(edge_s)
-    REAL(latency_s)
-    REAL(compute_j)
-    REAL(transmit_j)
-    REAL(server_j)
-    REAL(energy_j)
-    REAL(cost)
-    REAL(rate_bps)
-    REAL(payload_bytes)
-    REAL(x_m)
-    REAL(y_m)
-    REAL(wait_s)
-    REAL(interrupted_s)
-    REAL(extra_bytes)
-    REAL(extra_j)
-    WHOLE(end_slot)
-    WHOLE(handovers)
-    WHOLE(deadline_missed)
-    WHOLE(status)
-    return NULL;
-}
 
 static const char *episode_difference(const struct db_episode *a, const struct db_episode *b)
 {

@@ -32,8 +32,11 @@ static void tape_finish(struct tape *tape)
 static int on_tasks(void *user, const struct db_task *task, size_t count)
 {
     struct tape *tape = user;
-    for (size_t i = 0; i < count; i++)
-        assert_int_equal(buf_push(&tape->bytes, &task[i], sizeof task[i]), 0);
+    for (size_t i = 0; i < count; i++) {
+#define TASK(name, kind, unit, role, meaning)                                                                \
+    assert_int_equal(buf_push(&tape->bytes, &task[i].name, sizeof task[i].name), 0);
+#include "db/task.def"
+    }
     return 0;
 }
 

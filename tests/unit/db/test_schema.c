@@ -55,7 +55,7 @@ static void the_schema_file_and_the_migrations_give_the_same_database(void **sta
     free(migrated);
 }
 
-static void the_tables_are_strict_and_hold_the_promised_task_columns(void **state)
+static void the_tables_are_strict(void **state)
 {
     struct scratch *s = *state;
     scratch_exec(s->file, sql_schema);
@@ -63,11 +63,32 @@ static void the_tables_are_strict_and_hold_the_promised_task_columns(void **stat
                    "SELECT group_concat(name) FROM (SELECT name FROM pragma_table_list"
                    " WHERE type = 'table' AND strict AND schema = 'main' ORDER BY name)",
                    "checkpoint,episode,event,experience,job,link_sample,node,process_sample,run,sweep,task");
-    scratch_expect(
-        s->file, "SELECT group_concat(name) FROM pragma_table_info('task')",
-        "run_id,episode,slot,device,tokens,split,server,repaired,bandwidth_share,compute_share,wait_s,"
-        "local_s,transmit_s,queue_s,edge_s,latency_s,compute_j,transmit_j,server_j,energy_j,cost,rate_bps,"
-        "payload_bytes,x_m,y_m,end_slot,handovers,interrupted_s,extra_bytes,extra_j,deadline_missed,status");
+}
+
+/* Type and NOT NULL of each kind of task.def; 1 for the columns that are the key. */
+#define COLUMN_WHOLE "|INTEGER|1|"
+#define COLUMN_SERVER "|INTEGER|0|"
+#define COLUMN_FLAG "|INTEGER|1|"
+#define COLUMN_REAL "|REAL|0|"
+#define COLUMN_STATUS "|TEXT|1|"
+#define IN_KEY_KEY "1"
+#define IN_KEY_WORLD "0"
+#define IN_KEY_DECISION "0"
+#define IN_KEY_SHARE "0"
+#define IN_KEY_SENT "0"
+#define IN_KEY_REPORTED "0"
+#define IN_KEY_DERIVED "0"
+#define IN_KEY_END "0"
+
+static void the_task_table_has_the_columns_of_its_def(void **state)
+{
+    struct scratch *s = *state;
+    scratch_exec(s->file, sql_schema);
+    scratch_expect(s->file, "SELECT name, type, \"notnull\", pk > 0 FROM pragma_table_info('task')",
+#define TASK_RUN(name, unit, meaning) #name "|INTEGER|1|1"
+#define TASK(name, kind, unit, role, meaning) "\n" #name COLUMN_##kind IN_KEY_##role
+#include "db/task.def"
+    );
 }
 
 /* The words in quotes of a column's check, each behind a '|'. A definition ends where the next one begins. */
@@ -404,7 +425,8 @@ int main(void)
 {
     static const struct CMUnitTest tests_of_schema[] = {
         TEST(the_schema_file_and_the_migrations_give_the_same_database),
-        TEST(the_tables_are_strict_and_hold_the_promised_task_columns),
+        TEST(the_tables_are_strict),
+        TEST(the_task_table_has_the_columns_of_its_def),
         TEST(the_checks_admit_the_words_of_the_tables),
         TEST(values_out_of_range_are_refused_in_every_table),
         TEST(run_summary_weighs_episodes_by_their_done_tasks),
