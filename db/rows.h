@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/rng.h"
+
 #define DB_SERVER_NULL (-1)
 
 enum db_run_kind { DB_RUN_TRAIN, DB_RUN_VALIDATE, DB_RUN_TEST, DB_RUN_COUNTERFACTUAL, DB_RUN_TWIN };
@@ -23,7 +25,7 @@ struct db_run {
     const char *policy;
     int64_t parent_run_id;      /* 0: none (NULL) */
     int64_t checkpoint_episode; /* learner evaluated as of this episode of the parent; -1: none (NULL) */
-    const char *phase;          /* 'train', 'validate', 'test': the streams it ran on */
+    enum rng_phase phase;       /* text 'train', 'validate', 'test': the streams it ran on */
     const char *host;           /* 'memory' or 'tcp' */
     bool real_clock;            /* text clock 'real' or 'virtual' */
     double time_scale;          /* model seconds in a second of the real clock; 1 in virtual time */

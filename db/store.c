@@ -129,6 +129,12 @@ static const char *const statuses[] = {
     [DB_ABORTED] = "aborted",
 };
 
+static const char *const phases[] = {
+    [RNG_TRAIN] = "train",
+    [RNG_VALIDATE] = "validate",
+    [RNG_TEST] = "test",
+};
+
 static int find_text(const char *const *texts, size_t count, const char *text)
 {
     for (size_t i = 0; text != NULL && i < count; i++)
@@ -155,6 +161,11 @@ int store_find_kind(const char *text)
 int store_find_status(const char *text)
 {
     return find_text(statuses, sizeof statuses / sizeof *statuses, text);
+}
+
+int store_find_phase(const char *text)
+{
+    return find_text(phases, sizeof phases / sizeof *phases, text);
 }
 
 int store_create(struct store **ret_store, struct db *db, struct diag *diag)
@@ -264,7 +275,7 @@ int store_insert_run(struct store *store, const struct db_run *run, int64_t *ret
     binder_text(&binder, run->policy);
     binder_integer_or_null(&binder, run->parent_run_id, 0);
     binder_integer_or_null(&binder, run->checkpoint_episode, -1);
-    binder_text(&binder, run->phase);
+    binder_text(&binder, phases[run->phase]);
     binder_text(&binder, run->host);
     binder_text(&binder, run->real_clock ? "real" : "virtual");
     binder_real(&binder, run->time_scale);

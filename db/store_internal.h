@@ -92,5 +92,6 @@ int store_start_query(struct store *store, const char *sql, int64_t parameter, s
 const char *store_status_text(int status);
 int store_find_kind(const char *text);
 int store_find_status(const char *text);
+int store_find_phase(const char *text);
 
 #endif

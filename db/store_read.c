@@ -77,7 +77,7 @@ static void read_run(struct reader *reader, struct db_run *run)
     run->policy = read_text(reader);
     run->parent_run_id = read_integer(reader, 0);
     run->checkpoint_episode = read_integer(reader, -1);
-    run->phase = read_text(reader);
+    run->phase = (enum rng_phase) read_word(reader, "run.phase", store_find_phase);
     run->host = read_text(reader);
     const char *clock = read_text(reader);
     run->real_clock = clock != NULL && strcmp(clock, "real") == 0;
@@ -190,10 +190,9 @@ static int check_reader(struct store *store, const struct reader *reader, struct
  * made. */
 static int keep_texts(struct db_run *run, struct buf *arena)
 {
-    const char **const texts[] = {&run->scenario_name,    &run->scenario,   &run->config_json,
-                                  &run->policy,           &run->phase,      &run->host,
-                                  &run->version,          &run->cpu,        &run->started_utc,
-                                  &run->untrusted_reason, &run->policy_sees};
+    const char **const texts[] = {
+        &run->scenario_name, &run->scenario, &run->config_json, &run->policy,           &run->host,
+        &run->version,       &run->cpu,      &run->started_utc, &run->untrusted_reason, &run->policy_sees};
     size_t count = sizeof texts / sizeof *texts;
     size_t total = 0;
     for (size_t i = 0; i < count; i++)

@@ -16,9 +16,6 @@
 
 #define SAID_MAX 30u /* events told on screen */
 
-static const char *const phase_names[] = {
-    [RNG_TRAIN] = "train", [RNG_VALIDATE] = "validate", [RNG_TEST] = "test"};
-
 /* What the scenario text does not say: how this run was driven. The caller frees it. */
 static char *config_json(const struct world *world, const struct run_record_row *run)
 {
@@ -118,7 +115,7 @@ static int create_recorder(struct run_record *record, const struct world *world,
         .policy_sees = kind != NULL ? policy_sees_name(kind->sees) : NULL,
         .parent_run_id = run->parent_run_id,
         .checkpoint_episode = run->checkpoint_episode,
-        .phase = phase_names[run->phase],
+        .phase = run->phase,
         .host = run->host,
         .real_clock = in_real_time,
         .queue = env_is_queue(world),

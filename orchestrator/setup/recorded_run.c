@@ -130,9 +130,7 @@ static int read_config(struct recorded_run *recorded)
                          (long long) recorded->run.run_id);
     recorded->episodes = (uint32_t) episodes;
     recorded->slots = (uint32_t) slots;
-    recorded->phase = strcmp(recorded->run.phase, "test") == 0       ? RNG_TEST
-                      : strcmp(recorded->run.phase, "validate") == 0 ? RNG_VALIDATE
-                                                                     : RNG_TRAIN;
+    recorded->phase = recorded->run.phase;
     return 0;
 }
 

@@ -80,7 +80,7 @@ static struct db_run make_run(void)
                            .config_json = "{}",
                            .policy = "random",
                            .checkpoint_episode = -1,
-                           .phase = "train",
+                           .phase = RNG_TRAIN,
                            .host = "memory",
                            .time_scale = 1.0,
                            .version = "",

@@ -131,7 +131,7 @@ struct db_run scratch_run(void)
         .seed = 7,
         .policy = "greedy",
         .checkpoint_episode = -1,
-        .phase = "train",
+        .phase = RNG_TRAIN,
         .host = "memory",
         .time_scale = 1.0,
         .version = "0.1.0",

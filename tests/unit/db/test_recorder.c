@@ -270,10 +270,10 @@ static void a_run_that_cannot_be_recorded_starts_nothing(void **state)
     struct recorder *recorder = NULL;
     int64_t run_id = -1;
     struct db_run run = scratch_run();
-    run.phase = "breakfast";
+    run.host = "breakfast";
     struct diag diag = {0};
     assert_int_equal(recorder_create(&recorder, s->file, &run, NULL, 0, &run_id, &diag), ERR_DATABASE);
-    assert_non_null(strstr(diag.text, "phase"));
+    assert_non_null(strstr(diag.text, "host"));
     assert_null(recorder);
     assert_int_equal(run_id, -1);
     scratch_expect(s->file, "SELECT count(*) FROM run", "0");

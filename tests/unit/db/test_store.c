@@ -58,7 +58,7 @@ static void a_run_comes_back_as_it_went_in(void **state)
     in.seed = INT64_MAX - 1;
     in.parent_run_id = f->run_id;
     in.checkpoint_episode = 0;
-    in.phase = "test";
+    in.phase = RNG_TEST;
     in.host = "tcp";
     in.status = DB_ABORTED;
     in.trusted = false;
@@ -79,7 +79,7 @@ static void a_run_comes_back_as_it_went_in(void **state)
     assert_string_equal(out.policy, in.policy);
     assert_int_equal(out.parent_run_id, f->run_id);
     assert_int_equal(out.checkpoint_episode, 0);
-    assert_string_equal(out.phase, "test");
+    assert_int_equal(out.phase, RNG_TEST);
     assert_string_equal(out.host, "tcp");
     assert_string_equal(out.version, in.version);
     assert_string_equal(out.cpu, in.cpu);
@@ -544,6 +544,8 @@ static void a_word_that_is_none_of_its_columns_is_refused_when_it_is_read(void *
     assert_corrupt(store_each_run(f->store, ignore_run, NULL, &diag), &diag, "run.status is 'asleep'");
     force(f, "UPDATE run SET status = 'finished', kind = 'asleep'");
     assert_corrupt(store_read_run(f->store, 1, &run, &texts, &diag), &diag, "run.kind is 'asleep'");
+    force(f, "UPDATE run SET kind = 'test', phase = 'asleep'");
+    assert_corrupt(store_read_run(f->store, 1, &run, &texts, &diag), &diag, "run.phase is 'asleep'");
     buf_finish(&texts);
 }
 

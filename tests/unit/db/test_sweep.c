@@ -217,7 +217,7 @@ static struct db_run run_of(enum db_run_kind kind, const char *policy, int64_t p
     run.kind = kind;
     run.policy = policy;
     run.policy_sees = "observations";
-    run.phase = store_kind_text((int) kind);
+    run.phase = kind == DB_RUN_TRAIN ? RNG_TRAIN : kind == DB_RUN_VALIDATE ? RNG_VALIDATE : RNG_TEST;
     run.parent_run_id = parent;
     run.checkpoint_episode = checkpoint;
     return run;
