@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/model/cost.h"
 #include "core/model/device_slot.h"
@@ -47,23 +48,18 @@ struct server_queue {
     size_t served_capacity;
     struct server_queue_action *action;
     size_t actions, action_capacity;
-    int error; /* out of memory in this step */
+    struct server_queue_action lost; /* written to when there is no memory for one more; the step fails */
+    int error;                       /* out of memory in this step */
 };
 
 /* ---- small things ---- */
 
 static struct server_queue_action *push(struct server_queue *queue, enum server_queue_action_kind kind)
 {
-    static struct server_queue_action nowhere; /* written to when there is no memory; the step fails */
-    if (queue->actions == queue->action_capacity) {
-        size_t capacity = queue->action_capacity > 0 ? 2 * queue->action_capacity : 8;
-        struct server_queue_action *action = realloc(queue->action, capacity * sizeof *action);
-        if (action == NULL) {
-            queue->error = -ENOMEM;
-            return &nowhere;
-        }
-        queue->action = action;
-        queue->action_capacity = capacity;
+    int rc = array_reserve(&queue->action, &queue->action_capacity, queue->actions + 1);
+    if (rc != 0) {
+        queue->error = rc;
+        return &queue->lost;
     }
     struct server_queue_action *action = &queue->action[queue->actions++];
     *action = (struct server_queue_action){.kind = kind};
@@ -72,14 +68,7 @@ static struct server_queue_action *push(struct server_queue *queue, enum server_
 
 static int reserve(struct visitors *visitors, size_t count)
 {
-    if (count <= visitors->capacity)
-        return 0;
-    struct visitor *list = realloc(visitors->list, 2 * count * sizeof *list);
-    if (list == NULL)
-        return -ENOMEM;
-    visitors->list = list;
-    visitors->capacity = 2 * count;
-    return 0;
+    return array_reserve(&visitors->list, &visitors->capacity, count);
 }
 
 static struct visitor *find(struct visitors *visitors, uint64_t device, uint64_t round)
@@ -111,15 +100,12 @@ static double speed(const struct server_queue *queue)
 static void note_served(struct server_queue *queue, const struct station_job *job)
 {
     if (queue->served == queue->served_capacity) {
-        size_t capacity = queue->served_capacity > 0 ? 2 * queue->served_capacity : 8;
-        uint32_t *device = realloc(queue->served_device, capacity * sizeof *device);
-        if (device != NULL)
-            queue->served_device = device;
-        uint32_t *task = realloc(queue->served_task, capacity * sizeof *task);
-        if (task != NULL)
-            queue->served_task = task;
-        if (device == NULL || task == NULL) {
-            queue->error = -ENOMEM;
+        size_t capacity = array_capacity(queue->served_capacity, queue->served + 1);
+        int rc = 0;
+        array_resize(&queue->served_device, capacity, &rc);
+        array_resize(&queue->served_task, capacity, &rc);
+        if (rc != 0) {
+            queue->error = rc;
             return;
         }
         queue->served_capacity = capacity;
@@ -180,19 +166,14 @@ static int reserve_accrued(struct server_queue *queue)
     size_t count = queue->station.count;
     if (count <= queue->accrued_capacity)
         return 0;
-    uint32_t *device = realloc(queue->accrued_device, 2 * count * sizeof *device);
-    if (device != NULL)
-        queue->accrued_device = device;
-    uint32_t *task = realloc(queue->accrued_task, 2 * count * sizeof *task);
-    if (task != NULL)
-        queue->accrued_task = task;
-    double *joules = realloc(queue->accrued_j, 2 * count * sizeof *joules);
-    if (joules != NULL)
-        queue->accrued_j = joules;
-    if (device == NULL || task == NULL || joules == NULL)
-        return -ENOMEM;
-    queue->accrued_capacity = 2 * count;
-    return 0;
+    size_t capacity = array_capacity(queue->accrued_capacity, count);
+    int rc = 0;
+    array_resize(&queue->accrued_device, capacity, &rc);
+    array_resize(&queue->accrued_task, capacity, &rc);
+    array_resize(&queue->accrued_j, capacity, &rc);
+    if (rc == 0)
+        queue->accrued_capacity = capacity;
+    return rc;
 }
 
 static void advance(struct server_queue *queue, double now_s)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/base/units.h"
 #include "core/model/faults.h"
@@ -16,23 +17,15 @@ static int reserve(struct device_queue *queue)
 {
     if (queue->count < queue->capacity)
         return 0;
-    size_t capacity = queue->capacity > 0 ? 2 * queue->capacity : 8;
-    struct device_queue_task *task = realloc(queue->task, capacity * sizeof *task);
-    if (task != NULL)
-        queue->task = task;
-    uint32_t *rounds = realloc(queue->list_task, capacity * sizeof *rounds);
-    if (rounds != NULL)
-        queue->list_task = rounds;
-    uint32_t *servers = realloc(queue->list_server, capacity * sizeof *servers);
-    if (servers != NULL)
-        queue->list_server = servers;
-    double *reals = realloc(queue->list_real, capacity * sizeof *reals);
-    if (reals != NULL)
-        queue->list_real = reals;
-    if (task == NULL || rounds == NULL || servers == NULL || reals == NULL)
-        return -ENOMEM;
-    queue->capacity = capacity;
-    return 0;
+    size_t capacity = array_capacity(queue->capacity, queue->count + 1);
+    int rc = 0;
+    array_resize(&queue->task, capacity, &rc);
+    array_resize(&queue->list_task, capacity, &rc);
+    array_resize(&queue->list_server, capacity, &rc);
+    array_resize(&queue->list_real, capacity, &rc);
+    if (rc == 0)
+        queue->capacity = capacity;
+    return rc;
 }
 
 static void forget(struct device_queue *queue)

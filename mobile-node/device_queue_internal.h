@@ -55,7 +55,8 @@ struct device_queue {
     size_t listed;
     struct device_queue_action *action;
     size_t actions, action_capacity;
-    int error; /* out of memory in this step */
+    struct device_queue_action lost; /* written to when there is no memory for one more; the step fails */
+    int error;                       /* out of memory in this step */
 };
 
 /* ---- device_queue_tasks.c ---- */

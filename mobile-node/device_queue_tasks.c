@@ -1,4 +1,5 @@
 /* A task's way through its device's stations (device_queue.h). */
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/base/units.h"
 #include "core/model/faults.h"
@@ -30,16 +31,10 @@ uint32_t device_queue_layers(const struct device_queue *queue)
 
 struct device_queue_action *device_queue_push(struct device_queue *queue, enum device_queue_action_kind kind)
 {
-    static struct device_queue_action nowhere; /* written to when there is no memory; the step fails */
-    if (queue->actions == queue->action_capacity) {
-        size_t capacity = queue->action_capacity > 0 ? 2 * queue->action_capacity : 8;
-        struct device_queue_action *action = realloc(queue->action, capacity * sizeof *action);
-        if (action == NULL) {
-            queue->error = -ENOMEM;
-            return &nowhere;
-        }
-        queue->action = action;
-        queue->action_capacity = capacity;
+    int rc = array_reserve(&queue->action, &queue->action_capacity, queue->actions + 1);
+    if (rc != 0) {
+        queue->error = rc;
+        return &queue->lost;
     }
     struct device_queue_action *action = &queue->action[queue->actions++];
     *action = (struct device_queue_action){.kind = kind};

@@ -7,22 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
+
+#define BYTES_MIN ((size_t) 64)
+
 int buf_reserve(struct buf *buf, size_t extra)
 {
-    if (extra > SIZE_MAX / 2 - buf->size)
+    if (extra > SIZE_MAX - buf->size)
         return -ENOMEM;
     size_t wanted = buf->size + extra;
-    if (wanted <= buf->capacity)
-        return 0;
-    size_t capacity = buf->capacity < 64 ? 64 : buf->capacity;
-    while (capacity < wanted)
-        capacity *= 2;
-    uint8_t *data = realloc(buf->data, capacity);
-    if (data == NULL)
-        return -ENOMEM;
-    buf->data = data;
-    buf->capacity = capacity;
-    return 0;
+    return array_reserve(&buf->data, &buf->capacity, wanted < BYTES_MIN ? BYTES_MIN : wanted);
 }
 
 int buf_push(struct buf *buf, const void *bytes, size_t size)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 
 static int fail_errno(const char *path, struct diag *diag)
@@ -68,12 +69,12 @@ void file_names_finish(struct file_names *names)
 /* Takes the path's ownership, also on failure. */
 static int add_name(struct file_names *names, char *path)
 {
-    char **more = path != NULL ? realloc(names->path, (names->count + 1) * sizeof *more) : NULL;
-    if (more == NULL) {
+    int rc = path != NULL ? 0 : -ENOMEM;
+    array_resize(&names->path, names->count + 1, &rc);
+    if (rc != 0) {
         free(path);
-        return -ENOMEM;
+        return rc;
     }
-    names->path = more;
     names->path[names->count++] = path;
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/base/parse.h"
 #include "core/base/units.h"
@@ -15,18 +16,6 @@
 #define AREA_MAX_M 1e6           /* area.width_m's own limit (scenario.def) */
 #define LATITUDE_MAX_DEG 85.0    /* nearer to a pole the projection is of no use */
 #define TOKENS_MAX 131072u       /* task.tokens' own limit (scenario.def) */
-
-/* Makes room for one more element of `size` bytes; doubles. NULL: out of memory, the old array lives. */
-static void *grow(void *array, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return array;
-    size_t wanted = *capacity < 256 ? 256 : 2 * *capacity;
-    void *bigger = realloc(array, wanted * size);
-    if (bigger != NULL)
-        *capacity = wanted;
-    return bigger;
-}
 
 static int fail_rows(const struct csv *csv, struct diag *diag)
 {
@@ -56,11 +45,10 @@ static int read_token_rows(struct dataset *data, struct csv *csv, uint64_t cut, 
     while ((rc = csv_next(csv, field, diag)) == 1) {
         if (data->token_count >= ROWS_MAX)
             return fail_rows(csv, diag);
-        uint32_t *tokens = grow(data->tokens, data->token_count, &capacity, sizeof *tokens);
-        if (tokens == NULL)
-            return diag_fail(diag, -ENOMEM, "%s: out of memory", csv->path);
-        data->tokens = tokens;
-        rc = read_tokens(csv, field[0], cut, &tokens[data->token_count], diag);
+        rc = array_reserve(&data->tokens, &capacity, data->token_count + 1);
+        if (rc != 0)
+            return diag_fail(diag, rc, "%s: out of memory", csv->path);
+        rc = read_tokens(csv, field[0], cut, &data->tokens[data->token_count], diag);
         if (rc != 0)
             return rc;
         data->token_count++;
@@ -109,17 +97,15 @@ static int read_place_rows(struct dataset_places *places, struct csv *csv, struc
     while ((rc = csv_next(csv, fields, diag)) == 1) {
         if (places->count >= ROWS_MAX)
             return fail_rows(csv, diag);
-        double *latitude = grow(places->latitude_deg, places->count, &latitudes, sizeof *latitude);
-        if (latitude != NULL)
-            places->latitude_deg = latitude;
-        double *longitude = grow(places->longitude_deg, places->count, &longitudes, sizeof *longitude);
-        if (longitude != NULL)
-            places->longitude_deg = longitude;
-        if (latitude == NULL || longitude == NULL)
-            return diag_fail(diag, -ENOMEM, "%s: out of memory", csv->path);
-        rc = read_degrees(csv, "latitude", fields[0], LATITUDE_MAX_DEG, &latitude[places->count], diag);
+        rc = array_reserve(&places->latitude_deg, &latitudes, places->count + 1);
+        rc = rc != 0 ? rc : array_reserve(&places->longitude_deg, &longitudes, places->count + 1);
+        if (rc != 0)
+            return diag_fail(diag, rc, "%s: out of memory", csv->path);
+        double *latitude_deg = &places->latitude_deg[places->count];
+        rc = read_degrees(csv, "latitude", fields[0], LATITUDE_MAX_DEG, latitude_deg, diag);
         if (rc == 0)
-            rc = read_degrees(csv, "longitude", fields[1], 180.0, &longitude[places->count], diag);
+            rc =
+                read_degrees(csv, "longitude", fields[1], 180.0, &places->longitude_deg[places->count], diag);
         if (rc != 0)
             return rc;
         places->count++;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/base/file.h"
 #include "core/base/units.h"
@@ -228,6 +229,7 @@ static bool is_said_already(const struct trace_place *place, size_t i, size_t st
 struct cell_list {
     struct trace_cell *name;
     uint32_t count;
+    size_t capacity;
 };
 
 static int enter_cell(struct cell_list *list, const struct trace_cell *cell, double *ret_number)
@@ -237,10 +239,9 @@ static int enter_cell(struct cell_list *list, const struct trace_cell *cell, dou
             *ret_number = i;
             return 0;
         }
-    struct trace_cell *more = realloc(list->name, (list->count + 1) * sizeof *more);
-    if (more == NULL)
-        return -ENOMEM;
-    list->name = more;
+    int rc = array_reserve(&list->name, &list->capacity, (size_t) list->count + 1);
+    if (rc != 0)
+        return rc;
     list->name[list->count] = *cell;
     *ret_number = list->count++;
     return 0;

@@ -1,10 +1,11 @@
 #include "core/model/station.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/base/array.h"
 
 #define ROUNDING 1e-12 /* a job is done when less than this share of its work is missing */
 
@@ -56,14 +57,9 @@ void station_count(struct station *station, double now_s)
 
 int station_add(struct station *station, double now_s, uint64_t id, double work)
 {
-    if (station->count == station->capacity) {
-        size_t capacity = station->capacity > 0 ? 2 * station->capacity : 4;
-        struct station_job *job = realloc(station->job, capacity * sizeof *job);
-        if (job == NULL)
-            return -ENOMEM;
-        station->job = job;
-        station->capacity = capacity;
-    }
+    int rc = array_reserve(&station->job, &station->capacity, station->count + 1);
+    if (rc != 0)
+        return rc;
     station_count(station, now_s);
     station->job[station->count++] =
         (struct station_job){.id = id, .work = work, .arrived_s = station->now_s, .begun_s = (double) NAN};

@@ -1,12 +1,12 @@
 #include "core/model/trace.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/base/file.h"
 #include "core/base/parse.h"
@@ -63,20 +63,6 @@ int trace_build_line(struct trace_build *build, const char *text, size_t size, s
     return 0;
 }
 
-/* Room for one more element of `size` bytes; doubles. */
-static int grow(void **array, size_t count, size_t *room, size_t size)
-{
-    if (count < *room)
-        return 0;
-    size_t wanted = *room < 256 ? 256 : 2 * *room;
-    void *bigger = realloc(*array, wanted * size);
-    if (bigger == NULL)
-        return -ENOMEM;
-    *array = bigger;
-    *room = wanted;
-    return 0;
-}
-
 int trace_build_step(struct trace_build *build, const struct trace_step *step,
                      const struct trace_place *place, struct diag *diag)
 {
@@ -84,14 +70,9 @@ int trace_build_step(struct trace_build *build, const struct trace_step *step,
     if (trace->steps >= TRACE_STEPS_MAX)
         return diag_fail(diag, ERR_TOO_BIG, "%s:%u: more than %u steps", build->name, build->line,
                          TRACE_STEPS_MAX);
-    void *steps = trace->step;
-    int rc = grow(&steps, trace->steps, &build->room, sizeof *trace->step);
-    trace->step = steps;
-    if (rc == 0 && place != NULL) {
-        void *places = trace->place;
-        rc = grow(&places, trace->steps, &build->place_room, sizeof *trace->place);
-        trace->place = places;
-    }
+    int rc = array_reserve(&trace->step, &build->step_capacity, trace->steps + 1);
+    if (rc == 0 && place != NULL)
+        rc = array_reserve(&trace->place, &build->place_capacity, trace->steps + 1);
     if (rc != 0)
         return diag_fail(diag, rc, "%s: out of memory", build->name);
     if (place != NULL)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/base/parse.h"
 #include "core/model/csv.h"
@@ -132,14 +133,9 @@ static int find_cell(struct trace_build *build, const char *node, const char *ce
         }
     if (trace->cells >= CELLS_MAX)
         return diag_fail(diag, ERR_TOO_BIG, "%s:%u: more than %u cells", build->name, build->line, CELLS_MAX);
-    if (trace->cells == build->cell_room) {
-        size_t room = build->cell_room < 16 ? 16 : 2 * build->cell_room;
-        struct trace_cell *more = realloc(trace->cell, room * sizeof *more);
-        if (more == NULL)
-            return diag_fail(diag, -ENOMEM, "%s: out of memory", build->name);
-        trace->cell = more;
-        build->cell_room = room;
-    }
+    int rc = array_reserve(&trace->cell, &build->cell_capacity, trace->cells + 1);
+    if (rc != 0)
+        return diag_fail(diag, rc, "%s: out of memory", build->name);
     trace->cell[trace->cells] = wanted;
     *ret_cell = (uint32_t) trace->cells++;
     return 0;

@@ -15,7 +15,7 @@ struct trace_build {
     struct trace trace;
     const char *name; /* the file, for messages */
     unsigned line;    /* being read, from 1 */
-    size_t room, place_room, cell_room;
+    size_t step_capacity, place_capacity, cell_capacity;
 };
 
 #define TRACE_LINE_MAX 255u /* bytes of a line of the first two formats */

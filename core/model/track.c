@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -100,10 +101,10 @@ int tracks_copy(struct tracks *ret_tracks, const struct tracks *tracks)
 
 int tracks_push(struct tracks *tracks, struct track *track)
 {
-    struct track *more = realloc(tracks->track, ((size_t) tracks->count + 1) * sizeof *more);
-    if (more == NULL)
-        return -ENOMEM;
-    tracks->track = more;
+    int rc = 0;
+    array_resize(&tracks->track, (size_t) tracks->count + 1, &rc);
+    if (rc != 0)
+        return rc;
     tracks->track[tracks->count++] = *track;
     *track = (struct track){0};
     return 0;

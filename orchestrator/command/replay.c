@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/base/process.h"
 #include "db/experiment_file.h"
@@ -20,7 +21,7 @@
 
 struct run_ids {
     int64_t *id;
-    size_t count;
+    size_t count, capacity;
     int64_t only; /* 0: all */
 };
 
@@ -29,10 +30,9 @@ static int take_run(void *user, const struct db_run *run)
     struct run_ids *ids = user;
     if (ids->only != 0 && run->run_id != ids->only)
         return 0;
-    int64_t *id = realloc(ids->id, (ids->count + 1) * sizeof *id);
-    if (id == NULL)
-        return -ENOMEM;
-    ids->id = id;
+    int rc = array_reserve(&ids->id, &ids->capacity, ids->count + 1);
+    if (rc != 0)
+        return rc;
     ids->id[ids->count++] = run->run_id;
     return 0;
 }

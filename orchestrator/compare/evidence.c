@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/parse.h"
 #include "core/base/text_format.h"
 #include "core/base/text_markup.h"
@@ -38,16 +39,6 @@ void evidence_finish(struct evidence *evidence)
     *evidence = (struct evidence){0};
 }
 
-/* One more element at an array's end, zeroed; NULL: out of memory, and the array is as it was. */
-static void *append(void **array, size_t *count, size_t size)
-{
-    void *more = realloc(*array, (*count + 1) * size);
-    if (more == NULL)
-        return NULL;
-    *array = more;
-    return memset((char *) more + (*count)++ * size, 0, size);
-}
-
 /* The one copy of a text. */
 static const char *keep(struct evidence *evidence, const char *text)
 {
@@ -55,13 +46,13 @@ static const char *keep(struct evidence *evidence, const char *text)
         if (strcmp(evidence->text[i], text) == 0)
             return evidence->text[i];
     char *copy = strdup(text);
-    char **place =
-        copy != NULL ? append((void **) &evidence->text, &evidence->texts, sizeof *evidence->text) : NULL;
-    if (place == NULL) {
+    int rc = copy != NULL ? 0 : -ENOMEM;
+    array_resize(&evidence->text, evidence->texts + 1, &rc);
+    if (rc != 0) {
         free(copy);
         return NULL;
     }
-    return *place = copy;
+    return evidence->text[evidence->texts++] = copy;
 }
 
 /* A scenario without what may differ between runs that are compared. One that does not read stands for
@@ -91,11 +82,13 @@ static struct evidence_experiment *find_experiment(struct evidence *evidence,
     const char *axis = keep(evidence, outcome->axis), *same = keep(evidence, identity);
     if (sweep == NULL || name == NULL || axis == NULL || same == NULL)
         return NULL;
-    struct evidence_experiment *added =
-        append((void **) &evidence->experiment, &evidence->experiments, sizeof *evidence->experiment);
-    if (added != NULL)
-        *added = (struct evidence_experiment){
-            .sweep = sweep, .name = name, .axis = axis, .identity = same, .numeric = true};
+    int rc = 0;
+    array_resize(&evidence->experiment, evidence->experiments + 1, &rc);
+    if (rc != 0)
+        return NULL;
+    struct evidence_experiment *added = &evidence->experiment[evidence->experiments++];
+    *added = (struct evidence_experiment){
+        .sweep = sweep, .name = name, .axis = axis, .identity = same, .numeric = true};
     return added;
 }
 
@@ -106,11 +99,11 @@ static struct evidence_value *find_value(struct evidence *evidence, struct evide
         if (strcmp(experiment->value[v].text, text) == 0)
             return &experiment->value[v];
     const char *kept = keep(evidence, text);
-    struct evidence_value *added =
-        kept != NULL ? append((void **) &experiment->value, &experiment->values, sizeof *experiment->value)
-                     : NULL;
-    if (added == NULL)
+    int rc = kept != NULL ? 0 : -ENOMEM;
+    array_resize(&experiment->value, experiment->values + 1, &rc);
+    if (rc != 0)
         return NULL;
+    struct evidence_value *added = &experiment->value[experiment->values++];
     double number = 0.0;
     bool is_number = parse_real(text, &number) == 0;
     *added = (struct evidence_value){.text = kept, .number = is_number ? number : (double) NAN};
@@ -140,10 +133,11 @@ static struct evidence_policy *find_policy(struct evidence *evidence, struct evi
         if (strcmp(value->policy[p].name, outcome->policy) == 0)
             return &value->policy[p];
     const char *name = keep(evidence, outcome->policy);
-    struct evidence_policy *added =
-        name != NULL ? append((void **) &value->policy, &value->policies, sizeof *value->policy) : NULL;
-    if (added == NULL)
+    int rc = name != NULL ? 0 : -ENOMEM;
+    array_resize(&value->policy, value->policies + 1, &rc);
+    if (rc != 0)
         return NULL;
+    struct evidence_policy *added = &value->policy[value->policies++];
     const struct policy_kind *kind = find_kind(name);
     *added = (struct evidence_policy){.name = name, .kind = kind, .sees = find_sees(outcome->sees, kind)};
     return added;
@@ -154,7 +148,12 @@ static struct evidence_test *find_test(struct evidence_policy *policy, uint64_t 
     for (size_t t = 0; t < policy->tests; t++)
         if (policy->test[t].seed == seed)
             return &policy->test[t];
-    return append((void **) &policy->test, &policy->tests, sizeof *policy->test);
+    int rc = 0;
+    array_resize(&policy->test, policy->tests + 1, &rc);
+    if (rc != 0)
+        return NULL;
+    policy->test[policy->tests] = (struct evidence_test){0};
+    return &policy->test[policy->tests++];
 }
 
 static int add(struct evidence *evidence, const struct db_outcome *outcome)
@@ -252,13 +251,14 @@ static int list_policies(struct evidence_experiment *experiment)
             size_t i = 0;
             while (i < experiment->policies && experiment->policy[i]->name != policy->name)
                 i++; /* a text is there once */
-            const struct evidence_policy **added =
-                i == experiment->policies
-                    ? append((void **) &experiment->policy, &experiment->policies, sizeof *added)
-                    : &experiment->policy[i];
-            if (added == NULL)
-                return -ENOMEM;
-            *added = policy;
+            if (i == experiment->policies) {
+                int rc = 0;
+                array_resize(&experiment->policy, experiment->policies + 1, &rc);
+                if (rc != 0)
+                    return rc;
+                experiment->policies++;
+            }
+            experiment->policy[i] = policy;
         }
     qsort(experiment->policy, experiment->policies, sizeof *experiment->policy, by_sight_of);
     return 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/units.h"
@@ -43,14 +44,9 @@ static int feed(struct host *host, const struct session_event *event)
         return rc;
     if (host->queue_head == host->queue_tail)
         host->queue_head = host->queue_tail = 0;
-    if (host->queue_tail + actions.count > host->queue_capacity) {
-        size_t capacity = 2 * (host->queue_tail + actions.count);
-        struct session_action *queue = realloc(host->queue, capacity * sizeof *queue);
-        if (queue == NULL)
-            return diag_fail(host->diag, -ENOMEM, "out of memory");
-        host->queue = queue;
-        host->queue_capacity = capacity;
-    }
+    rc = array_reserve(&host->queue, &host->queue_capacity, host->queue_tail + actions.count);
+    if (rc != 0)
+        return diag_fail(host->diag, rc, "out of memory");
     memcpy(host->queue + host->queue_tail, actions.list, actions.count * sizeof *actions.list);
     host->queue_tail += actions.count;
     return 0;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 
 static bool is_before(const struct recorded_decision *row, struct slot_id id)
@@ -50,13 +51,9 @@ static int append(struct recorded_decisions *decisions, size_t *capacity, const 
     if (task->device >= world->devices || task->server >= (int32_t) world->servers)
         return diag_fail(diag, ERR_CORRUPT, "episode %u, slot %u: device %u or server %d does not exist",
                          task->episode, task->slot, task->device, task->server);
-    if (decisions->count == *capacity) {
-        *capacity = *capacity > 0 ? 2 * *capacity : 1024;
-        struct recorded_decision *row = realloc(decisions->row, *capacity * sizeof *row);
-        if (row == NULL)
-            return diag_fail(diag, -ENOMEM, "out of memory");
-        decisions->row = row;
-    }
+    int rc = array_reserve(&decisions->row, capacity, decisions->count + 1);
+    if (rc != 0)
+        return diag_fail(diag, rc, "out of memory");
     decisions->row[decisions->count++] = (struct recorded_decision){
         task->episode, task->slot, task->device, task->split, task->server, task->repaired};
     return 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "db/row_text.h"
 
@@ -151,20 +152,15 @@ static int on_tasks(void *user, const struct db_task *task, size_t count)
 /* Keeps the row that was looked at, and looks at the next. */
 static void take_row(struct verification *verification)
 {
-    if (verification->rows == verification->capacity) {
-        size_t capacity = 2 * verification->capacity + verification->world->devices;
-        struct db_task *row = realloc(verification->row, capacity * sizeof *row);
-        if (row == NULL) {
-            verification->error = diag_fail(verification->diag, -ENOMEM, "out of memory");
-            return;
-        }
-        verification->row = row;
-        verification->capacity = capacity;
+    int rc = array_reserve(&verification->row, &verification->capacity, verification->rows + 1);
+    if (rc != 0) {
+        verification->error = diag_fail(verification->diag, rc, "out of memory");
+        return;
     }
     verification->row[verification->rows++] = verification->ahead;
     verification->last_episode = verification->ahead.episode;
     verification->last_slot = verification->ahead.slot;
-    int rc = store_tasks_next(verification->store, &verification->ahead, verification->diag);
+    rc = store_tasks_next(verification->store, &verification->ahead, verification->diag);
     verification->any_ahead = rc == 1;
     verification->error = rc < 0 ? rc : 0;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/stats/curve.h"
 #include "core/stats/sample.h"
@@ -29,14 +30,11 @@ static void series_finish(struct series *series)
 
 static int series_add(struct series *series, double x, double y)
 {
-    double *more_x = realloc(series->x, (series->n + 1) * sizeof *series->x);
-    if (more_x != NULL)
-        series->x = more_x;
-    double *more_y = realloc(series->y, (series->n + 1) * sizeof *series->y);
-    if (more_y != NULL)
-        series->y = more_y;
-    if (more_x == NULL || more_y == NULL)
-        return -ENOMEM;
+    int rc = 0;
+    array_resize(&series->x, series->n + 1, &rc);
+    array_resize(&series->y, series->n + 1, &rc);
+    if (rc != 0)
+        return rc;
     series->x[series->n] = x;
     series->y[series->n++] = y;
     return 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/stats/sample.h"
 #include "db/results.h"
@@ -62,21 +63,16 @@ static int end_figure(struct report *report, int code, struct diag *diag)
 
 struct sample {
     double *x; /* [n] owned */
-    size_t n, room;
+    size_t n, capacity;
 };
 
 static int take_latency(void *user, const double *value, size_t columns)
 {
     struct sample *sample = user;
     (void) columns; /* one: latencies.sql */
-    if (sample->n == sample->room) {
-        size_t room = sample->room > 0 ? 2 * sample->room : 1024;
-        double *more = realloc(sample->x, room * sizeof *more);
-        if (more == NULL)
-            return -ENOMEM;
-        sample->x = more;
-        sample->room = room;
-    }
+    int rc = array_reserve(&sample->x, &sample->capacity, sample->n + 1);
+    if (rc != 0)
+        return rc;
     sample->x[sample->n++] = value[0];
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/base/text_markup.h"
 #include "core/model/scenario.h"
@@ -41,11 +42,10 @@ static int take_curve_point(void *user, const struct db_curve_point *point)
     const struct evidence_policy *policy = value != NULL ? evidence_find(value, point->policy) : NULL;
     if (policy == NULL)
         return 0;
-    struct report_curve_point *more =
-        realloc(report->curve, (report->curve_points + 1) * sizeof *report->curve);
-    if (more == NULL)
-        return -ENOMEM;
-    report->curve = more;
+    int rc = 0;
+    array_resize(&report->curve, report->curve_points + 1, &rc);
+    if (rc != 0)
+        return rc;
     report->curve[report->curve_points++] = (struct report_curve_point){
         .experiment = experiment,
         .value = value,
@@ -110,13 +110,12 @@ struct figure *report_add_figure(struct report *report, const char *kind, const 
                                  const struct evidence_experiment *experiment)
 {
     struct figure *figure = calloc(1, sizeof *figure);
-    struct figure **more =
-        figure != NULL ? realloc(report->figure, (report->figures + 1) * sizeof(struct figure *)) : NULL;
-    if (more == NULL) {
+    int rc = figure != NULL ? 0 : -ENOMEM;
+    array_resize(&report->figure, report->figures + 1, &rc);
+    if (rc != 0) {
         free(figure);
         return NULL;
     }
-    report->figure = more;
     report->figure[report->figures++] = figure;
     figure->experiment = experiment;
     figure->template = template;
@@ -141,10 +140,10 @@ int report_leave_out(struct report *report, const char *format, ...)
     va_start(args, format);
     (void) vsnprintf(sentence, sizeof sentence, format, args); /* a cut sentence is still one */
     va_end(args);
-    char **more = realloc(report->gap, (report->gaps + 1) * sizeof *report->gap);
-    if (more == NULL)
-        return -ENOMEM;
-    report->gap = more;
+    int rc = 0;
+    array_resize(&report->gap, report->gaps + 1, &rc);
+    if (rc != 0)
+        return rc;
     report->gap[report->gaps] = strdup(sentence);
     return report->gap[report->gaps] != NULL ? (report->gaps++, 0) : -ENOMEM;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/base/parse.h"
 #include "db/experiment_file.h"
@@ -21,14 +22,11 @@ static int take_checkpoint(void *user, const struct db_checkpoint *row)
     if (own->checkpoints >= CHECKPOINTS_MAX)
         return diag_fail(own->diag, ERR_TOO_BIG, "more than %u checkpoints", CHECKPOINTS_MAX);
     size_t count = own->checkpoints + 1;
-    uint32_t *episode = realloc(own->episode, count * sizeof *episode);
-    if (episode != NULL)
-        own->episode = episode;
-    double *cost = realloc(own->validation_cost, count * sizeof *cost);
-    if (cost != NULL)
-        own->validation_cost = cost;
-    if (episode == NULL || cost == NULL)
-        return diag_fail(own->diag, -ENOMEM, "out of memory");
+    int rc = 0;
+    array_resize(&own->episode, count, &rc);
+    array_resize(&own->validation_cost, count, &rc);
+    if (rc != 0)
+        return diag_fail(own->diag, rc, "out of memory");
     own->episode[own->checkpoints] = row->episode;
     own->validation_cost[own->checkpoints++] = row->validation_cost;
     return 0;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/base/array.h"
 #include "orchestrator/session/session_queue.h"
 #include "orchestrator/session/task_row.h"
 
@@ -65,26 +66,19 @@ static size_t open_tasks(const struct task_ledger *queue)
     return open;
 }
 
-static int grow(void *list, size_t count, size_t size)
-{
-    void **place = list;
-    void *grown = realloc(*place, count * size);
-    if (grown == NULL)
-        return -ENOMEM;
-    *place = grown;
-    return 0;
-}
-
 static int reserve_lists(struct task_ledger *queue, size_t count)
 {
     if (count <= queue->list_capacity)
         return 0;
-    int rc = grow(&queue->list_device, count, sizeof *queue->list_device);
-    rc = rc != 0 ? rc : grow(&queue->list_task, count, sizeof *queue->list_task);
-    rc = rc != 0 ? rc : grow(&queue->list_tokens, count, sizeof *queue->list_tokens);
-    rc = rc != 0 ? rc : grow(&queue->list_split, count, sizeof *queue->list_split);
-    rc = rc != 0 ? rc : grow(&queue->list_arrival, count, sizeof *queue->list_arrival);
-    queue->list_capacity = rc == 0 ? count : queue->list_capacity;
+    size_t capacity = array_capacity(queue->list_capacity, count);
+    int rc = 0;
+    array_resize(&queue->list_device, capacity, &rc);
+    array_resize(&queue->list_task, capacity, &rc);
+    array_resize(&queue->list_tokens, capacity, &rc);
+    array_resize(&queue->list_split, capacity, &rc);
+    array_resize(&queue->list_arrival, capacity, &rc);
+    if (rc == 0)
+        queue->list_capacity = capacity;
     return rc;
 }
 
@@ -97,23 +91,11 @@ int session_queue_reserve(struct session_core *core)
     size_t nodes = (size_t) world->devices + world->servers;
     size_t tasks = open_tasks(queue) + world->devices;
     size_t wanted = SESSION_ACTIONS_PER_NODE * nodes + SESSION_ACTIONS_EXTRA + 2 * tasks + queue->count;
-    int rc = reserve_lists(queue, 2 * tasks);
-    if (rc == 0 && wanted > queue->action_capacity) {
-        rc = grow(&core->action, 2 * wanted, sizeof *core->action);
-        queue->action_capacity = rc == 0 ? 2 * wanted : queue->action_capacity;
-    }
-    if (rc == 0 && queue->count + 1 > queue->capacity) {
-        rc = grow(&queue->block, 2 * (queue->count + 1), sizeof *queue->block);
-        queue->capacity = rc == 0 ? 2 * (queue->count + 1) : queue->capacity;
-    }
-    if (rc == 0 && core->outcomes + tasks > queue->outcome_capacity) {
-        rc = grow(&core->outcome, 2 * (core->outcomes + tasks), sizeof *core->outcome);
-        queue->outcome_capacity = rc == 0 ? 2 * (core->outcomes + tasks) : queue->outcome_capacity;
-    }
-    if (rc == 0 && queue->count + 1 > queue->retired_capacity) {
-        rc = grow(&queue->retired, 2 * (queue->count + 1), sizeof *queue->retired);
-        queue->retired_capacity = rc == 0 ? 2 * (queue->count + 1) : queue->retired_capacity;
-    }
+    int rc = reserve_lists(queue, tasks);
+    rc = rc != 0 ? rc : array_reserve(&core->action, &queue->action_capacity, wanted);
+    rc = rc != 0 ? rc : array_reserve(&queue->block, &queue->capacity, queue->count + 1);
+    rc = rc != 0 ? rc : array_reserve(&core->outcome, &queue->outcome_capacity, core->outcomes + tasks);
+    rc = rc != 0 ? rc : array_reserve(&queue->retired, &queue->retired_capacity, queue->count + 1);
     return rc;
 }
 

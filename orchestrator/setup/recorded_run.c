@@ -5,15 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 #include "orchestrator/setup/world_setup.h"
 
 static int add_fault(struct recorded_run *recorded, const struct session_fault *fault)
 {
-    struct session_fault *grown = realloc(recorded->fault, (recorded->fault_count + 1) * sizeof *grown);
-    if (grown == NULL)
-        return diag_fail(recorded->diag, -ENOMEM, "out of memory");
-    recorded->fault = grown;
+    int rc = 0;
+    array_resize(&recorded->fault, recorded->fault_count + 1, &rc);
+    if (rc != 0)
+        return diag_fail(recorded->diag, rc, "out of memory");
     recorded->fault[recorded->fault_count++] = *fault;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/err.h"
 
 /* What a learner's update costs beside playing one slot of one device (7 us); a decision of the optimum, for
@@ -137,10 +138,10 @@ static int add_cell(struct sweep_grid *grid, const struct sweep_cell *cell, stru
     if (grid->count >= SWEEP_GRID_CELLS_MAX)
         return diag_fail(diag, ERR_TOO_BIG, "%s: more than %u cells", grid->file->yaml.name,
                          SWEEP_GRID_CELLS_MAX);
-    struct sweep_cell *grown = realloc(grid->cell, (grid->count + 1) * sizeof *grown);
-    if (grown == NULL)
-        return diag_fail(diag, -ENOMEM, "out of memory");
-    grid->cell = grown;
+    int rc = 0;
+    array_resize(&grid->cell, grid->count + 1, &rc);
+    if (rc != 0)
+        return diag_fail(diag, rc, "out of memory");
     struct sweep_cell *own = &grid->cell[grid->count++];
     *own = *cell;
     own->number = (uint32_t) grid->count;

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/array.h"
 #include "core/base/clock.h"
 #include "core/base/units.h"
 
@@ -117,14 +118,9 @@ void wire_alarms_close(struct wire_alarms *alarms)
 
 int wire_alarm_set(struct wire_alarms *alarms, struct wire_alarm *alarm, uint64_t due_ns)
 {
-    if (alarms->count == alarms->capacity && alarm->place == 0) {
-        size_t capacity = alarms->capacity > 0 ? 2 * alarms->capacity : 16;
-        struct wire_alarm **heap = realloc(alarms->heap, capacity * sizeof *heap);
-        if (heap == NULL)
-            return -ENOMEM;
-        alarms->heap = heap;
-        alarms->capacity = capacity;
-    }
+    int rc = alarm->place == 0 ? array_reserve(&alarms->heap, &alarms->capacity, alarms->count + 1) : 0;
+    if (rc != 0)
+        return rc;
     alarm->due_ns = due_ns > 0 ? due_ns : 1; /* 0 would disarm */
     alarm->order = ++alarms->set_count;
     if (alarm->place == 0)

@@ -2,22 +2,18 @@
 
 #include <stdlib.h>
 
+#include "core/base/array.h"
 #include "orchestrator/host/host_memory.h"
 #include "orchestrator/policy/catalog/catalog.h"
 
 /* ---- what a session leaves behind ---- */
 
-static void *grow(void *list, size_t count, size_t more, size_t size)
-{
-    list = realloc(list, (count + more) * size);
-    assert_non_null(list);
-    return list;
-}
-
 static int on_tasks(void *user, const struct db_task *task, size_t count)
 {
     struct sim_record *record = user;
-    record->row = grow(record->row, record->rows, count, sizeof *task);
+    int rc = 0;
+    array_resize(&record->row, record->rows + count, &rc);
+    assert_int_equal(rc, 0);
     memcpy(record->row + record->rows, task, count * sizeof *task);
     record->rows += count;
     return 0;
@@ -26,7 +22,9 @@ static int on_tasks(void *user, const struct db_task *task, size_t count)
 static int on_episode(void *user, const struct db_episode *episode)
 {
     struct sim_record *record = user;
-    record->episode = grow(record->episode, record->episodes, 1, sizeof *episode);
+    int rc = 0;
+    array_resize(&record->episode, record->episodes + 1, &rc);
+    assert_int_equal(rc, 0);
     record->episode[record->episodes++] = *episode;
     return 0;
 }

@@ -3,16 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/model/cost.h"
 #include "core/rl/simd_clones.h"
 #include "orchestrator/policy/plus/outcome_internal.h"
 
 static bool reserve_spent(struct outcome_spent *spent, size_t count)
 {
-    float *grown = realloc(spent->s, 2 * count * sizeof *grown);
-    if (grown == NULL)
+    int rc = 0;
+    array_resize(&spent->s, 2 * count, &rc);
+    if (rc != 0)
         return false;
-    *spent = (struct outcome_spent){.s = grown, .j = grown + count};
+    spent->j = spent->s + count;
     return true;
 }
 
@@ -20,11 +22,10 @@ bool outcome_table_reserve(struct outcome_model *own, size_t rows)
 {
     if (rows <= own->rows_max)
         return true;
-    float *x = realloc(own->x, rows * TASK_FEATURES_MAX * sizeof *x);
-    own->x = x != NULL ? x : own->x;
-    float *y = realloc(own->y, rows * OUTCOME_OUTPUTS * sizeof *y);
-    own->y = y != NULL ? y : own->y;
-    bool whole = x != NULL && y != NULL && reserve_spent(&own->link, rows);
+    int rc = 0;
+    array_resize(&own->x, rows * TASK_FEATURES_MAX, &rc);
+    array_resize(&own->y, rows * OUTCOME_OUTPUTS, &rc);
+    bool whole = rc == 0 && reserve_spent(&own->link, rows);
     own->rows_max = whole ? rows : own->rows_max;
     return whole;
 }
@@ -101,10 +102,10 @@ static struct outcome_servers *find_servers(const struct outcome_model *own, uin
 static struct outcome_servers *add_servers(struct outcome_model *own, uint32_t tokens)
 {
     if (own->server_count == own->server_max) {
-        struct outcome_servers *grown = realloc(own->server, (own->server_max + 1) * sizeof *grown);
-        if (grown == NULL)
+        int rc = 0;
+        array_resize(&own->server, own->server_max + 1, &rc);
+        if (rc != 0)
             return NULL;
-        own->server = grown;
         own->server[own->server_max++] = (struct outcome_servers){0};
     }
     struct outcome_servers *added = &own->server[own->server_count++];

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "orchestrator/policy/search/own_cost.h"
 
 int load_table_init(struct load_table *ret_table, const struct world *world, uint32_t loads)
@@ -48,16 +49,14 @@ void load_table_begin(struct load_table *table, const struct env_view *view, loa
 static bool grow(struct load_table *table, uint32_t loads)
 {
     size_t row = (size_t) table->devices * table->servers;
-    double *cost = realloc(table->cost, row * loads * sizeof *cost);
-    table->cost = cost != NULL ? cost : table->cost;
-    uint32_t *split = realloc(table->split, row * loads * sizeof *split);
-    table->split = split != NULL ? split : table->split;
-    bool *filled = realloc(table->filled, (size_t) loads * table->servers * sizeof *filled);
-    table->filled = filled != NULL ? filled : table->filled;
-    if (cost == NULL || split == NULL || filled == NULL)
+    int rc = 0;
+    array_resize(&table->cost, row * loads, &rc);
+    array_resize(&table->split, row * loads, &rc);
+    array_resize(&table->filled, (size_t) loads * table->servers, &rc);
+    if (rc != 0)
         return false;
-    memset(filled + (size_t) table->loads * table->servers, 0,
-           (size_t) (loads - table->loads) * table->servers * sizeof *filled);
+    memset(table->filled + (size_t) table->loads * table->servers, 0,
+           (size_t) (loads - table->loads) * table->servers * sizeof *table->filled);
     table->loads = loads;
     return true;
 }

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/array.h"
 #include "core/base/clock.h"
 #include "core/model/transfer.h"
 
@@ -23,19 +24,10 @@ _Noreturn void curve_stop(const char *what)
 
 /* ---- receiving ---- */
 
-static void *grown(void *list, size_t *capacity, size_t size)
-{
-    *capacity = *capacity > 0 ? 2 * *capacity : 1024;
-    list = realloc(list, *capacity * size);
-    if (list == NULL)
-        curve_stop("memory");
-    return list;
-}
-
 static void note(struct curve *curve, size_t bytes)
 {
-    if (curve->count == curve->capacity)
-        curve->arrival = grown(curve->arrival, &curve->capacity, sizeof *curve->arrival);
+    if (array_reserve(&curve->arrival, &curve->capacity, curve->count + 1) != 0)
+        curve_stop("memory");
     double before = curve->count > 0 ? curve->arrival[curve->count - 1].bytes : 0.0;
     curve->arrival[curve->count++] =
         (struct curve_arrival){.at_ns = clock_monotonic_ns(), .bytes = before + (double) bytes};
@@ -43,8 +35,8 @@ static void note(struct curve *curve, size_t bytes)
 
 void curve_stalls_add(struct curve_stalls *stalls, uint64_t from_ns, uint64_t to_ns)
 {
-    if (stalls->count == stalls->capacity)
-        stalls->stall = grown(stalls->stall, &stalls->capacity, sizeof *stalls->stall);
+    if (array_reserve(&stalls->stall, &stalls->capacity, stalls->count + 1) != 0)
+        curve_stop("memory");
     stalls->stall[stalls->count++] = (struct curve_stall){from_ns, to_ns};
 }
 
