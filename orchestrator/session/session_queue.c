@@ -125,15 +125,6 @@ bool session_queue_asks(struct session_core *core, struct session_actions *actio
     return core->owed > 0;
 }
 
-static void stop_passing(struct session_core *core, struct ledger_block *block, struct open_task *task,
-                         struct session_actions *actions)
-{
-    (void) core;
-    (void) block;
-    (void) actions;
-    task->passing = false;
-}
-
 bool session_queue_is_serving(const struct session_core *core)
 {
     return core->queue->serving;
@@ -141,8 +132,11 @@ bool session_queue_is_serving(const struct session_core *core)
 
 void session_queue_end(struct session_core *core)
 {
-    core->queue->serving = false;
-    task_ledger_each(core, NULL, stop_passing);
+    struct task_ledger *queue = core->queue;
+    queue->serving = false;
+    for (size_t b = 0; b < queue->count; b++)
+        for (uint32_t i = 0; i < queue->block[b].count; i++)
+            queue->block[b].task[i].passing = false;
 }
 
 /* ---- messages ---- */
