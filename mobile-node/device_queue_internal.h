@@ -78,8 +78,6 @@ void device_queue_put(struct device_queue *queue, struct station *station,
                       const struct device_queue_task *task, double work);
 /* What the shares of the slot come to, now. */
 void device_queue_set_rates(struct device_queue *queue);
-/* The radio's rate is that of the server to which its first job goes. */
-void device_queue_tune(struct device_queue *queue);
 void device_queue_start_sending(struct device_queue *queue, struct device_queue_task *task);
 /* The processor's, or the radio's, job is done now. */
 void device_queue_computed(struct device_queue *queue);

@@ -122,6 +122,16 @@ static double served_s(const struct station_job *job, double now_s)
     return isnan(job->begun_s) ? 0.0 : now_s - job->begun_s;
 }
 
+/* The radio's rate is that of the server to which its first job goes. */
+static void tune_radio(struct device_queue *queue)
+{
+    const struct station_job *job = station_next(&queue->radio);
+    const struct device_queue_task *task = job != NULL ? device_queue_find(queue, job->id) : NULL;
+    bool held = queue->now_s < queue->held_s;
+    station_set_rate(&queue->radio, queue->now_s,
+                     task != NULL && !held ? queue->rate_bps[task->server] : 0.0);
+}
+
 void device_queue_set_rates(struct device_queue *queue)
 {
     const struct world *world = queue->world;
@@ -138,17 +148,7 @@ void device_queue_set_rates(struct device_queue *queue)
                                   : radio_rate_bps(&world->scenario, bandwidth_hz,
                                                    device_queue_own(queue)->transmit_power_w, gain);
     }
-    device_queue_tune(queue);
-}
-
-/* The radio's rate is that of the server to which its first job goes. */
-void device_queue_tune(struct device_queue *queue)
-{
-    const struct station_job *job = station_next(&queue->radio);
-    const struct device_queue_task *task = job != NULL ? device_queue_find(queue, job->id) : NULL;
-    bool held = queue->now_s < queue->held_s;
-    station_set_rate(&queue->radio, queue->now_s,
-                     task != NULL && !held ? queue->rate_bps[task->server] : 0.0);
+    tune_radio(queue);
 }
 
 void device_queue_start_sending(struct device_queue *queue, struct device_queue_task *task)
@@ -160,7 +160,7 @@ void device_queue_start_sending(struct device_queue *queue, struct device_queue_
     task->stood_still_s = task->forwarded_bits = 0.0;
     task->forwarded_s = queue->now_s;
     device_queue_put(queue, &queue->radio, task, task->bits);
-    device_queue_tune(queue);
+    tune_radio(queue);
 }
 
 void device_queue_computed(struct device_queue *queue)
@@ -216,7 +216,7 @@ void device_queue_sent(struct device_queue *queue)
     task->times.transmit_s += fmax(task->arrive_s - begun_s - task->stood_still_s, 0.0); /* rounding */
     task->times.interrupted_s += task->stood_still_s;
     task->stage = COMING;
-    device_queue_tune(queue);
+    tune_radio(queue);
     if (queue->in_real_time || task->arrive_s <= queue->now_s)
         arrived(queue, task);
 }
@@ -271,7 +271,7 @@ static bool live_on(struct device_queue *queue, double end_s)
     else if (due_s == come_s)
         arrived(queue, coming);
     else if (due_s == held_s)
-        device_queue_tune(queue); /* the radio goes on after a handover */
+        tune_radio(queue); /* the radio goes on after a handover */
     else
         device_queue_set_rates(queue);
     return true;
@@ -338,7 +338,7 @@ static void begin_sending(struct device_queue *queue)
 
 void device_queue_begin_jobs(struct device_queue *queue)
 {
-    device_queue_tune(queue);
+    tune_radio(queue);
     if (!isinf(queue->step_s))
         device_queue_push(queue, DEVICE_QUEUE_FOLLOW)->duration_s = fmax(queue->step_s - queue->now_s, 0.0);
     begin_computing(queue);
@@ -373,7 +373,7 @@ void device_queue_hand_over(struct device_queue *queue, struct device_queue_task
         job->work -= job->done;
     }
     job->done = 0.0;
-    device_queue_tune(queue);
+    tune_radio(queue);
 }
 
 /* Its transfer is recalled: the radio waits neither for its last bits nor for its handover any more. */

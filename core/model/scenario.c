@@ -142,7 +142,8 @@ static void join_words(const char *const *words, char *text, size_t size)
     }
 }
 
-void scenario_range_text(const struct scenario_row *row, char ret_text[static 128])
+/* "0 to 1 MHz", "equal, proportional or shared", "at most 64 bytes". */
+static void write_range(const struct scenario_row *row, char ret_text[static 128])
 {
     const char *space = row->unit[0] != '\0' ? " " : "";
     switch (row->kind) {
@@ -161,7 +162,7 @@ void scenario_range_text(const struct scenario_row *row, char ret_text[static 12
 static int fail_range(const struct scenario_row *row, const char *value, const char *where, struct diag *diag)
 {
     char range[128];
-    scenario_range_text(row, range);
+    write_range(row, range);
     return diag_fail(diag, ERR_RANGE, "%s: %.80s is out of range, allowed %s", where, value, range);
 }
 
@@ -169,7 +170,7 @@ static int fail_number(const struct scenario_row *row, const char *value, const 
                        struct diag *diag)
 {
     char range[128];
-    scenario_range_text(row, range);
+    write_range(row, range);
     const char *wanted = row->kind == SCENARIO_INT ? "a whole number" : "a number";
     return diag_fail(diag, ERR_SYNTAX, "%s: '%.80s' is not %s, allowed %s", where, value, wanted, range);
 }
@@ -211,7 +212,7 @@ static int set_word(unsigned *field, const struct scenario_row *row, const char 
         }
     }
     char range[128];
-    scenario_range_text(row, range);
+    write_range(row, range);
     return diag_fail(diag, ERR_UNKNOWN, "%s: '%.80s' is not known, allowed %s", where, value, range);
 }
 
@@ -354,7 +355,7 @@ void scenario_key_at(size_t index, struct scenario_key *ret_key, char range_text
     struct scenario defaults;
     struct buf text = {0};
     scenario_defaults(&defaults);
-    scenario_range_text(row, range_text);
+    write_range(row, range_text);
     bool printed = print_field(&defaults, row, &text) == 0;
     (void) snprintf(default_text, 64, "%.63s",
                     printed ? (const char *) text.data : ""); /* defaults are short */

@@ -41,7 +41,4 @@ bool scenario_has_section(const char *section);
 const char *scenario_nearest_section(const char *section);
 const char *scenario_nearest_key(const char *section, const char *key);
 
-/* "0 to 1 MHz", "equal, proportional or shared", "at most 64 bytes". */
-void scenario_range_text(const struct scenario_row *row, char ret_text[static 128]);
-
 #endif

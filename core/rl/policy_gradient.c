@@ -183,11 +183,6 @@ void policy_gradient_destroy(struct policy_gradient *learner)
     free(learner);
 }
 
-size_t policy_gradient_action_size(const struct policy_gradient *learner)
-{
-    return learner->action_size;
-}
-
 /* The actor's output at one state: logits or means. Always from the same alignment: a kernel may add in
  * another order elsewhere. */
 static float *outputs_at(struct policy_gradient *learner, const float *state)

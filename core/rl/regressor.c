@@ -30,7 +30,7 @@ struct regressor {
     float *params; /* [mlp.params]; owned, with the next three in one block */
     float *first, *second, *grads;
     struct mlp_pass fit_pass, predict_pass;
-    uint64_t fits, version;
+    uint64_t fits;
 };
 
 static bool is_config_possible(const struct regressor_config *config)
@@ -88,11 +88,6 @@ void regressor_destroy(struct regressor *regressor)
     mlp_pass_finish(&regressor->predict_pass);
     free(regressor->params);
     free(regressor);
-}
-
-uint64_t regressor_version(const struct regressor *regressor)
-{
-    return regressor->version;
 }
 
 /* ---- the linear part ---- */
@@ -203,7 +198,6 @@ float regressor_fit(struct regressor *regressor, size_t rows, const float *x, co
     if (has_network)
         step(own);
     own->fits++;
-    own->version++;
     return sum / (float) (rows * outputs);
 }
 
@@ -303,7 +297,6 @@ int regressor_load(struct regressor *regressor, bool full, const uint8_t **bytes
         rc = take(bytes, size, own->second, block, diag);
     if (rc != 0)
         return rc;
-    own->version++;
     bool valid = are_numbers(&own->linear[0][0], sizeof own->linear / sizeof(float)) &&
                  are_numbers(own->params, params) && are_numbers(own->first, params) &&
                  are_numbers(own->second, params) && are_moments(own->second, params) && are_sums(&own->sums);

@@ -49,9 +49,6 @@ float regressor_fit(struct regressor *regressor, size_t rows, const float *x, co
 /* ret_y[rows][outputs] for x[rows][inputs], rows <= config.rows. */
 void regressor_predict(struct regressor *regressor, size_t rows, const float *x, float *ret_y);
 
-/* Times the predictions may have changed: by fit or load. */
-uint64_t regressor_version(const struct regressor *regressor);
-
 /* What a prediction needs; with `full` also what fitting needs to go on. Appends. Little-endian; the caller
  * keeps a checksum. Reading takes what writing made for the same sizes and moves *bytes and *size on;
  * ERR_TRUNCATED, ERR_CORRUPT (a number that is none). */

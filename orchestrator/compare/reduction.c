@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const reduction_ours[REDUCTION_OURS] = {"dapo", "dapo-plus"};
-
 /* Both policies' numbers at the values where both have some, seed by seed. */
 struct table {
     const struct evidence_value **at; /* [values] owned */
@@ -178,9 +176,9 @@ int reduction_measure(struct reduction *ret_reduction, const struct evidence_exp
     return rc;
 }
 
-bool reduction_is_baseline(const struct evidence_policy *policy, const char *ours)
+static bool is_baseline(const struct evidence_policy *policy, const char *own)
 {
-    return policy->sees != POLICY_SEES_WORLD && strcmp(policy->name, ours) != 0;
+    return policy->sees != POLICY_SEES_WORLD && strcmp(policy->name, own) != 0;
 }
 
 /* Has an earlier value the policy too? */
@@ -196,19 +194,20 @@ int reduction_each(const struct evidence_experiment *experiment, struct bootstra
                    int (*row)(void *user, const struct reduction *latency, const struct reduction *energy),
                    void *user)
 {
+    static const char *const ours[] = {"dapo", "dapo-plus"}; /* the published agent and this project's own */
     int rc = 0;
-    for (size_t o = 0; o < REDUCTION_OURS; o++)
+    for (size_t o = 0; o < sizeof ours / sizeof *ours; o++)
         for (size_t v = 0; v < experiment->values; v++)
             for (size_t p = 0; p < experiment->value[v].policies && rc == 0; p++) {
                 const struct evidence_policy *policy = &experiment->value[v].policy[p];
                 struct reduction latency, energy;
-                if (!reduction_is_baseline(policy, reduction_ours[o]) || was_met(experiment, v, policy->name))
+                if (!is_baseline(policy, ours[o]) || was_met(experiment, v, policy->name))
                     continue;
-                rc = reduction_measure(&latency, experiment, reduction_ours[o], policy->name,
-                                       EVIDENCE_LATENCY, bootstrap);
+                rc = reduction_measure(&latency, experiment, ours[o], policy->name, EVIDENCE_LATENCY,
+                                       bootstrap);
                 if (rc == 0)
-                    rc = reduction_measure(&energy, experiment, reduction_ours[o], policy->name,
-                                           EVIDENCE_ENERGY, bootstrap);
+                    rc = reduction_measure(&energy, experiment, ours[o], policy->name, EVIDENCE_ENERGY,
+                                           bootstrap);
                 if (rc == 0 && latency.values > 0 && energy.values > 0)
                     rc = row(user, &latency, &energy);
             }

@@ -8,10 +8,6 @@
 #include "orchestrator/compare/evidence.h"
 #include "orchestrator/compare/ranking.h"
 
-/* Whose reduction is told: the published agent and ours. */
-#define REDUCTION_OURS 2
-extern const char *const reduction_ours[REDUCTION_OURS];
-
 struct reduction {
     const char *ours, *baseline;
     size_t values;                        /* at which both were measured; 0: the rest says nothing */
@@ -27,13 +23,11 @@ int reduction_measure(struct reduction *ret_reduction, const struct evidence_exp
                       const char *ours, const char *baseline, enum evidence_metric metric,
                       struct bootstrap *bootstrap);
 
-/* Latency and energy of each of ours against each of its baselines, wherever both are in the experiment. A
- * nonzero return of `row` stops and is returned. */
+/* Latency and energy of each of ours (`dapo` and `dapo-plus`) against each of its baselines, wherever both are
+ * in the experiment. A baseline is another policy that does not see the world. A nonzero return of `row` stops
+ * and is returned. */
 int reduction_each(const struct evidence_experiment *experiment, struct bootstrap *bootstrap,
                    int (*row)(void *user, const struct reduction *latency, const struct reduction *energy),
                    void *user);
-
-/* Is it a baseline of `ours`: another policy, and none that sees the world? */
-bool reduction_is_baseline(const struct evidence_policy *policy, const char *ours);
 
 #endif

@@ -28,8 +28,8 @@ void joint_trial_finish(struct joint_trial *trial)
     *trial = (struct joint_trial){0};
 }
 
-void joint_trial_divide(struct joint_trial *trial, const struct env_view *view,
-                        const struct env_decision *wishes)
+/* Takes over the wishes (split, server), and divides the shares. */
+static void divide(struct joint_trial *trial, const struct env_view *view, const struct env_decision *wishes)
 {
     for (uint32_t n = 0; n < view->world->devices; n++) {
         trial->decision.split[n] = wishes->split[n];
@@ -42,14 +42,14 @@ void joint_trial_divide(struct joint_trial *trial, const struct env_view *view,
 double joint_trial_joint_cost(struct joint_trial *trial, const struct env_view *view,
                               const struct env_decision *wishes)
 {
-    joint_trial_divide(trial, view, wishes);
+    divide(trial, view, wishes);
     return env_joint_cost(view, &trial->decision);
 }
 
 double joint_trial_own_cost(struct joint_trial *trial, const struct env_view *view,
                             const struct env_decision *wishes, uint32_t device)
 {
-    joint_trial_divide(trial, view, wishes);
+    divide(trial, view, wishes);
     const struct env_decision *is = &trial->decision;
     const struct task_plan plan = {.split = is->split[device],
                                    .server = is->server[device],

@@ -14,9 +14,6 @@ struct joint_trial {
 int joint_trial_init(struct joint_trial *ret_trial, const struct world *world);
 void joint_trial_finish(struct joint_trial *trial);
 
-/* Takes over the wishes (split, server), and divides the shares. */
-void joint_trial_divide(struct joint_trial *trial, const struct env_view *view,
-                        const struct env_decision *wishes);
 /* J of the wishes. */
 double joint_trial_joint_cost(struct joint_trial *trial, const struct env_view *view,
                               const struct env_decision *wishes);
