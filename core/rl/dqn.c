@@ -7,8 +7,8 @@
 
 #include <cblas.h>
 
-#include "core/base/err.h"
 #include "core/rl/checkpoint.h"
+#include "core/rl/config_check.h"
 #include "core/rl/dqn_internal.h"
 #include "core/rl/mask.h"
 
@@ -21,43 +21,9 @@ static size_t whole_lines(size_t floats)
     return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
 }
 
-static bool is_amount(float value)
-{
-    return isfinite(value) && value >= 0.0f;
-}
-
-static bool is_share(float value)
-{
-    return value >= 0.0f && value <= 1.0f;
-}
-
-static int check_numbers(const struct dqn_config *config, struct diag *diag)
-{
-    const struct {
-        const char *name;
-        float value;
-        bool valid;
-        const char *allowed;
-    } numbers[] = {
-        {"rate", config->rate, is_amount(config->rate), "0 or more"},
-        {"soft update", config->soft_update, is_share(config->soft_update), "0 to 1"},
-        {"first epsilon", config->epsilon_first, is_share(config->epsilon_first), "0 to 1"},
-        {"last epsilon", config->epsilon_last, is_share(config->epsilon_last), "0 to 1"},
-        {"final init", config->final_init, is_amount(config->final_init), "0 or more"},
-    };
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        if (!numbers[i].valid)
-            return diag_fail(diag, ERR_RANGE, "learner's %s is %g, allowed is %s", numbers[i].name,
-                             (double) numbers[i].value, numbers[i].allowed);
-    return 0;
-}
-
 int dqn_config_check(const struct dqn_config *config, struct diag *diag)
 {
-    const struct {
-        const char *name;
-        size_t value, low, high;
-    } sizes[] = {
+    const struct config_check_size sizes[] = {
         {"state", config->state_size, 1, MLP_SIZE_MAX},
         {"number of actions", config->actions, 1, MLP_SIZE_MAX - 1},
         {"first hidden layer", config->hidden_1, 1, MLP_SIZE_MAX},
@@ -66,11 +32,15 @@ int dqn_config_check(const struct dqn_config *config, struct diag *diag)
         {"buffer", config->buffer, config->batch, UINT32_MAX},
         {"warm-up", config->warmup, 0, config->buffer},
     };
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-        if (sizes[i].value < sizes[i].low || sizes[i].value > sizes[i].high)
-            return diag_fail(diag, ERR_RANGE, "learner's %s is %zu, allowed is %zu to %zu", sizes[i].name,
-                             sizes[i].value, sizes[i].low, sizes[i].high);
-    return check_numbers(config, diag);
+    const struct config_check_number numbers[] = {
+        {"rate", config->rate, CONFIG_AMOUNT},
+        {"soft update", config->soft_update, CONFIG_SHARE},
+        {"first epsilon", config->epsilon_first, CONFIG_SHARE},
+        {"last epsilon", config->epsilon_last, CONFIG_SHARE},
+        {"final init", config->final_init, CONFIG_AMOUNT},
+    };
+    int code = config_check_sizes(sizes, sizeof(sizes) / sizeof(sizes[0]), diag);
+    return code != 0 ? code : config_check_numbers(numbers, sizeof(numbers) / sizeof(numbers[0]), diag);
 }
 
 static size_t choice_size(const struct dqn_config *config)
@@ -384,7 +354,7 @@ bool dqn_buffer_is_sound(struct dqn *dqn)
         const float *choice = replay->rows + i * replay->stride + dqn->config.state_size;
         float action = choice[DQN_ACTION], discount = choice[DQN_DISCOUNT];
         bool possible = action >= 0.0f && action < (float) dqn->config.actions && floorf(action) == action &&
-                        is_share(discount);
+                        discount >= 0.0f && discount <= 1.0f;
         if (!possible || !mask_is_sound(dqn->config.actions, choice + DQN_ALLOWED))
             return false;
     }

@@ -2,13 +2,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cblas.h>
 
-#include "core/base/err.h"
+#include "core/rl/config_check.h"
 #include "core/rl/offpolicy_internal.h"
 
 #define LINE_BYTES 64u
@@ -24,43 +23,9 @@ float *offpolicy_block(size_t floats)
     return aligned_alloc(LINE_BYTES, offpolicy_stride(floats) * sizeof(float));
 }
 
-static bool is_rate(float value)
-{
-    return isfinite(value) && value >= 0.0f;
-}
-
-static bool is_share(float value)
-{
-    return value >= 0.0f && value <= 1.0f;
-}
-
-static int check_numbers(const struct offpolicy_config *config, struct diag *diag)
-{
-    const struct {
-        const char *name;
-        float value;
-        bool valid;
-        const char *allowed;
-    } numbers[] = {
-        {"discount", config->discount, is_share(config->discount), "0 to 1"},
-        {"soft update", config->soft_update, is_share(config->soft_update), "0 to 1"},
-        {"actor's rate", config->actor_rate, is_rate(config->actor_rate), "0 or more"},
-        {"critic's rate", config->critic_rate, is_rate(config->critic_rate), "0 or more"},
-        {"final init", config->final_init, is_rate(config->final_init), "0 or more"},
-    };
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        if (!numbers[i].valid)
-            return diag_fail(diag, ERR_RANGE, "learner's %s is %g, allowed is %s", numbers[i].name,
-                             (double) numbers[i].value, numbers[i].allowed);
-    return 0;
-}
-
 int offpolicy_config_check(const struct offpolicy_config *config, struct diag *diag)
 {
-    const struct {
-        const char *name;
-        size_t value, low, high;
-    } sizes[] = {
+    const struct config_check_size sizes[] = {
         {"state", config->state_size, 1, MLP_SIZE_MAX - 1},
         {"action", config->action_size, 1, MLP_SIZE_MAX - config->state_size},
         {"first hidden layer", config->hidden_1, 1, MLP_SIZE_MAX},
@@ -69,11 +34,15 @@ int offpolicy_config_check(const struct offpolicy_config *config, struct diag *d
         {"buffer", config->buffer, config->batch, UINT32_MAX},
         {"warm-up", config->warmup, 0, config->buffer},
     };
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-        if (sizes[i].value < sizes[i].low || sizes[i].value > sizes[i].high)
-            return diag_fail(diag, ERR_RANGE, "learner's %s is %zu, allowed is %zu to %zu", sizes[i].name,
-                             sizes[i].value, sizes[i].low, sizes[i].high);
-    return check_numbers(config, diag);
+    const struct config_check_number numbers[] = {
+        {"discount", config->discount, CONFIG_SHARE},
+        {"soft update", config->soft_update, CONFIG_SHARE},
+        {"actor's rate", config->actor_rate, CONFIG_AMOUNT},
+        {"critic's rate", config->critic_rate, CONFIG_AMOUNT},
+        {"final init", config->final_init, CONFIG_AMOUNT},
+    };
+    int code = config_check_sizes(sizes, sizeof(sizes) / sizeof(sizes[0]), diag);
+    return code != 0 ? code : config_check_numbers(numbers, sizeof(numbers) / sizeof(numbers[0]), diag);
 }
 
 static int batch_init(struct offpolicy *learner)

@@ -9,6 +9,7 @@
 
 #include "core/base/err.h"
 #include "core/rl/checkpoint.h"
+#include "core/rl/config_check.h"
 #include "core/rl/gaussian.h"
 #include "core/rl/policy_gradient_internal.h"
 
@@ -23,47 +24,9 @@ static size_t whole_lines(size_t floats)
     return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
 }
 
-static bool is_amount(float value)
-{
-    return isfinite(value) && value >= 0.0f;
-}
-
-static bool is_share(float value)
-{
-    return value >= 0.0f && value <= 1.0f;
-}
-
-static int check_numbers(const struct policy_gradient_config *config, struct diag *diag)
-{
-    const struct {
-        const char *name;
-        float value;
-        bool valid;
-        const char *allowed;
-    } numbers[] = {
-        {"discount", config->discount, is_share(config->discount), "0 to 1"},
-        {"trace", config->trace, is_share(config->trace), "0 to 1"},
-        {"rate", config->rate, is_amount(config->rate), "0 or more"},
-        {"clip", config->clip, is_share(config->clip), "0 to 1"},
-        {"entropy's weight", config->entropy, is_amount(config->entropy), "0 or more"},
-        {"gradient's bound", config->norm, is_amount(config->norm), "0 or more"},
-        {"first deviation", config->sigma,
-         config->heads > 0 || (is_amount(config->sigma) && config->sigma > 0.0f), "above 0"},
-        {"final init", config->final_init, is_amount(config->final_init), "0 or more"},
-    };
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        if (!numbers[i].valid)
-            return diag_fail(diag, ERR_RANGE, "learner's %s is %g, allowed is %s", numbers[i].name,
-                             (double) numbers[i].value, numbers[i].allowed);
-    return 0;
-}
-
 int policy_gradient_config_check(const struct policy_gradient_config *config, struct diag *diag)
 {
-    const struct {
-        const char *name;
-        size_t value, low, high;
-    } sizes[] = {
+    const struct config_check_size sizes[] = {
         {"state", config->state_size, 1, MLP_SIZE_MAX},
         {"number of heads", config->heads, 0, MLP_SIZE_MAX},
         {"action", config->heads > 0 ? 1 : config->action_size, 1, MLP_SIZE_MAX},
@@ -73,11 +36,18 @@ int policy_gradient_config_check(const struct policy_gradient_config *config, st
         {"mini-batch", config->batch, 1, config->rollout < MLP_SIZE_MAX ? config->rollout : MLP_SIZE_MAX},
         {"number of epochs", config->epochs, 1, UINT32_MAX},
     };
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-        if (sizes[i].value < sizes[i].low || sizes[i].value > sizes[i].high)
-            return diag_fail(diag, ERR_RANGE, "learner's %s is %zu, allowed is %zu to %zu", sizes[i].name,
-                             sizes[i].value, sizes[i].low, sizes[i].high);
-    return check_numbers(config, diag);
+    const struct config_check_number numbers[] = {
+        {"discount", config->discount, CONFIG_SHARE},
+        {"trace", config->trace, CONFIG_SHARE},
+        {"rate", config->rate, CONFIG_AMOUNT},
+        {"clip", config->clip, CONFIG_SHARE},
+        {"entropy's weight", config->entropy, CONFIG_AMOUNT},
+        {"gradient's bound", config->norm, CONFIG_AMOUNT},
+        {"first deviation", config->heads > 0 ? 1.0f : config->sigma, CONFIG_POSITIVE},
+        {"final init", config->final_init, CONFIG_AMOUNT},
+    };
+    int code = config_check_sizes(sizes, sizeof(sizes) / sizeof(sizes[0]), diag);
+    return code != 0 ? code : config_check_numbers(numbers, sizeof(numbers) / sizeof(numbers[0]), diag);
 }
 
 static int networks_init(struct policy_gradient *learner)
