@@ -1,7 +1,6 @@
 #include "db/store.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,7 +147,7 @@ const char *store_kind_text(int kind)
     return kind >= 0 && (size_t) kind < sizeof kinds / sizeof *kinds ? kinds[kind] : NULL;
 }
 
-const char *store_status_text(int status)
+static const char *status_text(int status)
 {
     return status >= 0 && (size_t) status < sizeof statuses / sizeof *statuses ? statuses[status] : NULL;
 }
@@ -196,49 +195,9 @@ void store_destroy(struct store *store)
     free(store);
 }
 
-struct binder binder_start(struct store *store, enum statement statement)
+struct binder store_start(struct store *store, enum statement statement)
 {
     return (struct binder){.statement = store->statement[statement], .index = 0, .code = SQLITE_OK};
-}
-
-void binder_integer(struct binder *binder, int64_t value)
-{
-    if (binder->code == SQLITE_OK)
-        binder->code = sqlite3_bind_int64(binder->statement, ++binder->index, value);
-}
-
-static void bind_null(struct binder *binder)
-{
-    if (binder->code == SQLITE_OK)
-        binder->code = sqlite3_bind_null(binder->statement, ++binder->index);
-}
-
-void binder_integer_or_null(struct binder *binder, int64_t value, int64_t null_value)
-{
-    if (value == null_value)
-        bind_null(binder);
-    else
-        binder_integer(binder, value);
-}
-
-void binder_real(struct binder *binder, double value)
-{
-    if (isnan(value))
-        bind_null(binder);
-    else if (binder->code == SQLITE_OK)
-        binder->code = sqlite3_bind_double(binder->statement, ++binder->index, value);
-}
-
-void binder_text(struct binder *binder, const char *value)
-{
-    if (binder->code == SQLITE_OK)
-        binder->code = sqlite3_bind_text(binder->statement, ++binder->index, value, -1, SQLITE_STATIC);
-}
-
-void binder_blob(struct binder *binder, const void *bytes, size_t size)
-{
-    if (binder->code == SQLITE_OK)
-        binder->code = sqlite3_bind_blob64(binder->statement, ++binder->index, bytes, size, SQLITE_STATIC);
 }
 
 int store_step(struct store *store, struct binder *binder, const char *what, struct diag *diag)
@@ -266,7 +225,7 @@ int store_insert_run(struct store *store, const struct db_run *run, int64_t *ret
     if (run->seed > INT64_MAX)
         return diag_fail(diag, ERR_RANGE, "seed %llu is too large: at most %lld",
                          (unsigned long long) run->seed, (long long) INT64_MAX);
-    struct binder binder = binder_start(store, INSERT_RUN);
+    struct binder binder = store_start(store, INSERT_RUN);
     binder_text(&binder, store_kind_text((int) run->kind));
     binder_text(&binder, run->scenario_name);
     binder_text(&binder, run->scenario);
@@ -283,7 +242,7 @@ int store_insert_run(struct store *store, const struct db_run *run, int64_t *ret
     binder_text(&binder, run->version);
     binder_text(&binder, run->cpu);
     binder_text(&binder, run->started_utc);
-    binder_text(&binder, store_status_text((int) run->status));
+    binder_text(&binder, status_text((int) run->status));
     binder_integer(&binder, run->trusted);
     binder_text(&binder, run->trusted ? NULL : run->untrusted_reason);
     binder_text(&binder, run->policy_sees);
@@ -305,8 +264,8 @@ static int check_changed(struct store *store, const char *what, int64_t run_id, 
 int store_finish_run(struct store *store, int64_t run_id, enum db_run_status status, bool trusted,
                      const char *reason, struct diag *diag)
 {
-    struct binder binder = binder_start(store, FINISH_RUN);
-    binder_text(&binder, store_status_text((int) status));
+    struct binder binder = store_start(store, FINISH_RUN);
+    binder_text(&binder, status_text((int) status));
     binder_integer(&binder, trusted);
     binder_text(&binder, trusted ? NULL : reason);
     binder_integer(&binder, run_id);
@@ -316,7 +275,7 @@ int store_finish_run(struct store *store, int64_t run_id, enum db_run_status sta
 
 int store_insert_node(struct store *store, const struct db_node *node, struct diag *diag)
 {
-    struct binder binder = binder_start(store, INSERT_NODE);
+    struct binder binder = store_start(store, INSERT_NODE);
     binder_integer(&binder, node->run_id);
     binder_text(&binder, node->is_server ? "server" : "device");
     binder_integer(&binder, node->number);
@@ -343,7 +302,7 @@ int store_insert_node(struct store *store, const struct db_node *node, struct di
 
 int store_insert_task(struct store *store, const struct db_task *task, struct diag *diag)
 {
-    struct binder binder = binder_start(store, INSERT_TASK);
+    struct binder binder = store_start(store, INSERT_TASK);
 #define TASK_RUN(name, unit, meaning) binder_integer(&binder, task->name);
 #define TASK(name, kind, unit, role, meaning) BIND_##kind(&binder, task->name);
 #include "db/task.def"
@@ -352,7 +311,7 @@ int store_insert_task(struct store *store, const struct db_task *task, struct di
 
 int store_insert_episode(struct store *store, const struct db_episode *episode, struct diag *diag)
 {
-    struct binder binder = binder_start(store, INSERT_EPISODE);
+    struct binder binder = store_start(store, INSERT_EPISODE);
     binder_integer(&binder, episode->run_id);
     binder_integer(&binder, episode->episode);
     binder_integer(&binder, episode->slots);
@@ -374,7 +333,7 @@ int store_insert_episode(struct store *store, const struct db_episode *episode, 
 
 int store_insert_event(struct store *store, const struct db_event *event, struct diag *diag)
 {
-    struct binder binder = binder_start(store, INSERT_EVENT);
+    struct binder binder = store_start(store, INSERT_EVENT);
     binder_integer(&binder, event->run_id);
     binder_integer(&binder, event->episode);
     binder_integer(&binder, event->slot);
@@ -389,7 +348,7 @@ int store_insert_event(struct store *store, const struct db_event *event, struct
 int store_insert_link_sample(struct store *store, int64_t run_id, const struct db_link_sample *sample,
                              struct diag *diag)
 {
-    struct binder binder = binder_start(store, INSERT_LINK_SAMPLE);
+    struct binder binder = store_start(store, INSERT_LINK_SAMPLE);
     binder_integer(&binder, run_id);
     binder_integer(&binder, sample->device);
     binder_integer(&binder, sample->server);
@@ -404,7 +363,7 @@ int store_insert_link_sample(struct store *store, int64_t run_id, const struct d
 int store_insert_process_sample(struct store *store, int64_t run_id, const struct db_process_sample *sample,
                                 struct diag *diag)
 {
-    struct binder binder = binder_start(store, INSERT_PROCESS_SAMPLE);
+    struct binder binder = store_start(store, INSERT_PROCESS_SAMPLE);
     binder_integer(&binder, run_id);
     binder_text(&binder, sample->role);
     binder_integer_or_null(&binder, sample->number, -1);
@@ -418,14 +377,14 @@ int store_insert_process_sample(struct store *store, int64_t run_id, const struc
 int store_insert_checkpoint(struct store *store, const struct db_checkpoint *checkpoint, struct diag *diag)
 {
     if (checkpoint->learner != NULL) {
-        struct binder clear = binder_start(store, CLEAR_LEARNERS);
+        struct binder clear = store_start(store, CLEAR_LEARNERS);
         binder_integer(&clear, checkpoint->run_id);
         binder_integer(&clear, checkpoint->episode);
         int rc = store_run(store, &clear, "record a checkpoint", diag);
         if (rc != 0)
             return rc;
     }
-    struct binder binder = binder_start(store, INSERT_CHECKPOINT);
+    struct binder binder = store_start(store, INSERT_CHECKPOINT);
     binder_integer(&binder, checkpoint->run_id);
     binder_integer(&binder, checkpoint->episode);
     binder_blob(&binder, checkpoint->weights, checkpoint->weights_size);
@@ -437,7 +396,7 @@ int store_insert_checkpoint(struct store *store, const struct db_checkpoint *che
 int store_set_validation_cost(struct store *store, int64_t run_id, uint32_t episode, double cost,
                               struct diag *diag)
 {
-    struct binder binder = binder_start(store, SET_VALIDATION_COST);
+    struct binder binder = store_start(store, SET_VALIDATION_COST);
     binder_real(&binder, cost);
     binder_integer(&binder, run_id);
     binder_integer(&binder, episode);

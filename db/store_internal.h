@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/base/diag.h"
+#include "db/binder.h"
 
 struct db;
 struct sqlite3_stmt;
@@ -61,20 +62,8 @@ struct store {
     struct sqlite3_stmt *statement[STATEMENT_COUNT];
 };
 
-/* Binds a statement's parameters from left to right; the first failure sticks in `code` and the rest is
- * skipped. */
-struct binder {
-    struct sqlite3_stmt *statement;
-    int index; /* of the last parameter bound */
-    int code;
-};
-
-struct binder binder_start(struct store *store, enum statement statement);
-void binder_integer(struct binder *binder, int64_t value);
-void binder_integer_or_null(struct binder *binder, int64_t value, int64_t null_value);
-void binder_real(struct binder *binder, double value);      /* NAN: NULL */
-void binder_text(struct binder *binder, const char *value); /* NULL: NULL; borrowed until the reset */
-void binder_blob(struct binder *binder, const void *bytes, size_t size);
+/* One of the prepared statements, with nothing bound yet. */
+struct binder store_start(struct store *store, enum statement statement);
 
 /* Runs a bound statement that returns no rows, and resets it. `what` completes "cannot ...". */
 int store_run(struct store *store, struct binder *binder, const char *what, struct diag *diag);
@@ -88,8 +77,7 @@ void store_reset(struct binder *binder);
 int store_start_query(struct store *store, const char *sql, int64_t parameter, struct binder *ret_binder,
                       struct diag *diag);
 
-/* Text of an enum and back. */
-const char *store_status_text(int status);
+/* An enum of its text. */
 int store_find_kind(const char *text);
 int store_find_status(const char *text);
 int store_find_phase(const char *text);

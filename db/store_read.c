@@ -212,7 +212,7 @@ static int keep_texts(struct db_run *run, struct buf *arena)
 int store_read_run(struct store *store, int64_t run_id, struct db_run *ret_run, struct buf *arena,
                    struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_RUN);
+    struct binder binder = store_start(store, SELECT_RUN);
     binder_integer(&binder, run_id);
     struct reader reader;
     struct db_run run = {0};
@@ -236,7 +236,7 @@ int store_read_run(struct store *store, int64_t run_id, struct db_run *ret_run, 
 int store_each_run(struct store *store, int (*row)(void *user, const struct db_run *run), void *user,
                    struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_RUNS);
+    struct binder binder = store_start(store, SELECT_RUNS);
     struct reader reader;
     struct db_run run;
     int rc;
@@ -252,7 +252,7 @@ int store_each_run(struct store *store, int (*row)(void *user, const struct db_r
 int store_each_node(struct store *store, int64_t run_id, int (*row)(void *user, const struct db_node *node),
                     void *user, struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_NODES);
+    struct binder binder = store_start(store, SELECT_NODES);
     binder_integer(&binder, run_id);
     struct reader reader;
     struct db_node node;
@@ -269,7 +269,7 @@ int store_each_node(struct store *store, int64_t run_id, int (*row)(void *user, 
 int store_each_task(struct store *store, int64_t run_id, int (*row)(void *user, const struct db_task *task),
                     void *user, struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_TASKS);
+    struct binder binder = store_start(store, SELECT_TASKS);
     binder_integer(&binder, run_id);
     struct reader reader;
     struct db_task task;
@@ -286,7 +286,7 @@ int store_each_task(struct store *store, int64_t run_id, int (*row)(void *user, 
 int store_each_event(struct store *store, int64_t run_id,
                      int (*row)(void *user, const struct db_event *event), void *user, struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_EVENTS);
+    struct binder binder = store_start(store, SELECT_EVENTS);
     binder_integer(&binder, run_id);
     struct reader reader;
     struct db_event event;
@@ -304,7 +304,7 @@ int store_each_twin_part(struct store *store, int64_t real_run_id,
                          int (*row)(void *user, const struct db_twin_part *part), void *user,
                          struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_TWIN_PARTS);
+    struct binder binder = store_start(store, SELECT_TWIN_PARTS);
     binder_integer(&binder, real_run_id);
     struct reader reader;
     struct db_twin_part part;
@@ -327,7 +327,7 @@ int store_each_checkpoint(struct store *store, int64_t run_id,
                           int (*row)(void *user, const struct db_checkpoint *checkpoint), void *user,
                           struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_CHECKPOINTS);
+    struct binder binder = store_start(store, SELECT_CHECKPOINTS);
     binder_integer(&binder, run_id);
     struct reader reader;
     struct db_checkpoint checkpoint;
@@ -368,7 +368,7 @@ static int read_blob(struct store *store, struct binder *binder, const char *wha
 int store_read_checkpoint(struct store *store, int64_t run_id, int64_t episode,
                           struct db_checkpoint *ret_checkpoint, struct buf *weights, struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_WEIGHTS);
+    struct binder binder = store_start(store, SELECT_WEIGHTS);
     binder_integer(&binder, run_id);
     binder_integer(&binder, episode);
     size_t at = weights->size;
@@ -381,7 +381,7 @@ int store_read_checkpoint(struct store *store, int64_t run_id, int64_t episode,
 int store_read_learner(struct store *store, int64_t run_id, struct db_checkpoint *ret_checkpoint,
                        struct buf *learner, struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_LEARNER);
+    struct binder binder = store_start(store, SELECT_LEARNER);
     binder_integer(&binder, run_id);
     size_t at = learner->size;
     int rc = read_blob(store, &binder, "learner state", ret_checkpoint, learner, diag);
@@ -392,7 +392,7 @@ int store_read_learner(struct store *store, int64_t run_id, struct db_checkpoint
 
 void store_tasks_open(struct store *store, int64_t run_id)
 {
-    struct binder binder = binder_start(store, SELECT_TASKS);
+    struct binder binder = store_start(store, SELECT_TASKS);
     store_reset(&binder);
     binder_integer(&binder, run_id);
 }

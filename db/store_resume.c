@@ -8,13 +8,13 @@
 
 int store_insert_experience(struct store *store, const struct db_experience *experience, struct diag *diag)
 {
-    struct binder binder = binder_start(store, FORGET_EXPERIENCE_BEFORE);
+    struct binder binder = store_start(store, FORGET_EXPERIENCE_BEFORE);
     binder_integer(&binder, experience->run_id);
     binder_integer(&binder, (int64_t) experience->oldest);
     int rc = store_run(store, &binder, "clear old experience", diag);
     if (rc != 0 || experience->count == 0)
         return rc;
-    binder = binder_start(store, INSERT_EXPERIENCE);
+    binder = store_start(store, INSERT_EXPERIENCE);
     binder_integer(&binder, experience->run_id);
     binder_integer(&binder, experience->episode);
     binder_integer(&binder, (int64_t) experience->first);
@@ -25,7 +25,7 @@ int store_insert_experience(struct store *store, const struct db_experience *exp
 
 int store_forget_experience(struct store *store, int64_t run_id, struct diag *diag)
 {
-    struct binder binder = binder_start(store, FORGET_EXPERIENCE);
+    struct binder binder = store_start(store, FORGET_EXPERIENCE);
     binder_integer(&binder, run_id);
     return store_run(store, &binder, "clear experience", diag);
 }
@@ -34,7 +34,7 @@ int store_each_experience(struct store *store, int64_t run_id,
                           int (*row)(void *user, const struct db_experience *experience), void *user,
                           struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_EXPERIENCE);
+    struct binder binder = store_start(store, SELECT_EXPERIENCE);
     binder_integer(&binder, run_id);
     int rc;
     while ((rc = store_step(store, &binder, "read it", diag)) == 1) {
@@ -60,7 +60,7 @@ int store_each_experience(struct store *store, int64_t run_id,
 int store_read_progress(struct store *store, int64_t run_id, uint32_t slots, struct db_progress *ret_progress,
                         struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_PROGRESS);
+    struct binder binder = store_start(store, SELECT_PROGRESS);
     binder_integer(&binder, run_id);
     binder_integer(&binder, slots);
     int rc = store_step(store, &binder, "read it", diag);
@@ -76,7 +76,7 @@ int store_read_progress(struct store *store, int64_t run_id, uint32_t slots, str
 int store_read_elapsed(struct store *store, int64_t run_id, int64_t after_episode, double *ret_elapsed_s,
                        struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_ELAPSED);
+    struct binder binder = store_start(store, SELECT_ELAPSED);
     binder_integer(&binder, run_id);
     binder_integer(&binder, after_episode);
     int rc = store_step(store, &binder, "read it", diag);
@@ -93,7 +93,7 @@ int store_rewind_run(struct store *store, int64_t run_id, int64_t after_episode,
     static const enum statement deletes[] = {REWIND_LINK_SAMPLES, REWIND_PROCESS_SAMPLES, REWIND_TASKS,
                                              REWIND_EVENTS,       REWIND_CHECKPOINTS,     REWIND_EXPERIENCE,
                                              REWIND_EPISODES};
-    struct binder binder = binder_start(store, RESUME_RUN);
+    struct binder binder = store_start(store, RESUME_RUN);
     binder_text(&binder, config_json);
     binder_integer(&binder, run_id);
     binder_integer(&binder, after_episode);
@@ -103,7 +103,7 @@ int store_rewind_run(struct store *store, int64_t run_id, int64_t after_episode,
                        "%s: run %lld has gone on since it was read, or is finished, or is not there any more",
                        store->db->path, (long long) run_id);
     for (size_t i = 0; i < sizeof deletes / sizeof *deletes && rc == 0; i++) {
-        binder = binder_start(store, deletes[i]);
+        binder = store_start(store, deletes[i]);
         binder_integer(&binder, run_id);
         binder_integer(&binder, after_episode);
         rc = store_run(store, &binder, "drop later rows", diag);

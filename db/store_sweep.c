@@ -37,7 +37,7 @@ static const char *text_at(sqlite3_stmt *statement, int column)
 int store_find_sweep(struct store *store, const char *name, int64_t *ret_sweep_id, struct buf *text,
                      struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_SWEEP);
+    struct binder binder = store_start(store, SELECT_SWEEP);
     binder_text(&binder, name);
     int rc = store_step(store, &binder, "read a sweep", diag);
     if (rc == 0)
@@ -55,7 +55,7 @@ int store_find_sweep(struct store *store, const char *name, int64_t *ret_sweep_i
 int store_insert_sweep(struct store *store, const struct db_sweep *sweep, int64_t *ret_sweep_id,
                        struct diag *diag)
 {
-    struct binder binder = binder_start(store, INSERT_SWEEP);
+    struct binder binder = store_start(store, INSERT_SWEEP);
     binder_text(&binder, sweep->name);
     binder_text(&binder, sweep->text);
     binder_text(&binder, sweep->version);
@@ -68,7 +68,7 @@ int store_insert_sweep(struct store *store, const struct db_sweep *sweep, int64_
 
 int store_insert_job(struct store *store, const struct db_job *job, struct diag *diag)
 {
-    struct binder binder = binder_start(store, INSERT_JOB);
+    struct binder binder = store_start(store, INSERT_JOB);
     binder_integer(&binder, job->sweep_id);
     binder_integer(&binder, job->number);
     binder_text(&binder, job->experiment);
@@ -116,7 +116,7 @@ static struct db_job read_job(sqlite3_stmt *statement, int64_t sweep_id)
 int store_each_job(struct store *store, int64_t sweep_id, int (*row)(void *user, const struct db_job *job),
                    void *user, struct diag *diag)
 {
-    struct binder binder = binder_start(store, SELECT_JOBS);
+    struct binder binder = store_start(store, SELECT_JOBS);
     binder_integer(&binder, sweep_id);
     int rc;
     while ((rc = store_step(store, &binder, "read a sweep's jobs", diag)) == 1) {
@@ -138,7 +138,7 @@ int store_each_job(struct store *store, int64_t sweep_id, int (*row)(void *user,
 
 int store_renew_jobs(struct store *store, int64_t sweep_id, struct diag *diag)
 {
-    struct binder binder = binder_start(store, RENEW_JOBS);
+    struct binder binder = store_start(store, RENEW_JOBS);
     binder_integer(&binder, sweep_id);
     return store_run(store, &binder, "go on with a sweep", diag);
 }
@@ -146,7 +146,7 @@ int store_renew_jobs(struct store *store, int64_t sweep_id, struct diag *diag)
 int store_start_job(struct store *store, const struct db_job *job, const char *worker, const char *utc,
                     struct diag *diag)
 {
-    struct binder binder = binder_start(store, START_JOB);
+    struct binder binder = store_start(store, START_JOB);
     binder_text(&binder, worker);
     binder_text(&binder, utc);
     binder_integer(&binder, job->sweep_id);
@@ -156,7 +156,7 @@ int store_start_job(struct store *store, const struct db_job *job, const char *w
 
 int store_end_job(struct store *store, const struct db_job *job, const char *utc, struct diag *diag)
 {
-    struct binder binder = binder_start(store, END_JOB);
+    struct binder binder = store_start(store, END_JOB);
     binder_text(&binder, store_job_status_text(job->status));
     binder_text(&binder, utc);
     binder_real(&binder, job->wall_s);

@@ -195,6 +195,13 @@ static int lay_out(struct dataset *data, struct scenario *scenario, struct diag 
     return dataset_place_traces(data, &by, (uint32_t) scenario->devices.count, diag);
 }
 
+bool dataset_is_named(const struct scenario *scenario)
+{
+    return scenario->task.requests_csv[0] != '\0' || scenario->devices.positions_csv[0] != '\0' ||
+           scenario->servers.positions_csv[0] != '\0' || scenario->radio.trace[0] != '\0' ||
+           scenario->mobility.kind == MOBILITY_TRACE;
+}
+
 int dataset_load(struct dataset **ret_data, struct scenario *scenario, struct diag *diag)
 {
     struct dataset *data = calloc(1, sizeof *data);

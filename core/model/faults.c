@@ -30,7 +30,7 @@ void faults_destroy(struct faults *faults)
     free(faults);
 }
 
-const char *fault_kind_name(enum fault_kind kind)
+const char *faults_kind_name(enum fault_kind kind)
 {
     static const char *const names[] = {"none", "killed", "paused"};
     return names[kind];

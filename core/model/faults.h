@@ -74,6 +74,6 @@ double faults_speed(const struct faults *faults, struct slot_id id, bool is_serv
 /* Is nothing exchanged between the two in the slot? */
 bool faults_cut(const struct faults *faults, struct slot_id id, uint32_t device, uint32_t server);
 
-const char *fault_kind_name(enum fault_kind kind);
+const char *faults_kind_name(enum fault_kind kind);
 
 #endif

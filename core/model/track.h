@@ -20,9 +20,6 @@
 #define TRACK_POINTS_MAX 32768u /* of one track */
 #define TRACK_GRID_S 0.1        /* finest steps of a rate, and of the draws of where a device begins */
 #define TRACK_NO_CELL (-1.0)
-#define TRACKS_MAX 1024u /* of one kind, in a run */
-#define TRACKS_BYTES_MAX                                                                                     \
-    ((size_t) 12 * 1024 * 1024) /* all of a run's: a node's queue holds 16 MiB while it joins */
 #define TRACK_DURATION_MIN_S 1e-3
 #define TRACK_DURATION_MAX_S 1e9
 #define TRACK_RATE_MIN_BPS 1.0 /* a mean below this is an outage: nothing would ever arrive */
@@ -38,13 +35,6 @@ struct track {
     double *value;   /* [points][track_width(kind)] */
 };
 
-/* All of a run's tracks of one kind: device n plays track n modulo count. A node has only those its own
- * devices play, and the others have no points. */
-struct tracks {
-    struct track *track; /* [count], owned; NULL: none */
-    uint32_t count;
-};
-
 uint32_t track_width(enum track_kind kind);
 
 /* Room for the points, all zero. */
@@ -53,20 +43,6 @@ void track_finish(struct track *track);
 
 /* Whether a track from outside is what the comment above says; values finite, rates and speeds not below 0. */
 int track_check(const struct track *track, struct diag *diag);
-
-int tracks_init(struct tracks *ret_tracks, uint32_t count);
-int tracks_copy(struct tracks *ret_tracks, const struct tracks *tracks);
-/* Appends a track, and takes its ownership on success. */
-int tracks_push(struct tracks *tracks, struct track *track);
-void tracks_finish(struct tracks *tracks);
-/* Bytes of all numbers in them. */
-size_t tracks_bytes(const struct tracks *tracks);
-
-/* Device n's, or NULL when there are none. */
-static inline const struct track *tracks_of(const struct tracks *tracks, uint32_t device)
-{
-    return tracks->count > 0 ? &tracks->track[device % tracks->count] : NULL;
-}
 
 /* Where in its track a device begins an episode: uniform on the multiples of TRACK_GRID_S below the duration
  * (stream RNG_TRACE). Equal for two tracks of equal duration, so that a rate and a place of one file agree. */

@@ -205,13 +205,6 @@ static int deal_tracks(struct world *world, const struct dataset *data, struct d
     return rc != 0 ? diag_fail(diag, rc, "out of memory") : 0;
 }
 
-bool dataset_is_named(const struct scenario *scenario)
-{
-    return scenario->task.requests_csv[0] != '\0' || scenario->devices.positions_csv[0] != '\0' ||
-           scenario->servers.positions_csv[0] != '\0' || scenario->radio.trace[0] != '\0' ||
-           scenario->mobility.kind == MOBILITY_TRACE;
-}
-
 int world_init(struct world *ret_world, const struct scenario *scenario, const struct dataset *data,
                struct diag *diag)
 {

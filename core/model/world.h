@@ -9,7 +9,7 @@
 #include "core/base/diag.h"
 #include "core/model/llm.h"
 #include "core/model/scenario.h"
-#include "core/model/track.h"
+#include "core/model/tracks.h"
 
 #define WORLD_SERVERS_MAX 256u
 #define WORLD_DEVICES_MAX 100000u

@@ -21,8 +21,8 @@ def main():
     pathlib.Path(output).write_text(
         "/* Made by orchestrator/report/embed_templates.py. */\n"
         '#include "orchestrator/report/figure.h"\n\n%s\n'
-        "const struct figure_template figure_templates[] = {\n%s};\n"
-        "const size_t figure_template_count = %d;\n" % ("\n".join(arrays), "".join(rows), len(rows)))
+        "const struct figure_template report_templates[] = {\n%s};\n"
+        % ("\n".join(arrays), "".join(rows)))
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@
 const char *figure_template_text(const char *name)
 {
     size_t i = 0;
-    while (strcmp(figure_templates[i].name, name) != 0)
+    while (strcmp(report_templates[i].name, name) != 0)
         i++;
-    return figure_templates[i].text;
+    return report_templates[i].text;
 }
 
 void figure_finish(struct figure *figure)

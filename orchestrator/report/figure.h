@@ -17,8 +17,7 @@ struct figure_template {
     const char *name; /* "axis.gp" */
     const char *text;
 };
-extern const struct figure_template figure_templates[];
-extern const size_t figure_template_count;
+extern const struct figure_template report_templates[];
 
 /* The text of one that is known to be there. */
 const char *figure_template_text(const char *name);

@@ -263,10 +263,10 @@ static void tell_fault(struct session_core *core, bool is_server, uint32_t numbe
     char *detail = session_detail(core);
     if (in_episode)
         (void) text_format(detail, SESSION_DETAIL_MAX, "%s by the scenario, back in slot %u",
-                           fault_kind_name(kind), back);
+                           faults_kind_name(kind), back);
     else
         (void) text_format(detail, SESSION_DETAIL_MAX, "%s by the scenario for the rest of the episode",
-                           fault_kind_name(kind));
+                           faults_kind_name(kind));
     session_event(core, DB_EVENT_FAULT, is_server, number, detail, actions);
     core->result.faults++;
     if (kind != FAULT_KILL)

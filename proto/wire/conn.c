@@ -42,7 +42,7 @@ static void drop_handle(struct wire_conn *conn)
         conn->handlers.on_close(conn, conn->status, conn->text);
     ring_remove(&conn->in_loop);
     if (conn->listener != NULL)
-        listener_release(conn->listener);
+        wire_listener_release(conn->listener);
     buf_finish(&conn->queue);
     buf_finish(&conn->partial);
     free(conn);
@@ -184,7 +184,7 @@ int conn_accept(struct wire_loop *loop, struct wire_stream_listener *streams, st
     if (rc != 0)
         return rc;
     conn->listener = listener;
-    listener_hold(listener);
+    wire_listener_hold(listener);
     rc = wire_stream_accept(&conn->stream, streams);
     if (rc == 0)
         rc = conn_begin(conn);

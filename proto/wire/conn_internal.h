@@ -50,7 +50,7 @@ void conn_break(struct wire_conn *conn, int status, const char *text);
 void conn_flush_all(struct wire_loop *loop);
 
 /* A connection takes a place, and gives it back. */
-void listener_hold(struct wire_listener *listener);
-void listener_release(struct wire_listener *listener);
+void wire_listener_hold(struct wire_listener *listener);
+void wire_listener_release(struct wire_listener *listener);
 
 #endif

@@ -32,12 +32,12 @@ static void free_if_done(struct wire_listener *listener)
         free(listener);
 }
 
-void listener_hold(struct wire_listener *listener)
+void wire_listener_hold(struct wire_listener *listener)
 {
     listener->connections++;
 }
 
-void listener_release(struct wire_listener *listener)
+void wire_listener_release(struct wire_listener *listener)
 {
     listener->connections--;
     free_if_done(listener);

@@ -1,5 +1,5 @@
 /* Tracks: exact integrals, the way round, offsets, places, packing. */
-#include "core/model/track.h"
+#include "core/model/tracks.h"
 
 #include <stdlib.h>
 

@@ -51,7 +51,7 @@ PURE = [
     r'orchestrator/sweep/(sweep_eta|sweep_grid)\.[ch]', r'proto/node/(join|real_time)\.[ch]',
     r'proto/(decode|encode|frame|limits|message|scan|schema)\.[ch]',
     r'core/model/(audit|cost|device_slot|env|faults|forecast|forecast_model|link|llm|mobility|radio|station|task_features'
-    r'|track|transfer|world)\.[ch]',
+    r'|tracks?|transfer|world)\.[ch]',
     r'core/base/(array|err|rng|text_markup|units)\.[ch]', r'core/rl/.*\.[ch]', r'core/stats/.*\.[ch]', r'db/row_text\.[ch]',
 ]
 IMPURE_HEADERS = ['uv.h', 'sqlite3.h', 'time.h', 'sys/time.h', 'stdio.h', 'pthread.h', 'threads.h', 'unistd.h', 'fcntl.h',
