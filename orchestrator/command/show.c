@@ -129,10 +129,10 @@ static int show_scenarios(const struct cli *cli)
 static int show_keys(const struct cli *cli)
 {
     json_t *rows = json_array();
-    for (size_t i = 0; i < scenario_key_count(); i++) {
+    for (size_t i = 0; i < scenario_table_key_count(&scenario_world_table); i++) {
         struct scenario_key key;
         char range[128], value[64];
-        scenario_key_at(i, &key, range, value);
+        scenario_table_key_at(&scenario_world_table, i, &key, range, value);
         (void) json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "section",
                                                      key.section, "key", key.key, "unit", key.unit, "range",
                                                      key.range, "default", key.default_text, "meaning",

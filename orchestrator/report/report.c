@@ -185,10 +185,10 @@ static int print_meaning(const struct scenario_key *key, struct buf *text)
 
 int report_axis_label(const char *axis, struct buf *text)
 {
-    for (size_t i = 0; i < scenario_key_count(); i++) {
+    for (size_t i = 0; i < scenario_table_key_count(&scenario_world_table); i++) {
         struct scenario_key key;
         char range[128], value[64], name[128];
-        scenario_key_at(i, &key, range, value);
+        scenario_table_key_at(&scenario_world_table, i, &key, range, value);
         (void) snprintf(name, sizeof name, "%s.%s", key.section, key.key); /* fits: names are short */
         if (strcmp(name, axis) == 0)
             return print_meaning(&key, text);

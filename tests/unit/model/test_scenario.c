@@ -347,12 +347,12 @@ static void every_key_explains_itself_and_its_default_is_accepted(void **state)
     (void) state;
     struct scenario scenario;
     scenario_defaults(&scenario);
-    for (size_t i = 0; i < scenario_key_count(); i++) {
+    for (size_t i = 0; i < scenario_table_key_count(&scenario_world_table); i++) {
         struct scenario_key key;
         char range[128];
         char value[64];
         char assignment[200];
-        scenario_key_at(i, &key, range, value);
+        scenario_table_key_at(&scenario_world_table, i, &key, range, value);
         assert_true(strlen(key.meaning) > 5 && strlen(key.source) > 0 && strlen(key.range) > 5);
         size_t size = strlen(key.default_text);
         bool text = key.kind == SCENARIO_TEXT;
@@ -419,9 +419,9 @@ static void the_manual_states_the_defaults(void **state)
         struct scenario_key key = {0};
         char range[128];
         char expected[64] = "";
-        for (size_t i = 0; i < scenario_key_count(); i++) {
+        for (size_t i = 0; i < scenario_table_key_count(&scenario_world_table); i++) {
             char full[128];
-            scenario_key_at(i, &key, range, expected);
+            scenario_table_key_at(&scenario_world_table, i, &key, range, expected);
             (void) snprintf(full, sizeof full, "%s.%s", key.section, key.key);
             if (strcmp(full, name) == 0)
                 break;

@@ -1,9 +1,10 @@
 /* YAML text to scenario, from libyaml's event stream: events know their line, and show what a document tree
  * hides (anchors, tags, a second document). Only sections of plain `key: value` pass; nothing nests deeper,
  * so the text's size bounds everything. */
-#include "core/model/scenario.h"
+#include "core/model/scenario_table.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +12,7 @@
 #include <yaml.h>
 
 #include "core/base/err.h"
-#include "core/base/file.h"
-#include "core/model/scenario_internal.h"
-
-/* More rows than the table has: one flag a row says that a file has given its key. */
-#define ROWS_MAX 256u
-#define NAME_MAX_BYTES 63u
+#include "core/model/scenario_table_internal.h"
 
 struct reader {
     yaml_parser_t parser;
@@ -24,8 +20,10 @@ struct reader {
     bool has_event;
     const char *name; /* borrowed: the file's name for messages */
     struct diag *diag;
-    struct scenario *scenario;
-    bool given[ROWS_MAX];
+    struct scenario_places places;
+    char *values;                              /* the table's struct */
+    bool section_given[SCENARIO_SECTIONS_MAX]; /* by place */
+    bool *key_given;                           /* [places.keys] */
 };
 
 static unsigned long event_line(const struct reader *reader)
@@ -102,21 +100,24 @@ static bool event_is_plain(const struct reader *reader)
     return reader->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 }
 
-static int fail_unknown_key(const struct reader *reader, const char *section, const char *key)
+static int fail_unknown_key(const struct reader *reader, const struct scenario_section *section,
+                            const char *key)
 {
     return diag_fail(reader->diag, ERR_UNKNOWN, "%s:%lu: %s.%.63s: unknown key, the nearest is '%s'",
-                     reader->name, event_line(reader), section, key, scenario_nearest_key(section, key));
+                     reader->name, event_line(reader), section->name, key,
+                     scenario_nearest_key(section, key));
 }
 
 /* The value that belongs to a key already recognised. */
-static int read_value(struct reader *reader, const struct scenario_row *row)
+static int read_value(struct reader *reader, const struct scenario_place *place,
+                      const struct scenario_row *row)
 {
     int rc = next_event(reader);
     if (rc != 0)
         return rc;
     char where[DIAG_TEXT_MAX / 2];
-    (void) snprintf(where, sizeof where, "%.300s:%lu: %s.%s", reader->name, event_line(reader), row->section,
-                    row->key);
+    (void) snprintf(where, sizeof where, "%.300s:%lu: %s.%s", reader->name, event_line(reader),
+                    place->section->name, row->key);
     const char *value = event_scalar(reader);
     if (value == NULL)
         return diag_fail(reader->diag, ERR_TYPE,
@@ -127,43 +128,55 @@ static int read_value(struct reader *reader, const struct scenario_row *row)
                          value);
     if (row->kind != SCENARIO_TEXT && value[0] == '\0')
         return diag_fail(reader->diag, ERR_SYNTAX, "%s: has no value", where);
-    return scenario_set_field(reader->scenario, row, value, where, reader->diag);
+    return scenario_set_field(reader->values + place->offset + row->offset, row, value, where, reader->diag);
 }
 
-static int read_key(struct reader *reader, const char *section)
+static int read_key(struct reader *reader, const struct scenario_place *place)
 {
+    const struct scenario_section *section = place->section;
     const char *key = event_scalar(reader);
     if (key == NULL)
         return diag_fail(reader->diag, ERR_TYPE, "%s:%lu: %s: expected a key", reader->name,
-                         event_line(reader), section);
+                         event_line(reader), section->name);
     const struct scenario_row *row = scenario_find_row(section, key);
     if (row == NULL)
         return fail_unknown_key(reader, section, key);
-    size_t index = (size_t) (row - scenario_rows);
-    if (reader->given[index])
+    bool *given = &reader->key_given[place->first_key + (size_t) (row - section->row)];
+    if (*given)
         return diag_fail(reader->diag, ERR_DUPLICATE, "%s:%lu: %s.%s: given twice", reader->name,
-                         event_line(reader), section, key);
-    reader->given[index] = true;
-    return read_value(reader, row);
+                         event_line(reader), section->name, key);
+    *given = true;
+    return read_value(reader, place, row);
 }
 
-/* The keys of one section; the event at hand is the section's name. A section may be empty ("radio:"). */
-static int read_section(struct reader *reader, bool *section_given)
+/* The section whose name is the event at hand. */
+static int find_section(struct reader *reader, const struct scenario_place **ret_place)
 {
     const char *name = event_scalar(reader);
     if (name == NULL)
         return diag_fail(reader->diag, ERR_TYPE, "%s:%lu: expected a section's name", reader->name,
                          event_line(reader));
-    if (!scenario_has_section(name))
+    const struct scenario_place *place = scenario_find_section(&reader->places, name);
+    if (place == NULL)
         return diag_fail(reader->diag, ERR_UNKNOWN, "%s:%lu: %.63s: unknown section, the nearest is '%s'",
-                         reader->name, event_line(reader), name, scenario_nearest_section(name));
-    char section[NAME_MAX_BYTES + 1];
-    (void) snprintf(section, sizeof section, "%s", name); /* known names are short */
-    if (*section_given)
+                         reader->name, event_line(reader), name,
+                         scenario_nearest_section(&reader->places, name));
+    bool *given = &reader->section_given[place - reader->places.place];
+    if (*given)
         return diag_fail(reader->diag, ERR_DUPLICATE, "%s:%lu: %s: section given twice", reader->name,
-                         event_line(reader), section);
-    *section_given = true;
-    int rc = next_event(reader);
+                         event_line(reader), name);
+    *given = true;
+    *ret_place = place;
+    return 0;
+}
+
+/* The keys of one section; the event at hand is the section's name. A section may be empty ("radio:"). */
+static int read_section(struct reader *reader)
+{
+    const struct scenario_place *place = NULL;
+    int rc = find_section(reader, &place);
+    if (rc == 0)
+        rc = next_event(reader);
     if (rc != 0)
         return rc;
     const char *nothing = event_scalar(reader);
@@ -171,31 +184,21 @@ static int read_section(struct reader *reader, bool *section_given)
         return 0;
     if (reader->event.type != YAML_MAPPING_START_EVENT)
         return diag_fail(reader->diag, ERR_TYPE, "%s:%lu: %s: expected a section of `key: value` lines",
-                         reader->name, event_line(reader), section);
+                         reader->name, event_line(reader), place->section->name);
     for (rc = next_event(reader); rc == 0 && reader->event.type != YAML_MAPPING_END_EVENT;
          rc = next_event(reader)) {
-        rc = read_key(reader, section);
+        rc = read_key(reader, place);
         if (rc != 0)
             return rc;
     }
     return rc;
 }
 
-/* One flag a section, kept at the section's first row. */
-static bool *section_flag(bool *flags, const char *name)
-{
-    for (size_t i = 0; name != NULL && i < scenario_row_count; i++)
-        if (strcmp(scenario_rows[i].section, name) == 0)
-            return &flags[i];
-    return &flags[scenario_row_count];
-}
-
 static int read_sections(struct reader *reader)
 {
-    bool sections[ROWS_MAX + 1] = {false};
     int rc = next_event(reader);
     while (rc == 0 && reader->event.type != YAML_MAPPING_END_EVENT) {
-        rc = read_section(reader, section_flag(sections, event_scalar(reader)));
+        rc = read_section(reader);
         if (rc == 0)
             rc = next_event(reader);
     }
@@ -233,39 +236,52 @@ static int read_stream(struct reader *reader)
     return rc;
 }
 
-int scenario_read(struct scenario *scenario, const char *text, size_t size, const char *name,
-                  struct diag *diag)
+static int parse(struct reader *reader, const struct scenario_text *text)
 {
-    _Static_assert(ROWS_MAX >= 128, "room for every key");
-    if (size > SCENARIO_TEXT_MAX)
-        return diag_fail(diag, ERR_TOO_BIG, "%s: larger than the limit of %u bytes", name, SCENARIO_TEXT_MAX);
-    struct scenario changed = *scenario;
-    struct reader reader = {.name = name, .diag = diag, .scenario = &changed};
-    if (yaml_parser_initialize(&reader.parser) != 1)
-        return diag_fail(diag, -ENOMEM, "%s: out of memory", name);
-    yaml_parser_set_input_string(&reader.parser, (const unsigned char *) text, size);
-    yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
-    int rc = read_stream(&reader);
-    if (reader.has_event)
-        yaml_event_delete(&reader.event);
-    yaml_parser_delete(&reader.parser);
-    if (rc != 0)
-        return rc;
-    rc = scenario_check(&changed, diag);
-    if (rc != 0) {
-        diag_prefix(diag, "%s", name);
-        return rc;
-    }
-    *scenario = changed;
-    return 0;
+    if (yaml_parser_initialize(&reader->parser) != 1)
+        return diag_fail(reader->diag, -ENOMEM, "%s: out of memory", reader->name);
+    yaml_parser_set_input_string(&reader->parser, (const unsigned char *) text->text, text->size);
+    yaml_parser_set_encoding(&reader->parser, YAML_UTF8_ENCODING);
+    int rc = read_stream(reader);
+    if (reader->has_event)
+        yaml_event_delete(&reader->event);
+    yaml_parser_delete(&reader->parser);
+    return rc;
 }
 
-int scenario_load(struct scenario *scenario, const char *path, struct diag *diag)
+/* Reads into a copy of the struct, so that a text which is refused changes nothing. */
+static int read_copy(struct reader *reader, const struct scenario_table *table,
+                     const struct scenario_text *text, void *values)
 {
-    struct buf text = {0};
-    int rc = file_read(path, SCENARIO_TEXT_MAX, &text, diag);
-    if (rc == 0)
-        rc = scenario_read(scenario, (const char *) text.data, text.size, path, diag);
-    buf_finish(&text);
+    int rc = parse(reader, text);
+    if (rc != 0)
+        return rc;
+    rc = scenario_table_check(table, reader->values, reader->diag);
+    if (rc != 0)
+        diag_prefix(reader->diag, "%s", text->name);
+    else
+        memcpy(values, reader->values, table->size);
+    return rc;
+}
+
+int scenario_table_read(const struct scenario_table *table, void *values, const struct scenario_text *text,
+                        struct diag *diag)
+{
+    struct reader reader = {.name = text->name, .diag = diag};
+    if (text->size > SCENARIO_TEXT_MAX)
+        return diag_fail(diag, ERR_TOO_BIG, "%s: larger than the limit of %u bytes", text->name,
+                         SCENARIO_TEXT_MAX);
+    scenario_places_of(table, &reader.places);
+    reader.values = malloc(table->size);
+    reader.key_given = calloc(reader.places.keys, sizeof *reader.key_given);
+    int rc = -ENOMEM;
+    if (reader.values != NULL && reader.key_given != NULL) {
+        memcpy(reader.values, values, table->size);
+        rc = read_copy(&reader, table, text, values);
+    } else {
+        (void) diag_fail(diag, rc, "%s: out of memory", text->name);
+    }
+    free(reader.values);
+    free(reader.key_given);
     return rc;
 }
