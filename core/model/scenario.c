@@ -1,6 +1,5 @@
 #include "core/model/scenario.h"
 
-#include "core/base/file.h"
 #include "core/model/scenario_internal.h"
 
 #define CHOICES(type) const char *const scenario_##type##_words[] = {
@@ -44,16 +43,6 @@ int scenario_read(struct scenario *scenario, const char *text, size_t size, cons
 {
     return scenario_table_read(&scenario_world_table, scenario, &(struct scenario_text){text, size, name},
                                diag);
-}
-
-int scenario_load(struct scenario *scenario, const char *path, struct diag *diag)
-{
-    struct buf text = {0};
-    int rc = file_read(path, SCENARIO_TEXT_MAX, &text, diag);
-    if (rc == 0)
-        rc = scenario_read(scenario, (const char *) text.data, text.size, path, diag);
-    buf_finish(&text);
-    return rc;
 }
 
 int scenario_set(struct scenario *scenario, const char *assignment, struct diag *diag)

@@ -1,8 +1,8 @@
-/* A scenario: everything a run is made of but its data files' rows. One table (scenario.def) makes the struct, its
- * reader, its writer and its pages of the manual; scenario_table.h says what is done with any such table.
+/* The scenario of a world: everything that nodes and the environment need to know, but its data files' rows. One
+ * table (scenario.def) makes the struct, its reader, its writer and its pages of the manual; scenario_table.h says
+ * what is done with any such table. How policies are set is not in it (orchestrator/policy/catalog/full_scenario.h).
  *
- * The canonical text (scenario_print) reads back to the same struct, bit for bit; it is what WELCOME and the `run` row
- * carry. */
+ * The canonical text (scenario_print) reads back to the same struct, bit for bit; it is what WELCOME carries. */
 #ifndef HANDOFF_CORE_MODEL_SCENARIO_H
 #define HANDOFF_CORE_MODEL_SCENARIO_H
 
@@ -36,8 +36,6 @@ extern const struct scenario_table scenario_world_table;
 void scenario_defaults(struct scenario *scenario);
 int scenario_read(struct scenario *scenario, const char *text, size_t size, const char *name,
                   struct diag *diag);
-/* scenario_read of a file; positions and request files it names stay as written. */
-int scenario_load(struct scenario *scenario, const char *path, struct diag *diag);
 int scenario_set(struct scenario *scenario, const char *assignment, struct diag *diag);
 int scenario_check(const struct scenario *scenario, struct diag *diag);
 int scenario_print(const struct scenario *scenario, struct buf *text);

@@ -1,4 +1,4 @@
-/* What must hold between keys. Each rule is one function of a few lines; the first broken one speaks. */
+/* What must hold between the world's keys. Each rule is one function of a few lines; the first broken one speaks. */
 #include "core/model/scenario.h"
 
 #include <inttypes.h>
@@ -120,9 +120,6 @@ static int check_llm(const struct scenario *scenario, struct diag *diag)
     if (scenario->model.min_split > llm->layers)
         return diag_fail(diag, ERR_RANGE, "model.min_split: %" PRIu64 " is above the %u layers of %s",
                          scenario->model.min_split, llm->layers, llm->name);
-    if (scenario->fixed.split > llm->layers)
-        return diag_fail(diag, ERR_RANGE, "fixed.split: %" PRIu64 " is above the %u layers of %s",
-                         scenario->fixed.split, llm->layers, llm->name);
     uint32_t fits = llm_layers_in(llm, scenario->devices.memory_gb * UNITS_GB);
     if (fits < scenario->model.min_split)
         return diag_fail(diag, ERR_RANGE,
@@ -138,24 +135,6 @@ static int check_objective(const struct scenario *scenario, struct diag *diag)
         return diag_fail(diag, ERR_RANGE,
                          "objective.deadline_s: %g is too short, allowed 0 (none) or at least %g s",
                          deadline_s, DEADLINE_MIN_S);
-    return 0;
-}
-
-static int check_ddpg(const struct scenario *scenario, struct diag *diag)
-{
-    if (scenario->ddpg.batch > scenario->ddpg.buffer)
-        return diag_fail(diag, ERR_RANGE,
-                         "ddpg.batch: %" PRIu64 " is above ddpg.buffer, %" PRIu64 " transitions",
-                         scenario->ddpg.batch, scenario->ddpg.buffer);
-    return 0;
-}
-
-static int check_genetic(const struct scenario *scenario, struct diag *diag)
-{
-    if (scenario->genetic.elites > scenario->genetic.population)
-        return diag_fail(diag, ERR_RANGE,
-                         "genetic.elites: %" PRIu64 " is above genetic.population, %" PRIu64 " individuals",
-                         scenario->genetic.elites, scenario->genetic.population);
     return 0;
 }
 
@@ -197,8 +176,8 @@ int scenario_check_world(const void *settings, struct scenario_values whole, str
 {
     (void) whole; /* it knows no other part */
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds, check_mobility,  check_radio, check_clock,   check_mode,
-        check_llm,    check_objective, check_ddpg,  check_genetic, check_faults,
+        check_speeds, check_mobility, check_radio,     check_clock,
+        check_mode,   check_llm,      check_objective, check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](settings, diag);

@@ -6,7 +6,8 @@
  *   part     the sections that one room owns, and the struct that they fill
  *   table    parts as one, with the place of each one's struct in a struct that holds them all
  *
- * Everything here is constant: nothing is registered at start-up. */
+ * A node's table has the world's part alone (scenario.h); the orchestrator's has the parts of all policies, too
+ * (orchestrator/policy/catalog/full_scenario.h). Everything here is constant: nothing is registered at start-up. */
 #ifndef HANDOFF_CORE_MODEL_SCENARIO_TABLE_H
 #define HANDOFF_CORE_MODEL_SCENARIO_TABLE_H
 

@@ -67,15 +67,15 @@ static int print_json(const struct policy_names *list, const struct evaluate_dra
 
 static int evaluate_many_draws(const struct cli *cli, struct diag *diag)
 {
-    struct scenario scenario;
+    struct full_scenario full;
     struct policy_names list = {0};
     struct evaluate_draws_line line[POLICY_NAMES_MAX];
     const struct scenario_source source = cli_scenario_source(cli);
     const struct evaluate_draws_options options = {
-        .scenario = &scenario, .policies = &list, .draws = cli->draws, .trained = cli_trained_run(cli)};
-    int rc = scenario_source_load(&source, &scenario, diag);
+        .full = &full, .policies = &list, .draws = cli->draws, .trained = cli_trained_run(cli)};
+    int rc = scenario_source_load(&source, &full, diag);
     if (rc == 0)
-        rc = policy_names_parse(&list, cli->policy, NULL, scenario.run.mode, diag);
+        rc = policy_names_parse(&list, cli->policy, NULL, full.scenario.run.mode, diag);
     if (rc == 0)
         rc = evaluate_draws(&options, line, diag);
     if (rc == 0 && cli->json)

@@ -213,6 +213,7 @@ static int what_if(const struct cli *cli, struct recorded_run *recorded, struct 
             {
                 .path = cli->db,
                 .kind = DB_RUN_COUNTERFACTUAL,
+                .settings = &recorded->settings,
                 .parent_run_id = recorded->run.run_id,
                 .checkpoint_episode = -1,
                 .phase = recorded->phase,

@@ -8,6 +8,7 @@
 #include "core/rl/blas_check.h"
 #include "orchestrator/command/cli_options.h"
 #include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 #include "orchestrator/run/resume.h"
 #include "orchestrator/run/run_policy.h"
 #include "orchestrator/setup/stop_signal.h"
@@ -74,7 +75,8 @@ static void print_summary(const struct run *run, const struct session_result *re
                       (unsigned long long) result->lost_tasks);
     if (result->missed > 0)
         (void) printf("%s decided %llu slots in the agent's place: see the event table\n",
-                      run->world->scenario.external.fallback, (unsigned long long) result->missed);
+                      external_settings_of(run->session.policy)->external.fallback,
+                      (unsigned long long) result->missed);
     if (result->messages > 0)
         (void) printf("%llu messages in and out of the orchestrator\n",
                       (unsigned long long) result->messages);
@@ -106,9 +108,10 @@ static int conclude(struct run *run, int rc, const struct session_result *result
 }
 
 /* `resume`: the run that goes on; NULL: a new one. */
-static int run_policy(const struct cli *cli, enum host_kind host, const struct world *world,
-                      struct policy *policy, const struct resume *resume, struct diag *diag)
+static int run_policy(const struct cli *cli, enum host_kind host, struct policy *policy,
+                      const struct resume *resume, struct diag *diag)
 {
+    const struct world *world = policy->world;
     const struct scenario *scenario = &world->scenario;
     struct run run = {
         .cli = cli,
@@ -121,6 +124,7 @@ static int run_policy(const struct cli *cli, enum host_kind host, const struct w
                 .path = cli->db,
                 .kind = DB_RUN_TRAIN,
                 .policy = policy->kind->name,
+                .settings = settings_of(policy),
                 .checkpoint_episode = -1,
                 .host = host_kind_name(host),
                 .phase = RNG_TRAIN,
@@ -172,8 +176,7 @@ static int go_on(const struct cli *cli, struct diag *diag)
                       (long long) resume.recorded.run.run_id);
     } else if (rc == 0) {
         rc = check_host(resume.host, &resume.recorded.world.scenario, diag);
-        status = rc == 0 ? run_policy(cli, resume.host, &resume.recorded.world, &resume.policy, &resume, diag)
-                         : command_status(rc);
+        status = rc == 0 ? run_policy(cli, resume.host, &resume.policy, &resume, diag) : command_status(rc);
     }
     resume_finish(&resume);
     return status;
@@ -181,16 +184,17 @@ static int go_on(const struct cli *cli, struct diag *diag)
 
 static int run_anew(const struct cli *cli, struct diag *diag)
 {
-    struct scenario scenario;
+    struct full_scenario full;
     struct world world = {0};
     struct policy policy = {0};
+    const struct scenario *scenario = &full.scenario;
     const struct policy_kind *kind = NULL;
     const struct scenario_source source = cli_scenario_source(cli);
-    int rc = scenario_source_load(&source, &scenario, diag);
+    int rc = scenario_source_load(&source, &full, diag);
     if (rc == 0)
-        rc = check_host(cli->host, &scenario, diag);
+        rc = check_host(cli->host, scenario, diag);
     if (rc == 0)
-        rc = catalog_find(scenario.run.policy, &kind, diag);
+        rc = catalog_find(scenario->run.policy, &kind, diag);
     if (rc == 0 && policy_is_trained(kind) && !policy_learns(kind))
         rc =
             diag_fail(diag, ERR_UNSUPPORTED,
@@ -199,10 +203,14 @@ static int run_anew(const struct cli *cli, struct diag *diag)
     if (rc == 0)
         rc = blas_self_test(diag);
     if (rc == 0)
-        rc = world_setup_draw(&world, &scenario, scenario.run.seed, diag);
+        rc = world_setup_draw(&world, scenario, scenario->run.seed, diag);
     if (rc == 0)
-        rc = policy_create(&policy, kind, &world, true, diag);
-    int status = rc == 0 ? run_policy(cli, cli->host, &world, &policy, NULL, diag) : command_status(rc);
+        rc =
+            policy_create(&policy, kind,
+                          &(struct policy_options){
+                              .world = &world, .settings = settings_values(&full.settings), .training = true},
+                          diag);
+    int status = rc == 0 ? run_policy(cli, cli->host, &policy, NULL, diag) : command_status(rc);
     policy_destroy(&policy);
     world_finish(&world);
     return status;

@@ -14,6 +14,7 @@
 #include "orchestrator/command/cli_options.h"
 #include "orchestrator/command/show_trace.h"
 #include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 #include "orchestrator/policy/policy.h"
 #include "orchestrator/setup/shipped_scenarios.h"
 
@@ -129,10 +130,10 @@ static int show_scenarios(const struct cli *cli)
 static int show_keys(const struct cli *cli)
 {
     json_t *rows = json_array();
-    for (size_t i = 0; i < scenario_table_key_count(&scenario_world_table); i++) {
+    for (size_t i = 0; i < scenario_table_key_count(&full_scenario_table); i++) {
         struct scenario_key key;
         char range[128], value[64];
-        scenario_table_key_at(&scenario_world_table, i, &key, range, value);
+        scenario_table_key_at(&full_scenario_table, i, &key, range, value);
         (void) json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "section",
                                                      key.section, "key", key.key, "unit", key.unit, "range",
                                                      key.range, "default", key.default_text, "meaning",
@@ -147,7 +148,7 @@ static int show_keys(const struct cli *cli)
     return 0;
 }
 
-static int recorded_scenario(const struct cli *cli, struct scenario *ret_scenario, struct diag *diag)
+static int recorded_scenario(const struct cli *cli, struct full_scenario *ret_full, struct diag *diag)
 {
     struct experiment_file file = {0};
     struct db_run run;
@@ -155,9 +156,10 @@ static int recorded_scenario(const struct cli *cli, struct scenario *ret_scenari
     int rc = experiment_file_open(&file, cli->db, DB_READ, diag);
     if (rc == 0)
         rc = store_read_run(file.store, cli->run, &run, &texts, diag);
-    scenario_defaults(ret_scenario);
+    full_scenario_defaults(ret_full);
     if (rc == 0)
-        rc = scenario_read(ret_scenario, run.scenario, strlen(run.scenario), cli->db, diag);
+        rc = full_scenario_read(ret_full,
+                                &(struct scenario_text){run.scenario, strlen(run.scenario), cli->db}, diag);
     buf_finish(&texts);
     (void) experiment_file_close(&file, NULL); /* only read */
     return rc;
@@ -169,15 +171,15 @@ static int show_scenario(const struct cli *cli, struct diag *diag)
     struct scenario_source source = cli_scenario_source(cli);
     if (cli->word_count > 1)
         source.name = cli->word[1];
-    struct scenario scenario;
+    struct full_scenario full;
     struct buf text = {0};
-    int rc = cli->run_given ? recorded_scenario(cli, &scenario, diag)
-                            : scenario_source_load(&source, &scenario, diag);
+    int rc =
+        cli->run_given ? recorded_scenario(cli, &full, diag) : scenario_source_load(&source, &full, diag);
     if (rc == 0)
-        rc = scenario_print(&scenario, &text);
+        rc = full_scenario_print(&full, &text);
     if (rc == 0 && cli->json)
-        rc = print_json(
-            json_pack("{s:s, s:s%}", "name", scenario.run.name, "yaml", (const char *) text.data, text.size));
+        rc = print_json(json_pack("{s:s, s:s%}", "name", full.scenario.run.name, "yaml",
+                                  (const char *) text.data, text.size));
     else if (rc == 0)
         rc = print_text(&text, diag);
     buf_finish(&text);

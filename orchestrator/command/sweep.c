@@ -68,13 +68,13 @@ static int push_comment(struct buf *text, const struct buf *lines)
 static int print_text(struct sweep *sweep)
 {
     const struct scenario_source source = {.name = sweep->file.scenario};
-    struct scenario scenario;
+    struct full_scenario full;
     struct buf lines = {0};
-    int rc = scenario_source_load(&source, &scenario, sweep->diag);
+    int rc = scenario_source_load(&source, &full, sweep->diag);
     if (rc == 0)
         rc = sweep_file_print(&sweep->file, &sweep->text);
     if (rc == 0)
-        rc = scenario_print(&scenario, &lines);
+        rc = full_scenario_print(&full, &lines);
     if (rc == 0)
         rc = push_comment(&sweep->text, &lines);
     buf_finish(&lines);
@@ -91,13 +91,13 @@ static int fail_cell(struct sweep *sweep, const struct sweep_cell *cell, int rc)
     return rc;
 }
 
-static int load_place(struct sweep *sweep, const struct sweep_cell *cell, struct scenario *train,
-                      struct scenario *test)
+static int load_place(struct sweep *sweep, const struct sweep_cell *cell, struct full_scenario *train,
+                      struct full_scenario *test)
 {
     int rc = sweep_cell_play_scenario(sweep->cli->data, &sweep->grid, cell, false, train, sweep->diag);
     if (rc == 0)
         rc = sweep_cell_play_scenario(sweep->cli->data, &sweep->grid, cell, true, test, sweep->diag);
-    if (rc == 0 && (train->run.clock == CLOCK_REAL || test->run.clock == CLOCK_REAL))
+    if (rc == 0 && (train->scenario.run.clock == CLOCK_REAL || test->scenario.run.clock == CLOCK_REAL))
         rc = diag_fail(sweep->diag, ERR_UNSUPPORTED,
                        "run.clock: a sweep is played in memory, allowed virtual");
     return rc != 0 ? fail_cell(sweep, cell, rc) : 0;
@@ -106,14 +106,14 @@ static int load_place(struct sweep *sweep, const struct sweep_cell *cell, struct
 /* What must hold between a cell's keys is known before the first one is played. */
 static int weigh_cells(struct sweep *sweep)
 {
-    struct scenario train, test;
+    struct full_scenario train, test;
     int rc = 0;
     for (size_t i = 0; i < sweep->grid.count && rc == 0; i++) {
         const struct sweep_cell *cell = &sweep->grid.cell[i];
         if (i == 0 || !sweep_grid_same_place(cell, cell - 1))
             rc = load_place(sweep, cell, &train, &test);
         if (rc == 0)
-            sweep->work[i] = sweep_grid_work(cell, &train, &test);
+            sweep->work[i] = sweep_grid_work(cell, &train.scenario, &test.scenario);
     }
     return rc;
 }

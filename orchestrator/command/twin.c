@@ -15,6 +15,7 @@
 #include "db/experiment_file.h"
 #include "orchestrator/command/cli_options.h"
 #include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 #include "orchestrator/replay/recorded_decisions.h"
 #include "orchestrator/run/run_policy.h"
 #include "orchestrator/run/trained_run.h"
@@ -37,6 +38,7 @@ struct part {
 struct twin {
     const struct cli *cli;
     struct world world;         /* without --run; owned */
+    struct settings settings;   /* likewise */
     struct trained_run trained; /* with --run */
     const struct policy_kind *kind;
     int64_t checkpoint; /* -1: none */
@@ -91,20 +93,24 @@ static int take_run(struct twin *twin)
 
 static int take_scenario(struct twin *twin)
 {
-    struct scenario scenario;
+    struct full_scenario full;
+    const struct scenario *scenario = &full.scenario;
     const struct scenario_source source = cli_scenario_source(twin->cli);
-    int rc = scenario_source_load(&source, &scenario, twin->diag);
+    int rc = scenario_source_load(&source, &full, twin->diag);
     if (rc == 0 && twin->cli->policy != NULL)
         rc = catalog_find(twin->cli->policy, &twin->kind, twin->diag);
     else if (rc == 0)
-        rc = catalog_find(scenario.run.policy, &twin->kind, twin->diag);
+        rc = catalog_find(scenario->run.policy, &twin->kind, twin->diag);
     if (rc == 0 && policy_is_trained(twin->kind))
         rc = diag_fail(
             twin->diag, ERR_STATE,
             "%s has to be trained first: `run` it, then `twin --run R` with that run; or name another "
             "--policy, e.g. greedy",
             twin->kind->name);
-    return rc != 0 ? rc : world_setup_draw(&twin->world, &scenario, scenario.run.seed, twin->diag);
+    if (rc != 0)
+        return rc;
+    twin->settings = full.settings;
+    return world_setup_draw(&twin->world, scenario, scenario->run.seed, twin->diag);
 }
 
 /* ---- playing ---- */
@@ -146,6 +152,7 @@ static int play(struct twin *twin, int clock)
             {
                 .path = cli->db,
                 .kind = DB_RUN_TWIN,
+                .settings = cli->run_given ? &twin->trained.settings : &twin->settings,
                 .parent_run_id = clock == 1 ? twin->run_id[0] : twin->trained.run.run_id,
                 .checkpoint_episode = twin->checkpoint,
                 .phase = RNG_TEST,

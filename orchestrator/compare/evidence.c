@@ -9,8 +9,8 @@
 #include "core/base/parse.h"
 #include "core/base/text_format.h"
 #include "core/base/text_markup.h"
-#include "core/model/scenario.h"
 #include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 
 const struct evidence_measure evidence_measures[EVIDENCE_METRICS] = {
     [EVIDENCE_COST] = {"cost", "mean cost", ""},
@@ -59,13 +59,14 @@ static const char *keep(struct evidence *evidence, const char *text)
  * itself. */
 static int print_identity(const char *scenario, struct buf *text)
 {
-    struct scenario read;
-    scenario_defaults(&read);
-    if (scenario_read(&read, scenario, strlen(scenario), "recorded scenario", NULL) != 0)
+    const struct scenario_text recorded = {scenario, strlen(scenario), "recorded scenario"};
+    struct full_scenario read;
+    full_scenario_defaults(&read);
+    if (full_scenario_read(&read, &recorded, NULL) != 0)
         return buf_printf(text, "%s", scenario);
-    read.run.seed = 0;
-    read.run.policy[0] = '\0';
-    return scenario_print(&read, text);
+    read.scenario.run.seed = 0;
+    read.scenario.run.policy[0] = '\0';
+    return full_scenario_print(&read, text);
 }
 
 static struct evidence_experiment *find_experiment(struct evidence *evidence,

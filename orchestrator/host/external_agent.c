@@ -8,6 +8,7 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/units.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 #include "proto/wire/listen.h"
 
 #define LOOK_MS 100u             /* how often the stop flag is looked at while waiting */
@@ -138,7 +139,8 @@ static struct proto_message make_world(const struct session *session, const stru
                                        const struct buf *scenario)
 {
     const struct world *world = session->world;
-    const char *fallback = world->scenario.external.fallback;
+    const struct external_settings *settings = external_settings_of(session->policy);
+    const char *fallback = settings->external.fallback;
     return (struct proto_message){
         .id = PROTO_WORLD,
         .world =
@@ -157,7 +159,7 @@ static struct proto_message make_world(const struct session *session, const stru
                 .first_episode = session->first_episode,
                 .episodes = session->episodes,
                 .slots = session->slots,
-                .timeout_s = world->scenario.external.timeout_s,
+                .timeout_s = settings->external.timeout_s,
                 .fallback = {fallback, strlen(fallback)},
                 .scenario = {(const char *) scenario->data, scenario->size},
                 .max_split = {lists->max_split, world->devices},
@@ -174,13 +176,15 @@ static struct proto_message make_world(const struct session *session, const stru
 
 static int send_world(const struct external_agent *agent, struct wire_conn *conn)
 {
+    const struct session *session = agent->session;
+    const struct full_scenario full = {session->world->scenario, *settings_of(session->policy)};
     struct world_lists lists = {.max_split = NULL};
     struct buf scenario = {0};
-    int rc = fill_lists(&lists, agent->session->world);
+    int rc = fill_lists(&lists, session->world);
     if (rc == 0)
-        rc = scenario_print(&agent->session->world->scenario, &scenario);
+        rc = full_scenario_print(&full, &scenario);
     if (rc == 0) {
-        struct proto_message message = make_world(agent->session, &lists, &scenario);
+        struct proto_message message = make_world(session, &lists, &scenario);
         rc = wire_conn_send(conn, &message);
     }
     buf_finish(&scenario);
@@ -328,17 +332,17 @@ static void on_accept(void *user, struct wire_conn *conn)
 /* The agent that was asked is there, and has not answered. */
 static void count_late(struct external_agent *agent)
 {
-    const struct scenario *scenario = &agent->session->world->scenario;
+    const struct external_settings *settings = external_settings_of(agent->session->policy);
     char text[96];
     if (is_stopping(agent)) {
         (void) snprintf(agent->why, sizeof agent->why, "the run is being stopped"); /* fits */
-    } else if (++agent->late >= scenario->external.patience) {
+    } else if (++agent->late >= settings->external.patience) {
         (void) snprintf(text, sizeof text, "no answer within %g s, %u times in a row",
-                        scenario->external.timeout_s, agent->late); /* fits */
+                        settings->external.timeout_s, agent->late); /* fits */
         drop(agent, PROTO_REFUSE_TIMEOUT, text);
     } else {
         (void) snprintf(agent->why, sizeof agent->why, "no answer within %g s",
-                        scenario->external.timeout_s); /* fits */
+                        settings->external.timeout_s); /* fits */
     }
 }
 
@@ -354,7 +358,7 @@ static void ask(void *user, const struct proto_message *view, struct policy_repl
         agent->round = view->view.round;
         agent->awaited = true;
         (void) wire_conn_send(agent->conn, view); /* an agent that is gone shows in on_close */
-        (void) wait_for(agent, is_answered, agent->session->world->scenario.external.timeout_s);
+        (void) wait_for(agent, is_answered, external_settings_of(agent->session->policy)->external.timeout_s);
         agent->awaited = false;
     }
     if (agent->answered) {

@@ -1,5 +1,7 @@
 #include "orchestrator/policy/policy.h"
 
+#include <assert.h>
+
 #include "core/base/err.h"
 
 const char *policy_sees_name(enum policy_sees sees)
@@ -19,12 +21,19 @@ bool policy_suits(const struct policy_kind *kind, enum scenario_mode mode)
     return kind->modes == POLICY_ANY_MODE || (kind->modes == POLICY_MODE_QUEUE) == (mode == MODE_QUEUE);
 }
 
-int policy_create(struct policy *ret_policy, const struct policy_kind *kind, const struct world *world,
-                  bool training, struct diag *diag)
+int policy_create(struct policy *ret_policy, const struct policy_kind *kind,
+                  const struct policy_options *options, struct diag *diag)
 {
-    *ret_policy = (struct policy){.kind = kind, .world = world, .training = training && policy_learns(kind)};
+    *ret_policy = (struct policy){
+        .kind = kind,
+        .world = options->world,
+        .settings = kind->settings != NULL ? scenario_values_part(options->settings, kind->settings) : NULL,
+        .all_settings = options->settings,
+        .training = options->training && policy_learns(kind),
+    };
+    assert((kind->settings == NULL) == (ret_policy->settings == NULL));
     int rc = 0;
-    if (!policy_suits(kind, world->scenario.run.mode))
+    if (!policy_suits(kind, options->world->scenario.run.mode))
         rc = diag_fail(diag, ERR_UNSUPPORTED, "is made for run.mode: %s", policy_modes_name(kind->modes));
     else if (kind->create != NULL)
         rc = kind->create(ret_policy, diag);

@@ -94,6 +94,7 @@ struct policy_kind {
     bool asks;           /* decides through policy->remote */
     const char *summary; /* one line for `show policies` */
     const char *source;
+    const struct scenario_part *settings; /* the sections of a scenario that are its room's; NULL: none */
 
     /* Sets policy->state. Says why when the scenario does not suit the policy (ERR_UNSUPPORTED). */
     int (*create)(struct policy *policy, struct diag *diag);
@@ -125,12 +126,21 @@ struct policy_kind {
     int (*resume)(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
 };
 
+/* What a policy is made for. All borrowed: it must outlive the policy. */
+struct policy_options {
+    const struct world *world;
+    struct scenario_values settings; /* those of every policy (catalog/settings.h) */
+    bool training;                   /* to explore and learn, if it learns */
+};
+
 struct policy {
     const struct policy_kind *kind;
-    const struct world *world;          /* borrowed */
-    bool training;                      /* explore, and learn */
-    void *state;                        /* the policy's own */
-    const struct policy_remote *remote; /* borrowed, set after policy_create; NULL: nobody is there to ask */
+    const struct world *world;           /* borrowed */
+    const void *settings;                /* borrowed: the struct of kind->settings; NULL: it has none */
+    struct scenario_values all_settings; /* borrowed: of every policy, for one that makes others */
+    bool training;                       /* explore, and learn */
+    void *state;                         /* the policy's own */
+    const struct policy_remote *remote;  /* borrowed, set after policy_create; NULL: nobody is there to ask */
 };
 
 const char *policy_sees_name(enum policy_sees sees);
@@ -138,8 +148,8 @@ const char *policy_modes_name(enum policy_modes modes); /* "any", "round", "queu
 bool policy_suits(const struct policy_kind *kind, enum scenario_mode mode);
 
 /* ERR_UNSUPPORTED when it is not made for the scenario. */
-int policy_create(struct policy *ret_policy, const struct policy_kind *kind, const struct world *world,
-                  bool training, struct diag *diag);
+int policy_create(struct policy *ret_policy, const struct policy_kind *kind,
+                  const struct policy_options *options, struct diag *diag);
 void policy_destroy(struct policy *policy);
 
 static inline bool policy_learns(const struct policy_kind *kind)

@@ -9,9 +9,9 @@
 #include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/base/text_markup.h"
-#include "core/model/scenario.h"
 #include "db/results.h"
 #include "orchestrator/compare/evidence_read.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 
 static const struct evidence_experiment *find_experiment(const struct evidence *evidence,
                                                          const struct db_curve_point *point)
@@ -185,10 +185,10 @@ static int print_meaning(const struct scenario_key *key, struct buf *text)
 
 int report_axis_label(const char *axis, struct buf *text)
 {
-    for (size_t i = 0; i < scenario_table_key_count(&scenario_world_table); i++) {
+    for (size_t i = 0; i < scenario_table_key_count(&full_scenario_table); i++) {
         struct scenario_key key;
         char range[128], value[64], name[128];
-        scenario_table_key_at(&scenario_world_table, i, &key, range, value);
+        scenario_table_key_at(&full_scenario_table, i, &key, range, value);
         (void) snprintf(name, sizeof name, "%s.%s", key.section, key.key); /* fits: names are short */
         if (strcmp(name, axis) == 0)
             return print_meaning(&key, text);

@@ -26,13 +26,14 @@ static int on_tasks(void *user, const struct db_task *task, size_t count)
     return 0;
 }
 
-static int drive(const struct policy_kind *kind, const struct buf *weights, const struct world *world,
-                 struct evaluate_draws_line *line, struct diag *diag)
+static int drive(const struct policy_kind *kind, const struct buf *weights,
+                 const struct policy_options *drawn, struct evaluate_draws_line *line, struct diag *diag)
 {
+    const struct world *world = drawn->world;
     struct policy policy = {0};
     struct session_result result = {0};
     int rc = kind->asks ? diag_fail(diag, ERR_UNSUPPORTED, "--draws: %s has no agent there", kind->name)
-                        : policy_create(&policy, kind, world, false, diag);
+                        : policy_create(&policy, kind, drawn, diag);
     if (rc == 0 && policy_is_trained(kind))
         rc = kind->load(&policy, weights->data, weights->size, diag);
     line->layers = world->llm->layers;
@@ -82,6 +83,7 @@ int evaluate_draws(const struct evaluate_draws_options *options, struct evaluate
                    struct diag *diag)
 {
     const struct policy_names *policies = options->policies;
+    const struct scenario *scenario = &options->full->scenario;
     struct buf weights[POLICY_NAMES_MAX] = {{0}};
     struct progress progress = {0};
     int rc = read_weights(options, weights, diag);
@@ -91,9 +93,11 @@ int evaluate_draws(const struct evaluate_draws_options *options, struct evaluate
         progress_start(&progress, "draws", options->draws, options->trained.host.quiet);
     for (uint32_t d = 0; d < options->draws && rc == 0 && !stop_signal_raised(); d++) {
         struct world world = {0};
-        rc = world_setup_draw(&world, options->scenario, options->scenario->run.seed + d, diag);
+        const struct policy_options drawn = {.world = &world,
+                                             .settings = settings_values(&options->full->settings)};
+        rc = world_setup_draw(&world, scenario, scenario->run.seed + d, diag);
         for (size_t i = 0; i < policies->count && rc == 0; i++)
-            rc = drive(policies->kind[i], &weights[i], &world, &ret_line[i], diag);
+            rc = drive(policies->kind[i], &weights[i], &drawn, &ret_line[i], diag);
         world_finish(&world);
         progress_update(&progress, d + 1, NULL);
     }

@@ -3,12 +3,13 @@
 #define HANDOFF_ORCHESTRATOR_RUN_EVALUATE_DRAWS_H
 
 #include "core/base/diag.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 #include "orchestrator/policy/catalog/policy_names.h"
 #include "orchestrator/run/trained_run.h"
 
 /* All borrowed. */
 struct evaluate_draws_options {
-    const struct scenario *scenario;
+    const struct full_scenario *full;
     const struct policy_names *policies;
     uint32_t draws;                     /* worlds of the seeds seed, seed + 1, ... */
     struct trained_run_options trained; /* the run whose weights those policies have that take any */

@@ -117,13 +117,16 @@ static int prepare(struct resume *resume, const struct resume_options *options, 
                    struct diag *diag)
 {
     const struct db_run *run = &resume->recorded.run;
+    const struct policy_options as_then = {.world = &resume->recorded.world,
+                                           .settings = settings_values(&resume->recorded.settings),
+                                           .training = true};
     const struct policy_kind *kind = NULL;
     struct db_progress progress;
     bool was_in_memory = strcmp(run->host, "memory") == 0;
     resume->host = options->host_given ? options->host : was_in_memory ? HOST_MEMORY : HOST_TCP;
     int rc = catalog_find(run->policy, &kind, diag);
     if (rc == 0)
-        rc = policy_create(&resume->policy, kind, &resume->recorded.world, true, diag);
+        rc = policy_create(&resume->policy, kind, &as_then, diag);
     if (rc == 0)
         rc = compare_origin(run, diag);
     if (rc == 0)

@@ -23,7 +23,9 @@ static int open_record(void *user, const struct host_tcp *host)
 static int prepare(const struct run_policy *play, struct policy *policy, struct diag *diag)
 {
     bool learns = play->learn_every > 0;
-    int rc = play->instead == NULL ? policy_create(policy, play->kind, play->world, learns, diag) : 0;
+    const struct policy_options options = {
+        .world = play->world, .settings = settings_values(play->row.settings), .training = learns};
+    int rc = play->instead == NULL ? policy_create(policy, play->kind, &options, diag) : 0;
     if (rc == 0 && play->instead == NULL && play->weights != NULL)
         rc = play->kind->load(policy, play->weights->data, play->weights->size, diag);
     return rc;

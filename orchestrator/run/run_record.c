@@ -12,6 +12,7 @@
 #include "core/base/log.h"
 #include "db/row_text.h"
 #include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 #include "orchestrator/setup/provenance.h"
 
 #define SAID_MAX 30u /* events told on screen */
@@ -147,10 +148,11 @@ int run_record_open(struct run_record *ret_record, const struct world *world,
                     const void *user, struct diag *diag)
 {
     *ret_record = blank(run, diag);
+    const struct full_scenario full = {world->scenario, *run->settings};
     struct buf scenario = {0}, cpu = {0}, traces = {0};
     struct db_node *node = calloc((size_t) world->devices + world->servers, sizeof *node);
     char *config = config_json(world, run);
-    int rc = node == NULL || config == NULL ? -ENOMEM : scenario_print(&world->scenario, &scenario);
+    int rc = node == NULL || config == NULL ? -ENOMEM : full_scenario_print(&full, &scenario);
     if (rc == 0)
         rc = buf_push(&scenario, "", 1);
     if (rc == 0)

@@ -3,6 +3,7 @@
 #define HANDOFF_ORCHESTRATOR_RUN_RUN_RECORD_H
 
 #include "db/recorder.h"
+#include "orchestrator/policy/catalog/settings.h"
 #include "orchestrator/session/session.h"
 
 struct run_record {
@@ -24,9 +25,10 @@ struct run_record_row {
     const char *path;
     enum db_run_kind kind;
     const char *policy;
-    int64_t parent_run_id;      /* 0: none */
-    int64_t checkpoint_episode; /* -1: none */
-    const char *host;           /* "memory" or "tcp" */
+    const struct settings *settings; /* how policies are set; borrowed */
+    int64_t parent_run_id;           /* 0: none */
+    int64_t checkpoint_episode;      /* -1: none */
+    const char *host;                /* "memory" or "tcp" */
     enum rng_phase phase;
     uint32_t episodes, slots;
     uint32_t

@@ -51,7 +51,7 @@ static int read_run(struct trained_run *own, struct store *store)
         rc = diag_fail(own->diag, ERR_STATE, "%s: run %lld is no training run; name the one it belongs to",
                        own->options.path, (long long) own->run.run_id);
     if (rc == 0)
-        rc = world_setup_read(&own->world, store, &own->run, own->diag);
+        rc = world_setup_read(&own->world, &own->settings, store, &own->run, own->diag);
     return rc != 0 ? rc : store_each_checkpoint(store, own->run.run_id, take_checkpoint, own, own->diag);
 }
 
@@ -93,6 +93,7 @@ int trained_run_play(struct trained_run *own, const struct policy_kind *kind, en
         .row =
             {
                 .path = own->options.path,
+                .settings = &own->settings,
                 .kind = test ? DB_RUN_TEST : DB_RUN_VALIDATE,
                 .parent_run_id = own->run.run_id,
                 .checkpoint_episode = checkpoint,

@@ -6,7 +6,7 @@
 #include "core/model/world.h"
 #include "db/rows.h"
 #include "orchestrator/host/host.h"
-#include "orchestrator/policy/policy.h"
+#include "orchestrator/policy/catalog/settings.h"
 #include "orchestrator/session/session.h"
 
 /* Which one, and how its policies are played. Texts are borrowed. */
@@ -22,6 +22,7 @@ struct trained_run {
     struct db_run run; /* texts in `texts` */
     struct buf texts;
     struct world world;
+    struct settings settings; /* how its policy was set */
     /* The run's checkpoints. */
     uint32_t *episode;
     double *validation_cost; /* NAN: not validated yet */

@@ -143,7 +143,7 @@ int recorded_run_read(struct recorded_run *ret_recorded, struct store *store, in
     if (rc == 0)
         rc = read_config(ret_recorded);
     if (rc == 0)
-        rc = world_setup_read(&ret_recorded->world, store, &ret_recorded->run, diag);
+        rc = world_setup_read(&ret_recorded->world, &ret_recorded->settings, store, &ret_recorded->run, diag);
     if (rc == 0)
         rc = store_each_event(store, ret_recorded->run.run_id, take_event, ret_recorded, diag);
     return rc != 0 ? rc : add_resumptions(ret_recorded);

@@ -4,12 +4,14 @@
 
 #include "core/base/buf.h"
 #include "db/store.h"
+#include "orchestrator/policy/catalog/settings.h"
 #include "orchestrator/session/session.h"
 
 struct recorded_run {
     struct db_run run; /* texts in `texts` */
     struct buf texts;
     struct world world;
+    struct settings settings; /* how its policy was set */
     enum rng_phase phase;
     uint32_t episodes, slots;
     /* Nodes lost in earnest, and back: from the event rows, and because the run was resumed, for which all

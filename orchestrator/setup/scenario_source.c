@@ -6,6 +6,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/err.h"
+#include "core/base/file.h"
 #include "orchestrator/setup/shipped_scenarios.h"
 
 static const struct shipped_scenario *find_shipped(const char *name)
@@ -16,13 +17,25 @@ static const struct shipped_scenario *find_shipped(const char *name)
     return NULL;
 }
 
-static int load_named(const char *name, struct scenario *scenario, struct diag *diag)
+static int load_file(const char *path, struct full_scenario *full, struct diag *diag)
+{
+    struct buf text = {0};
+    int rc = file_read(path, SCENARIO_TEXT_MAX, &text, diag);
+    if (rc == 0)
+        rc = full_scenario_read(full, &(struct scenario_text){(const char *) text.data, text.size, path},
+                                diag);
+    buf_finish(&text);
+    return rc;
+}
+
+static int load_named(const char *name, struct full_scenario *full, struct diag *diag)
 {
     const struct shipped_scenario *shipped = find_shipped(name);
     if (shipped != NULL)
-        return scenario_read(scenario, shipped->text, strlen(shipped->text), name, diag);
+        return full_scenario_read(full, &(struct scenario_text){shipped->text, strlen(shipped->text), name},
+                                  diag);
     if (strchr(name, '/') != NULL || strchr(name, '.') != NULL || access(name, F_OK) == 0)
-        return scenario_load(scenario, name, diag);
+        return load_file(name, full, diag);
     struct buf known = {0};
     int rc = 0;
     for (size_t i = 0; i < shipped_scenarios_count && rc == 0; i++)
@@ -47,36 +60,43 @@ static int join_data_path(char *path, size_t size, const char *directory, struct
     return 0;
 }
 
-int scenario_source_load(const struct scenario_source *source, struct scenario *ret_scenario,
+static int join_data_paths(struct scenario *scenario, const char *directory, struct diag *diag)
+{
+    const struct {
+        char *path;
+        size_t size;
+    } named[] = {
+        {scenario->task.requests_csv, sizeof scenario->task.requests_csv},
+        {scenario->servers.positions_csv, sizeof scenario->servers.positions_csv},
+        {scenario->devices.positions_csv, sizeof scenario->devices.positions_csv},
+        {scenario->radio.trace, sizeof scenario->radio.trace},
+        {scenario->mobility.trace, sizeof scenario->mobility.trace},
+    };
+    int rc = 0;
+    for (size_t i = 0; i < sizeof named / sizeof *named && rc == 0; i++)
+        rc = join_data_path(named[i].path, named[i].size, directory, diag);
+    return rc;
+}
+
+int scenario_source_load(const struct scenario_source *source, struct full_scenario *ret_full,
                          struct diag *diag)
 {
-    struct scenario scenario;
-    scenario_defaults(&scenario);
-    int rc = load_named(source->name != NULL ? source->name : "dapo", &scenario, diag);
+    struct full_scenario full;
+    full_scenario_defaults(&full);
+    int rc = load_named(source->name != NULL ? source->name : "dapo", &full, diag);
     for (size_t i = 0; i < source->set_count && rc == 0; i++)
-        rc = scenario_set(&scenario, source->set[i], diag);
+        rc = full_scenario_set(&full, source->set[i], diag);
     if (rc == 0 && source->policy != NULL) {
         char assignment[128];
         (void) snprintf(assignment, sizeof assignment, "run.policy=%s",
                         source->policy); /* a longer name is unknown anyway */
-        rc = scenario_set(&scenario, assignment, diag);
+        rc = full_scenario_set(&full, assignment, diag);
     }
     if (rc == 0)
-        rc =
-            join_data_path(scenario.task.requests_csv, sizeof scenario.task.requests_csv, source->data, diag);
+        rc = join_data_paths(&full.scenario, source->data, diag);
     if (rc == 0)
-        rc = join_data_path(scenario.servers.positions_csv, sizeof scenario.servers.positions_csv,
-                            source->data, diag);
+        rc = full_scenario_check(&full, diag);
     if (rc == 0)
-        rc = join_data_path(scenario.devices.positions_csv, sizeof scenario.devices.positions_csv,
-                            source->data, diag);
-    if (rc == 0)
-        rc = join_data_path(scenario.radio.trace, sizeof scenario.radio.trace, source->data, diag);
-    if (rc == 0)
-        rc = join_data_path(scenario.mobility.trace, sizeof scenario.mobility.trace, source->data, diag);
-    if (rc == 0)
-        rc = scenario_check(&scenario, diag);
-    if (rc == 0)
-        *ret_scenario = scenario;
+        *ret_full = full;
     return rc;
 }

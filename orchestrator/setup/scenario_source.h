@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "core/base/diag.h"
-#include "core/model/scenario.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 
 /* All texts are borrowed. */
 struct scenario_source {
@@ -17,7 +17,7 @@ struct scenario_source {
 };
 
 /* The scenario in effect, checked. */
-int scenario_source_load(const struct scenario_source *source, struct scenario *ret_scenario,
+int scenario_source_load(const struct scenario_source *source, struct full_scenario *ret_full,
                          struct diag *diag);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 
 int world_setup_draw(struct world *ret_world, const struct scenario *scenario, uint64_t seed,
                      struct diag *diag)
@@ -89,26 +90,29 @@ static int take_node(void *user, const struct db_node *node)
     return rc == 0 && node->request_count > 0 ? take_requests(world, node, rows->diag) : rc;
 }
 
-int world_setup_read(struct world *ret_world, struct store *store, const struct db_run *run,
-                     struct diag *diag)
+int world_setup_read(struct world *ret_world, struct settings *ret_settings, struct store *store,
+                     const struct db_run *run, struct diag *diag)
 {
-    struct scenario scenario;
+    const struct scenario_text text = {run->scenario, strlen(run->scenario), "recorded scenario"};
+    struct full_scenario full;
     struct world world = {0};
-    scenario_defaults(&scenario);
-    int rc = scenario_read(&scenario, run->scenario, strlen(run->scenario), "recorded scenario", diag);
-    scenario.run.seed = run->seed;
+    full_scenario_defaults(&full);
+    int rc = full_scenario_read(&full, &text, diag);
+    full.scenario.run.seed = run->seed;
     if (rc == 0)
-        rc = world_init_empty(&world, &scenario, (uint32_t) scenario.devices.count,
-                              (uint32_t) scenario.servers.count);
+        rc = world_init_empty(&world, &full.scenario, (uint32_t) full.scenario.devices.count,
+                              (uint32_t) full.scenario.servers.count);
     struct node_rows rows = {.world = &world, .diag = diag};
     if (rc == 0)
         rc = store_each_node(store, run->run_id, take_node, &rows, diag);
     if (rc == 0 && (rows.devices != world.devices || rows.servers != world.servers))
         rc = diag_fail(diag, ERR_CORRUPT, "run %lld: %u of %u devices and %u of %u servers are recorded",
                        (long long) run->run_id, rows.devices, world.devices, rows.servers, world.servers);
-    if (rc == 0)
+    if (rc == 0) {
         *ret_world = world;
-    else
+        *ret_settings = full.settings;
+    } else {
         world_finish(&world);
+    }
     return rc != 0 ? diag_fail(diag, rc, "run %lld: %s", (long long) run->run_id, err_text(rc)) : 0;
 }

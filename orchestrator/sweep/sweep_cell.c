@@ -18,7 +18,7 @@ static int push_assignment(struct buf *text, const char *key, const char *value)
 }
 
 int sweep_cell_play_scenario(const char *data, const struct sweep_grid *grid, const struct sweep_cell *cell,
-                             bool test, struct scenario *ret_scenario, struct diag *diag)
+                             bool test, struct full_scenario *ret_full, struct diag *diag)
 {
     struct sweep_setting list[SWEEP_GRID_SETTINGS_MAX];
     const char *set[SWEEP_GRID_SETTINGS_MAX + 1];
@@ -37,18 +37,21 @@ int sweep_cell_play_scenario(const char *data, const struct sweep_grid *grid, co
         set[i] = (const char *) text.data + offset[i];
     const struct scenario_source source = {
         .name = grid->file->scenario, .set = set, .set_count = count + 1, .data = data};
-    rc =
-        rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : scenario_source_load(&source, ret_scenario, diag);
+    rc = rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : scenario_source_load(&source, ret_full, diag);
     buf_finish(&text);
     return rc;
 }
 
 static int make_world(const struct sweep_cell_play *what, bool test, struct world *ret_world,
-                      struct diag *diag)
+                      struct settings *ret_settings, struct diag *diag)
 {
-    struct scenario scenario;
-    int rc = sweep_cell_play_scenario(what->data, what->grid, what->cell, test, &scenario, diag);
-    return rc == 0 ? world_setup_draw(ret_world, &scenario, scenario.run.seed, diag) : rc;
+    struct full_scenario full;
+    int rc = sweep_cell_play_scenario(what->data, what->grid, what->cell, test, &full, diag);
+    if (rc == 0)
+        rc = world_setup_draw(ret_world, &full.scenario, full.scenario.run.seed, diag);
+    if (rc == 0)
+        *ret_settings = full.settings;
+    return rc;
 }
 
 /* In this process and without a word. */
@@ -59,9 +62,10 @@ static const struct host_options quiet_host = {.kind = HOST_MEMORY, .quiet = tru
 static int train(const struct sweep_cell_play *what, struct diag *diag)
 {
     struct world world = {0};
+    struct settings settings;
     struct session_result result;
     int64_t run_id = 0;
-    int rc = make_world(what, false, &world, diag);
+    int rc = make_world(what, false, &world, &settings, diag);
     const struct scenario *scenario = &world.scenario;
     const struct run_policy play = {
         .host = quiet_host,
@@ -72,6 +76,7 @@ static int train(const struct sweep_cell_play *what, struct diag *diag)
             {
                 .path = what->path,
                 .kind = DB_RUN_TRAIN,
+                .settings = &settings,
                 .checkpoint_episode = -1,
                 .phase = RNG_TRAIN,
                 .episodes = (uint32_t) scenario->run.episodes,
@@ -90,16 +95,18 @@ static int train_and_test(const struct sweep_cell_play *what, struct diag *diag)
     struct trained_run trained = {0};
     const struct trained_run_options options = {.path = what->path, .checkpoint = "best", .host = quiet_host};
     struct world world = {0};
+    struct settings settings;
     struct session_result result;
     int64_t checkpoint = -1;
     int rc = train(what, diag);
     if (rc == 0)
         rc = trained_run_open(&trained, &options, diag);
     if (rc == 0)
-        rc = make_world(what, true, &world, diag);
+        rc = make_world(what, true, &world, &settings, diag);
     if (rc == 0) {
         world_finish(&trained.world);
         trained.world = world;
+        trained.settings = settings;
         rc = trained_run_checkpoint(&trained, what->cell->kind, &checkpoint);
     }
     if (rc == 0 && what->cell->tests)
@@ -110,8 +117,8 @@ static int train_and_test(const struct sweep_cell_play *what, struct diag *diag)
 
 /* ---- testing ---- */
 
-static int play_phase(const struct sweep_cell_play *what, const struct world *world, enum rng_phase phase,
-                      struct diag *diag)
+static int play_phase(const struct sweep_cell_play *what, const struct world *world,
+                      const struct settings *settings, enum rng_phase phase, struct diag *diag)
 {
     const struct scenario *scenario = &world->scenario;
     bool test = phase == RNG_TEST;
@@ -125,6 +132,7 @@ static int play_phase(const struct sweep_cell_play *what, const struct world *wo
         .row =
             {
                 .path = what->path,
+                .settings = settings,
                 .kind = test ? DB_RUN_TEST : DB_RUN_VALIDATE,
                 .checkpoint_episode = what->checkpoint,
                 .phase = phase,
@@ -143,11 +151,12 @@ static int play_phase(const struct sweep_cell_play *what, const struct world *wo
 static int test_alone(const struct sweep_cell_play *what, struct diag *diag)
 {
     struct world world = {0};
-    int rc = make_world(what, true, &world, diag);
+    struct settings settings;
+    int rc = make_world(what, true, &world, &settings, diag);
     if (rc == 0 && what->cell->experiment->curve && what->weights == NULL)
-        rc = play_phase(what, &world, RNG_VALIDATE, diag);
+        rc = play_phase(what, &world, &settings, RNG_VALIDATE, diag);
     if (rc == 0)
-        rc = play_phase(what, &world, RNG_TEST, diag);
+        rc = play_phase(what, &world, &settings, RNG_TEST, diag);
     world_finish(&world);
     return rc;
 }

@@ -4,12 +4,12 @@
 #define HANDOFF_ORCHESTRATOR_SWEEP_SWEEP_CELL_H
 
 #include "core/base/buf.h"
-#include "core/model/scenario.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 #include "orchestrator/sweep/sweep_grid.h"
 
 /* The scenario in which a cell is trained or tested; `data`: the directory of data files, or NULL. */
 int sweep_cell_play_scenario(const char *data, const struct sweep_grid *grid, const struct sweep_cell *cell,
-                             bool test, struct scenario *ret_scenario, struct diag *diag);
+                             bool test, struct full_scenario *ret_full, struct diag *diag);
 
 struct sweep_cell_play {
     const char *data; /* directory of data files; NULL: not given */

@@ -6,8 +6,8 @@
 
 #include "core/base/err.h"
 #include "core/base/parse.h"
-#include "core/model/scenario.h"
 #include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 
 struct reader {
     struct sweep_file *file;
@@ -68,17 +68,18 @@ static int read_either(struct reader *reader, const char *key, const yaml_node_t
 
 static int check_setting(struct reader *reader, const yaml_node_t *at, const char *key, const char *value)
 {
-    struct scenario scratch;
+    struct full_scenario scratch;
     struct buf assignment = {0};
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         if (strcmp(taken[i].key, key) == 0)
             return sweep_yaml_fail(reader->yaml, at, ERR_UNSUPPORTED, "%s: is not set here: `%s:` says it",
                                    key, taken[i].instead);
-    scenario_defaults(&scratch);
+    full_scenario_defaults(&scratch);
     int rc = buf_printf(&assignment, "%s=%s", key, value);
     if (rc == 0 && strchr(key, '=') != NULL)
         rc = sweep_yaml_fail(reader->yaml, at, ERR_SYNTAX, "'%.63s': expected section.key", key);
-    if (rc == 0 && (rc = scenario_set(&scratch, (const char *) assignment.data, reader->yaml->diag)) != 0)
+    if (rc == 0 &&
+        (rc = full_scenario_set(&scratch, (const char *) assignment.data, reader->yaml->diag)) != 0)
         diag_prefix(reader->yaml->diag, "%s:%lu", reader->yaml->name,
                     (unsigned long) at->start_mark.line + 1);
     buf_finish(&assignment);

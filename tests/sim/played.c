@@ -18,8 +18,9 @@ struct session sim_session_of(struct sim_played *played, struct policy *policy, 
 
 void sim_play(struct sim_played *played, const char *const *keys, const char *name, uint32_t slots)
 {
-    *played = (struct sim_played){.world = check_world(keys)};
-    struct policy policy = sim_policy(&played->world, name, false);
+    *played = (struct sim_played){.result = {0}};
+    played->world = full_world(keys, &played->settings);
+    struct policy policy = sim_policy(&played->world, &played->settings, name, false);
     played->result = sim_run(&played->world, &policy, 2, slots, NULL, 0, &played->record);
     policy_destroy(&policy);
 }

@@ -10,6 +10,7 @@
 
 struct sim_played {
     struct world world;
+    struct settings settings; /* of policies */
     struct sim_record record;
     struct session_result result;
 };

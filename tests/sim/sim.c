@@ -153,12 +153,17 @@ void sim_assert_same(const struct sim_record *a, const struct sim_record *b)
 
 /* ---- host_memory, for tests ---- */
 
-struct policy sim_policy(const struct world *world, const char *name, bool training)
+struct policy sim_policy(const struct world *world, const struct settings *settings, const char *name,
+                         bool training)
 {
+    static struct settings defaults;
+    settings_defaults(&defaults);
+    const struct policy_options options =
+        full_options(world, settings != NULL ? settings : &defaults, training);
     const struct policy_kind *kind = NULL;
     struct policy policy;
     struct diag diag = {{0}};
-    if (catalog_find(name, &kind, &diag) != 0 || policy_create(&policy, kind, world, training, &diag) != 0)
+    if (catalog_find(name, &kind, &diag) != 0 || policy_create(&policy, kind, &options, &diag) != 0)
         fail_msg("%s", diag.text);
     return policy;
 }

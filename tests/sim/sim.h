@@ -9,7 +9,7 @@
 #define HANDOFF_TESTS_SIM_SIM_H
 
 #include "orchestrator/session/session.h"
-#include "tests/unit/model/check.h"
+#include "tests/unit/policy/full_world.h"
 
 /* What a session left behind. */
 struct sim_record {
@@ -28,8 +28,9 @@ void sim_record_finish(struct sim_record *record);
 void sim_assert_same(const struct sim_record *a, const struct sim_record *b);
 bool sim_same_rows(const struct sim_record *a, const struct sim_record *b);
 
-/* A policy of the world by its name. */
-struct policy sim_policy(const struct world *world, const char *name, bool training);
+/* A policy of the world by its name, and as it is set; NULL: by default. */
+struct policy sim_policy(const struct world *world, const struct settings *settings, const char *name,
+                         bool training);
 
 /* Runs a session in host_memory; fails the test when it fails. */
 struct session_result sim_run(const struct world *world, struct policy *policy, uint32_t episodes,

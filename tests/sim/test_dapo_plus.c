@@ -10,14 +10,16 @@
 
 #define TRAINING 400u
 
-static void train(const struct world *world, uint32_t slots, struct buf *ret_weights)
+static void train(const struct world *world, const struct settings *settings, uint32_t slots,
+                  struct buf *ret_weights)
 {
+    const struct policy_options options = full_options(world, settings, true);
     const struct policy_kind *kind = NULL;
     struct policy policy;
     struct session_result result;
     struct diag diag = {{0}};
     assert_int_equal(catalog_find("dapo-plus", &kind, NULL), 0);
-    assert_int_equal(policy_create(&policy, kind, world, true, NULL), 0);
+    assert_int_equal(policy_create(&policy, kind, &options, NULL), 0);
     struct session session = {
         .world = world, .policy = &policy, .phase = RNG_TRAIN, .episodes = 4, .slots = slots / 4};
     if (host_memory_run(&session, &result, &diag) != 0)
@@ -55,9 +57,10 @@ static const char *const small[] = {
 static void after_few_slots_it_is_as_good_as_the_optimum(void **state)
 {
     (void) state;
-    struct world world = check_world(small);
+    struct settings settings;
+    struct world world = full_world(small, &settings);
     struct buf weights = {0};
-    train(&world, TRAINING, &weights);
+    train(&world, &settings, TRAINING, &weights);
     double found = excess(small, "dapo-plus", &weights, "optimum", 60);
     assert_true(found >= -1e-9);
     assert_true(found < 0.01);
@@ -70,9 +73,10 @@ static void what_it_learned_holds_for_nodes_it_never_met_and_for_more_of_them(vo
     (void) state;
     static const char *const redrawn[] = {"run.seed=1234", "devices.count=6", "servers.count=2", NULL};
     static const char *const many[] = {"run.seed=99", "devices.count=20", "servers.count=3", NULL};
-    struct world world = check_world(small);
+    struct settings settings;
+    struct world world = full_world(small, &settings);
     struct buf weights = {0};
-    train(&world, TRAINING, &weights);
+    train(&world, &settings, TRAINING, &weights);
     assert_true(excess(redrawn, "dapo-plus", &weights, "optimum", 40) < 0.02);
     assert_true(excess(many, "dapo-plus", &weights, "multi-start", 20) < 0.02);
     buf_finish(&weights);
@@ -83,9 +87,10 @@ static void the_actor_is_close_behind_the_search_also_for_more_devices(void **st
 {
     (void) state;
     static const char *const many[] = {"run.seed=99", "devices.count=20", "servers.count=3", NULL};
-    struct world world = check_world(small);
+    struct settings settings;
+    struct world world = full_world(small, &settings);
     struct buf weights = {0};
-    train(&world, 2 * TRAINING, &weights);
+    train(&world, &settings, 2 * TRAINING, &weights);
     assert_true(excess(small, "dapo-plus-actor", &weights, "optimum", 60) < 0.02);
     assert_true(excess(many, "dapo-plus-actor", &weights, "multi-start", 20) < 0.03);
     buf_finish(&weights);
@@ -98,14 +103,15 @@ static void linear_parts_alone_are_not_enough(void **state)
     static const char *const straight[] = {
         "run.seed=3",     "devices.count=6", "servers.count=2", "run.slots=100",
         "run.episodes=4", "plus.warmup=50",  "plus.hidden=0",   NULL};
-    struct world world = check_world(straight);
+    struct settings settings;
+    struct world world = full_world(straight, &settings);
     struct buf weights = {0};
-    train(&world, TRAINING, &weights);
+    train(&world, &settings, TRAINING, &weights);
     double linear = excess(straight, "dapo-plus", &weights, "optimum", 60);
     buf_clear(&weights);
     world_finish(&world);
-    world = check_world(small);
-    train(&world, TRAINING, &weights);
+    world = full_world(small, &settings);
+    train(&world, &settings, TRAINING, &weights);
     assert_true(linear > excess(small, "dapo-plus", &weights, "optimum", 60));
     assert_true(linear < 0.1);
     buf_finish(&weights);
@@ -119,7 +125,7 @@ static void damaged_weights_are_refused(void **state)
     struct slot slot;
     struct buf weights = {0};
     slot_open(&slot, small);
-    train(&slot.world, 100, &weights);
+    train(&slot.world, &slot.settings, 100, &weights);
     struct policy policy = slot_policy(&slot, "dapo-plus");
     for (size_t i = 0; i < weights.size; i += 11) {
         weights.data[i] ^= 0x40;

@@ -30,12 +30,14 @@ static double play(struct policy *policy, enum rng_phase phase, uint32_t episode
     return result.mean_cost;
 }
 
-static struct policy create(const struct world *world, const char *name, bool training)
+static struct policy create(const struct world *world, const struct settings *settings, const char *name,
+                            bool training)
 {
+    const struct policy_options options = full_options(world, settings, training);
     const struct policy_kind *kind = NULL;
     struct policy policy;
     assert_int_equal(catalog_find(name, &kind, NULL), 0);
-    assert_int_equal(policy_create(&policy, kind, world, training, NULL), 0);
+    assert_int_equal(policy_create(&policy, kind, &options, NULL), 0);
     return policy;
 }
 
@@ -103,8 +105,9 @@ static struct parts errors_of(struct policy *policy, double factor)
 
 static struct parts train(const char *const *keys, uint32_t slots, double factor)
 {
-    struct world world = check_world(keys);
-    struct policy policy = create(&world, "dapo-plus", true);
+    struct settings settings;
+    struct world world = full_world(keys, &settings);
+    struct policy policy = create(&world, &settings, "dapo-plus", true);
     (void) play(&policy, RNG_TRAIN, EPISODES, slots / EPISODES);
     struct parts errors = errors_of(&policy, factor);
     policy_destroy(&policy);
@@ -184,8 +187,9 @@ static void after_a_dear_trial_the_next_waits_until_queues_are_empty(void **stat
 {
     (void) state;
     static struct learned_price price; /* too large for a stack */
-    struct world world = check_world(crowded);
-    learned_price_init(&price, &world);
+    struct settings settings;
+    struct world world = full_world(crowded, &settings);
+    learned_price_init(&price, &world, &settings.plus);
     assert_true(price.wait > 0); /* for the end of the warm-up's queues */
     learned_price_begin_episode(&price);
     assert_int_equal(price.wait, 0);
@@ -209,9 +213,10 @@ static void after_a_dear_trial_the_next_waits_until_queues_are_empty(void **stat
     world_finish(&world);
 }
 
-static double held_out(const struct world *world, const char *name, const struct buf *weights)
+static double held_out(const struct world *world, const struct settings *settings, const char *name,
+                       const struct buf *weights)
 {
-    struct policy policy = create(world, name, false);
+    struct policy policy = create(world, settings, name, false);
     struct diag diag = {{0}};
     if (weights != NULL && policy.kind->load(&policy, weights->data, weights->size, &diag) != 0)
         fail_msg("%s", diag.text);
@@ -223,17 +228,18 @@ static double held_out(const struct world *world, const char *name, const struct
 static void a_price_is_learned_that_is_worth_what_a_tuned_one_is(void **state)
 {
     (void) state;
-    struct world world = check_world(crowded);
-    struct policy policy = create(&world, "dapo-plus", true);
+    struct settings settings;
+    struct world world = full_world(crowded, &settings);
+    struct policy policy = create(&world, &settings, "dapo-plus", true);
     struct buf weights = {0};
     (void) play(&policy, RNG_TRAIN, EPISODES, 300);
     const struct dapo_plus *own = policy.state;
     assert_true(learned_price_prices(&own->queue->price, false).sent > 0.3);
     assert_true(learned_price_prices(&own->queue->price, false).kept == 0.0);
     assert_int_equal(policy.kind->save(&policy, false, &weights), 0);
-    double learned = held_out(&world, "dapo-plus", &weights);
-    assert_true(learned < 1.1 * held_out(&world, "priced", NULL));
-    assert_true(learned < 0.9 * held_out(&world, "myopic", NULL));
+    double learned = held_out(&world, &settings, "dapo-plus", &weights);
+    assert_true(learned < 1.1 * held_out(&world, &settings, "priced", NULL));
+    assert_true(learned < 0.9 * held_out(&world, &settings, "myopic", NULL));
     buf_finish(&weights);
     policy_destroy(&policy);
     world_finish(&world);
@@ -243,8 +249,10 @@ static void weights_of_the_other_mode_and_damaged_prices_are_refused(void **stat
 {
     (void) state;
     static const char *const rounds[] = {"devices.count=10", "servers.count=1", NULL};
-    struct world world = check_world(crowded), other = check_world(rounds);
-    struct policy policy = create(&world, "dapo-plus", true), round = create(&other, "dapo-plus", true);
+    struct settings settings, others;
+    struct world world = full_world(crowded, &settings), other = full_world(rounds, &others);
+    struct policy policy = create(&world, &settings, "dapo-plus", true),
+                  round = create(&other, &others, "dapo-plus", true);
     struct buf bytes = {0};
     struct diag diag = {{0}};
     (void) play(&policy, RNG_TRAIN, 1, 60);

@@ -68,7 +68,7 @@ static void roughen(struct world *world)
 static struct session_result play(const struct world *world, const char *name, uint32_t episodes,
                                   struct sim_record *record)
 {
-    struct policy policy = sim_policy(world, name, false);
+    struct policy policy = sim_policy(world, NULL, name, false);
     *record = (struct sim_record){.rows = 0};
     struct session_result result = sim_run(world, &policy, episodes, SLOTS, NULL, 0, record);
     policy_destroy(&policy);
@@ -297,7 +297,7 @@ static void an_event_tells_where_a_slowdown_begins_and_ends(void **state)
     struct world world = make_world(NULL, "local", SLOWDOWN, 5);
     for (uint32_t first = 0; first < 3; first++) {
         struct sim_record record = {.rows = 0};
-        struct policy policy = sim_policy(&world, "local", false);
+        struct policy policy = sim_policy(&world, NULL, "local", false);
         struct session session = {
             .world = &world,
             .policy = &policy,
@@ -397,10 +397,12 @@ static void a_session_goes_on_while_everybody_is_down(void **state)
 
 /* ---- orders of arrival ---- */
 
-static void shuffle(const struct world *world, const char *name, bool training,
+/* `settings`: of a learner, which learns; NULL: the policy does not. */
+static void shuffle(const struct world *world, const char *name, const struct settings *settings,
                     const struct session_fault *fault, size_t faults)
 {
-    struct policy policy = sim_policy(world, name, training);
+    bool training = settings != NULL;
+    struct policy policy = sim_policy(world, settings, name, training);
     struct sim_record expected = {.rows = 0};
     (void) sim_run(world, &policy, 2, SLOTS, fault, faults, &expected);
     policy_destroy(&policy);
@@ -408,7 +410,7 @@ static void shuffle(const struct world *world, const char *name, bool training,
     assert_true(tally.recovered + tally.reoffloaded + tally.device_lost + tally.server_lost > 0);
     for (uint64_t seed = 1; seed <= 8; seed++) {
         struct sim_record record = {.rows = 0};
-        policy = sim_policy(world, name, training);
+        policy = sim_policy(world, settings, name, training);
         struct session session = {
             .world = world,
             .policy = &policy,
@@ -440,7 +442,7 @@ static void faults_leave_the_same_bits_in_every_order_of_arrival(void **state)
                        "slot 5 kill server 1; slot 12 rejoin server 1; slot 7 kill device 3", 11);
         if (r >= 3)
             roughen(&world);
-        shuffle(&world, "edge-best-channel", false, NULL, 0);
+        shuffle(&world, "edge-best-channel", NULL, NULL, 0);
         world_finish(&world);
     }
 }
@@ -460,7 +462,7 @@ static void losses_in_earnest_leave_the_same_bits_too(void **state)
             make_world("chaos.rate=0.01", recoveries[r % 3], "slot 5 pause server 2 for 9", 11);
         if (r >= 3)
             roughen(&world);
-        shuffle(&world, "edge-best-channel", false, fault, 8);
+        shuffle(&world, "edge-best-channel", NULL, fault, 8);
         world_finish(&world);
     }
 }
@@ -468,12 +470,19 @@ static void losses_in_earnest_leave_the_same_bits_too(void **state)
 static void a_learner_learns_the_same_bits_under_chaos(void **state)
 {
     (void) state;
-    struct scenario scenario = check_scenario((const char *[]){
-        "devices.count=4", "servers.count=2", "ddpg.hidden_1=16", "ddpg.hidden_2=16", "ddpg.warmup=20",
-        "ddpg.batch=16", "ddpg.buffer=64", "chaos.rate=0.05", "faults.recovery=reoffload", NULL});
-    struct world world;
-    assert_int_equal(world_init(&world, &scenario, NULL, NULL), 0);
-    shuffle(&world, "dapo", true, NULL, 0);
+    static const char *const keys[] = {"devices.count=4",
+                                       "servers.count=2",
+                                       "ddpg.hidden_1=16",
+                                       "ddpg.hidden_2=16",
+                                       "ddpg.warmup=20",
+                                       "ddpg.batch=16",
+                                       "ddpg.buffer=64",
+                                       "chaos.rate=0.05",
+                                       "faults.recovery=reoffload",
+                                       NULL};
+    struct settings settings;
+    struct world world = full_world(keys, &settings);
+    shuffle(&world, "dapo", &settings, NULL, 0);
     world_finish(&world);
 }
 

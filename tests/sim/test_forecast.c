@@ -90,7 +90,7 @@ static void the_search_finds_what_brute_force_finds(void **state)
     const struct forecast_source model = forecast_model(&played.world);
     assert_int_equal(env_view_init(&view, &played.world), 0);
     assert_int_equal(forecast_init(&forecast, &played.world, &model), 0);
-    struct policy policy = sim_policy(&played.world, "myopic", false);
+    struct policy policy = sim_policy(&played.world, &played.settings, "myopic", false);
     struct env_decision decision;
     assert_int_equal(env_decision_init(&decision, 3), 0);
     for (uint32_t episode = 0; episode < 40; episode++) {

@@ -3,6 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include "orchestrator/host/host_memory.h"
+#include "orchestrator/policy/catalog/catalog.h"
 
 #define SHUFFLES 20u
 
@@ -16,13 +17,16 @@ struct played {
 };
 
 /* One session of a fresh policy, in host_memory or, with `options`, in the other host. */
-static void play(const struct world *world, const char *name, const struct session_fault *fault,
+static void play(const struct policy_options *made_for, const char *name, const struct session_fault *fault,
                  size_t faults, const struct sim_host_options *options, struct played *ret)
 {
-    struct policy policy = sim_policy(world, name, true);
+    struct policy policy;
+    const struct policy_kind *kind = NULL;
+    assert_int_equal(catalog_find(name, &kind, NULL), 0);
+    assert_int_equal(policy_create(&policy, kind, made_for, NULL), 0);
     *ret = (struct played){.record = {.rows = 0}};
     struct session session = {
-        .world = world,
+        .world = made_for->world,
         .policy = &policy,
         .phase = RNG_TRAIN,
         .episodes = 3,
@@ -45,12 +49,14 @@ static void assert_same_in_every_order(const char *const *keys, const char *name
                                        const struct session_fault *fault, size_t faults, uint32_t shuffles,
                                        uint32_t *overtook)
 {
-    struct world world = check_world(keys);
+    struct settings settings;
+    struct world world = full_world(keys, &settings);
+    const struct policy_options made_for = full_options(&world, &settings, true);
     struct played memory, other;
-    play(&world, name, fault, faults, NULL, &memory);
+    play(&made_for, name, fault, faults, NULL, &memory);
     for (uint32_t i = 0; i <= shuffles; i++) {
         struct sim_host_options options = {.shuffle = i > 0, .seed = i, .overtook = overtook};
-        play(&world, name, fault, faults, &options, &other);
+        play(&made_for, name, fault, faults, &options, &other);
         sim_assert_same(&other.record, &memory.record);
         assert_same(other.result.mean_cost, memory.result.mean_cost);
         assert_int_equal(other.result.tasks, memory.result.tasks);

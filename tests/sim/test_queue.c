@@ -126,8 +126,9 @@ static void play_in(struct sim_played *played, const char *const *keys, const ch
                     const struct session_fault *fault, size_t faults, const struct sim_host_options *options)
 {
     struct diag diag = {{0}};
-    *played = (struct sim_played){.world = check_world(keys)};
-    struct policy policy = sim_policy(&played->world, name, true);
+    *played = (struct sim_played){.result = {0}};
+    played->world = full_world(keys, &played->settings);
+    struct policy policy = sim_policy(&played->world, &played->settings, name, true);
     struct session session = sim_session_of(played, &policy, 2, 25);
     session.fault = fault;
     session.fault_count = faults;

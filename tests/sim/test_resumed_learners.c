@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
-#include "tests/unit/model/check.h"
+#include "tests/unit/policy/full_world.h"
 
 #define EPISODES 6u
 #define SLOTS 30u
@@ -97,12 +97,12 @@ static void play(const struct world *world, struct policy *policy, uint32_t firs
         fail_msg("%s", diag.text);
 }
 
-static struct policy create(const struct world *world, const char *name)
+static struct policy create(const struct policy_options *made_for, const char *name)
 {
     const struct policy_kind *kind = NULL;
     struct policy policy;
     assert_int_equal(catalog_find(name, &kind, NULL), 0);
-    assert_int_equal(policy_create(&policy, kind, world, true, NULL), 0);
+    assert_int_equal(policy_create(&policy, kind, made_for, NULL), 0);
     return policy;
 }
 
@@ -114,10 +114,10 @@ static const char *learner_at(size_t i)
 }
 
 /* As it was after the episode, from what a database would still hold then. */
-static struct policy restore(const struct world *world, const char *learner, const struct tape *tape,
-                             uint32_t after)
+static struct policy restore(const struct policy_options *made_for, const char *learner,
+                             const struct tape *tape, uint32_t after)
 {
-    struct policy policy = create(world, learner);
+    struct policy policy = create(made_for, learner);
     struct diag diag = {{0}};
     for (uint32_t e = 0; e <= after; e++) {
         const struct buf *piece = &tape->experience[e];
@@ -135,12 +135,12 @@ static void expect_equal(const struct buf *a, size_t from, const struct buf *b)
     assert_memory_equal(a->data + from, b->data, b->size);
 }
 
-static void resume_after(const struct world *world, const char *learner, const struct tape *tape,
+static void resume_after(const struct policy_options *made_for, const char *learner, const struct tape *tape,
                          uint32_t after, uint32_t every)
 {
-    struct policy policy = restore(world, learner, tape, after);
+    struct policy policy = restore(made_for, learner, tape, after);
     struct tape rest = {0};
-    play(world, &policy, after + 1, every, &rest);
+    play(made_for->world, &policy, after + 1, every, &rest);
     expect_equal(&tape->bytes, tape->end[after], &rest.bytes);
     for (uint32_t e = after + 1; e < EPISODES; e++) {
         expect_equal(&tape->weights[e], 0, &rest.weights[e]);
@@ -154,12 +154,14 @@ static void resume_after(const struct world *world, const char *learner, const s
 /* After every checkpoint. */
 static void resume_learner(const char *const *keys, const char *learner, uint32_t every)
 {
-    struct world world = check_world(keys);
-    struct policy whole = create(&world, learner);
+    struct settings settings;
+    struct world world = full_world(keys, &settings);
+    const struct policy_options made_for = full_options(&world, &settings, true);
+    struct policy whole = create(&made_for, learner);
     struct tape tape = {0};
     play(&world, &whole, 0, every, &tape);
     for (uint32_t after = every - 1; after + 1 < EPISODES; after += every)
-        resume_after(&world, learner, &tape, after, every);
+        resume_after(&made_for, learner, &tape, after, every);
     tape_finish(&tape);
     policy_destroy(&whole);
     world_finish(&world);
@@ -231,14 +233,16 @@ static void policies_that_do_not_learn_go_on_too(void **state)
     (void) state;
     static const char *const keys[] = {"devices.count=4", "servers.count=2", "chaos.rate=0.1", NULL};
     static const char *const names[] = {"greedy", "random", "edge-nearest"};
-    struct world world = check_world(keys);
+    struct settings settings;
+    struct world world = full_world(keys, &settings);
+    const struct policy_options made_for = full_options(&world, &settings, true);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct tape tape = {0};
-        struct policy whole = create(&world, names[i]);
+        struct policy whole = create(&made_for, names[i]);
         play(&world, &whole, 0, 1, &tape);
         policy_destroy(&whole);
         for (uint32_t after = 0; after + 1 < EPISODES; after++) {
-            struct policy policy = create(&world, names[i]);
+            struct policy policy = create(&made_for, names[i]);
             struct tape rest = {0};
             play(&world, &policy, after + 1, 1, &rest);
             expect_equal(&tape.bytes, tape.end[after], &rest.bytes);
@@ -254,8 +258,10 @@ static void a_session_behind_its_last_episode_ends_as_it_begins(void **state)
 {
     (void) state;
     static const char *const keys[] = {"devices.count=2", "servers.count=1", NULL};
-    struct world world = check_world(keys);
-    struct policy policy = create(&world, "local");
+    struct settings settings;
+    struct world world = full_world(keys, &settings);
+    const struct policy_options made_for = full_options(&world, &settings, true);
+    struct policy policy = create(&made_for, "local");
     struct tape tape = {0};
     play(&world, &policy, EPISODES, 1, &tape);
     assert_int_equal(tape.bytes.size, 0);
@@ -277,8 +283,10 @@ static int resume_exact(struct policy *policy, const void *bytes, size_t size)
 static void damage(const char *learner)
 {
     static const char *const keys[] = {SMALL, "ddpg.warmup=20", NULL};
-    struct world world = check_world(keys);
-    struct policy whole = create(&world, learner), fresh = create(&world, learner);
+    struct settings settings;
+    struct world world = full_world(keys, &settings);
+    const struct policy_options made_for = full_options(&world, &settings, true);
+    struct policy whole = create(&made_for, learner), fresh = create(&made_for, learner);
     struct tape tape = {0};
     play(&world, &whole, 0, 1, &tape);
     const struct buf *bytes = &tape.state[0], *piece = &tape.experience[0];
@@ -316,17 +324,19 @@ static void a_state_of_another_policy_is_refused(void **state)
 {
     (void) state;
     static const char *const keys[] = {SMALL, NULL};
-    struct world world = check_world(keys);
+    struct settings settings;
+    struct world world = full_world(keys, &settings);
+    const struct policy_options made_for = full_options(&world, &settings, true);
     for (size_t i = 0; i < catalog_count(); i++) {
         if (learner_at(i) == NULL)
             continue;
-        struct policy policy = create(&world, learner_at(i));
+        struct policy policy = create(&made_for, learner_at(i));
         struct buf bytes = {0};
         assert_int_equal(policy.kind->save(&policy, true, &bytes), 0);
         for (size_t j = 0; j < catalog_count(); j++) {
             if (learner_at(j) == NULL)
                 continue;
-            struct policy other = create(&world, learner_at(j));
+            struct policy other = create(&made_for, learner_at(j));
             assert_int_equal(resume_exact(&other, bytes.data, bytes.size) == 0, i == j);
             policy_destroy(&other);
         }

@@ -20,8 +20,9 @@ static struct session_result play(const char *const *keys, const char *name, uin
                                   uint32_t slots, const struct session_fault *fault, size_t faults,
                                   struct sim_record *record)
 {
-    struct world world = check_world(keys);
-    struct policy policy = sim_policy(&world, name, true);
+    struct settings settings;
+    struct world world = full_world(keys, &settings);
+    struct policy policy = sim_policy(&world, &settings, name, true);
     *record = (struct sim_record){.rows = 0};
     struct session_result result = sim_run(&world, &policy, episodes, slots, fault, faults, record);
     policy_destroy(&policy);
@@ -164,7 +165,7 @@ static const struct policy_kind witness_kind = {.name = "witness", .decide = wit
 static void assert_reports_what_the_model_says(const char *const *keys, const char *name)
 {
     struct world world = check_world(keys);
-    struct witness witness = {.inner = sim_policy(&world, name, false)};
+    struct witness witness = {.inner = sim_policy(&world, NULL, name, false)};
     struct policy policy = {.kind = &witness_kind, .world = &world, .state = &witness};
     struct sim_record record = {.rows = 0};
     assert_int_equal(env_decision_init(&witness.copy, world.devices), 0);
@@ -213,7 +214,7 @@ static void rough_links_cost_in_the_mean_what_the_model_expects(void **state)
     (void) state;
     struct world world = check_world((const char *[]){"devices.count=6", "link.loss=0.05",
                                                       "link.jitter_s=0.02", "link.retransmit_s=0.03", NULL});
-    struct witness witness = {.inner = sim_policy(&world, "edge-nearest", false)};
+    struct witness witness = {.inner = sim_policy(&world, NULL, "edge-nearest", false)};
     struct policy policy = {.kind = &witness_kind, .world = &world, .state = &witness};
     struct sim_record record = {.rows = 0};
     assert_int_equal(env_decision_init(&witness.copy, world.devices), 0);
@@ -429,7 +430,8 @@ static void decisions_and_losses_played_again_give_the_same_rows(void **state)
             .is_server = was.event[i].role == DB_ROLE_SERVER,
             .number = (uint32_t) was.event[i].number,
         };
-    struct world world = check_world(learning_keys);
+    struct settings settings;
+    struct world world = full_world(learning_keys, &settings);
     struct again again = {.record = &was};
     struct policy policy = {.kind = &again_kind, .world = &world, .state = &again};
     struct session_result result = sim_run(&world, &policy, 3, 40, read, 4, &is);
@@ -454,7 +456,7 @@ static void a_sinks_error_ends_the_session_with_its_code(void **state)
 {
     (void) state;
     struct world world = check_world(plain_keys);
-    struct policy policy = sim_policy(&world, "local", false);
+    struct policy policy = sim_policy(&world, NULL, "local", false);
     int calls = 0;
     struct session session = {
         .world = &world,
@@ -476,8 +478,9 @@ static void a_sinks_error_ends_the_session_with_its_code(void **state)
 static void two_sinks_see_the_same_rows_in_the_same_order(void **state)
 {
     (void) state;
-    struct world world = check_world(learning_keys);
-    struct policy policy = sim_policy(&world, "dapo", true);
+    struct settings settings;
+    struct world world = full_world(learning_keys, &settings);
+    struct policy policy = sim_policy(&world, &settings, "dapo", true);
     struct sim_record first = {.rows = 0}, second = {.rows = 0};
     const struct session_fault fault = {0, 2, SESSION_OBSERVE, true, 1, false};
     struct session session = {
@@ -510,7 +513,7 @@ static void a_sink_that_fails_ends_the_session_before_later_sinks_see_its_row(vo
 {
     (void) state;
     struct world world = check_world(plain_keys);
-    struct policy policy = sim_policy(&world, "local", false);
+    struct policy policy = sim_policy(&world, NULL, "local", false);
     struct sim_record before = {.rows = 0}, behind = {.rows = 0};
     int calls = 0;
     struct session session = {
@@ -541,7 +544,7 @@ static void the_stop_flag_cuts_a_session_short_with_whole_slots(void **state)
     (void) state;
     static const volatile sig_atomic_t stop = 1;
     struct world world = check_world(plain_keys);
-    struct policy policy = sim_policy(&world, "random", false);
+    struct policy policy = sim_policy(&world, NULL, "random", false);
     struct sim_record record = {.rows = 0};
     struct session session = {
         .world = &world,

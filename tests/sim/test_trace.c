@@ -19,7 +19,7 @@ static void record_trace(struct buf *trace)
     static const struct session_fault fault[] = {{0, 2, SESSION_EXECUTE, false, 1, false},
                                                  {0, 3, SESSION_OBSERVE, true, 0, false}};
     struct world world = check_world(keys);
-    struct policy policy = sim_policy(&world, "random", false);
+    struct policy policy = sim_policy(&world, NULL, "random", false);
     struct sim_record record = {.rows = 0};
     struct session session = {
         .world = &world,

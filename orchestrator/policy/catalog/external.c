@@ -9,7 +9,7 @@
 
 #include "core/base/err.h"
 #include "orchestrator/policy/catalog/catalog.h"
-#include "orchestrator/policy/policy.h"
+#include "orchestrator/policy/catalog/external_settings.h"
 
 /* What fits into one VIEW and one OUTCOME: the limits of their lists in proto/messages.def. */
 #define DEVICES_MAX 4096u
@@ -117,16 +117,18 @@ static int allocate(struct external *own, const struct world *world)
     return whole ? reserve_tasks(own, devices) : -ENOMEM;
 }
 
-static int create_fallback(struct external *own, const struct world *world, struct diag *diag)
+static int create_fallback(const struct policy *policy, struct diag *diag)
 {
-    const char *name = world->scenario.external.fallback;
+    struct external *own = policy->state;
+    const char *name = external_settings_of(policy)->external.fallback;
+    const struct policy_options options = {.world = policy->world, .settings = policy->all_settings};
     const struct policy_kind *kind = NULL;
     int rc = catalog_find(name, &kind, diag);
     if (rc == 0 && (policy_is_trained(kind) || kind->asks))
         rc = diag_fail(diag, ERR_UNSUPPORTED, "'%s' %s", name,
                        kind->asks ? "is what it shall stand in for" : "has to learn first");
     if (rc == 0)
-        rc = policy_create(&own->fallback, kind, world, false, diag);
+        rc = policy_create(&own->fallback, kind, &options, diag);
     if (rc != 0)
         diag_prefix(diag, "external.fallback");
     return rc;
@@ -145,7 +147,7 @@ static int create(struct policy *policy, struct diag *diag)
         return diag_fail(diag, -ENOMEM, "out of memory");
     policy->state = own;
     int rc = allocate(own, world);
-    return rc != 0 ? diag_fail(diag, rc, "out of memory") : create_fallback(own, world, diag);
+    return rc != 0 ? diag_fail(diag, rc, "out of memory") : create_fallback(policy, diag);
 }
 
 /* ---- VIEW ---- */
@@ -384,6 +386,7 @@ const struct policy_kind policy_external = {
     .asks = true,
     .summary = "an agent in another process decides, with a policy to stand in for it",
     .source = "docs/external-policies.md",
+    .settings = &external_settings_part,
     .create = create,
     .destroy = destroy,
     .decide = decide,

@@ -3,16 +3,16 @@
 
 static int create(struct policy *policy, struct diag *diag)
 {
-    const struct scenario *scenario = &policy->world->scenario;
+    const struct learned_settings *settings = learned_settings_of(policy);
     const struct policy_gradient_config how = {
         .objective = OBJECTIVE_PLAIN,
-        .rollout = scenario->a2c.steps,
+        .rollout = settings->a2c.steps,
         .epochs = 1,
-        .batch = scenario->a2c.steps,
-        .trace = (float) scenario->a2c.trace,
-        .rate = (float) scenario->a2c.rate,
-        .entropy = (float) scenario->a2c.entropy,
-        .norm = (float) scenario->a2c.norm,
+        .batch = settings->a2c.steps,
+        .trace = (float) settings->a2c.trace,
+        .rate = (float) settings->a2c.rate,
+        .entropy = (float) settings->a2c.entropy,
+        .norm = (float) settings->a2c.norm,
     };
     return gradient_learner_create(policy, GRADIENT_LEARNER_CLASSES, &how, diag);
 }
@@ -22,6 +22,7 @@ const struct policy_kind policy_a2c = {
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "A2C with a split and a server to choose for each device",
     .source = "Mnih et al., arXiv 1602.01783; DAPO's named competitor",
+    .settings = &learned_settings_part,
     .create = create,
     .destroy = gradient_learner_destroy,
     .decide = gradient_learner_decide,

@@ -4,10 +4,10 @@
 #include "orchestrator/policy/learned/continuous_learner.h"
 
 static int create_learner(struct offpolicy **ret_learner, const struct offpolicy_config *config,
-                          const struct scenario *scenario, struct diag *diag)
+                          const struct policy *policy, struct diag *diag)
 {
-    (void) scenario; /* `config` has all there is, */
-    (void) diag;     /* and was checked */
+    (void) policy; /* `config` has all there is, */
+    (void) diag;   /* and was checked */
     struct offpolicy_config blind = *config;
     blind.discount = 0.0f;
     return ddpg_create(ret_learner, &blind);
@@ -25,6 +25,7 @@ const struct policy_kind policy_bandit = {
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "contextual bandit: DDPG with discount 0, blind to later slots",
     .source = "house: DAPO's ablation; Lillicrap et al., arXiv 1509.02971",
+    .settings = &learned_settings_part,
     .create = create,
     .destroy = continuous_learner_destroy,
     .decide = continuous_learner_decide,

@@ -36,40 +36,40 @@ void continuous_learner_destroy(struct policy *policy)
     free(own);
 }
 
-static struct offpolicy_config common_config(const struct continuous *own, const struct world *world)
+static struct offpolicy_config common_config(const struct continuous *own, const struct policy *policy)
 {
-    const struct scenario *scenario = &world->scenario;
+    const struct learned_settings *settings = learned_settings_of(policy);
     return (struct offpolicy_config){
         .state_size = own->state_size,
         .action_size = own->action_size,
-        .hidden_1 = scenario->ddpg.hidden_1,
-        .hidden_2 = scenario->ddpg.hidden_2,
-        .buffer = scenario->ddpg.buffer,
-        .batch = scenario->ddpg.batch,
-        .discount = (float) scenario->ddpg.discount,
-        .actor_rate = (float) scenario->ddpg.actor_rate,
-        .critic_rate = (float) scenario->ddpg.critic_rate,
-        .soft_update = (float) scenario->ddpg.soft_update,
-        .warmup = scenario->ddpg.warmup,
-        .final_init = (float) scenario->ddpg.final_init,
-        .seed = world->seed,
+        .hidden_1 = settings->ddpg.hidden_1,
+        .hidden_2 = settings->ddpg.hidden_2,
+        .buffer = settings->ddpg.buffer,
+        .batch = settings->ddpg.batch,
+        .discount = (float) settings->ddpg.discount,
+        .actor_rate = (float) settings->ddpg.actor_rate,
+        .critic_rate = (float) settings->ddpg.critic_rate,
+        .soft_update = (float) settings->ddpg.soft_update,
+        .warmup = settings->ddpg.warmup,
+        .final_init = (float) settings->ddpg.final_init,
+        .seed = policy->world->seed,
     };
 }
 
-static int create_learner(struct continuous *own, const struct world *world, struct diag *diag)
+static int create_learner(struct continuous *own, const struct policy *policy, struct diag *diag)
 {
-    const struct scenario *scenario = &world->scenario;
-    struct offpolicy_config config = common_config(own, world);
+    const struct learned_settings *settings = learned_settings_of(policy);
+    struct offpolicy_config config = common_config(own, policy);
     struct noise_config noise = {
-        .ornstein_uhlenbeck = scenario->ddpg.noise == NOISE_OU,
-        .sigma = scenario->ddpg.noise_sigma,
-        .decay = scenario->ddpg.noise_decay,
-        .theta = scenario->ddpg.noise_theta,
-        .seed = world->seed,
+        .ornstein_uhlenbeck = settings->ddpg.noise == NOISE_OU,
+        .sigma = settings->ddpg.noise_sigma,
+        .decay = settings->ddpg.noise_decay,
+        .theta = settings->ddpg.noise_theta,
+        .seed = policy->world->seed,
     };
     int rc = offpolicy_config_check(&config, diag);
     if (rc == 0)
-        rc = own->kind->create(&own->learner, &config, scenario, diag);
+        rc = own->kind->create(&own->learner, &config, policy, diag);
     return rc != 0 ? rc : noise_init(&own->noise, &noise, own->action_size);
 }
 
@@ -89,7 +89,7 @@ int continuous_learner_create(struct policy *policy, const struct continuous_lea
     own->action = calloc(own->action_size, sizeof *own->action);
     own->normal = calloc(own->action_size, sizeof *own->normal);
     bool whole = own->state != NULL && own->next_state != NULL && own->action != NULL && own->normal != NULL;
-    int rc = whole ? create_learner(own, policy->world, diag) : -ENOMEM;
+    int rc = whole ? create_learner(own, policy, diag) : -ENOMEM;
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
@@ -119,7 +119,7 @@ void continuous_learner_decide(struct policy *policy, const struct env_view *vie
     observe(own, view, own->state);
     if (!policy->training)
         offpolicy_act(own->learner, own->state, own->action);
-    else if (own->decided < policy->world->scenario.ddpg.warmup)
+    else if (own->decided < learned_settings_of(policy)->ddpg.warmup)
         noise_uniform(&own->noise, own->action);
     else
         explore(own);

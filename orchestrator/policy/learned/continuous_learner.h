@@ -9,7 +9,7 @@
 #define HANDOFF_ORCHESTRATOR_POLICY_LEARNED_CONTINUOUS_LEARNER_H
 
 #include "core/rl/offpolicy.h"
-#include "orchestrator/policy/policy.h"
+#include "orchestrator/policy/learned/settings.h"
 
 /* A policy's own part. */
 struct continuous_learner_kind {
@@ -19,7 +19,7 @@ struct continuous_learner_kind {
     void (*observe)(const struct env_view *view, float *ret_state);
     /* `config` is of the scenario's section ddpg and the sizes. Says why not, or leaves `diag` alone. */
     int (*create)(struct offpolicy **ret_learner, const struct offpolicy_config *config,
-                  const struct scenario *scenario, struct diag *diag);
+                  const struct policy *policy, struct diag *diag);
 };
 
 /* A policy's create: policy->state for this kind, which is static. */

@@ -3,10 +3,10 @@
 #include "orchestrator/policy/learned/continuous_learner.h"
 
 static int create_learner(struct offpolicy **ret_learner, const struct offpolicy_config *config,
-                          const struct scenario *scenario, struct diag *diag)
+                          const struct policy *policy, struct diag *diag)
 {
-    (void) scenario; /* `config` has all there is, */
-    (void) diag;     /* and was checked */
+    (void) policy; /* `config` has all there is, */
+    (void) diag;   /* and was checked */
     return ddpg_create(ret_learner, config);
 }
 
@@ -22,6 +22,7 @@ const struct policy_kind policy_dapo = {
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "DDPG with continuous actions mapped to splits and servers",
     .source = "DAPO, reconstructed (Feng et al., Electronics 2025, 14, 3929)",
+    .settings = &learned_settings_part,
     .create = create,
     .destroy = continuous_learner_destroy,
     .decide = continuous_learner_decide,

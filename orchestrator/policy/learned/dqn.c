@@ -24,7 +24,7 @@
 #include "core/rl/checkpoint.h"
 #include "core/rl/dqn.h"
 #include "core/rl/experience.h"
-#include "orchestrator/policy/policy.h"
+#include "orchestrator/policy/learned/settings.h"
 
 /* One device's turn. */
 struct turn {
@@ -79,26 +79,26 @@ static int create_turns(struct turns *own, const struct world *world)
     return 0;
 }
 
-static int create_learner(struct turns *own, const struct world *world, struct diag *diag)
+static int create_learner(struct turns *own, const struct policy *policy, struct diag *diag)
 {
-    const struct scenario *scenario = &world->scenario;
+    const struct learned_settings *settings = learned_settings_of(policy);
     struct dqn_config config = {
         .state_size = own->state_size,
         .actions = own->actions,
-        .hidden_1 = scenario->ddpg.hidden_1,
-        .hidden_2 = scenario->ddpg.hidden_2,
-        .buffer = scenario->dqn.buffer,
-        .batch = scenario->dqn.batch,
-        .warmup = scenario->dqn.warmup,
-        .rate = (float) scenario->dqn.rate,
-        .soft_update = (float) scenario->dqn.soft_update,
-        .is_double = scenario->dqn.double_q == SWITCH_ON,
-        .is_dueling = scenario->dqn.dueling == SWITCH_ON,
-        .epsilon_first = (float) scenario->dqn.epsilon_first,
-        .epsilon_last = (float) scenario->dqn.epsilon_last,
-        .epsilon_acts = scenario->dqn.epsilon_slots * world->devices,
-        .final_init = (float) scenario->ddpg.final_init,
-        .seed = world->seed,
+        .hidden_1 = settings->ddpg.hidden_1,
+        .hidden_2 = settings->ddpg.hidden_2,
+        .buffer = settings->dqn.buffer,
+        .batch = settings->dqn.batch,
+        .warmup = settings->dqn.warmup,
+        .rate = (float) settings->dqn.rate,
+        .soft_update = (float) settings->dqn.soft_update,
+        .is_double = settings->dqn.double_q == SWITCH_ON,
+        .is_dueling = settings->dqn.dueling == SWITCH_ON,
+        .epsilon_first = (float) settings->dqn.epsilon_first,
+        .epsilon_last = (float) settings->dqn.epsilon_last,
+        .epsilon_acts = settings->dqn.epsilon_slots * policy->world->devices,
+        .final_init = (float) settings->ddpg.final_init,
+        .seed = policy->world->seed,
     };
     int rc = dqn_config_check(&config, diag);
     return rc != 0 ? rc : dqn_create(&own->learner, &config);
@@ -116,7 +116,7 @@ static int create(struct policy *policy, struct diag *diag)
     own->state_size = env_device_state_size(world) + world->servers + world->devices;
     int rc = create_turns(own, world);
     if (rc == 0)
-        rc = create_learner(own, world, diag);
+        rc = create_learner(own, policy, diag);
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
@@ -234,7 +234,7 @@ static void learn(struct policy *policy, const struct policy_feedback *feedback)
             .state = turn->state,
             .action = turn->action,
             .reward = own->reward[turn->device],
-            .discount = i + 1 < own->count ? 1.0f : (float) world->scenario.ddpg.discount,
+            .discount = i + 1 < own->count ? 1.0f : (float) learned_settings_of(policy)->ddpg.discount,
             .next_state = next->state,
             .next_allowed = next->allowed,
         };
@@ -309,6 +309,7 @@ const struct policy_kind policy_dqn = {
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "Q-learning, one device after the other, loads told on",
     .source = "Mnih et al., Nature 518, 2015; double: arXiv 1509.06461; dueling: arXiv 1511.06581",
+    .settings = &learned_settings_part,
     .create = create,
     .destroy = destroy,
     .decide = decide,

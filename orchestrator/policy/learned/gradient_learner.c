@@ -38,10 +38,11 @@ static size_t action_size(const struct gradient *own, const struct world *world)
     return own->actions == GRADIENT_LEARNER_REALS ? env_action_size(world) : 2 * (size_t) world->devices;
 }
 
-static int create_learner(struct gradient *own, const struct world *world,
+static int create_learner(struct gradient *own, const struct policy *policy,
                           const struct policy_gradient_config *how, struct diag *diag)
 {
-    const struct scenario *scenario = &world->scenario;
+    const struct world *world = policy->world;
+    const struct learned_settings *settings = learned_settings_of(policy);
     bool reals = own->actions == GRADIENT_LEARNER_REALS;
     size_t heads = 2 * (size_t) world->devices, *classes = calloc(heads, sizeof *classes);
     if (classes == NULL)
@@ -53,10 +54,10 @@ static int create_learner(struct gradient *own, const struct world *world,
     config.heads = reals ? 0 : heads;
     config.classes = classes;
     config.action_size = reals ? action_size(own, world) : 0;
-    config.hidden_1 = scenario->ddpg.hidden_1;
-    config.hidden_2 = scenario->ddpg.hidden_2;
-    config.discount = (float) scenario->ddpg.discount;
-    config.final_init = (float) scenario->ddpg.final_init;
+    config.hidden_1 = settings->ddpg.hidden_1;
+    config.hidden_2 = settings->ddpg.hidden_2;
+    config.discount = (float) settings->ddpg.discount;
+    config.final_init = (float) settings->ddpg.final_init;
     config.seed = world->seed;
     int rc = policy_gradient_config_check(&config, diag);
     if (rc == 0)
@@ -81,7 +82,7 @@ int gradient_learner_create(struct policy *policy, enum gradient_learner_actions
     own->action = calloc(action_size(own, world), sizeof *own->action);
     own->allowed = calloc(world->devices, own->splits + (size_t) world->servers);
     bool whole = own->state != NULL && own->next_state != NULL && own->action != NULL && own->allowed != NULL;
-    int rc = whole ? create_learner(own, world, how, diag) : -ENOMEM;
+    int rc = whole ? create_learner(own, policy, how, diag) : -ENOMEM;
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 

@@ -8,7 +8,7 @@
 #define HANDOFF_ORCHESTRATOR_POLICY_LEARNED_GRADIENT_LEARNER_H
 
 #include "core/rl/policy_gradient.h"
-#include "orchestrator/policy/policy.h"
+#include "orchestrator/policy/learned/settings.h"
 
 enum gradient_learner_actions { GRADIENT_LEARNER_CLASSES, GRADIENT_LEARNER_REALS };
 

@@ -17,13 +17,14 @@ static void observe(const struct env_view *view, float *ret_state)
 }
 
 static int create_learner(struct offpolicy **ret_learner, const struct offpolicy_config *config,
-                          const struct scenario *scenario, struct diag *diag)
+                          const struct policy *policy, struct diag *diag)
 {
+    const struct learned_settings *settings = learned_settings_of(policy);
     struct maddpg_config own = {
         .common = *config,
-        .agents = scenario->devices.count,
-        .actor_hidden_1 = scenario->maddpg.hidden_1,
-        .actor_hidden_2 = scenario->maddpg.hidden_2,
+        .agents = policy->world->devices,
+        .actor_hidden_1 = settings->maddpg.hidden_1,
+        .actor_hidden_2 = settings->maddpg.hidden_2,
     };
     int rc = maddpg_config_check(&own, diag);
     return rc != 0 ? rc : maddpg_create(ret_learner, &own);
@@ -42,6 +43,7 @@ const struct policy_kind policy_maddpg = {
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "multi-agent DDPG: one shared actor on each device's own view",
     .source = "Lowe et al., arXiv 1706.02275, with shared parameters",
+    .settings = &learned_settings_part,
     .create = create,
     .destroy = continuous_learner_destroy,
     .decide = continuous_learner_decide,

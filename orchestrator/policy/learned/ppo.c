@@ -3,17 +3,17 @@
 
 static int create(struct policy *policy, struct diag *diag)
 {
-    const struct scenario *scenario = &policy->world->scenario;
+    const struct learned_settings *settings = learned_settings_of(policy);
     const struct policy_gradient_config how = {
         .objective = OBJECTIVE_CLIPPED,
-        .rollout = scenario->ppo.rollout,
-        .epochs = scenario->ppo.epochs,
-        .batch = scenario->ppo.batch,
-        .trace = (float) scenario->ppo.trace,
-        .rate = (float) scenario->ppo.rate,
-        .clip = (float) scenario->ppo.clip,
-        .entropy = (float) scenario->ppo.entropy,
-        .norm = (float) scenario->ppo.norm,
+        .rollout = settings->ppo.rollout,
+        .epochs = settings->ppo.epochs,
+        .batch = settings->ppo.batch,
+        .trace = (float) settings->ppo.trace,
+        .rate = (float) settings->ppo.rate,
+        .clip = (float) settings->ppo.clip,
+        .entropy = (float) settings->ppo.entropy,
+        .norm = (float) settings->ppo.norm,
         .standardise = true,
     };
     return gradient_learner_create(policy, GRADIENT_LEARNER_CLASSES, &how, diag);
@@ -24,6 +24,7 @@ const struct policy_kind policy_ppo = {
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "PPO with a split and a server to choose for each device",
     .source = "Schulman et al., arXiv 1707.06347; DAPO's named competitor",
+    .settings = &learned_settings_part,
     .create = create,
     .destroy = gradient_learner_destroy,
     .decide = gradient_learner_decide,

@@ -3,19 +3,19 @@
 
 static int create(struct policy *policy, struct diag *diag)
 {
-    const struct scenario *scenario = &policy->world->scenario;
+    const struct learned_settings *settings = learned_settings_of(policy);
     const struct policy_gradient_config how = {
         .objective = OBJECTIVE_CLIPPED,
-        .rollout = scenario->ppo.rollout,
-        .epochs = scenario->ppo.epochs,
-        .batch = scenario->ppo.batch,
-        .trace = (float) scenario->ppo.trace,
-        .rate = (float) scenario->ppo.rate,
-        .clip = (float) scenario->ppo.clip,
-        .entropy = (float) scenario->ppo.entropy,
-        .norm = (float) scenario->ppo.norm,
+        .rollout = settings->ppo.rollout,
+        .epochs = settings->ppo.epochs,
+        .batch = settings->ppo.batch,
+        .trace = (float) settings->ppo.trace,
+        .rate = (float) settings->ppo.rate,
+        .clip = (float) settings->ppo.clip,
+        .entropy = (float) settings->ppo.entropy,
+        .norm = (float) settings->ppo.norm,
         .standardise = true,
-        .sigma = (float) scenario->ppo.sigma,
+        .sigma = (float) settings->ppo.sigma,
     };
     return gradient_learner_create(policy, GRADIENT_LEARNER_REALS, &how, diag);
 }
@@ -25,6 +25,7 @@ const struct policy_kind policy_ppo_gaussian = {
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "PPO with DAPO's continuous actions and mapping",
     .source = "Schulman et al., arXiv 1707.06347; A14 of DAPO, reconstructed",
+    .settings = &learned_settings_part,
     .create = create,
     .destroy = gradient_learner_destroy,
     .decide = gradient_learner_decide,

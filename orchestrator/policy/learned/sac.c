@@ -4,13 +4,14 @@
 #include "orchestrator/policy/learned/continuous_learner.h"
 
 static int create_learner(struct offpolicy **ret_learner, const struct offpolicy_config *config,
-                          const struct scenario *scenario, struct diag *diag)
+                          const struct policy *policy, struct diag *diag)
 {
+    const struct learned_settings *settings = learned_settings_of(policy);
     struct sac_config own = {
         .common = *config,
-        .temperature = (float) scenario->sac.temperature,
-        .temperature_rate = (float) scenario->sac.temperature_rate,
-        .target_entropy = (float) scenario->sac.target_entropy,
+        .temperature = (float) settings->sac.temperature,
+        .temperature_rate = (float) settings->sac.temperature_rate,
+        .target_entropy = (float) settings->sac.target_entropy,
     };
     int rc = sac_config_check(&own, diag);
     return rc != 0 ? rc : sac_create(ret_learner, &own);
@@ -28,6 +29,7 @@ const struct policy_kind policy_sac = {
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "soft actor-critic: squashed Gaussian, learned temperature",
     .source = "Haarnoja et al., arXiv 1812.05905",
+    .settings = &learned_settings_part,
     .create = create,
     .destroy = continuous_learner_destroy,
     .decide = continuous_learner_decide,

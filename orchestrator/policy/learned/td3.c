@@ -4,13 +4,14 @@
 #include "orchestrator/policy/learned/continuous_learner.h"
 
 static int create_learner(struct offpolicy **ret_learner, const struct offpolicy_config *config,
-                          const struct scenario *scenario, struct diag *diag)
+                          const struct policy *policy, struct diag *diag)
 {
+    const struct learned_settings *settings = learned_settings_of(policy);
     struct td3_config own = {
         .common = *config,
-        .delay = scenario->td3.delay,
-        .target_noise = (float) scenario->td3.target_noise,
-        .noise_clip = (float) scenario->td3.noise_clip,
+        .delay = settings->td3.delay,
+        .target_noise = (float) settings->td3.target_noise,
+        .noise_clip = (float) settings->td3.noise_clip,
     };
     int rc = td3_config_check(&own, diag);
     return rc != 0 ? rc : td3_create(ret_learner, &own);
@@ -28,6 +29,7 @@ const struct policy_kind policy_td3 = {
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "TD3: DDPG with twin critics, delayed actor and target noise",
     .source = "Fujimoto et al., arXiv 1802.09477",
+    .settings = &learned_settings_part,
     .create = create,
     .destroy = continuous_learner_destroy,
     .decide = continuous_learner_decide,

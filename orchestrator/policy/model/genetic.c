@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "orchestrator/policy/policy.h"
+#include "orchestrator/policy/model/settings.h"
 #include "orchestrator/policy/search/joint_trial.h"
 #include "orchestrator/policy/search/load_table.h"
 
@@ -35,14 +35,15 @@ static void destroy(struct policy *policy)
 static int create(struct policy *policy, struct diag *diag)
 {
     const struct world *world = policy->world;
+    const struct model_settings *settings = model_settings_of(policy);
     const struct genetic_config config = {
-        .population = (uint32_t) world->scenario.genetic.population,
-        .generations = (uint32_t) world->scenario.genetic.generations,
-        .tournament = (uint32_t) world->scenario.genetic.tournament,
-        .elites = (uint32_t) world->scenario.genetic.elites,
-        .crossover = world->scenario.genetic.crossover,
-        .mutation = world->scenario.genetic.mutation < world->devices ? world->scenario.genetic.mutation
-                                                                      : (double) world->devices,
+        .population = (uint32_t) settings->genetic.population,
+        .generations = (uint32_t) settings->genetic.generations,
+        .tournament = (uint32_t) settings->genetic.tournament,
+        .elites = (uint32_t) settings->genetic.elites,
+        .crossover = settings->genetic.crossover,
+        .mutation = settings->genetic.mutation < world->devices ? settings->genetic.mutation
+                                                                : (double) world->devices,
     };
     struct search *own = calloc(1, sizeof *own);
     if (own == NULL)
@@ -126,6 +127,7 @@ const struct policy_kind policy_genetic = {
     .only_named = true,
     .summary = "genetic algorithm on J, one gene a device; takes long (genetic.generations)",
     .source = "tournaments and uniform crossover: Goldberg and Deb, FOGA 1991; Syswerda, ICGA 1989",
+    .settings = &model_settings_part,
     .create = create,
     .destroy = destroy,
     .decide = decide,

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "orchestrator/policy/policy.h"
+#include "orchestrator/policy/model/settings.h"
 
 struct search {
     struct swarm swarm;
@@ -31,12 +31,13 @@ static void destroy(struct policy *policy)
 static int create(struct policy *policy, struct diag *diag)
 {
     const struct world *world = policy->world;
+    const struct model_settings *settings = model_settings_of(policy);
     const struct swarm_config config = {
-        .particles = (uint32_t) world->scenario.swarm.particles,
-        .iterations = (uint32_t) world->scenario.swarm.iterations,
-        .inertia = world->scenario.swarm.inertia,
-        .cognitive = world->scenario.swarm.cognitive,
-        .social = world->scenario.swarm.social,
+        .particles = (uint32_t) settings->swarm.particles,
+        .iterations = (uint32_t) settings->swarm.iterations,
+        .inertia = settings->swarm.inertia,
+        .cognitive = settings->swarm.cognitive,
+        .social = settings->swarm.social,
     };
     struct search *own = calloc(1, sizeof *own);
     if (own == NULL)
@@ -78,6 +79,7 @@ const struct policy_kind policy_swarm = {
     .only_named = true,
     .summary = "particle swarm on J, in the action space of DAPO; takes long (swarm.iterations)",
     .source = "Shi and Eberhart, CEC 1998; actions mapped as in A14",
+    .settings = &model_settings_part,
     .create = create,
     .destroy = destroy,
     .decide = decide,

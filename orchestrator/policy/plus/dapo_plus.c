@@ -16,15 +16,15 @@
 
 /* ---- exploration ---- */
 
-static double explore_probability(const struct dapo_plus *own, const struct scenario *scenario)
+static double explore_probability(const struct dapo_plus *own, const struct plus_settings *settings)
 {
-    if (own->decided < scenario->plus.warmup)
+    if (own->decided < settings->plus.warmup)
         return 1.0;
     if (own->queue != NULL && !learned_price_is_settling(&own->queue->price))
         return 0.0;
-    double slots = (double) (own->decided - scenario->plus.warmup);
-    double now = scenario->plus.explore / (1.0 + slots / (double) scenario->plus.explore_slots);
-    return now > scenario->plus.explore_least ? now : scenario->plus.explore_least;
+    double slots = (double) (own->decided - settings->plus.warmup);
+    double now = settings->plus.explore / (1.0 + slots / (double) settings->plus.explore_slots);
+    return now > settings->plus.explore_least ? now : settings->plus.explore_least;
 }
 
 /* Any place that the device may have: local, or a covered server after any split. */
@@ -40,7 +40,7 @@ static void draw_place(const struct env_view *view, uint32_t n, struct rng_at *a
     decision->split[n] = remote ? first + rng_below(at, 2, end - first) : world->llm->layers;
 }
 
-static void explore(const struct dapo_plus *own, const struct env_view *view, struct env_decision *decision)
+static void explore(const struct policy *policy, const struct env_view *view, struct env_decision *decision)
 {
     struct rng_at at = {
         .seed = view->world->seed,
@@ -49,7 +49,7 @@ static void explore(const struct dapo_plus *own, const struct env_view *view, st
         .episode = view->id.episode,
         .slot = view->id.slot,
     };
-    double probability = explore_probability(own, &view->world->scenario);
+    double probability = explore_probability(policy->state, plus_settings_of(policy));
     for (uint32_t n = 0; n < view->world->devices; n++) {
         at.entity = n;
         if (env_has_task(view, n) && rng_uniform(&at, 0) < probability)
@@ -87,13 +87,15 @@ static void remember(struct dapo_plus *own, const struct env_view *view, const s
     }
 }
 
-static void search(struct dapo_plus *own, const struct env_view *view, struct env_decision *ret_decision)
+static void search(const struct policy *policy, const struct env_view *view,
+                   struct env_decision *ret_decision)
 {
-    const struct scenario *scenario = &view->world->scenario;
+    struct dapo_plus *own = policy->state;
+    const struct plus_settings *settings = plus_settings_of(policy);
     outcome_model_begin(own->model, &own->table, view);
     load_search_run(&own->search, &own->table,
-                    &(struct load_search_options){.starts = (uint32_t) scenario->plus.starts,
-                                                  .swaps = scenario->plus.swaps == SWITCH_ON});
+                    &(struct load_search_options){.starts = (uint32_t) settings->plus.starts,
+                                                  .swaps = settings->plus.swaps == SWITCH_ON});
     load_search_decide(&own->search, &own->table, ret_decision);
 }
 
@@ -103,12 +105,12 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     if (own->queue != NULL)
         dapo_plus_queue_decide(own->queue, own->model, view, policy->training, ret_decision);
     else
-        search(own, view, ret_decision);
+        search(policy, view, ret_decision);
     if (!policy->training)
         return;
-    if (own->queue == NULL && own->decided >= policy->world->scenario.plus.warmup)
+    if (own->queue == NULL && own->decided >= plus_settings_of(policy)->plus.warmup)
         load_actor_watch(own->actor, &own->table, own->search.best_load);
-    explore(own, view, ret_decision);
+    explore(policy, view, ret_decision);
     if (own->queue != NULL)
         dapo_plus_queue_remember(own->queue, view, ret_decision);
     else
@@ -122,7 +124,7 @@ static void learn(struct policy *policy, const struct policy_feedback *feedback)
     own->owes_update = true;
     if (own->queue != NULL) {
         dapo_plus_queue_learn(own->queue, own->model, feedback,
-                              own->decided > policy->world->scenario.plus.warmup);
+                              own->decided > plus_settings_of(policy)->plus.warmup);
         return;
     }
     for (size_t i = 0; i < feedback->outcomes; i++)
@@ -132,9 +134,9 @@ static void learn(struct policy *policy, const struct policy_feedback *feedback)
 static void update(struct policy *policy)
 {
     struct dapo_plus *own = policy->state;
-    for (uint64_t i = 0; i < policy->world->scenario.plus.updates; i++)
+    for (uint64_t i = 0; i < plus_settings_of(policy)->plus.updates; i++)
         outcome_model_update(own->model);
-    for (uint64_t i = 0; i < policy->world->scenario.plus.actor_updates && own->queue == NULL; i++)
+    for (uint64_t i = 0; i < plus_settings_of(policy)->plus.actor_updates && own->queue == NULL; i++)
         load_actor_update(own->actor);
     own->owes_update = false;
 }
@@ -167,6 +169,7 @@ const struct policy_kind policy_dapo_plus = {
     .modes = POLICY_ANY_MODE,
     .summary = "learns what tasks take from their reports, searches the joint decision",
     .source = "house: docs/learners.md, The outcome learner",
+    .settings = &plus_settings_part,
     .create = dapo_plus_create,
     .destroy = dapo_plus_destroy,
     .decide = decide,

@@ -9,7 +9,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     outcome_model_begin(own->model, &own->table, view);
     load_actor_decide(own->actor, &own->table, ret_decision->server);
     load_search_polish(&own->search, &own->table, ret_decision->server,
-                       (uint32_t) policy->world->scenario.plus.actor_sweeps);
+                       (uint32_t) plus_settings_of(policy)->plus.actor_sweeps);
     load_search_decide(&own->search, &own->table, ret_decision);
 }
 
@@ -20,6 +20,7 @@ const struct policy_kind policy_dapo_plus_actor = {
     .weights_of = "dapo-plus",
     .summary = "dapo-plus without the search: a network distilled from its decisions",
     .source = "house; policy distillation, Rusu et al., arXiv 1511.06295",
+    .settings = &plus_settings_part,
     .create = dapo_plus_create,
     .destroy = dapo_plus_destroy,
     .decide = decide,

@@ -28,21 +28,21 @@ void dapo_plus_destroy(struct policy *policy)
 int dapo_plus_create(struct policy *policy, struct diag *diag)
 {
     const struct world *world = policy->world;
-    const struct scenario *scenario = &world->scenario;
+    const struct plus_settings *settings = plus_settings_of(policy);
     struct dapo_plus *own = calloc(1, sizeof *own);
     if (own == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
     policy->state = own;
-    uint64_t slots = scenario->run.episodes * scenario->run.slots;
+    uint64_t slots = world->scenario.run.episodes * world->scenario.run.slots;
     struct outcome_config config = {
-        .hidden = scenario->plus.hidden,
-        .batch = scenario->plus.batch,
-        .buffer = scenario->plus.buffer,
-        .rate = (float) scenario->plus.rate,
-        .final_rate = (float) (scenario->plus.rate * scenario->plus.final_rate),
-        .horizon = slots > 0 ? slots * scenario->plus.updates : 1,
+        .hidden = settings->plus.hidden,
+        .batch = settings->plus.batch,
+        .buffer = settings->plus.buffer,
+        .rate = (float) settings->plus.rate,
+        .final_rate = (float) (settings->plus.rate * settings->plus.final_rate),
+        .horizon = slots > 0 ? slots * settings->plus.updates : 1,
         .seed = world->seed,
-        .watches = scenario->plus.watch == SWITCH_ON,
+        .watches = settings->plus.watch == SWITCH_ON,
     };
     own->task = calloc(world->devices, sizeof *own->task);
     own->sending = calloc(world->devices, sizeof *own->sending);
@@ -51,14 +51,14 @@ int dapo_plus_create(struct policy *policy, struct diag *diag)
     if (rc == 0)
         rc = outcome_model_create(&own->model, world, &config);
     if (rc == 0)
-        rc = load_actor_create(&own->actor, world, scenario->plus.actor_hidden,
-                               (float) scenario->plus.actor_rate);
+        rc = load_actor_create(&own->actor, world, settings->plus.actor_hidden,
+                               (float) settings->plus.actor_rate);
     if (rc == 0)
         rc = load_table_init(&own->table, world, LOADS_HELD);
     if (rc == 0)
         rc = load_search_init(&own->search, world);
     if (rc == 0 && env_is_queue(world))
-        rc = dapo_plus_queue_create(&own->queue, world, own->model);
+        rc = dapo_plus_queue_create(&own->queue, world, settings, own->model);
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
@@ -79,8 +79,8 @@ static struct head head_of(const struct policy *policy, bool full)
         .magic = {'H', 'P', 'L', 'S'},
         .version = 2,
         .full = full ? 1 : 0,
-        .hidden = (uint32_t) policy->world->scenario.plus.hidden,
-        .actor_hidden = (uint32_t) policy->world->scenario.plus.actor_hidden,
+        .hidden = (uint32_t) plus_settings_of(policy)->plus.hidden,
+        .actor_hidden = (uint32_t) plus_settings_of(policy)->plus.actor_hidden,
         .queue = env_is_queue(policy->world) ? 1 : 0,
         .decided = full ? own->decided : 0,
         .owes_update = full && own->owes_update ? 1 : 0,

@@ -5,7 +5,7 @@
 #include "orchestrator/policy/plus/dapo_plus_queue.h"
 #include "orchestrator/policy/plus/load_actor.h"
 #include "orchestrator/policy/plus/outcome_model.h"
-#include "orchestrator/policy/policy.h"
+#include "orchestrator/policy/plus/settings.h"
 #include "orchestrator/policy/search/load_search.h"
 
 struct dapo_plus {

@@ -28,14 +28,14 @@ static int slot_init(struct dapo_plus_slot *slot, const struct world *world)
 }
 
 int dapo_plus_queue_create(struct dapo_plus_queue **ret_queue, const struct world *world,
-                           struct outcome_model *model)
+                           const struct plus_settings *settings, struct outcome_model *model)
 {
     const struct forecast_source source = outcome_model_source(model);
     struct dapo_plus_queue *own = calloc(1, sizeof *own);
     if (own == NULL)
         return -ENOMEM;
     own->world = world;
-    learned_price_init(&own->price, world);
+    learned_price_init(&own->price, world, settings);
     own->sending = calloc(DAPO_PLUS_QUEUE_SLOTS, sizeof *own->sending);
     int rc = own->sending != NULL ? slot_search_create(&own->search, world, &source) : -ENOMEM;
     for (uint32_t i = 0; i < DAPO_PLUS_QUEUE_SLOTS && rc == 0; i++)

@@ -33,7 +33,7 @@ struct dapo_plus_queue {
 
 /* -ENOMEM. The model is borrowed. */
 int dapo_plus_queue_create(struct dapo_plus_queue **ret_queue, const struct world *world,
-                           struct outcome_model *model);
+                           const struct plus_settings *settings, struct outcome_model *model);
 void dapo_plus_queue_destroy(struct dapo_plus_queue *queue);
 
 /* The joint decision that looks best. */

@@ -42,11 +42,11 @@ static void begin_trial(struct learned_price *price)
     price->sum = 0.0;
 }
 
-void learned_price_init(struct learned_price *price, const struct world *world)
+void learned_price_init(struct learned_price *price, const struct world *world,
+                        const struct plus_settings *settings)
 {
-    const struct scenario *scenario = &world->scenario;
-    double most = scenario->plus.price_most;
-    uint64_t part = scenario->run.slots / SETTLE_PART;
+    double most = settings->plus.price_most;
+    uint64_t part = world->scenario.run.slots / SETTLE_PART;
     struct response_surface_config config = {
         .low = -scale_of(KEPT_PART * most),
         .high = scale_of(most),
@@ -54,8 +54,8 @@ void learned_price_init(struct learned_price *price, const struct world *world)
         .length = LENGTH,
         .noise = NOISE,
     };
-    *price = (struct learned_price){.block = scenario->plus.price_block,
-                                    .settle = scenario->plus.price_settle,
+    *price = (struct learned_price){.block = settings->plus.price_block,
+                                    .settle = settings->plus.price_settle,
                                     .devices = world->devices};
     if (part > 0 && part < price->settle)
         price->settle = part;

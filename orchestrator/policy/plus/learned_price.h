@@ -14,6 +14,7 @@
 #include "core/base/diag.h"
 #include "core/model/world.h"
 #include "core/rl/response_surface.h"
+#include "orchestrator/policy/plus/settings.h"
 #include "orchestrator/policy/search/slot_search.h"
 
 struct learned_price {
@@ -26,7 +27,8 @@ struct learned_price {
     double trial, sum;             /* its place on the surface, and its costs so far */
 };
 
-void learned_price_init(struct learned_price *price, const struct world *world);
+void learned_price_init(struct learned_price *price, const struct world *world,
+                        const struct plus_settings *settings);
 
 /* What to charge: while training the trial's prices, else the best. */
 struct slot_prices learned_price_prices(const struct learned_price *price, bool training);

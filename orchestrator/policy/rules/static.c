@@ -1,10 +1,10 @@
 /* One split for all devices and all time (fixed.split), at the server with the best channel. */
-#include "orchestrator/policy/policy.h"
+#include "orchestrator/policy/rules/settings.h"
 #include "orchestrator/policy/search/server_choice.h"
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
-    server_choice_for_all(view, (uint32_t) policy->world->scenario.fixed.split, server_choice_best_channel,
+    server_choice_for_all(view, (uint32_t) rules_settings_of(policy)->fixed.split, server_choice_best_channel,
                           ret_decision);
 }
 
@@ -13,5 +13,6 @@ const struct policy_kind policy_static = {
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "one fixed split for all (fixed.split), best channel",
     .source = "static baseline of DAPO",
+    .settings = &rules_settings_part,
     .decide = decide,
 };

@@ -9,12 +9,14 @@
 #include "core/model/mobility.h"
 #include "orchestrator/host/host_memory.h"
 #include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/policy/catalog/settings.h"
 
 #define SLOTS 20u /* held-out ones */
 #define REPEATS 3 /* of which the fastest counts */
 
 struct bench {
     struct world world;
+    struct settings settings; /* of policies */
     struct env_view view[SLOTS];
     struct env_decision decision;
     uint32_t load[WORLD_SERVERS_MAX];
@@ -44,11 +46,18 @@ static int observe(struct bench *bench)
     return 0;
 }
 
+static struct policy_options options_of(const struct bench *bench, bool training)
+{
+    return (struct policy_options){
+        .world = &bench->world, .settings = settings_values(&bench->settings), .training = training};
+}
+
 static int train(struct bench *bench, uint32_t slots, struct diag *diag)
 {
     struct policy policy = {0};
     struct session_result result;
-    int rc = policy_create(&policy, &policy_dapo_plus, &bench->world, true, diag);
+    const struct policy_options options = options_of(bench, true);
+    int rc = policy_create(&policy, &policy_dapo_plus, &options, diag);
     struct session session = {
         .world = &bench->world, .policy = &policy, .phase = RNG_TRAIN, .episodes = 1, .slots = slots};
     if (rc == 0)
@@ -64,6 +73,7 @@ static int open(struct bench *bench, uint32_t devices, uint32_t slots, struct di
     struct scenario scenario;
     *bench = (struct bench){.weights = {0}};
     scenario_defaults(&scenario);
+    settings_defaults(&bench->settings);
     scenario.devices.count = devices;
     scenario.run.episodes = 1;
     scenario.run.slots = slots;
@@ -97,7 +107,8 @@ static double drive(struct bench *bench, const struct policy_kind *kind, double 
 {
     struct policy policy = {0};
     double cost = 0.0, sum_us = 0.0;
-    int rc = policy_create(&policy, kind, &bench->world, false, diag);
+    const struct policy_options options = options_of(bench, false);
+    int rc = policy_create(&policy, kind, &options, diag);
     if (rc == 0 && policy_is_trained(kind))
         rc = kind->load(&policy, bench->weights.data, bench->weights.size, diag);
     for (uint32_t t = 0; t < SLOTS && rc == 0; t++) {

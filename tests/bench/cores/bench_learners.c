@@ -7,21 +7,25 @@
 #include "core/rl/blas_check.h"
 #include "orchestrator/host/host_memory.h"
 #include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 
 #define SLOTS 300u
 #define EPISODES 3u
 #define REPEATS 3
 
 /* Slots per second. */
-static double run(const struct world *world, const struct policy_kind *kind)
+static double run(const struct policy_options *made_for, const struct policy_kind *kind)
 {
     struct policy policy;
     struct session_result result = {0};
     struct diag diag = {0};
-    if (policy_create(&policy, kind, world, true, &diag) != 0)
+    if (policy_create(&policy, kind, made_for, &diag) != 0)
         return 0.0;
-    struct session session = {
-        .world = world, .policy = &policy, .phase = RNG_TRAIN, .episodes = EPISODES, .slots = SLOTS};
+    struct session session = {.world = made_for->world,
+                              .policy = &policy,
+                              .phase = RNG_TRAIN,
+                              .episodes = EPISODES,
+                              .slots = SLOTS};
     int rc = host_memory_run(&session, &result, &diag);
     policy_destroy(&policy);
     return rc == 0 ? (double) EPISODES * SLOTS / result.wall_s : 0.0;
@@ -33,22 +37,25 @@ int main(void)
         &policy_random, &policy_dapo,         &policy_bandit, &policy_td3, &policy_sac,      &policy_maddpg,
         &policy_ppo,    &policy_ppo_gaussian, &policy_a2c,    &policy_dqn, &policy_dapo_plus};
     enum { LEARNERS = sizeof learners / sizeof *learners };
-    struct scenario scenario;
+    struct full_scenario full;
     struct world world;
     struct diag diag = {0};
     double best[LEARNERS] = {0.0};
-    scenario_defaults(&scenario);
-    scenario.ddpg.warmup = scenario.ddpg.batch; /* nearly every slot has its update */
-    scenario.dqn.warmup = scenario.dqn.batch;
-    scenario.plus.warmup = 1;
-    scenario.ppo.rollout = SLOTS / 2; /* filled as often as there are slots for it */
-    if (world_init(&world, &scenario, NULL, &diag) != 0) {
+    full_scenario_defaults(&full);
+    full.settings.learned.ddpg.warmup =
+        full.settings.learned.ddpg.batch; /* nearly every slot has its update */
+    full.settings.learned.dqn.warmup = full.settings.learned.dqn.batch;
+    full.settings.plus.plus.warmup = 1;
+    full.settings.learned.ppo.rollout = SLOTS / 2; /* filled as often as there are slots for it */
+    if (world_init(&world, &full.scenario, NULL, &diag) != 0) {
         (void) fprintf(stderr, "%s\n", diag.text);
         return 1;
     }
+    const struct policy_options made_for = {
+        .world = &world, .settings = settings_values(&full.settings), .training = true};
     for (int i = 0; i < REPEATS; i++)
         for (size_t k = 0; k < LEARNERS; k++) {
-            double slots = run(&world, learners[k]);
+            double slots = run(&made_for, learners[k]);
             best[k] = slots > best[k] ? slots : best[k];
         }
     (void) printf("training over memory, 10 devices, 3 servers, BLAS kernel %s, best of %d\n",

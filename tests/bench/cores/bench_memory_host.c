@@ -10,6 +10,7 @@
 #include "core/model/device_slot.h"
 #include "orchestrator/host/host_memory.h"
 #include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/policy/catalog/settings.h"
 
 #define EPISODES 5u
 #define SLOTS 20000u
@@ -26,7 +27,11 @@ static double run_host(const struct world *world, const struct policy_kind *kind
     struct policy policy;
     struct session_result result = {0};
     struct diag diag = {0};
-    if (policy_create(&policy, kind, world, false, &diag) != 0)
+    struct settings settings;
+    settings_defaults(&settings);
+    if (policy_create(&policy, kind,
+                      &(struct policy_options){.world = world, .settings = settings_values(&settings)},
+                      &diag) != 0)
         return 0.0;
     struct session session = {
         .world = world, .policy = &policy, .phase = RNG_TRAIN, .episodes = EPISODES, .slots = SLOTS};

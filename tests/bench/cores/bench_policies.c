@@ -10,6 +10,7 @@
 #include "core/model/device_slot.h"
 #include "core/model/mobility.h"
 #include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/policy/catalog/settings.h"
 #include "orchestrator/policy/policy.h"
 
 #define SLOTS 50u   /* different ones */
@@ -18,6 +19,7 @@
 
 struct bench {
     struct world world;
+    struct settings settings; /* of policies */
     struct env_view view[SLOTS];
     struct env_decision decision;
     uint32_t load[WORLD_SERVERS_MAX];
@@ -55,6 +57,7 @@ static int bench_open(struct bench *bench, enum scenario_mode mode)
     scenario_defaults(&scenario);
     scenario.run.mode = mode;
     *bench = (struct bench){.sink = 0.0};
+    settings_defaults(&bench->settings);
     if (world_init(&bench->world, &scenario, NULL, &diag) != 0) {
         (void) fprintf(stderr, "%s\n", diag.text);
         return -1;
@@ -123,7 +126,9 @@ static int run_all(struct bench *bench, enum scenario_mode mode)
                           (mode != MODE_QUEUE || kind->modes == POLICY_MODE_QUEUE);
         if (!takes_part)
             continue;
-        if (policy_create(&policy, kind, &bench->world, false, &diag) != 0) {
+        const struct policy_options options = {.world = &bench->world,
+                                               .settings = settings_values(&bench->settings)};
+        if (policy_create(&policy, kind, &options, &diag) != 0) {
             (void) fprintf(stderr, "%s\n", diag.text);
             return -1;
         }

@@ -368,7 +368,8 @@ static void only_a_policy_that_can_stand_in_is_a_fallback(void **state)
         struct policy policy;
         struct diag diag = {{0}};
         slot_open(&slot, keys);
-        assert_int_not_equal(policy_create(&policy, &policy_external, &slot.world, true, &diag), 0);
+        const struct policy_options options = slot_options(&slot, true);
+        assert_int_not_equal(policy_create(&policy, &policy_external, &options, &diag), 0);
         assert_non_null(strstr(diag.text, "external.fallback"));
         assert_non_null(strstr(diag.text, cases[i][1]));
         policy_destroy(&policy);
@@ -391,10 +392,12 @@ static void what_does_not_fit_into_a_message_is_refused_and_what_just_fits_trave
             assert_in_range(bench.far.frame.size, 1000000, PROTO_BODY_MAX);
             continue;
         }
-        struct world world = check_world(keys);
+        struct settings settings;
+        struct world world = full_world(keys, &settings);
+        const struct policy_options options = full_options(&world, &settings, false);
         struct policy policy;
         struct diag diag = {{0}};
-        assert_int_equal(policy_create(&policy, &policy_external, &world, false, &diag), ERR_UNSUPPORTED);
+        assert_int_equal(policy_create(&policy, &policy_external, &options, &diag), ERR_UNSUPPORTED);
         assert_non_null(strstr(diag.text, "at most 4096 devices"));
         policy_destroy(&policy);
         world_finish(&world);

@@ -254,6 +254,17 @@ static void a_scenario_that_cannot_be_read_is_refused_and_the_node_may_be_told_a
     assert_int_equal(take(bench, welcome(bench, 0)), 0);
 }
 
+static void how_policies_are_set_is_no_business_of_a_node(void **state)
+{
+    struct bench *bench = *state;
+    struct proto_message message = welcome(bench, 0);
+    static const char text[] = "run:\n  slots: 5\nddpg:\n  batch: 32\n";
+    message.welcome.scenario = (struct proto_text){text, sizeof text - 1};
+    assert_int_equal(take(bench, message), ERR_UNKNOWN);
+    assert_non_null(strstr(bench->diag.text, "WELCOME:3: ddpg: unknown section"));
+    assert_false(join_is_ready(&bench->join));
+}
+
 static void requests_come_in_pieces_and_must_all_have_come(void **state)
 {
     struct bench *bench = *state;
@@ -415,6 +426,7 @@ int main(void)
         MOBILE(another_protocol_is_refused),
         MOBILE(a_place_that_does_not_exist_is_refused),
         MOBILE(a_scenario_that_cannot_be_read_is_refused_and_the_node_may_be_told_again),
+        MOBILE(how_policies_are_set_is_no_business_of_a_node),
         MOBILE(requests_come_in_pieces_and_must_all_have_come),
         MOBILE(requests_that_were_not_announced_are_refused),
         MOBILE(more_requests_than_memory_should_hold_are_refused),

@@ -5,10 +5,11 @@
 #include "core/base/rng.h"
 #include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/policy/policy.h"
-#include "tests/unit/model/check.h"
+#include "tests/unit/policy/full_world.h"
 
 struct slot {
     struct world world;
+    struct settings settings; /* of policies */
     struct env_view view;
     struct env_decision decision;
     uint32_t load[WORLD_SERVERS_MAX];
@@ -16,7 +17,7 @@ struct slot {
 
 static inline void slot_open(struct slot *slot, const char *const *assignments)
 {
-    slot->world = check_world(assignments);
+    slot->world = full_world(assignments, &slot->settings);
     assert_int_equal(env_view_init(&slot->view, &slot->world), 0);
     assert_int_equal(env_decision_init(&slot->decision, slot->world.devices), 0);
 }
@@ -82,13 +83,18 @@ static inline double slot_decide(struct slot *slot, struct policy *policy)
     return slot_cost(slot);
 }
 
+static inline struct policy_options slot_options(const struct slot *slot, bool training)
+{
+    return full_options(&slot->world, &slot->settings, training);
+}
+
 static inline struct policy slot_policy(const struct slot *slot, const char *name)
 {
+    const struct policy_options options = slot_options(slot, false);
     const struct policy_kind *kind = NULL;
     struct policy policy;
     struct diag diag = {{0}};
-    if (catalog_find(name, &kind, &diag) != 0 ||
-        policy_create(&policy, kind, &slot->world, false, &diag) != 0)
+    if (catalog_find(name, &kind, &diag) != 0 || policy_create(&policy, kind, &options, &diag) != 0)
         fail_msg("%s", diag.text);
     return policy;
 }

@@ -127,10 +127,11 @@ static void the_optimum_refuses_what_it_is_not_exact_for(void **state)
         struct policy policy;
         struct diag diag = {{0}};
         slot_open(&slot, cases[i]);
-        assert_int_equal(policy_create(&policy, &policy_optimum, &slot.world, false, &diag), ERR_UNSUPPORTED);
+        const struct policy_options options = slot_options(&slot, false);
+        assert_int_equal(policy_create(&policy, &policy_optimum, &options, &diag), ERR_UNSUPPORTED);
         assert_non_null(strstr(diag.text, "optimum"));
         policy_destroy(&policy);
-        assert_int_equal(policy_create(&policy, &policy_best_response, &slot.world, false, &diag), 0);
+        assert_int_equal(policy_create(&policy, &policy_best_response, &options, &diag), 0);
         policy_destroy(&policy);
         slot_close(&slot);
     }
@@ -142,10 +143,11 @@ static void only_a_learner_trains(void **state)
     struct slot slot;
     struct policy policy;
     slot_open(&slot, NULL);
-    assert_int_equal(policy_create(&policy, &policy_greedy, &slot.world, true, NULL), 0);
+    const struct policy_options options = slot_options(&slot, true);
+    assert_int_equal(policy_create(&policy, &policy_greedy, &options, NULL), 0);
     assert_false(policy.training);
     policy_destroy(&policy);
-    assert_int_equal(policy_create(&policy, &policy_dapo, &slot.world, true, NULL), 0);
+    assert_int_equal(policy_create(&policy, &policy_dapo, &options, NULL), 0);
     assert_true(policy.training);
     policy_destroy(&policy);
     policy_destroy(&policy); /* twice does no harm */
@@ -390,7 +392,8 @@ static void check_warm_up(const char *name, bool draws)
     struct policy training;
     slot_open(&slot, keys);
     struct policy deployed = slot_policy(&slot, name);
-    assert_int_equal(policy_create(&training, deployed.kind, &slot.world, true, NULL), 0);
+    const struct policy_options options = slot_options(&slot, true);
+    assert_int_equal(policy_create(&training, deployed.kind, &options, NULL), 0);
     uint32_t splits[33] = {0}, same_before = 0, same_after = 0;
     for (uint32_t e = 0; e < 400; e++) {
         slot_draw(&slot, e, 0, 0, 0);

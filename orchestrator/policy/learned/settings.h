@@ -1,0 +1,30 @@
+/* How the learners are set. A section may serve several of them: td3, sac, maddpg and dqn have what
+ * they share with dapo from its section, ddpg, so that budgets are equal. */
+#ifndef HANDOFF_ORCHESTRATOR_POLICY_LEARNED_SETTINGS_H
+#define HANDOFF_ORCHESTRATOR_POLICY_LEARNED_SETTINGS_H
+
+#include <assert.h>
+
+#include "core/model/scenario.h"
+#include "orchestrator/policy/policy.h"
+
+/* Exploration noise; its words in the same order, NULL behind the last. */
+enum learned_noise { NOISE_GAUSSIAN, NOISE_OU };
+extern const char *const learned_noise_words[];
+
+#define SCENARIO_KEYS "orchestrator/policy/learned/settings.def"
+struct learned_settings {
+#include "core/model/scenario_fields.def"
+};
+#undef SCENARIO_KEYS
+
+extern const struct scenario_part learned_settings_part;
+
+/* Of a policy whose kind names that part. */
+static inline const struct learned_settings *learned_settings_of(const struct policy *policy)
+{
+    assert(policy->kind->settings == &learned_settings_part);
+    return policy->settings;
+}
+
+#endif

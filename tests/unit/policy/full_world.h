@@ -1,0 +1,32 @@
+/* A world and how its policies are set, from one list of assignments. */
+#ifndef HANDOFF_TESTS_UNIT_POLICY_FULL_WORLD_H
+#define HANDOFF_TESTS_UNIT_POLICY_FULL_WORLD_H
+
+#include "orchestrator/policy/catalog/full_scenario.h"
+#include "tests/unit/model/check.h"
+
+/* As check_world, but the assignments may also be of policies' keys. */
+static inline struct world full_world(const char *const *assignments, struct settings *ret_settings)
+{
+    struct full_scenario full;
+    struct world world;
+    struct diag diag = {{0}};
+    full_scenario_defaults(&full);
+    for (; assignments != NULL && *assignments != NULL; assignments++)
+        if (full_scenario_set(&full, *assignments, &diag) != 0)
+            fail_msg("%s", diag.text);
+    if (full_scenario_check(&full, &diag) != 0 || world_init(&world, &full.scenario, NULL, &diag) != 0)
+        fail_msg("%s", diag.text);
+    *ret_settings = full.settings;
+    return world;
+}
+
+/* What policies are made for, there; borrowed. */
+static inline struct policy_options full_options(const struct world *world, const struct settings *settings,
+                                                 bool training)
+{
+    return (struct policy_options){
+        .world = world, .settings = settings_values(settings), .training = training};
+}
+
+#endif
