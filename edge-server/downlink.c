@@ -1,5 +1,6 @@
 #include "edge-server/downlink.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -28,6 +29,7 @@ static int start(struct downlink *downlink, struct wire_conn *conn, struct slot_
 
 static void start_next(struct downlink *downlink)
 {
+    assert(!paced_payload_is_sending(&downlink->paced));
     struct downlink_waiting *next = downlink->waiting;
     if (next == NULL)
         return;
@@ -88,6 +90,7 @@ void downlink_finish(struct downlink *downlink)
 int downlink_send(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
                   const struct proto_message *result)
 {
+    assert(result->id == PROTO_RESULT && result->result.device == downlink->paced.device);
     if (env_is_queue(&downlink->paced.control->join.world) && paced_payload_is_sending(&downlink->paced))
         return enqueue(downlink, conn, id, result);
     return start(downlink, conn, id, result);

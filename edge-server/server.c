@@ -1,5 +1,6 @@
 #include "edge-server/server.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -75,6 +76,7 @@ static void on_job_done(struct wire_alarm *alarm)
 /* Real clock: a job ends when its time has passed. One that is still set was revoked: nobody waits for it. */
 static int start_job(struct server *server, const struct server_action *action)
 {
+    assert(action->device < server->control.join.world.devices);
     struct job *job = &server->job[action->device];
     job->round = action->round;
     job->start_ns = clock_monotonic_ns();
@@ -99,6 +101,7 @@ static int end_job(struct server *server, const struct server_action *action, st
 static int answer(struct server *server, uint32_t device, struct slot_id id,
                   const struct proto_message *result)
 {
+    assert(device < server->control.join.world.devices && result->id == PROTO_RESULT);
     struct peer *peer = server->peer_of[device];
     if (peer == NULL)
         return 0; /* a lost device is the orchestrator's business */
@@ -124,6 +127,7 @@ static int execute(struct server *server, const struct server_action *action, st
     case SERVER_DO_COMPUTE:
         return server->job != NULL ? start_job(server, action) : end_job(server, action, diag);
     }
+    assert(false);
     return ERR_STATE;
 }
 
@@ -137,6 +141,7 @@ static int step_queue(struct server *server, const struct proto_message *message
     int rc = server_queue_step(server->queue, &event, &actions, diag);
     for (size_t i = 0; i < actions.count; i++) {
         const struct server_queue_action *action = &actions.list[i];
+        assert(action->kind == SERVER_QUEUE_ANSWER || action->kind == SERVER_QUEUE_TELL);
         if (action->kind == SERVER_QUEUE_ANSWER)
             (void) answer_queue(server, action); /* no downlink in virtual time: cannot fail */
         else
@@ -179,6 +184,7 @@ static bool speaks_for(const struct peer *peer, uint64_t device)
 
 static void on_piece(struct server *server, const struct msg_piece *piece)
 {
+    assert(piece->device < server->control.join.world.devices); /* on_attach, speaks_for */
     struct job *job = &server->job[piece->device];
     if (job->piece_round != piece->round)
         job->piece_bytes = 0;
@@ -207,6 +213,7 @@ static int on_task(struct server *server, struct peer *peer, const struct proto_
     if (rc != 0)
         return rc;
     struct server_event event = {.kind = SERVER_ON_TASK, .message = message};
+    assert((server->queue != NULL) != (server->core != NULL));
     server->peer_of[message->task.device] = peer;
     return server->queue != NULL ? step_queue(server, message, diag) : step(server, &event, diag);
 }
@@ -241,6 +248,7 @@ static void on_peer_close(struct wire_conn *conn, int status, const char *text)
     struct server *server = peer->server;
     if (status != 0)
         log_info("data", "a device's connection ended: %s", text);
+    assert(peer->conn == conn);
     for (uint32_t i = 0; i < peer->count; i++) {
         if (server->peer_of[peer->first + i] == peer)
             server->peer_of[peer->first + i] = NULL;
@@ -248,8 +256,10 @@ static void on_peer_close(struct wire_conn *conn, int status, const char *text)
             downlink_forget(&server->downlink[peer->first + i], conn);
     }
     struct peer **place = &server->peers;
-    while (*place != peer)
+    while (*place != peer) {
+        assert(*place != NULL);
         place = &(*place)->next;
+    }
     *place = peer->next;
     free(peer);
 }
@@ -346,6 +356,7 @@ static int on_ready(void *user, struct diag *diag)
 {
     struct server *server = user;
     const struct join *join = &server->control.join;
+    assert(server->peer_of == NULL && server->core == NULL && server->queue == NULL); /* on_reset */
     server->peer_of = calloc(join->world.devices, sizeof(struct peer *));
     if (server->peer_of == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");

@@ -1,11 +1,14 @@
 #include "edge-server/server_core.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "core/base/err.h"
 #include "core/model/cost.h"
 #include "core/model/faults.h"
+
+#define ANSWERS_MAX 2u /* RESULT and ADVANCED */
 
 /* What is known of one device's task. An early task (no ALLOT of its round yet) has arrived but is not
  * allotted. */
@@ -34,13 +37,14 @@ struct server_core {
     uint32_t allotted;        /* how many of `order` */
     uint32_t unfinished;      /* allotted, neither served nor revoked */
     uint32_t served;
-    bool any_sent_on;               /* a task that was sent on has overtaken the ALLOT of its round */
-    struct server_action *job;      /* [N + 1] COMPUTE actions of what is there, or ADVANCED */
-    struct server_action answer[2]; /* what one COMPUTED leads to */
+    bool any_sent_on;          /* a task that was sent on has overtaken the ALLOT of its round */
+    struct server_action *job; /* [N + 1] COMPUTE actions of what is there, or ADVANCED */
+    struct server_action answer[ANSWERS_MAX]; /* what one COMPUTED leads to */
 };
 
 int server_core_create(struct server_core **ret_core, const struct world *world, uint32_t number)
 {
+    assert(number < world->servers);
     struct server_core *core = calloc(1, sizeof *core);
     if (core == NULL)
         return -ENOMEM;
@@ -67,8 +71,17 @@ void server_core_destroy(struct server_core *core)
     free(core);
 }
 
-static struct server_action *push(struct server_actions *actions, enum server_action_kind kind)
+/* IDLE and SERVING follow each other. */
+static void set_state(struct server_core *core, enum server_state next)
 {
+    assert(next != core->state);
+    core->state = next;
+}
+
+static struct server_action *push(const struct server_core *core, struct server_actions *actions,
+                                  enum server_action_kind kind)
+{
+    assert(actions->count < (actions->list == core->job ? core->world->devices + 1 : ANSWERS_MAX));
     struct server_action *action = &actions->list[actions->count++];
     action->kind = kind;
     action->duration_s = 0.0;
@@ -87,7 +100,8 @@ static double busy_s(const struct server_core *core)
 
 static void advance(struct server_core *core, struct server_actions *actions)
 {
-    struct server_action *action = push(actions, SERVER_DO_TELL);
+    assert(core->unfinished == 0);
+    struct server_action *action = push(core, actions, SERVER_DO_TELL);
     action->message.id = PROTO_ADVANCED;
     action->message.advanced = (struct msg_advanced){
         .server = core->number,
@@ -95,14 +109,16 @@ static void advance(struct server_core *core, struct server_actions *actions)
         .served = core->served,
         .busy_s = busy_s(core),
     };
-    core->state = SERVER_IDLE;
+    set_state(core, SERVER_IDLE);
 }
 
-/* An allotted task has arrived: its share of the server is its own, so it begins at once. */
+/* A task of the present round has arrived: its share of the server is its own, so it begins at once. */
 static void serve(struct server_core *core, uint32_t device, struct server_actions *actions)
 {
     const struct held_task *held = &core->device[device];
-    struct server_action *action = push(actions, SERVER_DO_COMPUTE);
+    assert(held->arrived && held->round == core->round && held->allotted != held->sent_on);
+    assert(held->compute_share > 0.0 && held->split < core->world->llm->layers);
+    struct server_action *action = push(core, actions, SERVER_DO_COMPUTE);
     action->device = device;
     action->round = held->round;
     action->duration_s = cost_edge_s(core->world, core->world->server[core->number].flops,
@@ -113,9 +129,12 @@ static void serve(struct server_core *core, uint32_t device, struct server_actio
 /* One allotted task less to wait for. */
 static void close_task(struct server_core *core, struct held_task *held, struct server_actions *actions)
 {
+    assert(held->allotted && core->unfinished > 0);
     held->allotted = false;
     held->arrived = false;
-    if (--core->unfinished == 0)
+    core->unfinished--;
+    assert(core->served + core->unfinished <= core->allotted);
+    if (core->unfinished == 0)
         advance(core, actions);
 }
 
@@ -163,7 +182,8 @@ static int on_allot(struct server_core *core, const struct msg_allot *allot, str
     core->allotted = (uint32_t) allot->device.count;
     core->unfinished = core->allotted;
     core->served = 0;
-    core->state = SERVER_SERVING;
+    assert(core->allotted <= core->world->devices); /* check_allot: ascending */
+    set_state(core, SERVER_SERVING);
     for (size_t i = 0; i < allot->device.count; i++) {
         uint32_t device = allot->device.data[i];
         struct held_task *held = &core->device[device];
@@ -288,7 +308,7 @@ static int on_computed(struct server_core *core, const struct server_event *even
     if (rc != 0)
         return rc;
     struct held_task *held = &core->device[event->device];
-    struct server_action *action = push(actions, SERVER_DO_ANSWER);
+    struct server_action *action = push(core, actions, SERVER_DO_ANSWER);
     action->device = event->device;
     action->id = core->id;
     action->message.id = PROTO_RESULT;
@@ -313,6 +333,7 @@ static int on_computed(struct server_core *core, const struct server_event *even
 int server_core_step(struct server_core *core, const struct server_event *event,
                      struct server_actions *ret_actions, struct diag *diag)
 {
+    assert(event->kind == SERVER_ON_COMPUTED ? event->elapsed_s >= 0.0 : event->message != NULL);
     *ret_actions = (struct server_actions){
         .count = 0,
         .list = event->kind == SERVER_ON_COMPUTED ? core->answer : core->job,
@@ -323,5 +344,6 @@ int server_core_step(struct server_core *core, const struct server_event *event,
     case SERVER_ON_REVOKE: return on_revoke(core, &event->message->revoke, ret_actions);
     case SERVER_ON_COMPUTED: return on_computed(core, event, ret_actions, diag);
     }
+    assert(false);
     return ERR_STATE;
 }

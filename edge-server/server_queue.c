@@ -1,5 +1,6 @@
 #include "edge-server/server_queue.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -61,6 +62,7 @@ static struct server_queue_action *push(struct server_queue *queue, enum server_
         queue->error = rc;
         return &queue->lost;
     }
+    assert(queue->actions < queue->action_capacity);
     struct server_queue_action *action = &queue->action[queue->actions++];
     *action = (struct server_queue_action){.kind = kind};
     return action;
@@ -81,6 +83,7 @@ static struct visitor *find(struct visitors *visitors, uint64_t device, uint64_t
 
 static uint64_t job_id(uint32_t device, uint64_t round)
 {
+    assert(round >> ROUND_BITS == 0);
     return (uint64_t) device << ROUND_BITS | round;
 }
 
@@ -110,6 +113,7 @@ static void note_served(struct server_queue *queue, const struct station_job *jo
         }
         queue->served_capacity = capacity;
     }
+    assert(queue->served < queue->served_capacity);
     queue->served_device[queue->served] = (uint32_t) (job->id >> ROUND_BITS);
     queue->served_task[queue->served++] = (uint32_t) job->id;
 }
@@ -118,6 +122,7 @@ static void answer(struct server_queue *queue, const struct station_job *job, do
 {
     bool shared = queue->station.discipline == DISCIPLINE_SHARED;
     double begun_s = shared || isnan(job->begun_s) ? job->arrived_s : job->begun_s;
+    assert(job->arrived_s <= begun_s && begun_s <= now_s && job->accounted_s <= job->busy_s);
     struct server_queue_action *action = push(queue, SERVER_QUEUE_ANSWER);
     action->device = (uint32_t) (job->id >> ROUND_BITS);
     action->id = queue->id;
@@ -148,6 +153,7 @@ static void finish_until(struct server_queue *queue, double end_s)
 
 static int add(struct server_queue *queue, double now_s, const struct visitor *visitor)
 {
+    assert(visitor->device < queue->world->devices && visitor->split < queue->world->llm->layers);
     return station_add(&queue->station, now_s, job_id(visitor->device, visitor->round),
                        work_s(queue, visitor->tokens, visitor->split));
 }
@@ -155,6 +161,7 @@ static int add(struct server_queue *queue, double now_s, const struct visitor *v
 static void accrue(void *user, const struct station_job *job, double busy_s)
 {
     struct server_queue *queue = user;
+    assert(queue->accrued < queue->accrued_capacity);
     queue->accrued_device[queue->accrued] = (uint32_t) (job->id >> ROUND_BITS);
     queue->accrued_task[queue->accrued] = (uint32_t) job->id;
     queue->accrued_j[queue->accrued++] = queue->world->server[queue->number].power_w * busy_s;
@@ -204,11 +211,13 @@ static void advance(struct server_queue *queue, double now_s)
 /* Virtual time: everybody who comes in this slot is known. */
 static void live_through(struct server_queue *queue)
 {
-    double end_s = (queue->id.slot + 1) * queue->world->scenario.run.slot_s;
+    double end_s = (queue->id.slot + 1.0) * queue->world->scenario.run.slot_s;
+    assert(!queue->in_real_time && queue->missing == 0);
     queue->waiting = false;
     queue->early.count = 0; /* what is left there was sent by devices that were lost */
     for (size_t i = 0; i < queue->expected.count && queue->error == 0; i++) {
         const struct visitor *visitor = &queue->expected.list[i];
+        assert(i == 0 || visitor[-1].arrival_s <= visitor->arrival_s);
         finish_until(queue, visitor->arrival_s);
         queue->error = add(queue, visitor->arrival_s, visitor);
     }
@@ -247,6 +256,7 @@ static int by_arrival(const void *a, const void *b)
 
 static void expect(struct server_queue *queue, const struct msg_allot *allot)
 {
+    assert(allot->device.count <= queue->expected.capacity);
     queue->expected.count = allot->device.count;
     queue->missing = 0;
     for (size_t i = 0; i < allot->device.count; i++) {
@@ -275,7 +285,8 @@ static int on_allot(struct server_queue *queue, const struct msg_allot *allot, d
     double start_s = queue->in_real_time ? now_s : id.slot * queue->world->scenario.run.slot_s;
     /* In real time who is struck in a slot has had its ALLOT; who is back with the next misses none. */
     bool struck = faults_strikes(queue->world->faults, queue->id, true, queue->number) != FAULT_NONE;
-    bool follows = queue->any_round && allot->round == queue->round + 1 && id.slot > 0 && !struck;
+    bool next = allot->round == queue->round + 1 && id.slot > 0 && id.slot == queue->id.slot + 1;
+    bool follows = queue->any_round && next && !struck;
     if (!follows) {
         station_clear(&queue->station, start_s);
         queue->served = 0;
@@ -323,6 +334,7 @@ static int on_task(struct server_queue *queue, const struct msg_task *task, doub
         return add(queue, now_s, &visitor);
     struct visitor *expected = queue->waiting ? find(&queue->expected, visitor.device, visitor.round) : NULL;
     if (expected != NULL) {
+        assert(queue->missing > 0);
         queue->missing -= expected->here ? 0 : 1;
         expected->here = true;
         if (queue->missing == 0)
@@ -343,6 +355,7 @@ static void on_revoke(struct server_queue *queue, const struct msg_revoke *revok
     for (size_t i = 0; i < queue->expected.count; i++) {
         struct visitor *visitor = &queue->expected.list[i];
         if (visitor->device == revoke->device && !visitor->here) {
+            assert(queue->missing > 0);
             visitor->here = true;
             queue->missing--;
         }
@@ -378,10 +391,12 @@ static int on_computed(struct server_queue *queue, double now_s, struct diag *di
 int server_queue_step(struct server_queue *queue, const struct server_queue_event *event,
                       struct server_queue_actions *ret_actions, struct diag *diag)
 {
+    assert(event->message != NULL || event->kind == SERVER_QUEUE_ON_COMPUTED);
     queue->actions = 0;
     queue->error = 0;
     int rc = event->kind == SERVER_QUEUE_ON_MESSAGE ? on_message(queue, event, diag)
                                                     : on_computed(queue, event->now_s, diag);
+    assert(queue->waiting == (queue->missing > 0));
     rc = rc != 0 ? rc : queue->error;
     if (rc == 0 && queue->in_real_time && queue->station.count > 0)
         push(queue, SERVER_QUEUE_COMPUTE)->duration_s = station_due_s(&queue->station) - queue->station.now_s;
@@ -395,6 +410,7 @@ int server_queue_step(struct server_queue *queue, const struct server_queue_even
 int server_queue_create(struct server_queue **ret_queue, const struct world *world, uint32_t number,
                         bool in_real_time)
 {
+    assert(number < world->servers);
     struct server_queue *queue = calloc(1, sizeof *queue);
     if (queue == NULL)
         return -ENOMEM;

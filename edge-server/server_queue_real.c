@@ -1,5 +1,6 @@
 #include "edge-server/server_queue_real.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -44,6 +45,7 @@ static int execute(struct server_queue_real *real, const struct server_queue_act
         return wire_alarm_set(&real->control->alarms, &real->alarm,
                               real_time_due_ns(scenario_of(real), clock_monotonic_ns(), action->duration_s));
     }
+    assert(false);
     return ERR_STATE;
 }
 
@@ -80,6 +82,7 @@ static void on_due(struct wire_alarm *alarm)
 static void drop(struct held *held)
 {
     struct held **place = &held->real->held;
+    assert(held->real->held_count > 0);
     while (*place != held)
         place = &(*place)->next;
     *place = held->next;
@@ -99,6 +102,7 @@ static void on_whole(struct wire_alarm *alarm)
 
 static int hold(struct server_queue_real *real, const struct proto_message *task)
 {
+    assert(real->held_count < SERVER_QUEUE_TASKS_MAX); /* server_queue_check_task */
     struct held *held = calloc(1, sizeof *held);
     if (held == NULL)
         return -ENOMEM;
@@ -115,6 +119,7 @@ static void begin_episode(struct server_queue_real *real)
 {
     while (real->held != NULL)
         drop(real->held);
+    assert(real->held_count == 0);
     wire_alarm_cancel(&real->control->alarms, &real->alarm);
     real->zero_ns = clock_monotonic_ns();
 }

@@ -1,5 +1,6 @@
 #include "mobile-node/client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -90,6 +91,7 @@ static const struct wire_handlers data_handlers = {.on_message = on_data_message
 
 static int open_data(struct client *client, struct data_link *data, struct diag *diag)
 {
+    assert(data->conn == NULL);
     const struct join *join = &client->control.join;
     const struct node_address *address = &join->address[data->server];
     int rc = wire_connect(&client->control.loop, address->host, address->port, &data_handlers, data,
@@ -107,6 +109,7 @@ static int open_data(struct client *client, struct data_link *data, struct diag 
 static bool send_cut(struct client *client, uint32_t server, const struct proto_message *task,
                      struct diag *diag)
 {
+    assert(server < client->control.join.world.servers && task->id == PROTO_TASK);
     struct data_link *data = &client->data[server];
     if (data->conn == NULL && open_data(client, data, diag) != 0)
         return false;
@@ -143,6 +146,7 @@ static int step_queue(struct client *client, uint32_t index, const struct proto_
     int rc = device_queue_step(client->queue[index], &event, &actions, diag);
     for (size_t i = 0; i < actions.count; i++) {
         const struct device_queue_action *action = &actions.list[i];
+        assert(action->kind == DEVICE_QUEUE_DELIVER || action->kind == DEVICE_QUEUE_TELL);
         if (action->kind == DEVICE_QUEUE_DELIVER)
             (void) send_cut(client, action->server, &action->message, diag);
         else
@@ -165,6 +169,7 @@ static int execute(struct client *client, struct device_core *device, const stru
         return send_task(client, device, event, action, diag);
     if (action->kind == DEVICE_DO_ABANDON)
         return 0; /* nothing is ever under way */
+    assert(action->kind == DEVICE_DO_COMPUTE || action->kind == DEVICE_DO_WAIT);
     struct device_event over = {
         .kind = action->kind == DEVICE_DO_WAIT ? DEVICE_ON_WAITED : DEVICE_ON_COMPUTED,
         .now_s = event->now_s + action->duration_s,
@@ -185,6 +190,7 @@ static int step(struct client *client, struct device_core *device, const struct 
 
 static int take(struct client *client, uint32_t index, const struct proto_message *message, struct diag *diag)
 {
+    assert(index < client->control.join.count);
     if (client->queue_real != NULL)
         return device_queue_real_take(&client->queue_real[index], message, diag);
     if (client->queue != NULL)
@@ -303,6 +309,7 @@ static int on_ready(void *user, struct diag *diag)
 {
     struct client *client = user;
     const struct join *join = &client->control.join;
+    assert(client->device == NULL && client->data == NULL && client->payload == NULL); /* on_reset */
     client->payload_cap = join->world.scenario.run.payload_cap_bytes;
     client->device = calloc(join->count, sizeof *client->device);
     client->data = calloc(join->world.servers, sizeof *client->data);

@@ -1,5 +1,7 @@
 #include "mobile-node/device_core.h"
 
+#include <assert.h>
+
 #include "core/base/err.h"
 #include "core/base/units.h"
 #include "core/model/faults.h"
@@ -12,6 +14,22 @@ static const char *const state_names[] = {
     [DEVICE_IDLE] = "idle",       [DEVICE_OBSERVED] = "observed", [DEVICE_COMPUTING] = "computing",
     [DEVICE_SENDING] = "sending", [DEVICE_WAITING] = "waiting",   [DEVICE_PAUSING] = "pausing",
 };
+
+/* Which states may follow each state: one bit a state. A SLOT leads from every state to IDLE. */
+static const unsigned allowed[] = {
+    [DEVICE_IDLE] = 1u << DEVICE_IDLE | 1u << DEVICE_OBSERVED | 1u << DEVICE_PAUSING,
+    [DEVICE_OBSERVED] = 1u << DEVICE_IDLE | 1u << DEVICE_COMPUTING,
+    [DEVICE_COMPUTING] = 1u << DEVICE_IDLE | 1u << DEVICE_COMPUTING | 1u << DEVICE_SENDING,
+    [DEVICE_SENDING] =
+        1u << DEVICE_IDLE | 1u << DEVICE_COMPUTING | 1u << DEVICE_SENDING | 1u << DEVICE_WAITING,
+    [DEVICE_WAITING] = 1u << DEVICE_IDLE | 1u << DEVICE_PAUSING,
+    [DEVICE_PAUSING] = 1u << DEVICE_IDLE | 1u << DEVICE_COMPUTING | 1u << DEVICE_SENDING,
+};
+
+#define STATES (DEVICE_PAUSING + 1)
+
+_Static_assert(sizeof state_names / sizeof *state_names == STATES, "every state has a name");
+_Static_assert(sizeof allowed / sizeof *allowed == STATES, "every state has a row");
 
 /* Which states accept which event: one row an event, one bit a state. */
 static const struct {
@@ -27,13 +45,23 @@ static const struct {
     [DEVICE_ON_WAITED] = {"WAITED", 1u << DEVICE_PAUSING},
 };
 
+_Static_assert(sizeof accepted / sizeof *accepted == DEVICE_ON_WAITED + 1, "every event has its states");
+
 const char *device_state_name(enum device_state state)
 {
+    assert(state < STATES);
     return state_names[state];
+}
+
+static void set_state(struct device_core *core, enum device_state next)
+{
+    assert((allowed[core->state] & 1u << next) != 0);
+    core->state = next;
 }
 
 void device_core_init(struct device_core *core, const struct world *world, uint32_t number)
 {
+    assert(number < world->devices);
     core->world = world;
     core->number = number;
     core->state = DEVICE_IDLE;
@@ -44,6 +72,7 @@ void device_core_init(struct device_core *core, const struct world *world, uint3
 
 static struct device_action *push(struct device_actions *actions, enum device_action_kind kind)
 {
+    assert(actions->count < DEVICE_ACTIONS_MAX);
     struct device_action *action = &actions->list[actions->count++];
     action->kind = kind;
     action->duration_s = 0.0;
@@ -62,6 +91,7 @@ static void move_to(struct device_core *core, struct slot_id id)
     }
     for (; at < id.slot; at++)
         mobility_step(core->world, core->number, id.phase, id.episode, at, &core->mobility);
+    assert(at == id.slot);
     core->id = id;
     core->moving = true;
 }
@@ -72,11 +102,11 @@ static void on_slot(struct device_core *core, const struct msg_slot *slot, struc
     move_to(core,
             (struct slot_id){(enum rng_phase) slot->phase, (uint32_t) slot->episode, (uint32_t) slot->slot});
     core->has_task = false;
-    core->state = DEVICE_IDLE;
+    set_state(core, DEVICE_IDLE);
     if (!faults_speaks(core->world->faults, core->id, slot->observe_only != 0, false, core->number))
         return;
     device_slot_meet(core->world, core->number, core->id, &core->mobility, &core->slot);
-    core->state = slot->observe_only != 0 ? DEVICE_IDLE : DEVICE_OBSERVED;
+    set_state(core, slot->observe_only != 0 ? DEVICE_IDLE : DEVICE_OBSERVED);
 
     struct proto_message *message = &push(actions, DEVICE_DO_TELL)->message;
     message->id = PROTO_OBSERVATION;
@@ -144,7 +174,7 @@ static int on_decision(struct device_core *core, const struct msg_decision *deci
     core->recover = (struct msg_recover){0};
     core->recovering = core->resumed = false;
     core->has_task = true;
-    core->state = DEVICE_COMPUTING;
+    set_state(core, DEVICE_COMPUTING);
     push(actions, DEVICE_DO_COMPUTE)->duration_s =
         cost_local_s(core->world, &core->world->device[core->number], core->slot.tokens, core->plan.split) /
         own_speed(core);
@@ -155,6 +185,8 @@ static void report(struct device_core *core, struct device_actions *actions)
 {
     const struct world *world = core->world;
     bool local = core->resumed || core->plan.split == world->llm->layers;
+    assert(core->has_task);
+    assert(local || core->plan.server < world->servers);
     double server_power_w = local ? 0.0 : world->server[core->plan.server].power_w;
     double compute_share = local ? 0.0 : core->plan.compute_share;
     struct task_joules joules =
@@ -176,32 +208,49 @@ static void report(struct device_core *core, struct device_actions *actions)
         .extra_bits = core->extra_bits,
         .extra_j = core->extra_j,
     };
-    core->state = DEVICE_IDLE;
+    set_state(core, DEVICE_IDLE);
+}
+
+/* What sending the activations to a server takes. */
+struct transfer {
+    double rate_bps, bits, duration_s;
+};
+
+/* 0; ERR_RANGE: the server cannot be reached with this share of its bandwidth. */
+static int plan_transfer(const struct device_core *core, uint32_t server, double bandwidth_share,
+                         struct transfer *ret_transfer, struct diag *diag)
+{
+    const struct world *world = core->world;
+    const struct scenario *scenario = &world->scenario;
+    assert(server < world->servers && core->plan.split < world->llm->layers);
+    double bandwidth_hz = bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
+    double rate_bps = radio_rate_bps(scenario, bandwidth_hz, world->device[core->number].transmit_power_w,
+                                     core->slot.gain[server]);
+    double bits =
+        llm_split_bits(world->llm, core->plan.split, core->slot.tokens, scenario->model.bits_per_element);
+    double duration_s = transfer_task_s(world, core->id, core->number, server, TRANSFER_UP, rate_bps, bits);
+    if (!(duration_s < TRANSMIT_MAX_S))
+        return diag_fail(diag, ERR_RANGE, "device %u cannot reach server %u: its rate is %g bit/s",
+                         core->number, server, rate_bps);
+    *ret_transfer = (struct transfer){rate_bps, bits, duration_s};
+    return 0;
 }
 
 /* Sends the activations to the server of the plan, from now_s on. */
 static int send_task(struct device_core *core, double now_s, struct device_actions *actions,
                      struct diag *diag)
 {
-    const struct world *world = core->world;
-    const struct scenario *scenario = &world->scenario;
-    double bandwidth_hz = core->plan.bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
-    double rate_bps = radio_rate_bps(scenario, bandwidth_hz, world->device[core->number].transmit_power_w,
-                                     core->slot.gain[core->plan.server]);
-    double bits =
-        llm_split_bits(world->llm, core->plan.split, core->slot.tokens, scenario->model.bits_per_element);
-    double transmit_s =
-        transfer_task_s(world, core->id, core->number, core->plan.server, TRANSFER_UP, rate_bps, bits);
-    if (!(transmit_s < TRANSMIT_MAX_S))
-        return diag_fail(diag, ERR_RANGE, "device %u cannot reach server %u: its rate is %g bit/s",
-                         core->number, core->plan.server, rate_bps);
-    core->rate_bps = rate_bps;
-    core->payload_bits = bits;
-    core->state = DEVICE_SENDING;
+    struct transfer transfer;
+    int rc = plan_transfer(core, core->plan.server, core->plan.bandwidth_share, &transfer, diag);
+    if (rc != 0)
+        return rc;
+    core->rate_bps = transfer.rate_bps;
+    core->payload_bits = transfer.bits;
+    set_state(core, DEVICE_SENDING);
 
     struct device_action *action = push(actions, DEVICE_DO_SEND);
     action->server = core->plan.server;
-    action->duration_s = transmit_s;
+    action->duration_s = transfer.duration_s;
     action->undelivered = is_cut_off(core, core->plan.server);
     action->message.id = PROTO_TASK;
     action->message.task = (struct msg_task){
@@ -210,8 +259,8 @@ static int send_task(struct device_core *core, double now_s, struct device_actio
         .split = core->plan.split,
         .tokens = core->slot.tokens,
         .sent_s = now_s,
-        .arrival_s = now_s + transmit_s,
-        .declared_bits = bits,
+        .arrival_s = now_s + transfer.duration_s,
+        .declared_bits = transfer.bits,
         .compute_share = core->recover.attempt > 0 ? core->plan.compute_share : 0.0,
     };
     return 0;
@@ -221,6 +270,7 @@ static int send_task(struct device_core *core, double now_s, struct device_actio
 static int go_on(struct device_core *core, double now_s, struct device_actions *actions, struct diag *diag)
 {
     const struct world *world = core->world;
+    assert(core->has_task && core->recover.attempt > 0);
     core->recovering = false;
     if (core->recover.server != PROTO_SERVER_NONE) {
         core->plan.server = (uint32_t) core->recover.server;
@@ -229,7 +279,7 @@ static int go_on(struct device_core *core, double now_s, struct device_actions *
         return send_task(core, now_s, actions, diag);
     }
     core->resumed = true;
-    core->state = DEVICE_COMPUTING;
+    set_state(core, DEVICE_COMPUTING);
     push(actions, DEVICE_DO_COMPUTE)->duration_s =
         cost_local_s(world, &world->device[core->number], core->slot.tokens,
                      world->llm->layers - core->plan.split) /
@@ -260,6 +310,7 @@ static int on_computed(struct device_core *core, const struct device_event *even
 /* What was sent to it was sent for nothing, and what it answered is taken back. */
 static void write_off(struct device_core *core)
 {
+    assert(core->times.transmit_s >= core->up_s);
     core->extra_bits += core->payload_bits;
     core->extra_j += core->world->device[core->number].transmit_power_w * core->transfer_s;
     core->times.queue_s = core->times.edge_s = 0.0;
@@ -270,9 +321,10 @@ static void pause(struct device_core *core, double now_s, struct device_actions 
 {
     double due_s = core->sent_s + core->recover.after_s;
     double resume_s = due_s > now_s ? due_s : now_s;
+    assert(core->recover.attempt > 0 && resume_s >= core->sent_s);
     write_off(core);
     core->times.interrupted_s += resume_s - core->sent_s;
-    core->state = DEVICE_PAUSING;
+    set_state(core, DEVICE_PAUSING);
     push(actions, DEVICE_DO_WAIT)->duration_s = resume_s - now_s;
 }
 
@@ -290,7 +342,9 @@ static int check_recover(const struct device_core *core, const struct msg_recove
     if (!local && (!(recover->bandwidth_share > 0.0) || !(recover->compute_share > 0.0)))
         return diag_fail(diag, ERR_RANGE, "RECOVER: no share of server %llu",
                          (unsigned long long) recover->server);
-    return 0;
+    struct transfer transfer; /* made when it begins; here it has to be possible */
+    return local ? 0
+                 : plan_transfer(core, (uint32_t) recover->server, recover->bandwidth_share, &transfer, diag);
 }
 
 static int on_recover(struct device_core *core, const struct device_event *event,
@@ -318,6 +372,7 @@ static int on_recover(struct device_core *core, const struct device_event *event
     case DEVICE_IDLE: pause(core, event->now_s, actions); return 0;
     case DEVICE_OBSERVED: break;
     }
+    assert(false); /* `accepted` keeps RECOVER away from OBSERVED */
     return ERR_STATE;
 }
 
@@ -327,7 +382,7 @@ static int on_sent(struct device_core *core, const struct device_event *event, s
     core->times.transmit_s += event->elapsed_s;
     core->up_s = core->times.transmit_s;
     core->sent_s = event->now_s;
-    core->state = DEVICE_WAITING;
+    set_state(core, DEVICE_WAITING);
     if (core->recovering)
         pause(core, event->now_s, actions);
     return 0;
@@ -375,6 +430,9 @@ static bool is_given_up(const struct device_core *core, const struct msg_result 
 int device_core_step(struct device_core *core, const struct device_event *event,
                      struct device_actions *ret_actions, struct diag *diag)
 {
+    assert(event->message != NULL || event->kind == DEVICE_ON_COMPUTED || event->kind == DEVICE_ON_SENT ||
+           event->kind == DEVICE_ON_WAITED);
+    assert(event->elapsed_s >= 0.0);
     ret_actions->count = 0;
     if (event->kind == DEVICE_ON_RESULT && is_given_up(core, &event->message->result))
         return 0;
@@ -390,5 +448,6 @@ int device_core_step(struct device_core *core, const struct device_event *event,
     case DEVICE_ON_RECOVER: return on_recover(core, event, ret_actions, diag);
     case DEVICE_ON_WAITED: return go_on(core, event->now_s, ret_actions, diag);
     }
+    assert(false);
     return ERR_STATE;
 }

@@ -1,5 +1,6 @@
 #include "mobile-node/device_queue.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -52,6 +53,7 @@ static void move_to(struct device_queue *queue, struct slot_id id, bool follows)
     }
     for (; at < id.slot; at++)
         mobility_step(queue->world, queue->number, id.phase, id.episode, at, &queue->mobility);
+    assert(at == id.slot);
     queue->id = id;
 }
 
@@ -81,6 +83,7 @@ static void list_unsent(struct device_queue *queue)
 /* Also of tasks that are done: whether a RESULT came before its server was lost must not show. */
 static void list_accrued(struct device_queue *queue)
 {
+    assert(queue->count <= queue->capacity); /* of the lists */
     queue->listed = 0;
     for (size_t i = 0; i < queue->count; i++) {
         struct device_queue_task *task = &queue->task[i];
@@ -129,8 +132,9 @@ static void observe(struct device_queue *queue)
 static void on_slot(struct device_queue *queue, const struct msg_slot *slot, double now_s)
 {
     struct slot_id id = {(enum rng_phase) slot->phase, (uint32_t) slot->episode, (uint32_t) slot->slot};
-    bool follows = queue->round != DEVICE_QUEUE_NO_ROUND && slot->round == queue->round + 1 && id.slot > 0 &&
-                   id.episode == queue->id.episode && id.phase == queue->id.phase && !queue->deciding;
+    bool same_episode = id.episode == queue->id.episode && id.phase == queue->id.phase;
+    bool next = slot->round == queue->round + 1 && id.slot > 0 && id.slot == queue->id.slot + 1;
+    bool follows = queue->round != DEVICE_QUEUE_NO_ROUND && next && same_episode && !queue->deciding;
     queue->now_s = queue->in_real_time ? now_s : id.slot * queue->world->scenario.run.slot_s;
     queue->begun_s = queue->now_s;
     if (!follows)
@@ -184,6 +188,8 @@ static int on_decision(struct device_queue *queue, const struct msg_decision *de
     memcpy(queue->share, decision->share.data, queue->world->servers * sizeof *queue->share);
     device_queue_set_rates(queue);
     if (queue->slot.tokens > 0) {
+        assert(queue->count < queue->capacity);
+        assert(queue->count == 0 || queue->task[queue->count - 1].round < queue->round);
         struct device_queue_task *task = &queue->task[queue->count++];
         *task = (struct device_queue_task){
             .round = queue->round,
@@ -251,7 +257,7 @@ static int on_recover(struct device_queue *queue, const struct msg_recover *reco
         station_find(&queue->processor, task->round)->work += device_queue_rest_s(queue, task);
         queue->computing = DEVICE_QUEUE_NO_ROUND; /* in_real_time: takes longer than the shell was told */
     } else if (local) {
-        task->stage = COMPUTING;
+        device_queue_set_stage(task, COMPUTING);
         device_queue_put(queue, &queue->processor, task, device_queue_rest_s(queue, task));
     } else if (task->stage != COMPUTING) {
         device_queue_start_sending(queue, task);
@@ -322,6 +328,7 @@ static int on_ended(struct device_queue *queue, enum device_queue_event_kind kin
 int device_queue_step(struct device_queue *queue, const struct device_queue_event *event,
                       struct device_queue_actions *ret_actions, struct diag *diag)
 {
+    assert(event->message != NULL || event->kind != DEVICE_QUEUE_ON_MESSAGE);
     queue->actions = 0;
     queue->error = 0;
     if (queue->in_real_time && event->now_s > queue->now_s)
@@ -342,6 +349,7 @@ int device_queue_step(struct device_queue *queue, const struct device_queue_even
 int device_queue_create(struct device_queue **ret_queue, const struct world *world, uint32_t number,
                         bool in_real_time)
 {
+    assert(number < world->devices);
     struct device_queue *queue = calloc(1, sizeof *queue);
     if (queue == NULL)
         return -ENOMEM;

@@ -65,6 +65,8 @@ struct device_queue {
 struct slot_id device_queue_id(const struct device_queue *queue, const struct device_queue_task *task);
 const struct device_params *device_queue_own(const struct device_queue *queue);
 uint32_t device_queue_layers(const struct device_queue *queue);
+/* The only way to change a stage: asserts that `next` may follow. */
+void device_queue_set_stage(struct device_queue_task *task, enum device_queue_stage next);
 /* A blank action at the list's end. */
 struct device_queue_action *device_queue_push(struct device_queue *queue, enum device_queue_action_kind kind);
 /* NULL: no such task. */

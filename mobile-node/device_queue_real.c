@@ -1,5 +1,6 @@
 #include "mobile-node/device_queue_real.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -44,6 +45,7 @@ static void on_step(struct wire_alarm *alarm)
 static void on_sent(void *user)
 {
     struct device_queue_real *device = user;
+    assert(device->sending != NULL);
     device->sending = NULL;
     feed_own(device, DEVICE_QUEUE_ON_SENT);
 }
@@ -70,6 +72,9 @@ static int set_alarm(struct device_queue_real *device, struct wire_alarm *alarm,
 static int send_task(struct device_queue_real *device, const struct device_queue_action *action,
                      struct diag *diag)
 {
+    assert(action->server < device->control->join.world.servers);
+    assert(device->sending == NULL ||
+           !uplink_is_sending(device->sending)); /* a STOP, or its end, came before */
     struct uplink **uplink = &device->uplink[action->server];
     int rc = 0;
     if (*uplink == NULL)
@@ -109,6 +114,7 @@ static int execute(struct device_queue_real *device, const struct device_queue_a
     case DEVICE_QUEUE_STOP: stop_sending(device, action->server); return 0;
     case DEVICE_QUEUE_DELIVER: break; /* virtual time */
     }
+    assert(false);
     return ERR_STATE;
 }
 
@@ -154,6 +160,7 @@ int device_queue_real_take(struct device_queue_real *device, const struct proto_
 int device_queue_real_open(struct device_queue_real *device, struct node_control *control,
                            struct device_queue *queue, uint32_t number)
 {
+    assert(device->uplink == NULL);
     *device = (struct device_queue_real){
         .control = control,
         .queue = queue,
@@ -169,6 +176,7 @@ int device_queue_real_open(struct device_queue_real *device, struct node_control
 
 void device_queue_real_hang_up(struct device_queue_real *device, uint32_t server)
 {
+    assert(server < device->control->join.world.servers);
     if (device->sending == device->uplink[server])
         device->sending = NULL;
     uplink_destroy(device->uplink[server]);

@@ -7,6 +7,7 @@
 #include "core/model/transfer.h"
 #include "mobile-node/device_queue_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,8 +15,27 @@
 #define NJ_PER_J 1e-9
 #define STEP_MIN_S 1e-9 /* rounding must not make a trace stand still */
 
+/* Which stages may follow each stage: one bit a stage. A RECOVER leads from every stage back to COMPUTING or
+ * SENDING. */
+static const unsigned allowed[] = {
+    [COMPUTING] = 1u << SENDING | 1u << DONE,
+    [SENDING] = 1u << COMPUTING | 1u << SENDING | 1u << COMING,
+    [COMING] = 1u << COMPUTING | 1u << SENDING | 1u << SERVED,
+    [SERVED] = 1u << COMPUTING | 1u << SENDING | 1u << DONE,
+    [DONE] = 1u << COMPUTING | 1u << SENDING,
+};
+
+_Static_assert(sizeof allowed / sizeof *allowed == DONE + 1, "every stage has a row");
+
+void device_queue_set_stage(struct device_queue_task *task, enum device_queue_stage next)
+{
+    assert((allowed[task->stage] & 1u << next) != 0);
+    task->stage = next;
+}
+
 struct slot_id device_queue_id(const struct device_queue *queue, const struct device_queue_task *task)
 {
+    assert(task->slot <= queue->id.slot);
     return (struct slot_id){queue->id.phase, queue->id.episode, task->slot};
 }
 
@@ -36,6 +56,7 @@ struct device_queue_action *device_queue_push(struct device_queue *queue, enum d
         queue->error = rc;
         return &queue->lost;
     }
+    assert(queue->actions < queue->action_capacity);
     struct device_queue_action *action = &queue->action[queue->actions++];
     *action = (struct device_queue_action){.kind = kind};
     return action;
@@ -58,6 +79,7 @@ double device_queue_rest_s(const struct device_queue *queue, const struct device
 void device_queue_put(struct device_queue *queue, struct station *station,
                       const struct device_queue_task *task, double work)
 {
+    assert(work >= 0.0);
     if (station_add(station, queue->now_s, task->round, work) != 0)
         queue->error = -ENOMEM;
 }
@@ -89,7 +111,7 @@ void device_queue_report(struct device_queue *queue, struct device_queue_task *t
     struct task_times times = task->times;
     times.transmit_s += task->down_s;
     joules.server_j = local ? 0.0 : queue->world->server[task->server].power_w * server_busy_s;
-    task->stage = DONE;
+    device_queue_set_stage(task, DONE);
     struct proto_message *message = &device_queue_push(queue, DEVICE_QUEUE_TELL)->message;
     message->id = PROTO_REPORT;
     message->report = (struct msg_report){
@@ -127,6 +149,7 @@ static void tune_radio(struct device_queue *queue)
 {
     const struct station_job *job = station_next(&queue->radio);
     const struct device_queue_task *task = job != NULL ? device_queue_find(queue, job->id) : NULL;
+    assert((job != NULL) == (task != NULL)); /* a station's jobs are tasks */
     bool held = queue->now_s < queue->held_s;
     station_set_rate(&queue->radio, queue->now_s,
                      task != NULL && !held ? queue->rate_bps[task->server] : 0.0);
@@ -154,7 +177,9 @@ void device_queue_set_rates(struct device_queue *queue)
 void device_queue_start_sending(struct device_queue *queue, struct device_queue_task *task)
 {
     const struct scenario *scenario = &queue->world->scenario;
-    task->stage = SENDING;
+    assert(task->server < queue->world->servers && task->split < device_queue_layers(queue) &&
+           !task->resumed);
+    device_queue_set_stage(task, SENDING);
     task->bits =
         llm_split_bits(queue->world->llm, task->split, task->tokens, scenario->model.bits_per_element);
     task->stood_still_s = task->forwarded_bits = 0.0;
@@ -167,6 +192,7 @@ void device_queue_computed(struct device_queue *queue)
 {
     struct station_job job = station_take(&queue->processor, queue->now_s);
     struct device_queue_task *task = device_queue_find(queue, job.id);
+    assert(task != NULL && task->stage == COMPUTING);
     task->times.wait_s += waited_s(&job, queue->now_s);
     task->times.local_s += served_s(&job, queue->now_s);
     task->compute_busy_s += job.busy_s;
@@ -192,9 +218,10 @@ static struct msg_task task_message(const struct device_queue *queue, const stru
 
 static void arrived(struct device_queue *queue, struct device_queue_task *task)
 {
-    task->stage = SERVED;
+    device_queue_set_stage(task, SERVED);
     if (queue->in_real_time)
         return; /* its TASK has left behind its last byte */
+    assert(queue->listed < queue->capacity);
     struct device_queue_action *action = device_queue_push(queue, DEVICE_QUEUE_DELIVER);
     action->server = task->server;
     action->message.id = PROTO_TASK;
@@ -209,13 +236,14 @@ void device_queue_sent(struct device_queue *queue)
     struct station_job job = station_take(&queue->radio, queue->now_s);
     queue->linger_s = (double) INFINITY;
     struct device_queue_task *task = device_queue_find(queue, job.id);
+    assert(task != NULL && task->stage == SENDING);
     double begun_s = isnan(job.begun_s) ? queue->now_s : job.begun_s;
     task->times.wait_s += waited_s(&job, queue->now_s);
     task->radio_busy_s += job.busy_s;
     task->arrive_s = task->forwarded_s > queue->now_s ? task->forwarded_s : queue->now_s;
     task->times.transmit_s += fmax(task->arrive_s - begun_s - task->stood_still_s, 0.0); /* rounding */
     task->times.interrupted_s += task->stood_still_s;
-    task->stage = COMING;
+    device_queue_set_stage(task, COMING);
     tune_radio(queue);
     if (queue->in_real_time || task->arrive_s <= queue->now_s)
         arrived(queue, task);
@@ -279,10 +307,12 @@ static bool live_on(struct device_queue *queue, double end_s)
 
 void device_queue_run_ahead(struct device_queue *queue)
 {
-    double end_s = (queue->id.slot + 1) * queue->world->scenario.run.slot_s;
+    double end_s = (queue->id.slot + 1.0) * queue->world->scenario.run.slot_s;
+    assert(!queue->in_real_time && queue->now_s <= end_s);
     queue->listed = 0;
     while (queue->error == 0 && live_on(queue, end_s)) {
     }
+    assert(queue->now_s <= end_s);
     queue->now_s = end_s;
     struct proto_message *message = &device_queue_push(queue, DEVICE_QUEUE_TELL)->message;
     message->id = PROTO_PASSED;
@@ -304,9 +334,9 @@ static void begin_computing(struct device_queue *queue)
     bool same = round == queue->computing && queue->processor.rate == queue->computing_rate;
     queue->computing = round;
     queue->computing_rate = queue->processor.rate;
-    if (job != NULL && !same)
+    if (job != NULL && !same) /* one that came to the processor while a DECISION was awaited may be over */
         device_queue_push(queue, DEVICE_QUEUE_COMPUTE)->duration_s =
-            station_due_s(&queue->processor) - queue->now_s;
+            fmax(station_due_s(&queue->processor) - queue->now_s, 0.0);
 }
 
 static void begin_sending(struct device_queue *queue)
@@ -338,6 +368,7 @@ static void begin_sending(struct device_queue *queue)
 
 void device_queue_begin_jobs(struct device_queue *queue)
 {
+    assert(queue->in_real_time && !queue->deciding);
     tune_radio(queue);
     if (!isinf(queue->step_s))
         device_queue_push(queue, DEVICE_QUEUE_FOLLOW)->duration_s = fmax(queue->step_s - queue->now_s, 0.0);
@@ -353,6 +384,7 @@ void device_queue_hand_over(struct device_queue *queue, struct device_queue_task
                             struct station_job *job)
 {
     const struct scenario *scenario = &queue->world->scenario;
+    assert(job->id == task->round && job->done <= job->work && job->work <= task->bits);
     double there_bits = task->bits - (job->work - job->done);
     double held_s = queue->now_s + scenario->handover.interruption_s;
     task->handovers++;

@@ -1,5 +1,6 @@
 #include "mobile-node/device_real.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -52,6 +53,7 @@ static int on_result(void *user, const struct proto_message *result, struct diag
 /* Feeds `ends` when duration_s of the model have passed. */
 static int pass(struct device_real *device, enum device_event_kind ends, double duration_s)
 {
+    assert(!wire_alarm_is_set(&device->job)); /* the core does one thing at a time */
     device->step_ns = clock_monotonic_ns();
     device->job_ends = ends;
     return wire_alarm_set(&device->control->alarms, &device->job,
@@ -62,6 +64,7 @@ static int send_task(struct device_real *device, const struct device_action *act
 {
     if (action->undelivered) /* the way is cut: its bytes leave, and nobody gets them */
         return pass(device, DEVICE_ON_SENT, action->duration_s);
+    assert(action->server < device->core->world->servers);
     struct uplink **uplink = &device->uplink[action->server];
     int rc = 0;
     if (*uplink == NULL)
@@ -100,6 +103,7 @@ static int execute(struct device_real *device, const struct device_action *actio
     case DEVICE_DO_ABANDON: abandon(device); return 0;
     case DEVICE_DO_SEND: return send_task(device, action, diag);
     }
+    assert(false);
     return ERR_STATE;
 }
 
@@ -129,6 +133,7 @@ int device_real_take(struct device_real *device, const struct proto_message *mes
 
 int device_real_open(struct device_real *device, struct node_control *control, struct device_core *core)
 {
+    assert(device->uplink == NULL);
     *device = (struct device_real){
         .control = control,
         .core = core,
@@ -141,6 +146,7 @@ int device_real_open(struct device_real *device, struct node_control *control, s
 
 void device_real_hang_up(struct device_real *device, uint32_t server)
 {
+    assert(server < device->core->world->servers);
     uplink_destroy(device->uplink[server]);
     device->uplink[server] = NULL;
 }

@@ -1,5 +1,6 @@
 #include "mobile-node/uplink.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct uplink {
 static void on_sent(void *user)
 {
     struct uplink *uplink = user;
+    assert(uplink->conn != NULL && !paced_payload_is_sending(&uplink->paced));
     uplink->hooks->on_sent(uplink->user);
 }
 
@@ -71,6 +73,7 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
         return;
     if (status != 0)
         log_info("data", "device %u to server %u: %s", uplink->device, uplink->server, text);
+    assert(uplink->conn == conn); /* one that was let go of has no user */
     bool was_sending = paced_payload_is_sending(&uplink->paced);
     uplink->conn = NULL;
     paced_payload_stop(&uplink->paced);
@@ -92,6 +95,7 @@ static void hang_up(struct uplink *uplink)
 
 static int connect_server(struct uplink *uplink, struct diag *diag)
 {
+    assert(uplink->conn == NULL);
     const struct join *join = &uplink->control->join;
     const struct node_address *address = &join->address[uplink->server];
     int rc = wire_connect(&uplink->control->loop, address->host, address->port, &handlers, uplink,
@@ -108,6 +112,7 @@ static int connect_server(struct uplink *uplink, struct diag *diag)
 int uplink_create(struct uplink **ret_uplink, struct node_control *control, uint32_t device, uint32_t server,
                   const struct uplink_hooks *hooks, void *user)
 {
+    assert(hooks->on_sent != NULL && hooks->on_result != NULL && server < control->join.world.servers);
     struct uplink *uplink = calloc(1, sizeof *uplink);
     if (uplink == NULL)
         return -ENOMEM;
@@ -130,6 +135,7 @@ void uplink_destroy(struct uplink *uplink)
 int uplink_send(struct uplink *uplink, const struct proto_message *task, uint64_t bytes,
                 const struct link_params *params, struct diag *diag)
 {
+    assert(task->id == PROTO_TASK && task->task.device == uplink->device);
     uplink_abandon(uplink);
     if (uplink->conn == NULL && connect_server(uplink, diag) != 0)
         return 0; /* see uplink.h */

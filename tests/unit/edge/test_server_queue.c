@@ -284,6 +284,21 @@ static void who_misses_an_allot_forgets(void **state)
     }
 }
 
+static void a_slot_number_that_does_not_follow_begins_with_an_empty_server(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench, "servers.discipline=fifo", false);
+    all_come(&bench);
+    allot(&bench, 0, three, 3);
+    assert_true(bench.advanced.backlog_s > 0.0);
+    struct proto_message message = {.id = PROTO_ALLOT, .allot = {.round = 1, .slot = 7}};
+    assert_int_equal(step_at(&bench, SERVER_QUEUE_ON_MESSAGE, &message, 0.0), 0);
+    assert_same(bench.advanced.backlog_s, 0.0);
+    assert_same(bench.advanced.busy_s, 0.0);
+    close_bench(&bench);
+}
+
 static void an_episode_begins_with_an_empty_server(void **state)
 {
     (void) state;
@@ -300,7 +315,7 @@ static void an_episode_begins_with_an_empty_server(void **state)
     close_bench(&bench);
 }
 
-static void by_the_wall_tasks_come_when_they_come_and_end_when_they_have_ended(void **state)
+static void in_real_time_tasks_come_when_they_come_and_end_when_they_have_ended(void **state)
 {
     (void) state;
     struct bench bench;
@@ -333,7 +348,7 @@ static void by_the_wall_tasks_come_when_they_come_and_end_when_they_have_ended(v
 }
 
 /* The wall clock's ALLOT comes before the slot is decided, and struck: it is not missed. */
-static void by_the_wall_who_is_paused_for_one_slot_forgets_too(void **state)
+static void in_real_time_who_is_paused_for_one_slot_forgets_too(void **state)
 {
     (void) state;
     struct bench bench;
@@ -348,7 +363,7 @@ static void by_the_wall_who_is_paused_for_one_slot_forgets_too(void **state)
     close_bench(&bench);
 }
 
-static void by_the_wall_a_task_of_an_episode_that_is_over_takes_no_time(void **state)
+static void in_real_time_a_task_of_an_episode_that_is_over_takes_no_time(void **state)
 {
     (void) state;
     struct bench bench;
@@ -436,9 +451,10 @@ int main(void)
         cmocka_unit_test(a_revoked_task_is_served_all_the_same_and_not_waited_for),
         cmocka_unit_test(who_misses_an_allot_forgets),
         cmocka_unit_test(an_episode_begins_with_an_empty_server),
-        cmocka_unit_test(by_the_wall_tasks_come_when_they_come_and_end_when_they_have_ended),
-        cmocka_unit_test(by_the_wall_who_is_paused_for_one_slot_forgets_too),
-        cmocka_unit_test(by_the_wall_a_task_of_an_episode_that_is_over_takes_no_time),
+        cmocka_unit_test(a_slot_number_that_does_not_follow_begins_with_an_empty_server),
+        cmocka_unit_test(in_real_time_tasks_come_when_they_come_and_end_when_they_have_ended),
+        cmocka_unit_test(in_real_time_who_is_paused_for_one_slot_forgets_too),
+        cmocka_unit_test(in_real_time_a_task_of_an_episode_that_is_over_takes_no_time),
         cmocka_unit_test(what_is_out_of_place_is_refused),
         cmocka_unit_test(more_tasks_than_an_allot_can_tell_of_are_refused),
         cmocka_unit_test(what_would_be_refused_is_known_beforehand),

@@ -480,6 +480,17 @@ static void a_recovery_that_cannot_be_is_refused(void **state)
     assert_int_equal(recover_event(bench, 1, PROTO_SERVER_NONE, 0.2), ERR_STATE); /* twice */
 }
 
+static void a_recovery_at_a_server_out_of_reach_is_refused_and_changes_nothing(void **state)
+{
+    struct bench *bench = *state;
+    bring_to(bench, DEVICE_SENDING);
+    bench->core.slot.gain[0] = 0.0;
+    struct device_core before = bench->core;
+    assert_int_equal(recover_event(bench, 1, 0, 0.0), ERR_RANGE);
+    assert_int_equal(bench->actions.count, 0);
+    assert_unchanged(bench, &before);
+}
+
 static void a_device_that_the_scenario_has_down_is_silent_and_a_cut_way_delivers_nothing(void **state)
 {
     (void) state;
@@ -640,6 +651,7 @@ int main(void)
         ROW(a_result_that_is_taken_back_leaves_no_trace),
         ROW(a_loss_noticed_in_real_time_stops_what_is_under_way),
         ROW(a_recovery_that_cannot_be_is_refused),
+        ROW(a_recovery_at_a_server_out_of_reach_is_refused_and_changes_nothing),
         ROW(a_device_that_the_scenario_has_down_is_silent_and_a_cut_way_delivers_nothing),
         ROW(a_device_that_joins_late_stands_where_it_would_have_stood),
         ROW(every_episode_starts_afresh_whatever_came_before),

@@ -342,6 +342,21 @@ static void who_misses_a_slot_or_begins_an_episode_forgets(void **state)
     close_bench(&bench);
 }
 
+static void a_slot_number_that_does_not_follow_begins_anew(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench, NULL, false);
+    slot(&bench, 0);
+    decide(&bench, 32, 0, 0.5);
+    slot(&bench, 1);
+    decide(&bench, 32, 0, 0.5);
+    struct proto_message again = {.id = PROTO_SLOT, .slot = {.round = 2, .slot = 1}};
+    assert_int_equal(take_at(&bench, &again, 0.0), 0);
+    assert_same(bench.actions.list[0].message.observation.processor_s, 0.0);
+    close_bench(&bench);
+}
+
 static void what_is_out_of_place_is_refused(void **state)
 {
     (void) state;
@@ -373,7 +388,7 @@ static void what_is_out_of_place_is_refused(void **state)
 }
 
 /* In real time: what is begun, what has really ended, and nothing sent twice or too little. */
-static void by_the_wall_the_shell_is_told_what_to_begin_and_its_times_count(void **state)
+static void in_real_time_the_shell_is_told_what_to_begin_and_its_times_count(void **state)
 {
     (void) state;
     static const char *const resume[] = {"handover.policy=resume", "handover.interruption_s=0.1", NULL};
@@ -407,6 +422,24 @@ static void by_the_wall_the_shell_is_told_what_to_begin_and_its_times_count(void
     assert_near(report->latency_s, 3.59, TINY); /* from its DECISION to its RESULT, in real time */
     assert_near(report->local_s, 0.19, TINY);
     assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_SENT, NULL, 3.7), 0); /* of a job forgotten: no harm */
+    close_bench(&bench);
+}
+
+static void in_real_time_a_job_that_is_overdue_when_it_is_told_of_ends_at_once(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench, NULL, true);
+    slot_at(&bench, 0, 0.0);
+    decide_at(&bench, 2, 0, 0.5, 0.01);
+    slot_at(&bench, 1, 0.5);
+    decide_at(&bench, 1, 0, 0.5, 0.51);
+    slot_at(&bench, 2, 1.0);
+    assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_COMPUTED, NULL, 1.01), 0);
+    assert_int_equal(bench.actions.count, 0); /* a DECISION is awaited */
+    assert_true(local_s(&bench, 1) < 0.3);
+    decide_at(&bench, 1, 0, 0.5, 1.4);
+    assert_same(find(&bench, DEVICE_QUEUE_COMPUTE, 0)->duration_s, 0.0);
     close_bench(&bench);
 }
 
@@ -500,7 +533,7 @@ static void a_result_that_came_before_its_server_was_lost_leaves_no_trace(void *
     assert_same(report[1].energy_j, report[0].energy_j);
 }
 
-static void by_the_wall_who_forgets_stops_sending(void **state)
+static void in_real_time_who_forgets_stops_sending(void **state)
 {
     (void) state;
     struct bench bench;
@@ -515,7 +548,7 @@ static void by_the_wall_who_forgets_stops_sending(void **state)
     close_bench(&bench);
 }
 
-static void by_the_wall_a_transfer_whose_connection_closes_is_sent_again(void **state)
+static void in_real_time_a_transfer_whose_connection_closes_is_sent_again(void **state)
 {
     (void) state;
     struct bench bench;
@@ -543,12 +576,14 @@ int main(void)
         cmocka_unit_test(a_resumed_transfer_sends_the_rest_while_the_old_server_passes_on_what_it_has),
         cmocka_unit_test(a_lost_servers_task_is_computed_here_or_sent_elsewhere),
         cmocka_unit_test(who_misses_a_slot_or_begins_an_episode_forgets),
+        cmocka_unit_test(a_slot_number_that_does_not_follow_begins_anew),
         cmocka_unit_test(what_is_out_of_place_is_refused),
         cmocka_unit_test(a_server_lost_during_the_interruption_of_a_handover_ends_the_interruption),
         cmocka_unit_test(a_result_that_came_before_its_server_was_lost_leaves_no_trace),
-        cmocka_unit_test(by_the_wall_a_transfer_whose_connection_closes_is_sent_again),
-        cmocka_unit_test(by_the_wall_who_forgets_stops_sending),
-        cmocka_unit_test(by_the_wall_the_shell_is_told_what_to_begin_and_its_times_count),
+        cmocka_unit_test(in_real_time_a_transfer_whose_connection_closes_is_sent_again),
+        cmocka_unit_test(in_real_time_who_forgets_stops_sending),
+        cmocka_unit_test(in_real_time_the_shell_is_told_what_to_begin_and_its_times_count),
+        cmocka_unit_test(in_real_time_a_job_that_is_overdue_when_it_is_told_of_ends_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
