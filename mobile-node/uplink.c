@@ -163,3 +163,8 @@ void uplink_tell_windows(struct uplink *uplink)
 {
     paced_payload_tell_windows(&uplink->paced);
 }
+
+bool uplink_is_sending(const struct uplink *uplink)
+{
+    return paced_payload_is_sending(&uplink->paced);
+}

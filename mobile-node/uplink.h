@@ -38,5 +38,7 @@ void uplink_stop(struct uplink *uplink);
 void uplink_abandon(struct uplink *uplink);
 /* Tells the orchestrator the audit's windows that are complete; otherwise done when a RESULT comes. */
 void uplink_tell_windows(struct uplink *uplink);
+/* A task is on its way. */
+bool uplink_is_sending(const struct uplink *uplink);
 
 #endif

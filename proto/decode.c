@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <msgpack.h>
+#include <stdbool.h>
 
 #include "core/base/err.h"
 #include "proto/endian_internal.h"
@@ -103,6 +104,7 @@ static int read_bytes(struct decoder *decoder, const struct schema_field *field,
 static int take_room(struct decoder *decoder, size_t count, size_t width, void **ret_room)
 {
     struct buf *lists = &decoder->scratch->lists;
+    assert(count <= decoder->size / width); /* list_count: its bytes are in the body */
     if (lists->size == 0) {
         int rc = buf_reserve(lists, decoder->size + decoder->row->field_count * sizeof(double));
         if (rc != 0)
@@ -183,6 +185,7 @@ static int read_value(struct decoder *decoder, const struct schema_field *field,
     case SCHEMA_UINT_LIST: return read_u32s(decoder, field, item, slot);
     case SCHEMA_REAL_LIST: return read_reals(decoder, field, item, slot);
     }
+    assert(false);
     return ERR_TYPE;
 }
 
@@ -196,6 +199,7 @@ static int read_field(struct decoder *decoder, const struct schema_field *field,
                          rc == ERR_TRUNCATED ? "declares more than the frame holds" : "is not msgpack");
     rc = read_value(decoder, field, &item, schema_slot(message, field));
     decoder->at += item.head + item.payload;
+    assert(decoder->at <= decoder->size);
     return rc;
 }
 
@@ -236,6 +240,7 @@ static int skip_rest(struct decoder *decoder, size_t values)
             return diag_fail(decoder->diag, rc,
                              "%s: an appended field is cut short, malformed or nested too deep",
                              decoder->row->name);
+        assert(0 < size && size <= decoder->size - decoder->at);
         decoder->at += size;
     }
     if (decoder->at != decoder->size)
@@ -287,6 +292,7 @@ int proto_decode(const uint8_t *body, size_t size, struct proto_scratch *scratch
     if (rc == 0)
         *ret_message = message;
     *ret_refusal = refusal_of(rc, &decoder);
+    assert((rc == 0) == (*ret_refusal == PROTO_REFUSE_NONE));
     return rc;
 }
 

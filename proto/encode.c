@@ -1,7 +1,9 @@
 /* Messages to frames: msgpack-c packs straight into the frame's buffer. */
 #include "proto/message.h"
 
+#include <assert.h>
 #include <msgpack.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/base/err.h"
@@ -17,6 +19,7 @@
 static int append(void *user, const char *bytes, size_t size)
 {
     struct buf *frame = user;
+    assert(frame->size <= frame->capacity);
     if (size > frame->capacity - frame->size)
         return buf_push(frame, bytes, size);
     memcpy(frame->data + frame->size, bytes, size);
@@ -35,6 +38,7 @@ static size_t bound(const struct schema_field *field, const void *slot)
     case SCHEMA_UINT_LIST: return HEAD_MAX + ((const struct proto_u32s *) slot)->count * sizeof(uint32_t);
     case SCHEMA_REAL_LIST: return HEAD_MAX + ((const struct proto_reals *) slot)->count * sizeof(double);
     }
+    assert(false);
     return 0;
 }
 
@@ -114,6 +118,7 @@ static int check_value(const struct schema_row *row, const struct schema_field *
     case SCHEMA_UINT_LIST: return check_u32s(row, field, *(const struct proto_u32s *) slot, diag);
     case SCHEMA_REAL_LIST: return check_reals(row, field, *(const struct proto_reals *) slot, diag);
     }
+    assert(false);
     return ERR_TYPE;
 }
 
@@ -127,6 +132,7 @@ static int pack_value(msgpack_packer *packer, const struct schema_field *field, 
     case SCHEMA_UINT_LIST: return pack_u32s(packer, *(const struct proto_u32s *) slot);
     case SCHEMA_REAL_LIST: return pack_reals(packer, *(const struct proto_reals *) slot);
     }
+    assert(false);
     return ERR_TYPE;
 }
 
@@ -173,6 +179,7 @@ int proto_encode(const struct proto_message *message, struct buf *frame, struct 
     size_t start = frame->size;
     frame->size += LENGTH_SIZE;
     rc = pack_message(row, message, frame);
+    assert(frame->size - start <= size); /* what was reserved is enough: nothing has moved */
     size_t body = frame->size - start - LENGTH_SIZE;
     if (rc == 0 && body > PROTO_BODY_MAX)
         rc = diag_fail(diag, ERR_TOO_BIG, "%s takes %zu bytes, at most %u are allowed", row->name, body,

@@ -1,5 +1,7 @@
 #include "proto/frame.h"
 
+#include <assert.h>
+
 #define LENGTH_SIZE 4u
 
 enum frame_state frame_split(const uint8_t *bytes, size_t size, size_t body_max, const uint8_t **ret_body,
@@ -15,5 +17,6 @@ enum frame_state frame_split(const uint8_t *bytes, size_t size, size_t body_max,
     *ret_body = bytes + LENGTH_SIZE;
     *ret_body_size = length;
     *ret_consumed = LENGTH_SIZE + length;
+    assert(*ret_consumed <= size);
     return FRAME_WHOLE;
 }

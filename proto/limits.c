@@ -1,5 +1,6 @@
 #include "proto/limits_internal.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 
@@ -8,6 +9,7 @@
 int limits_tell_uint(const struct schema_row *row, const struct schema_field *field, uint64_t value,
                      struct diag *diag)
 {
+    assert(field->kind == SCHEMA_UINT || field->kind == SCHEMA_UINT_LIST);
     return diag_fail(diag, ERR_RANGE, "%s.%s is %" PRIu64 ", allowed is %" PRIu64 " to %" PRIu64, row->name,
                      field->name, value, field->low, field->high);
 }
@@ -15,6 +17,7 @@ int limits_tell_uint(const struct schema_row *row, const struct schema_field *fi
 int limits_tell_real(const struct schema_row *row, const struct schema_field *field, double value,
                      struct diag *diag)
 {
+    assert(field->kind == SCHEMA_REAL || field->kind == SCHEMA_REAL_LIST);
     if (!isfinite(value))
         return diag_fail(diag, ERR_RANGE, "%s.%s is not a finite number", row->name, field->name);
     return diag_fail(diag, ERR_RANGE, "%s.%s is %.9g, allowed is %.9g to %.9g", row->name, field->name, value,
@@ -24,6 +27,7 @@ int limits_tell_real(const struct schema_row *row, const struct schema_field *fi
 int limits_size(const struct schema_row *row, const struct schema_field *field, uint64_t size,
                 struct diag *diag)
 {
+    assert(field->kind != SCHEMA_UINT && field->kind != SCHEMA_REAL); /* they have no limit of size */
     if (size <= field->limit)
         return 0;
     const char *unit = field->kind == SCHEMA_TEXT || field->kind == SCHEMA_BYTES ? "bytes" : "elements";
@@ -53,6 +57,7 @@ int limits_text(const struct schema_row *row, const struct schema_field *field, 
                 struct diag *diag)
 {
     const uint8_t *bytes = (const uint8_t *) text.data;
+    assert(text.size <= field->limit); /* limits_size comes first */
     for (size_t at = 0; at < text.size;) {
         size_t length = character_size(bytes + at, text.size - at);
         if (length == 0)

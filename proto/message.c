@@ -113,6 +113,7 @@ static int print_value(struct buf *out, const struct schema_field *field, const 
     case SCHEMA_UINT_LIST: return print_u32s(out, *(const struct proto_u32s *) slot);
     case SCHEMA_REAL_LIST: return print_reals(out, *(const struct proto_reals *) slot);
     }
+    assert(false);
     return ERR_TYPE;
 }
 

@@ -1,5 +1,7 @@
 #include "proto/scan.h"
 
+#include <assert.h>
+
 #include "core/base/err.h"
 
 /* One of the type bytes 0xc0..0xdf: `width` bytes of count or length follow the type byte, then `fixed`
@@ -35,6 +37,7 @@ static const struct shape shapes[32] = {
 static uint64_t load_count(const uint8_t *bytes, size_t width)
 {
     uint64_t count = 0;
+    assert(width <= sizeof(uint32_t));
     for (size_t i = 0; i < width; i++)
         count = count << 8 | bytes[i];
     return count;
@@ -44,7 +47,8 @@ static uint64_t load_count(const uint8_t *bytes, size_t width)
 static int finish_item(enum scan_type type, size_t head, uint64_t number, size_t size,
                        struct scan_item *ret_item)
 {
-    uint64_t needed = type == SCAN_MAP ? 2 * number : number; /* number is below 2^33: no overflow */
+    assert(head <= size && number <= (uint64_t) UINT32_MAX + UINT8_MAX);
+    uint64_t needed = type == SCAN_MAP ? 2 * number : number;
     if (needed > size - head)
         return ERR_TRUNCATED;
     int is_container = type == SCAN_ARRAY || type == SCAN_MAP;
@@ -98,6 +102,7 @@ int scan_skip(const uint8_t *bytes, size_t size, size_t *ret_size)
         if (rc != 0)
             return rc;
         at += item.head + item.payload;
+        assert(at <= size);
         if (item.items == 0)
             continue;
         if (depth == SCAN_DEPTH_MAX)

@@ -1,5 +1,8 @@
 #include "proto/schema.h"
 
+#include <assert.h>
+#include <stdbool.h>
+
 #define MSG(i, N, n, d, s, m) static const struct schema_field n##_fields[] = {
 #define U(n, f, lo, hi, m)                                                                                   \
     {.name = #f,                                                                                             \
@@ -75,9 +78,33 @@ static const struct schema_row rows[SCHEMA_ID_END] = {
 #undef RV
 #undef END_MSG
 
+/* Most bytes of each message's body: an array's head, the id, then each field as msgpack, whose heads and
+ * numbers have at most 9 bytes. A message within its limits is never too long for a frame. */
+#define HEAD 9
+#define MSG(i, N, n, d, s, m) _Static_assert(2 * HEAD
+#define U(n, f, lo, hi, m) +HEAD
+#define R(n, f, lo, hi, m) +HEAD
+#define S(n, f, most, m) +HEAD + (most)
+#define B(n, f, most, m) +HEAD + (most)
+#define UV(n, f, most, lo, hi, m) +HEAD + (most) * sizeof(uint32_t)
+#define RV(n, f, most, lo, hi, m) +HEAD + (most) * sizeof(double)
+#define END_MSG(n) <= PROTO_BODY_MAX, #n " fits a frame");
+#include "proto/messages.def"
+#undef MSG
+#undef U
+#undef R
+#undef S
+#undef B
+#undef UV
+#undef RV
+#undef END_MSG
+
 const struct schema_row *schema_row(uint64_t id)
 {
-    return id < SCHEMA_ID_END && rows[id].name != NULL ? &rows[id] : NULL;
+    if (id >= SCHEMA_ID_END || rows[id].name == NULL)
+        return NULL;
+    assert((uint64_t) rows[id].id == id);
+    return &rows[id];
 }
 
 const char *schema_direction_name(enum proto_direction direction)
@@ -98,5 +125,6 @@ const char *schema_direction_name(enum proto_direction direction)
     case PROTO_FROM_ORCH: return "orchestrator to node or agent";
     case PROTO_ANY: return "any";
     }
+    assert(false);
     return "unknown";
 }

@@ -1,5 +1,6 @@
 #include "proto/node/control.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "core/base/clock.h"
@@ -80,6 +81,7 @@ static int keep_real_time(struct node_control *control, struct diag *diag)
 
 static void become_ready(struct node_control *control)
 {
+    assert(!control->ready && !control->ending && join_is_ready(&control->join));
     struct diag diag = {0};
     control->ready = true;
     int rc = real_time_is_kept(&control->join.world.scenario) ? keep_real_time(control, &diag) : 0;
@@ -168,6 +170,7 @@ static void give_up(struct node_control *control, enum proto_refusal refusal, co
 static void on_close(struct wire_conn *conn, int status, const char *text)
 {
     struct node_control *control = wire_conn_user(conn);
+    assert(control->conn == conn);
     control->conn = NULL;
     if (control->ending)
         return;
@@ -189,6 +192,7 @@ static void connect_again(uv_timer_t *timer)
 {
     struct node_control *control = timer->data;
     struct diag diag = {0};
+    assert(control->conn == NULL && !control->ready && !control->ending);
     const struct node_address *address = &control->options->orchestrator;
     int rc =
         wire_connect(&control->loop, address->host, address->port, &handlers, control, &control->conn, &diag);
@@ -206,6 +210,8 @@ static void connect_again(uv_timer_t *timer)
 int node_control_init(struct node_control *control, enum node_role role, const struct node_options *options,
                       const struct node_control_hooks *hooks, void *user)
 {
+    assert(hooks->on_ready != NULL && hooks->on_message != NULL && hooks->on_reset != NULL &&
+           hooks->on_end != NULL);
     *control = (struct node_control){.options = options, .hooks = hooks, .user = user};
     join_init(&control->join, role, options->count);
     int rc = wire_loop_init(&control->loop, on_stop, control);
@@ -219,6 +225,7 @@ int node_control_init(struct node_control *control, enum node_role role, const s
 
 void node_control_start(struct node_control *control, uint16_t data_port)
 {
+    assert((control->join.role == NODE_SERVER) == (data_port != 0));
     control->data_port = data_port;
     control->give_up_ns = clock_monotonic_ns() + control->options->reconnect_s * UNITS_NS_PER_S;
     connect_again(&control->retry);
@@ -227,6 +234,7 @@ void node_control_start(struct node_control *control, uint16_t data_port)
 int node_control_run(struct node_control *control)
 {
     (void) uv_run(&control->loop.uv, UV_RUN_DEFAULT); /* returns when every handle is closed */
+    assert(control->ending && control->conn == NULL);
     return control->status;
 }
 

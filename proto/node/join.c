@@ -1,5 +1,6 @@
 #include "proto/node/join.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,11 @@
 
 #define ROWS_MAX (64u * 1024u * 1024u)
 
+_Static_assert(PROTO_SERVER_NONE == WORLD_SERVERS_MAX, "no server has the number that means none");
+
 void join_init(struct join *join, enum node_role role, uint32_t count)
 {
+    assert(role == NODE_MOBILE ? count >= 1 : count == 1);
     *join = (struct join){.role = role, .count = count};
 }
 
@@ -40,6 +44,7 @@ void join_again(struct join *join)
 
 struct proto_message join_hello(const struct join *join, const char *host, uint16_t data_port)
 {
+    assert(!join->welcome); /* join_again comes first */
     return (struct proto_message){
         .id = PROTO_HELLO,
         .hello =
@@ -143,6 +148,13 @@ static int take_welcome(struct join *join, const struct msg_welcome *welcome, st
     return rc != 0 ? rc : make_room_for_traces(join, welcome, diag);
 }
 
+/* One device, one device's rows or one trace less to wait for. */
+static void count_arrival(uint32_t *missing)
+{
+    assert(*missing > 0);
+    --*missing;
+}
+
 static bool is_ours(const struct join *join, uint64_t device)
 {
     return join->role == NODE_MOBILE && device >= join->first && device - join->first < join->count;
@@ -163,7 +175,7 @@ static int take_device(struct join *join, const struct msg_device *device, struc
         .home = {device->home_x_m, device->home_y_m},
     };
     join->device_known[device->device - join->first] = true;
-    join->devices_missing--;
+    count_arrival(&join->devices_missing);
     return 0;
 }
 
@@ -175,6 +187,7 @@ static int take_requests(struct join *join, const struct msg_requests *requests,
                          (unsigned long long) requests->device);
     uint32_t rows = join->world.token_rows;
     uint32_t *known = &join->rows_known[requests->device - join->first];
+    assert(*known <= rows);
     if (requests->tokens.count > rows - *known)
         return diag_fail(diag, ERR_RANGE, "REQUESTS of device %llu: more than the %u announced",
                          (unsigned long long) requests->device, rows);
@@ -182,7 +195,8 @@ static int take_requests(struct join *join, const struct msg_requests *requests,
         memcpy(join->world.tokens + (size_t) requests->device * rows + *known, requests->tokens.data,
                requests->tokens.count * sizeof *requests->tokens.data);
     *known += (uint32_t) requests->tokens.count;
-    join->devices_missing -= *known == rows && requests->tokens.count > 0 ? 1 : 0;
+    if (*known == rows && requests->tokens.count > 0)
+        count_arrival(&join->devices_missing);
     return 0;
 }
 
@@ -219,6 +233,7 @@ static int take_trace(struct join *join, const struct msg_trace *trace, struct d
     struct track *track = &tracks->track[trace->number];
     uint32_t *known = &join->points_known[is_rate ? 0 : 1][trace->number];
     uint32_t width = track_width((enum track_kind) trace->kind);
+    assert(*known <= track->points);
     int rc = track->points == 0 ? begin_trace(join, track, trace, diag) : 0;
     if (rc != 0)
         return rc;
@@ -233,14 +248,16 @@ static int take_trace(struct join *join, const struct msg_trace *trace, struct d
     if (*known < track->points)
         return 0;
     rc = track_check(track, diag);
-    join->devices_missing -= rc == 0 ? 1 : 0;
+    if (rc == 0)
+        count_arrival(&join->devices_missing);
     return rc;
 }
 
 static void note_address(struct join *join, const struct msg_server *server)
 {
     struct node_address *address = &join->address[server->server];
-    memcpy(address->host, server->host.data, server->host.size); /* the schema allows 255 bytes */
+    assert(server->host.size < sizeof address->host); /* messages.def */
+    memcpy(address->host, server->host.data, server->host.size);
     address->host[server->host.size] = '\0';
     address->port = (uint16_t) server->port;
 }
@@ -257,7 +274,7 @@ static int take_server(struct join *join, const struct msg_server *server, struc
     };
     note_address(join, server);
     join->server_known[server->server] = true;
-    join->servers_missing--;
+    count_arrival(&join->servers_missing);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "proto/node/options.h"
 
 #include <argp.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,4 +119,5 @@ void node_options_parse(struct node_options *ret_options, enum node_role role, i
     argp_err_exit_status = PROCESS_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &parsing) != 0)
         exit(PROCESS_USAGE);
+    assert(ret_options->orchestrator.port != 0 && ret_options->count >= 1);
 }

@@ -1,5 +1,6 @@
 #include "proto/node/paced_payload.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "core/base/clock.h"
@@ -51,6 +52,7 @@ static void close_window(struct paced_payload *paced, uint64_t least_ns)
         return;
     if (paced->windows == PACED_PAYLOAD_WINDOWS)
         paced_payload_tell_windows(paced);
+    assert(paced->windows < PACED_PAYLOAD_WINDOWS);
     size_t i = paced->windows++;
     double asked_bits = BITS * ((double) paced->bytes - paced->window_left);
     double set_bits = wire_pacer_allowed_bits(&paced->pacer) - paced->window_allowed;
@@ -68,6 +70,7 @@ static void on_bytes(void *user, uint64_t bytes)
 {
     struct paced_payload *paced = user;
     paced->crossed += bytes;
+    assert(paced->crossed <= paced->bytes);
     while (bytes > 0) {
         size_t size = bytes < PIECE_MAX ? (size_t) bytes : PIECE_MAX;
         struct proto_message piece = {
@@ -84,6 +87,7 @@ static void on_bytes(void *user, uint64_t bytes)
 static void on_done(void *user)
 {
     struct paced_payload *paced = user;
+    assert(!paced_payload_is_sending(paced));
     close_window(paced, WINDOW_LEAST_NS);
     (void) wire_conn_send(paced->conn, &paced->last); /* a lost peer shows in the connection's on_close */
     wire_conn_flush(paced->conn);
@@ -103,6 +107,7 @@ void paced_payload_init(struct paced_payload *paced, struct node_control *contro
                         uint32_t server, const struct paced_payload_hooks *hooks, void *user)
 {
     struct link_params none = {.rate_bps = 0.0};
+    assert(hooks->on_sent != NULL);
     *paced = (struct paced_payload){
         .control = control, .device = device, .server = server, .hooks = hooks, .user = user};
     wire_pacer_init(&paced->pacer, &control->alarms, &none, &pacer_hooks, paced);
@@ -116,6 +121,7 @@ void paced_payload_finish(struct paced_payload *paced)
 int paced_payload_send(struct paced_payload *paced, struct wire_conn *conn, const struct proto_message *last,
                        uint64_t round, uint64_t bytes, const struct link_params *params)
 {
+    assert(last->id == PROTO_TASK || last->id == PROTO_RESULT);
     paced->conn = conn;
     paced->last = *last;
     paced->round = round;

@@ -1,5 +1,6 @@
 #include "proto/wire/alarm.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/timerfd.h>
@@ -17,6 +18,7 @@ static bool is_before(const struct wire_alarm *a, const struct wire_alarm *b)
 
 static void put(struct wire_alarms *alarms, size_t place, struct wire_alarm *alarm)
 {
+    assert(1 <= place && place <= alarms->count && alarms->count <= alarms->capacity);
     alarms->heap[place - 1] = alarm;
     alarm->place = place;
 }
@@ -41,6 +43,7 @@ static void settle(struct wire_alarms *alarms, size_t place)
 static void take_out(struct wire_alarms *alarms, struct wire_alarm *alarm)
 {
     size_t place = alarm->place;
+    assert(1 <= place && place <= alarms->count && alarms->heap[place - 1] == alarm);
     struct wire_alarm *last = alarms->heap[--alarms->count];
     alarm->place = 0;
     if (last == alarm)
@@ -85,6 +88,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 int wire_alarms_open(struct wire_alarms *alarms, struct wire_loop *loop)
 {
+    assert(!loop->is_finishing);
     *alarms = (struct wire_alarms){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)};
     if (alarms->fd < 0)
         return -errno;
@@ -108,9 +112,9 @@ void wire_alarms_close(struct wire_alarms *alarms)
     alarms->is_open = false;
     for (size_t i = 0; i < alarms->count; i++)
         alarms->heap[i]->place = 0;
-    alarms->count = 0;
     free(alarms->heap);
     alarms->heap = NULL;
+    alarms->count = alarms->capacity = 0;
     (void) uv_poll_stop(&alarms->poll); /* stops watching, so that the descriptor may go now */
     (void) close(alarms->fd);
     uv_close((uv_handle_t *) &alarms->poll, NULL);
@@ -118,6 +122,7 @@ void wire_alarms_close(struct wire_alarms *alarms)
 
 int wire_alarm_set(struct wire_alarms *alarms, struct wire_alarm *alarm, uint64_t due_ns)
 {
+    assert(alarms->is_open && alarm->on_due != NULL);
     int rc = alarm->place == 0 ? array_reserve(&alarms->heap, &alarms->capacity, alarms->count + 1) : 0;
     if (rc != 0)
         return rc;

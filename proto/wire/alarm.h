@@ -35,7 +35,7 @@ int wire_alarms_open(struct wire_alarms *alarms, struct wire_loop *loop);
 /* Forgets every alarm. Safe to call on alarms that are all zeros, and twice. */
 void wire_alarms_close(struct wire_alarms *alarms);
 
-/* Sets, or sets anew. -ENOMEM, and the alarm is not set. */
+/* Sets, or sets anew; `alarms` must be open. -ENOMEM, and the alarm is not set. */
 int wire_alarm_set(struct wire_alarms *alarms, struct wire_alarm *alarm, uint64_t due_ns);
 void wire_alarm_cancel(struct wire_alarms *alarms, struct wire_alarm *alarm);
 bool wire_alarm_is_set(const struct wire_alarm *alarm);

@@ -11,6 +11,7 @@
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct wire_loop *loop = handle->data;
+    assert(loop->on_stop != NULL); /* watch_signal */
     loop->on_stop(loop->user, number);
 }
 
@@ -90,6 +91,7 @@ int wire_loop_init(struct wire_loop *loop, void (*on_stop)(void *user, int signa
 
 void wire_loop_finish(struct wire_loop *loop)
 {
+    assert(!loop->is_finishing);
     loop->is_finishing = true;
     listen_close_all(loop);
     for (struct wire_ring *at = loop->conns.next; at != &loop->conns; at = at->next) {
@@ -98,6 +100,7 @@ void wire_loop_finish(struct wire_loop *loop)
             conn_break(conn, UV_ECANCELED, "the program ends");
     }
     close_loop(loop);
+    assert(ring_is_alone(&loop->conns) && ring_is_alone(&loop->unsent) && ring_is_alone(&loop->listeners));
     proto_scratch_finish(&loop->scratch);
     free(loop->read_buffer);
     loop->read_buffer = NULL;

@@ -1,5 +1,7 @@
 #include "proto/wire/loop_lag.h"
 
+#include <assert.h>
+
 #include "core/base/clock.h"
 #include "core/base/units.h"
 
@@ -11,6 +13,7 @@ static void begin(struct wire_loop_lag *lag, uint64_t now_ns)
 
 static void tell(struct wire_loop_lag *lag, uint64_t now_ns)
 {
+    assert(lag->probes > 0 && lag->max_ns <= lag->sum_ns && now_ns >= lag->start_ns);
     struct wire_loop_lag_interval interval = {
         .start_ns = lag->start_ns,
         .duration_s = (double) (now_ns - lag->start_ns) / (double) UNITS_NS_PER_S,
@@ -26,6 +29,7 @@ static void on_probe(struct wire_alarm *alarm)
 {
     struct wire_loop_lag *lag = alarm->user;
     uint64_t now_ns = clock_monotonic_ns();
+    assert(now_ns >= lag->due_ns); /* an alarm never rings early */
     uint64_t late_ns = now_ns - lag->due_ns;
     lag->probes++;
     lag->sum_ns += late_ns;
@@ -41,6 +45,7 @@ int wire_loop_lag_start(struct wire_loop_lag *lag, struct wire_alarms *alarms,
                         void *user)
 {
     uint64_t now_ns = clock_monotonic_ns();
+    assert(on_interval != NULL);
     *lag = (struct wire_loop_lag){.alarms = alarms,
                                   .alarm = {.on_due = on_probe, .user = lag},
                                   .on_interval = on_interval,

@@ -1,5 +1,6 @@
 #include "proto/wire/pacer.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "core/base/clock.h"
@@ -17,6 +18,7 @@ static double now_s(const struct wire_pacer *pacer)
 /* While the rate has something, or would have if its sender had been called in time. */
 static void count_allowed(struct wire_pacer *pacer, double now)
 {
+    assert(now >= pacer->counted_s);
     bool busy = pacer->left > 0 || pacer->link.queue.count > 0 || pacer->link.rate.busy;
     if (pacer->active && busy && !isinf(pacer->rate_bps))
         pacer->allowed_bits += pacer->rate_bps * (now - pacer->counted_s);
@@ -99,6 +101,7 @@ static void deliver(struct wire_pacer *pacer, double now)
 static void on_due(struct wire_alarm *alarm)
 {
     struct wire_pacer *pacer = alarm->user;
+    assert(pacer->active); /* wire_pacer_stop cancels the alarm */
     deliver(pacer, now_s(pacer));
     if (!pacer->active)
         return; /* stopped meanwhile */
@@ -119,6 +122,7 @@ static struct link_params unbounded(const struct link_params *params)
 void wire_pacer_init(struct wire_pacer *pacer, struct wire_alarms *alarms, const struct link_params *params,
                      const struct wire_pacer_hooks *hooks, void *user)
 {
+    assert(params->rate_bps >= 0.0 && hooks->on_bytes != NULL && hooks->on_done != NULL);
     *pacer = (struct wire_pacer){
         .alarms = alarms,
         .alarm = {.on_due = on_due, .user = pacer},
@@ -143,6 +147,7 @@ int wire_pacer_begin(struct wire_pacer *pacer, const struct link_params *params,
 {
     double now = now_s(pacer);
     struct link_params link = unbounded(params);
+    assert(link.rate_bps >= 0.0);
     wire_pacer_stop(pacer);
     link_restart(&pacer->link, &link, now);
     pacer->rate_bps = link.rate_bps;
@@ -152,6 +157,7 @@ int wire_pacer_begin(struct wire_pacer *pacer, const struct link_params *params,
 
 int wire_pacer_send(struct wire_pacer *pacer, uint64_t bytes)
 {
+    assert(pacer->left <= UINT64_MAX - bytes);
     double now = now_s(pacer);
     count_allowed(pacer, now);
     pacer->left += bytes;
@@ -166,6 +172,7 @@ int wire_pacer_send(struct wire_pacer *pacer, uint64_t bytes)
 /* What came due before leaves before: the new rate begins with a clean slate. */
 void wire_pacer_set_rate(struct wire_pacer *pacer, double rate_bps)
 {
+    assert(rate_bps >= 0.0);
     double now = now_s(pacer);
     if (pacer->active)
         deliver(pacer, now);

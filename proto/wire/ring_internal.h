@@ -2,6 +2,7 @@
 #ifndef HANDOFF_PROTO_WIRE_RING_INTERNAL_H
 #define HANDOFF_PROTO_WIRE_RING_INTERNAL_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,6 +23,7 @@ static inline bool ring_is_alone(const struct wire_ring *ring)
 
 static inline void ring_append(struct wire_ring *head, struct wire_ring *ring)
 {
+    assert(head->previous->next == head);
     ring->previous = head->previous;
     ring->next = head;
     head->previous->next = ring;
@@ -30,6 +32,7 @@ static inline void ring_append(struct wire_ring *head, struct wire_ring *ring)
 
 static inline void ring_remove(struct wire_ring *ring)
 {
+    assert(ring->previous->next == ring && ring->next->previous == ring);
     ring->previous->next = ring->next;
     ring->next->previous = ring->previous;
     ring_init(ring);
