@@ -22,9 +22,9 @@ static int start(struct downlink *downlink, struct wire_conn *conn, struct slot_
     const struct scenario *scenario = &world->scenario;
     struct link_params link = transfer_link(world, id, downlink->paced.device, downlink->paced.server,
                                             TRANSFER_DOWN, transfer_down_bps(scenario));
-    struct link_params wall = transfer_scaled(&link, scenario->run.time_scale);
+    struct link_params real = transfer_scaled(&link, scenario->run.time_scale);
     return paced_payload_send(&downlink->paced, conn, result, result->result.round,
-                              (uint64_t) (transfer_down_bits(scenario) / 8.0), &wall);
+                              (uint64_t) (transfer_down_bits(scenario) / 8.0), &real);
 }
 
 static void start_next(struct downlink *downlink)
@@ -34,7 +34,7 @@ static void start_next(struct downlink *downlink)
     if (next == NULL)
         return;
     downlink->waiting = next->next;
-    (void) start(downlink, next->conn, next->id, &next->result); /* out of memory: as if it were lost */
+    (void) start(downlink, next->conn, next->id, &next->result); /* out of memory: the RESULT is lost */
     free(next);
 }
 

@@ -1,6 +1,6 @@
-/* The real clock's way back: RESULTs to one device, each behind its bytes, at the pace of the scenario's
- * link. In mode round, a RESULT that is still on its way when the next one starts is forgotten: its device
- * has given it up. In queueing mode they follow one another. */
+/* Real time: RESULTs to one device, each behind its bytes, at the pace of the scenario's link. In mode round, a
+ * RESULT that is still on its way when the next one starts is forgotten, because its device has given it up. In
+ * queueing mode they follow one another. */
 #ifndef HANDOFF_EDGE_SERVER_DOWNLINK_H
 #define HANDOFF_EDGE_SERVER_DOWNLINK_H
 
@@ -21,7 +21,7 @@ void downlink_finish(struct downlink *downlink);
  * downlink_forget. -ENOMEM. */
 int downlink_send(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
                   const struct proto_message *result);
-/* The connection is going: what is on its way there is lost. */
+/* The connection is closing: drops what is on its way there. */
 void downlink_forget(struct downlink *downlink, const struct wire_conn *conn);
 
 #endif

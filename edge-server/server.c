@@ -18,20 +18,19 @@
 #include "proto/wire/alarm.h"
 #include "proto/wire/listen.h"
 
-#define DOOR_MS                                                                                              \
-    5000u /* how often it is looked at who has not said ATTACH yet; the second time it is refused */
-#define PEERS_EXTRA 16u /* connections beyond one a device: strangers that are about to be refused */
+#define DOOR_MS 5000u   /* between two looks at connections without ATTACH; the second look refuses them */
+#define PEERS_EXTRA 16u /* connections beyond one a device, for strangers that are about to be refused */
 
 /* One data connection, from a mobile process. */
 struct peer {
     struct server *server;
     struct wire_conn *conn;
     struct peer *next;     /* server.peers */
-    bool attached, mute;   /* mute: for a while, without ATTACH */
+    bool attached, mute;   /* mute: seen once without ATTACH */
     uint32_t first, count; /* the devices it may speak for */
 };
 
-/* The real clock: what is being received from and computed for one device. */
+/* Real time: what is being received from and computed for one device. */
 struct job {
     struct server *server;
     struct wire_alarm alarm;
@@ -46,17 +45,17 @@ struct server {
     struct wire_listener *listener;
     struct server_core *core;             /* mode round; NULL in queueing mode and before the run */
     struct server_queue *queue;           /* queueing mode */
-    struct server_queue_real *queue_real; /* queueing mode by the real clock */
+    struct server_queue_real *queue_real; /* queueing mode in real time; else NULL */
     uv_timer_t door;
     struct peer *peers;
     struct peer **peer_of;     /* [N] the connection each device last sent on; NULL: none */
-    struct job *job;           /* [N], real clock (queueing mode: for its pieces); NULL in virtual time */
-    struct downlink *downlink; /* [N], real clock; NULL where RESULTs cost nothing */
+    struct job *job;           /* [N], real time (queueing mode: for its pieces); NULL in virtual time */
+    struct downlink *downlink; /* [N], real time; NULL where RESULTs take no time */
 };
 
 static int step(struct server *server, const struct server_event *event, struct diag *diag);
 
-/* A core that refuses what its own shell brings is a fault of ours: the process ends and says so. */
+/* When the core refuses an event of this shell, that is our own mistake: the process ends and says so. */
 static void on_job_done(struct wire_alarm *alarm)
 {
     struct job *job = alarm->user;
@@ -73,7 +72,8 @@ static void on_job_done(struct wire_alarm *alarm)
         node_control_fail(&server->control, PROCESS_FAILED, diag_text(&diag, rc));
 }
 
-/* Real clock: a job ends when its time has passed. One that is still set was revoked: nobody waits for it. */
+/* Real time: a job ends when its time has passed. An alarm that is still set belongs to a revoked job, and is
+ * set anew. */
 static int start_job(struct server *server, const struct server_action *action)
 {
     assert(action->device < server->control.join.world.devices);
@@ -97,14 +97,14 @@ static int end_job(struct server *server, const struct server_action *action, st
     return step(server, &computed, diag);
 }
 
-/* Over a link that takes its time for RESULTs, if it does. */
+/* Sends a RESULT: over the downlink when RESULTs take time, else at once. */
 static int answer(struct server *server, uint32_t device, struct slot_id id,
                   const struct proto_message *result)
 {
     assert(device < server->control.join.world.devices && result->id == PROTO_RESULT);
     struct peer *peer = server->peer_of[device];
     if (peer == NULL)
-        return 0; /* a lost device is the orchestrator's business */
+        return 0; /* the device is lost, and the orchestrator will notice */
     if (server->downlink != NULL)
         return downlink_send(&server->downlink[device], peer->conn, id, result);
     (void) wire_conn_send(peer->conn, result); /* as above */
@@ -121,7 +121,7 @@ static int execute(struct server *server, const struct server_action *action, st
     switch (action->kind) {
     case SERVER_DO_TELL:
         (void) wire_conn_send(server->control.conn,
-                              &action->message); /* a lost orchestrator shows in node_link */
+                              &action->message); /* a lost orchestrator shows in control.c */
         return 0;
     case SERVER_DO_ANSWER: return answer(server, action->device, action->id, &action->message);
     case SERVER_DO_COMPUTE:
@@ -131,7 +131,7 @@ static int execute(struct server *server, const struct server_action *action, st
     return ERR_STATE;
 }
 
-/* Queueing mode in virtual time: the core has lived through its slot by itself. */
+/* Queueing mode. In virtual time the core runs to the end of its slot by itself. */
 static int step_queue(struct server *server, const struct proto_message *message, struct diag *diag)
 {
     if (server->queue_real != NULL)
@@ -146,7 +146,7 @@ static int step_queue(struct server *server, const struct proto_message *message
             (void) answer_queue(server, action); /* no downlink in virtual time: cannot fail */
         else
             (void) wire_conn_send(server->control.conn,
-                                  &action->message); /* a lost orchestrator shows in node_link */
+                                  &action->message); /* a lost orchestrator shows in control.c */
     }
     return rc;
 }
@@ -268,7 +268,7 @@ static const struct wire_handlers peer_handlers = {.on_message = on_peer_message
 
 static void on_refused_close(struct wire_conn *conn, int status, const char *text)
 {
-    (void) conn; /* a connection there was no memory to keep: nothing refers to it */
+    (void) conn; /* there was no memory to keep it: nothing refers to it */
     (void) status;
     (void) text;
 }
@@ -291,7 +291,7 @@ static void on_accept(void *user, struct wire_conn *conn)
     wire_conn_set_frame_max(conn, WIRE_GREETING_MAX);
 }
 
-/* A connection that never says for whom it speaks must not keep a place for ever. */
+/* A connection that sends no ATTACH must not keep a place for ever. */
 static void on_door(uv_timer_t *timer)
 {
     struct server *server = timer->data;

@@ -16,7 +16,7 @@ struct held_task {
     bool allotted; /* in the present round's ALLOT and not yet finished */
     bool arrived;
     bool revoked;   /* allotted in `round`, and taken back */
-    bool sent_on;   /* came from a server that was lost: nobody allotted it, and no ADVANCED waits for it */
+    bool sent_on;   /* its first server was lost: it was not allotted, and no ADVANCED waits for it */
     uint64_t round; /* of the task that arrived */
     double compute_share;
     double arrival_s;
@@ -205,8 +205,8 @@ static int on_allot(struct server_core *core, const struct msg_allot *allot, str
     return 0;
 }
 
-/* A task that was sent on brings its share. It may be for the slot in progress alone, in which its device has
- * no other task here. */
+/* A task that was sent on brings its share. It belongs to the present slot or to a later one; in that slot its
+ * device has no other task here. */
 static int take_sent_on(struct server_core *core, struct held_task *held, const struct msg_task *task,
                         struct server_actions *actions, struct diag *diag)
 {

@@ -1,5 +1,5 @@
-/* One edge server as a pure state machine. ALLOT says which tasks will come and with which share of the
- * server; each is served from the moment it arrives, and when each has been served or revoked, ADVANCED is
+/* One edge server in mode round, as a pure state machine. ALLOT says which tasks will come, and each one's share
+ * of the server. A task is served from the moment it arrives. When each has been served or revoked, ADVANCED is
  * told.
  *
  *            ALLOT                            last COMPUTED or REVOKE
@@ -7,11 +7,11 @@
  *                     COMPUTE each TASK that arrives, RESULT each COMPUTED    ADVANCED
  *                     (early TASKs wait for their ALLOT)
  *
- * A TASK with a share of its own was sent on by a device whose server was lost: it is served like the others,
- * but no ADVANCED waits for it. A server that the scenario slows down takes longer.
+ * A TASK that brings a share was sent on by a device whose server was lost. It is served like the others, but no
+ * ADVANCED waits for it. A server that the scenario slows down takes longer.
  *
- * Each task has its own share of the server (A10), so tasks do not queue in per-slot mode: queue_s is 0, and
- * it does not matter in which order they arrive. */
+ * Each task has its own share of the server (A10), so tasks do not queue in mode round: queue_s is 0, and the
+ * order in which they arrive does not matter. */
 #ifndef HANDOFF_EDGE_SERVER_SERVER_CORE_H
 #define HANDOFF_EDGE_SERVER_SERVER_CORE_H
 
@@ -33,7 +33,7 @@ struct server_event {
     enum server_event_kind kind;
     uint32_t device;                     /* COMPUTED */
     uint64_t round;                      /* COMPUTED: of its COMPUTE action */
-    double elapsed_s;                    /* COMPUTED; virtual time: the model's duration */
+    double elapsed_s;                    /* COMPUTED: >= 0; virtual time: the model's duration */
     const struct proto_message *message; /* ALLOT, TASK, REVOKE; borrowed for the call */
 };
 
@@ -52,9 +52,9 @@ struct server_action {
     struct proto_message message;
 };
 
-/* The list is the core's own, at most devices + 1 long. It is valid until the next step, but that COMPUTED
- * has a list of its own: a shell may walk a list of COMPUTE actions and feed each COMPUTED on the way. A
- * COMPUTED whose task has been revoked since is taken and leads to nothing. */
+/* The list is the core's own, at most devices + 1 long, and valid until the next step. COMPUTED has a second
+ * list: a shell may walk a list of COMPUTE actions and feed each COMPUTED on the way. A COMPUTED whose task was
+ * revoked meanwhile changes nothing. */
 struct server_actions {
     size_t count;
     struct server_action *list;
@@ -62,6 +62,7 @@ struct server_actions {
 
 struct server_core;
 
+/* Borrows `world`; `number` is one of its servers. -ENOMEM. */
 int server_core_create(struct server_core **ret_core, const struct world *world, uint32_t number);
 void server_core_destroy(struct server_core *core);
 

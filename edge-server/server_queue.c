@@ -208,13 +208,13 @@ static void advance(struct server_queue *queue, double now_s)
     queue->busy_s = 0.0;
 }
 
-/* Virtual time: everybody who comes in this slot is known. */
-static void live_through(struct server_queue *queue)
+/* Virtual time: all arrivals of this slot are known. Goes through it. */
+static void run_slot(struct server_queue *queue)
 {
     double end_s = (queue->id.slot + 1.0) * queue->world->scenario.run.slot_s;
     assert(!queue->in_real_time && queue->missing == 0);
     queue->waiting = false;
-    queue->early.count = 0; /* what is left there was sent by devices that were lost */
+    queue->early.count = 0; /* the rest was sent by devices that were lost */
     for (size_t i = 0; i < queue->expected.count && queue->error == 0; i++) {
         const struct visitor *visitor = &queue->expected.list[i];
         assert(i == 0 || visitor[-1].arrival_s <= visitor->arrival_s);
@@ -283,7 +283,8 @@ static int on_allot(struct server_queue *queue, const struct msg_allot *allot, d
         return rc;
     struct slot_id id = {(enum rng_phase) allot->phase, (uint32_t) allot->episode, (uint32_t) allot->slot};
     double start_s = queue->in_real_time ? now_s : id.slot * queue->world->scenario.run.slot_s;
-    /* In real time who is struck in a slot has had its ALLOT; who is back with the next misses none. */
+    /* In real time a server that is struck in a slot has had the slot's ALLOT. When it is back with the next one
+     * it has missed none, but its tasks are lost all the same. */
     bool struck = faults_strikes(queue->world->faults, queue->id, true, queue->number) != FAULT_NONE;
     bool next = allot->round == queue->round + 1 && id.slot > 0 && id.slot == queue->id.slot + 1;
     bool follows = queue->any_round && next && !struck;
@@ -303,7 +304,7 @@ static int on_allot(struct server_queue *queue, const struct msg_allot *allot, d
     expect(queue, allot);
     queue->waiting = queue->missing > 0;
     if (!queue->waiting)
-        live_through(queue);
+        run_slot(queue);
     return 0;
 }
 
@@ -338,7 +339,7 @@ static int on_task(struct server_queue *queue, const struct msg_task *task, doub
         queue->missing -= expected->here ? 0 : 1;
         expected->here = true;
         if (queue->missing == 0)
-            live_through(queue);
+            run_slot(queue);
         return 0;
     }
     rc = reserve(&queue->early, queue->early.count + 1);
@@ -361,7 +362,7 @@ static void on_revoke(struct server_queue *queue, const struct msg_revoke *revok
         }
     }
     if (queue->missing == 0)
-        live_through(queue);
+        run_slot(queue);
 }
 
 static int on_message(struct server_queue *queue, const struct server_queue_event *event, struct diag *diag)

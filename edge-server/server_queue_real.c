@@ -38,7 +38,7 @@ static int execute(struct server_queue_real *real, const struct server_queue_act
     switch (action->kind) {
     case SERVER_QUEUE_TELL:
         (void) wire_conn_send(real->control->conn,
-                              &action->message); /* a lost orchestrator shows in node_link */
+                              &action->message); /* a lost orchestrator shows in control.c */
         return 0;
     case SERVER_QUEUE_ANSWER: return real->answer(real->user, action);
     case SERVER_QUEUE_COMPUTE:
@@ -64,7 +64,7 @@ static int feed(struct server_queue_real *real, enum server_queue_event_kind kin
     return rc;
 }
 
-/* A core that refuses what its own shell brings is a fault of ours: the process ends and says so. */
+/* When the core refuses an event of this shell, that is our own mistake: the process ends and says so. */
 static void feed_own(struct server_queue_real *real, enum server_queue_event_kind kind,
                      const struct proto_message *message)
 {
@@ -108,7 +108,7 @@ static int hold(struct server_queue_real *real, const struct proto_message *task
         return -ENOMEM;
     *held = (struct held){.real = real, .task = *task, .next = real->held};
     held->alarm = (struct wire_alarm){.on_due = on_whole, .user = held};
-    held->task.task.payload = (struct proto_bytes){0}; /* dies with the message; nobody reads it here */
+    held->task.task.payload = (struct proto_bytes){0}; /* it dies with the message, and is not read here */
     real->held = held;
     real->held_count++;
     return wire_alarm_set(&real->control->alarms, &held->alarm,

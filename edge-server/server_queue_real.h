@@ -1,5 +1,5 @@
-/* An edge server in queueing mode in real time: its core says when the next task will be done, and is
- * told when that has come. */
+/* An edge server in queueing mode in real time. Its core says when the next task will be done, and is told when
+ * that time has come. */
 #ifndef HANDOFF_EDGE_SERVER_SERVER_QUEUE_REAL_H
 #define HANDOFF_EDGE_SERVER_SERVER_QUEUE_REAL_H
 
@@ -8,11 +8,11 @@
 
 struct server_queue_real;
 
-/* Borrows all. `answer` sends the RESULT of an ANSWER action to its device. */
+/* Borrows all. `answer` sends the RESULT of an ANSWER action to its device. -ENOMEM. */
 int server_queue_real_open(struct server_queue_real **ret_real, struct node_control *control,
                            struct server_queue *queue,
                            int (*answer)(void *user, const struct server_queue_action *action), void *user);
-/* Before the alarms are closed, or after. NULL-safe. */
+/* May come before or after the alarms are closed. NULL-safe. */
 void server_queue_real_close(struct server_queue_real *real);
 
 /* Feeds ALLOT, TASK or REVOKE; a TASK whose activations are still being passed on waits here for them. */

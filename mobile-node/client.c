@@ -30,9 +30,9 @@ struct client {
     struct node_control control;
     struct device_core *device;           /* [count], from control.join.first on; mode round */
     struct device_queue **queue;          /* [count], queueing mode; NULL in mode round */
-    struct device_queue_real *queue_real; /* [count], queueing mode by the real clock; else NULL */
+    struct device_queue_real *queue_real; /* [count], queueing mode in real time; else NULL */
     struct data_link *data;               /* [M] */
-    struct device_real *real;             /* [count], real clock; NULL in virtual time */
+    struct device_real *real;             /* [count], real time; NULL in virtual time */
     uint8_t *payload; /* [payload_cap_bytes] what virtual time sends for activations: zeros */
     size_t payload_cap;
     uv_timer_t idle;
@@ -48,7 +48,7 @@ static void on_data_message(struct wire_conn *conn, const struct proto_message *
 {
     struct data_link *data = wire_conn_user(conn);
     if (data == NULL)
-        return; /* let go of */
+        return; /* closed by us */
     struct client *client = data->client;
     struct diag diag = {0};
     const struct join *join = &client->control.join;
@@ -72,13 +72,13 @@ static void on_data_message(struct wire_conn *conn, const struct proto_message *
         wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, diag_text(&diag, rc));
 }
 
-/* A server that is gone takes its tasks with it: the orchestrator notices by itself, and the next SLOT
- * abandons them. */
+/* The tasks of a server that is gone are lost. The orchestrator notices by itself, and the next SLOT abandons
+ * them. */
 static void on_data_close(struct wire_conn *conn, int status, const char *text)
 {
     struct data_link *data = wire_conn_user(conn);
     if (data == NULL)
-        return; /* let go of */
+        return; /* closed by us */
     if (status != 0)
         log_info("data", "server %u: %s", data->server, text);
     if (data->conn != conn) /* it was idle; a later task may have opened another by now */
@@ -105,7 +105,7 @@ static int open_data(struct client *client, struct data_link *data, struct diag 
     return wire_conn_send(data->conn, &attach);
 }
 
-/* Sends the TASK with its payload cut. False: its server cannot be reached, which is as if it had died. */
+/* Sends the TASK with its payload cut. False: its server cannot be reached, and the task is lost. */
 static bool send_cut(struct client *client, uint32_t server, const struct proto_message *task,
                      struct diag *diag)
 {
@@ -137,7 +137,7 @@ static int send_task(struct client *client, struct device_core *device, const st
     return step(client, device, &sent, diag);
 }
 
-/* Queueing mode in virtual time: the core has lived through its slot by itself. */
+/* Queueing mode in virtual time: the core runs to the end of its slot by itself. */
 static int step_queue(struct client *client, uint32_t index, const struct proto_message *message,
                       struct diag *diag)
 {
@@ -151,18 +151,18 @@ static int step_queue(struct client *client, uint32_t index, const struct proto_
             (void) send_cut(client, action->server, &action->message, diag);
         else
             (void) wire_conn_send(client->control.conn,
-                                  &action->message); /* a lost orchestrator shows in node_link */
+                                  &action->message); /* a lost orchestrator shows in control.c */
     }
     return rc;
 }
 
-/* Virtual time: a job or transfer of duration d ends at now + d, at once. */
+/* Virtual time: a job of duration d is over at once, and the core is told that it ended at now + d. */
 static int execute(struct client *client, struct device_core *device, const struct device_event *event,
                    const struct device_action *action, struct diag *diag)
 {
     if (action->kind == DEVICE_DO_TELL) {
         (void) wire_conn_send(client->control.conn,
-                              &action->message); /* a lost orchestrator shows in node_link */
+                              &action->message); /* a lost orchestrator shows in control.c */
         return 0;
     }
     if (action->kind == DEVICE_DO_SEND)
@@ -206,7 +206,7 @@ static int take(struct client *client, uint32_t index, const struct proto_messag
     return step(client, &client->device[index], &event, diag);
 }
 
-/* Lets go of the connection at once: a closing one takes no task, and the next task opens another. */
+/* Closes the connection. Its callbacks find no user from now on; the next task opens another connection. */
 static void hang_up(struct data_link *data)
 {
     if (data->conn == NULL)
@@ -217,7 +217,7 @@ static void hang_up(struct data_link *data)
     data->outstanding = 0;
 }
 
-/* A server that came back may be elsewhere; what was open to it is of no use any more. */
+/* A server that came back may have another address: its old connections are closed. */
 static int move_server(struct client *client, const struct msg_server *server, struct diag *diag)
 {
     int rc = join_move_server(&client->control.join, server, diag);
@@ -255,7 +255,7 @@ static int on_message(void *user, const struct proto_message *message, struct di
     return take(client, (uint32_t) device - join->first, message, diag);
 }
 
-/* Closes data connections that nobody has used since the last check. */
+/* Closes the data connections that have not been used since the last check. */
 static void on_idle_check(uv_timer_t *timer)
 {
     struct client *client = timer->data;
@@ -322,7 +322,7 @@ static int on_ready(void *user, struct diag *diag)
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
     if (client->idle_open)
-        return 0; /* since an earlier time in this run */
+        return 0; /* the node has joined again */
     rc = uv_timer_init(&client->control.loop.uv, &client->idle);
     client->idle.data = client;
     client->idle_open = rc == 0;

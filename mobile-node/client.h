@@ -1,5 +1,6 @@
-/* The mobile node's libuv shell: the control connection, one data connection for each server in use, and the
- * device cores that this process plays. Completes jobs and transfers for them: in virtual time, at once. */
+/* The mobile node's libuv shell. It has the control connection, one data connection to each server in use, and
+ * the cores of the devices that this process plays. It runs their jobs and transfers; in virtual time they end
+ * at once. */
 #ifndef HANDOFF_MOBILE_NODE_CLIENT_H
 #define HANDOFF_MOBILE_NODE_CLIENT_H
 

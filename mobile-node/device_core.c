@@ -142,7 +142,7 @@ static int check_decision(const struct device_core *core, const struct msg_decis
     return 0;
 }
 
-/* Does the scenario keep what is sent to the server from arriving in this slot? */
+/* Does what is sent to the server in this slot fail to arrive? */
 static bool is_cut_off(const struct device_core *core, uint32_t server)
 {
     const struct faults *faults = core->world->faults;
@@ -307,7 +307,7 @@ static int on_computed(struct device_core *core, const struct device_event *even
 
 /* ---- a lost server ---- */
 
-/* What was sent to it was sent for nothing, and what it answered is taken back. */
+/* What was sent to the lost server counts as extra, and what it answered is taken back. */
 static void write_off(struct device_core *core)
 {
     assert(core->times.transmit_s >= core->up_s);
@@ -395,8 +395,8 @@ double device_core_down_s(const struct device_core *core)
                            transfer_down_bps(scenario), transfer_down_bits(scenario));
 }
 
-/* What passed between the task's start and its RESULT and is nobody's, the link took: nothing in virtual
- * time, in real time the way of the last bytes and of the RESULT. */
+/* The time from the task's start to its RESULT that no other part accounts for counts as the link's. In virtual
+ * time it is 0, in real time the way of the last bytes and of the RESULT. */
 static double rest_s(const struct device_core *core, double now_s)
 {
     double rest = now_s - cost_latency_s(&core->times);

@@ -1,26 +1,25 @@
-/* One mobile device as a pure state machine: an event goes in, a bounded list of actions comes out. No clock,
- * no socket, no file, no randomness but the draws of core/base/rng. Both hosts, memory and TCP, run this
- * code.
+/* One mobile device in mode round, as a pure state machine: an event goes in, a bounded list of actions comes
+ * out. It has no clock, no socket and no file, and draws from core/base/rng only. Both hosts, memory and TCP,
+ * run this code.
  *
  *             SLOT                DECISION             COMPUTED            SENT              RESULT
  *   IDLE ───────────► OBSERVED ───────────► COMPUTING ──────────► SENDING ───────► WAITING ───────────► IDLE
  *     ▲  observation              layers 1..s      │   TASK to server       (server runs s+1..L)   report │
  *     └────────────────────────────────────────────┘ s = L: report at once ◄──────────────────────────────┘
  *
- * SLOT is welcome in every state: a device whose task was lost with its server is told so by the next slot
- * and abandons it. Everything else out of its state is ERR_STATE, and the shell closes the connection it came
- * from.
+ * SLOT is accepted in every state. It tells a device whose task was lost with its server to abandon the task.
+ * Any other event out of its state is ERR_STATE, and the shell closes the connection that brought it.
  *
- * A task whose server is lost goes on when RECOVER says how, from where the device then is:
+ * A task whose server is lost goes on when RECOVER says how. That depends on where the device is then:
  *
- *   COMPUTING, SENDING    first what is under way, and then as from WAITING; or, when no time has to pass
- *                         (after_s = 0: the loss was noticed in real time), at once: ABANDON what is being sent
- *   WAITING, IDLE         WAIT until after_s has passed since the task arrived, then COMPUTE layers s+1..L, or
- *                         SEND the activations to another server
+ *   COMPUTING, SENDING    What is under way ends first; then as from WAITING. With after_s = 0 (the loss was
+ *                         noticed in real time) at once: ABANDON what is being sent.
+ *   WAITING, IDLE         WAIT until after_s has passed since the task arrived (PAUSING). Then COMPUTE layers
+ *                         s+1..L, or SEND the activations to another server.
  *
- * IDLE is among them because in virtual time everything that a lost server did in the slot is taken back. A RESULT that
- * comes from a server that was given up is taken and leads to nothing. A device that the scenario has down
- * (faults.h) says nothing; a TASK that nobody will receive is sent `undelivered`. */
+ * RECOVER may come in IDLE because in virtual time everything that a lost server did in the slot is taken back.
+ * A RESULT from a server that was given up changes nothing. A device that is down in the scenario (faults.h)
+ * says nothing. A TASK that will not be received is sent `undelivered`. */
 #ifndef HANDOFF_MOBILE_NODE_DEVICE_CORE_H
 #define HANDOFF_MOBILE_NODE_DEVICE_CORE_H
 
@@ -36,7 +35,7 @@ enum device_state {
     DEVICE_COMPUTING,
     DEVICE_SENDING,
     DEVICE_WAITING,
-    DEVICE_PAUSING, /* its server is lost, which it does not know yet */
+    DEVICE_PAUSING, /* its server is lost; the time until that is noticed passes */
 };
 
 enum device_event_kind {
@@ -52,9 +51,9 @@ enum device_event_kind {
 struct device_event {
     enum device_event_kind kind;
     double now_s;     /* seconds since the slot's start, which is when its DECISION came */
-    double elapsed_s; /* COMPUTED, SENT: how long it really took; virtual time: the model's duration. RESULT:
-                         its way here in virtual time, where now_s is when it was sent; 0 in real time,
-                         where now_s knows */
+    double elapsed_s; /* >= 0. COMPUTED, SENT: how long it really took; virtual time: the model's duration.
+                         RESULT: virtual time: how long it took to come (now_s is when it was sent); real
+                         time: 0 (now_s is when it came) */
     const struct proto_message *message; /* SLOT, DECISION, RESULT, RECOVER; borrowed for the call */
 };
 
@@ -63,16 +62,16 @@ enum device_action_kind {
     DEVICE_DO_COMPUTE, /* run layers for duration_s, then feed COMPUTED */
     DEVICE_DO_SEND, /* send the TASK `message` to `server` over a link that takes duration_s, then feed SENT */
     DEVICE_DO_WAIT,    /* let duration_s pass, then feed WAITED */
-    DEVICE_DO_ABANDON, /* real time only: what is being computed or sent is of no use any more */
+    DEVICE_DO_ABANDON, /* real time only: stop what is being computed or sent */
 };
 
 struct device_action {
     enum device_action_kind kind;
     uint32_t server;   /* SEND */
-    bool undelivered;  /* SEND: the scenario has cut the way, or the server off: nobody receives it */
+    bool undelivered;  /* SEND: the scenario has cut the link, or the server is down: it is not received */
     double duration_s; /* COMPUTE, SEND, WAIT: the model's duration */
-    /* TELL, SEND. Lists point into the core and live until its next step. A TASK's payload is empty: the shell knows
-     * how many bytes its clock sends. */
+    /* TELL, SEND. Lists point into the core and live until its next step. A TASK's payload is empty: the shell
+     * knows how many bytes it sends. */
     struct proto_message message;
 };
 
@@ -98,7 +97,7 @@ struct device_core {
     double payload_bits;
     double sent_s;              /* when the task arrived, seconds since the slot's start */
     double transfer_s;          /* of the last transfer */
-    double up_s;                /* of all transfers; what transmit_s has more came with a RESULT */
+    double up_s;                /* of all transfers; transmit_s is longer by the way of a RESULT */
     bool has_task;              /* DECISION has come in this slot */
     bool resumed;               /* layers s+1..L are being computed here */
     bool recovering;            /* RECOVER has come, and is not followed yet */
@@ -106,17 +105,17 @@ struct device_core {
     double extra_bits, extra_j; /* of transfers to lost servers */
 };
 
+/* Borrows `world`; `number` is one of its devices. */
 void device_core_init(struct device_core *core, const struct world *world, uint32_t number);
 
 /* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and neither state nor actions changed. */
 int device_core_step(struct device_core *core, const struct device_event *event,
                      struct device_actions *ret_actions, struct diag *diag);
 
-/* What the way of its task's RESULT takes by the model. */
+/* How long its task's RESULT takes to come, by the model. */
 double device_core_down_s(const struct device_core *core);
 
-/* Where this device is now on its way through a slot: for logs and for the shell's decisions at a lost
- * server. */
+/* For logs and refusals. Static storage. */
 const char *device_state_name(enum device_state state);
 
 #endif

@@ -80,7 +80,7 @@ static void list_unsent(struct device_queue *queue)
     }
 }
 
-/* Also of tasks that are done: whether a RESULT came before its server was lost must not show. */
+/* Also of tasks that are done: the list must not show whether a RESULT came before its server was lost. */
 static void list_accrued(struct device_queue *queue)
 {
     assert(queue->count <= queue->capacity); /* of the lists */
@@ -97,7 +97,7 @@ static void list_accrued(struct device_queue *queue)
     }
 }
 
-/* In list_server, which is free until the slot is lived through. */
+/* In list_server, which is free until the core runs ahead. */
 static size_t list_sent(struct device_queue *queue)
 {
     size_t sent = 0;
@@ -279,7 +279,7 @@ static int on_result(struct device_queue *queue, const struct msg_result *result
         task->down_s =
             transfer_task_s(queue->world, device_queue_id(queue, task), queue->number, task->server,
                             TRANSFER_DOWN, transfer_down_bps(scenario), transfer_down_bits(scenario));
-    } else { /* what is nobody's, the link took: the way of the last bytes and of the RESULT */
+    } else { /* time that no other part accounts for: the way of the last bytes and of the RESULT */
         double rest_s = now_s - task->start_s - cost_latency_s(&task->times);
         task->down_s = rest_s > 0.0 ? rest_s : 0.0;
     }

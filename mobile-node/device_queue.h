@@ -1,5 +1,5 @@
-/* One mobile device in queueing mode, as a pure state machine: slots tick, and tasks live as long as they
- * take. Each task goes its way by itself; the processor and the radio are stations, where tasks wait for one
+/* One mobile device in queueing mode, as a pure state machine. A task may take many slots. Each goes through
+ * its stages by itself. The processor and the radio are stations (core/model/station), where tasks wait for one
  * another.
  *
  *             DECISION with a task
@@ -8,16 +8,18 @@
  *              layers 1..s   radio       what an old     RESULT     REPORT
  *                  └── s = L: DONE ──►   server passes on is still on its way
  *
- * Every SLOT is answered with an OBSERVATION (position, channels, task, backlog, the energy that unfinished
- * tasks have cost since the last), and followed by a DECISION: the new task's split and server, and the
- * shares of bandwidth in this slot for whatever is sent. Before it come HANDOVER and RECOVER for tasks of
- * earlier slots.
+ * RECOVER takes a task from any stage back to COMPUTING (layers s+1..L here) or SENDING (to another server).
  *
- * Who ends jobs? In virtual time the core itself: a DECISION is the last thing that can come from outside in
- * a slot, so it runs ahead to the slot's end, delivers what arrives in it, and tells PASSED. In real time
- * clock (in_real_time) the shell: it is told what to begin, and says when that has ended.
+ * Every SLOT is answered with an OBSERVATION: position, channels, task, backlog, and the energy that unfinished
+ * tasks have cost since the last. HANDOVER and RECOVER for tasks of earlier slots follow. The DECISION comes
+ * last: the new task's split and server, and the shares of bandwidth for everything sent in this slot.
  *
- * A device that misses a SLOT forgets its tasks: the orchestrator counts them as lost. */
+ * Virtual time: the core itself ends jobs. After the DECISION nothing more comes from outside in a slot. So the
+ * core runs ahead to the slot's end, delivers what arrives in it, and tells PASSED. Real time (in_real_time):
+ * the shell is told which jobs to begin, and says when they have ended.
+ *
+ * A device that misses a SLOT, or is given a slot number that does not follow, forgets its tasks. The
+ * orchestrator counts them as lost. */
 #ifndef HANDOFF_MOBILE_NODE_DEVICE_QUEUE_H
 #define HANDOFF_MOBILE_NODE_DEVICE_QUEUE_H
 
@@ -33,8 +35,8 @@ enum device_queue_event_kind {
     DEVICE_QUEUE_ON_SENT,     /* in_real_time: the last SEND has ended */
     DEVICE_QUEUE_ON_WAITED,   /* in_real_time: the last WAIT has ended */
     DEVICE_QUEUE_ON_STEP,     /* in_real_time: the last FOLLOW has ended */
-    DEVICE_QUEUE_ON_CUT, /* in_real_time: the connection of the last SEND has closed; with the next event it is
-                            sent again from its beginning, if its server is not lost by then */
+    DEVICE_QUEUE_ON_CUT, /* in_real_time: the connection of the last SEND has closed; the next event sends the
+                            task again from its beginning, unless its server is lost by then */
 };
 
 struct device_queue_event {
@@ -49,18 +51,18 @@ enum device_queue_action_kind {
     DEVICE_QUEUE_TELL,    /* send `message` to the orchestrator */
     DEVICE_QUEUE_DELIVER, /* virtual time: send the TASK `message` to `server`, where it arrives in this slot */
     /* in_real_time */
-    DEVICE_QUEUE_COMPUTE, /* feed COMPUTED after duration_s; takes the place of one that runs */
+    DEVICE_QUEUE_COMPUTE, /* feed COMPUTED after duration_s; replaces one that runs */
     DEVICE_QUEUE_SEND,    /* send `bits` and then the TASK `message` to `server`, then feed SENT */
-    DEVICE_QUEUE_RATE,    /* what is being sent goes on at rate_bps; 0: it stands still */
-    DEVICE_QUEUE_STOP,    /* what is being sent to `server` is not to be sent there any more */
-    DEVICE_QUEUE_WAIT,    /* feed WAITED after duration_s; takes the place of one that runs */
-    DEVICE_QUEUE_FOLLOW,  /* feed STEP after duration_s, likewise: then the trace's rate changes */
+    DEVICE_QUEUE_RATE,    /* the present SEND goes on at rate_bps; 0: it stands still */
+    DEVICE_QUEUE_STOP,    /* stop the present SEND to `server` */
+    DEVICE_QUEUE_WAIT,    /* feed WAITED after duration_s; replaces one that runs */
+    DEVICE_QUEUE_FOLLOW, /* feed STEP after duration_s, when the trace's rate changes; replaces one that runs */
 };
 
 struct device_queue_action {
     enum device_queue_action_kind kind;
     uint32_t server;
-    struct slot_id id; /* SEND: of the task, for its link's draws */
+    struct slot_id id; /* SEND: the task's slot, which names its link's draws */
     double duration_s, bits, rate_bps;
     struct proto_message message; /* lists point into the core and live until its next step */
 };
@@ -73,7 +75,7 @@ struct device_queue_actions {
 
 struct device_queue;
 
-/* Borrows `world`. */
+/* Borrows `world`; `number` is one of its devices. -ENOMEM. */
 int device_queue_create(struct device_queue **ret_queue, const struct world *world, uint32_t number,
                         bool in_real_time);
 void device_queue_destroy(struct device_queue *queue);

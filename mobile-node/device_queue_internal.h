@@ -1,4 +1,4 @@
-/* The state of a device in queueing mode, shared by the files that make it up. Not for anybody else. */
+/* The state of a device in queueing mode: for device_queue.c and device_queue_tasks.c only. */
 #ifndef HANDOFF_MOBILE_NODE_DEVICE_QUEUE_INTERNAL_H
 #define HANDOFF_MOBILE_NODE_DEVICE_QUEUE_INTERNAL_H
 
@@ -17,11 +17,11 @@ struct device_queue_task {
     struct task_times times;             /* without its RESULT's way */
     double compute_busy_s, radio_busy_s; /* of stations it has left */
     double bits;                         /* declared */
-    double forwarded_bits, forwarded_s;  /* handover: what the old server passes on, and by when it has */
-    double arrive_s;                     /* at the server */
-    double stood_still_s;                /* in handovers, during the present transfer */
-    double down_s;                       /* its RESULT's way; 0: it has not come */
-    double told_j;                       /* energy that observations have told of */
+    double forwarded_bits, forwarded_s; /* handover: what the old server passes on, and when it has done so */
+    double arrive_s;                    /* at the server */
+    double stood_still_s;               /* in handovers, during the present transfer */
+    double down_s;                      /* its RESULT's way; 0: it has not come */
+    double told_j;                      /* energy that observations have reported */
     double extra_bits, extra_j, backhaul_j;
     uint32_t attempt, handovers;
     bool resumed; /* layers s+1..L run here, because a server was lost */
@@ -39,14 +39,15 @@ struct device_queue {
     double now_s;   /* since the episode's start */
     double begun_s; /* the slot, likewise */
     struct station processor, radio;
-    double held_s;    /* the radio stands still until then */
-    double linger_s;  /* virtual time: the last bits of the radio's job arrive then; INFINITY: not sent yet */
-    double step_s;    /* within the slot the trace changes the rates then; INFINITY: it does not */
+    double held_s; /* the radio stands still until then */
+    double
+        linger_s; /* virtual time: when the last bits of the radio's job arrive; INFINITY: not all are sent */
+    double step_s;    /* when the trace changes the rates within the slot; INFINITY: it does not */
     double *share;    /* [M] of the band in this slot */
     double *rate_bps; /* [M] in this slot */
     struct device_queue_task *task; /* [count] in order of rounds */
     size_t count, capacity;
-    uint64_t computing, sending; /* in_real_time: what the shell is at; DEVICE_QUEUE_NO_ROUND: nothing */
+    uint64_t computing, sending; /* in_real_time: tasks of the shell's jobs; DEVICE_QUEUE_NO_ROUND: no job */
     double computing_rate;
     /* Lists of messages. */
     double *unsent; /* [M] */
@@ -78,7 +79,7 @@ double device_queue_rest_s(const struct device_queue *queue, const struct device
 /* Enters a station. */
 void device_queue_put(struct device_queue *queue, struct station *station,
                       const struct device_queue_task *task, double work);
-/* What the shares of the slot come to, now. */
+/* Turns the slot's shares into rates as of now. */
 void device_queue_set_rates(struct device_queue *queue);
 void device_queue_start_sending(struct device_queue *queue, struct device_queue_task *task);
 /* The processor's, or the radio's, job is done now. */
@@ -90,11 +91,11 @@ void device_queue_report(struct device_queue *queue, struct device_queue_task *t
 void device_queue_run_ahead(struct device_queue *queue);
 /* In real time: tells the shell what to begin. */
 void device_queue_begin_jobs(struct device_queue *queue);
-/* The transfer under way goes on at another server: there from its beginning (restart), or from where it is,
- * while the old server passes on what it has (resume). */
+/* The transfer under way goes on at another server. Policy restart: from its beginning. Policy resume: from
+ * where it is, while the old server passes on what it has. */
 void device_queue_hand_over(struct device_queue *queue, struct device_queue_task *task,
                             struct station_job *job);
-/* Takes the task from wherever it is; what was sent was sent for nothing. */
+/* Takes the task from the radio or from its server; what was sent counts as extra. */
 void device_queue_recall(struct device_queue *queue, struct device_queue_task *task);
 
 #endif

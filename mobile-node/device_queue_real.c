@@ -18,7 +18,7 @@ static const struct scenario *scenario_of(const struct device_queue_real *device
 static int feed(struct device_queue_real *device, enum device_queue_event_kind kind,
                 const struct proto_message *message, struct diag *diag);
 
-/* What the device's own shell brings and its core refuses is a fault of ours: the process ends and says so. */
+/* When the core refuses an event of this shell, that is our own mistake: the process ends and says so. */
 static void feed_own(struct device_queue_real *device, enum device_queue_event_kind kind)
 {
     struct diag diag = {0};
@@ -84,8 +84,8 @@ static int send_task(struct device_queue_real *device, const struct device_queue
     device->sending = *uplink;
     struct link_params link = transfer_link(&device->control->join.world, action->id, device->number,
                                             action->server, TRANSFER_UP, action->rate_bps);
-    struct link_params wall = transfer_scaled(&link, scenario_of(device)->run.time_scale);
-    return uplink_send(*uplink, &action->message, (uint64_t) (action->bits / 8.0), &wall, diag);
+    struct link_params real = transfer_scaled(&link, scenario_of(device)->run.time_scale);
+    return uplink_send(*uplink, &action->message, (uint64_t) (action->bits / 8.0), &real, diag);
 }
 
 static void stop_sending(struct device_queue_real *device, uint32_t server)
@@ -101,7 +101,7 @@ static int execute(struct device_queue_real *device, const struct device_queue_a
     switch (action->kind) {
     case DEVICE_QUEUE_TELL:
         (void) wire_conn_send(device->control->conn,
-                              &action->message); /* a lost orchestrator shows in node_link */
+                              &action->message); /* a lost orchestrator shows in control.c */
         return 0;
     case DEVICE_QUEUE_COMPUTE: return set_alarm(device, &device->compute, action->duration_s);
     case DEVICE_QUEUE_WAIT: return set_alarm(device, &device->wait, action->duration_s);

@@ -1,5 +1,5 @@
-/* One device in queueing mode in real time: what its core begins takes as long as the model says, its
- * activations cross the network at the rate of the moment, and the core is told what has really ended. */
+/* One device in queueing mode in real time. Jobs that its core begins take as long as the model says, its
+ * activations cross the network at the present rate, and the core is told when a job has really ended. */
 #ifndef HANDOFF_MOBILE_NODE_DEVICE_QUEUE_REAL_H
 #define HANDOFF_MOBILE_NODE_DEVICE_QUEUE_REAL_H
 
@@ -18,14 +18,14 @@ struct device_queue_real {
     struct uplink_hooks hooks;
 };
 
-/* Borrows all. */
+/* Borrows all; `device` is zeroed, and stays where it is. -ENOMEM. */
 int device_queue_real_open(struct device_queue_real *device, struct node_control *control,
                            struct device_queue *queue, uint32_t number);
 void device_queue_real_close(struct device_queue_real *device);
-/* The server has moved, or come back: its old connection is of no use any more. */
+/* The server has moved, or come back: closes its old connection. */
 void device_queue_real_hang_up(struct device_queue_real *device, uint32_t server);
 
-/* Feeds SLOT, HANDOVER, RECOVER or DECISION and sets going what the core asks for. */
+/* Feeds SLOT, HANDOVER, RECOVER or DECISION and begins what the core asks for. */
 int device_queue_real_take(struct device_queue_real *device, const struct proto_message *message,
                            struct diag *diag);
 

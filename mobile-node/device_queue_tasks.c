@@ -1,4 +1,4 @@
-/* A task's way through its device's stations (device_queue.h). */
+/* How a task goes through its device's stations (device_queue.h). */
 #include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/base/units.h"
@@ -260,8 +260,8 @@ static struct device_queue_task *next_coming(struct device_queue *queue)
     return next;
 }
 
-/* The radio is done with its job: when do the last bits arrive? The rate is what it was last; losses, jitter
- * and delay come behind it, and the next job waits for them, as it does behind a pacer. */
+/* The radio is done with its job: when do the last bits arrive? Losses, jitter and delay at the present rate add
+ * to the time of the rate itself. The next job waits for them, as it does behind a pacer. */
 static bool lingers(struct device_queue *queue)
 {
     const struct device_queue_task *task = device_queue_find(queue, station_next(&queue->radio)->id);
@@ -378,8 +378,6 @@ void device_queue_begin_jobs(struct device_queue *queue)
 
 /* ---- leaving a server ---- */
 
-/* The transfer under way goes on at another server: there from its beginning (restart), or from where it is,
- * while the old server passes on what it has (resume). */
 void device_queue_hand_over(struct device_queue *queue, struct device_queue_task *task,
                             struct station_job *job)
 {
@@ -408,7 +406,7 @@ void device_queue_hand_over(struct device_queue *queue, struct device_queue_task
     tune_radio(queue);
 }
 
-/* Its transfer is recalled: the radio waits neither for its last bits nor for its handover any more. */
+/* Its transfer is recalled: the radio stops waiting for its last bits and for its handover. */
 static void leave_radio(struct device_queue *queue, struct device_queue_task *task)
 {
     if (queue->held_s > queue->now_s)
@@ -417,7 +415,6 @@ static void leave_radio(struct device_queue *queue, struct device_queue_task *ta
     queue->linger_s = (double) INFINITY;
 }
 
-/* Takes the task from wherever it is; what was sent was sent for nothing. */
 void device_queue_recall(struct device_queue *queue, struct device_queue_task *task)
 {
     struct station_job job;
@@ -438,7 +435,7 @@ void device_queue_recall(struct device_queue *queue, struct device_queue_task *t
     } else if (queue->now_s > task->arrive_s) {
         task->times.interrupted_s += queue->now_s - task->arrive_s;
     } else {
-        double coming_s = task->arrive_s - queue->now_s; /* what is still on its way is dropped */
+        double coming_s = task->arrive_s - queue->now_s; /* bits still on their way are dropped */
         task->times.transmit_s = fmax(task->times.transmit_s - coming_s, 0.0);
     }
     task->extra_bits += sent_bits;

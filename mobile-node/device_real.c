@@ -22,7 +22,7 @@ static double model_s(const struct device_real *device, uint64_t from_ns)
 
 static int feed(struct device_real *device, struct device_event *event, struct diag *diag);
 
-/* What the device's own shell brings and its core refuses is a fault of ours: the process ends and says so. */
+/* When the core refuses an event of this shell, that is our own mistake: the process ends and says so. */
 static void feed_own(struct device_real *device, enum device_event_kind kind)
 {
     struct diag diag = {0};
@@ -62,7 +62,7 @@ static int pass(struct device_real *device, enum device_event_kind ends, double 
 
 static int send_task(struct device_real *device, const struct device_action *action, struct diag *diag)
 {
-    if (action->undelivered) /* the way is cut: its bytes leave, and nobody gets them */
+    if (action->undelivered) /* the time passes, but nothing is sent */
         return pass(device, DEVICE_ON_SENT, action->duration_s);
     assert(action->server < device->core->world->servers);
     struct uplink **uplink = &device->uplink[action->server];
@@ -77,12 +77,12 @@ static int send_task(struct device_real *device, const struct device_action *act
     const struct device_core *core = device->core;
     struct link_params link =
         transfer_link(core->world, core->id, core->number, action->server, TRANSFER_UP, core->rate_bps);
-    struct link_params wall = transfer_scaled(&link, scenario_of(device)->run.time_scale);
+    struct link_params real = transfer_scaled(&link, scenario_of(device)->run.time_scale);
     return uplink_send(*uplink, &action->message, (uint64_t) (action->message.task.declared_bits / 8.0),
-                       &wall, diag);
+                       &real, diag);
 }
 
-/* Whatever is going on is of no use any more. */
+/* Stops what is being computed or sent. */
 static void abandon(struct device_real *device)
 {
     wire_alarm_cancel(&device->control->alarms, &device->job);
@@ -96,7 +96,7 @@ static int execute(struct device_real *device, const struct device_action *actio
     switch (action->kind) {
     case DEVICE_DO_TELL:
         (void) wire_conn_send(device->control->conn,
-                              &action->message); /* a lost orchestrator shows in node_link */
+                              &action->message); /* a lost orchestrator shows in control.c */
         return 0;
     case DEVICE_DO_COMPUTE: return pass(device, DEVICE_ON_COMPUTED, action->duration_s);
     case DEVICE_DO_WAIT: return pass(device, DEVICE_ON_WAITED, action->duration_s);

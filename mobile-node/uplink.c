@@ -17,7 +17,7 @@ struct uplink {
     void *user;
     struct wire_conn *conn; /* NULL: closed; opened by the next task */
     struct paced_payload paced;
-    uint64_t piece_round, piece_bytes; /* of a RESULT, that have come for that round */
+    uint64_t piece_round, piece_bytes; /* of a RESULT: its round, and the bytes of it that have come */
 };
 
 static void on_sent(void *user)
@@ -55,7 +55,7 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
     struct diag diag = {0};
     int rc = 0;
     if (uplink == NULL)
-        return; /* let go of */
+        return; /* closed by us */
     if (message->id == PROTO_RESULT && message->result.device == uplink->device)
         rc = on_result(uplink, message, &diag);
     else if (message->id == PROTO_PIECE && message->piece.device == uplink->device)
@@ -73,7 +73,7 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
         return;
     if (status != 0)
         log_info("data", "device %u to server %u: %s", uplink->device, uplink->server, text);
-    assert(uplink->conn == conn); /* one that was let go of has no user */
+    assert(uplink->conn == conn); /* one that we have closed has no user */
     bool was_sending = paced_payload_is_sending(&uplink->paced);
     uplink->conn = NULL;
     paced_payload_stop(&uplink->paced);

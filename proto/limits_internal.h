@@ -17,7 +17,7 @@ int limits_size(const struct schema_row *row, const struct schema_field *field, 
 int limits_text(const struct schema_row *row, const struct schema_field *field, struct proto_text text,
                 struct diag *diag);
 
-/* The sentences; asked for every element of a list, the question itself is inline. */
+/* Write the refusal's text. The check itself is inline, because it runs for every element of a list. */
 int limits_tell_uint(const struct schema_row *row, const struct schema_field *field, uint64_t value,
                      struct diag *diag);
 int limits_tell_real(const struct schema_row *row, const struct schema_field *field, double value,

@@ -1,5 +1,5 @@
-/* Messages as C structs, made from messages.def. Text, bytes and lists are borrowed: in a decoded message
- * they point into the frame's bytes or the decoder's scratch and die with it; keep = copy. */
+/* Messages as C structs, made from messages.def. Text, bytes and lists are borrowed: in a decoded message they
+ * point into the frame's bytes or the decoder's scratch, and are valid as long as these. */
 #ifndef HANDOFF_PROTO_MESSAGE_H
 #define HANDOFF_PROTO_MESSAGE_H
 
@@ -12,7 +12,7 @@
 #define PROTO_MAJOR 2u
 #define PROTO_MINOR 1u
 
-/* Longest frame body. The largest message (ALLOT of 100,000 devices) stays below it. */
+/* Longest frame body. Every message within its limits is shorter (schema.c asserts it). */
 #define PROTO_BODY_MAX (4u * 1024u * 1024u)
 
 #define PROTO_SERVER_NONE 256u /* DECISION.server: the task stays local */
@@ -123,7 +123,7 @@ enum proto_direction {
 
 /* The message's name ("DECISION"), or NULL. */
 const char *proto_name(enum proto_id id);
-/* Who sends it to whom: a shell refuses (OUT_OF_STATE) what comes from the wrong side. `id` must be in the
+/* Who sends it to whom. A shell refuses (OUT_OF_STATE) what comes from the wrong side. `id` must be in the
  * table. */
 enum proto_direction proto_direction_of(enum proto_id id);
 /* The refusal's text for people; never NULL. */
@@ -131,8 +131,7 @@ const char *proto_refusal_text(enum proto_refusal reason);
 /* FNV-1a over the table's text: ids, names, kinds and limits. */
 uint64_t proto_schema_hash(void);
 
-/* Scratch memory that a decoder fills with aligned copies of lists; grows to the largest message seen, finish
- * once. */
+/* Scratch memory that a decoder fills with aligned copies of lists. It grows to the largest message seen. */
 struct proto_scratch {
     struct buf lists;
 };

@@ -1,5 +1,5 @@
-/* Bounded look at msgpack bytes: every declared count and length is checked against the bytes that are really
- * there before anybody believes it. Allocates nothing, never reads outside [bytes, bytes + size). */
+/* Bounded look at msgpack bytes: every declared count and length is compared with the bytes that are really
+ * there before it is used. Allocates nothing, never reads outside [bytes, bytes + size). */
 #ifndef HANDOFF_PROTO_SCAN_H
 #define HANDOFF_PROTO_SCAN_H
 

@@ -43,7 +43,7 @@ static void on_lag(void *user, const struct wire_loop_lag_interval *interval)
 {
     struct node_control *control = user;
     if (!control->ready || control->begin_ns == 0 || interval->start_ns < control->begin_ns)
-        return; /* the run had not begun */
+        return; /* before the run began */
     struct proto_message message = {
         .id = PROTO_LOOP_AUDIT,
         .loop_audit = {.start_s = units_ns_to_s(interval->start_ns - control->begin_ns),
@@ -70,7 +70,7 @@ static void on_beat(uv_timer_t *timer)
 static int keep_real_time(struct node_control *control, struct diag *diag)
 {
     if (control->alarms.is_open)
-        return 0; /* since an earlier time in this run */
+        return 0; /* the node has joined again */
     (void) uv_timer_start(&control->beat, on_beat, BEAT_MS,
                           BEAT_MS); /* the timer is initialised: cannot fail */
     int rc = wire_alarms_open(&control->alarms, &control->loop);
@@ -95,7 +95,7 @@ static void become_ready(struct node_control *control)
     (void) wire_conn_send(control->conn, &ready); /* on_close tells if it could not leave */
 }
 
-/* Killed by the scenario: as if by the hand of somebody else. The connection's end leads to on_close. */
+/* Killed by the scenario. When the node comes back, the connection's end leads to on_close. */
 static void on_fault(struct node_control *control, const struct msg_fault *fault)
 {
     if (fault->returns != 0)

@@ -1,7 +1,7 @@
-/* A node's control connection: reaches the orchestrator (trying again while it is not up yet), joins, and
- * then hands every message of the run to the program. When the orchestrator or the way to it is gone, or it
- * gave this node up for silence, the node forgets the run and joins it again with its identity. libuv shell;
- * one thread. */
+/* A node's control connection. It connects to the orchestrator (trying again while that is not up yet), joins,
+ * and then hands every message of the run to the program. When the connection is lost, or the orchestrator gave
+ * this node up for silence, the node forgets the run and joins it again with its identity. libuv shell; one
+ * thread. */
 #ifndef HANDOFF_PROTO_NODE_CONTROL_H
 #define HANDOFF_PROTO_NODE_CONTROL_H
 
@@ -20,7 +20,7 @@ struct node_control_hooks {
     /* SLOT, ALLOT, DECISION, REVOKE, RECOVER, SERVER. A nonzero return refuses the orchestrator's message and
      * ends the process. */
     int (*on_message)(void *user, const struct proto_message *message, struct diag *diag);
-    /* The orchestrator is gone, or the scenario has killed this node: forget the run, let go of every data
+    /* The orchestrator is gone, or the scenario has killed this node: forget the run, close every data
      * connection. on_ready may follow. */
     void (*on_reset)(void *user);
     /* GOODBYE came, or the connection is gone, or a signal: close everything of yours; then the loop ends. */
@@ -35,16 +35,17 @@ struct node_control {
     void *user;
     struct wire_conn *conn; /* NULL: not connected */
     uv_timer_t retry;
-    uv_timer_t beat;     /* real clock */
+    uv_timer_t beat;     /* real time */
     uint64_t give_up_ns; /* stop trying to connect at this time: reconnect_s after the start or the loss */
     uint16_t data_port;  /* server: told in HELLO */
     bool ready, ending;
     uint64_t begin_ns;         /* when the first slot came; 0: not yet */
-    struct wire_alarms alarms; /* real clock: open from on_ready to the end */
-    struct wire_loop_lag lag;  /* real clock */
+    struct wire_alarms alarms; /* real time: open from the first on_ready to the end */
+    struct wire_loop_lag lag;  /* real time */
     int status;                /* enum process_exit so far */
 };
 
+/* Borrows all; every hook is needed. 0 or libuv's code. */
 int node_control_init(struct node_control *control, enum node_role role, const struct node_options *options,
                       const struct node_control_hooks *hooks, void *user);
 /* Starts connecting; `data_port` is the server's, 0 for a mobile node. */

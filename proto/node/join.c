@@ -77,8 +77,8 @@ static int check_welcome(const struct join *join, const struct msg_welcome *welc
     return 0;
 }
 
-/* Room for everybody's rows, of which only ours are ever touched. */
-static int make_room_for_rows(struct join *join, uint32_t rows, struct diag *diag)
+/* Memory for the rows of all devices, of which only ours are ever touched. */
+static int reserve_rows(struct join *join, uint32_t rows, struct diag *diag)
 {
     size_t all = (size_t) join->world.devices * rows;
     if (rows == 0 || join->role == NODE_SERVER)
@@ -91,7 +91,7 @@ static int make_room_for_rows(struct join *join, uint32_t rows, struct diag *dia
     return join->world.tokens != NULL ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
 }
 
-/* Room for all traces of one kind, of which those that our devices play will come. */
+/* Memory for all traces of one kind, of which only those that our devices play will come. */
 static int expect_traces(struct join *join, struct tracks *tracks, uint32_t count, uint32_t **ret_known,
                          struct diag *diag)
 {
@@ -107,7 +107,7 @@ static int expect_traces(struct join *join, struct tracks *tracks, uint32_t coun
     return 0;
 }
 
-static int make_room_for_traces(struct join *join, const struct msg_welcome *welcome, struct diag *diag)
+static int reserve_traces(struct join *join, const struct msg_welcome *welcome, struct diag *diag)
 {
     int rc = expect_traces(join, &join->world.rate_tracks, (uint32_t) welcome->rate_traces,
                            &join->points_known[0], diag);
@@ -144,8 +144,8 @@ static int take_welcome(struct join *join, const struct msg_welcome *welcome, st
                  join->rows_known != NULL;
     if (!whole)
         return diag_fail(diag, -ENOMEM, "out of memory");
-    rc = make_room_for_rows(join, (uint32_t) welcome->token_rows, diag);
-    return rc != 0 ? rc : make_room_for_traces(join, welcome, diag);
+    rc = reserve_rows(join, (uint32_t) welcome->token_rows, diag);
+    return rc != 0 ? rc : reserve_traces(join, welcome, diag);
 }
 
 /* One device, one device's rows or one trace less to wait for. */

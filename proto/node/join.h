@@ -1,6 +1,6 @@
-/* How a node process joins a run: HELLO out; WELCOME, its DEVICE rows (mobile) with their REQUESTS, the
- * TRACEs that they play, and all SERVER rows in; then READY. Pure: the shells hand messages in and send what
- * comes out. Used by both node programs. */
+/* How a node process joins a run. It sends HELLO. In come WELCOME, all SERVER rows and, for a mobile node, its
+ * DEVICE rows, their REQUESTS and the TRACEs that they play. Then it sends READY. Pure: the shells hand messages
+ * in and send what comes out. Both node programs use it. */
 #ifndef HANDOFF_PROTO_NODE_JOIN_H
 #define HANDOFF_PROTO_NODE_JOIN_H
 

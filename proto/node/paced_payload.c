@@ -26,12 +26,12 @@ void paced_payload_tell_windows(struct paced_payload *paced)
                        .achieved_bps = {paced->achieved_bps, paced->windows}},
     };
     if (paced->windows > 0 && paced->control->conn != NULL)
-        (void) wire_conn_send(paced->control->conn, &message); /* a lost orchestrator shows in node_link */
+        (void) wire_conn_send(paced->control->conn, &message); /* a lost orchestrator shows in control.c */
     paced->windows = 0;
 }
 
-/* Bytes handed over, but for those that the kernel does not take: what it has taken has left, for it is
- * acknowledged only some time later. */
+/* Bytes handed over, without those that the kernel has not taken yet. What it has taken counts as left:
+ * acknowledgements come only some time later. */
 static double has_left(const struct paced_payload *paced)
 {
     double waiting = (double) wire_conn_queued(paced->conn);

@@ -1,6 +1,6 @@
-/* The real clock: a whole payload crosses a data connection as PIECEs, at the pace of its link, and the
- * message that it belongs to (TASK, RESULT) after it. One payload is on its way at a time. What the link was
- * set to and what left is sampled in windows, for the run's audit. */
+/* Real time: a whole payload crosses a data connection as PIECEs, at the pace of its link. The message that it
+ * belongs to (TASK, RESULT) follows. One payload is on its way at a time. For the run's audit, the rate that was
+ * set and the rate at which bytes left are sampled in windows. */
 #ifndef HANDOFF_PROTO_NODE_PACED_PAYLOAD_H
 #define HANDOFF_PROTO_NODE_PACED_PAYLOAD_H
 
@@ -12,12 +12,12 @@
 #define PACED_PAYLOAD_WINDOWS 32u
 
 struct paced_payload_hooks {
-    /* The last byte has arrived, by the model, and the message is on its way behind it. */
+    /* The model says that the last byte has arrived, and the message is on its way behind it. */
     void (*on_sent)(void *user);
 };
 
 struct paced_payload {
-    struct node_control *control; /* borrowed, as is all that is borrowed here: outliving this */
+    struct node_control *control; /* borrowed; like everything borrowed here, it outlives this */
     uint32_t device, server;
     const struct paced_payload_hooks *hooks;
     void *user;
@@ -42,11 +42,11 @@ void paced_payload_init(struct paced_payload *paced, struct node_control *contro
                         uint32_t server, const struct paced_payload_hooks *hooks, void *user);
 void paced_payload_finish(struct paced_payload *paced);
 
-/* Sends `bytes` of round `round` and then `last`, which is copied but not what it borrows. `params`: rates
- * and times of the wall. What was on its way before is forgotten. -ENOMEM. */
+/* Sends `bytes` of round `round` and then the TASK or RESULT `last`, which is copied, but not what it borrows.
+ * `params`: rates and times of real time. What was on its way before is forgotten. -ENOMEM. */
 int paced_payload_send(struct paced_payload *paced, struct wire_conn *conn, const struct proto_message *last,
                        uint64_t round, uint64_t bytes, const struct link_params *params);
-/* Takes hold at once; 0: nothing leaves until the next rate. */
+/* The rate holds at once. 0: nothing leaves until the next rate. */
 void paced_payload_set_rate(struct paced_payload *paced, double rate_bps);
 /* Forgets what is on its way. */
 void paced_payload_stop(struct paced_payload *paced);

@@ -1,5 +1,5 @@
-/* The model's seconds on the wall clock. A shell that keeps the real clock starts what its core asks for,
- * sets an alarm for when it should end, and tells the core how long it really took. */
+/* The model's seconds in real time, where run.time_scale of them pass in a second. In real time a shell begins
+ * what its core asks for, sets an alarm for its end, and tells the core how long it really took. */
 #ifndef HANDOFF_PROTO_NODE_REAL_TIME_H
 #define HANDOFF_PROTO_NODE_REAL_TIME_H
 
@@ -18,7 +18,7 @@ static inline bool real_time_is_kept(const struct scenario *scenario)
     return scenario->run.clock == CLOCK_REAL;
 }
 
-/* Model seconds between two readings of CLOCK_MONOTONIC, not before each other. */
+/* Model seconds between two readings of CLOCK_MONOTONIC, the earlier one first. */
 static inline double real_time_s(const struct scenario *scenario, uint64_t from_ns, uint64_t to_ns)
 {
     assert(from_ns <= to_ns);

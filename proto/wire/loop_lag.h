@@ -1,5 +1,5 @@
-/* How late is this event loop? An alarm every 10 ms; what passes between the moment it was due and the moment
- * it rings, everything else in the loop waits too. */
+/* How late is this event loop? An alarm is due every 10 ms. The time from when it was due until it rings is what
+ * everything else in the loop waits too. */
 #ifndef HANDOFF_PROTO_WIRE_LOOP_LAG_H
 #define HANDOFF_PROTO_WIRE_LOOP_LAG_H
 

@@ -6,7 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/units.h"
 
-/* Packets are offered to the link so far ahead: who is called later than that has lost the time. */
+/* Packets are offered to the link so far ahead. A call that comes later than that loses the time. */
 #define AHEAD_S 0.1
 #define BITS 8.0
 
@@ -15,7 +15,7 @@ static double now_s(const struct wire_pacer *pacer)
     return units_ns_to_s(clock_monotonic_ns() - pacer->zero_ns);
 }
 
-/* While the rate has something, or would have if its sender had been called in time. */
+/* Counts while the rate has something to send, or would have if its sender had been called in time. */
 static void count_allowed(struct wire_pacer *pacer, double now)
 {
     assert(now >= pacer->counted_s);
@@ -169,7 +169,7 @@ int wire_pacer_send(struct wire_pacer *pacer, uint64_t bytes)
     return rc;
 }
 
-/* What came due before leaves before: the new rate begins with a clean slate. */
+/* What was due before is handed over first, so that the new rate begins with nothing owed. */
 void wire_pacer_set_rate(struct wire_pacer *pacer, double rate_bps)
 {
     assert(rate_bps >= 0.0);

@@ -1,7 +1,7 @@
-/* Lets bytes through as fast as a link (core/model/link) would, in real time: the owner says how many
- * bytes have to cross, and is told when how many of them have. In packets of TRANSFER_PACKET_BYTES, each at
- * its own time; but a loop is woken only at ticks WIRE_PACER_WAKE_NS apart, the same for all pacers, where
- * all that has come due is told of at once, and exactly when the last byte is due. */
+/* Lets bytes through as fast as a link (core/model/link) would, in real time. The owner says how many bytes have
+ * to cross, and is told whenever some have. Packets have TRANSFER_PACKET_BYTES, each with its own time. The loop
+ * is woken only at ticks WIRE_PACER_WAKE_NS apart, the same for all pacers, where everything that is due is told
+ * at once; and exactly when the last byte is due. */
 #ifndef HANDOFF_PROTO_WIRE_PACER_H
 #define HANDOFF_PROTO_WIRE_PACER_H
 
@@ -9,7 +9,7 @@
 #include "proto/wire/alarm.h"
 
 #define WIRE_PACER_WAKE_NS UINT64_C(500000)
-/* So often a sender that is held back looks whether there is room again. */
+/* How often a sender that is held back checks whether it may go on. */
 #define WIRE_PACER_HELD_NS UINT64_C(1000000)
 
 struct wire_pacer_hooks {
@@ -17,7 +17,7 @@ struct wire_pacer_hooks {
     void (*on_bytes)(void *user, uint64_t bytes);
     /* Everything has crossed. May send again. */
     void (*on_done)(void *user);
-    /* Is there no room for more behind the link? Then the rate stands still. NULL: there always is. */
+    /* Is the queue behind the link full? Then the rate stands still. NULL: it never is. */
     bool (*is_full)(void *user);
 };
 
@@ -35,27 +35,27 @@ struct wire_pacer {
     void *user;
 };
 
-/* Borrows `alarms` and `hooks`; stays where it is. `params`: rates and times of the wall; queue_bytes is the
- * owner's business (is_full), for what has to cross waits with the owner. */
+/* Borrows `alarms` and `hooks`; stays where it is. `params`: rates and times of real time. queue_bytes is not
+ * read: what has to cross waits with the owner, who limits it (is_full). */
 void wire_pacer_init(struct wire_pacer *pacer, struct wire_alarms *alarms, const struct link_params *params,
                      const struct wire_pacer_hooks *hooks, void *user);
 void wire_pacer_finish(struct wire_pacer *pacer);
 
-/* Begins a transfer over a link of its own, whose packets are numbered, and drawn, as transfer.h says;
- * without bytes it is one empty packet. What was on its way before is forgotten. -ENOMEM: some of it never
- * will cross. */
+/* Begins a transfer over a link of its own, whose packets are numbered and drawn as transfer.h says. Without
+ * bytes it is one empty packet. What was on its way before is forgotten. -ENOMEM: some of it will never
+ * cross. */
 int wire_pacer_begin(struct wire_pacer *pacer, const struct link_params *params, uint64_t bytes);
-/* Adds to what has to cross; nothing at all is done at once. -ENOMEM: some of it never will. */
+/* Adds to what has to cross; with no bytes at all it is done at once. -ENOMEM: some of it will never cross. */
 int wire_pacer_send(struct wire_pacer *pacer, uint64_t bytes);
-/* Takes hold now, for the packet on its way too; 0: an outage. May hand over what came due before (on_bytes). */
+/* The rate (>= 0; 0: an outage) holds at once, for the packet on its way too. What came due before may be handed
+ * over (on_bytes). */
 void wire_pacer_set_rate(struct wire_pacer *pacer, double rate_bps);
 /* Forgets everything on its way. */
 void wire_pacer_stop(struct wire_pacer *pacer);
 
 bool wire_pacer_is_active(const struct wire_pacer *pacer);
-/* What the rate has allowed to the other end while there was something to cross, whatever became of it:
- * without what is still in the air, and up to the last on_bytes, so that it can be compared with what did
- * cross. An endless rate is not counted. */
+/* The bits that the rate has allowed while there was something to cross, without those still in the air, up to
+ * the last on_bytes: to be compared with what did cross. An infinite rate is not counted. */
 double wire_pacer_allowed_bits(const struct wire_pacer *pacer);
 
 #endif
