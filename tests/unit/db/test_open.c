@@ -18,7 +18,7 @@
 #include "db/db.h"
 #include "db/sql.h"
 #include "db/store.h"
-#include "scratch.h"
+#include "tests/lib/scratch.h"
 
 static void open_and_close(const char *path, enum db_mode mode)
 {

@@ -18,7 +18,7 @@
 #include "core/base/units.h"
 #include "db/db.h"
 #include "db/recorder.h"
-#include "scratch.h"
+#include "tests/lib/scratch.h"
 
 #define DEVICES 10
 #define SLOTS 10

@@ -17,7 +17,7 @@
 #include "db/claim.h"
 #include "db/recorder.h"
 #include "db/store.h"
-#include "scratch.h"
+#include "tests/lib/scratch.h"
 
 #define SLOTS 10u
 #define LEARNER_BYTES 200000u

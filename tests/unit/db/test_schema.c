@@ -11,7 +11,7 @@
 
 #include "db/db.h"
 #include "db/sql.h"
-#include "scratch.h"
+#include "tests/lib/scratch.h"
 
 /* Everything that can be asked about tables, columns, indexes, keys and views without looking at the SQL
  * text, which ALTER TABLE would leave different. */

@@ -14,7 +14,7 @@
 #include "core/base/err.h"
 #include "db/sql.h"
 #include "db/store.h"
-#include "scratch.h"
+#include "tests/lib/scratch.h"
 
 /* An open store on a new database with one run. */
 struct fixture {

@@ -13,7 +13,7 @@
 #include "db/claim.h"
 #include "db/recorder.h"
 #include "db/store.h"
-#include "scratch.h"
+#include "tests/lib/scratch.h"
 
 struct fixture {
     struct scratch *scratch;

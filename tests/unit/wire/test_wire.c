@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "core/base/err.h"
-#include "peer.h"
+#include "tests/lib/peer.h"
 
 static struct proto_message result_of(uint64_t device)
 {

@@ -1,4 +1,4 @@
-#include "peer.h"
+#include "tests/lib/peer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,9 +1,10 @@
-#include "scratch.h"
+#include "tests/lib/scratch.h"
 
 #include <dirent.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ int scratch_setup(void **state)
     if (scratch == NULL)
         return -1;
     const char *parent = getenv("TMPDIR");
-    (void) snprintf(scratch->directory, sizeof scratch->directory, "%s/handoff-db-XXXXXX",
+    (void) snprintf(scratch->directory, sizeof scratch->directory, "%s/handoff-test-XXXXXX",
                     parent != NULL && strlen(parent) < 64 ? parent : "/tmp");
     if (mkdtemp(scratch->directory) == NULL) {
         free(scratch);
@@ -30,20 +31,27 @@ int scratch_setup(void **state)
     return 0;
 }
 
+/* A folder with all that is in it; 0 when it is gone. */
+static int remove_folder(const char *path)
+{
+    DIR *directory = opendir(path);
+    for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+        char inner[SCRATCH_PATH * 2];
+        int length = snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
+        bool is_own = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+        if (is_own && length > 0 && (size_t) length < sizeof inner && unlink(inner) != 0)
+            (void) remove_folder(inner); /* what stays shows in the last rmdir */
+    }
+    if (directory != NULL)
+        (void) closedir(directory);
+    return rmdir(path);
+}
+
 int scratch_teardown(void **state)
 {
     struct scratch *scratch = *state;
     (void) chmod(scratch->directory, 0700); /* a test may have locked it */
-    DIR *directory = opendir(scratch->directory);
-    for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
-        char path[SCRATCH_PATH * 2];
-        (void) snprintf(path, sizeof path, "%s/%s", scratch->directory, entry->d_name);
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && unlink(path) != 0)
-            (void) rmdir(path);
-    }
-    if (directory != NULL)
-        closedir(directory);
-    int rc = rmdir(scratch->directory);
+    int rc = remove_folder(scratch->directory);
     free(scratch);
     return rc;
 }

@@ -1,6 +1,6 @@
 /* Both ends of connections in one loop, and a bare socket that misbehaves. Nothing here waits by the clock. */
-#ifndef HANDOFF_TESTS_UNIT_WIRE_PEER_H
-#define HANDOFF_TESTS_UNIT_WIRE_PEER_H
+#ifndef HANDOFF_TESTS_LIB_PEER_H
+#define HANDOFF_TESTS_LIB_PEER_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
-/* What the database's tests share: a directory of their own, plausible rows, and plain SQL beside our
+/* What tests that write files share: a directory of their own, plausible rows, and plain SQL beside our
  * functions. */
-#ifndef HANDOFF_TESTS_UNIT_DB_SCRATCH_H
-#define HANDOFF_TESTS_UNIT_DB_SCRATCH_H
+#ifndef HANDOFF_TESTS_LIB_SCRATCH_H
+#define HANDOFF_TESTS_LIB_SCRATCH_H
 
 #include <stddef.h>
 #include <stdint.h>
