@@ -1,0 +1,181 @@
+/* What nodes tell of their links and loops goes to the sinks and into the verdict, and lists that do not match go
+ * nowhere. */
+#include "orchestrator/host/timing_audit.h"
+
+#include "core/base/err.h"
+#include "tests/unit/model/check.h"
+
+#define LINKS_MAX 4u
+
+/* A sink that keeps what comes and answers as the test says. */
+struct heard {
+    struct audit_link link[LINKS_MAX];
+    struct audit_loop loop;
+    unsigned links, loops;
+    int code;
+};
+
+static int on_link(void *user, const struct audit_link *sample)
+{
+    struct heard *heard = user;
+    assert_true(heard->links < LINKS_MAX);
+    heard->link[heard->links++] = *sample;
+    return heard->code;
+}
+
+static int on_loop(void *user, const struct audit_loop *sample)
+{
+    struct heard *heard = user;
+    heard->loop = *sample;
+    heard->loops++;
+    return heard->code;
+}
+
+static struct session_sinks sinks_of(struct heard *heard)
+{
+    struct session_sinks sinks = {.count = 0};
+    session_sinks_add(&sinks, (struct session_sink){.link = on_link, .loop = on_loop, .user = heard});
+    return sinks;
+}
+
+static const double starts[] = {1.0, 2.0}, lengths[] = {0.5, 0.25}, set[] = {1e6, 2e6},
+                    achieved[] = {1.5e6, 2e6};
+
+/* Two windows of the link between device 3 and server 1, of which the first was half as fast again as it was set. */
+static struct proto_message links(void)
+{
+    return (struct proto_message){.id = PROTO_LINK_AUDIT,
+                                  .link_audit = {.device = 3,
+                                                 .server = 1,
+                                                 .start_s = {starts, 2},
+                                                 .duration_s = {lengths, 2},
+                                                 .set_bps = {set, 2},
+                                                 .achieved_bps = {achieved, 2}}};
+}
+
+static void only_audits_are_taken(void **state)
+{
+    (void) state;
+    for (unsigned id = 1; id < 256; id++) {
+        const struct proto_message message = {.id = (enum proto_id) id};
+        assert_int_equal(timing_audit_takes(&message), id == PROTO_LINK_AUDIT || id == PROTO_LOOP_AUDIT);
+    }
+}
+
+static void each_window_of_a_link_is_heard_and_judged(void **state)
+{
+    (void) state;
+    struct heard heard = {.code = 0};
+    struct session_sinks sinks = sinks_of(&heard);
+    struct timing_audit audit = {.sinks = &sinks};
+    struct proto_message message = links();
+    char reason[AUDIT_TEXT];
+    assert_int_equal(timing_audit_take(&audit, &message, "device", 3, NULL), 0);
+    assert_int_equal(heard.links, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(heard.link[i].device, 3);
+        assert_int_equal(heard.link[i].server, 1);
+        assert_false(heard.link[i].down);
+        assert_same(heard.link[i].start_s, starts[i]);
+        assert_same(heard.link[i].duration_s, lengths[i]);
+        assert_same(heard.link[i].set_bps, set[i]);
+        assert_same(heard.link[i].achieved_bps, achieved[i]);
+    }
+    assert_same(audit.audit.link_bits, 1e6 * 0.5 + 2e6 * 0.25);
+    assert_same(audit.audit.link_off_bits, 1e6 * 0.5);
+    assert_false(audit_is_trusted(&audit.audit, reason));
+}
+
+static void what_a_server_tells_is_of_the_way_down(void **state)
+{
+    (void) state;
+    struct heard heard = {.code = 0};
+    struct session_sinks sinks = sinks_of(&heard);
+    struct timing_audit audit = {.sinks = &sinks};
+    struct proto_message message = links();
+    assert_int_equal(timing_audit_take(&audit, &message, "server", 1, NULL), 0);
+    assert_true(heard.link[0].down && heard.link[1].down);
+}
+
+static void lists_of_different_lengths_are_refused_whole(void **state)
+{
+    (void) state;
+    struct heard heard = {.code = 0};
+    struct session_sinks sinks = sinks_of(&heard);
+    struct timing_audit audit = {.sinks = &sinks};
+    for (unsigned which = 0; which < 4; which++) {
+        struct proto_message message = links();
+        struct diag diag = {{0}};
+        struct proto_reals *const list[] = {&message.link_audit.start_s, &message.link_audit.duration_s,
+                                            &message.link_audit.set_bps, &message.link_audit.achieved_bps};
+        list[which]->count = 1;
+        assert_int_equal(timing_audit_take(&audit, &message, "device", 3, &diag), ERR_RANGE);
+        assert_non_null(strstr(diag.text, "LINK_AUDIT"));
+    }
+    assert_int_equal(heard.links, 0);
+    assert_same(audit.audit.link_bits, 0.0);
+}
+
+static void an_interval_of_a_loop_is_heard_and_judged_as_its_nodes(void **state)
+{
+    (void) state;
+    struct heard heard = {.code = 0};
+    struct session_sinks sinks = sinks_of(&heard);
+    struct timing_audit audit = {.sinks = &sinks};
+    const struct proto_message message = {
+        .id = PROTO_LOOP_AUDIT,
+        .loop_audit = {.start_s = 1.0, .duration_s = 2.0, .lag_max_s = 0.5, .lag_mean_s = 0.25}};
+    char reason[AUDIT_TEXT];
+    assert_int_equal(timing_audit_take(&audit, &message, "server", 4, NULL), 0);
+    assert_int_equal(heard.loops, 1);
+    assert_string_equal(heard.loop.role, "server");
+    assert_int_equal(heard.loop.number, 4);
+    assert_same(heard.loop.start_s, 1.0);
+    assert_same(heard.loop.duration_s, 2.0);
+    assert_same(heard.loop.lag_max_s, 0.5);
+    assert_same(heard.loop.lag_mean_s, 0.25);
+    assert_same(audit.audit.loop_s, 2.0);
+    assert_false(audit_is_trusted(&audit.audit, reason));
+    assert_non_null(strstr(reason, "server 4"));
+}
+
+static void the_sinks_error_ends_the_taking(void **state)
+{
+    (void) state;
+    struct heard heard = {.code = ERR_CORRUPT};
+    struct session_sinks sinks = sinks_of(&heard);
+    struct timing_audit audit = {.sinks = &sinks};
+    struct proto_message message = links();
+    const struct audit_loop loop = {.role = "orchestrator", .duration_s = 1.0};
+    assert_int_equal(timing_audit_take(&audit, &message, "device", 3, NULL), ERR_CORRUPT);
+    assert_int_equal(heard.links, 1);
+    assert_int_equal(timing_audit_loop(&audit, &loop), ERR_CORRUPT);
+}
+
+static void a_sink_without_hooks_still_gets_a_verdict(void **state)
+{
+    (void) state;
+    struct session_sinks sinks = {.count = 0};
+    session_sinks_add(&sinks, (struct session_sink){.user = NULL});
+    struct timing_audit audit = {.sinks = &sinks};
+    struct proto_message message = links();
+    const struct audit_loop loop = {.role = "orchestrator", .duration_s = 3.0};
+    assert_int_equal(timing_audit_take(&audit, &message, "device", 3, NULL), 0);
+    assert_int_equal(timing_audit_loop(&audit, &loop), 0);
+    assert_same(audit.audit.link_bits, 1e6);
+    assert_same(audit.audit.loop_s, 3.0);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_audits_are_taken),
+        cmocka_unit_test(each_window_of_a_link_is_heard_and_judged),
+        cmocka_unit_test(what_a_server_tells_is_of_the_way_down),
+        cmocka_unit_test(lists_of_different_lengths_are_refused_whole),
+        cmocka_unit_test(an_interval_of_a_loop_is_heard_and_judged_as_its_nodes),
+        cmocka_unit_test(the_sinks_error_ends_the_taking),
+        cmocka_unit_test(a_sink_without_hooks_still_gets_a_verdict),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
