@@ -49,6 +49,7 @@ static int make_folder(struct sweep_jobs *jobs)
     int rc = folder == NULL ? -ENOMEM : mkdir(folder, 0777) == 0 || errno == EEXIST ? 0 : -errno;
     if (rc != 0)
         diag_fail(jobs->diag, rc, "%s.parts: cannot make this folder: %s", jobs->path, err_text(rc));
+    jobs->has_folder = rc == 0;
     free(folder);
     return rc;
 }
@@ -211,7 +212,7 @@ int sweep_jobs_look(struct sweep_jobs *ret_jobs, const char *path, const struct 
 int sweep_jobs_close(struct sweep_jobs *jobs, struct diag *diag)
 {
     int rc = experiment_file_close(&jobs->file, diag);
-    char *folder = jobs->claim.file >= 0 ? part_path(jobs, "") : NULL;
+    char *folder = jobs->has_folder ? part_path(jobs, "") : NULL;
     if (folder != NULL)
         (void) rmdir(folder); /* stays while another sweep has parts in it */
     free(folder);

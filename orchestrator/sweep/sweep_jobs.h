@@ -20,6 +20,7 @@ struct sweep_jobs {
     const char *path;
     struct experiment_file file;
     struct claim claim;
+    bool has_folder; /* for parts: this process plays the sweep */
     int64_t sweep_id;
     struct sweep_job *job; /* [grid->count], owned: cell number i + 1's */
     struct diag *diag;
