@@ -1,17 +1,14 @@
-/* A sweep's file and its grid: what is read, what is refused and how it is said, and which cells come of it. */
-#include <math.h>
+/* A sweep's file: what is read, what is filled in, what is refused and how it is said. */
+#include "orchestrator/sweep/sweep_file.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "core/base/err.h"
-#include "orchestrator/policy/catalog/catalog.h"
-#include "orchestrator/sweep/sweep_eta.h"
-#include "orchestrator/sweep/sweep_grid.h"
 
 static int read_text(struct sweep_file *file, const char *text, struct diag *diag)
 {
@@ -271,180 +268,6 @@ static void a_list_may_be_named_and_used_again(void **state)
     sweep_file_finish(&file);
 }
 
-/* ---- the grid ---- */
-
-static void make(struct sweep_grid *grid, const struct sweep_file *file)
-{
-    struct diag diag = {0};
-    if (sweep_grid_make(grid, file, &diag) != 0)
-        fail_msg("%s", diag.text);
-}
-
-static void several_keys_make_a_full_grid_in_the_files_order(void **state)
-{
-    static const char *const values[] = {"5,5", "5,10", "5,20", "10,5", "10,10", "10,20"};
-    struct sweep_file file;
-    struct sweep_grid grid;
-    (void) state;
-    take(&file, whole);
-    make(&grid, &file);
-    for (size_t i = 0; i < 36; i++) {
-        const struct sweep_cell *cell = &grid.cell[i];
-        assert_int_equal(cell->number, i + 1);
-        assert_string_equal(cell->axis, "devices.count,radio.bandwidth_mhz");
-        assert_string_equal(cell->value, values[i / 6]);
-        assert_string_equal(cell->kind->name, i % 6 < 3 ? "dapo" : "greedy");
-        assert_true(cell->seed == i % 3 + 1);
-        assert_int_equal(cell->trains, i % 6 < 3);
-        assert_true(cell->tests);
-        assert_int_equal(sweep_grid_keeps_tasks(cell), cell->seed == 1);
-        assert_int_equal(sweep_grid_same_place(cell, &grid.cell[0]), i < 6);
-    }
-    assert_string_equal(grid.cell[36].axis, "");
-    assert_string_equal(grid.cell[36].value, "");
-    sweep_grid_finish(&grid);
-    sweep_file_finish(&file);
-}
-
-static void later_settings_override_earlier_ones(void **state)
-{
-    struct sweep_file file;
-    struct sweep_grid grid;
-    struct sweep_setting list[SWEEP_GRID_SETTINGS_MAX];
-    (void) state;
-    take(&file, "{name: a, seeds: [1], set: {run.slots: 5, run.episodes: 1}, experiments: [{name: e, "
-                "policies: [dapo],"
-                " set: {run.slots: 6}, vary: {task.tokens: [64]}, train_set: {run.slots: 7},"
-                " test_set: {run.slots: 8, area.width_m: 9}}]}");
-    make(&grid, &file);
-    assert_int_equal(sweep_grid_settings(&grid, &grid.cell[0], false, list), 5);
-    assert_string_equal(list[0].key, "run.slots");
-    assert_string_equal(list[2].value, "6");
-    assert_string_equal(list[3].key, "task.tokens");
-    assert_string_equal(list[4].value, "7");
-    assert_int_equal(sweep_grid_settings(&grid, &grid.cell[0], true, list), 6);
-    assert_string_equal(list[4].value, "8");
-    assert_string_equal(
-        grid.cell[0].settings_json,
-        "{\"run.slots\":\"6\",\"run.episodes\":\"1\",\"task.tokens\":\"64\","
-        "\"train_set\":{\"run.slots\":\"7\"},\"test_set\":{\"run.slots\":\"8\",\"area.width_m\":\"9\"}}");
-    sweep_grid_finish(&grid);
-    sweep_file_finish(&file);
-}
-
-static void a_learner_that_trains_once_is_tested_along_the_axis(void **state)
-{
-    struct sweep_file file;
-    struct sweep_grid grid;
-    struct sweep_setting list[SWEEP_GRID_SETTINGS_MAX];
-    (void) state;
-    take(&file, "{name: a, seeds: [4, 5], experiments: [{name: e, policies: [greedy, dapo], train: once,"
-                " vary: {radio.bandwidth_mhz: [5, 10]}}]}");
-    make(&grid, &file);
-    assert_int_equal(grid.count, 2 + 2 * 4);
-    for (size_t i = 0; i < 2; i++) {
-        assert_true(grid.cell[i].trains && !grid.cell[i].tests && grid.cell[i].at_base);
-        assert_string_equal(grid.cell[i].axis, "");
-        assert_int_equal(sweep_grid_settings(&grid, &grid.cell[i], false, list), 0);
-    }
-    static const unsigned trainers[] = {0, 0, 0, 0, 1,
-                                        2, 0, 0, 1, 2}; /* by index: greedy twice, dapo twice, ... */
-    for (size_t i = 2; i < grid.count; i++) {
-        const struct sweep_cell *cell = &grid.cell[i];
-        assert_false(cell->trains);
-        assert_int_equal(cell->trained_by, trainers[i]);
-        assert_true(cell->trained_by == 0 || grid.cell[cell->trained_by - 1].seed == cell->seed);
-        assert_int_equal(sweep_grid_settings(&grid, cell, true, list), 1);
-        assert_string_equal(list[0].value, i < 6 ? "5" : "10");
-    }
-    sweep_grid_finish(&grid);
-    sweep_file_finish(&file);
-}
-
-static void who_decides_with_anothers_weights_takes_them_from_that_ones_cell(void **state)
-{
-    struct sweep_file file;
-    struct sweep_grid grid;
-    (void) state;
-    take(
-        &file,
-        "{name: a, seeds: [4, 5], experiments: ["
-        "{name: e, policies: [dapo-plus-actor, dapo-plus], vary: {radio.bandwidth_mhz: [5, 10]}},"
-        "{name: f, policies: [dapo-plus-actor, dapo-plus], vary: {radio.bandwidth_mhz: [5]}, train: once}]}");
-    make(&grid, &file);
-    /* The places of e, then what trains for f, and f's place. */
-    static const unsigned trainers[] = {3, 4, 0, 0, 7, 8, 0, 0, 0, 0, 9, 10, 9, 10};
-    assert_int_equal(grid.count, sizeof trainers / sizeof *trainers);
-    for (size_t i = 0; i < grid.count; i++) {
-        const struct sweep_cell *cell = &grid.cell[i];
-        assert_int_equal(cell->trained_by, trainers[i]);
-        assert_int_equal(cell->trains, trainers[i] == 0);
-        if (trainers[i] == 0)
-            continue;
-        const struct sweep_cell *trainer = &grid.cell[trainers[i] - 1];
-        assert_string_equal(trainer->kind->name, "dapo-plus");
-        assert_true(trainer->seed == cell->seed);
-        assert_true(trainer->at_base || sweep_grid_same_place(trainer, cell));
-    }
-    sweep_grid_finish(&grid);
-    sweep_file_finish(&file);
-}
-
-static void a_grid_beyond_the_limit_is_refused(void **state)
-{
-    struct sweep_file file;
-    struct sweep_grid grid;
-    struct diag diag = {0};
-    struct buf text = {0};
-    (void) state;
-    assert_int_equal(buf_printf(&text,
-                                "{name: a, seeds: 1..256, experiments: [{name: e, policies: [local], vary:"
-                                " {task.tokens: ["),
-                     0);
-    for (unsigned i = 1; i <= 40; i++)
-        assert_int_equal(buf_printf(&text, "%s%u", i > 1 ? ", " : "", i), 0);
-    assert_int_equal(buf_printf(&text, "]}}]}"), 0);
-    take(&file, (const char *) text.data);
-    assert_int_equal(sweep_grid_make(&grid, &file, &diag), ERR_TOO_BIG);
-    assert_non_null(strstr(diag.text, "more than 10000 cells"));
-    sweep_grid_finish(&grid);
-    sweep_file_finish(&file);
-    buf_finish(&text);
-}
-
-static void training_and_the_optimum_are_longer_than_the_rest(void **state)
-{
-    struct sweep_file file;
-    struct sweep_grid grid;
-    struct scenario scenario;
-    (void) state;
-    scenario_defaults(&scenario);
-    take(&file, "{name: a, seeds: [1], experiments: [{name: e, policies: [local, optimum, dapo]}]}");
-    make(&grid, &file);
-    double local = sweep_grid_work(&grid.cell[0], &scenario, &scenario);
-    double optimum = sweep_grid_work(&grid.cell[1], &scenario, &scenario);
-    double dapo = sweep_grid_work(&grid.cell[2], &scenario, &scenario);
-    assert_true(local == 10.0 * 1000.0); /* devices and held-out slots */
-    assert_true(optimum > local && dapo > optimum);
-    sweep_grid_finish(&grid);
-    sweep_file_finish(&file);
-}
-
-static void a_guess_goes_by_the_policys_own_cells_where_there_are_any(void **state)
-{
-    struct sweep_eta pace = {.all_work = 0.0};
-    (void) state;
-    assert_true(isnan(sweep_eta_guess_s(&pace, &policy_dapo, 10.0)));
-    sweep_eta_note(&pace, &policy_local, 100.0, 1.0);
-    sweep_eta_note(&pace, &policy_local, 100.0, 3.0);
-    assert_true(sweep_eta_guess_s(&pace, &policy_local, 50.0) == 1.0);
-    assert_true(sweep_eta_guess_s(&pace, &policy_dapo, 50.0) == 1.0);
-    sweep_eta_note(&pace, &policy_dapo, 100.0, 8.0);
-    assert_true(sweep_eta_guess_s(&pace, &policy_dapo, 50.0) == 4.0);
-    assert_true(sweep_eta_guess_s(&pace, &policy_local, 50.0) == 1.0);
-    assert_true(sweep_eta_guess_s(&pace, &policy_greedy, 50.0) == 2.0);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -457,13 +280,6 @@ int main(void)
         cmocka_unit_test(a_file_beyond_the_limit_is_refused),
         cmocka_unit_test(depth_is_no_way_in),
         cmocka_unit_test(a_list_may_be_named_and_used_again),
-        cmocka_unit_test(several_keys_make_a_full_grid_in_the_files_order),
-        cmocka_unit_test(later_settings_override_earlier_ones),
-        cmocka_unit_test(a_learner_that_trains_once_is_tested_along_the_axis),
-        cmocka_unit_test(who_decides_with_anothers_weights_takes_them_from_that_ones_cell),
-        cmocka_unit_test(a_grid_beyond_the_limit_is_refused),
-        cmocka_unit_test(training_and_the_optimum_are_longer_than_the_rest),
-        cmocka_unit_test(a_guess_goes_by_the_policys_own_cells_where_there_are_any),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
