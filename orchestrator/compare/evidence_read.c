@@ -18,6 +18,18 @@ static bool admits(const struct evidence_filter *filter, const struct db_outcome
            (filter->experiment == NULL || strcmp(filter->experiment, outcome->experiment) == 0);
 }
 
+/* Is a name one of those with ", " between them? */
+static bool is_noted(const char *noted, const char *name)
+{
+    size_t size = strlen(name);
+    for (const char *at = noted; *at != '\0' && (at = strstr(at, name)) != NULL; at++) {
+        bool begins = at == noted || (at - noted >= 2 && strncmp(at - 2, ", ", 2) == 0);
+        if (begins && (at[size] == '\0' || strncmp(at + size, ", ", 2) == 0))
+            return true;
+    }
+    return false;
+}
+
 static int note_passed_over(struct reading *reading, const struct db_outcome *outcome)
 {
     char name[160];
@@ -25,7 +37,7 @@ static int note_passed_over(struct reading *reading, const struct db_outcome *ou
                      ? snprintf(name, sizeof name, "%s", outcome->experiment)
                      : snprintf(name, sizeof name, "%s: %s", outcome->sweep, outcome->experiment);
     const char *noted = reading->passed_over.size > 0 ? (const char *) reading->passed_over.data : "";
-    if (length < 0 || (size_t) length >= sizeof name || strstr(noted, name) != NULL)
+    if (length < 0 || (size_t) length >= sizeof name || is_noted(noted, name))
         return 0;
     return buf_printf(&reading->passed_over, "%s%s", noted[0] != '\0' ? ", " : "", name);
 }
