@@ -87,7 +87,9 @@ static int take_node(void *user, const struct db_node *node)
     if (rc == 0)
         rc = take_trace(&world->place_tracks, TRACK_PLACE, node->number, node->place_trace,
                         node->place_trace_size, rows->diag);
-    return rc == 0 && node->request_count > 0 ? take_requests(world, node, rows->diag) : rc;
+    /* All devices have requests, or none. */
+    bool has_requests = node->request_count > 0 || world->tokens != NULL;
+    return rc == 0 && has_requests ? take_requests(world, node, rows->diag) : rc;
 }
 
 int world_setup_read(struct world *ret_world, struct settings *ret_settings, struct store *store,
