@@ -1,0 +1,42 @@
+/* What every run row says of this program and this machine. */
+#include "orchestrator/setup/provenance.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void a_version_is_a_number_with_a_revision_behind_it(void **state)
+{
+    const char *version = provenance_version();
+    (void) state;
+    assert_memory_equal(version, HANDOFF_VERSION " (", strlen(HANDOFF_VERSION " ("));
+    assert_true(strlen(version) > strlen(HANDOFF_VERSION " ()"));
+    assert_int_equal(version[strlen(version) - 1], ')');
+}
+
+static void a_machine_is_its_cpu_and_the_kernel_that_multiplies_on_it(void **state)
+{
+    struct buf text = {0};
+    (void) state;
+    assert_int_equal(buf_printf(&text, "on "), 0);
+    assert_int_equal(provenance_cpu(&text), 0); /* appends */
+    const char *cpu = (const char *) text.data, *comma = strstr(cpu, ", OpenBLAS ");
+    assert_memory_equal(cpu, "on ", 3);
+    assert_non_null(comma);
+    assert_true(comma - cpu > 3);
+    assert_true(strlen(comma) > strlen(", OpenBLAS "));
+    assert_null(strpbrk(cpu, "\n\t"));
+    buf_finish(&text);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_version_is_a_number_with_a_revision_behind_it),
+        cmocka_unit_test(a_machine_is_its_cpu_and_the_kernel_that_multiplies_on_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,232 @@
+/* Where a scenario comes from: shipped or a file, what is set over it, in which order, and where its data lies. */
+#include "orchestrator/setup/scenario_source.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "core/base/err.h"
+#include "orchestrator/setup/shipped_scenarios.h"
+#include "tests/lib/scratch.h"
+#include "tests/unit/model/check.h"
+
+static void load(const struct scenario_source *source, struct scenario *ret_scenario)
+{
+    struct diag diag = {{0}};
+    if (scenario_source_load(source, ret_scenario, &diag) != 0)
+        fail_msg("%s", diag.text);
+}
+
+/* Loading fails, says this, and gives nothing. */
+static void expect_failure(const struct scenario_source *source, int code, const char *said)
+{
+    struct scenario scenario, before;
+    struct diag diag = {{0}};
+    memset(&scenario, 0x5a, sizeof scenario);
+    before = scenario;
+    assert_int_equal(scenario_source_load(source, &scenario, &diag), code);
+    if (strstr(diag.text, said) == NULL)
+        fail_msg("'%s' says nothing of '%s'", diag.text, said);
+    assert_memory_equal(&scenario, &before, sizeof before);
+}
+
+/* ---- where it comes from ---- */
+
+static void without_a_name_it_is_dapo(void **state)
+{
+    const struct scenario_source source = {.name = NULL};
+    struct scenario scenario, dapo;
+    struct buf text = {0}, expected = {0};
+    (void) state;
+    load(&source, &scenario);
+    scenario_defaults(&dapo);
+    assert_int_equal(scenario_print(&scenario, &text), 0);
+    assert_int_equal(scenario_print(&dapo, &expected), 0);
+    assert_int_equal(text.size, expected.size);
+    assert_memory_equal(text.data, expected.data, text.size);
+    buf_finish(&text);
+    buf_finish(&expected);
+}
+
+static void every_shipped_scenario_loads_and_bears_its_name(void **state)
+{
+    (void) state;
+    assert_true(shipped_scenarios_count >= 6);
+    for (size_t i = 0; i < shipped_scenarios_count; i++) {
+        const struct scenario_source source = {.name = shipped_scenarios[i].name};
+        struct scenario scenario;
+        load(&source, &scenario);
+        assert_string_equal(scenario.run.name, shipped_scenarios[i].name);
+    }
+}
+
+static void a_path_is_a_file(void **state)
+{
+    const struct scratch *s = *state;
+    static const char text[] = "run:\n  name: mine\n  slots: 7\n";
+    struct scenario_source source = {.name = s->file};
+    struct scenario scenario;
+    scratch_write(s->file, text, strlen(text));
+    load(&source, &scenario);
+    assert_string_equal(scenario.run.name, "mine");
+    assert_int_equal(scenario.run.slots, 7);
+    assert_int_equal(scenario.devices.count, 10); /* what it leaves out is dapo's */
+}
+
+static void a_plain_name_is_a_file_where_there_is_one(void **state)
+{
+    const struct scratch *s = *state;
+    static const char text[] = "run:\n  name: mine\n";
+    const struct scenario_source plain = {.name = "plain"}, shipped = {.name = "dapo-quick"};
+    struct scenario scenario;
+    char path[SCRATCH_PATH];
+    assert_int_equal(chdir(s->directory), 0);
+    scratch_path(s, "plain", path);
+    scratch_write(path, text, strlen(text));
+    scratch_path(s, "dapo-quick", path);
+    scratch_write(path, text, strlen(text));
+    load(&plain, &scenario);
+    assert_string_equal(scenario.run.name, "mine");
+    load(&shipped, &scenario); /* comes before a file of that name */
+    assert_string_equal(scenario.run.name, "dapo-quick");
+    assert_int_equal(chdir("/"), 0);
+}
+
+static void a_file_that_is_not_there_is_named(void **state)
+{
+    const struct scratch *s = *state;
+    const struct scenario_source path = {.name = s->file}, dotted = {.name = "nowhere.yaml"};
+    expect_failure(&path, -ENOENT, s->file);
+    expect_failure(&dotted, -ENOENT, "nowhere.yaml");
+}
+
+static void an_unknown_name_is_answered_with_all_that_are_shipped(void **state)
+{
+    const struct scenario_source source = {.name = "dope"};
+    struct buf said = {0};
+    (void) state;
+    assert_int_equal(buf_printf(&said, "unknown scenario 'dope': no such file, and shipped are "), 0);
+    for (size_t i = 0; i < shipped_scenarios_count; i++)
+        assert_int_equal(buf_printf(&said, "%s%s", i > 0 ? ", " : "", shipped_scenarios[i].name), 0);
+    expect_failure(&source, ERR_UNKNOWN, (const char *) said.data);
+    buf_finish(&said);
+}
+
+/* ---- what is set over it ---- */
+
+static void settings_come_in_their_order_over_the_scenarios_own(void **state)
+{
+    static const char *const set[] = {"run.slots=5", "run.episodes=6", "run.slots=7"};
+    const struct scenario_source source = {.name = "dapo-quick", .set = set, .set_count = 3};
+    struct scenario scenario;
+    (void) state;
+    load(&source, &scenario);
+    assert_int_equal(scenario.run.slots, 7);
+    assert_int_equal(scenario.run.episodes, 6);
+    assert_int_equal(scenario.evaluation.test_slots, 50); /* the scenario's */
+}
+
+static void the_policy_comes_after_all_that_is_set(void **state)
+{
+    static const char *const set[] = {"run.policy=local"};
+    struct scenario_source source = {.set = set, .set_count = 1, .policy = "greedy"};
+    struct scenario scenario;
+    (void) state;
+    load(&source, &scenario);
+    assert_string_equal(scenario.run.policy, "greedy");
+    source.policy = NULL;
+    load(&source, &scenario);
+    assert_string_equal(scenario.run.policy, "local");
+}
+
+static void what_is_wrong_with_a_setting_is_said(void **state)
+{
+    static const char *const unknown[] = {"run.slots=5", "run.slotz=5"};
+    static const char *const range[] = {"run.slots=0"};
+    /* Each is allowed, but not both. */
+    static const char *const together[] = {"devices.tflops_min=9", "devices.tflops_max=8"};
+    const struct scenario_source first = {.set = unknown, .set_count = 2},
+                                 second = {.set = range, .set_count = 1},
+                                 third = {.set = together, .set_count = 2};
+    (void) state;
+    expect_failure(&first, ERR_UNKNOWN, "slotz");
+    expect_failure(&second, ERR_RANGE, "run.slots");
+    expect_failure(&third, ERR_RANGE, "devices.tflops_min: 9 is above devices.tflops_max, 8");
+}
+
+static void keys_may_disagree_for_a_while(void **state)
+{
+    static const char *const set[] = {"devices.tflops_min=900", "devices.tflops_max=1000"};
+    const struct scenario_source source = {.set = set, .set_count = 2};
+    struct scenario scenario;
+    (void) state;
+    load(&source, &scenario);
+    assert_same(scenario.devices.tflops_min, 900.0);
+}
+
+/* ---- data files ---- */
+
+static void relative_data_files_lie_in_the_directory(void **state)
+{
+    static const char *const set[] = {"task.requests_csv=a.csv",  "servers.positions_csv=sites/b.csv",
+                                      "devices.positions_csv=/c", "radio.trace=d.up",
+                                      "mobility.trace=e",         "mobility.kind=trace"};
+    struct scenario_source source = {.set = set, .set_count = 6, .data = "/srv/data"};
+    struct scenario scenario;
+    (void) state;
+    load(&source, &scenario);
+    assert_string_equal(scenario.task.requests_csv, "/srv/data/a.csv");
+    assert_string_equal(scenario.servers.positions_csv, "/srv/data/sites/b.csv");
+    assert_string_equal(scenario.devices.positions_csv, "/c");
+    assert_string_equal(scenario.radio.trace, "/srv/data/d.up");
+    assert_string_equal(scenario.mobility.trace, "/srv/data/e");
+    source.data = NULL;
+    load(&source, &scenario);
+    assert_string_equal(scenario.task.requests_csv, "a.csv");
+}
+
+static void a_scenario_without_data_files_needs_no_directory(void **state)
+{
+    const struct scenario_source source = {.data = "/srv/data"};
+    struct scenario scenario;
+    (void) state;
+    load(&source, &scenario);
+    assert_string_equal(scenario.task.requests_csv, "");
+    assert_string_equal(scenario.radio.trace, "");
+}
+
+static void a_directory_that_makes_a_path_too_long_is_refused(void **state)
+{
+    static const char *const set[] = {"task.requests_csv=a.csv"};
+    char data[512];
+    struct scenario_source source = {.set = set, .set_count = 1, .data = data};
+    struct scenario scenario;
+    (void) state;
+    memset(data, 'd', sizeof data);
+    data[512 - strlen("/a.csv")] = '\0'; /* 512 bytes with the file's name: as long as it may be */
+    load(&source, &scenario);
+    assert_int_equal(strlen(scenario.task.requests_csv), 512);
+    data[512 - strlen("/a.csv")] = 'd';
+    data[513 - strlen("/a.csv")] = '\0';
+    expect_failure(&source, ERR_TOO_BIG, "is longer than 512 bytes");
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
+        cmocka_unit_test(without_a_name_it_is_dapo),
+        cmocka_unit_test(every_shipped_scenario_loads_and_bears_its_name),
+        TEST(a_path_is_a_file),
+        TEST(a_plain_name_is_a_file_where_there_is_one),
+        TEST(a_file_that_is_not_there_is_named),
+        cmocka_unit_test(an_unknown_name_is_answered_with_all_that_are_shipped),
+        cmocka_unit_test(settings_come_in_their_order_over_the_scenarios_own),
+        cmocka_unit_test(the_policy_comes_after_all_that_is_set),
+        cmocka_unit_test(what_is_wrong_with_a_setting_is_said),
+        cmocka_unit_test(keys_may_disagree_for_a_while),
+        cmocka_unit_test(relative_data_files_lie_in_the_directory),
+        cmocka_unit_test(a_scenario_without_data_files_needs_no_directory),
+        cmocka_unit_test(a_directory_that_makes_a_path_too_long_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
