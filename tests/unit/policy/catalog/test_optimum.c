@@ -312,6 +312,38 @@ static void on_dapo_coordination_beats_greed_and_greed_beats_fixed_rules(void **
     assert_true(mean[4] < 0.97 * mean[5]);
 }
 
+/* ---- search ---- */
+
+static double cost_by(struct slot *slot, const char *name)
+{
+    struct policy policy = slot_policy(slot, name);
+    double cost = slot_decide(slot, &policy);
+    policy_destroy(&policy);
+    return cost;
+}
+
+static void many_starts_come_close_to_the_optimum_and_never_below_it(void **state)
+{
+    (void) state;
+    double sum = 0.0, least = 0.0;
+    for (uint32_t w = 0; w < 6; w++) {
+        char seed[32];
+        const char *keys[] = {seed, "devices.count=7", "servers.count=3", NULL};
+        (void) snprintf(seed, sizeof seed, "run.seed=%u", w);
+        struct slot slot;
+        slot_open(&slot, keys);
+        for (uint32_t e = 0; e < 6; e++) {
+            slot_draw(&slot, e, e % 4 == 3 ? 3 : 0, e % 5 == 4 ? 2 : 0, e % 3 == 0 ? 0 : 4);
+            double found = cost_by(&slot, "multi-start"), optimum = cost_by(&slot, "optimum");
+            assert_true(found >= optimum - 1e-9);
+            sum += found;
+            least += optimum;
+        }
+        slot_close(&slot);
+    }
+    assert_true(sum <= 1.002 * least);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +356,7 @@ int main(void)
         cmocka_unit_test(best_response_and_the_optimum_know_the_last_split),
         cmocka_unit_test(best_response_ends_where_no_single_move_helps),
         cmocka_unit_test(on_dapo_coordination_beats_greed_and_greed_beats_fixed_rules),
+        cmocka_unit_test(many_starts_come_close_to_the_optimum_and_never_below_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
