@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "core/base/err.h"
-#include "tests/unit/policy/slot.h"
+#include "tests/unit/policy/full_slot.h"
 
 #define TRAINING 400u
 

@@ -7,7 +7,7 @@
 #include "core/base/err.h"
 #include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/policy/plus/dapo_plus_parts.h"
-#include "tests/unit/policy/slot.h"
+#include "tests/unit/policy/full_slot.h"
 
 #define EPISODES 4u
 

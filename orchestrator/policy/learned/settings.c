@@ -4,7 +4,8 @@
 
 #include "core/base/err.h"
 
-const char *const learned_noise_words[] = {"gaussian", "ornstein-uhlenbeck", NULL};
+/* Words in the order of the enumerators, NULL behind the last. */
+static const char *const learned_noise_words[] = {"gaussian", "ornstein-uhlenbeck", NULL};
 
 #define SCENARIO_KEYS "orchestrator/policy/learned/settings.def"
 #define SCENARIO_STRUCT learned_settings

@@ -8,9 +8,8 @@
 #include "core/model/scenario.h"
 #include "orchestrator/policy/policy.h"
 
-/* Exploration noise; its words in the same order, NULL behind the last. */
+/* Exploration noise. */
 enum learned_noise { NOISE_GAUSSIAN, NOISE_OU };
-extern const char *const learned_noise_words[];
 
 #define SCENARIO_KEYS "orchestrator/policy/learned/settings.def"
 struct learned_settings {

@@ -4,7 +4,7 @@
 
 #include "core/base/err.h"
 #include "orchestrator/host/host_memory.h"
-#include "tests/unit/policy/slot.h"
+#include "tests/unit/policy/full_slot.h"
 
 /* The far end. Lists of `action` are the test's own. */
 struct far {

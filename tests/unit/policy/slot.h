@@ -3,23 +3,31 @@
 #define HANDOFF_TESTS_UNIT_POLICY_SLOT_H
 
 #include "core/base/rng.h"
-#include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/policy/catalog/settings.h"
 #include "orchestrator/policy/policy.h"
-#include "tests/unit/policy/full_world.h"
+#include "tests/unit/model/check.h"
 
 struct slot {
     struct world world;
-    struct settings settings; /* of policies */
+    struct settings settings; /* of policies; only full_slot.h fills it */
     struct env_view view;
     struct env_decision decision;
     uint32_t load[WORLD_SERVERS_MAX];
 };
 
-static inline void slot_open(struct slot *slot, const char *const *assignments)
+/* Takes the world over. */
+static inline void slot_open_world(struct slot *slot, struct world *world)
 {
-    slot->world = full_world(assignments, &slot->settings);
+    slot->world = *world;
     assert_int_equal(env_view_init(&slot->view, &slot->world), 0);
     assert_int_equal(env_decision_init(&slot->decision, slot->world.devices), 0);
+}
+
+/* A slot of a world alone: nothing of how policies are set. */
+static inline void slot_open_plain(struct slot *slot, const char *const *assignments)
+{
+    struct world world = check_world(assignments);
+    slot_open_world(slot, &world);
 }
 
 static inline void slot_close(struct slot *slot)
@@ -81,22 +89,6 @@ static inline double slot_decide(struct slot *slot, struct policy *policy)
 {
     policy->kind->decide(policy, &slot->view, &slot->decision);
     return slot_cost(slot);
-}
-
-static inline struct policy_options slot_options(const struct slot *slot, bool training)
-{
-    return full_options(&slot->world, &slot->settings, training);
-}
-
-static inline struct policy slot_policy(const struct slot *slot, const char *name)
-{
-    const struct policy_options options = slot_options(slot, false);
-    const struct policy_kind *kind = NULL;
-    struct policy policy;
-    struct diag diag = {{0}};
-    if (catalog_find(name, &kind, &diag) != 0 || policy_create(&policy, kind, &options, &diag) != 0)
-        fail_msg("%s", diag.text);
-    return policy;
 }
 
 #endif

@@ -4,7 +4,7 @@
 #include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/run/run_record.h"
 
-struct world small_run_world(void)
+struct world small_run_world(struct settings *ret_settings)
 {
     static const char *const keys[] = {"devices.count=2",
                                        "servers.count=2",
@@ -16,17 +16,19 @@ struct world small_run_world(void)
                                        "ddpg.warmup=2",
                                        "ddpg.batch=2",
                                        NULL};
-    return check_world(keys);
+    return full_world(keys, ret_settings);
 }
 
-static void play(const struct world *world, const struct small_run *run, struct run_record *record,
-                 struct diag *diag)
+static void play(const struct world *world, const struct settings *settings, const struct small_run *run,
+                 struct run_record *record, struct diag *diag)
 {
     const struct policy_kind *kind = NULL;
     struct policy policy;
     struct session_result result;
-    if (catalog_find(run->policy, &kind, diag) != 0 ||
-        policy_create(&policy, kind, world, policy_learns(kind), diag) != 0)
+    if (catalog_find(run->policy, &kind, diag) != 0)
+        fail_msg("%s", diag->text);
+    const struct policy_options options = full_options(world, settings, policy_learns(kind));
+    if (policy_create(&policy, kind, &options, diag) != 0)
         fail_msg("%s", diag->text);
     struct session session = {
         .world = world,
@@ -43,12 +45,14 @@ static void play(const struct world *world, const struct small_run *run, struct 
     policy_destroy(&policy);
 }
 
-int64_t small_run_record(const char *path, const struct world *world, const struct small_run *run)
+int64_t small_run_record(const char *path, const struct world *world, const struct settings *settings,
+                         const struct small_run *run)
 {
     struct diag diag = {{0}};
     struct run_record record;
     const struct run_record_row row = {
         .path = path,
+        .settings = settings,
         .kind = DB_RUN_TRAIN,
         .policy = run->policy,
         .checkpoint_episode = -1,
@@ -60,7 +64,7 @@ int64_t small_run_record(const char *path, const struct world *world, const stru
     };
     if (run_record_open(&record, world, &row, NULL, NULL, &diag) != 0)
         fail_msg("%s", diag.text);
-    play(world, run, &record, &diag);
+    play(world, settings, run, &record, &diag);
     if (run_record_close(&record, run->status, NULL, &diag) != 0)
         fail_msg("%s", diag.text);
     return record.run_id;

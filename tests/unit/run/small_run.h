@@ -3,7 +3,7 @@
 #define HANDOFF_TESTS_UNIT_RUN_SMALL_RUN_H
 
 #include "db/rows.h"
-#include "tests/unit/model/check.h"
+#include "tests/unit/policy/full_world.h"
 
 struct small_run {
     const char *policy;
@@ -14,9 +14,10 @@ struct small_run {
 };
 
 /* Two devices, two servers, short held-out streams, and a DDPG that learns from its third slot on. */
-struct world small_run_world(void);
+struct world small_run_world(struct settings *ret_settings);
 
 /* Records one; its number. */
-int64_t small_run_record(const char *path, const struct world *world, const struct small_run *run);
+int64_t small_run_record(const char *path, const struct world *world, const struct settings *settings,
+                         const struct small_run *run);
 
 #endif

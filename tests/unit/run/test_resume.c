@@ -16,14 +16,15 @@
 /* A run of five episodes that was killed in the fourth. */
 static int64_t record(const struct scratch *s, const char *policy, uint32_t checkpoint_every)
 {
-    struct world world = small_run_world();
+    struct settings settings;
+    struct world world = small_run_world(&settings);
     const struct small_run run = {.policy = policy,
                                   .episodes = 5,
                                   .slots = 4,
                                   .played = 3,
                                   .checkpoint_every = checkpoint_every,
                                   .status = DB_ABORTED};
-    int64_t run_id = small_run_record(s->file, &world, &run);
+    int64_t run_id = small_run_record(s->file, &world, &settings, &run);
     world_finish(&world);
     return run_id;
 }
@@ -92,13 +93,15 @@ static int recall(void *user, const struct db_experience *experience)
 }
 
 /* A fresh learner that is given what the file holds. */
-static struct policy restore(const struct scratch *s, const struct world *world)
+static struct policy restore(const struct scratch *s, const struct world *world,
+                             const struct settings *settings)
 {
     struct experiment_file file;
     struct db_checkpoint row;
     struct policy policy;
     struct buf learner = {0};
-    assert_int_equal(policy_create(&policy, &policy_dapo, world, true, NULL), 0);
+    const struct policy_options options = full_options(world, settings, true);
+    assert_int_equal(policy_create(&policy, &policy_dapo, &options, NULL), 0);
     assert_int_equal(experiment_file_open(&file, s->file, DB_READ, NULL), 0);
     assert_int_equal(store_each_experience(file.store, 1, recall, &policy, NULL), 0);
     assert_int_equal(store_read_learner(file.store, 1, &row, &learner, NULL), 0);
@@ -112,12 +115,13 @@ static struct policy restore(const struct scratch *s, const struct world *world)
 static void a_learner_comes_back_with_what_it_had_learned(void **state)
 {
     const struct scratch *s = *state;
-    struct world world = small_run_world();
+    struct settings settings;
+    struct world world = small_run_world(&settings);
     struct resume resume;
     struct buf expected = {0}, now = {0};
     (void) record(s, "dapo", 1);
     scratch_expect(s->file, "SELECT count(DISTINCT weights) FROM checkpoint", "3"); /* it has learned */
-    struct policy policy = restore(s, &world);
+    struct policy policy = restore(s, &world, &settings);
     take(&resume, s);
     assert_int_equal(resume.after_episode, 2);
     assert_true(resume.policy.training);

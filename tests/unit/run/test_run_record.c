@@ -15,9 +15,19 @@
 
 #define TASKS_MAX 64u
 
+/* How the policies of the small run are set. */
+static const struct settings *small_settings(void)
+{
+    static struct settings settings;
+    struct world world = small_run_world(&settings);
+    world_finish(&world);
+    return &settings;
+}
+
 static struct run_record_row make_row(const struct scratch *s)
 {
     return (struct run_record_row){
+        .settings = small_settings(),
         .path = s->file,
         .kind = DB_RUN_TRAIN,
         .policy = "greedy",
@@ -32,7 +42,8 @@ static struct run_record_row make_row(const struct scratch *s)
 
 static void open_record(struct run_record *record, const struct run_record_row *row)
 {
-    struct world world = small_run_world();
+    struct settings settings;
+    struct world world = small_run_world(&settings);
     static struct diag diag;
     diag = (struct diag){{0}};
     if (run_record_open(record, &world, row, NULL, NULL, &diag) != 0)
@@ -100,7 +111,8 @@ static void play_greedy(const struct world *world, struct tee *tee)
     struct session_result result;
     struct diag diag = {{0}};
     assert_int_equal(catalog_find("greedy", &kind, NULL), 0);
-    assert_int_equal(policy_create(&policy, kind, world, false, NULL), 0);
+    const struct policy_options options = full_options(world, small_settings(), false);
+    assert_int_equal(policy_create(&policy, kind, &options, NULL), 0);
     struct session session = {
         .world = world,
         .policy = &policy,
@@ -119,7 +131,8 @@ static void play_greedy(const struct world *world, struct tee *tee)
 static void what_a_session_says_of_its_tasks_is_in_the_file_bit_for_bit(void **state)
 {
     const struct scratch *s = *state;
-    struct world world = small_run_world();
+    struct settings settings;
+    struct world world = small_run_world(&settings);
     const struct run_record_row row = make_row(s);
     struct run_record record;
     struct tee tee = {.tasks = 0};
@@ -189,7 +202,8 @@ static void a_run_that_belongs_to_another_says_so(void **state)
 static void the_clock_is_real_over_tcp_alone(void **state)
 {
     const struct scratch *s = *state;
-    struct world world = small_run_world();
+    struct settings settings;
+    struct world world = small_run_world(&settings);
     struct run_record_row row = make_row(s);
     struct run_record record;
     world.scenario.run.clock = CLOCK_REAL;
@@ -207,7 +221,8 @@ static void nodes_are_recorded_with_where_they_are(void **state)
 {
     const struct scratch *s = *state;
     const struct run_record_row row = make_row(s);
-    struct world world = small_run_world();
+    struct settings settings;
+    struct world world = small_run_world(&settings);
     struct run_record record;
     char text[256];
     world.device[1].has_home = true;
@@ -237,7 +252,8 @@ static void push_track(struct tracks *tracks, enum track_kind kind, double value
 /* What a world may have beside nodes: homes, memory, requests, traces. */
 static struct world furnished_world(void)
 {
-    struct world world = small_run_world();
+    struct settings settings;
+    struct world world = small_run_world(&settings);
     world.device[0].has_home = true;
     world.device[0].home = (struct vec2){1.0 / 3.0, 2.0 / 3.0};
     world.device[1].max_split = 7;
@@ -554,7 +570,8 @@ static void a_path_that_cannot_be_written_is_named(void **state)
 {
     const struct scratch *s = *state;
     struct run_record_row row = make_row(s);
-    struct world world = small_run_world();
+    struct settings settings;
+    struct world world = small_run_world(&settings);
     struct run_record record;
     struct diag diag = {{0}};
     char path[SCRATCH_PATH];

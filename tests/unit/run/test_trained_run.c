@@ -12,14 +12,15 @@
 /* A finished training of three episodes: dapo has a checkpoint after each. */
 static void record(const struct scratch *s, const char *policy)
 {
-    struct world world = small_run_world();
+    struct settings settings;
+    struct world world = small_run_world(&settings);
     const struct small_run run = {.policy = policy,
                                   .episodes = 3,
                                   .slots = 4,
                                   .played = 3,
                                   .checkpoint_every = 1,
                                   .status = DB_FINISHED};
-    assert_int_equal(small_run_record(s->file, &world, &run), 1);
+    assert_int_equal(small_run_record(s->file, &world, &settings, &run), 1);
     world_finish(&world);
 }
 

@@ -9,24 +9,24 @@
 #include "tests/lib/scratch.h"
 #include "tests/unit/model/check.h"
 
-static void load(const struct scenario_source *source, struct scenario *ret_scenario)
+static void load(const struct scenario_source *source, struct full_scenario *ret_full)
 {
     struct diag diag = {{0}};
-    if (scenario_source_load(source, ret_scenario, &diag) != 0)
+    if (scenario_source_load(source, ret_full, &diag) != 0)
         fail_msg("%s", diag.text);
 }
 
 /* Loading fails, says this, and gives nothing. */
 static void expect_failure(const struct scenario_source *source, int code, const char *said)
 {
-    struct scenario scenario, before;
+    struct full_scenario full, before;
     struct diag diag = {{0}};
-    memset(&scenario, 0x5a, sizeof scenario);
-    before = scenario;
-    assert_int_equal(scenario_source_load(source, &scenario, &diag), code);
+    memset(&full, 0x5a, sizeof full);
+    before = full;
+    assert_int_equal(scenario_source_load(source, &full, &diag), code);
     if (strstr(diag.text, said) == NULL)
         fail_msg("'%s' says nothing of '%s'", diag.text, said);
-    assert_memory_equal(&scenario, &before, sizeof before);
+    assert_memory_equal(&full, &before, sizeof before);
 }
 
 /* ---- where it comes from ---- */
@@ -34,13 +34,13 @@ static void expect_failure(const struct scenario_source *source, int code, const
 static void without_a_name_it_is_dapo(void **state)
 {
     const struct scenario_source source = {.name = NULL};
-    struct scenario scenario, dapo;
+    struct full_scenario full, dapo;
     struct buf text = {0}, expected = {0};
     (void) state;
-    load(&source, &scenario);
-    scenario_defaults(&dapo);
-    assert_int_equal(scenario_print(&scenario, &text), 0);
-    assert_int_equal(scenario_print(&dapo, &expected), 0);
+    load(&source, &full);
+    full_scenario_defaults(&dapo);
+    assert_int_equal(full_scenario_print(&full, &text), 0);
+    assert_int_equal(full_scenario_print(&dapo, &expected), 0);
     assert_int_equal(text.size, expected.size);
     assert_memory_equal(text.data, expected.data, text.size);
     buf_finish(&text);
@@ -53,9 +53,9 @@ static void every_shipped_scenario_loads_and_bears_its_name(void **state)
     assert_true(shipped_scenarios_count >= 6);
     for (size_t i = 0; i < shipped_scenarios_count; i++) {
         const struct scenario_source source = {.name = shipped_scenarios[i].name};
-        struct scenario scenario;
-        load(&source, &scenario);
-        assert_string_equal(scenario.run.name, shipped_scenarios[i].name);
+        struct full_scenario full;
+        load(&source, &full);
+        assert_string_equal(full.scenario.run.name, shipped_scenarios[i].name);
     }
 }
 
@@ -64,12 +64,12 @@ static void a_path_is_a_file(void **state)
     const struct scratch *s = *state;
     static const char text[] = "run:\n  name: mine\n  slots: 7\n";
     struct scenario_source source = {.name = s->file};
-    struct scenario scenario;
+    struct full_scenario full;
     scratch_write(s->file, text, strlen(text));
-    load(&source, &scenario);
-    assert_string_equal(scenario.run.name, "mine");
-    assert_int_equal(scenario.run.slots, 7);
-    assert_int_equal(scenario.devices.count, 10); /* what it leaves out is dapo's */
+    load(&source, &full);
+    assert_string_equal(full.scenario.run.name, "mine");
+    assert_int_equal(full.scenario.run.slots, 7);
+    assert_int_equal(full.scenario.devices.count, 10); /* what it leaves out is dapo's */
 }
 
 static void a_plain_name_is_a_file_where_there_is_one(void **state)
@@ -77,17 +77,17 @@ static void a_plain_name_is_a_file_where_there_is_one(void **state)
     const struct scratch *s = *state;
     static const char text[] = "run:\n  name: mine\n";
     const struct scenario_source plain = {.name = "plain"}, shipped = {.name = "dapo-quick"};
-    struct scenario scenario;
+    struct full_scenario full;
     char path[SCRATCH_PATH];
     assert_int_equal(chdir(s->directory), 0);
     scratch_path(s, "plain", path);
     scratch_write(path, text, strlen(text));
     scratch_path(s, "dapo-quick", path);
     scratch_write(path, text, strlen(text));
-    load(&plain, &scenario);
-    assert_string_equal(scenario.run.name, "mine");
-    load(&shipped, &scenario); /* comes before a file of that name */
-    assert_string_equal(scenario.run.name, "dapo-quick");
+    load(&plain, &full);
+    assert_string_equal(full.scenario.run.name, "mine");
+    load(&shipped, &full); /* comes before a file of that name */
+    assert_string_equal(full.scenario.run.name, "dapo-quick");
     assert_int_equal(chdir("/"), 0);
 }
 
@@ -117,25 +117,25 @@ static void settings_come_in_their_order_over_the_scenarios_own(void **state)
 {
     static const char *const set[] = {"run.slots=5", "run.episodes=6", "run.slots=7"};
     const struct scenario_source source = {.name = "dapo-quick", .set = set, .set_count = 3};
-    struct scenario scenario;
+    struct full_scenario full;
     (void) state;
-    load(&source, &scenario);
-    assert_int_equal(scenario.run.slots, 7);
-    assert_int_equal(scenario.run.episodes, 6);
-    assert_int_equal(scenario.evaluation.test_slots, 50); /* the scenario's */
+    load(&source, &full);
+    assert_int_equal(full.scenario.run.slots, 7);
+    assert_int_equal(full.scenario.run.episodes, 6);
+    assert_int_equal(full.scenario.evaluation.test_slots, 50); /* the scenario's */
 }
 
 static void the_policy_comes_after_all_that_is_set(void **state)
 {
     static const char *const set[] = {"run.policy=local"};
     struct scenario_source source = {.set = set, .set_count = 1, .policy = "greedy"};
-    struct scenario scenario;
+    struct full_scenario full;
     (void) state;
-    load(&source, &scenario);
-    assert_string_equal(scenario.run.policy, "greedy");
+    load(&source, &full);
+    assert_string_equal(full.scenario.run.policy, "greedy");
     source.policy = NULL;
-    load(&source, &scenario);
-    assert_string_equal(scenario.run.policy, "local");
+    load(&source, &full);
+    assert_string_equal(full.scenario.run.policy, "local");
 }
 
 static void what_is_wrong_with_a_setting_is_said(void **state)
@@ -157,10 +157,10 @@ static void keys_may_disagree_for_a_while(void **state)
 {
     static const char *const set[] = {"devices.tflops_min=900", "devices.tflops_max=1000"};
     const struct scenario_source source = {.set = set, .set_count = 2};
-    struct scenario scenario;
+    struct full_scenario full;
     (void) state;
-    load(&source, &scenario);
-    assert_same(scenario.devices.tflops_min, 900.0);
+    load(&source, &full);
+    assert_same(full.scenario.devices.tflops_min, 900.0);
 }
 
 /* ---- data files ---- */
@@ -171,27 +171,27 @@ static void relative_data_files_lie_in_the_directory(void **state)
                                       "devices.positions_csv=/c", "radio.trace=d.up",
                                       "mobility.trace=e",         "mobility.kind=trace"};
     struct scenario_source source = {.set = set, .set_count = 6, .data = "/srv/data"};
-    struct scenario scenario;
+    struct full_scenario full;
     (void) state;
-    load(&source, &scenario);
-    assert_string_equal(scenario.task.requests_csv, "/srv/data/a.csv");
-    assert_string_equal(scenario.servers.positions_csv, "/srv/data/sites/b.csv");
-    assert_string_equal(scenario.devices.positions_csv, "/c");
-    assert_string_equal(scenario.radio.trace, "/srv/data/d.up");
-    assert_string_equal(scenario.mobility.trace, "/srv/data/e");
+    load(&source, &full);
+    assert_string_equal(full.scenario.task.requests_csv, "/srv/data/a.csv");
+    assert_string_equal(full.scenario.servers.positions_csv, "/srv/data/sites/b.csv");
+    assert_string_equal(full.scenario.devices.positions_csv, "/c");
+    assert_string_equal(full.scenario.radio.trace, "/srv/data/d.up");
+    assert_string_equal(full.scenario.mobility.trace, "/srv/data/e");
     source.data = NULL;
-    load(&source, &scenario);
-    assert_string_equal(scenario.task.requests_csv, "a.csv");
+    load(&source, &full);
+    assert_string_equal(full.scenario.task.requests_csv, "a.csv");
 }
 
 static void a_scenario_without_data_files_needs_no_directory(void **state)
 {
     const struct scenario_source source = {.data = "/srv/data"};
-    struct scenario scenario;
+    struct full_scenario full;
     (void) state;
-    load(&source, &scenario);
-    assert_string_equal(scenario.task.requests_csv, "");
-    assert_string_equal(scenario.radio.trace, "");
+    load(&source, &full);
+    assert_string_equal(full.scenario.task.requests_csv, "");
+    assert_string_equal(full.scenario.radio.trace, "");
 }
 
 static void a_directory_that_makes_a_path_too_long_is_refused(void **state)
@@ -199,12 +199,12 @@ static void a_directory_that_makes_a_path_too_long_is_refused(void **state)
     static const char *const set[] = {"task.requests_csv=a.csv"};
     char data[512];
     struct scenario_source source = {.set = set, .set_count = 1, .data = data};
-    struct scenario scenario;
+    struct full_scenario full;
     (void) state;
     memset(data, 'd', sizeof data);
     data[512 - strlen("/a.csv")] = '\0'; /* 512 bytes with the file's name: as long as it may be */
-    load(&source, &scenario);
-    assert_int_equal(strlen(scenario.task.requests_csv), 512);
+    load(&source, &full);
+    assert_int_equal(strlen(full.scenario.task.requests_csv), 512);
     data[512 - strlen("/a.csv")] = 'd';
     data[513 - strlen("/a.csv")] = '\0';
     expect_failure(&source, ERR_TOO_BIG, "is longer than 512 bytes");

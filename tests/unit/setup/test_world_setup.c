@@ -54,9 +54,10 @@ static int read_world(const struct scratch *s, struct world *ret_world, struct d
     struct experiment_file file;
     struct db_run run;
     struct buf texts = {0};
+    struct settings settings;
     assert_int_equal(experiment_file_open(&file, s->file, DB_READ, NULL), 0);
     assert_int_equal(store_read_run(file.store, 1, &run, &texts, NULL), 0);
-    int rc = world_setup_read(ret_world, file.store, &run, diag);
+    int rc = world_setup_read(ret_world, &settings, file.store, &run, diag);
     assert_int_equal(experiment_file_close(&file, NULL), 0);
     buf_finish(&texts);
     return rc;

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "tests/unit/policy/slot.h"
+#include "tests/unit/policy/full_slot.h"
 
 /* ---- brute force ---- */
 

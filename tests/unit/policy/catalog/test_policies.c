@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "core/base/err.h"
-#include "tests/unit/policy/slot.h"
+#include "tests/unit/policy/full_slot.h"
 
 static bool plays_rounds(size_t i)
 {

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "orchestrator/policy/search/own_cost.h"
-#include "tests/unit/policy/slot.h"
+#include "tests/unit/policy/full_slot.h"
 
 /* As if the slot drawn were slot `number` of the episode. */
 static void draw_as(struct slot *slot, uint32_t draw, uint32_t episode, uint32_t number)

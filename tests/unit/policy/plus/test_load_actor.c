@@ -20,7 +20,7 @@ struct lab {
 
 static void lab_open(struct lab *lab, const char *const *keys)
 {
-    slot_open(&lab->slot, keys);
+    slot_open_plain(&lab->slot, keys);
     assert_int_equal(load_table_init(&lab->table, &lab->slot.world, 8), 0);
     assert_int_equal(load_search_init(&lab->search, &lab->slot.world), 0);
     assert_int_equal(load_actor_create(&lab->actor, &lab->slot.world, HIDDEN, 3e-3f), 0);

@@ -28,7 +28,7 @@ static void after_the_last_round_no_move_and_no_exchange_helps(void **state)
     struct slot slot;
     struct load_table table;
     struct load_search search;
-    slot_open(&slot, keys);
+    slot_open_plain(&slot, keys);
     assert_int_equal(load_table_init(&table, &slot.world, 1), 0);
     assert_int_equal(load_search_init(&search, &slot.world), 0);
     for (uint32_t e = 0; e < 40; e++) {
@@ -56,7 +56,7 @@ static void a_round_of_moves_never_makes_it_worse(void **state)
     struct slot slot;
     struct load_table table;
     struct load_search search;
-    slot_open(&slot, keys);
+    slot_open_plain(&slot, keys);
     assert_int_equal(load_table_init(&table, &slot.world, 2), 0);
     assert_int_equal(load_search_init(&search, &slot.world), 0);
     for (uint32_t e = 0; e < 10; e++) {
