@@ -1,4 +1,4 @@
-"""Many nodes on one machine, small enough for the ordinary suite; the table to 5,000 is made by tests/bench/cores/bench_scale.py.
+"""Many nodes on one machine, small enough for the ordinary suite; the table to 5,000 is made by tests/bench/orchestrator/bench_scale.py.
 
 Every program is started with a soft limit of 64 open files, and raises it by itself where it needs more."""
 import json
