@@ -127,7 +127,7 @@ static int check_memory(const struct cli *cli, const struct recorded_run *record
                      (long long) recorded->run.run_id,
                      recorded->run.real_clock
                          ? "was played in real time, and is compared with virtual time"
-                         : "lost nodes in earnest, and they are lost again in memory only");
+                         : "lost nodes by real failures, and they are lost again in memory only");
 }
 
 static int verify_run(const struct cli *cli, struct store *store, int64_t run_id, json_t *rows,

@@ -1,4 +1,4 @@
-"""What breaks, by the scenario's hand or in earnest: the run goes on, no task is forgotten, and who comes back takes part."""
+"""What breaks, by the scenario or by a real failure: the run goes on, no task is forgotten, and who comes back takes part."""
 import json
 import os
 import signal
@@ -109,10 +109,10 @@ def a_node_killed_for_good_ends_with_status_7_and_one_that_comes_back_keeps_its_
         tap.true(any(node.wait() == 7 for node in servers), 'it was a server')
         lost = testbed.rows(run.db, "SELECT DISTINCT episode, device FROM task WHERE status = 'device_lost'")
         tap.equal(sorted(lost), [(0, 1), (1, 1)], 'lost devices')
-        tap.equal(testbed.one(run.db, "SELECT count(*) FROM event WHERE kind = 'node_lost'"), 0, 'losses in earnest')
+        tap.equal(testbed.one(run.db, "SELECT count(*) FROM event WHERE kind = 'node_lost'"), 0, 'real losses')
 
 
-# ---- in earnest, in virtual time ----
+# ---- real failures, in virtual time ----
 
 def start_orphan(port, program=testbed.EDGE_SERVER, hook=None):
     """A node that outlives the thread that starts it, which is all that --die-with-parent knows of a parent."""
@@ -151,7 +151,7 @@ def a_server_that_is_killed_and_started_again_takes_part_again():
         again = testbed.one(run.db, 'SELECT count(*) FROM task WHERE server = ? AND slot > ? AND edge_s IS NOT NULL', numbers[0], back)
         tap.true(again > 0, 'it serves tasks')
         _, errors = testbed.orchestrator('replay', '--verify', '--over', 'tcp', '-q', '--db', run.db, status=2)
-        tap.contains(errors, 'lost nodes in earnest', 'in memory')
+        tap.contains(errors, 'lost nodes by real failures', 'in memory')
         tap.equal(testbed.verify(run.db), EPISODES * SLOTS * DEVICES, 'tasks replayed')
 
 

@@ -274,7 +274,7 @@ def torpid(role, moment, how, *settings):
 
         def on_slot(message):
             if message == wiretap.SLOT and seen['before'] > 0 and not settings:
-                back.wait(MOMENT_S)  # or the run would be over before it is back; by the wall clock it lasts long enough
+                back.wait(MOMENT_S)  # or the run would be over before it is back; in real time it lasts long enough
             return True
         run.add(testbed.start_server if role == 'server' else testbed.start_device, hook=hook)
         run.add(testbed.start_device, hook=on_slot)

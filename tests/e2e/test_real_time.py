@@ -1,4 +1,4 @@
-"""Runs by the wall clock: activations cross whole, both clocks agree, and a machine that cannot keep up says so.
+"""Runs in real time: activations cross whole, both clocks agree, and a machine that cannot keep up says so.
 
 A test may not depend on how busy this machine is. What is asserted of time is one-sided (nothing is faster than it should
 be), or asserted only of a run that found itself trusted; such a run is tried a few times."""
@@ -125,7 +125,7 @@ def a_run_in_real_time_is_verified_and_its_clock_compared_with_the_model():
             tap.equal(run['identical'], 7, f'identical tasks with another {column}')
             tap.contains(run['first_difference'], column, 'slot 1', 'device 2')
         _, errors = testbed.orchestrator('replay', '--verify', '-q', '--over', 'tcp', '--db', db, status=2)
-        tap.contains(errors, 'by the wall clock', '--over memory')
+        tap.contains(errors, 'in real time', '--over memory')
 
 
 @tap.test

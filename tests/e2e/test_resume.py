@@ -322,7 +322,7 @@ def nodes_lost_before_are_there_again_and_the_run_is_replayed():
         def hook(message):
             slots[0] += message == SLOT
             if message == SLOT and slots[0] == 40:
-                run.nodes[1].kill()  # a server, in earnest
+                run.nodes[1].kill()  # a server: a real failure
             if message == SLOT and slots[0] == 100:
                 run.orchestrator.kill()
             return True

@@ -5,7 +5,7 @@ anew, or frozen for longer than they may be silent. The orchestrator, one edge s
 latter: theirs is the memory that is followed. Every SAMPLE_S their private memory and open descriptors are read, and all
 processes are counted; a straight line is fitted to what came after the warm-up. Its rise over the time measured is what is
 asserted, and printed. The orchestrator may keep besides what its database has grown by, up to the 8 MiB
-of pages that SQLite caches (db/db.c): in virtual time they are full when the warm-up ends, by the wall clock they never are. With SOAK_S in the environment each soak lasts that many seconds instead of its own time."""
+of pages that SQLite caches (db/db.c): in virtual time they are full when the warm-up ends, in real time they never are. With SOAK_S in the environment each soak lasts that many seconds instead of its own time."""
 import os
 import random
 import signal

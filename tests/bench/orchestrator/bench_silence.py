@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How long a node is silent before the orchestrator gives it up, by the wall clock: a distribution.
+"""How long a node is silent before the orchestrator gives it up, in real time: a distribution.
 
 bench_silence.py BUILD_DIRECTORY [TIMES]
 

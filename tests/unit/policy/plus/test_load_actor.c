@@ -78,9 +78,9 @@ static void it_learns_how_many_devices_the_search_sends_where(void **state)
     lab_open(&lab, keys);
     double before = excess(&lab, 0);
     train(&lab, 0, 600);
-    double glance = excess(&lab, 0), rounds = excess(&lab, 10);
-    assert_true(glance < 0.1 && glance < 0.2 * before);
-    assert_true(rounds < 0.01 && rounds < glance);
+    double alone = excess(&lab, 0), rounds = excess(&lab, 10);
+    assert_true(alone < 0.1 && alone < 0.2 * before);
+    assert_true(rounds < 0.01 && rounds < alone);
     lab_close(&lab);
 }
 
