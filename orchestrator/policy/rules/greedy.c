@@ -9,7 +9,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
 {
     const struct world *world = policy->world;
     for (uint32_t n = 0; n < world->devices; n++) {
-        uint32_t server = view->present[n] ? server_choice_best_channel(view, n) : ENV_LOCAL;
+        uint32_t server = env_has_task(view, n) ? server_choice_best_channel(view, n) : ENV_LOCAL;
         struct task_plan plan = {.server = server, .bandwidth_share = 1.0, .compute_share = 1.0};
         bool offload = server != ENV_LOCAL && own_cost_best_split(view, n, &plan) < own_cost_local(view, n);
         ret_decision->split[n] = offload ? plan.split : world->llm->layers;
