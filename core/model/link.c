@@ -187,8 +187,8 @@ static void advance(struct link *link, double now_s)
         const struct link_params *params = &link->params;
         double arrival_s = due_s + link_late_s(params, packet.index) + params->delay_s;
         double behind_s = line_end_s(&link->air);
-        if (line_push(&link->air, &packet, arrival_s > behind_s ? arrival_s : behind_s) != 0)
-            return; /* out of memory: the packet is lost, as a packet may be */
+        /* Out of memory: the packet is lost, as a packet may be. */
+        (void) line_push(&link->air, &packet, arrival_s > behind_s ? arrival_s : behind_s);
         feed_rate(link, due_s);
     }
 }
