@@ -5,8 +5,10 @@
 
 #include "core/base/err.h"
 
-static const char *const range_texts[] = {
-    [CONFIG_SHARE] = "0 to 1", [CONFIG_AMOUNT] = "0 or more", [CONFIG_POSITIVE] = "above 0"};
+static const char *const range_texts[] = {[CONFIG_SHARE] = "0 to 1",
+                                          [CONFIG_DISCOUNT] = "0 to below 1",
+                                          [CONFIG_AMOUNT] = "0 or more",
+                                          [CONFIG_POSITIVE] = "above 0"};
 
 static bool is_allowed(float value, enum config_check_range allowed)
 {
@@ -14,6 +16,7 @@ static bool is_allowed(float value, enum config_check_range allowed)
         return false;
     switch (allowed) {
     case CONFIG_SHARE: return value >= 0.0f && value <= 1.0f;
+    case CONFIG_DISCOUNT: return value >= 0.0f && value < 1.0f;
     case CONFIG_AMOUNT: return value >= 0.0f;
     case CONFIG_POSITIVE: return value > 0.0f;
     default: return false;

@@ -13,9 +13,10 @@ struct config_check_size {
 };
 
 enum config_check_range {
-    CONFIG_SHARE,   /* 0 to 1 */
-    CONFIG_AMOUNT,  /* 0 or more, finite */
-    CONFIG_POSITIVE /* above 0, finite */
+    CONFIG_SHARE,    /* 0 to 1 */
+    CONFIG_DISCOUNT, /* 0 to below 1: the learner divides by 1 - discount */
+    CONFIG_AMOUNT,   /* 0 or more, finite */
+    CONFIG_POSITIVE  /* above 0, finite */
 };
 
 struct config_check_number {

@@ -37,7 +37,7 @@ int policy_gradient_config_check(const struct policy_gradient_config *config, st
         {"number of epochs", config->epochs, 1, UINT32_MAX},
     };
     const struct config_check_number numbers[] = {
-        {"discount", config->discount, CONFIG_SHARE},
+        {"discount", config->discount, CONFIG_DISCOUNT}, /* the value's network says (1 - discount) V */
         {"trace", config->trace, CONFIG_SHARE},
         {"rate", config->rate, CONFIG_AMOUNT},
         {"clip", config->clip, CONFIG_SHARE},

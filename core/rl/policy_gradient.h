@@ -35,7 +35,7 @@ struct policy_gradient_config {
     size_t hidden_1, hidden_2;
     enum policy_gradient_objective objective;
     size_t rollout, epochs, batch; /* transitions; batch <= rollout */
-    float discount, trace;         /* gamma, and lambda of rollout_judge */
+    float discount, trace;         /* gamma, below 1; lambda of rollout_judge */
     float rate;                    /* Adam, both networks */
     float clip;                    /* epsilon: the ratio counts within 1 +- this; objective clipped only */
     float entropy;                 /* weight of the entropy, summed over the heads or reals */

@@ -66,6 +66,7 @@ void rollout_clear(struct rollout *rollout)
 {
     rollout->replay.count = 0;
     rollout->replay.head = 0;
+    rollout->replay.pushed = 0; /* as in a new one */
 }
 
 static const float *row_of(const struct rollout *rollout, size_t i)
