@@ -26,6 +26,7 @@ void *array_resized(void *array, size_t count, size_t size, int *rc)
 
 void *array_grown(void *array, size_t *capacity, size_t wanted, size_t size)
 {
+    assert(wanted > *capacity);
     size_t grown = array_capacity(*capacity, wanted);
     int rc = 0;
     void *moved = array_resized(array, grown, size, &rc);

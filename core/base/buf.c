@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,15 @@
 
 #define BYTES_MIN ((size_t) 64)
 
+/* Does a source lie in the memory that growing may move? */
+static bool is_inside(const struct buf *buf, const void *bytes)
+{
+    return (uintptr_t) bytes - (uintptr_t) buf->data < buf->capacity;
+}
+
 int buf_reserve(struct buf *buf, size_t extra)
 {
+    assert(buf->size <= buf->capacity);
     if (extra > SIZE_MAX - buf->size)
         return -ENOMEM;
     size_t wanted = buf->size + extra;
@@ -21,6 +29,7 @@ int buf_reserve(struct buf *buf, size_t extra)
 
 int buf_push(struct buf *buf, const void *bytes, size_t size)
 {
+    assert(size == 0 || !is_inside(buf, bytes));
     int rc = buf_reserve(buf, size);
     if (rc != 0)
         return rc;
@@ -40,8 +49,9 @@ int buf_printf(struct buf *buf, const char *format, ...)
     va_end(args);
     int rc = length < 0 ? -EINVAL : buf_reserve(buf, (size_t) length + 1);
     if (rc == 0) {
-        (void) vsnprintf((char *) buf->data + buf->size, (size_t) length + 1, format,
-                         again); /* sized just above */
+        int written = vsnprintf((char *) buf->data + buf->size, (size_t) length + 1, format, again);
+        assert(written == length); /* the same text as was measured */
+        (void) written;
         buf->size += (size_t) length;
     }
     va_end(again);

@@ -1,5 +1,6 @@
 #include "core/base/diag.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@ static void keep_one_line(char *text)
 
 int diag_fail(struct diag *diag, int code, const char *format, ...)
 {
+    assert(code <= 0); /* an errno value has to be negated; 0: a note */
     if (diag == NULL || diag->text[0] != '\0')
         return code;
     va_list args;
@@ -39,6 +41,7 @@ void diag_prefix(struct diag *diag, const char *format, ...)
     size_t keep = strlen(diag->text);
     if (used + 2 + keep >= sizeof diag->text)
         keep = sizeof diag->text - used - 3;
+    assert(used + 2 + keep < sizeof diag->text);
     memmove(diag->text + used + 2, diag->text, keep);
     memcpy(diag->text, prefix, used);
     memcpy(diag->text + used, ": ", 2);

@@ -15,6 +15,11 @@ static const struct err_row rows[] = {
 #undef ERR
 };
 
+/* Beyond every errno value, so that a code names one thing. */
+#define ERR(name, value, text) _Static_assert((value) < -10000, "apart from the system's codes");
+#include "core/base/err.def"
+#undef ERR
+
 static const struct err_row *find_row(int code)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

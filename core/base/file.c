@@ -1,5 +1,6 @@
 #include "core/base/file.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -33,6 +34,7 @@ static int read_all(FILE *file, const char *path, size_t limit_bytes, struct buf
     }
     if (ferror(file) != 0)
         return fail_errno(path, diag);
+    assert(text->size < text->capacity);
     text->data[text->size] = '\0';
     return 0;
 }
@@ -126,6 +128,7 @@ int file_list(const char *path, size_t limit, struct file_names *ret_names, stru
         file_names_finish(&names);
         return diag_fail(diag, rc, "%s: %s", path, err_text(rc));
     }
+    assert(names.count > 0);
     *ret_names = names;
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "core/base/log.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -10,14 +11,18 @@ static struct {
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
+_Static_assert(sizeof level_names / sizeof *level_names == LOG_DEBUG + 1, "a name for each level");
+
 void log_setup(const char *program, enum log_level level)
 {
+    assert(program != NULL && level <= LOG_DEBUG);
     sink.program = program;
     sink.level = level;
 }
 
 void log_write(enum log_level level, const char *topic, const char *format, ...)
 {
+    assert(level <= LOG_DEBUG);
     if (level > sink.level)
         return;
     char text[1024];

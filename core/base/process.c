@@ -1,5 +1,6 @@
 #include "core/base/process.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,8 +22,8 @@ int process_die_with_parent(void)
 
 void process_ready(uint16_t port)
 {
-    (void) printf("READY port=%u\n",
-                  (unsigned) port); /* a closed stdout means that nobody waits for the line */
+    assert(port != 0);                                 /* the system has chosen one by now */
+    (void) printf("READY port=%u\n", (unsigned) port); /* a closed stdout: nobody waits for the line */
     (void) fflush(stdout);
 }
 

@@ -1,5 +1,6 @@
 #include "core/base/progress.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ static void draw_bar(const struct progress *progress, uint64_t done, double elap
                      const char *note)
 {
     char bar[BAR_CELLS + 1];
+    assert(done <= progress->total);
     uint64_t filled = done * BAR_CELLS / progress->total;
     for (unsigned i = 0; i < BAR_CELLS; i++)
         bar[i] = i < filled ? '#' : '.';
@@ -38,6 +40,7 @@ void progress_update(struct progress *progress, uint64_t done, const char *note)
 {
     if (progress->quiet)
         return;
+    assert(progress->total > 0); /* progress_start has been called */
     uint64_t now_ns = clock_monotonic_ns();
     uint64_t since_ns = now_ns - (progress->shown_ns != 0 ? progress->shown_ns : progress->start_ns);
     uint64_t every_ns = progress->terminal ? TERMINAL_EVERY_NS : PLAIN_EVERY_NS;
@@ -63,6 +66,7 @@ void progress_stop(struct progress *progress, uint64_t done)
 {
     if (progress->quiet || progress->shown_ns == 0)
         return;
+    assert(progress->total > 0);
     double elapsed_s = units_ns_to_s(clock_monotonic_ns() - progress->start_ns);
     if (progress->terminal)
         (void) fprintf(stderr, "\r\033[K");

@@ -12,6 +12,8 @@
 #include <Random123/philox.h>
 #pragma GCC diagnostic pop
 
+_Static_assert(RNG_TEST < 1 << 4 && RNG_BOOTSTRAP < 1 << 8, "phase:4 | stream:8 | entity:20");
+
 struct rng_block rng_block(const struct rng_at *at, uint32_t index)
 {
     assert(at->entity < (1u << 20));
@@ -31,6 +33,7 @@ double rng_uniform(const struct rng_at *at, uint32_t index)
 
 double rng_range(const struct rng_at *at, uint32_t index, double low, double high)
 {
+    assert(low <= high);
     return low + (high - low) * rng_uniform(at, index);
 }
 

@@ -1,5 +1,6 @@
 #include "core/base/text_markup.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -114,6 +115,7 @@ int text_markup_field(struct buf *text, const char *from)
 void text_markup_slug(char *ret_slug, size_t size, const char *from)
 {
     size_t used = 0;
+    assert(size > 0);
     for (; *from != '\0' && used + 1 < size; from++) {
         char c = *from >= 'A' && *from <= 'Z' ? (char) (*from - 'A' + 'a') : *from;
         bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');

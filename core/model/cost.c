@@ -1,5 +1,6 @@
 #include "core/model/cost.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "core/base/units.h"
@@ -68,6 +69,7 @@ double cost_normalised(const struct scenario *scenario, double latency_s, double
 double cost_accrued(const struct world *world, const struct device_params *device, uint32_t tokens,
                     double seconds, double joules)
 {
+    assert(tokens > 0); /* what no task took has no cost */
     double full_s = cost_full_s(world, device, tokens);
     return cost_normalised(&world->scenario, seconds, joules, full_s, device->power_w * full_s);
 }
@@ -133,6 +135,8 @@ void cost_outcome_in(const struct world *world, struct slot_id id, uint32_t devi
                      double gain, const struct task_plan *plan, struct task_outcome *ret)
 {
     struct pace pace = {.device = faults_speed(world->faults, id, false, device), .server = 1.0};
+    assert(device < world->devices);
+    assert(plan->split >= world->llm->layers || plan->server < world->servers);
     if (plan->split < world->llm->layers)
         pace.server = faults_speed(world->faults, id, true, plan->server);
     compose(world, pace, device, tokens, gain, plan, ret);

@@ -27,6 +27,7 @@ static char peek(const struct csv *csv)
 static int read_field(struct csv *csv, char *field, size_t *ret_size)
 {
     size_t size = 0;
+    assert(csv->at <= csv->text.size);
     bool quoted = peek(csv) == '"';
     if (quoted)
         csv->at++;
@@ -126,6 +127,7 @@ int csv_begin(struct csv *csv, const char *name, struct buf *text, const char *c
 {
     struct csv opened = {.path = name, .text = *text, .next_line = 1, .wanted = count, .required = required};
     assert(count <= CSV_WANTED_MAX && required <= count);
+    assert(text->size == 0 || (text->size < text->capacity && text->data[text->size] == '\0'));
     *text = (struct buf){0};
     for (size_t k = 0; k < count; k++)
         opened.columns[k] = CSV_ABSENT;
@@ -195,6 +197,7 @@ int csv_next(struct csv *csv, char (*ret_fields)[CSV_FIELD_MAX + 1], struct diag
         }
         more = next_in_row(csv);
     }
+    assert(found <= present && csv->at <= csv->text.size);
     csv->row_fields = fields;
     if (found < present)
         return diag_fail(diag, ERR_TRUNCATED, "%s:%u: %zu fields, fewer than the header promises", csv->path,

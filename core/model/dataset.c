@@ -1,5 +1,6 @@
 #include "core/model/dataset.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -149,6 +150,7 @@ static void widen(struct box *box, const struct dataset_places *places)
 
 static void widen_by_trace(struct box *box, const struct trace *trace)
 {
+    assert(trace->place != NULL); /* load_places refuses a trace without */
     for (size_t i = 0; i < trace->steps; i++) {
         box->south_deg = fmin(box->south_deg, trace->place[i].latitude_deg);
         box->north_deg = fmax(box->north_deg, trace->place[i].latitude_deg);
@@ -161,6 +163,7 @@ static void widen_by_trace(struct box *box, const struct trace *trace)
  * margin. */
 static void project(struct dataset_places *places, const struct dataset_projection *by)
 {
+    assert(places->count == 0 || places->position != NULL);
     for (size_t i = 0; i < places->count; i++)
         places->position[i] = (struct vec2){
             (places->longitude_deg[i] - by->west_deg) * by->metres_x + by->margin_m,
@@ -177,6 +180,7 @@ static int lay_out(struct dataset *data, struct scenario *scenario, struct diag 
     widen(&box, &data->servers);
     for (uint32_t i = 0; i < data->place_traces; i++)
         widen_by_trace(&box, &data->place_trace[i]);
+    assert(box.south_deg <= box.north_deg && box.west_deg <= box.east_deg);
     double metres_y = EARTH_RADIUS_M * UNITS_PI / 180.0;
     double metres_x = metres_y * cos(0.5 * (box.south_deg + box.north_deg) * UNITS_PI / 180.0);
     double width_m = (box.east_deg - box.west_deg) * metres_x + 2.0 * AREA_MARGIN_M;

@@ -1,6 +1,7 @@
 /* From trace files to tracks: what is kept of them, in which units, and what a radio cannot carry. */
 #include "core/model/dataset.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -56,10 +57,12 @@ static int make_grid(const struct trace *trace, enum scenario_direction directio
         grid_s *= 2.0;
     double parts = ceil(trace->duration_s / grid_s - 1e-6);
     uint32_t points = parts < 1.0 ? 1 : (uint32_t) parts;
+    assert(points <= TRACK_POINTS_MAX);
     int rc = track_init(ret_track, TRACK_RATE, points, trace->duration_s);
     for (uint32_t i = 0; i < points && rc == 0; i++) {
         double from_s = i * grid_s;
         double to_s = i + 1 < points ? (i + 1) * grid_s : trace->duration_s;
+        assert(from_s < to_s);
         ret_track->start_s[i] = from_s;
         ret_track->value[i] = trace_bits(trace, direction, from_s, to_s) / (to_s - from_s);
     }
@@ -82,6 +85,7 @@ static int merge_equal(struct track *track)
             merged.start_s[points] = track->start_s[i];
             merged.value[points++] = track->value[i];
         }
+    assert(points == merged.points);
     track_finish(track);
     *track = merged;
     return 0;
@@ -114,6 +118,7 @@ static int check_rate(const struct scenario *scenario, const char *path, double 
                          "radio.noise_dbm_hz %g and devices.transmit_power_w %g",
                          path, peak_bps / UNITS_MHZ, scenario->radio.noise_dbm_hz,
                          scenario->devices.transmit_power_w);
+    assert(low_mhz < high_mhz);
     for (int i = 0; i < 100; i++) {
         double middle_mhz = 0.5 * (low_mhz + high_mhz);
         if (carries(scenario, middle_mhz, peak_bps))
@@ -259,6 +264,8 @@ static int make_track(const struct trace *trace, const struct dataset_projection
         const struct trace_place *place = &trace->place[i];
         if (is_said_already(trace->place, i, trace->steps))
             continue;
+        assert(points < ret_track->points);
+        assert(place->cell == TRACE_NO_CELL || place->cell < trace->cells);
         double *value = ret_track->value + 4 * (size_t) points;
         ret_track->start_s[points++] = trace->step[i].start_s;
         value[TRACK_X] = (place->longitude_deg - by->west_deg) * by->metres_x + by->margin_m;
@@ -266,6 +273,7 @@ static int make_track(const struct trace *trace, const struct dataset_projection
         value[TRACK_SPEED] = place->speed_mps;
         value[TRACK_CELL] = place->cell == TRACE_NO_CELL ? TRACK_NO_CELL : number[place->cell];
     }
+    assert(rc != 0 || points == ret_track->points);
     return rc;
 }
 

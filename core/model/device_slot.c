@@ -1,5 +1,6 @@
 #include "core/model/device_slot.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "core/base/units.h"
@@ -36,6 +37,7 @@ static double cell_of(const struct world *world, uint32_t device, struct slot_id
 bool device_slot_covered(const struct world *world, uint32_t device, struct slot_id id, struct vec2 position,
                          uint32_t server)
 {
+    assert(device < world->devices && server < world->servers);
     double cell = cell_of(world, device, id);
     if (cell >= 0.0)
         return (uint64_t) cell % world->servers == server;
@@ -96,6 +98,7 @@ double device_slot_gain_at(const struct world *world, uint32_t device, struct sl
                            double *ret_for_s)
 {
     const struct track *track = tracks_of(&world->rate_tracks, device);
+    assert(track != NULL && after_s >= 0.0);
     double from_s = world_track_s(world, track, device, id.phase, id.episode, id.slot);
     return gain_of(world, device, track_rate_bps(track, from_s + after_s, ret_for_s));
 }
@@ -110,6 +113,7 @@ static bool has_request(const struct world *world, uint32_t device, struct slot_
 void device_slot_meet(const struct world *world, uint32_t device, struct slot_id id,
                       const struct mobility *mobility, struct device_slot *ret)
 {
+    assert(device < world->devices && world->servers <= WORLD_SERVERS_MAX);
     const uint32_t *rows = world->tokens != NULL ? world->tokens + (size_t) device * world->token_rows : NULL;
     ret->position = mobility->position;
     ret->speed_mps = mobility->speed_mps;

@@ -10,6 +10,8 @@
 #include "core/model/cost.h"
 #include "core/model/radio.h"
 
+_Static_assert(ENV_LOCAL > WORLD_SERVERS_MAX, "no server has this number");
+
 /* Deep fades reach far below the scale's end; past this a channel is simply useless. */
 #define STATE_LIMIT 1.5
 
@@ -123,6 +125,7 @@ void env_view_observe(struct env_view *view, uint32_t device, struct vec2 positi
 void env_view_backlog(struct env_view *view, uint32_t device, double processor_s, const double *unsent_bits)
 {
     size_t servers = view->world->servers;
+    assert(device < view->world->devices);
     view->processor_s[device] = processor_s;
     memcpy(view->unsent_bits + device * servers, unsent_bits, servers * sizeof *unsent_bits);
 }
@@ -268,11 +271,11 @@ void env_state(const struct env_view *view, float *ret_state)
     for (uint32_t n = 0; n < world->devices; n++)
         out = view->present[n] ? put_channels(view, n, out) : out + channel_entries(world);
     out = put_servers(view, out);
-    if (!env_is_queue(world))
-        return;
-    for (uint32_t n = 0; n < world->devices; n++)
+    for (uint32_t n = 0; env_is_queue(world) && n < world->devices; n++)
         out = put_device_backlogs(view, n, out);
-    (void) put_server_backlogs(view, out); /* nothing stands behind them */
+    if (env_is_queue(world))
+        out = put_server_backlogs(view, out);
+    assert(out == ret_state + env_state_size(world));
 }
 
 void env_device_state(const struct env_view *view, uint32_t device, float *ret_state)
@@ -285,12 +288,14 @@ void env_device_state(const struct env_view *view, uint32_t device, float *ret_s
         (void) put_channels(view, device, put_device(view, device, out));
     out = put_servers(view, out + device_entries(world) + channel_entries(world));
     if (env_is_queue(world))
-        (void) put_server_backlogs(view, put_device_backlogs(view, device, out));
+        out = put_server_backlogs(view, put_device_backlogs(view, device, out));
+    assert(out == ret_state + env_device_state_size(world));
 }
 
 /* The equal-width bin of [-1, 1] that an action falls into; anything that is not a number is the first. */
 static uint32_t bin_of(float action, uint32_t bins)
 {
+    assert(bins >= 1);
     double position = ((double) action + 1.0) / 2.0 * bins;
     if (!(position > 0.0))
         return 0;
@@ -300,6 +305,7 @@ static uint32_t bin_of(float action, uint32_t bins)
 /* The nearest of `count` values spread evenly over [-1, 1], both ends among them. */
 static uint32_t nearest_of(float action, uint32_t count)
 {
+    assert(count >= 1);
     double position = ((double) action + 1.0) / 2.0 * (count - 1);
     if (!(position > 0.0))
         return 0;
@@ -321,6 +327,7 @@ void env_map_action(const struct env_view *view, const float *action, struct env
 {
     const struct world *world = view->world;
     uint32_t min_split = (uint32_t) world->scenario.model.min_split;
+    assert(min_split <= world->llm->layers);
     uint32_t splits = world->llm->layers - min_split + 1;
     enum scenario_mapping mapping = world->scenario.action.mapping;
     size_t numbers = env_action_size(world) / world->devices;
@@ -386,6 +393,7 @@ static void repair_device(const struct env_view *view, struct env_decision *deci
         make_local(world, decision, device, true);
         return;
     }
+    assert(server < world->servers);
     decision->split[device] = kept;
     decision->server[device] = server;
     decision->repaired[device] = kept != split || server != wish;
@@ -457,6 +465,7 @@ static double bandwidth_share(const struct env_view *view, const struct env_deci
     case BANDWIDTH_PROPORTIONAL: return device_bits(view, decision, device) / server_bits;
     case BANDWIDTH_SHARED: return 1.0 / offloaders;
     }
+    assert(false); /* every rule is above */
     return 0.0;
 }
 
@@ -467,6 +476,7 @@ static double compute_share(const struct env_view *view, const struct env_decisi
     case COMPUTE_EQUAL: return 1.0 / load;
     case COMPUTE_PROPORTIONAL: return device_work(view, decision, device) / server_work;
     }
+    assert(false); /* every rule is above */
     return 0.0;
 }
 
@@ -485,6 +495,7 @@ void env_allocate(const struct env_view *view, struct env_decision *decision, ui
         uint32_t m = decision->server[n];
         if (m == ENV_LOCAL)
             continue;
+        assert(m < world->servers && decision->split[n] < world->llm->layers);
         offloaders++;
         ret_load[m]++;
         bits[m] += device_bits(view, decision, n);
@@ -517,6 +528,7 @@ void env_queue_allocate(const struct env_view *view, struct env_decision *decisi
     }
     for (uint32_t n = 0; n < world->devices; n++) {
         uint32_t m = decision->server[n];
+        assert(m == ENV_LOCAL || (m < servers && view->present[n])); /* an absent device sends nothing */
         decision->bandwidth_share[n] = m != ENV_LOCAL ? ret_share[(size_t) n * servers + m] : 0.0;
         decision->compute_share[n] = m != ENV_LOCAL ? 1.0 : 0.0;
     }

@@ -54,7 +54,7 @@ void env_view_begin(struct env_view *view, struct slot_id id);
 void env_view_observe(struct env_view *view, uint32_t device, struct vec2 position, double speed_mps,
                       uint32_t tokens, const double *gain);
 
-/* Queueing mode: enters a device's backlog, after env_view_observe. */
+/* Queueing mode: enters a device's backlog, in the same slot as its observation. */
 void env_view_backlog(struct env_view *view, uint32_t device, double processor_s, const double *unsent_bits);
 
 static inline bool env_is_queue(const struct world *world)

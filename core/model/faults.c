@@ -1,5 +1,6 @@
 #include "core/model/faults.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -33,12 +34,16 @@ void faults_destroy(struct faults *faults)
 const char *faults_kind_name(enum fault_kind kind)
 {
     static const char *const names[] = {"none", "killed", "paused"};
+    assert(kind <= FAULT_PAUSE);
     return names[kind];
 }
 
 /* ---- chaos ---- */
 
 enum chaos_kind { CHAOS_NONE, CHAOS_KILL, CHAOS_PAUSE, CHAOS_SLOW, CHAOS_CUT };
+
+_Static_assert(CHAOS_CUT == CHAOS_KILL + 3,
+               "a device's four kinds are drawn by number, a server's first three");
 
 struct chaos {
     enum chaos_kind kind;
@@ -130,6 +135,7 @@ static bool script_down(const struct faults *faults, struct slot_id id, bool is_
 /* Does a statement with a span hold in the slot? */
 static bool holds_in(const struct statement *statement, struct slot_id id)
 {
+    assert(statement->span > 0);
     return in_episode(statement, id) && statement->slot <= id.slot &&
            id.slot - statement->slot < statement->span;
 }
@@ -151,8 +157,14 @@ static bool slows_in(const struct statement *statement, struct slot_id id)
 
 /* ---- questions ---- */
 
+static bool is_node(const struct faults *faults, bool is_server, uint32_t number)
+{
+    return number < (is_server ? faults->servers : faults->devices);
+}
+
 bool faults_down(const struct faults *faults, struct slot_id id, bool is_server, uint32_t number)
 {
+    assert(faults == NULL || is_node(faults, is_server, number));
     return faults != NULL &&
            (script_down(faults, id, is_server, number) || chaos_down(faults, id, is_server, number));
 }
@@ -212,6 +224,7 @@ double faults_speed(const struct faults *faults, struct slot_id id, bool is_serv
     double speed = 1.0;
     if (faults == NULL)
         return speed;
+    assert(is_node(faults, is_server, number));
     for (uint32_t i = 0; i < faults->statements; i++) {
         const struct statement *statement = &faults->statement[i];
         if (statement->kind == STATEMENT_SLOW && statement->is_server == is_server &&
@@ -222,6 +235,7 @@ double faults_speed(const struct faults *faults, struct slot_id id, bool is_serv
         struct chaos chaos = chaos_lasting(faults, id, age, is_server, number, 1u << CHAOS_SLOW);
         speed = chaos.kind == CHAOS_SLOW && chaos.factor < speed ? chaos.factor : speed;
     }
+    assert(speed > 0.0 && speed <= 1.0);
     return speed;
 }
 
@@ -229,6 +243,7 @@ bool faults_cut(const struct faults *faults, struct slot_id id, uint32_t device,
 {
     if (faults == NULL)
         return false;
+    assert(is_node(faults, false, device) && is_node(faults, true, server));
     for (uint32_t i = 0; i < faults->statements; i++) {
         const struct statement *statement = &faults->statement[i];
         if (statement->kind == STATEMENT_PARTITION && statement->number == device &&

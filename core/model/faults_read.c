@@ -1,4 +1,5 @@
 /* The script's grammar (faults.h), read word by word. */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,7 @@ static int take_number(struct reader *reader, const char *what, uint32_t limit, 
 {
     uint64_t value = 0;
     char text[160];
+    assert(limit > 0);
     if (parse_u64(reader->word, &value) == 0 && value < limit) {
         *ret = (uint32_t) value;
         return 0;
@@ -244,6 +246,7 @@ static void quote(struct reader *reader)
         reader->at++;
     while (reader->end > reader->at && reader->end[-1] == ' ')
         reader->end--;
+    assert(reader->at <= reader->end);
     size_t size = (size_t) (reader->end - reader->at);
     (void) snprintf(reader->quoted, sizeof reader->quoted, "%.*s", (int) (size < 95 ? size : 95), reader->at);
 }
@@ -251,6 +254,7 @@ static void quote(struct reader *reader)
 static int read_statement(struct faults *faults, struct reader *reader)
 {
     struct statement statement = {.factor = 1.0};
+    _Static_assert(FAULTS_STATEMENTS_MAX == 256, "as the message says");
     if (faults->statements == FAULTS_STATEMENTS_MAX)
         return fail(reader, ERR_TOO_BIG, "a script has at most 256 statements");
     int rc = take_time(reader, &statement.episode, &statement.slot);
@@ -265,6 +269,7 @@ static int read_statement(struct faults *faults, struct reader *reader)
 
 int faults_read(struct faults *faults, const char *script, double slot_s, struct diag *diag)
 {
+    assert(faults->devices > 0 && faults->servers > 0 && slot_s > 0.0);
     struct reader reader = {.faults = faults, .slot_s = slot_s, .diag = diag};
     int rc = 0;
     for (const char *from = script; rc == 0 && *from != '\0';) {

@@ -1,5 +1,6 @@
 #include "core/model/forecast.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,6 +11,11 @@
 #define LEFT_OVER UINT64_MAX /* the job that stands for what is at the server already */
 
 #define ROWS_AT_FIRST 64u
+
+/* A row's key: device:24 | server:16 | load:24. */
+_Static_assert(WORLD_DEVICES_MAX < 1u << 24 && WORLD_SERVERS_MAX < 1u << 16,
+               "a key holds every row's numbers");
+_Static_assert((ROWS_AT_FIRST & (ROWS_AT_FIRST - 1)) == 0, "places are taken modulo a power of two");
 
 /* ---- rows ---- */
 
@@ -33,6 +39,7 @@ static uint32_t place_of(const struct forecast_rows *rows, uint64_t key)
 static int rows_resize(struct forecast_rows *rows, uint32_t max, uint32_t layers)
 {
     struct forecast_rows grown = {.count = rows->count, .max = max, .places = 4 * max};
+    assert(rows->count < max && (grown.places & (grown.places - 1)) == 0); /* place_of ends */
     grown.spent = calloc((size_t) max * layers, sizeof *grown.spent);
     grown.key = calloc(grown.places, sizeof *grown.key);
     grown.row = calloc(grown.places, sizeof *grown.row);
@@ -100,16 +107,18 @@ static const struct forecast_spent *row_of(struct forecast *forecast, uint32_t n
     struct forecast_rows *rows = &forecast->rows;
     const struct forecast_source *source = &forecast->source;
     uint32_t layers = forecast->world->llm->layers;
-    uint64_t key = ((uint64_t) n << 40) | ((uint64_t) m << 24) | load; /* N, K < 2^24, M < 2^16 */
+    uint64_t key = ((uint64_t) n << 40) | ((uint64_t) m << 24) | load;
     uint32_t place = place_of(rows, key);
     if (rows->row[place] != 0)
         return rows->spent + (size_t) (rows->row[place] - 1) * layers;
+    assert(n < forecast->world->devices && m < forecast->world->servers && load <= forecast->world->devices);
     if (rows->count == rows->max) {
         if (rows_resize(rows, 2 * rows->max, layers) != 0)
             return NULL;
         place = place_of(rows, key);
     }
     struct forecast_spent *spent = rows->spent + (size_t) rows->count * layers;
+    assert(rows->count < rows->max);
     rows->key[place] = key;
     rows->row[place] = ++rows->count;
     if (load > 0)
@@ -125,6 +134,7 @@ void forecast_begin(struct forecast *forecast, const struct env_view *view)
 {
     const struct forecast_source *source = &forecast->source;
     uint32_t devices = forecast->world->devices, servers = forecast->world->servers;
+    assert(view->world == forecast->world);
     forecast->view = view;
     forecast->rows.count = 0;
     memset(forecast->rows.row, 0, forecast->rows.places * sizeof *forecast->rows.row);
@@ -163,12 +173,14 @@ double forecast_local(const struct forecast *forecast, uint32_t n)
 
 double forecast_work(struct forecast *forecast, uint32_t m, uint32_t n, uint32_t split)
 {
+    assert(split < forecast->world->llm->layers);
     const struct forecast_spent *server = row_of(forecast, n, m, 0);
     return server != NULL ? server[split].s / forecast->world->scenario.run.slot_s : (double) INFINITY;
 }
 
 double forecast_kept(const struct forecast *forecast, uint32_t n, uint32_t split)
 {
+    assert(split <= forecast->world->llm->layers);
     return device_row(forecast, n)[split].s / forecast->world->scenario.run.slot_s;
 }
 
@@ -227,8 +239,10 @@ static void finish_until(struct forecast *forecast, double end_s)
     while (station->count > 0 && station_due_s(station) <= end_s) {
         double due_s = station_due_s(station);
         struct station_job job = station_take(station, due_s);
-        if (job.id != LEFT_OVER)
-            forecast->finish_s[job.id] = due_s;
+        if (job.id == LEFT_OVER)
+            continue;
+        assert(job.id < forecast->world->devices);
+        forecast->finish_s[job.id] = due_s;
     }
 }
 
@@ -243,6 +257,7 @@ static int serve_together(struct forecast *forecast, uint32_t m, uint32_t count)
         rc = station_add(&forecast->station, arrival->s, arrival->place, arrival->work_s);
     }
     finish_until(forecast, (double) INFINITY);
+    assert(rc != 0 || forecast->station.count == 0); /* every task has its finish */
     return rc;
 }
 
@@ -252,11 +267,13 @@ int forecast_server(struct forecast *forecast, uint32_t m, const uint32_t *who, 
     const struct world *world = forecast->world;
     uint32_t load = forecast->senders[m];
     int rc = 0;
+    assert(count <= world->devices);
     *ret_cost = (double) INFINITY;
     for (uint32_t i = 0; i < count; i++)
         load += forecast->view->unsent_bits[(size_t) who[i] * world->servers + m] > 0.0 ? 0 : 1;
     for (uint32_t i = 0; i < count; i++) {
         struct forecast_arrival arrival;
+        assert(split[i] < world->llm->layers);
         rc = foresee(forecast, m, who[i], split[i], load, &arrival);
         if (rc != 0)
             return rc;

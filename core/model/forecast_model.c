@@ -1,5 +1,7 @@
 /* The true model as a source of an forecast's durations. */
 #include "core/base/units.h"
+
+#include <assert.h>
 #include "core/model/cost.h"
 #include "core/model/forecast.h"
 #include "core/model/radio.h"
@@ -8,6 +10,7 @@
 static double rate_bps(const struct env_view *view, uint32_t n, uint32_t m, uint32_t load)
 {
     const struct scenario *scenario = &view->world->scenario;
+    assert(load > 0);
     double bandwidth_hz = scenario->radio.bandwidth_mhz * UNITS_MHZ / load;
     return radio_rate_bps(scenario, bandwidth_hz, view->world->device[n].transmit_power_w,
                           view->gain[(size_t) n * view->world->servers + m]);

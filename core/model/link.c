@@ -26,6 +26,7 @@ static int line_push(struct link_line *line, const struct link_packet *packet, d
         line->capacity = capacity;
         line->first = 0;
     }
+    assert(line->count < line->capacity);
     line->place[(line->first + line->count++) % line->capacity] =
         (struct link_place){.packet = *packet, .due_s = due_s};
     line->bytes += packet->bytes;
@@ -34,6 +35,7 @@ static int line_push(struct link_line *line, const struct link_packet *packet, d
 
 static struct link_place line_pop(struct link_line *line)
 {
+    assert(line->count > 0);
     struct link_place place = line->place[line->first];
     line->first = (line->first + 1) % line->capacity;
     line->count--;
@@ -83,6 +85,7 @@ static double rate_due_s(const struct link_rate *rate)
 
 static void rate_set(struct link_rate *rate, double now_s, double rate_bps)
 {
+    assert(rate_bps >= 0.0);
     count(rate, now_s);
     rate->rate_bps = rate_bps;
 }
@@ -132,8 +135,16 @@ double link_late_s(const struct link_params *params, uint64_t index)
 
 /* ---- the whole ---- */
 
+static bool are_possible(const struct link_params *params)
+{
+    return params->rate_bps >= 0.0 && params->delay_s >= 0.0 && params->jitter_s >= 0.0 &&
+           params->loss >= 0.0 && params->loss < 1.0 && params->retransmit_s >= 0.0 &&
+           params->queue_bytes >= 0.0;
+}
+
 void link_init(struct link *link, const struct link_params *params, double now_s)
 {
+    assert(are_possible(params));
     *link = (struct link){.params = *params,
                           .rate = {.rate_bps = params->rate_bps, .counted_s = now_s},
                           .packets = params->first_packet};
@@ -167,6 +178,7 @@ static void feed_rate(struct link *link, double now_s)
 int link_offer(struct link *link, double now_s, double bytes)
 {
     double bound = link->params.queue_bytes;
+    assert(bytes >= 0.0);
     if (bound > 0.0 && link->queue.bytes + bytes > bound)
         return ERR_TOO_BIG;
     struct link_packet packet = {.index = link->packets, .bytes = bytes};

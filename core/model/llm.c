@@ -1,5 +1,7 @@
 #include "core/model/llm.h"
 
+#include <assert.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define TOKEN_ID_BITS 32.0 /* a token id on the wire: one 32-bit integer (A7) */
@@ -28,6 +30,7 @@ size_t llm_count(void)
 
 const struct llm *llm_at(size_t index)
 {
+    assert(index < llm_count());
     return &rows[index];
 }
 
@@ -52,6 +55,7 @@ double llm_layer_flop(const struct llm *llm, enum scenario_work work, uint32_t t
     case WORK_PAPER: return 24.0 * tokens * d * d;
     case WORK_GEOMETRY: return 2.0 * tokens * llm_layer_weights(llm);
     }
+    assert(false); /* every kind is above */
     return 0.0;
 }
 

@@ -1,5 +1,6 @@
 #include "core/model/mobility.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "core/base/units.h"
@@ -11,6 +12,7 @@
 
 static double clip(double value, double low, double high)
 {
+    assert(low <= high);
     if (value < low)
         return low;
     return value > high ? high : value;
@@ -46,6 +48,7 @@ void mobility_start(const struct world *world, uint32_t device, enum rng_phase p
                     struct mobility *ret)
 {
     const struct scenario *scenario = &world->scenario;
+    assert(device < world->devices);
     const struct device_params *params = &world->device[device];
     struct rng_at at = {world->seed, phase, RNG_START, device, episode, 0};
     struct rng_block block = rng_block(&at, 0);
@@ -80,6 +83,7 @@ static bool reflect(double *coordinate, double size)
         folded += 2.0 * size;
     bool turned = folded > size;
     *coordinate = turned ? 2.0 * size - folded : folded;
+    assert(*coordinate >= 0.0 && *coordinate <= size);
     return turned;
 }
 
@@ -150,6 +154,7 @@ void mobility_step(const struct world *world, uint32_t device, enum rng_phase ph
                    uint32_t slot, struct mobility *mobility)
 {
     struct rng_at at = {world->seed, phase, RNG_MOBILITY, device, episode, slot};
+    assert(device < world->devices);
     switch (world->scenario.mobility.kind) {
     case MOBILITY_GAUSS_MARKOV:
         move_straight(&world->scenario, mobility);

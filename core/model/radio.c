@@ -1,5 +1,6 @@
 #include "core/model/radio.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "core/base/units.h"
@@ -13,6 +14,7 @@
  * root. */
 double radio_gain_squared(const struct scenario *scenario, double distance2_m2, double fading)
 {
+    assert(distance2_m2 > 0.0);
     double slope_db = scenario->radio.path_loss_slope_db;
     double at_1_m = 0.1 * (slope_db * LN_1000 - scenario->radio.path_loss_db * LN_10);
     return exp(at_1_m - 0.05 * slope_db * log(distance2_m2)) * fading;
@@ -39,6 +41,7 @@ double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, doub
 double radio_gain_for_rate(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w,
                            double rate_bps)
 {
+    assert(bandwidth_hz > 0.0 && rate_bps >= 0.0);
     double noise_w_per_hz = exp(0.1 * LN_10 * (scenario->radio.noise_dbm_hz - 30.0));
     return expm1(rate_bps / bandwidth_hz * LN_2) * (noise_w_per_hz * bandwidth_hz) / transmit_power_w;
 }

@@ -265,6 +265,7 @@ int scenario_set_field(void *field, const struct scenario_row *row, const char *
     case SCENARIO_TEXT: return set_text(field, row, value, where, diag);
     case SCENARIO_WORD: return set_word(field, row, value, where, diag);
     }
+    assert(false); /* every kind is above */
     return ERR_TYPE;
 }
 
@@ -345,6 +346,7 @@ static int print_field(const void *field, const struct scenario_row *row, struct
     case SCENARIO_TEXT: return print_text(field, text);
     case SCENARIO_WORD: return buf_printf(text, "%s", row->words[*(const unsigned *) field]);
     }
+    assert(false); /* every kind is above */
     return ERR_TYPE;
 }
 

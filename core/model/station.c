@@ -11,6 +11,7 @@
 
 void station_init(struct station *station, enum scenario_discipline discipline, double rate, double now_s)
 {
+    assert(rate >= 0.0);
     *station = (struct station){.discipline = discipline, .rate = rate, .now_s = now_s};
 }
 
@@ -60,6 +61,7 @@ int station_add(struct station *station, double now_s, uint64_t id, double work)
     int rc = array_reserve(&station->job, &station->capacity, station->count + 1);
     if (rc != 0)
         return rc;
+    assert(!(work < 0.0));
     station_count(station, now_s);
     station->job[station->count++] =
         (struct station_job){.id = id, .work = work, .arrived_s = station->now_s, .begun_s = (double) NAN};
@@ -69,6 +71,7 @@ int station_add(struct station *station, double now_s, uint64_t id, double work)
 
 void station_set_rate(struct station *station, double now_s, double rate)
 {
+    assert(rate >= 0.0);
     station_count(station, now_s);
     station->rate = rate;
 }
@@ -107,6 +110,7 @@ double station_due_s(const struct station *station)
 
 static struct station_job take_out(struct station *station, size_t place)
 {
+    assert(place < station->count);
     struct station_job job = station->job[place];
     station->count--;
     memmove(station->job + place, station->job + place + 1, (station->count - place) * sizeof *station->job);
@@ -159,6 +163,7 @@ void station_account(struct station *station, double now_s,
     for (size_t i = 0; i < station->count; i++) {
         struct station_job *job = &station->job[i];
         double busy_s = job->busy_s - job->accounted_s;
+        assert(!(busy_s < 0.0));
         job->accounted_s = job->busy_s;
         if (busy_s > 0.0)
             tell(user, job, busy_s);

@@ -1,5 +1,6 @@
 #include "core/model/task_features.h"
 
+#include <assert.h>
 #include <math.h>
 
 /* Middles and widths that bring the usual ranges to about [-1, 1]; what lies outside is not cut off [house]. */
@@ -17,12 +18,14 @@
 uint32_t task_features_count(enum task_part part)
 {
     static const uint32_t counts[] = {[TASK_DEVICE] = 3, [TASK_LINK] = 3, [TASK_SERVER] = 4};
+    assert(part < TASK_PARTS);
     return counts[part];
 }
 
 void task_features_device(const struct world *world, uint32_t device, uint32_t tokens, uint32_t split,
                           float *ret_x)
 {
+    assert(split >= 1 && tokens >= 1);
     ret_x[0] = (float) log(world->device[device].flops / DEVICE_FLOPS);
     ret_x[1] = (float) log(split / LAYERS);
     ret_x[2] = (float) log(tokens / TOKENS);
@@ -35,11 +38,13 @@ float task_features_gain(double gain)
 
 float task_features_load(uint32_t load)
 {
+    assert(load >= 1);
     return (float) log(load / LOAD);
 }
 
 float task_features_size(double bits)
 {
+    assert(bits > 0.0);
     return (float) ((log(bits) - LN_BITS) / LN_BITS_WIDTH);
 }
 
@@ -53,6 +58,7 @@ void task_features_link(float gain, float load, float size, float *ret_x)
 void task_features_server(const struct world *world, uint32_t server, uint32_t load, uint32_t tokens,
                           uint32_t split, float *ret_x)
 {
+    assert(split < world->llm->layers && tokens >= 1);
     ret_x[0] = (float) log(world->server[server].flops / SERVER_FLOPS);
     ret_x[1] = task_features_load(load);
     ret_x[2] = (float) log((world->llm->layers - split) / LAYERS);

@@ -1,5 +1,6 @@
 #include "core/model/trace.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ static const char *const format_names[] = {
 
 const char *trace_format_name(enum scenario_trace_format format)
 {
+    assert(format <= TRACE_CSV);
     return format_names[format];
 }
 
@@ -70,6 +72,9 @@ int trace_build_step(struct trace_build *build, const struct trace_step *step,
     if (trace->steps >= TRACE_STEPS_MAX)
         return diag_fail(diag, ERR_TOO_BIG, "%s:%u: more than %u steps", build->name, build->line,
                          TRACE_STEPS_MAX);
+    /* Readers keep time's order, and give a place with every step or with none. */
+    assert(trace->steps == 0 || trace->step[trace->steps - 1].start_s <= step->start_s);
+    assert(trace->steps == 0 || (trace->place != NULL) == (place != NULL));
     int rc = array_reserve(&trace->step, &build->step_capacity, trace->steps + 1);
     if (rc == 0 && place != NULL)
         rc = array_reserve(&trace->place, &build->place_capacity, trace->steps + 1);
@@ -162,6 +167,7 @@ int trace_read(struct trace *ret_trace, const char *text, size_t size, const cha
         return diag_fail(diag, ERR_TOO_BIG, "%s: larger than the limit of %zu bytes", name, TRACE_BYTES_MAX);
     int rc = format == TRACE_AUTO ? recognise(text, size, name, &format, diag) : 0;
     build.trace.format = format;
+    assert(rc != 0 || format != TRACE_AUTO);
     if (rc == 0)
         rc = readers[format](&build, text, size, diag);
     if (rc == 0)
@@ -205,6 +211,7 @@ static size_t step_at(const struct trace *trace, double at_s)
 double trace_bits(const struct trace *trace, enum scenario_direction direction, double from_s, double to_s)
 {
     double bits = 0.0;
+    assert(trace->steps > 0 && from_s >= 0.0 && from_s <= to_s && to_s <= trace->duration_s);
     for (size_t i = step_at(trace, from_s); i < trace->steps && from_s < to_s; i++) {
         double end_s = i + 1 < trace->steps ? trace->step[i + 1].start_s : trace->duration_s;
         end_s = end_s < to_s ? end_s : to_s;

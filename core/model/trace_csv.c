@@ -1,6 +1,7 @@
 /* The Irish 5G production data set's logs: about one row a second. */
 #include "core/model/trace_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -29,6 +30,8 @@ static const char *const column_names[COLUMNS] = {"Timestamp", "DL_bitrate", "UL
 
 #define REQUIRED 3u /* the first three */
 
+_Static_assert(COLUMNS <= CSV_WANTED_MAX, "a csv finds that many columns");
+
 /* The rows of one second. */
 struct second {
     int64_t at_s; /* of the civil calendar; -1: none yet */
@@ -53,6 +56,7 @@ static int digits(const char *text, size_t count)
 static int64_t days_of(int year, int month, int day)
 {
     static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+    assert(month >= 1 && month <= 12);
     int past = month <= 2 ? year - 1 : year; /* whose leap day has been */
     return 365 * (int64_t) (year - 1970) + (past / 4 - past / 100 + past / 400) -
            (1969 / 4 - 1969 / 100 + 1969 / 400) + before[month - 1] + day - 1;
@@ -163,6 +167,7 @@ static int add_second(struct trace_build *build, const struct second *second, in
                       struct diag *diag)
 {
     struct trace_step step = {.start_s = (double) (second->at_s - first_s)};
+    assert(first_s >= 0 && second->at_s >= first_s);
     for (int i = 0; i < 2; i++)
         step.rate_bps[i] = second->counted[i] > 0 ? second->sum_bps[i] / second->counted[i] : 0.0;
     return trace_build_step(build, &step, &second->place, diag);
@@ -230,6 +235,7 @@ static int read_rows(struct trace_build *build, struct csv *csv, struct diag *di
 static void settle_places(struct trace *trace)
 {
     size_t known = 0, cell = 0;
+    assert(trace->place != NULL);
     while (known < trace->steps &&
            (isnan(trace->place[known].latitude_deg) || isnan(trace->place[known].longitude_deg)))
         known++;

@@ -1,5 +1,6 @@
 #include "core/model/trace_stats.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ static int by_rate(const void *a, const void *b)
 static double percentile(const struct bin *bin, size_t count, double part, double duration_s)
 {
     double passed_s = 0.0;
+    assert(count > 0);
     for (size_t i = 0; i < count; i++) {
         passed_s += bin[i].length_s;
         if (passed_s >= part * duration_s * (1.0 - 1e-12))
@@ -30,6 +32,7 @@ static double percentile(const struct bin *bin, size_t count, double part, doubl
 static int add_seconds(const struct trace *trace, enum scenario_direction direction,
                        struct trace_stats *stats, struct diag *diag)
 {
+    assert(trace->duration_s > 0.0);
     size_t count = (size_t) ceil(trace->duration_s);
     struct bin *bin = calloc(count, sizeof *bin);
     if (bin == NULL)
@@ -88,6 +91,7 @@ int trace_stats_of(const struct trace *trace, enum scenario_direction direction,
 void trace_stats_profile(const struct trace *trace, enum scenario_direction direction, size_t count,
                          double *ret_rate_bps)
 {
+    assert(trace->duration_s > 0.0);
     for (size_t i = 0; i < count; i++) {
         double from_s = trace->duration_s * (double) i / (double) count;
         double to_s =

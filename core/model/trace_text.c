@@ -1,6 +1,7 @@
 /* Mahimahi's traces, and two columns. */
 #include "core/model/trace_internal.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,7 @@ int trace_read_mahimahi(struct trace_build *build, const char *text, size_t size
     while ((rc = trace_build_line(build, text, size, &at, line, diag)) == 1) {
         rc = read_millisecond(build, line, now_ms, &now_ms, diag);
         uint64_t next = now_ms > 0 ? now_ms - 1 : 0;
+        assert(next >= bin);
         if (rc == 0 && next > bin) {
             rc = add_millisecond(build, bin, deliveries, diag);
             if (rc == 0 && next > bin + 1)

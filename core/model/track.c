@@ -1,5 +1,6 @@
 #include "core/model/track.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -74,6 +75,7 @@ double track_offset_s(const struct track *track, uint64_t seed, enum rng_phase p
                       uint32_t device)
 {
     struct rng_at at = {seed, phase, RNG_TRACE, device, episode, 0};
+    assert(track->duration_s > 0.0); /* a node asks only for its own devices' tracks */
     return floor(rng_uniform(&at, 0) * track->duration_s / TRACK_GRID_S) * TRACK_GRID_S;
 }
 
@@ -82,6 +84,7 @@ static uint32_t point_at(const struct track *track, double at_s)
 {
     uint32_t low = 0;
     uint32_t high = track->points;
+    assert(high > 0 && at_s >= 0.0);
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
         if (track->start_s[middle] <= at_s)
@@ -116,6 +119,7 @@ static double bits_between(const struct track *track, double from_s, double to_s
 
 double track_mean_bps(const struct track *track, double from_s, double length_s)
 {
+    assert(track->kind == TRACK_RATE && length_s > 0.0);
     double start_s = wrapped(track, from_s);
     double rounds = floor(length_s / track->duration_s);
     double end_s = start_s + (length_s - rounds * track->duration_s);
@@ -130,6 +134,7 @@ double track_mean_bps(const struct track *track, double from_s, double length_s)
 
 double track_rate_bps(const struct track *track, double at_s, double *ret_for_s)
 {
+    assert(track->kind == TRACK_RATE);
     double place_s = wrapped(track, at_s);
     uint32_t point = point_at(track, place_s);
     double end_s = point + 1 < track->points ? track->start_s[point + 1] : track->duration_s;
@@ -139,6 +144,7 @@ double track_rate_bps(const struct track *track, double at_s, double *ret_for_s)
 
 void track_place_at(const struct track *track, double at_s, double ret_value[static 4])
 {
+    assert(track->kind == TRACK_PLACE);
     double now_s = wrapped(track, at_s);
     uint32_t i = point_at(track, now_s);
     const double *here = track->value + 4 * (size_t) i;
@@ -159,6 +165,7 @@ size_t track_packed_size(const struct track *track)
 int track_pack(const struct track *track, struct buf *bytes)
 {
     size_t numbers = (size_t) track->points * (1 + track_width(track->kind));
+    assert(track->value == track->start_s + track->points); /* one run of numbers */
     int rc = buf_push(bytes, &track->duration_s, sizeof track->duration_s);
     return rc != 0 ? rc : buf_push(bytes, track->start_s, numbers * sizeof *track->start_s);
 }

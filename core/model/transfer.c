@@ -1,5 +1,6 @@
 #include "core/model/transfer.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "core/base/units.h"
@@ -12,6 +13,8 @@
 /* A transfer to server m draws from packet number m << SERVER_SHIFT on: room for 25 GB. */
 #define SERVER_SHIFT 24
 
+_Static_assert(WORLD_SERVERS_MAX <= 1u << (32 - SERVER_SHIFT), "a packet's number has 32 bits");
+
 /* The expected value: points of the integral, terms of the product under it, and what is neglected. */
 #define POINTS 16u
 #define TERMS 12u
@@ -21,6 +24,7 @@ struct link_params transfer_link(const struct world *world, struct slot_id id, u
                                  uint32_t server, enum transfer_way way, double rate_bps)
 {
     const struct scenario *scenario = &world->scenario;
+    assert(device < world->devices && server < world->servers);
     return (struct link_params){
         .rate_bps = rate_bps,
         .delay_s = scenario->link.delay_s,
@@ -41,6 +45,7 @@ struct link_params transfer_link(const struct world *world, struct slot_id id, u
 struct link_params transfer_scaled(const struct link_params *link, double scale)
 {
     struct link_params scaled = *link;
+    assert(scale > 0.0);
     scaled.rate_bps *= scale;
     scaled.delay_s /= scale;
     scaled.jitter_s /= scale;
@@ -72,6 +77,7 @@ static uint32_t packets_of(double bits)
 
 double transfer_s(const struct link_params *link, double bits)
 {
+    assert(bits >= 0.0 && link->loss < 1.0);
     double last_s = radio_transmit_s(bits, link->rate_bps);
     if ((link->loss <= 0.0 && link->jitter_s <= 0.0) || isinf(last_s))
         return last_s + link->delay_s;
@@ -146,6 +152,7 @@ static double all_by(const struct scenario *scenario, const struct train *train,
 static double expected_late_s(const struct scenario *scenario, const struct train *train)
 {
     double loss = scenario->link.loss, again_s = scenario->link.retransmit_s;
+    assert(train->packets >= 1);
     if (train->packets == 1)
         return loss / (1.0 - loss) * again_s + 0.5 * scenario->link.jitter_s;
     double repeats = loss > 0.0 ? ceil(log(TINY) / log(loss)) : 0.0;

@@ -1,5 +1,6 @@
 #include "core/model/world.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 static const struct vec2 layout[] = {{0.25, 0.25}, {0.75, 0.25}, {0.5, 0.75}, {0.75, 0.75}, {0.25, 0.75}};
 
 #define LAYOUT_COUNT (sizeof layout / sizeof *layout)
+
+_Static_assert(WORLD_DEVICES_MAX + WORLD_SERVERS_MAX <= 1u << 20, "each node is an entity of rng_at");
 
 /* Index of a node's draws under RNG_PARAMETERS. */
 enum parameter_draw { DRAW_SPEED = 0, DRAW_SITE = 1 };
@@ -78,6 +81,7 @@ static struct rng_at draws_of(const struct world *world, uint32_t entity)
 
 static struct vec2 layout_position(const struct world *world, uint32_t server)
 {
+    assert(server < world->servers);
     double width_m = world->scenario.area.width_m;
     double height_m = world->scenario.area.height_m;
     if (world->servers <= LAYOUT_COUNT)
@@ -128,6 +132,7 @@ static void draw_servers(struct world *world)
 static uint32_t draw_place(const struct world *world, uint32_t *order, uint32_t places, uint32_t first,
                            uint32_t k)
 {
+    assert(places > 0);
     struct rng_at at = draws_of(world, first + k);
     uint32_t from = k % places;
     uint32_t to = from + rng_below(&at, DRAW_SITE, places - from);
@@ -152,6 +157,7 @@ static int place_servers(struct world *world, const struct dataset_places *sites
     if (sites->count < world->servers)
         return diag_fail(diag, ERR_RANGE, "servers.count: %u servers, but %s has only %zu sites",
                          world->servers, world->scenario.servers.positions_csv, sites->count);
+    assert(sites->position != NULL); /* the area is known */
     uint32_t *order = make_order(sites->count);
     if (order == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
@@ -167,6 +173,7 @@ static int place_devices(struct world *world, const struct dataset_places *homes
 {
     if (homes->count == 0)
         return 0;
+    assert(homes->position != NULL);
     uint32_t *order = make_order(homes->count);
     if (order == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
