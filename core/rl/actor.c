@@ -1,5 +1,6 @@
 #include "core/rl/actor.h"
 
+#include <assert.h>
 #include <string.h>
 
 int actor_init(struct actor *actor, const struct offpolicy_config *config)
@@ -41,6 +42,7 @@ void actor_act(struct actor *actor, const float *state, float *ret_action)
 
 void actor_fill(struct actor *actor, const float *params, struct matrix rows)
 {
+    assert(rows.stride >= state_size(actor) + action_size(actor));
     actor->pass.x = dense_view(rows);
     actor->pass.y[MLP_LAYERS - 1] = (struct matrix){rows.at + state_size(actor), rows.stride};
     mlp_forward(&actor->network.mlp, params, &actor->pass);

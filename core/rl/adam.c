@@ -1,5 +1,6 @@
 #include "core/rl/adam.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "core/rl/simd_clones.h"
@@ -52,6 +53,7 @@ RL_SIMD_CLONES static void step_and_follow(size_t size, const struct factors *fa
 
 void adam_step(const struct adam_blocks *blocks, uint64_t step, float rate, float tau)
 {
+    assert(step >= 1); /* at 0 the bias corrections divide by 0 */
     double t = (double) step;
     struct factors factors = {
         .keep_1 = (float) ADAM_BETA_1,

@@ -1,5 +1,6 @@
 #include "core/rl/blas_check.h"
 
+#include <assert.h>
 #include <cblas.h>
 #include <errno.h>
 #include <math.h>
@@ -68,6 +69,8 @@ static int check(const struct product *p, struct operands *o, struct diag *diag)
 {
     size_t lda = (p->transpose_a ? p->m : p->k) + EXTRA, ldb = (p->transpose_b ? p->k : p->n) + EXTRA;
     size_t ldc = p->n + EXTRA;
+    assert((p->transpose_a ? p->k : p->m) * lda <= FLOATS && (p->transpose_b ? p->n : p->k) * ldb <= FLOATS);
+    assert(p->m * ldc <= FLOATS);
     for (size_t i = 0; i < FLOATS; i++)
         o->c[i] = o->before[i];
     run(p, o, lda, ldb, ldc);

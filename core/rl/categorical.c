@@ -1,7 +1,9 @@
 #include "core/rl/categorical.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +31,11 @@ void categorical_finish(struct categorical *categorical)
 {
     free(categorical->classes);
     *categorical = (struct categorical){0};
+}
+
+static bool is_class(float action, size_t classes)
+{
+    return action >= 0.0f && action < (float) classes;
 }
 
 /* The largest allowed logit; minus infinity when none is. */
@@ -113,6 +120,7 @@ float categorical_evaluate(const struct categorical *categorical, float *logits,
 {
     float sum = 0.0f;
     for (size_t h = 0, first = 0; h < categorical->heads; first += categorical->classes[h], h++) {
+        assert(is_class(action[h], categorical->classes[h]));
         ret_entropy[h] =
             log_softmax(categorical->classes[h], logits + first, allowed + first, ret_probability + first);
         sum += logits[first + (size_t) action[h]];
@@ -127,6 +135,7 @@ void categorical_gradient(const struct categorical *categorical, const float *lo
                           float by_entropy, float *probability)
 {
     for (size_t h = 0, first = 0; h < categorical->heads; first += categorical->classes[h], h++) {
+        assert(is_class(action[h], categorical->classes[h]));
         const float *log_p = log_probability + first;
         float *p = probability + first;
         size_t chosen = (size_t) action[h];

@@ -58,6 +58,7 @@ uint32_t checkpoint_crc32(const void *bytes, size_t size)
 void checkpoint_begin(struct checkpoint *ret_checkpoint, const char *magic, struct replay *replay)
 {
     *ret_checkpoint = (struct checkpoint){.replay = replay};
+    assert(strlen(magic) == sizeof(ret_checkpoint->magic));
     memcpy(ret_checkpoint->magic, magic, sizeof(ret_checkpoint->magic));
 }
 
@@ -73,6 +74,7 @@ static void add_part(struct checkpoint *checkpoint, enum checkpoint_section sect
 {
     size_t parts = checkpoint->parts;
     assert(parts < CHECKPOINT_PARTS_MAX);
+    assert(at != NULL && size > 0);
     assert(parts == 0 || checkpoint->part[parts - 1].section <= section);
     checkpoint->part[checkpoint->parts++] = (struct checkpoint_part){section, kind, at, size};
 }
@@ -169,6 +171,7 @@ static size_t total_bytes(const struct checkpoint *checkpoint, uint32_t sections
 /* Into room that checkpoint_save has reserved. */
 static void put(struct buf *bytes, const void *from, size_t size)
 {
+    assert(bytes->capacity - bytes->size >= size);
     memcpy(bytes->data + bytes->size, from, size);
     bytes->size += size;
 }
@@ -196,6 +199,7 @@ static void put_header(const struct checkpoint *checkpoint, uint32_t sections, s
 
 static void put_replay(const struct replay *replay, struct buf *bytes)
 {
+    assert(replay->count <= replay->capacity);
     put_u64(bytes, replay->count);
     put_u64(bytes, replay->head);
     for (size_t i = 0; i < replay->count; i++)
@@ -217,6 +221,7 @@ int checkpoint_save(const struct checkpoint *checkpoint, uint32_t sections, stru
     if (sections & CHECKPOINT_REPLAY)
         put_replay(checkpoint->replay, bytes);
     put_u32(bytes, checkpoint_crc32(bytes->data + start, bytes->size - start));
+    assert(bytes->size - start == total_bytes(checkpoint, sections, count));
     return 0;
 }
 
@@ -384,6 +389,7 @@ static void take_replay(struct replay *replay, const uint8_t *at)
 {
     replay->count = (size_t) read_u64(at);
     replay->head = (size_t) read_u64(at + 8);
+    assert(replay->count <= replay->capacity && replay->head < replay->capacity); /* check_replay_head */
     /* How often it has gone round is not in here, and nothing depends on it. */
     replay->pushed = replay->count < replay->capacity ? replay->count : replay->capacity + replay->head;
     at += REPLAY_HEAD_BYTES;

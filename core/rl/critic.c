@@ -1,5 +1,7 @@
 #include "core/rl/critic.h"
 
+#include <assert.h>
+
 int critic_init(struct critic *critic, const struct offpolicy_config *config, enum offpolicy_weights which)
 {
     const size_t sizes[] = {config->state_size + config->action_size, config->hidden_1, config->hidden_2, 1};
@@ -19,6 +21,7 @@ void critic_finish(struct critic *critic)
 
 struct matrix critic_values(struct critic *critic, const float *params, struct matrix rows)
 {
+    assert(rows.stride >= critic->network.mlp.layers[0].in);
     critic->pass.x = dense_view(rows);
     mlp_forward(&critic->network.mlp, params, &critic->pass);
     return critic->pass.y[MLP_LAYERS - 1];
@@ -44,6 +47,7 @@ float critic_improve(struct critic *critic, struct matrix rows, const float *wan
 
 void critic_input_gradient(struct critic *critic, const struct mlp_wanted *input)
 {
+    assert(input->grads == NULL); /* the weights rest */
     mlp_backward(&critic->network.mlp, critic->network.params, &critic->pass, input);
 }
 

@@ -2,6 +2,8 @@
 #ifndef HANDOFF_CORE_RL_DDPG_INTERNAL_H
 #define HANDOFF_CORE_RL_DDPG_INTERNAL_H
 
+#include <stddef.h>
+
 #include "core/rl/actor.h"
 #include "core/rl/critic.h"
 #include "core/rl/offpolicy_internal.h"
@@ -11,5 +13,7 @@ struct ddpg {
     struct actor actor;
     struct critic critic;
 };
+
+_Static_assert(offsetof(struct ddpg, base) == 0, "a learner is cast to its own kind");
 
 #endif

@@ -1,5 +1,6 @@
 #include "core/rl/deep_sets.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -68,7 +69,8 @@ static int allocate(struct deep_sets *own)
     size_t members = own->config.members_max, sets = own->config.sets_max, hidden = own->config.hidden;
     size_t arrays = 8, spare = 16;
     own->value = calloc(5 * own->params, sizeof(float));
-    own->block = calloc(2 * members * hidden + 6 * sets * hidden + 2 * sets + arrays * spare, sizeof(float));
+    size_t floats = 2 * members * hidden + 6 * sets * hidden + 2 * sets + arrays * spare;
+    own->block = calloc(floats, sizeof(float));
     if (own->value == NULL || own->block == NULL)
         return -ENOMEM;
     own->first = own->value + own->params;
@@ -84,6 +86,7 @@ static int allocate(struct deep_sets *own)
     own->d_g = take(&at, sets * hidden);
     own->y = take(&at, sets);
     own->d_y = take(&at, sets);
+    assert((size_t) (at - own->block) <= floats);
     return 0;
 }
 
@@ -159,6 +162,7 @@ static void pool(struct deep_sets *own, const struct deep_sets_table *table)
         for (size_t i = 0; i < hidden; i++)
             mean[i] *= share_of(table->members[s]);
     }
+    assert(h == own->h + members_of(table) * hidden);
     for (size_t s = 0; s < table->sets; s++)
         memcpy(own->pooled + (2 * s + 1) * hidden, all, hidden * sizeof(float));
 }
@@ -176,6 +180,7 @@ void deep_sets_predict(struct deep_sets *net, const struct deep_sets_table *tabl
 {
     struct deep_sets *own = net;
     size_t hidden = own->config.hidden, members = members_of(table);
+    assert(table->sets >= 1 && table->sets <= own->config.sets_max && members <= own->config.members_max);
     if (members > 0)
         layer(own, &own->member, members, table->x, own->h);
     pool(own, table);

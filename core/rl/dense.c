@@ -1,6 +1,8 @@
 #include "core/rl/dense.h"
 
+#include <assert.h>
 #include <cblas.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/rl/simd_clones.h"
@@ -17,6 +19,7 @@ static void fill_bias(const struct dense *dense, const float *params, size_t row
 void dense_forward(const struct dense *dense, const float *params, size_t rows, struct view x,
                    struct matrix y)
 {
+    assert(rows >= 1 && x.stride >= dense->in && y.stride >= dense->out);
     const float *weights = params + dense->weights;
     blasint in = DIM(dense->in), out = DIM(dense->out);
     /* The bias is written first and the product added to it: BLAS would clear y anyway. */
@@ -33,6 +36,7 @@ void dense_forward(const struct dense *dense, const float *params, size_t rows, 
 
 void dense_weight_gradient(const struct dense *dense, float *grads, size_t rows, struct view x, struct view d)
 {
+    assert(rows >= 1 && x.stride >= dense->in && d.stride >= dense->out);
     float *weights = grads + dense->weights;
     blasint in = DIM(dense->in), out = DIM(dense->out);
     if (dense->out == 1)
@@ -43,9 +47,15 @@ void dense_weight_gradient(const struct dense *dense, float *grads, size_t rows,
                     d.at, DIM(d.stride), 0.0f, weights, out);
 }
 
+static inline bool fits(size_t rows, size_t columns, size_t stride)
+{
+    return rows <= 1 || columns <= stride;
+}
+
 RL_SIMD_CLONES void dense_bias_gradient(const struct dense *dense, float *grads, size_t rows, struct view d)
 {
     float *restrict bias = grads + dense->bias;
+    assert(fits(rows, dense->out, d.stride));
     memset(bias, 0, dense->out * sizeof(float));
     for (size_t row = 0; row < rows; row++) {
         const float *restrict from = d.at + row * d.stride;
@@ -68,6 +78,7 @@ static void spread(const float *restrict weights, size_t rows, struct view d, si
 void dense_input_gradient(const struct dense *dense, const float *params, size_t rows, struct view d,
                           size_t first, size_t count, struct matrix dx)
 {
+    assert(first + count <= dense->in && d.stride >= dense->out && dx.stride >= count);
     const float *weights = params + dense->weights + first * dense->out; /* [count][out] */
     blasint out = DIM(dense->out);
     if (dense->out == 1)
@@ -79,6 +90,7 @@ void dense_input_gradient(const struct dense *dense, const float *params, size_t
 
 RL_SIMD_CLONES void dense_relu(size_t rows, size_t columns, struct matrix y)
 {
+    assert(fits(rows, columns, y.stride));
     for (size_t row = 0; row < rows; row++) {
         float *restrict at = y.at + row * y.stride;
         for (size_t i = 0; i < columns; i++)
@@ -105,6 +117,7 @@ static inline void mask_row_and_sum(size_t columns, const float *restrict y, flo
 RL_SIMD_CLONES void dense_relu_backward(size_t rows, size_t columns, struct view y, struct matrix d,
                                         float *ret_sums)
 {
+    assert(fits(rows, columns, y.stride) && fits(rows, columns, d.stride));
     if (ret_sums != NULL)
         memset(ret_sums, 0, columns * sizeof(float));
     for (size_t row = 0; row < rows; row++) {
@@ -162,6 +175,7 @@ static inline float tanh_one(float x)
 
 RL_SIMD_CLONES void dense_tanh(size_t rows, size_t columns, struct matrix y)
 {
+    assert(fits(rows, columns, y.stride));
     for (size_t row = 0; row < rows; row++) {
         float *restrict at = y.at + row * y.stride;
         for (size_t i = 0; i < columns; i++)
@@ -171,6 +185,7 @@ RL_SIMD_CLONES void dense_tanh(size_t rows, size_t columns, struct matrix y)
 
 RL_SIMD_CLONES void dense_tanh_backward(size_t rows, size_t columns, struct view y, struct matrix d)
 {
+    assert(fits(rows, columns, y.stride) && fits(rows, columns, d.stride));
     for (size_t row = 0; row < rows; row++) {
         const float *restrict value = y.at + row * y.stride;
         float *restrict at = d.at + row * d.stride;

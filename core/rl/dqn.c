@@ -1,5 +1,6 @@
 #include "core/rl/dqn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -148,7 +149,9 @@ uint32_t dqn_act(struct dqn *dqn, const float *state, const uint8_t *allowed)
     memcpy(dqn->state, state, dqn->config.state_size * sizeof(float));
     dqn->row.x = (struct view){dqn->state, dqn->config.state_size};
     mlp_forward(&dqn->network.mlp, dqn->network.params, &dqn->row);
-    return best_of(dqn, dqn->row.y[MLP_LAYERS - 1].at, allowed);
+    uint32_t best = best_of(dqn, dqn->row.y[MLP_LAYERS - 1].at, allowed);
+    assert(best < dqn->config.actions); /* one is allowed */
+    return best;
 }
 
 static double epsilon_of(const struct dqn *dqn)
@@ -165,9 +168,11 @@ static uint32_t random_of(const struct dqn *dqn, const uint8_t *allowed, const s
     uint32_t choices = 0, actions = (uint32_t) dqn->config.actions, i = 0;
     for (i = 0; i < actions; i++)
         choices += allowed[i] != 0;
+    assert(choices >= 1);
     uint32_t nth = rng_below(at, 1, choices);
     for (i = 0; allowed[i] == 0 || nth > 0; i++)
         nth -= allowed[i] != 0;
+    assert(i < actions);
     return i;
 }
 
@@ -189,6 +194,7 @@ uint32_t dqn_explore(struct dqn *dqn, const float *state, const uint8_t *allowed
 
 void dqn_push(struct dqn *dqn, const struct dqn_transition *from)
 {
+    assert(from->action < dqn->config.actions && is_share(from->discount));
     float *choice = dqn->choice;
     choice[DQN_ACTION] = (float) from->action;
     choice[DQN_DISCOUNT] = from->discount;
@@ -262,6 +268,7 @@ static void add_bootstrap(struct dqn *dqn)
 static void spread(const struct dqn *dqn, size_t action, float gradient, float *ret_d)
 {
     size_t actions = dqn->config.actions, first = dqn->config.is_dueling ? 1 : 0;
+    assert(action < actions);
     float others = dqn->config.is_dueling ? -gradient / (float) actions : 0.0f;
     if (dqn->config.is_dueling)
         ret_d[0] = gradient;

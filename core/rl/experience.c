@@ -1,5 +1,6 @@
 #include "core/rl/experience.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ uint64_t experience_total(const struct replay *replay)
 
 uint64_t experience_oldest(const struct replay *replay)
 {
+    assert(replay->count <= replay->pushed && replay->count <= replay->capacity);
     return replay->pushed - replay->count;
 }
 
@@ -53,6 +55,7 @@ static const float *next_state_of(const struct replay *replay, const float *row)
 /* Into room that was reserved. */
 static void put(struct buf *bytes, const void *from, size_t size)
 {
+    assert(bytes->capacity - bytes->size >= size);
     memcpy(bytes->data + bytes->size, from, size);
     bytes->size += size;
 }
@@ -60,6 +63,7 @@ static void put(struct buf *bytes, const void *from, size_t size)
 static void put_transition(const struct replay *replay, uint64_t number, bool is_first, struct buf *bytes)
 {
     size_t state = replay->state_size, action = replay->action_size;
+    assert(number >= experience_oldest(replay) && number < experience_total(replay));
     const float *row = row_of(replay, number);
     bool chained =
         !is_first && memcmp(row, next_state_of(replay, row_of(replay, number - 1)), state_bytes(replay)) == 0;
@@ -169,6 +173,7 @@ static void take_transitions(struct replay *replay, const uint8_t *at, const str
 {
     size_t state = replay->state_size, action = replay->action_size;
     size_t rest = action_bytes(replay) + state_bytes(replay) + sizeof(float);
+    assert(head->count <= replay->capacity && head->first >= replay->pushed); /* check_head */
     for (uint64_t number = head->first; number < head->first + head->count; number++) {
         float *row = row_of(replay, number);
         uint8_t flags = *at++;

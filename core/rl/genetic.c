@@ -1,5 +1,6 @@
 #include "core/rl/genetic.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -9,6 +10,8 @@
 int genetic_init(struct genetic *ret_genetic, const struct genetic_config *config, size_t genes)
 {
     size_t population = config->population;
+    assert(population >= 1 && config->tournament >= 1 && config->elites <= population && genes >= 1);
+    assert(config->generations < 1u << 20); /* an entity of rng_at */
     struct genetic genetic = {
         .config = *config,
         .genes = genes,
@@ -39,6 +42,7 @@ void genetic_finish(struct genetic *genetic)
 
 static uint32_t below(uint32_t word, uint32_t n)
 {
+    assert(n >= 1);
     return (uint32_t) ((uint64_t) word * n >> 32);
 }
 
@@ -93,6 +97,7 @@ static void breed(struct genetic *genetic, const uint32_t *choices, const struct
                   uint32_t individual)
 {
     uint32_t block = first_block(genetic, individual), parent[2] = {0, 0};
+    assert(individual >= genetic->config.elites);
     bool crosses = rng_u01(rng_block(at, block).v[0]) < genetic->config.crossover;
     select_parents(genetic, at, block + 1, parent);
     block += 1 + genetic->config.tournament;

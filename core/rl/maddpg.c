@@ -1,5 +1,6 @@
 #include "core/rl/maddpg.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,7 @@ static void fill_actions(struct maddpg *maddpg, const float *params, struct matr
 {
     size_t agents = maddpg->agents, observation = maddpg->observation, choice = maddpg->choice;
     struct matrix from = maddpg->pass.y[MLP_LAYERS - 1], to = maddpg->observations;
+    assert(rows.stride >= agents * (observation + choice));
     for (size_t i = 0; i < maddpg->base.config.batch; i++)
         for (size_t n = 0; n < agents; n++)
             memcpy(to.at + (i * agents + n) * to.stride, rows.at + i * rows.stride + n * observation,

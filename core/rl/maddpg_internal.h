@@ -2,6 +2,8 @@
 #ifndef HANDOFF_CORE_RL_MADDPG_INTERNAL_H
 #define HANDOFF_CORE_RL_MADDPG_INTERNAL_H
 
+#include <stddef.h>
+
 #include "core/rl/critic.h"
 #include "core/rl/maddpg.h"
 
@@ -19,5 +21,7 @@ struct maddpg {
     struct matrix observations; /* [batch * agents][observation]: what `pass` sees */
     struct matrix slope;        /* [batch][action]: the loss's gradient at all actions */
 };
+
+_Static_assert(offsetof(struct maddpg, base) == 0, "a learner is cast to its own kind");
 
 #endif

@@ -1,6 +1,9 @@
 #include "core/rl/mask.h"
 
+#include <float.h>
 #include <math.h>
+
+_Static_assert(MASK_BITS <= FLT_MANT_DIG, "a float holds every whole number of so many bits");
 
 void mask_pack(size_t count, const uint8_t *flags, float *ret_packed)
 {

@@ -1,5 +1,6 @@
 #include "core/rl/mlp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ static size_t row_floats(size_t columns)
 int mlp_pass_init(struct mlp_pass *ret_pass, const struct mlp *mlp, size_t rows)
 {
     size_t total = 0;
+    assert(rows >= 1);
     for (size_t i = 0; i < MLP_LAYERS; i++)
         total += 2 * row_floats(mlp->layers[i].out) * rows;
     float *block = aligned_alloc(LINE_FLOATS * sizeof(float), total * sizeof(float));
@@ -44,7 +46,7 @@ int mlp_pass_init(struct mlp_pass *ret_pass, const struct mlp *mlp, size_t rows)
         return -ENOMEM;
     /* What lies between rows stays 0, so that narrow layers can be passed over as one long row. */
     memset(block, 0, total * sizeof(float));
-    struct mlp_pass pass = {.rows = rows, .block = block};
+    struct mlp_pass pass = {.rows = rows, .rows_max = rows, .block = block};
     for (size_t i = 0; i < MLP_LAYERS; i++) {
         size_t stride = row_floats(mlp->layers[i].out);
         pass.y[i] = (struct matrix){block, stride};
@@ -83,6 +85,7 @@ void mlp_draw(const struct mlp *mlp, float *params, struct rng_at at, float fina
 void mlp_forward(const struct mlp *mlp, const float *params, struct mlp_pass *pass)
 {
     struct view x = pass->x;
+    assert(pass->rows >= 1 && pass->rows <= pass->rows_max);
     for (size_t i = 0; i < MLP_LAYERS; i++) {
         const struct dense *layer = &mlp->layers[i];
         dense_forward(layer, params, pass->rows, x, pass->y[i]);
@@ -109,6 +112,8 @@ void mlp_backward(const struct mlp *mlp, const float *params, struct mlp_pass *p
                   const struct mlp_wanted *wanted)
 {
     const size_t rows = pass->rows, last = MLP_LAYERS - 1;
+    assert(rows >= 1 && rows <= pass->rows_max);
+    assert(wanted->grads != NULL || wanted->count > 0);
     const struct dense *layers = mlp->layers;
     float *grads = wanted->grads;
     if (mlp->head == MLP_TANH)

@@ -27,7 +27,8 @@ struct mlp {
 /* What a forward pass leaves for the backward pass. Owns `block`; the matrices point into it unless set
  * elsewhere. */
 struct mlp_pass {
-    size_t rows;                 /* of the batch */
+    size_t rows;                 /* of the batch; a caller may take fewer than rows_max */
+    size_t rows_max;             /* the matrices' */
     struct view x;               /* [rows][in]: borrowed, set by the caller */
     struct matrix y[MLP_LAYERS]; /* activations [rows][out of the layer]; the last may be set elsewhere */
     /* gradients at each layer's output, the same shapes; used by mlp_backward */

@@ -1,5 +1,6 @@
 #include "core/rl/network.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,12 +53,14 @@ void network_draw(struct network *network, uint64_t seed, uint32_t which, float 
 {
     struct rng_at at = {.seed = seed, .phase = RNG_TRAIN, .stream = RNG_WEIGHTS, .entity = which};
     mlp_draw(&network->mlp, network->params, at, final_init);
+    assert(network->target == NULL || network->size == network->mlp.params); /* all of it is copied */
     if (network->target != NULL)
         memcpy(network->target, network->params, network->mlp.params * sizeof(float));
 }
 
 void network_step(struct network *network, const struct network_pace *pace)
 {
+    assert(pace->rate >= 0.0f && pace->tau >= 0.0f && pace->tau <= 1.0f);
     struct adam_blocks blocks = {network->params, network->target, network->first,
                                  network->second, network->grads,  network->size};
     adam_step(&blocks, pace->step, pace->rate, pace->tau);

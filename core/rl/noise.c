@@ -1,5 +1,6 @@
 #include "core/rl/noise.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -65,6 +66,7 @@ static double next_level(const struct noise *noise, double level, double normal)
 void noise_add(struct noise *noise, float *action)
 {
     struct rng_at at = draws_of_step(noise);
+    assert(noise->scale >= 0.0 && noise->scale <= noise->config.sigma); /* it only decays */
     for (size_t i = 0; i < noise->size; i += 4) {
         double normal[4];
         normals_of_block(&at, (uint32_t) (i / 4), normal);

@@ -1,5 +1,6 @@
 #include "core/rl/norm.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "core/rl/simd_clones.h"
@@ -28,6 +29,7 @@ RL_SIMD_CLONES static void scale_all(size_t size, float *values, float factor)
 
 void norm_bound(size_t size, float *values, float most)
 {
+    assert(most >= 0.0f);
     double norm = most > 0.0f ? norm_of(size, values) : 0.0;
     if (norm > (double) most)
         scale_all(size, values, (float) ((double) most / norm));

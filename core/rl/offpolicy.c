@@ -65,6 +65,8 @@ static int batch_init(struct offpolicy *learner)
 int offpolicy_create(struct offpolicy **ret_learner, size_t size, const struct offpolicy_kind *kind,
                      const struct offpolicy_config *config)
 {
+    assert(size >= sizeof(struct offpolicy));
+    assert(kind->finish != NULL && kind->act != NULL && kind->update != NULL && kind->describe != NULL);
     int code = offpolicy_config_check(config, NULL);
     if (code < 0)
         return code;

@@ -1,5 +1,6 @@
 #include "core/rl/policy_gradient.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -117,6 +118,7 @@ static int parts_init(struct policy_gradient *learner, const size_t *classes)
 
 int policy_gradient_create(struct policy_gradient **ret_learner, const struct policy_gradient_config *config)
 {
+    assert(config->heads == 0 || config->classes != NULL);
     int code = policy_gradient_config_check(config, NULL);
     if (code < 0)
         return code;
@@ -173,6 +175,7 @@ float policy_gradient_sample(struct policy_gradient *learner, const float *state
         .episode = (uint32_t) (learner->acts >> 32),
         .slot = (uint32_t) learner->acts,
     };
+    assert(learner->config.heads == 0 || allowed != NULL);
     float *outputs = outputs_at(learner, state);
     learner->acts++;
     if (learner->config.heads == 0) {

@@ -1,4 +1,5 @@
 /* Updates of policy_gradient.h: values and advantages of a full rollout, then epochs of mini-batches. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
  * V itself may be hundreds of steps of Adam away. */
 static float value_unit(const struct policy_gradient *learner)
 {
+    assert(learner->config.discount < 1.0f);
     return 1.0f - learner->config.discount;
 }
 
@@ -77,6 +79,7 @@ static void standardise(size_t size, float *values)
 static void take_batch(struct policy_gradient *learner, const struct batch *batch)
 {
     const struct rollout *rollout = &learner->rollout;
+    assert(batch->size >= 1 && batch->size <= learner->config.batch);
     struct matrix state = learner->state;
     struct view from = rollout_states(rollout);
     for (size_t i = 0; i < batch->size; i++) {

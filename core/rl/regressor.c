@@ -1,5 +1,6 @@
 #include "core/rl/regressor.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -182,6 +183,7 @@ float regressor_fit(struct regressor *regressor, size_t rows, const float *x, co
     bool has_network = own->config.hidden > 0;
     struct matrix guess = own->fit_pass.y[MLP_LAYERS - 1], d = own->fit_pass.dy[MLP_LAYERS - 1];
     float sum = 0.0f, scale = 2.0f / (float) (rows * outputs);
+    assert(rows <= own->config.batch);
     if (rows == 0)
         return 0.0f;
     solve(own);
@@ -206,6 +208,7 @@ void regressor_predict(struct regressor *regressor, size_t rows, const float *x,
     struct regressor *own = regressor;
     size_t inputs = own->config.inputs, outputs = own->config.outputs;
     struct matrix guess = own->predict_pass.y[MLP_LAYERS - 1];
+    assert(rows <= own->config.rows);
     if (rows == 0)
         return;
     if (own->config.hidden > 0)

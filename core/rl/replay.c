@@ -1,5 +1,6 @@
 #include "core/rl/replay.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ size_t replay_row_size(const struct replay *replay)
 int replay_init(struct replay *ret_replay, size_t capacity, size_t state_size, size_t action_size)
 {
     struct replay replay = {.state_size = state_size, .action_size = action_size, .capacity = capacity};
+    assert(capacity >= 1);
     replay.stride = (replay_row_size(&replay) + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
     if (capacity > UINT32_MAX || capacity > SIZE_MAX / 2 / sizeof(float) / replay.stride)
         return ERR_RANGE;
@@ -37,6 +39,7 @@ void replay_finish(struct replay *replay)
 void replay_push(struct replay *replay, const struct transition *transition)
 {
     size_t state = replay->state_size, action = replay->action_size;
+    assert(replay->head == replay->pushed % replay->capacity && replay->count <= replay->capacity);
     float *row = replay->rows + replay->head * replay->stride;
     memcpy(row, transition->state, state * sizeof(float));
     memcpy(row + state, transition->action, action * sizeof(float));
@@ -69,6 +72,7 @@ void replay_sample(const struct replay *replay, uint64_t seed, uint64_t update,
         .episode = (uint32_t) (update >> 32),
         .slot = (uint32_t) update,
     };
+    assert(replay->count > 0 && batch->stride >= replay->state_size + replay->action_size);
     for (size_t i = 0; i < batch->size; i += 4) {
         struct rng_block block = rng_block(&at, (uint32_t) (i / 4));
         for (size_t j = 0; j < 4 && i + j < batch->size; j++)

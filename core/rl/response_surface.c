@@ -1,5 +1,6 @@
 #include "core/rl/response_surface.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 
 void response_surface_init(struct response_surface *surface, const struct response_surface_config *config)
 {
+    assert(config->low <= config->start && config->start <= config->high);
+    assert(config->length > 0.0 && config->noise > 0.0); /* noise keeps the kernel's matrix positive */
     memset(surface, 0, sizeof *surface);
     surface->config = *config;
     surface->best = surface->next = config->start;
@@ -27,6 +30,7 @@ struct fit {
 
 static const struct response_surface_trial *trial_of(const struct response_surface *surface, uint32_t age)
 {
+    assert(age < surface->seen && age < RESPONSE_SURFACE_TRIALS);
     return &surface->trial[(surface->seen - 1 - age) % RESPONSE_SURFACE_TRIALS];
 }
 

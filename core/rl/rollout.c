@@ -47,6 +47,7 @@ void rollout_push(struct rollout *rollout, const struct rollout_transition *from
 {
     const struct rollout_sizes *sizes = &rollout->sizes;
     assert(!rollout_is_full(rollout));
+    assert(sizes->allowed == 0 || from->allowed != NULL);
     float *choice = rollout->choice;
     memcpy(choice, from->action, sizes->action * sizeof(float));
     choice[sizes->action] = from->log_probability;
@@ -71,6 +72,7 @@ void rollout_clear(struct rollout *rollout)
 
 static const float *row_of(const struct rollout *rollout, size_t i)
 {
+    assert(i < rollout_count(rollout));
     return rollout->replay.rows + i * rollout->replay.stride;
 }
 
@@ -124,6 +126,7 @@ void rollout_judge(struct rollout *rollout, float discount, float trace)
 {
     size_t count = rollout_count(rollout), reward = replay_row_size(&rollout->replay) - 2;
     float later = 0.0f;
+    assert(discount >= 0.0f && discount <= 1.0f && trace >= 0.0f && trace <= 1.0f);
     for (size_t i = count; i-- > 0;) {
         const float *row = row_of(rollout, i);
         bool ends = row[reward + 1] > 0.5f;

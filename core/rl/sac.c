@@ -1,5 +1,6 @@
 #include "core/rl/sac.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -98,6 +99,7 @@ static void draw_actions(struct sac *sac, uint32_t normals, struct matrix rows)
     size_t actions = config->action_size;
     struct matrix output = sac->pass.y[MLP_LAYERS - 1];
     struct matrix action = {rows.at + config->state_size, rows.stride};
+    assert(rows.stride >= config->state_size + actions);
     sac->pass.x = dense_view(rows);
     mlp_forward(&sac->actor.mlp, sac->actor.params, &sac->pass);
     offpolicy_normals(&sac->base, normals, sac->normal);

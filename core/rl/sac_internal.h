@@ -2,6 +2,8 @@
 #ifndef HANDOFF_CORE_RL_SAC_INTERNAL_H
 #define HANDOFF_CORE_RL_SAC_INTERNAL_H
 
+#include <stddef.h>
+
 #include "core/rl/critic.h"
 #include "core/rl/sac.h"
 
@@ -31,5 +33,7 @@ struct sac {
     float *log_density;     /* [batch] log pi(a | s) */
     struct matrix slope[2]; /* [batch][action] the loss's gradient at the actions, through each critic */
 };
+
+_Static_assert(offsetof(struct sac, base) == 0, "a learner is cast to its own kind");
 
 #endif

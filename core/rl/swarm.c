@@ -1,5 +1,6 @@
 #include "core/rl/swarm.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -9,6 +10,8 @@
 int swarm_init(struct swarm *ret_swarm, const struct swarm_config *config, size_t size)
 {
     size_t entries = config->particles * size;
+    assert(config->particles >= 1 && size >= 1);
+    assert(config->iterations < 1u << 20); /* an entity of rng_at */
     struct swarm swarm = {
         .config = *config,
         .size = size,

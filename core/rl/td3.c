@@ -1,5 +1,6 @@
 #include "core/rl/td3.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -73,6 +74,7 @@ static void update(struct offpolicy *learner, struct offpolicy_losses *ret_losse
 {
     struct td3 *td3 = (struct td3 *) learner;
     const struct offpolicy_config *config = &learner->config;
+    assert(td3->delay >= 1);
     uint64_t step = learner->updates + 1;
     bool is_actors_turn = step % td3->delay == 0;
     struct network_pace pace = {step, config->critic_rate, is_actors_turn ? config->soft_update : 0.0f};

@@ -2,6 +2,8 @@
 #ifndef HANDOFF_CORE_RL_TD3_INTERNAL_H
 #define HANDOFF_CORE_RL_TD3_INTERNAL_H
 
+#include <stddef.h>
+
 #include "core/rl/actor.h"
 #include "core/rl/td3.h"
 
@@ -13,5 +15,7 @@ struct td3 {
     struct critic critic[2]; /* the actor goes up the first */
     float *normal;           /* [batch][action]: of the target action's noise; owned */
 };
+
+_Static_assert(offsetof(struct td3, base) == 0, "a learner is cast to its own kind");
 
 #endif

@@ -1,10 +1,12 @@
 #include "core/stats/curve.h"
 
+#include <assert.h>
 #include <math.h>
 
 double curve_at(const struct curve *curve, double x)
 {
     size_t n = curve->n;
+    assert(n == 0 || curve->x[0] <= curve->x[n - 1]);
     if (n == 0 || x < curve->x[0] || x > curve->x[n - 1])
         return (double) NAN;
     size_t low = 0, high = n - 1; /* x lies between these */

@@ -1,5 +1,6 @@
 #include "core/stats/sample.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -36,8 +37,10 @@ void sample_sort(double *x, size_t n)
 
 double sample_quantile(const double *sorted, size_t n, double share)
 {
+    assert(share >= 0.0 && share <= 1.0);
     if (n == 0)
         return (double) NAN;
+    assert(sorted[0] <= sorted[n - 1]);
     double place = share * (double) (n - 1);
     size_t below = (size_t) place;
     if (below >= n - 1)

@@ -1,5 +1,6 @@
 #include "core/stats/student.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "core/base/units.h"
@@ -8,6 +9,7 @@
 
 double student_within(double t, uint32_t freedom)
 {
+    assert(freedom >= 1);
     double angle = atan(fabs(t) / sqrt((double) freedom));
     double cosine = cos(angle), sine = sin(angle);
     double term = freedom % 2 == 0 ? 1.0 : cosine;
@@ -21,6 +23,7 @@ double student_within(double t, uint32_t freedom)
 
 double student_two_sided(double share, uint32_t freedom)
 {
+    assert(share > 0.0 && share < 1.0); /* 1 is never reached */
     double low = 0.0, high = 1.0;
     while (student_within(high, freedom) < share)
         high *= 2.0;
@@ -37,6 +40,7 @@ double student_two_sided(double share, uint32_t freedom)
 /* The half-width shrinks with every run: t falls and the root grows. */
 static int suffices(double mean, double deviation, uint32_t runs)
 {
+    assert(runs >= 2);
     return student_two_sided(CONFIDENCE, runs - 1) * deviation / sqrt((double) runs) < fabs(mean);
 }
 
