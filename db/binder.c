@@ -1,5 +1,6 @@
 #include "db/binder.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include <sqlite3.h>
@@ -40,6 +41,7 @@ void binder_text(struct binder *binder, const char *value)
 
 void binder_blob(struct binder *binder, const void *bytes, size_t size)
 {
+    assert(bytes != NULL || size == 0);
     if (binder->code == SQLITE_OK)
         binder->code = sqlite3_bind_blob64(binder->statement, ++binder->index, bytes, size, SQLITE_STATIC);
 }

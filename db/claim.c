@@ -3,6 +3,7 @@
 #endif
 #include "db/claim.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -20,6 +21,7 @@ const struct claim claim_none = {.file = -1};
 
 static int take(struct claim *ret_claim, const char *path, off_t byte, struct diag *diag)
 {
+    assert(byte > 0);
     int file = open(path, O_RDWR | O_CLOEXEC);
     if (file < 0)
         return diag_fail(diag, -errno, "%s: cannot open it: %s", path, strerror(errno));

@@ -28,6 +28,7 @@ static const char reader_pragmas[] = "PRAGMA cache_size = -16384;";
 
 int db_fail(const struct db *db, int code, const char *what, struct diag *diag)
 {
+    assert(code != SQLITE_OK && code != SQLITE_ROW);
     const char *text = db->handle != NULL ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code);
     switch (code & 0xff) {
     case SQLITE_NOMEM: return diag_fail(diag, -ENOMEM, "%s: cannot %s: out of memory", db->path, what);
@@ -51,6 +52,7 @@ int db_fail(const struct db *db, int code, const char *what, struct diag *diag)
 
 int db_exec(struct db *db, const char *sql, const char *what, struct diag *diag)
 {
+    assert(db->handle != NULL);
     int code = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
     return code == SQLITE_OK ? 0 : db_fail(db, code, what, diag);
 }
@@ -107,6 +109,7 @@ static int open_handle(struct db *db, const char *path, enum db_mode mode, struc
         [DB_READWRITE] = SQLITE_OPEN_READWRITE,
         [DB_READ] = SQLITE_OPEN_READONLY,
     };
+    assert((size_t) mode < sizeof flags / sizeof *flags);
     /* "./" keeps SQLite from reading ":memory:" or "file:..." into a plain file name. */
     char name[sizeof db->path];
     (void) snprintf(name, sizeof name, "%s%s", path[0] == '/' ? "" : "./",
@@ -160,6 +163,7 @@ static int identify(struct db *db, enum db_mode mode, int64_t *ret_version, stru
 
 static int migrate_one(struct db *db, size_t index, struct diag *diag)
 {
+    assert(index < sql_migrations_count);
     int rc = db_begin(db, diag);
     if (rc != 0)
         return rc;
@@ -261,6 +265,7 @@ void db_set_patience(struct db *db, int wait_ms)
 
 int db_begin(struct db *db, struct diag *diag)
 {
+    assert(sqlite3_get_autocommit(db->handle) != 0); /* transactions do not nest */
     return db_exec(db, "BEGIN IMMEDIATE", "write to it", diag);
 }
 

@@ -20,6 +20,8 @@
 #include "core/base/units.h"
 #include "db/recorder_internal.h"
 
+_Static_assert(RECORDER_BATCH_ROWS <= RECORDER_QUEUE_ROWS, "a batch of rows finds room in an empty queue");
+
 /* What one look at the queue gives the thread to write. */
 struct batch {
     uint64_t first, end; /* task rows */
@@ -48,6 +50,7 @@ static int write_link_samples(struct recorder *recorder, const struct buf *bytes
 {
     const struct db_link_sample *sample = (const void *) bytes->data;
     size_t count = bytes->size / sizeof *sample;
+    assert(bytes->size % sizeof *sample == 0);
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = store_insert_link_sample(recorder->store, recorder->run_id, &sample[i], diag);
@@ -88,6 +91,7 @@ static int write_rows(struct recorder *recorder, const struct batch *batch, stru
     for (uint64_t i = batch->items_first; i <= batch->items_end; i++) {
         const struct item *item = i < batch->items_end ? &recorder->item[i % RECORDER_QUEUE_ITEMS] : NULL;
         uint64_t until = item != NULL ? item->after : batch->end;
+        assert(row <= until && until <= batch->end);
         for (; row < until; row++) {
             int rc = store_insert_task(recorder->store, &recorder->ring[row % RECORDER_QUEUE_ROWS], diag);
             if (rc != 0)
@@ -120,6 +124,8 @@ static struct batch choose_batch(const struct recorder *recorder)
                           .end = recorder->pushed,
                           .items_first = recorder->items_written,
                           .items_end = recorder->items_written};
+    assert(batch.first <= batch.end && batch.end - batch.first <= RECORDER_QUEUE_ROWS);
+    assert(recorder->items_pushed - recorder->items_written <= RECORDER_QUEUE_ITEMS);
     if (batch.end - batch.first > RECORDER_BATCH_ROWS)
         batch.end = batch.first + RECORDER_BATCH_ROWS;
     while (batch.items_end < recorder->items_pushed &&
@@ -133,14 +139,19 @@ static void release_batch(struct recorder *recorder, const struct batch *batch)
 {
     for (uint64_t i = batch->items_first; i < batch->items_end; i++) {
         struct item *item = &recorder->item[i % RECORDER_QUEUE_ITEMS];
+        assert(recorder->bytes >= item->bytes.size && recorder->urgent >= (is_urgent(item->kind) ? 1u : 0u));
         recorder->bytes -= item->bytes.size;
         recorder->urgent -= is_urgent(item->kind);
         buf_finish(&item->bytes);
     }
+    assert(recorder->written <= batch->end && batch->end <= recorder->pushed);
+    assert(recorder->items_written <= batch->items_end && batch->items_end <= recorder->items_pushed);
     recorder->written = batch->end;
     recorder->items_written = batch->items_end;
-    if (is_empty(recorder))
+    if (is_empty(recorder)) {
+        assert(recorder->bytes == 0 && recorder->urgent == 0);
         recorder->oldest_ns = 0;
+    }
     pthread_cond_broadcast(&recorder->room);
 }
 
@@ -237,6 +248,7 @@ int recorder_tasks(struct recorder *recorder, const struct db_task *task, size_t
             *row = task[done + i];
             row->run_id = recorder->run_id;
         }
+        assert(has_room_for_tasks(recorder, some) && !recorder->closing);
         recorder->pushed += some;
         done += some;
         announce(recorder);
@@ -259,6 +271,7 @@ static int push_item(struct recorder *recorder, struct item *item)
     wait_for_room(recorder, has_room_for_item, item->bytes.size);
     int rc = recorder->rc;
     if (rc == 0) {
+        assert(has_room_for_item(recorder, item->bytes.size) && !recorder->closing);
         item->after = recorder->pushed;
         recorder->bytes += item->bytes.size;
         recorder->urgent += is_urgent(item->kind);

@@ -1,4 +1,5 @@
 /* Opening and closing: what a recorder begins and ends with. */
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -102,6 +103,7 @@ static int begin(struct recorder *recorder, const struct beginning *beginning, s
 static int start(struct recorder **ret_recorder, const char *path, enum db_mode mode,
                  const struct beginning *beginning, struct diag *diag)
 {
+    assert((beginning->run != NULL) != (beginning->resumed != NULL));
     struct recorder *recorder = calloc(1, sizeof *recorder);
     if (recorder == NULL)
         return diag_fail(diag, -ENOMEM, "%s: no memory for the recorder", path);
@@ -168,12 +170,15 @@ int recorder_close(struct recorder *recorder, enum db_run_status status, bool tr
 {
     if (recorder == NULL)
         return 0;
+    assert(status != DB_RUNNING && (trusted || reason != NULL));
     pthread_mutex_lock(&recorder->mutex);
+    assert(!recorder->closing);
     recorder->closing = true;
     pthread_cond_signal(&recorder->work);
     pthread_mutex_unlock(&recorder->mutex);
     pthread_join(recorder->thread, NULL);
 
+    assert(recorder->pushed == recorder->written && recorder->items_pushed == recorder->items_written);
     int rc = recorder->rc;
     if (rc == 0) {
         rc = finish_run(recorder, status, trusted, reason, diag);

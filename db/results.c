@@ -1,5 +1,6 @@
 #include "db/results.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 
@@ -16,7 +17,9 @@ static int each(struct store *store, const char *query, int64_t parameter,
                 int (*take)(sqlite3_stmt *row, void *user), void *user, struct diag *diag)
 {
     struct binder binder;
-    int rc = store_start_query(store, sql_find_query(query), parameter, &binder, diag);
+    const char *sql = sql_find_query(query);
+    assert(sql != NULL);
+    int rc = store_start_query(store, sql, parameter, &binder, diag);
     if (rc != 0)
         return rc;
     while (rc == 0 && (rc = store_step(store, &binder, "read results", diag)) == 1)
@@ -47,6 +50,7 @@ struct outcome_reader {
 static int take_outcome(sqlite3_stmt *row, void *user)
 {
     struct outcome_reader *reader = user;
+    assert(sqlite3_column_count(row) == 17);
     struct db_outcome outcome = {
         .sweep = text_of(row, 0),
         .experiment = text_of(row, 1),
@@ -91,6 +95,7 @@ struct curve_reader {
 static int take_curve_point(sqlite3_stmt *row, void *user)
 {
     struct curve_reader *reader = user;
+    assert(sqlite3_column_count(row) == 9);
     struct db_curve_point point = {
         .sweep = text_of(row, 0),
         .experiment = text_of(row, 1),
@@ -121,6 +126,7 @@ struct sweep_reader {
 static int take_sweep(sqlite3_stmt *row, void *user)
 {
     struct sweep_reader *reader = user;
+    assert(sqlite3_column_count(row) == 5);
     struct db_sweep sweep = {
         .sweep_id = sqlite3_column_int64(row, 0),
         .name = text_of(row, 1),
@@ -147,6 +153,7 @@ struct count_reader {
 static int take_count(sqlite3_stmt *row, void *user)
 {
     struct count_reader *reader = user;
+    assert(sqlite3_column_count(row) == 4);
     struct db_job_count count = {text_of(row, 0), text_of(row, 1), text_of(row, 2),
                                  sqlite3_column_int64(row, 3)};
     return count.sweep != NULL && count.status != NULL ? reader->row(reader->user, &count) : -ENOMEM;
@@ -166,6 +173,7 @@ struct origin_reader {
 static int take_origin(sqlite3_stmt *row, void *user)
 {
     struct origin_reader *reader = user;
+    assert(sqlite3_column_count(row) == 5);
     struct db_origin origin = {text_of(row, 0), text_of(row, 1), sqlite3_column_int64(row, 2),
                                text_of(row, 3), text_of(row, 4)};
     bool whole =

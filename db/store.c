@@ -1,5 +1,6 @@
 #include "db/store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,6 +175,7 @@ int store_create(struct store **ret_store, struct db *db, struct diag *diag)
         return diag_fail(diag, -ENOMEM, "%s: out of memory", db->path);
     store->db = db;
     for (size_t i = 0; i < STATEMENT_COUNT; i++) {
+        assert(sql[i] != NULL);
         int code =
             sqlite3_prepare_v3(db->handle, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statement[i], NULL);
         if (code != SQLITE_OK) {
@@ -197,6 +199,7 @@ void store_destroy(struct store *store)
 
 struct binder store_start(struct store *store, enum statement statement)
 {
+    assert(statement < STATEMENT_COUNT);
     return (struct binder){.statement = store->statement[statement], .index = 0, .code = SQLITE_OK};
 }
 
@@ -215,9 +218,11 @@ void store_reset(struct binder *binder)
 
 int store_run(struct store *store, struct binder *binder, const char *what, struct diag *diag)
 {
+    assert(binder->code != SQLITE_OK || binder->index == sqlite3_bind_parameter_count(binder->statement));
     int rc = store_step(store, binder, what, diag);
+    assert(rc != 1); /* it returns no rows */
     store_reset(binder);
-    return rc < 0 ? rc : 0;
+    return rc;
 }
 
 int store_insert_run(struct store *store, const struct db_run *run, int64_t *ret_run_id, struct diag *diag)
@@ -264,6 +269,7 @@ static int check_changed(struct store *store, const char *what, int64_t run_id, 
 int store_finish_run(struct store *store, int64_t run_id, enum db_run_status status, bool trusted,
                      const char *reason, struct diag *diag)
 {
+    assert(status != DB_RUNNING && (trusted || reason != NULL));
     struct binder binder = store_start(store, FINISH_RUN);
     binder_text(&binder, status_text((int) status));
     binder_integer(&binder, trusted);

@@ -1,6 +1,7 @@
 /* A query's result as text for people (table) and for programs (JSON, CSV). */
 #include "db/store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -38,6 +39,7 @@ int store_start_query(struct store *store, const char *sql, int64_t parameter, s
                       struct diag *diag)
 {
     sqlite3_stmt *statement = NULL;
+    assert(sql != NULL);
     int code = sqlite3_prepare_v2(store->db->handle, sql, -1, &statement, NULL);
     if (code != SQLITE_OK)
         return db_fail(store->db, code, "answer a query", diag);
@@ -46,6 +48,7 @@ int store_start_query(struct store *store, const char *sql, int64_t parameter, s
         return diag_fail(diag, ERR_DATABASE, "%s: a query may only read", store->db->path);
     }
     struct binder binder = {.statement = statement, .index = 0, .code = SQLITE_OK};
+    assert(sqlite3_bind_parameter_count(statement) <= 1);
     if (sqlite3_bind_parameter_count(statement) > 0)
         binder_integer(&binder, parameter);
     *ret_binder = binder;
@@ -206,6 +209,7 @@ static size_t count_characters(const char *text)
 static int push_cell(struct cells *cells, int column, const char *value)
 {
     size_t at = cells->text.size;
+    assert(column < cells->columns);
     int rc = buf_push(&cells->text, value, strlen(value) + 1);
     if (rc != 0)
         return rc;
@@ -287,6 +291,8 @@ static int write_cells(const struct cells *cells, struct buf *text)
     int rc = 0;
     for (size_t row = 0; rc == 0 && row < cells->rows; row++) {
         for (int i = 0; rc == 0 && i < cells->columns; i++) {
+            assert(cell < (const char *) cells->text.data + cells->text.size);
+            assert(count_characters(cell) <= cells->width[i]);
             size_t spaces = cells->width[i] - count_characters(cell);
             bool last = i + 1 == cells->columns;
             if (cells->number[i])
@@ -300,6 +306,7 @@ static int write_cells(const struct cells *cells, struct buf *text)
             cell += strlen(cell) + 1;
         }
     }
+    assert(rc != 0 || cell == (const char *) cells->text.data + cells->text.size);
     return rc;
 }
 

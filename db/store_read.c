@@ -1,5 +1,6 @@
 #include "db/store.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -178,6 +179,7 @@ static int next_row(struct store *store, struct binder *binder, struct reader *r
 
 static int check_reader(struct store *store, const struct reader *reader, struct diag *diag)
 {
+    assert(reader->index == sqlite3_column_count(reader->statement)); /* every column has been read */
     if (reader->code != SQLITE_OK)
         return db_fail(store->db, reader->code, "read it", diag);
     if (reader->unknown_in != NULL)

@@ -1,4 +1,5 @@
 /* What a run needs to be resumed: a learner's experience, and the file as it was after an episode. */
+#include <assert.h>
 #include <sqlite3.h>
 
 #include "core/base/err.h"
@@ -39,6 +40,7 @@ int store_each_experience(struct store *store, int64_t run_id,
     int rc;
     while ((rc = store_step(store, &binder, "read it", diag)) == 1) {
         struct sqlite3_stmt *at = binder.statement;
+        assert(sqlite3_column_count(at) == 5);
         struct db_experience experience = {
             .run_id = sqlite3_column_int64(at, 0),
             .episode = (uint32_t) sqlite3_column_int64(at, 1), /* written from a uint32_t */

@@ -1,4 +1,5 @@
 /* Sweeps and their jobs, and how a job's result comes into the experiment's file. */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@ static const char *const job_statuses[] = {
 
 const char *store_job_status_text(enum db_job_status status)
 {
+    assert((size_t) status < sizeof job_statuses / sizeof *job_statuses);
     return job_statuses[status];
 }
 
@@ -92,6 +94,7 @@ static int find_status(const char *text)
 
 static struct db_job read_job(sqlite3_stmt *statement, int64_t sweep_id)
 {
+    assert(sqlite3_column_count(statement) == 17);
     return (struct db_job){
         .sweep_id = sweep_id,
         .number = (uint32_t) sqlite3_column_int64(statement, 0),
@@ -156,6 +159,7 @@ int store_start_job(struct store *store, const struct db_job *job, const char *w
 
 int store_end_job(struct store *store, const struct db_job *job, const char *utc, struct diag *diag)
 {
+    assert(job->status != DB_JOB_RUNNING);
     struct binder binder = store_start(store, END_JOB);
     binder_text(&binder, store_job_status_text(job->status));
     binder_text(&binder, utc);
@@ -233,6 +237,7 @@ static int run_merging(struct store *store, const char *text, const int64_t *par
     int code = sqlite3_prepare_v2(store->db->handle, text, -1, &binder.statement, NULL);
     if (code != SQLITE_OK)
         return db_fail(store->db, code, "take a part over", diag);
+    assert(sqlite3_bind_parameter_count(binder.statement) <= 6);
     for (int i = sqlite3_bind_parameter_count(binder.statement); i > 0; i--) {
         binder.index = i - 1;
         binder_integer_or_null(&binder, parameter[i - 1], i == 2 ? 0 : INT64_MIN);
