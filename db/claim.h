@@ -1,6 +1,6 @@
-/* A mark on a run that a living process records it (on a sweep: that it plays it), which goes with the
- * process however that ends: a lock on one byte of the database file, far behind its content and behind the
- * bytes that SQLite locks.
+/* Marks a run as recorded, or a sweep as played, by a live process. The mark ends with the process, however
+ * that ends: it is a lock on one byte of the database file, far behind its content and behind the bytes that
+ * SQLite locks.
  *
  * It is a lock of the open file (F_OFD_SETLK), so SQLite's closing of its own descriptors leaves it alone;
  * but closing ours would end SQLite's locks of the same process on the same file. Hence: release only once
@@ -18,7 +18,8 @@ struct claim {
 
 extern const struct claim claim_none;
 
-/* ERR_STATE when another process, or an earlier claim, has the run. To be released also then. */
+/* ERR_STATE when another process, or an earlier claim, has the run. *ret_claim is to be released also then;
+ * it is claim_none before. */
 int claim_take(struct claim *ret_claim, const char *path, int64_t run_id, struct diag *diag);
 /* The same for a sweep, whose jobs one process hands out. */
 int claim_take_sweep(struct claim *ret_claim, const char *path, int64_t sweep_id, struct diag *diag);

@@ -72,7 +72,7 @@ static int read_integer(struct db *db, const char *sql, int64_t *ret_value, stru
     return rc;
 }
 
-/* What is at the path decides before SQLite looks: its own messages for these cases help nobody. */
+/* Looks at the path before SQLite does, whose messages for these cases say too little. */
 static int check_path(const char *path, enum db_mode mode, struct diag *diag)
 {
     struct stat status;
@@ -126,7 +126,7 @@ static int open_handle(struct db *db, const char *path, enum db_mode mode, struc
     return 0;
 }
 
-/* Whose file is it? Only reads, so that a stranger's file stays untouched. */
+/* Which program's file is it? Only reads, so that another program's file stays unchanged. */
 static int identify(struct db *db, enum db_mode mode, int64_t *ret_version, struct diag *diag)
 {
     int64_t application = 0;
@@ -208,7 +208,7 @@ static int prepare_writing(struct db *db, int64_t version, struct diag *diag)
         rc = migrate(db, version, diag);
     if (rc != 0)
         return rc;
-    /* Meet another writer now rather than after the first episode. */
+    /* Another writer is better met now than after the first episode. */
     rc = db_begin(db, diag);
     return rc == 0 ? db_commit(db, diag) : rc;
 }

@@ -10,9 +10,8 @@
 
 #define RECORDER_QUEUE_ROWS 16384 /* task rows between the caller and the thread */
 #define RECORDER_QUEUE_ITEMS 256  /* episodes and events, likewise */
-#define RECORDER_QUEUE_BYTES                                                                                 \
-    (1                                                                                                       \
-     << 26) /* of checkpoints and samples; a larger one waits until it is alone                            \ */
+/* Of checkpoints and samples; a larger one waits until it is alone. */
+#define RECORDER_QUEUE_BYTES (1 << 26)
 #define RECORDER_BATCH_ROWS 4096
 #define RECORDER_BATCH_NS 200000000ULL
 
@@ -38,7 +37,7 @@ struct recorder_resumed {
 };
 
 /* The same for a run that did not finish. ERR_STATE: it has, or another process records it, or it is no
- * longer as it was when `past` was read. */
+ * longer as it was when it was read. */
 int recorder_resume(struct recorder **ret_recorder, const char *path, const struct recorder_resumed *resumed,
                     struct diag *diag);
 

@@ -1,4 +1,4 @@
-/* The recorder's state, shared by the files that make it up. Not for anybody else. */
+/* The recorder's state, shared by the files that make it up. Not for other files. */
 #ifndef HANDOFF_DB_RECORDER_INTERNAL_H
 #define HANDOFF_DB_RECORDER_INTERNAL_H
 

@@ -9,7 +9,7 @@
 #include "db/db_internal.h"
 #include "db/recorder_internal.h"
 
-/* Somebody's index or VACUUM on the file holds the run back; only a lock kept for longer ends the recording. */
+/* Another process's VACUUM or new index delays the run; only a lock kept for longer ends the recording. */
 #define PATIENCE_MS 60000
 
 /* What a recorder begins with: a run that is new, or one that goes on. */
@@ -28,7 +28,7 @@ static int insert_run(struct recorder *recorder, const struct beginning *beginni
         row.run_id = recorder->run_id;
         rc = store_insert_node(recorder->store, &row, diag);
     }
-    /* Before anybody else can see the run. */
+    /* Before another process can see the run. */
     return rc != 0 ? rc : claim_take(&recorder->claim, recorder->db.path, recorder->run_id, diag);
 }
 

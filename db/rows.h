@@ -111,8 +111,7 @@ struct db_event {
     const char *detail;
 };
 
-/* A window of a link, and an interval of an event loop: real time only; times from the run's start, on the
- * wall. */
+/* A window of a link, and an interval of an event loop: real time only, counted from the run's start. */
 struct db_link_sample {
     uint32_t device, server;
     bool down;
@@ -159,7 +158,7 @@ struct db_job {
     const char *error;                                  /* NULL unless failed or skipped */
 };
 
-/* What a learner went through since the checkpoint before. */
+/* The transitions that a learner has had since the checkpoint before. */
 struct db_experience {
     int64_t run_id;
     uint32_t episode;      /* of the checkpoint that it comes with */
@@ -201,7 +200,7 @@ struct db_curve_point {
     double mean_cost, regret_pct;
 };
 
-/* Jobs of a sweep that came to the same end. */
+/* Jobs of a sweep with the same outcome. */
 struct db_job_count {
     const char *sweep, *status;
     const char *error; /* NULL unless failed or skipped */

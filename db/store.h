@@ -89,7 +89,7 @@ int store_find_sweep(struct store *store, const char *name, int64_t *ret_sweep_i
                      struct diag *diag);
 int store_insert_sweep(struct store *store, const struct db_sweep *sweep, int64_t *ret_sweep_id,
                        struct diag *diag);
-/* As waiting: what a job's worker finds out is not written yet. */
+/* With status 'waiting', and without results. */
 int store_insert_job(struct store *store, const struct db_job *job, struct diag *diag);
 /* In order of number. */
 int store_each_job(struct store *store, int64_t sweep_id, int (*row)(void *user, const struct db_job *job),
@@ -98,7 +98,7 @@ int store_each_job(struct store *store, int64_t sweep_id, int (*row)(void *user,
 int store_renew_jobs(struct store *store, int64_t sweep_id, struct diag *diag);
 int store_start_job(struct store *store, const struct db_job *job, const char *worker, const char *utc,
                     struct diag *diag);
-/* Status, times and error of a job that its worker has left. */
+/* Status, times and error of a job whose worker has ended. */
 int store_end_job(struct store *store, const struct db_job *job, const char *utc, struct diag *diag);
 
 /* What a worker recorded into a file of its own (its run ids count from 1). */

@@ -202,7 +202,7 @@ static size_t count_characters(const char *text)
 {
     size_t count = 0;
     for (; *text != '\0'; text++)
-        count += ((unsigned char) *text & 0xc0) != 0x80; /* a UTF-8 continuation byte takes no room */
+        count += ((unsigned char) *text & 0xc0) != 0x80; /* a UTF-8 continuation byte takes no column */
     return count;
 }
 

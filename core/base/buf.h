@@ -11,7 +11,7 @@ struct buf {
     size_t capacity; /* bytes allocated */
 };
 
-/* Room for `extra` more bytes behind `size`. -ENOMEM leaves the buffer as it was. */
+/* Makes space for `extra` more bytes behind `size`. -ENOMEM leaves the buffer as it was. */
 int buf_reserve(struct buf *buf, size_t extra);
 
 /* Appends. The source must not lie inside the buffer. */

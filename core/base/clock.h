@@ -13,7 +13,7 @@ uint64_t clock_process_ns(void);
 
 #define CLOCK_UTC_TEXT 32
 
-/* The wall-clock time as "2026-11-22T22:43:31Z". */
+/* The time of day, UTC: "2026-11-22T22:43:31Z". "" when the system cannot tell it. */
 void clock_utc_text(char ret_text[static CLOCK_UTC_TEXT]);
 
 #endif

@@ -10,8 +10,8 @@
 
 #include "core/base/err.h"
 
-/* A parent that dies between the fork and the call leaves no signal: its number changes instead. Process 1 as
- * a parent proves nothing, systemd and containers start programs that way. */
+/* A parent that dies between the fork and this call sends no signal. The parent's number changes then. That
+ * it is 1 proves nothing: systemd and containers start programs that way. */
 int process_die_with_parent(void)
 {
     pid_t parent = getppid();
@@ -23,7 +23,7 @@ int process_die_with_parent(void)
 void process_ready(uint16_t port)
 {
     assert(port != 0);                                 /* the system has chosen one by now */
-    (void) printf("READY port=%u\n", (unsigned) port); /* a closed stdout: nobody waits for the line */
+    (void) printf("READY port=%u\n", (unsigned) port); /* a closed stdout: no reader waits */
     (void) fflush(stdout);
 }
 

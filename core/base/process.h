@@ -1,4 +1,4 @@
-/* The common life of our three programs. */
+/* What our three programs have in common: exit statuses, a parent, a first line, limits. */
 #ifndef HANDOFF_CORE_BASE_PROCESS_H
 #define HANDOFF_CORE_BASE_PROCESS_H
 
@@ -11,8 +11,8 @@ enum process_exit {
     PROCESS_USAGE = 2,    /* bad flag, scenario or file */
     PROCESS_LOST = 3,     /* a node lost its orchestrator */
     PROCESS_REFUSED = 4,  /* a node was refused by its orchestrator */
-    PROCESS_MISMATCH = 5, /* replay --verify found a difference, twin two clocks that do not agree */
-    PROCESS_ABORTED = 6,  /* a node was told that its run was given up */
+    PROCESS_MISMATCH = 5, /* replay --verify or twin found a difference */
+    PROCESS_ABORTED = 6,  /* a node was told that its run was aborted */
     PROCESS_SCRIPTED = 7, /* a node was killed by its scenario's faults, and does not come back */
     PROCESS_SIGNAL = 130, /* ended by Ctrl-C or SIGTERM after an orderly stop */
 };

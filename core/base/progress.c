@@ -50,7 +50,7 @@ void progress_update(struct progress *progress, uint64_t done, const char *note)
     if (done > progress->total)
         done = progress->total;
     double elapsed_s = units_ns_to_s(now_ns - progress->start_ns);
-    char eta[32] = "?"; /* nothing is done from which it could be told */
+    char eta[32] = "?"; /* unknown: nothing is done yet */
     if (done > 0)
         (void) snprintf(eta, sizeof eta, "%.0f s",
                         elapsed_s * (double) (progress->total - done) / (double) done);

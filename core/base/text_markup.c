@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* The bytes of the UTF-8 character that begins here, 0: none does (RFC 3629). */
+/* How many bytes the UTF-8 character has that begins here (RFC 3629); 0: none begins here. */
 static size_t character_size(const char *from)
 {
     const unsigned char *c = (const unsigned char *) from;
@@ -56,7 +56,7 @@ int text_markup_html(struct buf *text, const char *from)
     return rc;
 }
 
-/* For gnuplot: what stands for a character that it cannot read in a CSV file's text or in an array. */
+/* What replaces a character that gnuplot cannot read in a CSV file or an array; NULL: nothing has to. */
 static const char *stand_in(char character)
 {
     switch (character) {

@@ -14,15 +14,15 @@
 #define AUDIT_PACKET_BITS 12000.0
 /* Above this share of the bits in windows that are off, the links are not to be trusted. */
 #define AUDIT_LINK_SHARE 0.01
-/* A loop is late in an interval when something waited this long for it, on the wall. */
+/* A loop is late in an interval when something waited for it this long, in real time. */
 #define AUDIT_LATE_S 0.020
 /* Above this share of all processes' time in such intervals, the loops are not to be trusted. */
 #define AUDIT_LATE_SHARE 0.05
 
 #define AUDIT_TEXT 256
 
-/* One window of one link while something was on it. Times in seconds since the run's start on the wall, rates
- * in bit/s on the wall. */
+/* One window of one link while something was on it. Seconds and bit/s of real time, counted from the run's
+ * start. */
 struct audit_link {
     uint32_t device, server;
     bool down;

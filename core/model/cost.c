@@ -94,7 +94,7 @@ bool cost_deadline_missed(const struct scenario *scenario, double latency_s)
     return scenario->objective.deadline_s > 0.0 && latency_s > scenario->objective.deadline_s;
 }
 
-/* What part of their speeds the two nodes have. */
+/* The shares of their speeds that the two nodes have. */
 struct pace {
     double device, server;
 };

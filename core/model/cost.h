@@ -1,5 +1,5 @@
 /* What a task takes: delays (A8, A9, A11), energies (A12) and cost (A13, A15). The cores, the policies and
- * the exact optimum all call these functions; there is no second physics. Sums run in the order of the
+ * the exact optimum all call these functions; no other code computes the same. Sums run in the order of the
  * fields. */
 #ifndef HANDOFF_CORE_MODEL_COST_H
 #define HANDOFF_CORE_MODEL_COST_H
@@ -45,23 +45,23 @@ double cost_full_j(const struct world *world, const struct device_params *device
 double cost_task(const struct world *world, const struct device_params *device, uint32_t tokens,
                  double latency_s, double energy_j, bool repaired);
 
-/* The operator's objective without penalties (A13), whatever is known of the all-local task it is measured
- * by: omega T/T_full + (1-omega) E/E_full. */
+/* The objective without penalties (A13): omega T/T_full + (1-omega) E/E_full. T_full and E_full, of the
+ * all-local task, may come from the model or from a learned estimate. */
 double cost_normalised(const struct scenario *scenario, double latency_s, double energy_j, double full_s,
                        double full_j);
 
-/* What seconds and joules of a task add to that, without penalties: cost_task is the sum of what accrued,
- * plus penalties. */
+/* What some seconds and joules of a task add to that. cost_task is the sum of these parts and the
+ * penalties. */
 double cost_accrued(const struct world *world, const struct device_params *device, uint32_t tokens,
                     double seconds, double joules);
-/* The penalty for its lateness alone; 0 where the deadline is kept. */
+/* The penalty for lateness alone; 0 where the deadline is kept. */
 double cost_lateness(const struct scenario *scenario, double latency_s);
 
 bool cost_deadline_missed(const struct scenario *scenario, double latency_s);
 
 /* The whole path composed, as the cores compose it: a task of device n with split s at server m (ignored when
- * s = L), given shares of the server's bandwidth and speed, a gain, and no queue. What packets may lose and
- * how late they may be is not known before: transmit_s is what is expected (transfer.h). */
+ * s = L), given shares of the server's bandwidth and speed, a gain, and no queue. Losses and jitter of
+ * packets are not known in advance: transmit_s is its expected value (transfer.h). */
 struct task_outcome {
     struct task_times times;
     struct task_joules joules;
@@ -79,8 +79,8 @@ struct task_plan {
 void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,
                   const struct task_plan *plan, struct task_outcome *ret);
 
-/* The same as it will be in slot `id`: nodes have the speed there that the scenario leaves them
- * (faults_speed). cost_outcome counts with the declared ones, which are all that anybody is told. */
+/* The same in slot `id`, at the speeds that the scenario's faults leave the nodes there (faults_speed).
+ * cost_outcome takes the declared speeds, which are all that policies and nodes are told. */
 void cost_outcome_in(const struct world *world, struct slot_id id, uint32_t device, uint32_t tokens,
                      double gain, const struct task_plan *plan, struct task_outcome *ret);
 

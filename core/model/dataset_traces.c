@@ -163,7 +163,7 @@ static uint32_t fewer(size_t files, uint64_t devices)
     return (uint32_t) (files < devices ? files : devices);
 }
 
-/* All files are read and checked; those that no device plays are let go. */
+/* All files are read and checked; those that no device plays are freed. */
 static int load_rates(struct dataset *data, const struct scenario *scenario, struct diag *diag)
 {
     struct file_names names;
@@ -223,8 +223,8 @@ static bool is_same_place(const struct trace_place *a, const struct trace_place 
            a->speed_mps == b->speed_mps && a->cell == b->cell;
 }
 
-/* Where a point says the same as those before and behind it, it may go. */
-static bool is_said_already(const struct trace_place *place, size_t i, size_t steps)
+/* A point that is the same as the one before and the one behind it may be left out. */
+static bool is_redundant(const struct trace_place *place, size_t i, size_t steps)
 {
     return i > 0 && i + 1 < steps && is_same_place(&place[i - 1], &place[i]) &&
            is_same_place(&place[i], &place[i + 1]);
@@ -257,12 +257,12 @@ static int make_track(const struct trace *trace, const struct dataset_projection
 {
     uint32_t points = 0;
     for (size_t i = 0; i < trace->steps; i++)
-        points += is_said_already(trace->place, i, trace->steps) ? 0 : 1;
+        points += is_redundant(trace->place, i, trace->steps) ? 0 : 1;
     int rc = track_init(ret_track, TRACK_PLACE, points, trace->duration_s);
     points = 0;
     for (size_t i = 0; i < trace->steps && rc == 0; i++) {
         const struct trace_place *place = &trace->place[i];
-        if (is_said_already(trace->place, i, trace->steps))
+        if (is_redundant(trace->place, i, trace->steps))
             continue;
         assert(points < ret_track->points);
         assert(place->cell == TRACE_NO_CELL || place->cell < trace->cells);

@@ -1,5 +1,5 @@
-/* What one device meets in one slot: where it is, its channels, its task. A pure function of (world, phase,
- * episode, slot, device) and of the device's movement so far; the mobile node computes it, the orchestrator
+/* What one device meets in one slot: its place, its channels, its task. A pure function of (world, phase,
+ * episode, slot, device) and of the device's movement so far. The mobile node computes it, the orchestrator
  * receives it. */
 #ifndef HANDOFF_CORE_MODEL_DEVICE_SLOT_H
 #define HANDOFF_CORE_MODEL_DEVICE_SLOT_H
@@ -29,9 +29,9 @@ struct device_slot {
 void device_slot_meet(const struct world *world, uint32_t device, struct slot_id id,
                       const struct mobility *mobility, struct device_slot *ret);
 
-/* The gain to every server so long after the slot's start, where rates come from a trace (radio.trace), and
- * how long it stays: within a slot a link follows the trace's steps, while what is observed is the slot's
- * mean. */
+/* Only where rates come from a trace (radio.trace): the gain to every server `after_s` after the slot's
+ * start, and for how long it holds. Within a slot a link follows the trace's steps. An observation is the
+ * slot's mean. */
 double device_slot_gain_at(const struct world *world, uint32_t device, struct slot_id id, double after_s,
                            double *ret_for_s);
 
@@ -44,8 +44,8 @@ uint32_t device_slot_tokens(const struct scenario *scenario, const uint32_t *row
 double device_slot_distance_m(const struct world *world, struct vec2 position, uint32_t server);
 
 /* Whether a device at `position` is within a server's reach (C6): d_{n,m} <= R_cov; or, where the device's
- * trace names the cell that it is in at the slot's start, whether the cell is the server's (cell modulo M). A
- * pure function: whoever has the device's track may ask. An outage (gain 0) is not its business. */
+ * trace names the cell that it is in at the slot's start, whether the cell is the server's (cell modulo M).
+ * Pure; needs the device's track. An outage (gain 0) does not count here. */
 bool device_slot_covered(const struct world *world, uint32_t device, struct slot_id id, struct vec2 position,
                          uint32_t server);
 

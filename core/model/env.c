@@ -12,7 +12,7 @@
 
 _Static_assert(ENV_LOCAL > WORLD_SERVERS_MAX, "no server has this number");
 
-/* Deep fades reach far below the scale's end; past this a channel is simply useless. */
+/* Deep fades reach far below the scale's end; beyond this a channel is of no use. */
 #define STATE_LIMIT 1.5
 
 int env_view_init(struct env_view *ret_view, const struct world *world)

@@ -47,7 +47,7 @@ void env_view_finish(struct env_view *view);
 int env_decision_init(struct env_decision *ret_decision, uint32_t devices);
 void env_decision_finish(struct env_decision *decision);
 
-/* Starts a slot: nobody present, coverage unknown; previous_load and backlogs stay. Slot 0 clears them. */
+/* Starts a slot: no device present, coverage unknown; previous_load and backlogs stay. Slot 0 clears them. */
 void env_view_begin(struct env_view *view, struct slot_id id);
 
 /* Enters one device's observation; computes its coverage. A gain of 0, an outage, covers nothing. */
@@ -119,7 +119,7 @@ void env_queue_allocate(const struct env_view *view, struct env_decision *decisi
 
 /* J of a whole decision with its shares, by the model: mean over present devices of cost_task, in device
  * order. This is what the model-knowing policies minimise; equal, bit for bit, to what the cores report in
- * virtual time while every node has its declared speed. 0 when nobody is present. */
+ * virtual time while every node has its declared speed. 0 when no device is present. */
 double env_joint_cost(const struct env_view *view, const struct env_decision *decision);
 
 /* The reward from reported costs: minus their mean in device order over devices with a report (reported[n]);

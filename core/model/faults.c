@@ -52,7 +52,7 @@ struct chaos {
     double factor;   /* SLOW */
 };
 
-/* What chaos begins with a node in a slot. */
+/* What chaos draws for a node in a slot. */
 static struct chaos chaos_at(const struct faults *faults, struct slot_id id, bool is_server, uint32_t number)
 {
     struct rng_at at = {
@@ -197,9 +197,9 @@ enum fault_kind faults_strikes(const struct faults *faults, struct slot_id id, b
     return kind == CHAOS_KILL ? FAULT_KILL : kind == CHAOS_PAUSE ? FAULT_PAUSE : FAULT_NONE;
 }
 
-#define CHAOS_HORIZON 10000u /* spans of chaos may follow one another; past this a node is gone */
+#define CHAOS_HORIZON 10000u /* spans may follow one another; after so many slots a node is gone */
 
-/* When is it certain that nothing changes any more? After the last end of a span. */
+/* The slot after which nothing changes: the last end of a span. */
 static uint32_t last_slot(const struct faults *faults, struct slot_id id)
 {
     uint64_t last = (uint64_t) id.slot + (faults->rate > 0.0 ? CHAOS_HORIZON : 1);

@@ -54,8 +54,9 @@ void faults_destroy(struct faults *faults);
 /* Is the node down as the slot begins? */
 bool faults_down(const struct faults *faults, struct slot_id id, bool is_server, uint32_t number);
 
-/* Does it speak in the slot? In the observation that closes an episode (`closing`; id.slot is one more than
- * the last), whoever was there to the end of the last slot: it brings nobody back. */
+/* Does the node send its observation in the slot? The one that closes an episode (`closing`; id.slot is
+ * one more than the last) comes from each node that was up to the end of the last slot. It brings no node
+ * back. */
 bool faults_speaks(const struct faults *faults, struct slot_id id, bool closing, bool is_server,
                    uint32_t number);
 
@@ -67,8 +68,8 @@ enum fault_kind faults_strikes(const struct faults *faults, struct slot_id id, b
 /* The first slot of the episode, after `id`, in which the node takes part again; UINT32_MAX: none. */
 uint32_t faults_back_slot(const struct faults *faults, struct slot_id id, bool is_server, uint32_t number);
 
-/* What part of its speed the node has in the slot: 1, or less. Physics asks it (the cores; cost_outcome_in);
- * who may only know the declared speed must not. */
+/* The share of its speed that the node has in the slot: above 0, at most 1. For the cores and
+ * cost_outcome_in; code that may only know declared speeds must not call it. */
 double faults_speed(const struct faults *faults, struct slot_id id, bool is_server, uint32_t number);
 
 /* Is nothing exchanged between the two in the slot? */

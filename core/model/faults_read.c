@@ -36,7 +36,7 @@ static int fail_word(struct reader *reader, const char *allowed)
     return fail(reader, ERR_SYNTAX, what);
 }
 
-/* The next word; "" at the end. A word that is too long is cut, and then known to nobody. */
+/* The next word; "" at the end. A word that is too long is cut; no keyword is that long. */
 static const char *next_word(struct reader *reader)
 {
     while (reader->at < reader->end && *reader->at == ' ')
@@ -222,7 +222,7 @@ static int take_what(struct reader *reader, struct statement *ret)
     return rc;
 }
 
-/* A rejoin needs somebody who has gone. */
+/* A rejoin needs a node that was killed or paused before. */
 static int check_rejoin(struct reader *reader, const struct statement *rejoin)
 {
     for (uint32_t i = 0; i < reader->faults->statements; i++) {

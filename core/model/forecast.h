@@ -1,17 +1,17 @@
-/* Queueing mode: what one slot's tasks will cost, given what earlier slots have left over, if nothing came
- * after them and rates stayed as they are now. What the cores then do differs by what does come.
+/* Queueing mode: what one slot's tasks will cost, given the work left over from earlier slots. The forecast
+ * assumes that no later task comes and that rates stay as they are; what the cores report differs by that.
  *
  * The processor and the radio of a device serve what is left over first (the radio at this slot's rates); a
  * server first what is there or on its way, then this slot's tasks as its discipline says, in order of
- * arrival. That much an operator knows of its own system; how long each part takes it asks a source, which is
- * the true model (forecast_model.c) or somebody who has learned it. */
+ * arrival. An operator knows that much of its own system. How long each part takes comes from a source: the
+ * true model (forecast_model.c) or a learned one. */
 #ifndef HANDOFF_CORE_MODEL_FORECAST_H
 #define HANDOFF_CORE_MODEL_FORECAST_H
 
 #include "core/model/env.h"
 #include "core/model/station.h"
 
-/* What a part of a task takes if it has to wait for nobody. */
+/* What a part of a task takes without any waiting. */
 struct forecast_spent {
     double s, j;
 };
@@ -29,7 +29,7 @@ struct forecast_source {
     /* What device n still has to send there of earlier tasks: seconds. */
     double (*rest_s)(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
                      double bits);
-    double down_s; /* a RESULT's way, where `link` has not got it in it */
+    double down_s; /* a RESULT's way, where `link` does not contain it */
     void *user;
 };
 

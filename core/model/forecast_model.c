@@ -1,4 +1,4 @@
-/* The true model as a source of an forecast's durations. */
+/* The true model as the source of a forecast's durations. */
 #include "core/base/units.h"
 
 #include <assert.h>
@@ -26,8 +26,8 @@ static void device(void *user, const struct env_view *view, uint32_t n, struct f
     }
 }
 
-static void way(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
-                struct forecast_spent *ret)
+static void uplink(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
+                   struct forecast_spent *ret)
 {
     const struct world *world = view->world;
     double bps = rate_bps(view, n, m, load);
@@ -62,7 +62,7 @@ struct forecast_source forecast_model(const struct world *world)
     const struct scenario *scenario = &world->scenario;
     return (struct forecast_source){
         .device = device,
-        .link = way,
+        .link = uplink,
         .server = server,
         .rest_s = rest_s,
         .down_s = transfer_expected_s(scenario, transfer_down_bits(scenario), transfer_down_bps(scenario)),

@@ -48,7 +48,7 @@ static double line_due_s(const struct link_line *line)
     return line->count > 0 ? line->place[line->first].due_s : (double) INFINITY;
 }
 
-/* When the last of the line leaves; -INFINITY: nobody is there. */
+/* When the last of the line leaves; -INFINITY: the line is empty. */
 static double line_end_s(const struct link_line *line)
 {
     return line->count > 0 ? line->place[(line->first + line->count - 1) % line->capacity].due_s
@@ -191,7 +191,7 @@ int link_offer(struct link *link, double now_s, double bytes)
 }
 
 /* Moves what has left the rate by now into the air. The next packet begins when the one before has left, not
- * when somebody looked. */
+ * at the time of the call. */
 static void advance(struct link *link, double now_s)
 {
     for (double due_s = rate_due_s(&link->rate); due_s <= now_s; due_s = rate_due_s(&link->rate)) {

@@ -1,8 +1,8 @@
 /* A link of composable parts, as packets see it: a bounded queue, a rate that may change while a packet is on
  * it, loss as the time its repetitions take, jitter, delay. A part whose parameter is 0 is not there, a rate
  * of 0 is an outage, and one of INFINITY takes no time. Pure: time comes in with every call, randomness is
- * drawn from Philox by packet number. The same parts run in virtual time, where results are exact, and under
- * the wall clock (proto/wire/pacer).
+ * drawn from Philox by packet number. The same parts run in virtual time, where results are exact, and in
+ * real time (proto/wire/pacer).
  *
  *   offer ──► QUEUE ──► RATE ──► LOSS ──► JITTER ──► DELAY ──► take
  *
@@ -32,7 +32,7 @@ struct link_params {
     uint64_t first_packet; /* the first packet's number */
 };
 
-/* The insides. */
+/* What a link is made of. */
 
 struct link_place {
     struct link_packet packet;
@@ -78,7 +78,7 @@ void link_restart(struct link *link, const struct link_params *params, double no
 
 /* 0; ERR_TOO_BIG: the queue is full; -ENOMEM. */
 int link_offer(struct link *link, double now_s, double bytes);
-/* Takes hold of the packet that is on the link. */
+/* Applies at once, also to the packet that is on the link. */
 void link_set_rate(struct link *link, double now_s, double rate_bps);
 /* When something happens next: a packet leaves the rate, or arrives. INFINITY: nothing will. */
 double link_due_s(const struct link *link);

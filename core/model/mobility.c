@@ -72,8 +72,8 @@ void mobility_start(const struct world *world, uint32_t device, enum rng_phase p
     *ret = start;
 }
 
-/* Folds a coordinate back into [0, size]; true when an odd number of walls was met, so that the direction
- * turns. */
+/* Folds a coordinate back into [0, size]; true when it met the border an odd number of times, so that the
+ * direction turns. */
 static bool reflect(double *coordinate, double size)
 {
     if (*coordinate >= 0.0 && *coordinate <= size)
@@ -133,7 +133,7 @@ static void turn_gauss_markov(const struct scenario *scenario, const struct rng_
                             fresh * scenario->mobility.heading_sigma * normal[1];
 }
 
-/* Towards the waypoint; who arrives rests there for what is left of the slot and then has a new leg. */
+/* Towards the waypoint. A device that arrives rests for the remainder of the slot, then begins a new leg. */
 static void step_waypoint(const struct world *world, const struct rng_at *at, struct mobility *mobility)
 {
     double dx_m = mobility->waypoint.x - mobility->position.x;

@@ -4,7 +4,7 @@
  * FLOP).
  *
  * Pure: time comes in with every call and never runs backwards. In virtual time the owner takes each job at
- * the moment station_due_s names; in real time when it has really ended, which is what counts then. */
+ * the time that station_due_s gives; in real time when the job has ended. */
 #ifndef HANDOFF_CORE_MODEL_STATION_H
 #define HANDOFF_CORE_MODEL_STATION_H
 
@@ -40,25 +40,25 @@ void station_clear(struct station *station, double now_s);
 /* -ENOMEM: nothing has changed. */
 int station_add(struct station *station, double now_s, uint64_t id, double work);
 void station_set_rate(struct station *station, double now_s, double rate);
-/* Counts what has been done by now, for who wants to look at jobs. */
+/* Counts the work done by now_s, before the owner looks at jobs. */
 void station_count(struct station *station, double now_s);
 
 /* When the next job leaves if nothing else happens; INFINITY: none ever will. */
 double station_due_s(const struct station *station);
 /* The job that leaves next; NULL: there is none. Valid until the station changes. */
 const struct station_job *station_next(const struct station *station);
-/* Takes that job: its work is done at now_s, by the owner's word. There must be one. */
+/* Takes that job as done at now_s, which the owner decides. There must be one. */
 struct station_job station_take(struct station *station, double now_s);
 /* Takes a job out, done or not. False: it is not here. */
 bool station_remove(struct station *station, double now_s, uint64_t id, struct station_job *ret_job);
 
-/* NULL: it is not here. The owner may change what is to be done and what is done of it; as of station->now_s. */
+/* NULL: it is not here. The owner may change its `work` and `done`, as of station->now_s. */
 struct station_job *station_find(struct station *station, uint64_t id);
 
 /* Work that is left, of all jobs. */
 double station_left(const struct station *station, double now_s);
 /* Counts up to now_s, and hands out each job's busy seconds since the last time, in order of arrival; jobs
- * that have none are passed over. */
+ * that have none are skipped. */
 void station_account(struct station *station, double now_s,
                      void (*tell)(void *user, const struct station_job *job, double busy_s), void *user);
 

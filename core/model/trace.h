@@ -4,7 +4,7 @@
  *              trace lasts until the last of them and then begins again (mahimahi's mm-link)
  *   columns    two numbers a line, by blanks or a comma: seconds, growing, and Mbit/s from then on
  *   csv        the Irish 5G production data set's logs (Raca et al., MMSys 2020): a header; Timestamp like
- *              2019.12.14_10.16.30, DL_bitrate and UL_bitrate in kbit/s; if there, Longitude, Latitude, Speed
+ *              2019.12.14_10.16.30, DL_bitrate and UL_bitrate in kbit/s; optional: Longitude, Latitude, Speed
  *              in km/h, CellID and NODEHEX
  *
  * Everything is bounded and checked; a refusal names file and line. Blank lines are passed over, and so are
@@ -29,7 +29,7 @@ struct trace_step {
     double rate_bps[2]; /* [enum scenario_direction]; both the same where a file has one */
 };
 
-/* Where the phone was at a step's start. What a row does not say is as it was before. */
+/* Where the phone was at a step's start. A value that a row leaves out stays as it was. */
 struct trace_place {
     double latitude_deg, longitude_deg;
     double speed_mps;

@@ -14,9 +14,8 @@
 #include "core/base/parse.h"
 #include "core/model/csv.h"
 
-#define ROW_S 1.0 /* Timestamp counts whole seconds; the last row holds for one */
-#define ROW_HOLDS_S                                                                                          \
-    10.0 /* a row's rate is not believed for longer: then the log has a hole, and nothing passes */
+#define ROW_S 1.0        /* Timestamp counts whole seconds; the last row holds for one */
+#define ROW_HOLDS_S 10.0 /* a row's rate holds at most so long: then the log has a hole, and nothing passes */
 #define BPS_PER_KBPS 1e3
 #define KMH_PER_MPS 3.6
 #define SPEED_MAX_KMH 36000.0 /* 1e4 m/s, the wire's limit */
@@ -57,7 +56,7 @@ static int64_t days_of(int year, int month, int day)
 {
     static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
     assert(month >= 1 && month <= 12);
-    int past = month <= 2 ? year - 1 : year; /* whose leap day has been */
+    int past = month <= 2 ? year - 1 : year; /* the last whose leap day has passed */
     return 365 * (int64_t) (year - 1970) + (past / 4 - past / 100 + past / 400) -
            (1969 / 4 - 1969 / 100 + 1969 / 400) + before[month - 1] + day - 1;
 }

@@ -20,8 +20,8 @@ struct trace_build {
 
 #define TRACE_LINE_MAX 255u /* bytes of a line of the first two formats */
 
-/* The next line that says something, without blanks around it; counts build->line. 1: a line, 0: the end,
- * negative: too long, or not text. */
+/* The next line that is neither blank nor a comment, without blanks around it; counts build->line. 1: a line,
+ * 0: the end, negative: too long, or not text. */
 int trace_build_line(struct trace_build *build, const char *text, size_t size, size_t *at,
                      char ret_line[static TRACE_LINE_MAX + 1], struct diag *diag);
 

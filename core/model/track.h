@@ -2,8 +2,8 @@
  * numbers, so that it travels to a node and into the database as it is.
  *
  *   rate    one value a point: bit/s from the point until the next
- *   place   four: x and y in metres, straight to the next point's and resting behind the last; speed in m/s
- * and the cell's number (TRACK_NO_CELL: none) from the point until the next
+ *   place   four values a point: x and y in metres, in a line to the next point's and at rest behind the last;
+ *           speed in m/s and the cell's number (TRACK_NO_CELL: none) from the point until the next
  *
  * Pure; draws are functions (core/base/rng.h). */
 #ifndef HANDOFF_CORE_MODEL_TRACK_H

@@ -10,7 +10,7 @@
 #define PACKET_BITS (BITS * (double) TRANSFER_PACKET_BYTES)
 #define BYTES_PER_KB 1e3
 
-/* A transfer to server m draws from packet number m << SERVER_SHIFT on: room for 25 GB. */
+/* A transfer to server m draws from packet number m << SERVER_SHIFT on: enough for 25 GB. */
 #define SERVER_SHIFT 24
 
 _Static_assert(WORLD_SERVERS_MAX <= 1u << (32 - SERVER_SHIFT), "a packet's number has 32 bits");

@@ -1,7 +1,7 @@
 /* How long bits take from a device to its server, and a RESULT's the way back, over the scenario's link
  * (section `link`): what the rate takes, what the losses and the jitter of single packets add, the delay. The
- * device's core, the policies that know the model and the pacers of real time all ask here; there is no
- * second physics.
+ * device's core, the policies that know the model and the pacers of real time all call these functions; no
+ * other code computes the same.
  *
  * A transfer goes in packets of TRANSFER_PACKET_BYTES, the last one shorter; without bytes it still is one
  * packet. Losses and jitter are drawn by packet number from (seed; phase, episode, slot, device, way), so
@@ -23,7 +23,7 @@ enum transfer_way { TRANSFER_UP, TRANSFER_DOWN };
  * pacers. A task that goes on to another server after a loss meets other draws there. */
 struct link_params transfer_link(const struct world *world, struct slot_id id, uint32_t device,
                                  uint32_t server, enum transfer_way way, double rate_bps);
-/* The same link on a wall clock that runs `scale` times as fast as the model. */
+/* The same link in seconds of real time, of which `scale` model seconds make one. */
 struct link_params transfer_scaled(const struct link_params *link, double scale);
 
 /* RESULTs. Their rate is INFINITY when link.down_mbps is 0: they take no time of it. */
@@ -32,14 +32,14 @@ double transfer_down_bps(const struct scenario *scenario);
 /* The way down takes no time at all. */
 bool transfer_down_is_free(const struct scenario *scenario);
 
-/* From the first bit's start to the last one's arrival, with the draws of this link: what core/model/link
- * comes to when it is offered the packets at once. Infinite when there are bits and no rate. */
+/* From the first bit's start to the last one's arrival, with the draws of this link: the same as
+ * core/model/link gives when it is offered all packets at once. Infinite when there are bits and no rate. */
 double transfer_s(const struct link_params *link, double bits);
 /* The same of transfer_link(world, id, ...): the cores ask for every task. */
 double transfer_task_s(const struct world *world, struct slot_id id, uint32_t device, uint32_t server,
                        enum transfer_way way, double rate_bps, double bits);
 
-/* The expected value of the above over the draws: what one may know before. Exact, and the same bits, without
+/* The expected value of the above over the draws: what is known in advance. Exact, and the same bits, without
  * loss and jitter; else the largest of the packets' latenesses is integrated numerically, to about 5 % of
  * what loss and jitter add. */
 double transfer_expected_s(const struct scenario *scenario, double bits, double rate_bps);

@@ -1,5 +1,5 @@
 /* The world of one run: the scenario, the seed and every node's parameters, drawn once. Both host programs
- * and the policies that may know the model read it; nobody changes it after world_init. */
+ * and the policies that may know the model read it; it never changes after world_init. */
 #ifndef HANDOFF_CORE_MODEL_WORLD_H
 #define HANDOFF_CORE_MODEL_WORLD_H
 
@@ -62,8 +62,7 @@ struct world {
 int world_init(struct world *ret_world, const struct scenario *scenario, const struct dataset *data,
                struct diag *diag);
 
-/* A world with room for N devices and M servers whose parameters the caller fills in (a node told by
- * WELCOME). */
+/* A world of N devices and M servers whose parameters the caller fills in (a node does, from WELCOME). */
 int world_init_empty(struct world *ret_world, const struct scenario *scenario, uint32_t devices,
                      uint32_t servers);
 

@@ -168,7 +168,7 @@ static size_t total_bytes(const struct checkpoint *checkpoint, uint32_t sections
 
 /* --- writing --- */
 
-/* Into room that checkpoint_save has reserved. */
+/* Into space that checkpoint_save has reserved. */
 static void put(struct buf *bytes, const void *from, size_t size)
 {
     assert(bytes->capacity - bytes->size >= size);

@@ -1,7 +1,7 @@
-/* One number for each of several sets, whatever the order of the sets and of what is in them, and however
- * many there are (Zaheer et al., "Deep Sets", arXiv 1703.06114, the equivariant form): a tanh layer looks at
- * each member, its mean over a set and its mean over all sets go through a second tanh layer, and that into
- * the set's number. Learns by least squares, Adam. Numerics only.
+/* One number for each of several sets (Zaheer et al., "Deep Sets", arXiv 1703.06114, the equivariant form).
+ * The order of the sets and of their members does not matter, and there may be any number of both. A tanh
+ * layer looks at each member. Its mean over a set and its mean over all sets go through a second tanh layer,
+ * and that gives the set's number. Learns by least squares, Adam. Numerics only.
  *
  * A set may be empty: its mean is 0.
  *

@@ -55,7 +55,7 @@ void dqn_destroy(struct dqn *dqn);
 /* The action worth most, the lowest of equals, among those with allowed[actions] = 1; at least one is. */
 uint32_t dqn_act(struct dqn *dqn, const float *state, const uint8_t *allowed);
 
-/* The same, or with the probability that epsilon has come to any of the allowed ones. */
+/* The same; with the present epsilon's probability any of the allowed ones instead. */
 uint32_t dqn_explore(struct dqn *dqn, const float *state, const uint8_t *allowed);
 
 /* Stores a transition (copied), the oldest falls out when full. */

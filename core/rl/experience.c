@@ -52,7 +52,7 @@ static const float *next_state_of(const struct replay *replay, const float *row)
 
 /* ---- writing ---- */
 
-/* Into room that was reserved. */
+/* Into space that was reserved. */
 static void put(struct buf *bytes, const void *from, size_t size)
 {
     assert(bytes->capacity - bytes->size >= size);

@@ -35,9 +35,9 @@ uint64_t experience_oldest(const struct replay *replay);
 /* Appends transitions `first` to the last, those that are still in the buffer. */
 int experience_save(const struct replay *replay, uint64_t first, struct buf *bytes);
 
-/* Puts saved transitions where they were. To be called for each piece, oldest first, into a fresh buffer;
- * what a gap between two pieces leaves behind has fallen out. Checked before any of it is taken: ERR_TYPE,
- * ERR_VERSION, ERR_MISMATCH, ERR_TRUNCATED, ERR_CORRUPT. */
+/* Puts saved transitions where they were. To be called for each piece, oldest first, into a fresh buffer.
+ * What came before a gap between two pieces has fallen out of the buffer. Checked before any of it is taken:
+ * ERR_TYPE, ERR_VERSION, ERR_MISMATCH, ERR_TRUNCATED, ERR_CORRUPT. */
 int experience_load(struct replay *replay, const void *bytes, size_t size, struct diag *diag);
 
 /* Does the buffer hold exactly what one that was given `total` transitions does? */

@@ -1,5 +1,5 @@
 /* A network with everything that is learned of it: parameters, a copy that follows them, Adam's moments, and
- * room for gradients. Each is a block of `size` floats: the layers' as core/rl/mlp.h lays them out, and then
+ * space for gradients. Each is a block of `size` floats: the layers' as core/rl/mlp.h lays them out, and then
  * those of no layer, if any. */
 #ifndef HANDOFF_CORE_RL_NETWORK_H
 #define HANDOFF_CORE_RL_NETWORK_H

@@ -33,8 +33,8 @@ void noise_add(struct noise *noise, float *action);
 /* This step's independent standard normals, for a learner that explores by itself, and moves to the next step
  * without decay. */
 void noise_normal(struct noise *noise, float *ret_normal);
-/* Where the noise has come to, as bytes: u64 step, f64 scale, f64 level[size], little-endian. Reading takes
- * exactly what writing made for the same size, of possible numbers: ERR_MISMATCH, ERR_CORRUPT. */
+/* The noise's state as bytes: u64 step, f64 scale, f64 level[size], little-endian. Reading takes exactly what
+ * writing made for the same size, of possible numbers: ERR_MISMATCH, ERR_CORRUPT. */
 int noise_save(const struct noise *noise, struct buf *bytes);
 int noise_load(struct noise *noise, const void *bytes, size_t size, struct diag *diag);
 /* Fills action[size] with uniform draws on [-1, 1] (warm-up) and moves to the next step without decay. */

@@ -2,8 +2,8 @@
  *
  *   PPO  proximal policy optimisation with the clipped objective (Schulman et al., arXiv 1707.06347, equation
  *        7): several epochs of mini-batches over each rollout
- *   A2C  advantage actor-critic (Mnih et al., arXiv 1602.01783, algorithm S3 with one actor, synchronous):
- * one step down the plain policy gradient on each short rollout
+ *   A2C  advantage actor-critic (Mnih et al., arXiv 1602.01783, algorithm S3 with one actor, synchronous): one
+ *        step down the plain policy gradient on each short rollout
  *
  * Two networks that share nothing, the policy's and the value's, which says (1 - discount) V. An action is a
  * class of each of several categorical heads (categorical.h) or a vector of reals (gaussian.h); states and
@@ -64,7 +64,7 @@ float policy_gradient_sample(struct policy_gradient *learner, const float *state
 void policy_gradient_mode(struct policy_gradient *learner, const float *state, const uint8_t *allowed,
                           float *ret_action);
 
-/* Adds to the rollout, which has to have room: after a push that filled it an update comes first. */
+/* Adds to the rollout, which must not be full: after a push that filled it an update comes first. */
 void policy_gradient_push(struct policy_gradient *learner, const struct rollout_transition *transition);
 
 bool policy_gradient_is_full(const struct policy_gradient *learner);

@@ -12,10 +12,11 @@
 #include "core/rl/adam.h"
 #include "core/rl/mlp.h"
 
-/* Of the sum of squares of an input, added to each: keeps an input that has never varied from being blamed. */
+/* Of the sum of squares of an input, added to each: keeps the equations solvable where an input has never
+ * varied. */
 #define RIDGE 1e-7
 #define PI 3.14159265358979323846
-#define FINAL_INIT 0.003f /* as in core/rl/ddpg: at first the network says next to nothing */
+#define FINAL_INIT 0.003f /* as in core/rl/ddpg: at first the network's output is near 0 */
 
 /* Sums over the samples: of z z' and z y', z = (x, 1). */
 struct sums {

@@ -40,7 +40,7 @@ struct replay_batch {
     size_t size;
     size_t stride;       /* of the two matrices */
     float *state_action; /* [size][state_size + action_size] */
-    float *next_state;   /* [size][state_size]; room for an action behind it */
+    float *next_state;   /* [size][state_size]; each with space for an action behind it */
     float *reward;       /* [size] */
     float *terminal;     /* [size]: 1 or 0 */
 };

@@ -1,9 +1,9 @@
-/* The minimum of a noisy function of one variable, found by trying. What trials have shown is a response
- * surface (Box and Wilson, J. R. Stat. Soc. B 13 (1951) 1-45); its form is not a quadratic, which is wrong
- * far from the minimum, but a Gaussian process with a squared-exponential kernel (Rasmussen and Williams,
- * 2006, algorithm 2.1). The next trial is where it is lowest less some standard deviations (Srinivas et al.,
- * ICML 2010, arXiv 0912.3995, turned upside down), so what is not known is tried, and what is known to be bad
- * is not. Numerics only, and no randomness.
+/* The minimum of a noisy function of one variable, found by trying. A response surface is fitted to the
+ * trials (Box and Wilson, J. R. Stat. Soc. B 13 (1951) 1-45). It is not a quadratic, which is wrong far from
+ * the minimum, but a Gaussian process with a squared-exponential kernel (Rasmussen and Williams, 2006,
+ * algorithm 2.1). The next trial is where the mean less some standard deviations is lowest (Srinivas et al.,
+ * ICML 2010, arXiv 0912.3995, with the sign reversed): unknown places are tried, places known to be bad are
+ * not. Numerics only, and no randomness.
  *
  * The function may drift: older trials count as noisier ones. */
 #ifndef HANDOFF_CORE_RL_RESPONSE_SURFACE_H
@@ -24,7 +24,7 @@ struct response_surface_trial {
     double x, y;
 };
 
-/* `trial` and `seen` are all there is to save: response_surface_settle makes the rest. */
+/* Only `trial` and `seen` need to be saved: response_surface_settle computes the rest. */
 struct response_surface {
     struct response_surface_config config;
     struct response_surface_trial trial[RESPONSE_SURFACE_TRIALS]; /* a ring */
@@ -38,9 +38,9 @@ struct response_surface {
 
 void response_surface_init(struct response_surface *surface, const struct response_surface_config *config);
 
-/* What came of a trial; then best and next are new. */
+/* Adds a trial's outcome, and settles. */
 void response_surface_observe(struct response_surface *surface, double x, double y);
-/* Best and next of the trials that are there. */
+/* Computes best, least and next from the trials; without any they stay as they are. */
 void response_surface_settle(struct response_surface *surface);
 
 #endif

@@ -1,5 +1,5 @@
-/* A rollout: transitions in the order in which they were lived through, as an on-policy learner gathers them,
- * and what they were worth. It is a replay buffer that is filled, used and emptied; its action columns hold
+/* A rollout: transitions in the order in which they happened, as an on-policy learner gathers them, and what
+ * they were worth. It is a replay buffer that is filled, used and emptied; its action columns hold
  *
  *   action [action] | log-probability | begins (1 or 0) | allowed, packed (core/rl/mask.h)
  *
@@ -53,7 +53,7 @@ static inline bool rollout_is_full(const struct rollout *rollout)
     return rollout->replay.count == rollout->replay.capacity;
 }
 
-/* Appends; there has to be room. */
+/* Appends; the rollout must not be full. */
 void rollout_push(struct rollout *rollout, const struct rollout_transition *transition);
 
 void rollout_clear(struct rollout *rollout);

@@ -76,8 +76,8 @@ static void move(struct swarm *swarm, const struct rng_at *at, uint32_t particle
     }
 }
 
-/* Everybody moves towards the best place of the iteration before; `ret_position` is that place, and becomes
- * the new one when all have moved. */
+/* All particles move towards the best place of the iteration before. `ret_position` is that place, and
+ * becomes the new one when all have moved. */
 double swarm_minimise(struct swarm *swarm, struct rng_at at, swarm_cost *cost, void *user,
                       float *ret_position)
 {

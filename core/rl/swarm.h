@@ -1,7 +1,7 @@
 /* Particle swarm optimisation of a function on the box [-1, 1]^size, with inertia and one best for all (Shi
- * and Eberhart, CEC 1998). Particles begin anywhere, at rest (Engelbrecht, CEC 2012); who reaches the box's
- * wall stops there (Robinson and Rahmat-Samii, IEEE TAP 52, 2004: absorbing walls), since the optimum may lie
- * on it.
+ * and Eberhart, CEC 1998). Particles begin anywhere, at rest (Engelbrecht, CEC 2012). One that reaches the
+ * box's border stops there (Robinson and Rahmat-Samii, IEEE TAP 52, 2004: absorbing walls), since the optimum
+ * may lie on it.
  *
  * Draws are functions of (the given place; iteration as entity, particle, dimension), so that a longer search
  * begins with the shorter one. `at.entity` is ignored. */

@@ -1,4 +1,4 @@
-/* What a handful of numbers come to. Sums run in the order given, so the same numbers give the same bits. */
+/* Statistics of a few numbers. Sums run in the order given, so the same numbers give the same bits. */
 #ifndef HANDOFF_CORE_STATS_SAMPLE_H
 #define HANDOFF_CORE_STATS_SAMPLE_H
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define STUDENT_RUNS_MAX 10000u /* beyond it the answer is "more than anybody runs" */
+#define STUDENT_RUNS_MAX 10000u /* where more would be needed, the answer is 0 */
 
 /* P(|T| < t) of Student's t with whole degrees of freedom >= 1: the finite series 26.7.3 and 26.7.4 of
  * Abramowitz and Stegun, Handbook of Mathematical Functions. */
