@@ -1,5 +1,6 @@
 #include "orchestrator/host/external_agent.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,7 @@ static bool is_there(const struct external_agent *agent)
 static bool wait_for(struct external_agent *agent, bool (*happened)(const struct external_agent *agent),
                      double timeout_s)
 {
+    assert(timeout_s >= 0.0);
     uint64_t end_ns = clock_monotonic_ns() + (uint64_t) (timeout_s * (double) UNITS_NS_PER_S);
     while (!happened(agent) && !is_stopping(agent)) {
         uint64_t now_ns = clock_monotonic_ns();
@@ -81,6 +83,7 @@ static bool wait_for(struct external_agent *agent, bool (*happened)(const struct
 
 static void lose(struct external_agent *agent, const char *why)
 {
+    assert(agent->conn != NULL); /* one that is not there cannot be lost */
     agent->conn = NULL;
     agent->awaited = agent->answered = false;
     agent->late = 0;
@@ -113,6 +116,7 @@ struct world_lists {
 
 static int fill_lists(struct world_lists *lists, const struct world *world)
 {
+    assert(world->servers <= WORLD_SERVERS_MAX);
     lists->max_split = calloc(world->devices, sizeof *lists->max_split);
     lists->device_flops = calloc(world->devices, sizeof *lists->device_flops);
     lists->device_power_w = calloc(world->devices, sizeof *lists->device_power_w);
@@ -198,6 +202,7 @@ static int send_world(const struct external_agent *agent, struct wire_conn *conn
 static void turn_away(struct external_agent *agent, enum proto_refusal reason, const char *why)
 {
     struct wire_conn *guest = agent->guest;
+    assert(guest != NULL);
     agent->guest = NULL;
     wire_conn_refuse(guest, reason, why);
 }
@@ -220,6 +225,8 @@ static void on_hello(struct external_agent *agent, const struct msg_agent *hello
 
 static void on_ready(struct external_agent *agent)
 {
+    assert(agent->guest != NULL && agent->is_greeted);
+    assert(agent->conn == NULL); /* on_hello turns a second one away */
     agent->conn = agent->guest;
     agent->guest = NULL;
     agent->round = NOT_ASKED;
@@ -245,7 +252,9 @@ static void on_greeting(struct external_agent *agent, const struct proto_message
 static const void *keep(struct buf *lists, const void *data, size_t size)
 {
     const void *copy = lists->data + lists->size;
-    (void) buf_push(lists, data, size); /* room for it has been reserved */
+    int rc = buf_push(lists, data, size);
+    assert(rc == 0); /* keep_action has reserved the memory, so the copies before it stay where they are */
+    (void) rc;
     return copy;
 }
 
@@ -263,6 +272,7 @@ static int keep_action(struct external_agent *agent, const struct msg_action *ac
     agent->action.value.data = keep(lists, action->value.data, reals); /* first, for their alignment */
     agent->action.split.data = keep(lists, action->split.data, splits);
     agent->action.server.data = keep(lists, action->server.data, servers);
+    assert(lists->size == reals + splits + servers);
     return 0;
 }
 
@@ -333,6 +343,7 @@ static void on_accept(void *user, struct wire_conn *conn)
 static void count_late(struct external_agent *agent)
 {
     const struct external_settings *settings = external_settings_of(agent->session->policy);
+    assert(agent->conn != NULL && !agent->answered);
     char text[96];
     if (is_stopping(agent)) {
         (void) snprintf(agent->why, sizeof agent->why, "the run is being stopped"); /* fits */
@@ -350,6 +361,8 @@ static void ask(void *user, const struct proto_message *view, struct policy_repl
 {
     struct external_agent *agent = user;
     *ret_reply = (struct policy_reply){.action = NULL};
+    assert(view->id == PROTO_VIEW && view->view.round != NOT_ASKED);
+    assert(!agent->awaited);                       /* a policy asks once at a time */
     (void) uv_run(&agent->loop.uv, UV_RUN_NOWAIT); /* who has come, who has gone, what was late */
     agent->answered = false;
     if (agent->conn != NULL) {
@@ -362,6 +375,7 @@ static void ask(void *user, const struct proto_message *view, struct policy_repl
         agent->awaited = false;
     }
     if (agent->answered) {
+        assert(agent->action.round == view->view.round);
         agent->late = 0;
         ret_reply->action = &agent->action;
         return;
@@ -461,6 +475,7 @@ void external_agent_close(struct external_agent *agent, int status)
 {
     if (agent == NULL)
         return;
+    assert(!agent->awaited); /* the policy asks no more */
     struct proto_message goodbye = {.id = PROTO_GOODBYE, .goodbye = {.status = status == 0 ? 0 : 1}};
     if (agent->conn != NULL) {
         (void) wire_conn_send(agent->conn, &goodbye); /* an agent that is gone needs none */

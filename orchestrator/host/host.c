@@ -1,10 +1,13 @@
 #include "orchestrator/host/host.h"
 
+#include <assert.h>
+
 #include "orchestrator/host/external_agent.h"
 #include "orchestrator/host/host_memory.h"
 
 const char *host_kind_name(enum host_kind kind)
 {
+    assert(kind == HOST_MEMORY || kind == HOST_TCP);
     return kind == HOST_MEMORY ? "memory" : "tcp";
 }
 
@@ -34,6 +37,7 @@ int host_run(const struct host_options *options, const struct session *session,
     struct policy *policy = session->policy;
     if (!policy->kind->asks)
         return run(options, session, on_joined, user, ret_result, diag);
+    assert(policy->remote == NULL); /* one session at a time asks an agent for the policy */
     const struct external_agent_options listening = {
         .host = options->agent_host, .port = options->agent_port, .wait_s = options->wait_s};
     struct external_agent *agent = NULL;

@@ -1,5 +1,6 @@
 #include "orchestrator/host/host_memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,11 +43,13 @@ static int feed(struct host *host, const struct session_event *event)
     int rc = session_core_step(host->core, event, &actions, host->diag);
     if (rc != 0 || actions.count == 0)
         return rc;
+    assert(host->queue_head <= host->queue_tail);
     if (host->queue_head == host->queue_tail)
         host->queue_head = host->queue_tail = 0;
     rc = array_reserve(&host->queue, &host->queue_capacity, host->queue_tail + actions.count);
     if (rc != 0)
         return diag_fail(host->diag, rc, "out of memory");
+    assert(host->queue_tail + actions.count <= host->queue_capacity);
     memcpy(host->queue + host->queue_tail, actions.list, actions.count * sizeof *actions.list);
     host->queue_tail += actions.count;
     return 0;
@@ -62,6 +65,8 @@ static int step_device(struct host *host, uint32_t number, const struct device_e
 
 static int answer(struct host *host, const struct server_action *action)
 {
+    assert(action->device < host->session->world->devices);
+    assert(action->message.id == PROTO_RESULT);
     if (host->device_gone[action->device])
         return 0;
     struct device_event event = {
@@ -76,6 +81,7 @@ static int answer(struct host *host, const struct server_action *action)
 static int step_server(struct host *host, uint32_t number, const struct server_event *event)
 {
     struct server_actions actions;
+    assert(!host->is_queue && !host->server_gone[number]);
     int rc = server_core_step(host->server[number], event, &actions, host->diag);
     for (size_t i = 0; i < actions.count && rc == 0; i++) {
         const struct server_action *action = &actions.list[i];
@@ -100,6 +106,7 @@ static int step_server(struct host *host, uint32_t number, const struct server_e
 static int execute_device(struct host *host, uint32_t number, double now_s,
                           const struct device_action *action)
 {
+    assert(action->duration_s >= 0.0); /* virtual time does not run backwards */
     if (action->kind == DEVICE_DO_TELL)
         return feed_message(host, &action->message);
     struct device_event event = {.now_s = now_s + action->duration_s, .elapsed_s = action->duration_s};
@@ -112,7 +119,8 @@ static int execute_device(struct host *host, uint32_t number, double now_s,
         return step_device(host, number, &event);
     }
     if (action->kind == DEVICE_DO_ABANDON)
-        return 0;                /* nothing is ever under way */
+        return 0; /* nothing is ever under way */
+    assert(action->server < host->session->world->servers);
     event.kind = DEVICE_ON_SENT; /* before the task is delivered: its result may come back within the call */
     int rc = step_device(host, number, &event);
     struct server_event task = {.kind = SERVER_ON_TASK, .message = &action->message};
@@ -124,6 +132,7 @@ static int execute_device(struct host *host, uint32_t number, double now_s,
 static int step_device(struct host *host, uint32_t number, const struct device_event *event)
 {
     struct device_actions actions;
+    assert(!host->is_queue && !host->device_gone[number]);
     int rc = device_core_step(&host->device[number], event, &actions, host->diag);
     for (size_t i = 0; i < actions.count && rc == 0; i++)
         rc = execute_device(host, number, event->now_s, &actions.list[i]);
@@ -138,6 +147,7 @@ static int step_device_queue(struct host *host, uint32_t number, const struct pr
 {
     struct device_queue_event event = {.kind = DEVICE_QUEUE_ON_MESSAGE, .message = message};
     struct device_queue_actions actions;
+    assert(host->is_queue && !host->device_gone[number]);
     int rc = device_queue_step(host->device_queue[number], &event, &actions, host->diag);
     for (size_t i = 0; i < actions.count && rc == 0; i++) {
         const struct device_queue_action *action = &actions.list[i];
@@ -153,6 +163,7 @@ static int step_server_queue(struct host *host, uint32_t number, const struct pr
 {
     struct server_queue_event event = {.kind = SERVER_QUEUE_ON_MESSAGE, .message = message};
     struct server_queue_actions actions;
+    assert(host->is_queue && !host->server_gone[number]);
     int rc = server_queue_step(host->server_queue[number], &event, &actions, host->diag);
     for (size_t i = 0; i < actions.count && rc == 0; i++) {
         const struct server_queue_action *action = &actions.list[i];
@@ -177,10 +188,11 @@ static bool is_due(const struct session_fault *fault, struct slot_id id, enum se
     return fault->phase <= phase;
 }
 
-/* Who comes back begins anew: of what it knew, nothing is left. */
+/* A node that comes back knows nothing of what was before. */
 static int renew(struct host *host, bool is_server, uint32_t number)
 {
     const struct world *world = host->session->world;
+    assert(number < (is_server ? world->servers : world->devices));
     if (host->is_queue && is_server) {
         server_queue_destroy(host->server_queue[number]);
         host->server_queue[number] = NULL;
@@ -213,6 +225,7 @@ static int inject(struct host *host, enum session_phase phase)
         const struct session_fault *fault = &session->fault[host->next_fault];
         if (!is_due(fault, id, phase))
             break;
+        assert(fault->number < (fault->is_server ? session->world->servers : session->world->devices));
         host->next_fault++;
         (fault->is_server ? host->server_gone : host->device_gone)[fault->number] = true;
         (fault->is_server ? host->server_returns : host->device_returns)[fault->number] = fault->is_back;
@@ -239,6 +252,7 @@ static void let_return(bool *gone, bool *returns, uint32_t count)
 
 static int grant(struct host *host, const struct proto_message *slot)
 {
+    assert(slot->id == PROTO_SLOT);
     if (slot->slot.slot == 0)
         host->episode_start_ns = clock_monotonic_ns();
     if (host->session->fault_count > 0) {
@@ -255,6 +269,7 @@ static int grant(struct host *host, const struct proto_message *slot)
 
 static int tell_device(struct host *host, uint32_t number, const struct proto_message *message)
 {
+    assert(number < host->session->world->devices);
     if (message->id == PROTO_FAULT)
         return renew(host, false, number);
     int rc = host->session->fault_count > 0 ? inject(host, SESSION_EXECUTE) : 0;
@@ -269,6 +284,7 @@ static int tell_device(struct host *host, uint32_t number, const struct proto_me
 
 static int tell_server(struct host *host, uint32_t number, const struct proto_message *message)
 {
+    assert(number < host->session->world->servers);
     if (message->id == PROTO_FAULT)
         return renew(host, true, number);
     enum session_phase phase = host->is_queue ? SESSION_SERVE : SESSION_EXECUTE;
@@ -285,6 +301,7 @@ static int tell_server(struct host *host, uint32_t number, const struct proto_me
 static int learn(struct host *host)
 {
     struct policy *policy = host->session->policy;
+    assert(policy->training); /* others are never asked to learn */
     policy->kind->update(policy);
     struct session_event event = {.kind = SESSION_ON_LEARNED};
     return feed(host, &event);
@@ -309,7 +326,10 @@ static int execute(struct host *host, const struct session_action *action)
     case SESSION_DO_CONTINUE: return go_on(host);
     case SESSION_DO_AWAIT_DEVICE:
     case SESSION_DO_AWAIT_SERVER: return 0; /* everybody is always here */
-    case SESSION_DO_FINISH: host->finished = true; return 0;
+    case SESSION_DO_FINISH:
+        assert(session_core_state(host->core) == SESSION_DONE);
+        host->finished = true;
+        return 0;
     case SESSION_DO_TASKS:
     case SESSION_DO_EVENT:
     case SESSION_DO_CHECKPOINT:
@@ -317,6 +337,7 @@ static int execute(struct host *host, const struct session_action *action)
         return session_core_record(host->core, action,
                                    units_ns_to_s(clock_monotonic_ns() - host->episode_start_ns));
     }
+    assert(false); /* every kind of action has its case */
     return ERR_STATE;
 }
 

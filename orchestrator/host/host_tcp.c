@@ -1,5 +1,6 @@
 #include "orchestrator/host/host_tcp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@ void host_tcp_end(struct host_tcp *host, int status)
 {
     if (host->ending)
         return;
+    assert((status == 0) == host->finished);
+    assert(host->listener != NULL); /* open_host ends by itself when there is none */
     host->ending = true;
     host->status = status;
     if (host->core == NULL)
@@ -41,6 +44,7 @@ void host_tcp_end(struct host_tcp *host, int status)
 
 void host_tcp_fail(struct host_tcp *host, int code)
 {
+    assert(code != 0);
     host_tcp_end(host, code);
 }
 
@@ -60,6 +64,7 @@ static void tell_servers(struct host_tcp *host)
 static void on_lag(void *user, const struct wire_loop_lag_interval *interval)
 {
     struct host_tcp *host = user;
+    assert(interval->start_ns >= host->start_ns);
     struct audit_loop sample = {
         .role = "orchestrator",
         .start_s = units_ns_to_s(interval->start_ns - host->start_ns),
@@ -100,6 +105,8 @@ static int open_waiting(struct host_tcp *host)
 
 static void start(struct host_tcp *host)
 {
+    assert(!host->members.started && host->core == NULL);
+    assert(members_is_full(&host->members) && members_is_ready(&host->members));
     progress_stop(&host->joining, members_joined(&host->members));
     int rc = host->on_joined != NULL ? host->on_joined(host->user, host) : 0;
     if (rc == 0) {
@@ -125,6 +132,7 @@ static void start(struct host_tcp *host)
 static void come_back(struct host_tcp *host, const struct member *member)
 {
     bool is_server = member->role == MEMBER_SERVER;
+    assert(host->core != NULL && member->ready);
     if (is_server) {
         struct proto_message message =
             members_server_message(&host->members, host->session->world, member->first);
@@ -136,6 +144,7 @@ static void come_back(struct host_tcp *host, const struct member *member)
         uint32_t number = member->first + i;
         struct session_event event = {.kind = SESSION_ON_PEER_BACK, .is_server = is_server, .number = number};
         bool *awaited = &(is_server ? host->await_server : host->await_device)[number];
+        assert(!*awaited || host->awaiting > 0);
         host->awaiting -= *awaited ? 1 : 0;
         *awaited = false;
         int rc = host_tcp_feed(host, &event, host->diag);
@@ -194,8 +203,9 @@ static bool owns(const struct host_tcp *host, const struct member *member,
     uint64_t device = world->devices;
     if (message->id == PROTO_LOOP_AUDIT)
         return member->role != 0;
-    if (message->id == PROTO_LINK_AUDIT && message->link_audit.server < world->servers &&
-        host->members.server[message->link_audit.server] == member)
+    if (message->id == PROTO_LINK_AUDIT && message->link_audit.server >= world->servers)
+        return false;
+    if (message->id == PROTO_LINK_AUDIT && host->members.server[message->link_audit.server] == member)
         return message->link_audit.device < world->devices;
     if (message->id == PROTO_LINK_AUDIT)
         device = message->link_audit.device;
@@ -289,6 +299,7 @@ static void on_accept(void *user, struct wire_conn *conn)
 
 const char *host_tcp_address(const struct host_tcp *host, bool is_server, uint32_t number)
 {
+    assert(number < (is_server ? host->members.servers : host->members.devices));
     const struct member *member = is_server ? host->members.server[number] : host->members.device[number];
     return member != NULL ? member->address : "";
 }
@@ -338,6 +349,9 @@ int host_tcp_run(const struct session *session, const struct host_tcp_options *o
     rc = open_host(&host);
     (void) uv_run(&host.loop.uv, UV_RUN_DEFAULT); /* returns when every handle is closed */
     rc = rc != 0 ? rc : host.status;
+    assert(host.members.all == NULL); /* every connection has been closed */
+    assert(!host.learning_busy && host.depth == 0);
+    assert(rc != 0 || host.finished);
     if (rc == 0 && host.finished) {
         *ret_result = *session_core_result(host.core);
         ret_result->wall_s = units_ns_to_s(clock_monotonic_ns() - host.start_ns);

@@ -1,4 +1,6 @@
 /* The TCP host's conversation with the core (host_tcp_internal.h). */
+#include <assert.h>
+
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/units.h"
@@ -13,7 +15,9 @@ static void on_update_work(uv_work_t *work)
 static void on_update_done(uv_work_t *work, int status)
 {
     struct host_tcp *host = work->data;
-    (void) status; /* never cancelled */
+    assert(status == 0); /* never cancelled */
+    (void) status;
+    assert(host->learning_busy);
     host->learning_busy = false;
     struct session_event event = {.kind = SESSION_ON_LEARNED};
     int rc = host->ending ? 0 : host_tcp_feed(host, &event, host->diag);
@@ -23,6 +27,8 @@ static void on_update_done(uv_work_t *work, int status)
 
 static int learn(struct host_tcp *host)
 {
+    assert(!host->learning_busy); /* the core waits for an update before it asks for the next */
+    assert(host->session->policy->training);
     host->learning.data = host;
     host->learning_busy = true;
     return uv_queue_work(&host->loop.uv, &host->learning, on_update_work, on_update_done);
@@ -38,6 +44,7 @@ static bool takes_part(const struct host_tcp *host, const struct member *member)
 
 static void grant(struct host_tcp *host, const struct proto_message *slot)
 {
+    assert(slot->id == PROTO_SLOT && !host->is_held);
     if (slot->slot.slot == 0)
         host->episode_start_ns = clock_monotonic_ns();
     for (struct member *member = host->members.all; member != NULL; member = member->next)
@@ -50,6 +57,7 @@ static void grant(struct host_tcp *host, const struct proto_message *slot)
 /* The scenario brings the node back: if it is not here yet, the next SLOT waits for it. */
 static void await(struct host_tcp *host, bool is_server, uint32_t number)
 {
+    assert(number < (is_server ? host->members.servers : host->members.devices));
     const struct member *member = (is_server ? host->members.server : host->members.device)[number];
     if (member != NULL && member->ready)
         return;
@@ -85,6 +93,7 @@ static int await_slot(struct host_tcp *host, const struct msg_slot *slot)
     const struct scenario *scenario = &host->session->world->scenario;
     if (!host->session->in_real_time || !env_is_queue(host->session->world) || slot->slot == 0)
         return 0;
+    assert(scenario->run.time_scale > 0.0);
     double after_s = (double) slot->slot * scenario->run.slot_s / scenario->run.time_scale;
     host->slot_alarm.on_due = on_slot_due; /* it may be set: the last device was lost before a SLOT's time */
     host->slot_alarm.user = host;
@@ -107,13 +116,20 @@ static int execute(struct host_tcp *host, const struct session_action *action)
 {
     switch (action->kind) {
     case SESSION_DO_GRANT: return hold_or_grant(host, &action->message);
-    case SESSION_DO_TELL_DEVICE: tell(host, host->members.device[action->number], &action->message); return 0;
-    case SESSION_DO_TELL_SERVER: tell(host, host->members.server[action->number], &action->message); return 0;
+    case SESSION_DO_TELL_DEVICE:
+        assert(action->number < host->members.devices);
+        tell(host, host->members.device[action->number], &action->message);
+        return 0;
+    case SESSION_DO_TELL_SERVER:
+        assert(action->number < host->members.servers);
+        tell(host, host->members.server[action->number], &action->message);
+        return 0;
     case SESSION_DO_CONTINUE: host->go_on = true; return 0;
     case SESSION_DO_AWAIT_DEVICE: await(host, false, action->number); return 0;
     case SESSION_DO_AWAIT_SERVER: await(host, true, action->number); return 0;
     case SESSION_DO_LEARN: return learn(host);
     case SESSION_DO_FINISH:
+        assert(!host->finished && session_core_state(host->core) == SESSION_DONE);
         host->finished = true;
         host_tcp_end(host, 0);
         return 0;
@@ -124,6 +140,7 @@ static int execute(struct host_tcp *host, const struct session_action *action)
         return session_core_record(host->core, action,
                                    units_ns_to_s(clock_monotonic_ns() - host->episode_start_ns));
     }
+    assert(false); /* every kind of action has its case */
     return ERR_STATE;
 }
 
@@ -142,6 +159,7 @@ static void execute_all(struct host_tcp *host, const struct session_actions *act
 static void go_on(struct host_tcp *host)
 {
     struct session_event event = {.kind = SESSION_ON_CONTINUE};
+    assert(host->depth == 0); /* CONTINUE is not fed within a step */
     while (host->go_on && !host->is_held && !host->ending) {
         host->go_on = false;
         int rc = host_tcp_feed(host, &event, host->diag);
@@ -155,12 +173,14 @@ static void go_on(struct host_tcp *host)
 int host_tcp_feed(struct host_tcp *host, const struct session_event *event, struct diag *diag)
 {
     struct session_actions actions;
+    assert(host->core != NULL && !host->ending);
     int rc = session_core_step(host->core, event, &actions, diag);
     if (rc != 0)
         return rc;
     host->depth++;
     if (actions.count > 0) /* a message that changes nothing, a late REPORT say, is no progress */
         execute_all(host, &actions);
+    assert(host->depth > 0);
     host->depth--;
     if (host->depth == 0)
         go_on(host);
@@ -194,6 +214,7 @@ void host_tcp_lose(struct host_tcp *host, bool is_server, uint32_t number, const
 
 void host_tcp_lose_all(struct host_tcp *host, const struct member *gone, const char *why)
 {
+    assert(gone->count == 0 || gone->role != 0);
     for (uint32_t i = 0; i < gone->count && gone->ready && !host->ending; i++)
         host_tcp_lose(host, gone->role == MEMBER_SERVER, gone->first + i, why);
 }

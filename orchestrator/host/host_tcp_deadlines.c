@@ -1,4 +1,5 @@
 /* Who answers too late (host_tcp_internal.h). */
+#include <assert.h>
 #include <errno.h>
 
 #include "core/base/clock.h"
@@ -15,6 +16,7 @@ void host_tcp_beat(uv_timer_t *timer)
 {
     struct host_tcp *host = timer->data;
     uint64_t now_ms = uv_now(&host->loop.uv);
+    assert(now_ms >= host->beat_ms);
     uint64_t passed_ms = now_ms - host->beat_ms;
     passed_ms = passed_ms < 2 * HOST_TCP_BEAT_MS ? passed_ms : 2 * HOST_TCP_BEAT_MS;
     host->beat_ms = now_ms;
@@ -44,6 +46,7 @@ static bool owes(const struct host_tcp *host, const struct member *member)
  * who owes is asked whether they are there at all. */
 static void ask_stalled(struct host_tcp *host)
 {
+    assert(host->ping_ticks == 0); /* nobody is being asked */
     struct proto_message ping = {.id = PROTO_PING, .ping = {.number = ++host->pings}};
     for (struct member *member = host->members.all; member != NULL; member = member->next) {
         member->asked = owes(host, member);
@@ -58,6 +61,7 @@ static void ask_stalled(struct host_tcp *host)
  * asked: once one is dropped the run goes on, and others owe what they have just been told. */
 static bool drop_stalled(struct host_tcp *host, int role)
 {
+    assert(role == 0 || role == MEMBER_MOBILE || role == MEMBER_SERVER);
     bool any = false;
     for (struct member *member = host->members.all; member != NULL && !host->ending; member = member->next) {
         bool held_up = role == 0 ? !member->answered : member->role == role;
@@ -82,6 +86,7 @@ static void refuse_stalled(struct host_tcp *host)
 /* Whom the scenario wanted back has not come: the run goes on without. */
 static void give_up_awaited(struct host_tcp *host)
 {
+    assert(host->is_held);
     host->awaiting = 0;
     host_tcp_release(host);
     const struct world *world = host->session->world;

@@ -1,5 +1,6 @@
 #include "orchestrator/host/members.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,12 +51,20 @@ struct member *members_add(struct members *members, struct wire_conn *conn, void
 
 void members_vacate(struct members *members, struct member *member)
 {
-    for (uint32_t i = 0; i < member->count; i++)
-        (member->role == MEMBER_SERVER ? members->server : members->device)[member->first + i] = NULL;
+    struct member **places = member->role == MEMBER_SERVER ? members->server : members->device;
+    assert(member->role != 0 || member->count == 0);
+    for (uint32_t i = 0; i < member->count; i++) {
+        assert(places[member->first + i] == member);
+        places[member->first + i] = NULL;
+    }
     if (member->role == MEMBER_MOBILE) {
+        assert(members->devices_joined >= member->count);
+        assert(!member->ready || members->devices_ready >= member->count);
         members->devices_joined -= member->count;
         members->devices_ready -= member->ready ? member->count : 0;
     } else if (member->role == MEMBER_SERVER) {
+        assert(member->count == 1 && members->servers_joined > 0);
+        assert(!member->ready || members->servers_ready > 0);
         members->servers_joined--;
         members->servers_ready -= member->ready ? 1 : 0;
     }
@@ -66,6 +75,7 @@ void members_vacate(struct members *members, struct member *member)
 
 void members_reserve(struct members *members, struct member *member)
 {
+    assert(member->role != 0);
     for (uint32_t i = 0; i < member->count; i++)
         (member->role == MEMBER_SERVER ? members->server_returns
                                        : members->device_returns)[member->first + i] = true;
@@ -77,8 +87,10 @@ void members_remove(struct members *members, struct member *member)
     struct wire_counters counters = wire_conn_counters(member->conn);
     members->messages += counters.messages_in + counters.messages_out;
     struct member **place = &members->all;
-    while (*place != member)
+    while (*place != member) {
+        assert(*place != NULL); /* it is in the list */
         place = &(*place)->next;
+    }
     *place = member->next;
     members_vacate(members, member);
     free(member);
@@ -149,6 +161,7 @@ static int check_hello(const struct member *member, const struct msg_hello *hell
 
 static void send_device(const struct world *world, struct member *member, uint32_t n)
 {
+    assert(n < world->devices);
     const struct device_params *device = &world->device[n];
     struct proto_message message = {
         .id = PROTO_DEVICE,
@@ -241,6 +254,8 @@ static void welcome(struct members *members, const struct world *world, struct m
     }
 }
 
+_Static_assert(sizeof((struct member *) NULL)->host > 255, "HELLO.host has 255 bytes at most");
+
 static int take_hello(struct members *members, const struct world *world, struct member *member,
                       const struct msg_hello *hello, enum proto_refusal *ret_reason, struct diag *diag)
 {
@@ -259,10 +274,12 @@ static int take_hello(struct members *members, const struct world *world, struct
     member->first = first;
     member->count = count;
     for (uint32_t i = 0; i < count; i++) {
+        assert(places[first + i] == NULL);
         places[first + i] = member;
         (server ? members->server_returns : members->device_returns)[first + i] = false;
     }
     *(server ? &members->servers_joined : &members->devices_joined) += count;
+    assert(members->devices_joined <= members->devices && members->servers_joined <= members->servers);
     memcpy(member->host, hello->host.data, hello->host.size); /* the schema allows 255 bytes */
     member->host[hello->host.size] = '\0';
     member->data_port = (uint16_t) hello->data_port;
@@ -289,6 +306,8 @@ int members_take(struct members *members, const struct world *world, struct memb
         return diag_fail(diag, ERR_STATE, "%s while joining", proto_name(message->id));
     member->ready = true;
     *(member->role == MEMBER_SERVER ? &members->servers_ready : &members->devices_ready) += member->count;
+    assert(members->devices_ready <= members->devices_joined);
+    assert(members->servers_ready <= members->servers_joined);
     return 0;
 }
 
@@ -306,6 +325,7 @@ struct proto_message members_server_message(const struct members *members, const
                                             uint32_t m)
 {
     const struct members_address *address = &members->address[m];
+    assert(m < members->servers && address->port != 0); /* it has joined once */
     return (struct proto_message){
         .id = PROTO_SERVER,
         .server =

@@ -1,5 +1,6 @@
 #include "orchestrator/host/timing_audit.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/base/err.h"
@@ -47,6 +48,7 @@ int timing_audit_loop(struct timing_audit *audit, const struct audit_loop *sampl
 int timing_audit_take(struct timing_audit *audit, const struct proto_message *message, const char *role,
                       uint32_t number, struct diag *diag)
 {
+    assert(timing_audit_takes(message));
     if (message->id == PROTO_LINK_AUDIT)
         return take_links(audit, &message->link_audit, strcmp(role, "server") == 0, diag);
     struct audit_loop sample = {

@@ -1,5 +1,6 @@
 #include "orchestrator/run/evaluate_draws.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 
@@ -12,6 +13,7 @@ static int on_tasks(void *user, const struct db_task *task, size_t count)
 {
     struct evaluate_draws_line *line = user;
     for (size_t i = 0; i < count; i++) {
+        assert(task[i].split <= line->layers);
         line->tasks++;
         if (!isnan(task[i].latency_s)) {
             line->done++;
@@ -51,6 +53,7 @@ static int drive(const struct policy_kind *kind, const struct buf *weights,
     if (rc == 0)
         rc = host_memory_run(&session, &result, diag);
     policy_destroy(&policy);
+    assert(line->done <= line->tasks);
     line->cost_sum += result.mean_cost;
     line->cost_square_sum += result.mean_cost * result.mean_cost;
     return rc;
@@ -85,6 +88,7 @@ int evaluate_draws(const struct evaluate_draws_options *options, struct evaluate
     const struct policy_names *policies = options->policies;
     const struct scenario *scenario = &options->full->scenario;
     struct buf weights[POLICY_NAMES_MAX] = {{0}};
+    assert(policies->count <= POLICY_NAMES_MAX);
     struct progress progress = {0};
     int rc = read_weights(options, weights, diag);
     for (size_t i = 0; i < policies->count; i++)

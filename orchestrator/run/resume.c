@@ -1,5 +1,6 @@
 #include "orchestrator/run/resume.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ static int restore_learner(struct resume *resume, struct store *store, struct di
     struct db_checkpoint checkpoint;
     struct buf learner = {0};
     int64_t run_id = resume->recorded.run.run_id;
+    assert(resume->policy.training); /* only a policy that learns has a learner */
     int rc = store_each_experience(store, run_id, recall, &own, diag);
     if (rc == 0)
         rc = store_read_learner(store, run_id, &checkpoint, &learner, diag);
@@ -57,6 +59,8 @@ static int check_kind(const struct resume *resume, struct diag *diag)
     const struct db_run *run = &resume->recorded.run;
     if (run->kind == DB_RUN_TRAIN)
         return 0;
+    assert((size_t) run->kind < sizeof why / sizeof *why); /* reading a run admits no other kinds */
+    assert(why[run->kind] != NULL);
     return diag_fail(diag, ERR_STATE, "run %lld is %s; only training runs can be resumed",
                      (long long) run->run_id, why[run->kind]);
 }
@@ -84,6 +88,7 @@ static int compare_origin(const struct db_run *run, struct diag *diag)
 static void tell(const struct resume *resume)
 {
     long long run_id = (long long) resume->recorded.run.run_id;
+    assert(!resume->finished);
     if (resume->after_episode >= 0)
         log_warn("run", "run %lld goes on after episode %lld of %u; what is later than that is dropped",
                  run_id, (long long) resume->after_episode, resume->recorded.episodes);

@@ -1,5 +1,6 @@
 #include "orchestrator/run/run_policy.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "orchestrator/setup/stop_signal.h"
@@ -23,6 +24,8 @@ static int open_record(void *user, const struct host_tcp *host)
 static int prepare(const struct run_policy *play, struct policy *policy, struct diag *diag)
 {
     bool learns = play->learn_every > 0;
+    assert(play->instead == NULL || (!learns && play->weights == NULL)); /* it is set up already */
+    assert(play->weights == NULL || policy_is_trained(play->kind));
     const struct policy_options options = {
         .world = play->world, .settings = settings_values(play->row.settings), .training = learns};
     int rc = play->instead == NULL ? policy_create(policy, play->kind, &options, diag) : 0;
@@ -58,6 +61,7 @@ int run_policy_record(const struct run_policy *play, struct session_result *ret_
     if (rc == 0)
         rc = host_run(&play->host, &session, open_record, &own, &result, diag);
     progress_stop(&progress, result.slots);
+    assert(rc != 0 || own.record.run_id > 0); /* a session that was played has been recorded */
     struct recorder_stats stats;
     run_record_judge(&own.record, &result);
     int close_rc =

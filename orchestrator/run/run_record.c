@@ -1,5 +1,6 @@
 #include "orchestrator/run/run_record.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -83,6 +84,7 @@ static int add_traces(struct db_node *node, const struct world *world, struct bu
     if (rc == 0)
         rc = pack_all(&world->place_tracks, packed);
     const uint8_t *at = packed->data;
+    assert(world->rate_tracks.count <= world->devices && world->place_tracks.count <= world->devices);
     for (uint32_t i = 0; i < world->rate_tracks.count && rc == 0; i++) {
         node[i].rate_trace = at;
         node[i].rate_trace_size = track_packed_size(&world->rate_tracks.track[i]);
@@ -93,6 +95,7 @@ static int add_traces(struct db_node *node, const struct world *world, struct bu
         node[i].place_trace_size = track_packed_size(&world->place_tracks.track[i]);
         at += node[i].place_trace_size;
     }
+    assert(rc != 0 || packed->data == NULL || at == packed->data + packed->size);
     return rc;
 }
 
@@ -204,6 +207,7 @@ static int on_tasks(void *user, const struct db_task *task, size_t count)
 static bool is_milestone(const struct run_record *record, const struct db_episode *episode)
 {
     uint32_t every = record->checkpoint_every;
+    assert(episode->episode < record->episodes && episode->slots <= record->slots);
     bool regular =
         every > 0 && ((episode->episode + 1) % every == 0 || episode->episode + 1 == record->episodes);
     return regular && episode->slots == record->slots;
@@ -294,7 +298,8 @@ static int on_loop(void *user, const struct audit_loop *interval)
 static int on_checkpoint(void *user, uint32_t episode, struct policy *policy)
 {
     struct run_record *record = user;
-    (void) episode; /* its row comes next */
+    (void) episode;                  /* its row comes next */
+    assert(!record->has_checkpoint); /* the one before has been written with its episode */
     buf_clear(&record->weights);
     buf_clear(&record->learner);
     buf_clear(&record->transitions);

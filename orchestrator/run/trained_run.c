@@ -1,5 +1,6 @@
 #include "orchestrator/run/trained_run.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -69,6 +70,7 @@ int trained_run_weights(struct trained_run *own, int64_t episode, struct buf *we
 {
     struct experiment_file file = {0};
     struct db_checkpoint row;
+    assert(episode >= 0);
     int rc = experiment_file_open(&file, own->options.path, DB_READ, own->diag);
     if (rc == 0)
         rc = store_read_checkpoint(file.store, own->run.run_id, episode, &row, weights, own->diag);
@@ -83,6 +85,8 @@ int trained_run_play(struct trained_run *own, const struct policy_kind *kind, en
 {
     const struct scenario *scenario = &own->world.scenario;
     bool test = phase == RNG_TEST;
+    assert(test || phase == RNG_VALIDATE); /* held-out phases */
+    assert((checkpoint >= 0) == policy_is_trained(kind));
     struct buf weights = {0};
     int64_t run_id = 0;
     struct run_policy play = {
@@ -122,6 +126,7 @@ static int validate_all(struct trained_run *own, const struct policy_kind *kind)
         if (!isnan(own->validation_cost[i]))
             continue;
         rc = trained_run_play(own, kind, RNG_VALIDATE, own->episode[i], &result);
+        assert(rc != 0 || result.slots > 0);
         if (rc == 0)
             own->validation_cost[i] = result.mean_cost;
     }

@@ -1,5 +1,6 @@
 #include "orchestrator/setup/recorded_run.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -47,6 +48,7 @@ static int take_event(void *user, const struct db_event *event)
 static bool is_lost(const struct recorded_run *recorded, size_t end, bool is_server, uint32_t number)
 {
     bool lost = false;
+    assert(end <= recorded->fault_count);
     for (size_t i = 0; i < end; i++)
         if (recorded->fault[i].is_server == is_server && recorded->fault[i].number == number)
             lost = !recorded->fault[i].is_back;
@@ -69,6 +71,7 @@ static void drop_closing_faults(struct recorded_run *recorded, uint32_t after_ep
 static int bring_back(struct recorded_run *recorded, size_t at, uint32_t after_episode, bool is_server,
                       uint32_t number)
 {
+    assert(recorded->slots > 0); /* read_config refuses 0 */
     const struct session_fault back = {
         .episode = after_episode,
         .slot = recorded->slots - 1, /* to take part from the next slot */
@@ -91,6 +94,7 @@ static int bring_back(struct recorded_run *recorded, size_t at, uint32_t after_e
 static int add_resumption(struct recorded_run *recorded, uint32_t after_episode)
 {
     drop_closing_faults(recorded, after_episode);
+    assert(after_episode < recorded->episodes);
     size_t at = 0;
     while (at < recorded->fault_count && recorded->fault[at].episode <= after_episode)
         at++;

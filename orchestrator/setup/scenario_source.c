@@ -1,5 +1,6 @@
 #include "orchestrator/setup/scenario_source.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ static int join_data_path(char *path, size_t size, const char *directory, struct
     if (path[0] == '\0' || path[0] == '/' || directory == NULL)
         return 0;
     char joined[1024];
+    assert(size <= sizeof joined); /* what fits the scenario fits here */
     int length = snprintf(joined, sizeof joined, "%s/%s", directory, path);
     if (length < 0 || (size_t) length >= size)
         return diag_fail(diag, ERR_TOO_BIG, "--data: '%s/%s' is longer than %zu bytes", directory, path,
@@ -82,6 +84,7 @@ int scenario_source_load(const struct scenario_source *source, struct full_scena
                          struct diag *diag)
 {
     struct full_scenario full;
+    assert(source->set_count == 0 || source->set != NULL);
     full_scenario_defaults(&full);
     int rc = load_named(source->name != NULL ? source->name : "dapo", &full, diag);
     for (size_t i = 0; i < source->set_count && rc == 0; i++)

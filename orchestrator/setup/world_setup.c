@@ -1,5 +1,6 @@
 #include "orchestrator/setup/world_setup.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,9 @@ struct node_rows {
 
 static int take_requests(struct world *world, const struct db_node *node, struct diag *diag)
 {
+    assert(node->number < world->devices);
     if (node->number == 0) {
+        assert(world->tokens == NULL);
         world->tokens = calloc((size_t) world->devices * node->request_count, sizeof *world->tokens);
         world->token_rows = (uint32_t) node->request_count;
     }
@@ -52,6 +55,7 @@ static int take_trace(struct tracks *tracks, enum track_kind kind, uint32_t devi
     int rc = track_unpack(&track, kind, bytes, size, diag);
     if (rc == 0 && (rc = tracks_push(tracks, &track)) != 0)
         track_finish(&track);
+    assert(rc != 0 || tracks->count == device + 1);
     return rc;
 }
 
@@ -59,10 +63,14 @@ static int take_node(void *user, const struct db_node *node)
 {
     struct node_rows *rows = user;
     struct world *world = rows->world;
+    assert(rows->devices <= world->devices && rows->servers <= world->servers);
     uint32_t *next = node->is_server ? &rows->servers : &rows->devices;
     if (node->number != *next || node->number >= (node->is_server ? world->servers : world->devices))
         return diag_fail(rows->diag, ERR_CORRUPT, "node rows: %s %u is out of place",
                          node->is_server ? "server" : "device", node->number);
+    if (!node->is_server && node->max_split > (int64_t) world->llm->layers)
+        return diag_fail(rows->diag, ERR_CORRUPT, "node rows: device %u holds more layers than %s has",
+                         node->number, world->llm->name);
     ++*next;
     struct vec2 place = {isnan(node->x_m) ? 0.0 : node->x_m, isnan(node->y_m) ? 0.0 : node->y_m};
     if (node->is_server) {

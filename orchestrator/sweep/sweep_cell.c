@@ -1,5 +1,6 @@
 #include "orchestrator/sweep/sweep_cell.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -23,6 +24,7 @@ int sweep_cell_play_scenario(const char *data, const struct sweep_grid *grid, co
     struct sweep_setting list[SWEEP_GRID_SETTINGS_MAX];
     const char *set[SWEEP_GRID_SETTINGS_MAX + 1];
     size_t count = sweep_grid_settings(grid, cell, test, list);
+    assert(count <= SWEEP_GRID_SETTINGS_MAX); /* and one more for the seed */
     size_t offset[SWEEP_GRID_SETTINGS_MAX + 1];
     struct buf text = {0};
     char seed[24];
@@ -122,6 +124,8 @@ static int play_phase(const struct sweep_cell_play *what, const struct world *wo
 {
     const struct scenario *scenario = &world->scenario;
     bool test = phase == RNG_TEST;
+    assert(test || phase == RNG_VALIDATE);
+    assert((what->weights != NULL) == (what->checkpoint >= 0));
     struct session_result result;
     int64_t run_id = 0;
     const struct run_policy play = {
@@ -163,5 +167,7 @@ static int test_alone(const struct sweep_cell_play *what, struct diag *diag)
 
 int sweep_cell_play(const struct sweep_cell_play *what, struct diag *diag)
 {
+    assert(what->cell->trains || what->cell->tests);
+    assert(!what->cell->trains || what->weights == NULL); /* one that trains takes no other cell's weights */
     return what->cell->trains ? train_and_test(what, diag) : test_alone(what, diag);
 }

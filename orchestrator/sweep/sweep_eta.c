@@ -1,5 +1,6 @@
 #include "orchestrator/sweep/sweep_eta.h"
 
+#include <assert.h>
 #include <math.h>
 
 static size_t find(const struct sweep_eta *pace, const struct policy_kind *kind)
@@ -13,12 +14,12 @@ static size_t find(const struct sweep_eta *pace, const struct policy_kind *kind)
 void sweep_eta_note(struct sweep_eta *pace, const struct policy_kind *kind, double work, double wall_s)
 {
     size_t i = find(pace, kind);
-    if (i == pace->policies.count && i < POLICY_NAMES_MAX)
-        pace->policies.kind[pace->policies.count++] = kind; /* the table is far shorter: nothing is dropped */
-    if (i < pace->policies.count) {
-        pace->wall_s[i] += wall_s;
-        pace->work[i] += work;
-    }
+    assert(i < POLICY_NAMES_MAX); /* the catalog is far shorter */
+    assert(work >= 0.0 && wall_s >= 0.0);
+    if (i == pace->policies.count)
+        pace->policies.kind[pace->policies.count++] = kind;
+    pace->wall_s[i] += wall_s;
+    pace->work[i] += work;
     pace->all_wall_s += wall_s;
     pace->all_work += work;
 }

@@ -1,5 +1,6 @@
 #include "orchestrator/sweep/sweep_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,7 @@ static int check_setting(struct reader *reader, const yaml_node_t *at, const cha
 static int take_setting(void *user, const yaml_node_t *at, const char *name, const yaml_node_t *value)
 {
     struct reader *reader = user;
+    assert(reader->settings->count < SWEEP_FILE_SETTINGS_MAX);
     struct sweep_setting *setting = &reader->settings->list[reader->settings->count];
     setting->key = name;
     int rc = sweep_yaml_scalar(reader->yaml, value, name, &setting->value);
@@ -120,6 +122,7 @@ static int take_value(void *user, const yaml_node_t *node)
         rc = check_setting(reader, node, axis->key, text);
     if (rc == 0)
         axis->value[axis->count++] = text;
+    assert(axis->count <= SWEEP_FILE_VALUES_MAX);
     return rc;
 }
 
@@ -127,6 +130,7 @@ static int take_axis(void *user, const yaml_node_t *at, const char *name, const 
 {
     struct reader *reader = user;
     (void) at;
+    assert(reader->experiment->axes < SWEEP_FILE_AXES_MAX);
     reader->axis = &reader->experiment->axis[reader->experiment->axes++];
     reader->axis->key = name;
     return sweep_yaml_list(reader->yaml, value, name, SWEEP_FILE_VALUES_MAX, take_value, reader);
@@ -141,6 +145,7 @@ static int add_seed(struct reader *reader, const yaml_node_t *node, uint64_t see
         if (seeds->list[i] == seed)
             return sweep_yaml_fail(reader->yaml, node, ERR_DUPLICATE, "%s: %llu is given twice", reader->key,
                                    (unsigned long long) seed);
+    assert(seeds->count < SWEEP_FILE_SEEDS_MAX);
     seeds->list[seeds->count++] = seed;
     return 0;
 }
@@ -160,6 +165,7 @@ static int take_seed(void *user, const yaml_node_t *node)
 /* "1..5" */
 static int read_range(struct reader *reader, const yaml_node_t *node)
 {
+    assert(node->type == YAML_SCALAR_NODE);
     const char *text = (const char *) node->data.scalar.value;
     const char *dots = strstr(text, "..");
     char first[24] = "";
@@ -219,6 +225,7 @@ static int take_policy(void *user, const yaml_node_t *node)
     struct reader *reader = user;
     struct policy_names *list = &reader->experiment->policies;
     const char *text = NULL;
+    assert(list->count < POLICY_NAMES_MAX);
     int rc = sweep_yaml_scalar(reader->yaml, node, "policies", &text);
     if (rc == 0 && (rc = catalog_find(text, &list->kind[list->count], reader->yaml->diag)) != 0)
         rc = sweep_yaml_blame(reader->yaml, node, "policies", rc);
@@ -350,6 +357,7 @@ static int take_experiment(void *user, const yaml_node_t *node)
         {"record_tasks", false, on_experiment_tasks},
     };
     struct reader *reader = user;
+    assert(reader->file->experiments < SWEEP_FILE_EXPERIMENTS_MAX);
     reader->experiment = &reader->file->experiment[reader->file->experiments];
     int rc = sweep_yaml_mapping(reader->yaml, node, "experiment", keys, sizeof keys / sizeof *keys, reader);
     if (rc == 0)
@@ -397,6 +405,7 @@ static int on_experiments(void *user, const char *key, const yaml_node_t *value)
 {
     struct reader *reader = user;
     size_t count = SWEEP_FILE_EXPERIMENTS_MAX;
+    assert(reader->file->experiment == NULL); /* a key comes once */
     if (value->type == YAML_SEQUENCE_NODE)
         count = (size_t) (value->data.sequence.items.top - value->data.sequence.items.start);
     if (count <= SWEEP_FILE_EXPERIMENTS_MAX)
@@ -421,6 +430,7 @@ static int inherit(struct reader *reader)
             own->task_seeds = reader->own_task_seeds;
         if (own->task_seeds.all)
             own->task_seeds = own->seeds;
+        assert(own->seeds.count > 0); /* an empty list is refused */
     }
     return 0;
 }

@@ -1,6 +1,7 @@
 /* The canonical text of a sweep: keys in a fixed order, defaults written out. */
 #include "orchestrator/sweep/sweep_file.h"
 
+#include <assert.h>
 #include <string.h>
 
 static int print_text(const char *value, struct buf *text)
@@ -30,6 +31,7 @@ static int print_settings(const char *key, const struct sweep_settings *settings
 
 static int print_seeds(const char *key, const struct sweep_seeds *seeds, struct buf *text)
 {
+    assert(!seeds->all); /* reading has put the seeds in its place */
     int rc = buf_printf(text, "    %s: ", key);
     if (rc == 0 && seeds->count == 0)
         return buf_printf(text, "none\n");
@@ -41,6 +43,7 @@ static int print_seeds(const char *key, const struct sweep_seeds *seeds, struct 
 static int print_policies(const struct policy_names *list, struct buf *text)
 {
     int rc = 0;
+    assert(list->count > 0); /* the first opens the list */
     for (size_t i = 0; i < list->count && rc == 0; i++)
         rc = buf_printf(text, "%s%s", i > 0 ? ", " : "    policies: [", list->kind[i]->name);
     return rc == 0 ? buf_printf(text, "]\n") : rc;
@@ -48,6 +51,7 @@ static int print_policies(const struct policy_names *list, struct buf *text)
 
 static int print_axis(const struct sweep_axis *axis, struct buf *text)
 {
+    assert(axis->count > 0);
     int rc = buf_printf(text, "      %s: [", axis->key);
     for (size_t i = 0; i < axis->count && rc == 0; i++) {
         rc = i > 0 ? buf_printf(text, ", ") : 0;

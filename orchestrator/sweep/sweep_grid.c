@@ -20,6 +20,7 @@
 
 static size_t add_all(struct sweep_setting *list, size_t count, const struct sweep_settings *more)
 {
+    assert(count + more->count <= SWEEP_GRID_SETTINGS_MAX);
     memcpy(list + count, more->list, more->count * sizeof *list);
     return count + more->count;
 }
@@ -30,8 +31,10 @@ size_t sweep_grid_settings(const struct sweep_grid *grid, const struct sweep_cel
     const struct sweep_experiment *own = cell->experiment;
     size_t count = add_all(ret_settings, 0, &grid->file->set);
     count = add_all(ret_settings, count, &own->set);
-    for (size_t i = 0; i < own->axes && !cell->at_base; i++)
+    for (size_t i = 0; i < own->axes && !cell->at_base; i++) {
+        assert(cell->at[i] < own->axis[i].count);
         ret_settings[count++] = (struct sweep_setting){own->axis[i].key, own->axis[i].value[cell->at[i]]};
+    }
     return add_all(ret_settings, count, test ? &own->test_set : &own->train_set);
 }
 
@@ -69,12 +72,14 @@ static double decision_work(const struct policy_kind *kind, uint64_t devices, ui
     case POLICY_SEES_MODEL: return PAIR_WORK * n * n;
     case POLICY_SEES_OBSERVATIONS: return 0.0;
     }
+    assert(false);
     return 0.0;
 }
 
 double sweep_grid_work(const struct sweep_cell *cell, const struct scenario *train,
                        const struct scenario *test)
 {
+    assert(train->run.checkpoint_every > 0); /* both scenarios have been checked */
     double devices = (double) test->devices.count;
     double validate_slots = (double) (test->evaluation.validate_episodes * test->evaluation.validate_slots);
     double test_slots = (double) (test->evaluation.test_episodes * test->evaluation.test_slots);
@@ -120,7 +125,9 @@ static char *settings_json(const struct sweep_grid *grid, const struct sweep_cel
 {
     struct sweep_setting list[SWEEP_GRID_SETTINGS_MAX];
     const struct sweep_experiment *own = cell->experiment;
-    size_t count = sweep_grid_settings(grid, cell, true, list) - own->test_set.count;
+    size_t count = sweep_grid_settings(grid, cell, true, list);
+    assert(count >= own->test_set.count); /* which come last */
+    count -= own->test_set.count;
     json_t *object = pack(list, count);
     bool packed = object != NULL;
     if (packed && own->train_set.count > 0)
@@ -159,7 +166,7 @@ static size_t teacher_of(const struct sweep_experiment *own, size_t p)
     while (i < own->policies.count &&
            strcmp(own->policies.kind[i]->name, policy_weights_of(own->policies.kind[p])) != 0)
         i++;
-    assert(i < own->policies.count); /* the file's reader insists on it */
+    assert(i < own->policies.count); /* reading the file refuses a policy without its teacher */
     return i;
 }
 
@@ -181,6 +188,7 @@ static int add_place(struct sweep_grid *grid, const struct sweep_cell *place, co
             if (policy_is_trained(cell.kind) && !cell.trains) {
                 size_t at = teacher_of(own, p) * seeds + s;
                 cell.trained_by = own->train_once ? trainer[at] : (uint32_t) (before + at + 1);
+                assert(cell.trained_by > 0 && cell.trained_by <= before + own->policies.count * seeds);
             }
             rc = add_cell(grid, &cell, diag);
         }
@@ -208,6 +216,7 @@ static int add_trainers(struct sweep_grid *grid, const struct sweep_experiment *
 static bool next_place(const struct sweep_experiment *own, struct sweep_cell *place)
 {
     for (size_t i = own->axes; i-- > 0;) {
+        assert(place->at[i] < own->axis[i].count);
         if (++place->at[i] < own->axis[i].count)
             return true;
         place->at[i] = 0;
@@ -217,6 +226,7 @@ static bool next_place(const struct sweep_experiment *own, struct sweep_cell *pl
 
 static int add_experiment(struct sweep_grid *grid, const struct sweep_experiment *own, struct diag *diag)
 {
+    assert(own->policies.count > 0 && own->seeds.count > 0);
     struct sweep_cell place = {.experiment = own, .at_base = own->axes == 0};
     uint32_t *trainer = calloc(own->policies.count * own->seeds.count, sizeof *trainer);
     int rc = trainer != NULL ? 0 : diag_fail(diag, -ENOMEM, "out of memory");

@@ -1,5 +1,6 @@
 #include "orchestrator/sweep/sweep_jobs.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -65,15 +66,33 @@ static void drop_part(const struct sweep_jobs *jobs, const char *part)
 
 static struct sweep_job *job_of(const struct sweep_jobs *jobs, const struct sweep_cell *cell)
 {
+    assert(cell->number > 0 && cell->number <= jobs->grid->count);
     return &jobs->job[cell->number - 1];
+}
+
+/* What a job may become: it waits, is played, and ends or waits again. One whose trainer failed or was skipped
+ * shares that end without being played. DONE, FAILED and SKIPPED are ends. */
+static void set_status(struct sweep_job *job, enum db_job_status next)
+{
+    static const unsigned allowed[] = {
+        [DB_JOB_WAITING] = 1u << DB_JOB_RUNNING | 1u << DB_JOB_FAILED | 1u << DB_JOB_SKIPPED,
+        [DB_JOB_RUNNING] =
+            1u << DB_JOB_DONE | 1u << DB_JOB_FAILED | 1u << DB_JOB_SKIPPED | 1u << DB_JOB_WAITING,
+        [DB_JOB_DONE] = 0,
+        [DB_JOB_FAILED] = 0,
+        [DB_JOB_SKIPPED] = 0,
+    };
+    assert((size_t) job->status < sizeof allowed / sizeof *allowed);
+    assert((allowed[job->status] >> next & 1u) != 0);
+    job->status = next;
 }
 
 /* The text is the same, so that a job which is not is a sign of another program's version. */
 static int take_job(void *user, const struct db_job *row)
 {
     struct sweep_jobs *jobs = user;
-    const struct sweep_cell *cell =
-        row->number <= jobs->grid->count ? &jobs->grid->cell[row->number - 1] : NULL;
+    bool is_known = row->number > 0 && row->number <= jobs->grid->count;
+    const struct sweep_cell *cell = is_known ? &jobs->grid->cell[row->number - 1] : NULL;
     if (cell == NULL || strcmp(cell->experiment->name, row->experiment) != 0 || cell->seed != row->seed ||
         strcmp(cell->kind->name, row->policy) != 0 || strcmp(cell->settings_json, row->settings_json) != 0)
         return diag_fail(jobs->diag, ERR_MISMATCH, "%s: job %u is another one than this program would make",
@@ -229,6 +248,7 @@ int sweep_jobs_close(struct sweep_jobs *jobs, struct diag *diag)
 static struct db_job row_of(const struct sweep_jobs *jobs, const struct sweep_cell *cell)
 {
     const struct sweep_job *job = job_of(jobs, cell);
+    assert(cell->trained_by <= jobs->grid->count && cell->trained_by != cell->number);
     return (struct db_job){
         .sweep_id = jobs->sweep_id,
         .number = cell->number,
@@ -258,7 +278,7 @@ int sweep_jobs_start(struct sweep_jobs *jobs, const struct sweep_cell *cell, cha
         free(part);
         return rc;
     }
-    job->status = DB_JOB_RUNNING;
+    set_status(job, DB_JOB_RUNNING);
     job->attempts++;
     *ret_part = part;
     return 0;
@@ -268,6 +288,8 @@ int sweep_jobs_start(struct sweep_jobs *jobs, const struct sweep_cell *cell, cha
 static int note_runs(void *user, const struct db_job *row)
 {
     struct sweep_jobs *jobs = user;
+    if (row->number == 0 || row->number > jobs->grid->count)
+        return diag_fail(jobs->diag, ERR_CORRUPT, "%s: job %u does not exist", jobs->path, row->number);
     jobs->job[row->number - 1].train_run_id = row->train_run_id;
     return 0;
 }
@@ -283,7 +305,7 @@ int sweep_jobs_merge(struct sweep_jobs *jobs, const struct sweep_cell *cell, con
     if (rc == 0 && cell->trains)
         rc = store_each_job(jobs->file.store, jobs->sweep_id, note_runs, jobs, jobs->diag);
     if (rc == 0)
-        job_of(jobs, cell)->status = DB_JOB_DONE;
+        set_status(job_of(jobs, cell), DB_JOB_DONE);
     drop_part(jobs, part);
     return rc;
 }
@@ -293,7 +315,7 @@ int sweep_jobs_end(struct sweep_jobs *jobs, const struct sweep_cell *cell, enum 
 {
     char now[CLOCK_UTC_TEXT];
     struct sweep_job *job = job_of(jobs, cell);
-    job->status = status;
+    set_status(job, status);
     free(job->error);
     job->error = error != NULL ? strdup(error) : NULL;
     drop_part(jobs, part);
@@ -323,6 +345,7 @@ int sweep_jobs_weights(struct sweep_jobs *jobs, const struct sweep_cell *cell, s
     struct best best = {.cost = (double) NAN};
     struct db_checkpoint row;
     int64_t run_id = job_of(jobs, cell)->train_run_id;
+    assert(cell->trains && job_of(jobs, cell)->status == DB_JOB_DONE);
     int rc = store_each_checkpoint(jobs->file.store, run_id, take_better, &best, jobs->diag);
     if (rc == 0)
         rc = store_read_checkpoint(jobs->file.store, run_id, best.episode, &row, weights, jobs->diag);

@@ -1,5 +1,6 @@
 #include "orchestrator/sweep/sweep_workers.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -28,6 +29,7 @@ _Static_assert(sizeof(struct worker_result) <= PIPE_BUF, "a pipe takes a report 
 
 int sweep_workers_init(struct sweep_workers *ret_workers, size_t size, struct diag *diag)
 {
+    assert(size > 0);
     *ret_workers = (struct sweep_workers){.size = size < WORKERS_MAX ? size : WORKERS_MAX};
     ret_workers->worker = calloc(ret_workers->size, sizeof *ret_workers->worker);
     return ret_workers->worker != NULL ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
@@ -56,6 +58,7 @@ int sweep_workers_start(struct sweep_workers *workers, const struct sweep_cell_p
 {
     int ends[2];
     struct sweep_cell_play own = *what;
+    assert(workers->count < workers->size);
     own.path = part;
     if (pipe(ends) != 0) {
         free(part);
@@ -112,6 +115,7 @@ static void tell_death(int status, struct worker_result *ret_report)
 /* Takes worker `index` out of the workers; it has said what it had to say, or is dead. */
 static void reap(struct sweep_workers *workers, size_t index, struct sweep_end *ret_end)
 {
+    assert(index < workers->count);
     struct sweep_worker worker = workers->worker[index];
     struct worker_result report;
     int status = 0;
@@ -138,6 +142,7 @@ int sweep_workers_wait(struct sweep_workers *workers, int wait_ms, struct sweep_
                        struct diag *diag)
 {
     struct pollfd file[WORKERS_MAX];
+    assert(workers->count <= WORKERS_MAX);
     for (size_t i = 0; i < workers->count; i++)
         file[i] = (struct pollfd){.fd = workers->worker[i].pipe, .events = POLLIN};
     int ready = poll(file, (nfds_t) workers->count, wait_ms);
@@ -166,6 +171,7 @@ void sweep_workers_finish(struct sweep_workers *workers)
     struct sweep_end end;
     while (sweep_workers_stop_one(workers, &end) == 1)
         free(end.part);
+    assert(workers->count == 0);
     free(workers->worker);
     workers->worker = NULL;
 }

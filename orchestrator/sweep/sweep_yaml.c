@@ -1,5 +1,6 @@
 #include "orchestrator/sweep/sweep_yaml.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -61,6 +62,7 @@ void sweep_yaml_finish(struct sweep_yaml *yaml)
 
 yaml_node_t *sweep_yaml_root(struct sweep_yaml *yaml)
 {
+    assert(yaml->loaded);
     return yaml_document_get_root_node(&yaml->document);
 }
 
@@ -112,12 +114,13 @@ int sweep_yaml_list(struct sweep_yaml *yaml, const yaml_node_t *node, const char
     return rc;
 }
 
-/* Was the key of pair `index` there before? Keys that are no scalars are refused by whoever asks. */
+/* Was the key of pair `index` there before? */
 static bool is_repeated(struct sweep_yaml *yaml, const yaml_node_pair_t *first, size_t index,
                         const char *name)
 {
     for (size_t i = 0; i < index; i++) {
         const yaml_node_t *key = yaml_document_get_node(&yaml->document, first[i].key);
+        assert(key->type == YAML_SCALAR_NODE); /* sweep_yaml_pairs refuses others first */
         if (strcmp((const char *) key->data.scalar.value, name) == 0)
             return true;
     }
@@ -171,6 +174,7 @@ static int take_pair(void *user, const yaml_node_t *at, const char *name, const 
     struct mapping *own = user;
     for (size_t i = 0; i < own->count; i++)
         if (strcmp(own->keys[i].name, name) == 0) {
+            assert(!own->given[i]); /* a key that comes twice is refused */
             own->given[i] = true;
             return own->keys[i].read(own->user, name, value);
         }
@@ -181,6 +185,7 @@ int sweep_yaml_mapping(struct sweep_yaml *yaml, const yaml_node_t *node, const c
                        const struct sweep_yaml_key *keys, size_t count, void *user)
 {
     struct mapping own = {.yaml = yaml, .keys = keys, .count = count, .user = user};
+    assert(count <= sizeof own.given / sizeof *own.given);
     int rc = sweep_yaml_pairs(yaml, node, what, sizeof own.given, take_pair, &own);
     for (size_t i = 0; i < count && rc == 0; i++)
         if (keys[i].required && !own.given[i])
