@@ -1,5 +1,6 @@
 #include "orchestrator/replay/clock_gap.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -37,12 +38,14 @@ static int compare(const void *a, const void *b)
 static double percentile(const double *sorted, size_t count, double share)
 {
     size_t rank = (size_t) ceil(share * (double) count);
+    assert(rank <= count);
     return sorted[rank > 0 ? rank - 1 : 0];
 }
 
 struct clock_gap_part clock_gap_part(struct clock_gap *gap, size_t part)
 {
     double none = (double) NAN, sum_s = 0.0;
+    assert(part < CLOCK_GAP_PARTS);
     double *sorted = (double *) (void *) gap->gap_s[part].data; /* aligned as malloc does */
     size_t count = gap->gap_s[part].size / sizeof *sorted;
     struct clock_gap_part row = {.part = parts[part].name,

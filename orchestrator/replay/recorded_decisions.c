@@ -1,5 +1,6 @@
 #include "orchestrator/replay/recorded_decisions.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -29,6 +30,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
         own->next++;
     for (; own->next < own->count && is_of(&own->row[own->next], view->id); own->next++) {
         const struct recorded_decision *row = &own->row[own->next];
+        assert(row->device < world->devices && row->server < (int32_t) world->servers); /* see append */
         bool local = row->server < 0 || row->split >= world->llm->layers;
         ret_decision->split[row->device] = local ? world->llm->layers : row->split;
         ret_decision->server[row->device] = local ? ENV_LOCAL : (uint32_t) row->server;

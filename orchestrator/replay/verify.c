@@ -1,5 +1,6 @@
 #include "orchestrator/replay/verify.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stddef.h>
@@ -36,6 +37,7 @@ static double field_value(const struct db_task *task, size_t field)
     case REAL: return *(const double *) at;
     case STATUS: return (double) *(const enum db_task_status *) at;
     }
+    assert(false); /* every kind of column has its case */
     return (double) NAN;
 }
 
@@ -96,8 +98,8 @@ static bool compare_task(struct verification *verification, const struct db_task
 }
 
 /* A task that a lost node touched, then or now, went another way in each clock. */
-static bool compare_by_the_wall(struct verification *verification, const struct db_task *was,
-                                const struct db_task *is)
+static bool compare_in_real_time(struct verification *verification, const struct db_task *was,
+                                 const struct db_task *is)
 {
     bool as_planned = was->status == DB_TASK_DONE && is->status == DB_TASK_DONE;
     if (!compare_fields(verification, was, is, as_planned ? SENT : SHARE))
@@ -124,7 +126,7 @@ static bool is_unsettled(const struct verification *verification, const struct d
 static void compare_rows(struct verification *verification, const struct db_task *task, size_t count)
 {
     bool (*compare)(struct verification *, const struct db_task *, const struct db_task *) =
-        verification->in_real_time ? compare_by_the_wall : compare_task;
+        verification->in_real_time ? compare_in_real_time : compare_task;
     for (size_t i = 0; i < count && verification->error == 0; i++) {
         if (is_unsettled(verification, &verification->row[i])) {
             verification->unsettled++;
@@ -132,6 +134,7 @@ static void compare_rows(struct verification *verification, const struct db_task
         }
         verification->compared++;
         verification->identical += compare(verification, &verification->row[i], &task[i]) ? 1 : 0;
+        assert(verification->identical <= verification->compared);
     }
 }
 
@@ -157,6 +160,7 @@ static void take_row(struct verification *verification)
         verification->error = diag_fail(verification->diag, rc, "out of memory");
         return;
     }
+    assert(verification->any_ahead && verification->rows < verification->capacity);
     verification->row[verification->rows++] = verification->ahead;
     verification->last_episode = verification->ahead.episode;
     verification->last_slot = verification->ahead.slot;
@@ -196,6 +200,7 @@ static size_t read_slot(struct verification *verification, const struct env_view
     }
     if (verification->error != 0)
         verification->over = 1;
+    assert(verification->rows >= before);
     return verification->rows - before;
 }
 

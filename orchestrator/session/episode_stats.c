@@ -46,12 +46,14 @@ static double percentile(const double *sorted, size_t count, double share)
     if (count == 0)
         return (double) NAN;
     size_t rank = (size_t) ceil(share * (double) count);
+    assert(rank <= count);
     return sorted[rank > 0 ? rank - 1 : 0];
 }
 
 void episode_stats_close(struct episode_stats *stats, struct db_episode *row)
 {
     double done = (double) stats->count;
+    assert(stats->count + stats->row.failures == stats->row.tasks);
     qsort(stats->latency_s, stats->count, sizeof *stats->latency_s, compare);
     row->mean_latency_s = stats->latency_sum / done; /* no task done: NAN, which is NULL in the database */
     row->mean_energy_j = stats->energy_sum / done;

@@ -1,5 +1,6 @@
 #include "orchestrator/session/session_core.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -32,9 +33,10 @@ static int allocate(struct session_core *core)
     core->status = calloc(devices, sizeof *core->status);
     core->details = (uint32_t) (3 * (devices + servers));
     core->detail = calloc(core->details, sizeof *core->detail);
-    core->action =
-        calloc(SESSION_ACTIONS_PER_NODE * (devices + servers) + SESSION_ACTIONS_EXTRA, sizeof *core->action);
-    core->outcome = calloc(devices, sizeof *core->outcome);
+    core->action_capacity = SESSION_ACTIONS_PER_NODE * (devices + servers) + SESSION_ACTIONS_EXTRA;
+    core->action = calloc(core->action_capacity, sizeof *core->action);
+    core->outcome_capacity = devices;
+    core->outcome = calloc(core->outcome_capacity, sizeof *core->outcome);
     bool whole = core->device_alive != NULL && core->server_alive != NULL && core->device_owes != NULL &&
                  core->server_owes != NULL && core->reported != NULL && core->cost != NULL &&
                  core->load != NULL && core->task != NULL && core->allot_device != NULL &&
@@ -58,6 +60,7 @@ static int allocate(struct session_core *core)
 
 int session_core_create(struct session_core **ret_core, const struct session *session)
 {
+    assert(session->slots > 0 && session->policy->world == session->world);
     struct session_core *core = calloc(1, sizeof *core);
     if (core == NULL)
         return -ENOMEM;
@@ -127,17 +130,56 @@ const struct session_result *session_core_result(const struct session_core *core
 
 bool session_core_waits_for(const struct session_core *core, bool is_server, uint32_t number)
 {
+    assert(number < (is_server ? core->session.world->servers : core->session.world->devices));
     return is_server ? core->server_owes[number]
-                     : core->device_owes[number] || session_queue_waits_for(core, number);
+                     : core->device_owes[number] || session_queue_awaited(core, number) > 0;
 }
 
 struct session_action *session_core_push(struct session_actions *actions, enum session_action_kind kind,
                                          uint32_t number)
 {
+    assert(actions->count < actions->capacity);
     struct session_action *action = &actions->list[actions->count++];
     action->kind = kind;
     action->number = number;
     return action;
+}
+
+void session_set_state(struct session_core *core, enum session_state next)
+{
+    static const unsigned allowed[] = {
+        [SESSION_NEW] = 1u << SESSION_OBSERVING | 1u << SESSION_DONE,
+        [SESSION_OBSERVING] = 1u << SESSION_LEARNING,
+        [SESSION_LEARNING] = 1u << SESSION_EXECUTING | 1u << SESSION_OBSERVING | 1u << SESSION_DONE,
+        [SESSION_EXECUTING] = 1u << SESSION_OBSERVING | 1u << SESSION_DONE,
+        [SESSION_DONE] = 0,
+    };
+    assert((allowed[core->state] >> next & 1u) != 0);
+    core->state = next;
+}
+
+void session_set_owed(struct session_core *core, bool *owes)
+{
+    core->owed += *owes ? 0 : 1;
+    *owes = true;
+}
+
+void session_clear_owed(struct session_core *core, bool *owes)
+{
+    assert(!*owes || core->owed > 0);
+    core->owed -= *owes ? 1 : 0;
+    *owes = false;
+}
+
+/* How many answers the flags of nodes and tasks say are owed: what `owed` must be. */
+static uint32_t count_owed(const struct session_core *core)
+{
+    uint32_t owed = 0;
+    for (uint32_t n = 0; n < core->session.world->devices; n++)
+        owed += (core->device_owes[n] ? 1 : 0) + session_queue_awaited(core, n);
+    for (uint32_t m = 0; m < core->session.world->servers; m++)
+        owed += core->server_owes[m] ? 1 : 0;
+    return owed;
 }
 
 static bool learning(const struct session_core *core)
@@ -153,7 +195,8 @@ static bool wants_the_end(const struct session_core *core)
 
 static void finish(struct session_core *core, struct session_actions *actions)
 {
-    core->state = SESSION_DONE;
+    assert(core->owed == 0 && !core->updating);
+    session_set_state(core, SESSION_DONE);
     core->result.mean_cost = core->done > 0 ? core->cost_sum / (double) core->done : (double) NAN;
     session_core_push(actions, SESSION_DO_FINISH, 0);
 }
@@ -162,7 +205,7 @@ static void finish(struct session_core *core, struct session_actions *actions)
 
 static void grant(struct session_core *core, struct session_actions *actions)
 {
-    core->state = SESSION_OBSERVING;
+    session_set_state(core, SESSION_OBSERVING);
     env_view_begin(&core->view, core->id);
     if (core->queue != NULL)
         session_queue_grant(core);
@@ -172,6 +215,7 @@ static void grant(struct session_core *core, struct session_actions *actions)
         core->device_owes[n] = core->device_alive[n];
         core->owed += core->device_alive[n] ? 1 : 0;
     }
+    assert(core->owed == count_owed(core));
     struct proto_message *message = &session_core_push(actions, SESSION_DO_GRANT, 0)->message;
     message->id = PROTO_SLOT;
     message->slot = (struct msg_slot){
@@ -190,6 +234,7 @@ static void observed(struct session_core *core, struct session_actions *actions)
 static void close_episode(struct session_core *core, struct session_actions *actions)
 {
     uint32_t episode = core->id.episode;
+    assert(episode < core->session.episodes);
     core->episode_row = (struct db_episode){
         .episode = episode, .slots = core->id.slot + (core->closing ? 0 : 1), .optimum_cost = (double) NAN};
     episode_stats_close(&core->stats, &core->episode_row);
@@ -203,6 +248,7 @@ static void close_episode(struct session_core *core, struct session_actions *act
 /* After a slot (or the closing observation): which comes next? */
 static void next_slot(struct session_core *core, struct session_actions *actions)
 {
+    assert(core->state == (core->closing ? SESSION_LEARNING : SESSION_EXECUTING));
     core->round++;
     if (core->devices_left == 0) {
         core->stop_after_slot = true;
@@ -268,6 +314,7 @@ static void tell_allotments(struct session_core *core, struct session_actions *a
         uint32_t first = used;
         for (uint32_t n = 0; n < core->session.world->devices; n++)
             if (core->view.present[n] && core->decision.server[n] == m && session_faults_takes(core, n, m)) {
+                assert(used < core->session.world->devices); /* a device has one server */
                 core->allot_device[used] = n;
                 core->allot_share[used++] = core->decision.compute_share[n];
             }
@@ -287,9 +334,13 @@ static void tell_allotments(struct session_core *core, struct session_actions *a
 /* Rows of tasks as decided; reports fill in the rest. */
 static void begin_rows(struct session_core *core)
 {
-    for (uint32_t n = 0; n < core->session.world->devices; n++) {
+    const struct world *world = core->session.world;
+    for (uint32_t n = 0; n < world->devices; n++) {
+        uint32_t server = core->decision.server[n];
+        assert(server == ENV_LOCAL || server < world->servers);
+        assert(core->decision.split[n] <= world->llm->layers);
         core->reported[n] = false;
-        core->at_server[n] = core->decision.server[n];
+        core->at_server[n] = server;
         core->attempt[n] = 0;
         core->status[n] = DB_TASK_DONE;
         task_row_decide(&core->task[n], &core->view, &core->decision, n);
@@ -299,6 +350,7 @@ static void begin_rows(struct session_core *core)
 /* A slot is over, in whatever mode: counts it, and goes on. */
 static void leave_slot(struct session_core *core, struct session_actions *actions)
 {
+    assert(core->state == SESSION_EXECUTING && core->owed == 0);
     memcpy(core->view.previous_load, core->load, core->session.world->servers * sizeof *core->load);
     core->result.slots++;
     if (core->session.stop != NULL && *core->session.stop != 0 && !core->stop_after_slot) {
@@ -310,6 +362,7 @@ static void leave_slot(struct session_core *core, struct session_actions *action
 
 void session_add_outcome(struct session_core *core, const struct db_task *row, bool moved)
 {
+    assert(core->outcomes < core->outcome_capacity);
     core->outcome[core->outcomes++] = (struct policy_outcome){
         .slot = row->slot,
         .device = row->device,
@@ -327,6 +380,7 @@ static void end_slot(struct session_core *core, struct session_actions *actions)
 {
     const struct world *world = core->session.world;
     uint64_t done_before = core->done;
+    assert(core->queue == NULL && core->owed == 0);
     session_faults_end(core, actions);
     core->reward = env_reward(core->cost, core->reported, world->devices);
     for (uint32_t n = 0; n < world->devices; n++) {
@@ -371,12 +425,13 @@ static bool any_present(const struct session_core *core)
 static void execute_round(struct session_core *core, struct session_actions *actions)
 {
     env_allocate(&core->view, &core->decision, core->load);
-    core->state = SESSION_EXECUTING;
+    session_set_state(core, SESSION_EXECUTING);
     core->owed = 0;
     begin_rows(core);
     tell_allotments(core, actions);
     tell_decisions(core, actions);
     session_faults_execute(core, actions);
+    assert(core->owed == count_owed(core));
     if (core->owed == 0)
         end_slot(core, actions);
 }
@@ -386,6 +441,7 @@ static void execute_queue(struct session_core *core, struct session_actions *act
     core->error = session_queue_begin(core, actions);
     if (core->error != 0)
         return;
+    assert(core->owed == count_owed(core));
     if (core->session.in_real_time) /* nobody is waited for */
         leave_slot(core, actions);
     else if (core->owed == 0)
@@ -402,14 +458,18 @@ static void note_decision(struct session_core *core, struct session_actions *act
     const struct policy *policy = core->session.policy;
     struct policy_note note[POLICY_NOTES_MAX];
     size_t count = policy->kind->notes != NULL ? policy->kind->notes(policy, note) : 0;
-    for (size_t i = 0; i < count; i++)
+    assert(count <= POLICY_NOTES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        assert((size_t) note[i].kind < sizeof event_of_note / sizeof *event_of_note);
         session_event_of_policy(core, event_of_note[note[i].kind], note[i].detail, actions);
+    }
 }
 
 /* Every observation is in and no update runs: learn from the last slot, decide this one. */
 static void decide(struct session_core *core, struct session_actions *actions)
 {
     struct policy *policy = core->session.policy;
+    assert(core->state == SESSION_LEARNING && !core->updating && core->owed == 0);
     if (core->queue != NULL)
         session_queue_settle(core, actions);
     bool update = core->transition_open && any_present(core); /* a view of nobody teaches nothing */
@@ -451,7 +511,7 @@ static void observed(struct session_core *core, struct session_actions *actions)
 {
     if (core->queue != NULL && session_queue_asks(core, actions))
         return;
-    core->state = SESSION_LEARNING;
+    session_set_state(core, SESSION_LEARNING);
     if (!core->updating)
         decide(core, actions);
 }
@@ -473,8 +533,8 @@ static int on_observation(struct session_core *core, const struct msg_observatio
         return rc;
     env_view_observe(&core->view, n, (struct vec2){observation->x_m, observation->y_m},
                      observation->speed_mps, (uint32_t) observation->tokens, observation->gain.data);
-    core->device_owes[n] = false;
-    if (--core->owed == 0)
+    session_clear_owed(core, &core->device_owes[n]);
+    if (core->owed == 0)
         observed(core, actions);
     return 0;
 }
@@ -495,8 +555,8 @@ static int on_report(struct session_core *core, const struct msg_report *report,
     core->task[n].status = core->status[n];
     core->cost[n] = core->task[n].cost;
     core->reported[n] = true;
-    core->device_owes[n] = false;
-    if (--core->owed == 0)
+    session_clear_owed(core, &core->device_owes[n]);
+    if (core->owed == 0)
         end_slot(core, actions);
     return 0;
 }
@@ -508,8 +568,8 @@ static int on_advanced(struct session_core *core, const struct msg_advanced *adv
     if (core->state != SESSION_EXECUTING || advanced->round != core->round || !core->server_owes[m])
         return diag_fail(diag, ERR_STATE, "ADVANCED of server %u for round %llu is not awaited", m,
                          (unsigned long long) advanced->round);
-    core->server_owes[m] = false;
-    if (--core->owed == 0)
+    session_clear_owed(core, &core->server_owes[m]);
+    if (core->owed == 0)
         end_slot(core, actions);
     return 0;
 }
@@ -627,6 +687,7 @@ static int step(struct session_core *core, const struct session_event *event,
     case SESSION_ON_PEER_BACK: return on_peer(core, event, ret_actions);
     case SESSION_ON_CONTINUE: return on_continue(core, ret_actions);
     }
+    assert(false); /* every kind of event has its case */
     return ERR_STATE;
 }
 
@@ -634,7 +695,9 @@ int session_core_step(struct session_core *core, const struct session_event *eve
                       struct session_actions *ret_actions, struct diag *diag)
 {
     int rc = core->queue != NULL ? session_queue_reserve(core) : 0;
-    *ret_actions = (struct session_actions){.count = 0, .list = core->action};
+    assert(event->kind != SESSION_ON_MESSAGE || event->message != NULL);
+    *ret_actions =
+        (struct session_actions){.count = 0, .capacity = core->action_capacity, .list = core->action};
     if (rc != 0)
         return diag_fail(diag, rc, "out of memory");
     core->error = 0;

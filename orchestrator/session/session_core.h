@@ -9,6 +9,8 @@
  *     │     if an update runs)     ALLOT to each server, LEARN                       │
  *     └──────────────────────────────────────────────────────────────────────────────┘ next slot, or DONE
  *
+ * The observation that closes an episode goes from LEARNING to the next episode's OBSERVING, or to DONE.
+ *
  * Learning has a fixed delay in every host: decide(t+1) uses the weights after the update from transitions up
  * to t-1, and waits for that update. The update LEARN asks for may run while the slot is on the wire. The
  * episode of a policy that learns, or hears what came of it, is closed by one more observation
@@ -95,7 +97,7 @@ struct session_action {
 #define SESSION_ACTIONS_PER_NODE 8u
 #define SESSION_ACTIONS_EXTRA 10u
 struct session_actions {
-    size_t count;
+    size_t count, capacity;
     struct session_action *list;
 };
 

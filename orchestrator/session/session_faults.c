@@ -1,5 +1,6 @@
-/* Nodes that go and come: by the scenario (faults.h), or in earnest (PEER_LOST, PEER_BACK). What becomes of
- * the tasks of a lost server. */
+/* Nodes that go and come: by the scenario (faults.h), or really (PEER_LOST, PEER_BACK). How the tasks of a lost
+ * server go on. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -58,6 +59,7 @@ static void begin_node(struct session_core *core, bool is_server, uint32_t numbe
     bool *back = is_server ? core->server_back : core->device_back;
     bool *alive = is_server ? core->server_alive : core->device_alive;
     bool was_lost = lost[number];
+    assert(was_lost || !back[number]); /* only a node that was lost can be back */
     lost[number] = was_lost && !back[number];
     back[number] = false;
     bool takes_part = !lost[number] &&
@@ -116,6 +118,7 @@ void session_faults_begin(struct session_core *core, struct session_actions *act
 void session_faults_resume(struct session_core *core)
 {
     const struct world *world = core->session.world;
+    assert(core->session.first_episode > 0 && core->state == SESSION_NEW);
     struct slot_id end = {core->session.phase, core->session.first_episode - 1, core->session.slots};
     for (uint32_t n = 0; n < world->devices; n++)
         core->device_alive[n] = faults_speaks(world->faults, end, true, false, n);
@@ -173,6 +176,8 @@ static struct offer best_offer(const struct session_core *core, uint32_t n)
 static void recover(struct session_core *core, uint32_t n, double after_s, struct session_actions *actions)
 {
     struct offer offer = {.server = ENV_LOCAL};
+    assert(core->at_server[n] != ENV_LOCAL); /* it lost its server */
+    assert(core->attempt[n] < 2);            /* the second goes on at the device */
     if (core->session.world->scenario.faults.recovery == RECOVERY_REOFFLOAD && core->attempt[n] == 0)
         offer = best_offer(core, n);
     bool local = offer.server == ENV_LOCAL;
@@ -184,8 +189,7 @@ static void recover(struct session_core *core, uint32_t n, double after_s, struc
     core->any_attempt = true;
     core->reported[n] = false;
     task_row_lose(&core->task[n], DB_TASK_SERVER_LOST); /* until its report comes */
-    core->owed += core->device_owes[n] ? 0 : 1;
-    core->device_owes[n] = true;
+    session_set_owed(core, &core->device_owes[n]);
     struct proto_message *message = &session_core_push(actions, SESSION_DO_TELL_DEVICE, n)->message;
     message->id = PROTO_RECOVER;
     message->recover = (struct msg_recover){
@@ -203,8 +207,7 @@ static void lose_task(struct session_core *core, uint32_t n, enum db_task_status
 {
     task_row_lose(&core->task[n], status);
     core->reported[n] = false;
-    core->owed -= core->device_owes[n] ? 1 : 0;
-    core->device_owes[n] = false;
+    session_clear_owed(core, &core->device_owes[n]);
 }
 
 static void orphan(struct session_core *core, uint32_t n, double after_s, struct session_actions *actions)
@@ -237,8 +240,7 @@ static void drop_server(struct session_core *core, uint32_t m)
     core->view.server_up[m] = false;
     for (uint32_t n = 0; n < world->devices; n++)
         core->view.covered[(size_t) n * world->servers + m] = false;
-    core->owed -= core->server_owes[m] ? 1 : 0;
-    core->server_owes[m] = false;
+    session_clear_owed(core, &core->server_owes[m]);
     if (core->queue != NULL)
         session_queue_lose_server(core, m);
 }
@@ -248,8 +250,7 @@ static void drop_device(struct session_core *core, uint32_t n, struct session_ac
     core->device_alive[n] = false;
     if (core->queue == NULL)
         return;
-    core->owed -= core->device_owes[n] ? 1 : 0;
-    core->device_owes[n] = false;
+    session_clear_owed(core, &core->device_owes[n]);
     session_queue_lose_device(core, n, actions);
 }
 
@@ -258,6 +259,7 @@ static void tell_fault(struct session_core *core, bool is_server, uint32_t numbe
 {
     const struct faults *faults = core->session.world->faults;
     enum fault_kind kind = faults_strikes(faults, core->id, is_server, number);
+    assert(kind != FAULT_NONE);
     uint32_t back = faults_back_slot(faults, core->id, is_server, number);
     bool in_episode = back < core->session.slots;
     char *detail = session_detail(core);
@@ -305,6 +307,7 @@ void session_faults_execute(struct session_core *core, struct session_actions *a
         uint32_t m = core->decision.server[n];
         if (m == ENV_LOCAL || !core->view.present[n] || !core->device_alive[n])
             continue;
+        assert(m < world->servers);
         if (!core->server_alive[m] || faults_cut(world->faults, core->id, n, m))
             orphan(core, n, world->scenario.faults.detect_s, actions);
     }
@@ -314,6 +317,7 @@ void session_faults_execute(struct session_core *core, struct session_actions *a
 
 static void lose_device(struct session_core *core, uint32_t n, struct session_actions *actions)
 {
+    assert(n < core->session.world->devices);
     bool took_part = core->device_alive[n];
     core->device_alive[n] = false;
     if (!took_part)
@@ -336,8 +340,7 @@ static void lose_device(struct session_core *core, uint32_t n, struct session_ac
     uint32_t servers = core->session.world->servers;
     core->view.present[n] = false;
     memset(core->view.covered + (size_t) n * servers, 0, servers * sizeof *core->view.covered);
-    core->owed -= core->device_owes[n] ? 1 : 0;
-    core->device_owes[n] = false;
+    session_clear_owed(core, &core->device_owes[n]);
 }
 
 static void lose_server(struct session_core *core, const struct session_event *event,
@@ -345,6 +348,7 @@ static void lose_server(struct session_core *core, const struct session_event *e
 {
     const struct world *world = core->session.world;
     uint32_t m = event->number;
+    assert(m < world->servers);
     drop_server(core, m);
     if (core->state != SESSION_EXECUTING || core->queue != NULL)
         return;
@@ -364,6 +368,7 @@ bool session_faults_lose(struct session_core *core, const struct session_event *
     bool *back = event->is_server ? core->server_back : core->device_back;
     if (lost[number] && !back[number])
         return false; /* gone already */
+    assert(event->is_server || core->devices_left > 0);
     core->devices_left -= event->is_server ? 0 : 1;
     lost[number] = true;
     back[number] = false;
@@ -388,6 +393,7 @@ void session_faults_back(struct session_core *core, const struct session_event *
     back[number] = true;
     core->any_back = true;
     core->devices_left += event->is_server ? 0 : 1;
+    assert(core->devices_left <= core->session.world->devices);
     session_event(core, DB_EVENT_REJOIN, event->is_server, number,
                   "is here again, and takes part from the next slot", actions);
 }
@@ -413,6 +419,7 @@ void session_faults_end(struct session_core *core, struct session_actions *actio
         }
         if (all == 0)
             continue;
+        assert(home + elsewhere <= all);
         char *detail = session_detail(core);
         (void) text_format(detail, SESSION_DETAIL_MAX,
                            "%u of %u tasks saved: %u at their devices, %u at other servers", home + elsewhere,

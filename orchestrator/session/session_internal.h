@@ -22,7 +22,7 @@ struct session_core {
     /* Tasks finished since the last decision: [outcomes], with room for N, in queueing mode for all in the
      * ledger. */
     struct policy_outcome *outcome;
-    size_t outcomes;
+    size_t outcomes, outcome_capacity;
 
     bool *device_alive;    /* [N] takes part in the slot: neither lost nor down by the scenario */
     bool *server_alive;    /* [M] */
@@ -54,7 +54,8 @@ struct session_core {
     bool any_attempt;                   /* somebody has been told RECOVER in this slot */
     char (*detail)[SESSION_DETAIL_MAX]; /* [details] texts of EVENTs, used in turn */
     uint32_t details, next_detail;
-    struct session_action *action; /* [SESSION_ACTIONS_PER_NODE (N + M) + extra] */
+    struct session_action *action; /* [action_capacity] SESSION_ACTIONS_PER_NODE (N + M) + extra, or more */
+    size_t action_capacity;
     struct session_result result;
     struct task_ledger *queue; /* queueing mode; NULL in mode round */
     int error;                 /* out of memory in this step */
@@ -62,6 +63,12 @@ struct session_core {
     uint64_t done;
 };
 
+/* Every change of state. It must be one that session_core.h shows. */
+void session_set_state(struct session_core *core, enum session_state next);
+/* A node owes something from now on, or no longer: `owes` is its place in device_owes or server_owes. Both do
+ * nothing when that is so already. */
+void session_set_owed(struct session_core *core, bool *owes);
+void session_clear_owed(struct session_core *core, bool *owes);
 /* Does the task of the device reach the server to which it was sent, and is it there to send it? */
 bool session_faults_takes(const struct session_core *core, uint32_t device, uint32_t server);
 /* The slot is over: counts, and says, what was saved. */

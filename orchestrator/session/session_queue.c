@@ -1,6 +1,7 @@
 /* Queueing mode: the conversation of a slot. */
 #include "orchestrator/session/session_queue.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -9,9 +10,9 @@
 #include "orchestrator/session/task_ledger.h"
 #include "orchestrator/session/task_row.h"
 
-bool session_queue_waits_for(const struct session_core *core, uint32_t device)
+uint32_t session_queue_awaited(const struct session_core *core, uint32_t device)
 {
-    return core->queue != NULL && core->queue->awaited[device] > 0;
+    return core->queue != NULL ? core->queue->awaited[device] : 0;
 }
 
 /* ---- deciding ---- */
@@ -47,8 +48,8 @@ void session_queue_grant(struct session_core *core)
 
 void session_queue_prepare(struct session_core *core, struct session_actions *actions)
 {
-    core->state = SESSION_EXECUTING;
-    core->owed = 0;
+    assert(core->owed == 0);
+    session_set_state(core, SESSION_EXECUTING);
     session_queue_look(core);
     session_queue_move(core, actions);
 }
@@ -79,6 +80,7 @@ static void allot_server(struct session_core *core, uint32_t m, size_t *used, st
             const struct db_task *row = &queue->block[b].row[i];
             if (!task->passing || task->at_server != m)
                 continue;
+            assert(*used < queue->list_capacity); /* session_queue_reserve counts all tasks */
             queue->list_device[*used] = row->device;
             queue->list_task[*used] = (uint32_t) queue->block[b].round;
             queue->list_tokens[*used] = row->tokens;
@@ -105,6 +107,7 @@ static void allot_server(struct session_core *core, uint32_t m, size_t *used, st
 void session_queue_serve(struct session_core *core, struct session_actions *actions)
 {
     size_t used = 0;
+    assert(!core->queue->serving && core->owed == 0);
     core->queue->serving = true;
     for (uint32_t m = 0; m < core->session.world->servers; m++) {
         core->server_owes[m] = core->server_alive[m];
@@ -133,6 +136,7 @@ bool session_queue_is_serving(const struct session_core *core)
 void session_queue_end(struct session_core *core)
 {
     struct task_ledger *queue = core->queue;
+    assert(queue->serving && core->owed == 0);
     queue->serving = false;
     for (size_t b = 0; b < queue->count; b++)
         for (uint32_t i = 0; i < queue->block[b].count; i++)
@@ -238,8 +242,7 @@ int session_queue_passed(struct session_core *core, const struct msg_passed *pas
         task->passing = !task->orphan;
         task->arrival_s = passed->arrival_s.data[i];
     }
-    core->device_owes[n] = false;
-    core->owed--;
+    session_clear_owed(core, &core->device_owes[n]);
     return 0;
 }
 
@@ -282,7 +285,6 @@ int session_queue_advanced(struct session_core *core, const struct msg_advanced 
         core->queue->awaited[n]++;
         core->owed++;
     }
-    core->server_owes[m] = false;
-    core->owed--;
+    session_clear_owed(core, &core->server_owes[m]);
     return 0;
 }

@@ -51,6 +51,7 @@ int session_queue_advanced(struct session_core *core, const struct msg_advanced 
 /* The tasks of a node that is lost. */
 void session_queue_lose_server(struct session_core *core, uint32_t m);
 void session_queue_lose_device(struct session_core *core, uint32_t n, struct session_actions *actions);
-bool session_queue_waits_for(const struct session_core *core, uint32_t device);
+/* REPORTs that the device owes because servers have finished its tasks; 0 in mode round. */
+uint32_t session_queue_awaited(const struct session_core *core, uint32_t device);
 
 #endif

@@ -1,4 +1,5 @@
 /* What a slot of queueing mode has cost, and which rows are complete. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ static void expire(struct session_core *core, struct ledger_block *block, struct
     const struct world *world = core->session.world;
     struct db_task *row = task_ledger_row(block, task);
     double seconds = now_s - start_s(core, block);
+    assert(core->closing && seconds > 0.0);
     double cost = accrued_cost(core, block, task, now_s) + cost_lateness(&world->scenario, seconds);
     task_ledger_end_task(core, row, task, DB_TASK_EXPIRED);
     row->cost = cost;
@@ -57,6 +59,7 @@ static double settle_task(struct session_core *core, struct ledger_block *block,
     task->cost += accrued;
     if (!task->ended)
         return accrued;
+    assert(block->open > 0 && !task->awaited);
     task->settled = true;
     block->open--;
     bool done = !isnan(row->latency_s);
@@ -90,6 +93,7 @@ static void emit(struct session_core *core, struct session_actions *actions)
             action->tasks.row = block->row;
             action->tasks.count = block->count;
         }
+        assert(queue->retired_count < queue->retired_capacity);
         queue->retired[queue->retired_count++] = *block;
     }
     queue->count -= whole;
@@ -99,6 +103,8 @@ static void emit(struct session_core *core, struct session_actions *actions)
 void session_queue_settle(struct session_core *core, struct session_actions *actions)
 {
     struct task_ledger *queue = core->queue;
+    assert(core->state == SESSION_LEARNING);
+    assert(core->id.slot > 0 || queue->count == 0); /* an episode begins with an empty ledger */
     if (core->id.slot == 0)
         return;
     double now_s = core->id.slot * task_ledger_slot_s(core), sum = 0.0;
@@ -108,4 +114,5 @@ void session_queue_settle(struct session_core *core, struct session_actions *act
     core->reward = -sum / core->session.world->devices;
     core->stats.row.episode_return += core->reward;
     emit(core, actions);
+    assert(!core->closing || queue->count == 0); /* what was unfinished has expired */
 }

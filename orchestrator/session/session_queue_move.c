@@ -1,5 +1,6 @@
 /* Tasks of queueing mode that change their place: handed over because their device has left a server's
  * coverage, recovered because their server is lost, given up because their device is. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 static double task_work_s(const struct session_core *core, const struct db_task *row, uint32_t server)
 {
     const struct world *world = core->session.world;
+    assert(server < world->servers);
     return cost_edge_s(world, world->server[server].flops, 1.0, row->tokens, row->split);
 }
 
@@ -53,6 +55,7 @@ static uint32_t redirect(struct session_core *core, uint32_t n, uint32_t from, u
 {
     struct task_ledger *queue = core->queue;
     uint32_t moved = 0;
+    assert(from != to);
     for (size_t b = 0; b < queue->count; b++)
         for (uint32_t i = 0; i < queue->block[b].count; i++) {
             struct open_task *task = &queue->block[b].task[i];
@@ -135,6 +138,7 @@ static void recover(struct session_core *core, struct ledger_block *block, struc
     uint32_t place = ENV_LOCAL, servers = world->servers;
     if (world->scenario.faults.recovery == RECOVERY_REOFFLOAD && task->attempt == 0)
         place = best_place(core, row);
+    assert(task->at_server < servers && task->attempt < 2); /* the second goes on at the device */
     core->view.unsent_bits[(size_t) row->device * servers + task->at_server] = 0.0;
     task->orphan = task->there = task->sent = false;
     task->attempt++;
@@ -172,6 +176,7 @@ void session_queue_lose_server(struct session_core *core, uint32_t m)
 {
     struct task_ledger *queue = core->queue;
     bool none = core->session.world->scenario.faults.recovery == RECOVERY_NONE;
+    assert(m < core->session.world->servers && !core->server_alive[m]);
     core->view.backlog_s[m] = 0.0;
     for (size_t b = 0; b < queue->count; b++)
         for (uint32_t i = 0; i < queue->block[b].count; i++) {
@@ -190,6 +195,7 @@ void session_queue_lose_device(struct session_core *core, uint32_t n, struct ses
 {
     struct task_ledger *queue = core->queue;
     bool passing = false;
+    assert(n < core->session.world->devices && !core->device_alive[n]);
     for (size_t b = 0; b < queue->count; b++)
         for (uint32_t i = 0; i < queue->block[b].count; i++) {
             struct open_task *task = &queue->block[b].task[i];

@@ -1,6 +1,7 @@
 /* The ledger of queueing mode: which tasks are in the system, in order of slots and devices. */
 #include "orchestrator/session/task_ledger.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -15,6 +16,7 @@ double task_ledger_slot_s(const struct session_core *core)
 
 uint32_t task_ledger_present_slot(const struct session_core *core)
 {
+    assert(!core->closing || core->id.slot > 0);
     return core->closing ? core->id.slot - 1 : core->id.slot;
 }
 
@@ -92,9 +94,9 @@ int session_queue_reserve(struct session_core *core)
     size_t tasks = open_tasks(queue) + world->devices;
     size_t wanted = SESSION_ACTIONS_PER_NODE * nodes + SESSION_ACTIONS_EXTRA + 2 * tasks + queue->count;
     int rc = reserve_lists(queue, tasks);
-    rc = rc != 0 ? rc : array_reserve(&core->action, &queue->action_capacity, wanted);
+    rc = rc != 0 ? rc : array_reserve(&core->action, &core->action_capacity, wanted);
     rc = rc != 0 ? rc : array_reserve(&queue->block, &queue->capacity, queue->count + 1);
-    rc = rc != 0 ? rc : array_reserve(&core->outcome, &queue->outcome_capacity, core->outcomes + tasks);
+    rc = rc != 0 ? rc : array_reserve(&core->outcome, &core->outcome_capacity, core->outcomes + tasks);
     rc = rc != 0 ? rc : array_reserve(&queue->retired, &queue->retired_capacity, queue->count + 1);
     return rc;
 }
@@ -122,6 +124,7 @@ struct open_task *task_ledger_find(struct task_ledger *queue, uint64_t round, ui
 
 struct db_task *task_ledger_row(const struct ledger_block *block, const struct open_task *task)
 {
+    assert(task >= block->task && task < block->task + block->count);
     return &block->row[task - block->task];
 }
 
@@ -137,6 +140,7 @@ void task_ledger_unawait(struct session_core *core, struct open_task *task, uint
 {
     if (!task->awaited)
         return;
+    assert(core->queue->awaited[device] > 0 && core->owed > 0);
     task->awaited = false;
     core->queue->awaited[device]--;
     core->owed--;
@@ -145,6 +149,7 @@ void task_ledger_unawait(struct session_core *core, struct open_task *task, uint
 void task_ledger_end_task(struct session_core *core, struct db_task *row, struct open_task *task,
                           enum db_task_status status)
 {
+    assert(!task->settled);
     task_ledger_unawait(core, task, row->device);
     task_row_lose(row, status);
     row->end_slot = task_ledger_present_slot(core);
@@ -169,9 +174,14 @@ int task_ledger_open_block(struct session_core *core)
     for (uint32_t n = 0; n < core->session.world->devices; n++) {
         if (!env_has_task(&core->view, n))
             continue;
-        block.task[i].at_server = core->decision.server[n];
+        uint32_t server = core->decision.server[n];
+        assert(server == ENV_LOCAL || server < core->session.world->servers);
+        assert(core->decision.split[n] <= core->session.world->llm->layers);
+        block.task[i].at_server = server;
         task_row_decide(&block.row[i++], &core->view, &core->decision, n);
     }
+    assert(i == block.count && queue->count < queue->capacity);
+    assert(queue->count == 0 || queue->block[queue->count - 1].round < block.round);
     queue->block[queue->count++] = block;
     return 0;
 }

@@ -44,7 +44,6 @@ struct task_ledger {
     uint32_t *list_device, *list_task, *list_tokens, *list_split;
     double *list_arrival;
     size_t list_capacity;
-    size_t action_capacity, outcome_capacity;
 };
 
 /* The task that a device was given in a round, and its block; NULL: none that is still in the ledger. */

@@ -1,5 +1,6 @@
 #include "orchestrator/session/task_row.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "core/model/cost.h"
@@ -7,6 +8,7 @@
 void task_row_decide(struct db_task *ret_row, const struct env_view *view,
                      const struct env_decision *decision, uint32_t n)
 {
+    assert(n < view->world->devices);
     bool present = view->present[n];
     *ret_row = (struct db_task){
         .episode = view->id.episode,
@@ -59,6 +61,7 @@ void task_row_report(struct db_task *row, const struct world *world, const struc
 
 void task_row_lose(struct db_task *row, enum db_task_status status)
 {
+    assert(status == DB_TASK_DEVICE_LOST || status == DB_TASK_SERVER_LOST || status == DB_TASK_EXPIRED);
 #define TASK(name, kind, unit, role, meaning) LOSE_##role(name)
 #include "db/task.def"
     row->deadline_missed = false;
