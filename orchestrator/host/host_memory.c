@@ -177,8 +177,8 @@ static int step_server_queue(struct host *host, uint32_t number, const struct pr
 
 /* ---- nodes that go and come ---- */
 
-/* Has the session come to the fault's place? A place that this session does not visit (the closing
- * observation of a learner, when its decisions are replayed) is passed by at the next one. */
+/* Has the session come to the fault's place? A replay does not visit all places: a learner's closing
+ * observation is left out. Faults of such a place are due at the next one. */
 static bool is_due(const struct session_fault *fault, struct slot_id id, enum session_phase phase)
 {
     if (fault->episode != id.episode)

@@ -11,7 +11,7 @@
 #define SILENT_MS 150u  /* real time: after which a node is lost */
 #define HELLO_TICKS 40u /* in which a connection has to say HELLO, and READY in mid-run: 10 s */
 
-/* While this loop is not running nobody else is silent: a tick that comes late counts for two at most. */
+/* While this loop does not run, no node is to be called silent. A tick that comes late counts for two at most. */
 void host_tcp_beat(uv_timer_t *timer)
 {
     struct host_tcp *host = timer->data;
@@ -42,8 +42,8 @@ static bool owes(const struct host_tcp *host, const struct member *member)
     return any;
 }
 
-/* Nobody has gone a step on for stall_s. Who owes something may be waiting for somebody else: first everybody
- * who owes is asked whether they are there at all. */
+/* The run has made no progress for stall_s. A node that owes an answer may itself wait for another node. So
+ * all that owe one are first asked whether they are there at all. */
 static void ask_stalled(struct host_tcp *host)
 {
     assert(host->ping_ticks == 0); /* nobody is being asked */
@@ -74,8 +74,8 @@ static bool drop_stalled(struct host_tcp *host, int role)
     return any;
 }
 
-/* If all have answered, a device holds up its server more likely than a server its devices, whom it only has
- * to answer: devices go first, and servers if that was not enough. */
+/* If all have answered, devices go first, and servers if that was not enough. A server only has to answer its
+ * devices, so it is more likely that a device holds up its server. */
 static void refuse_stalled(struct host_tcp *host)
 {
     host->quiet_ticks = host->ping_ticks = 0;
@@ -83,7 +83,7 @@ static void refuse_stalled(struct host_tcp *host)
         (void) drop_stalled(host, MEMBER_SERVER);
 }
 
-/* Whom the scenario wanted back has not come: the run goes on without. */
+/* A node that the scenario brings back has not come: the run goes on without it. */
 static void give_up_awaited(struct host_tcp *host)
 {
     assert(host->is_held);
@@ -101,8 +101,8 @@ static void give_up_awaited(struct host_tcp *host)
     }
 }
 
-/* Counts ticks, not time: a second in which this process was stopped (Ctrl-Z) or waited for a locked database
- * is no second in which the nodes were silent. */
+/* Counts ticks, not time. This process may have been stopped (Ctrl-Z) or have waited for a locked database:
+ * that time does not count against the nodes. */
 static void watch_progress(struct host_tcp *host)
 {
     if (host->core == NULL || host->learning_busy || host->is_early)
@@ -119,8 +119,8 @@ static void watch_progress(struct host_tcp *host)
         ask_stalled(host);
 }
 
-/* A connection that never says who it is must not keep a place for ever, nor one that takes a node's place in
- * mid-run and then never is ready. */
+/* A connection that never says HELLO must not keep a place for ever. Nor must one that takes a node's place
+ * while the run is going on, and then is never ready. */
 static void refuse_mute(struct host_tcp *host)
 {
     for (struct member *member = host->members.all; member != NULL; member = member->next) {

@@ -1,4 +1,4 @@
-/* The TCP host's state, shared by the files that make it up. Not for anybody else. */
+/* The TCP host's state, shared by the host_tcp files and private to them. */
 #ifndef HANDOFF_ORCHESTRATOR_HOST_HOST_TCP_INTERNAL_H
 #define HANDOFF_ORCHESTRATOR_HOST_HOST_TCP_INTERNAL_H
 
@@ -56,7 +56,7 @@ struct host_tcp {
 void host_tcp_end(struct host_tcp *host, int status);
 void host_tcp_fail(struct host_tcp *host, int code);
 
-/* ---- host_tcp_drive.c: the core's events and actions ---- */
+/* ---- host_tcp_actions.c: the core's events and actions ---- */
 
 /* Steps the core and executes what it asks for. What the core refuses is returned, with a sentence in `diag`,
  * for the caller to judge; what cannot be executed (a sink's error) ends the session here. */
@@ -68,7 +68,7 @@ void host_tcp_lose_all(struct host_tcp *host, const struct member *gone, const c
 /* Refuses a member, and does without it at once: its connection may take its time to close. */
 void host_tcp_drop(struct host_tcp *host, struct member *member, enum proto_refusal reason, const char *why);
 
-/* ---- host_tcp_watch.c: deadlines ---- */
+/* ---- host_tcp_deadlines.c: deadlines ---- */
 
 /* Every HOST_TCP_TICK_MS; every HOST_TCP_BEAT_MS in real time. */
 void host_tcp_tick(uv_timer_t *timer);

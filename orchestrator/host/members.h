@@ -42,7 +42,7 @@ struct members {
     bool *device_returns;   /* [N] killed by the scenario: its process will come back for this place */
     bool *server_returns;   /* [M] */
     struct members_address *address; /* [M] */
-    bool started;                    /* the run has: a HELLO takes the place of somebody who left */
+    bool started;                    /* the run has: a HELLO takes the place of a node that left */
     uint32_t devices, servers;
     uint32_t devices_joined, servers_joined; /* have said HELLO */
     uint32_t devices_ready, servers_ready;
@@ -73,7 +73,7 @@ void members_remove(struct members *members, struct member *member);
 struct member *members_holder(const struct members *members, const struct msg_hello *hello);
 
 /* HELLO: finds a place (the one it had before, if it shows the run's token), answers WELCOME, DEVICE,
- * REQUESTS and TRACE. READY: counts. Anything else, no room, or another version: a code, the reason for
+ * REQUESTS and TRACE. READY: counts. Anything else, no free place, or another version: a code, the reason for
  * REFUSE and a sentence. */
 int members_take(struct members *members, const struct world *world, struct member *member,
                  const struct proto_message *message, enum proto_refusal *ret_reason, struct diag *diag);

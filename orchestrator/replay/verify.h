@@ -1,6 +1,6 @@
-/* A recorded run played again: a policy that decides what was decided, and a sink that compares what comes of
- * it with what was recorded, field by field, bit for bit. Both read the same rows, one slot at a time. In
- * queueing mode tasks end in later slots: rows wait until what came of them is known.
+/* A recorded run played again: a policy that decides what was decided, and a sink that compares the outcome
+ * with what was recorded, field by field, bit for bit. Both read the same rows, one slot at a time. In
+ * queueing mode tasks end in later slots: rows wait until their outcome is known.
  *
  * Of a run in real time the world (tokens, positions), the decisions and their shares are compared like
  * that, and payload sizes of tasks that were done in both; how much longer those took than the model says is

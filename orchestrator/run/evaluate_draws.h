@@ -15,7 +15,7 @@ struct evaluate_draws_options {
     struct trained_run_options trained; /* the run whose weights those policies have that take any */
 };
 
-/* What one policy came to, over all draws. */
+/* The results of one policy, over all draws. */
 struct evaluate_draws_line {
     double cost_sum, cost_square_sum; /* of the draws' mean costs */
     double latency_sum, energy_sum;

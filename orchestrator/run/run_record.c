@@ -241,7 +241,7 @@ static int on_episode(void *user, const struct db_episode *episode)
                 recorder_episode(record->recorder, episode, &checkpoint, gathered ? &experience : NULL));
 }
 
-/* What breaks is said on screen, a stormy run's first storms alone. */
+/* Events are told on screen too, the first SAID_MAX - 1 of a run. */
 static void say(struct run_record *record, const struct db_event *event)
 {
     record->said++;

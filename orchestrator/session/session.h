@@ -1,5 +1,5 @@
 /* One session: a policy driven through a phase's episodes, in one of the two hosts. What both hosts need to
- * know, and where what happened goes. */
+ * know, and where the results go. */
 #ifndef HANDOFF_ORCHESTRATOR_SESSION_SESSION_H
 #define HANDOFF_ORCHESTRATOR_SESSION_SESSION_H
 
@@ -48,7 +48,7 @@ struct session_result {
     double mean_cost; /* over done tasks; NAN: none */
     double wall_s;
     uint64_t messages;   /* TCP: frames in and out of the orchestrator */
-    uint32_t lost_nodes; /* in earnest */
+    uint32_t lost_nodes; /* really lost, not by the scenario */
     uint32_t faults;     /* kills and pauses by the scenario */
     uint64_t handovers;  /* of a device from one server to another, with what it had not sent yet */
     uint64_t recovered,

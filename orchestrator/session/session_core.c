@@ -187,7 +187,7 @@ static bool learning(const struct session_core *core)
     return core->session.policy->training;
 }
 
-/* Does the policy want to know what came of its decisions, to the last one of an episode? */
+/* Does the policy want the outcomes of its decisions, to the last one of an episode? */
 static bool wants_the_end(const struct session_core *core)
 {
     return learning(core) || core->session.policy->kind->hear != NULL;

@@ -13,7 +13,7 @@
  *
  * Learning has a fixed delay in every host: decide(t+1) uses the weights after the update from transitions up
  * to t-1, and waits for that update. The update LEARN asks for may run while the slot is on the wire. The
- * episode of a policy that learns, or hears what came of it, is closed by one more observation
+ * episode of a policy that learns, or hears outcomes, is closed by one more observation
  * (observe_only), taken before anything is reset.
  *
  * Whoever takes part is decided anew for each slot: a node that is lost (PEER_LOST) is left out until it is
@@ -31,7 +31,7 @@
  * When every device is lost the session is abandoned: the slot gets its rows, the episode is closed, a
  * learner saves.
  *
- * In queueing mode (core_queue.h) slots tick, and a task lives as long as it takes.
+ * In queueing mode (session_queue.h) slots tick, and a task lives as long as it takes.
  *
  * A device that is lost during a slot loses its task of that slot, whatever of it has arrived: in OBSERVING
  * it takes no part, in EXECUTING its task gets a status that says so. */

@@ -313,7 +313,7 @@ void session_faults_execute(struct session_core *core, struct session_actions *a
     }
 }
 
-/* ---- losses in earnest ---- */
+/* ---- real losses ---- */
 
 static void lose_device(struct session_core *core, uint32_t n, struct session_actions *actions)
 {

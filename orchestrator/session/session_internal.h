@@ -1,4 +1,4 @@
-/* The state of the orchestrator's core, shared by the files that make it up. Not for anybody else. */
+/* The state of the session's core, shared by the files of this folder and private to them. */
 #ifndef HANDOFF_ORCHESTRATOR_SESSION_SESSION_INTERNAL_H
 #define HANDOFF_ORCHESTRATOR_SESSION_SESSION_INTERNAL_H
 
@@ -17,16 +17,16 @@ struct session_core {
     bool closing;         /* the slot in progress is the observation that closes an episode */
     bool updating;        /* LEARN was asked for and LEARNED has not come */
     bool transition_open; /* the policy has decided, and not yet learned from it */
-    bool outcome_due;     /* the policy has decided, and not yet heard what came of it */
+    bool outcome_due;     /* the policy has decided, and not yet heard the outcome */
     double reward;        /* of the last slot */
-    /* Tasks finished since the last decision: [outcomes], with room for N, in queueing mode for all in the
-     * ledger. */
+    /* Tasks finished since the last decision: [outcomes] of [outcome_capacity], which is N at least. In queueing
+     * mode it is at least the number of tasks in the ledger. */
     struct policy_outcome *outcome;
     size_t outcomes, outcome_capacity;
 
     bool *device_alive;    /* [N] takes part in the slot: neither lost nor down by the scenario */
     bool *server_alive;    /* [M] */
-    bool *device_lost;     /* [N] in earnest, not by the scenario */
+    bool *device_lost;     /* [N] really lost, not by the scenario */
     bool *server_lost;     /* [M] */
     bool *device_back;     /* [N] lost, and here again: takes part from the next slot */
     bool *server_back;     /* [M] */
@@ -50,8 +50,8 @@ struct session_core {
     uint32_t *allot_device; /* [N] lists of the ALLOT messages, server after server */
     double *allot_share;    /* [N] */
 
-    bool any_back;                      /* somebody is back */
-    bool any_attempt;                   /* somebody has been told RECOVER in this slot */
+    bool any_back;                      /* a node is back */
+    bool any_attempt;                   /* a device has been told RECOVER in this slot */
     char (*detail)[SESSION_DETAIL_MAX]; /* [details] texts of EVENTs, used in turn */
     uint32_t details, next_detail;
     struct session_action *action; /* [action_capacity] SESSION_ACTIONS_PER_NODE (N + M) + extra, or more */
@@ -88,7 +88,7 @@ void session_add_outcome(struct session_core *core, const struct db_task *row, b
 struct session_action *session_core_push(struct session_actions *actions, enum session_action_kind kind,
                                          uint32_t number);
 
-/* ---- core_faults.c: nodes that go and come ---- */
+/* ---- session_faults.c: nodes that go and come ---- */
 
 /* A session that begins with a later episode: whom the one before it left down? */
 void session_faults_resume(struct session_core *core);

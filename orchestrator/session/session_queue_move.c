@@ -158,7 +158,7 @@ static void recover(struct session_core *core, struct ledger_block *block, struc
     };
 }
 
-/* What was reported of it in this slot is taken back, unless the wall clock has made it true; so is all that
+/* What was reported of it in this slot is taken back, unless it has happened in real time; so is all that
  * its server has done for it. What was reported before this slot stays done. */
 static bool take_back(struct session_core *core, struct db_task *row, struct open_task *task)
 {

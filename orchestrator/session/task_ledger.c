@@ -84,7 +84,7 @@ static int reserve_lists(struct task_ledger *queue, size_t count)
     return rc;
 }
 
-/* Before each step: room for whatever it may want to say and keep. */
+/* Before each step: memory for all actions, tasks and lists that it may add. */
 int session_queue_reserve(struct session_core *core)
 {
     struct task_ledger *queue = core->queue;

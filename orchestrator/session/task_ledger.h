@@ -1,5 +1,5 @@
 /* The ledger of queueing mode: the tasks that are in the system, shared by the session_queue files. A slot's tasks
- * are a block; blocks are in order of slots, a block's tasks in order of device. Not for anybody else. */
+ * are a block; blocks are in order of slots, a block's tasks in order of device. Private to this folder. */
 #ifndef HANDOFF_ORCHESTRATOR_SESSION_TASK_LEDGER_H
 #define HANDOFF_ORCHESTRATOR_SESSION_TASK_LEDGER_H
 

@@ -55,7 +55,7 @@ static bool is_lost(const struct recorded_run *recorded, size_t end, bool is_ser
     return lost;
 }
 
-/* Who was lost in the observation that closed the last episode before the resumption was never missed. */
+/* A node that was lost in the observation before the resumption, which closed an episode, is back at once. */
 static void drop_closing_faults(struct recorded_run *recorded, uint32_t after_episode)
 {
     size_t kept = 0;

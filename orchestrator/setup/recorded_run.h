@@ -14,8 +14,8 @@ struct recorded_run {
     struct settings settings; /* how its policy was set */
     enum rng_phase phase;
     uint32_t episodes, slots;
-    /* Nodes lost in earnest, and back: from the event rows, and because the run was resumed, for which all
-     * nodes joined anew. */
+    /* Nodes really lost, and nodes that came back: from the event rows, and from resumptions, for each of which
+     * all nodes joined anew. */
     struct session_fault *fault; /* [fault_count] */
     size_t fault_count;
     struct diag *diag;

@@ -56,7 +56,7 @@ static int make_world(const struct sweep_cell_play *what, bool test, struct worl
     return rc;
 }
 
-/* In this process and without a word. */
+/* In this process, without output. */
 static const struct host_options quiet_host = {.kind = HOST_MEMORY, .quiet = true};
 
 /* ---- training ---- */

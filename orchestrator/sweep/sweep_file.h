@@ -1,5 +1,5 @@
-/* A sweep: a grid of policies, seeds and scenario keys, as a YAML file describes it (handoff-sweep(5)). What
- * the file leaves out is filled in here, so that nobody else has to know the defaults. */
+/* A sweep: a grid of policies, seeds and scenario keys, as a YAML file describes it (handoff-sweep(5)).
+ * Reading fills in the defaults of what the file leaves out. */
 #ifndef HANDOFF_ORCHESTRATOR_SWEEP_SWEEP_FILE_H
 #define HANDOFF_ORCHESTRATOR_SWEEP_SWEEP_FILE_H
 

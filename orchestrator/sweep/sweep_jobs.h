@@ -1,5 +1,5 @@
-/* A sweep in the experiment's file: its jobs, what has become of them, and how a worker's result gets there.
- * One process at a time plays a sweep. The file stays open while workers are forked: they never touch it. */
+/* A sweep in the experiment's file: its jobs, their outcomes, and how a worker's result is merged.
+ * One process at a time plays a sweep. The file stays open while workers are forked: they never use it. */
 #ifndef HANDOFF_ORCHESTRATOR_SWEEP_SWEEP_JOBS_H
 #define HANDOFF_ORCHESTRATOR_SWEEP_SWEEP_JOBS_H
 

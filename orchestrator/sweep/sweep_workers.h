@@ -1,5 +1,5 @@
-/* Worker processes, each of which plays one cell and says how it went. They are forked, so that nothing has
- * to be sent to them, and end when this process ends, however it does. */
+/* Worker processes. Each plays one cell and reports its outcome. They are forked, so nothing has to be sent to
+ * them. They end when this process ends, for whatever reason. */
 #ifndef HANDOFF_ORCHESTRATOR_SWEEP_SWEEP_WORKERS_H
 #define HANDOFF_ORCHESTRATOR_SWEEP_SWEEP_WORKERS_H
 
