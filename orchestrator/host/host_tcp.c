@@ -143,10 +143,10 @@ static void come_back(struct host_tcp *host, const struct member *member)
     for (uint32_t i = 0; i < member->count && !host->ending; i++) {
         uint32_t number = member->first + i;
         struct session_event event = {.kind = SESSION_ON_PEER_BACK, .is_server = is_server, .number = number};
-        bool *awaited = &(is_server ? host->await_server : host->await_device)[number];
-        assert(!*awaited || host->awaiting > 0);
-        host->awaiting -= *awaited ? 1 : 0;
-        *awaited = false;
+        enum host_tcp_wait *wait = &(is_server ? host->await_server : host->await_device)[number];
+        assert(*wait != HOST_TCP_WAITS || host->awaiting > 0);
+        host->awaiting -= *wait == HOST_TCP_WAITS ? 1 : 0;
+        *wait = HOST_TCP_WAITS_NOT;
         int rc = host_tcp_feed(host, &event, host->diag);
         if (rc != 0)
             host_tcp_fail(host, rc);

@@ -61,8 +61,9 @@ static void await(struct host_tcp *host, bool is_server, uint32_t number)
     const struct member *member = (is_server ? host->members.server : host->members.device)[number];
     if (member != NULL && member->ready)
         return;
-    (is_server ? host->await_server : host->await_device)[number] = true;
-    host->awaiting++;
+    enum host_tcp_wait *wait = &(is_server ? host->await_server : host->await_device)[number];
+    host->awaiting += *wait == HOST_TCP_WAITS ? 0 : 1;
+    *wait = HOST_TCP_WAITS;
 }
 
 static void tell(struct host_tcp *host, struct member *member, const struct proto_message *message)

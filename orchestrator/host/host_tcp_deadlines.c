@@ -83,22 +83,40 @@ static void refuse_stalled(struct host_tcp *host)
         (void) drop_stalled(host, MEMBER_SERVER);
 }
 
-/* A node that the scenario brings back has not come: the run goes on without it. */
+static void stop_waiting(struct host_tcp *host, enum host_tcp_wait *wait, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (wait[i] != HOST_TCP_WAITS)
+            continue;
+        assert(host->awaiting > 0);
+        host->awaiting--;
+        wait[i] = HOST_TCP_GIVES_UP;
+    }
+}
+
+static void lose_given_up(struct host_tcp *host, bool is_server, uint32_t count)
+{
+    enum host_tcp_wait *wait = is_server ? host->await_server : host->await_device;
+    for (uint32_t i = 0; i < count && !host->ending; i++) {
+        if (wait[i] != HOST_TCP_GIVES_UP)
+            continue;
+        wait[i] = HOST_TCP_WAITS_NOT;
+        host_tcp_lose(host, is_server, i, "did not come back");
+    }
+}
+
+/* Nodes that the scenario brings back have not come: the run goes on without them. It may come to a slot for
+ * which others are waited for, and these are not given up with them. */
 static void give_up_awaited(struct host_tcp *host)
 {
-    assert(host->is_held);
-    host->awaiting = 0;
-    host_tcp_release(host);
     const struct world *world = host->session->world;
-    for (uint32_t i = 0; i < world->devices + world->servers && !host->ending; i++) {
-        bool is_server = i >= world->devices;
-        uint32_t number = is_server ? i - world->devices : i;
-        bool *awaited = &(is_server ? host->await_server : host->await_device)[number];
-        if (!*awaited)
-            continue;
-        *awaited = false;
-        host_tcp_lose(host, is_server, number, "did not come back");
-    }
+    assert(host->is_held);
+    stop_waiting(host, host->await_device, world->devices);
+    stop_waiting(host, host->await_server, world->servers);
+    assert(host->awaiting == 0);
+    host_tcp_release(host);
+    lose_given_up(host, false, world->devices);
+    lose_given_up(host, true, world->servers);
 }
 
 /* Counts ticks, not time. This process may have been stopped (Ctrl-Z) or have waited for a locked database:

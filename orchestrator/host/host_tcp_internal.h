@@ -12,6 +12,9 @@
 #define HOST_TCP_TICK_MS 250u /* how often deadlines are looked at */
 #define HOST_TCP_BEAT_MS 20u  /* real time: how often silence is looked at */
 
+/* Does the next SLOT wait for a node that the scenario brings back? */
+enum host_tcp_wait { HOST_TCP_WAITS_NOT, HOST_TCP_WAITS, HOST_TCP_GIVES_UP };
+
 struct host_tcp {
     struct session played;         /* as given, and in_real_time */
     const struct session *session; /* that */
@@ -38,12 +41,12 @@ struct host_tcp {
     bool beating;
     struct proto_message held; /* a SLOT that waits for nodes that the scenario brings back */
     bool is_held;
-    struct wire_alarm slot_alarm;      /* queueing mode in real time: a SLOT waits for its time */
-    bool is_early;                     /* it does */
-    bool *await_device, *await_server; /* [N], [M] which */
-    uint32_t awaiting;                 /* how many */
-    bool go_on;                        /* CONTINUE is to be fed */
-    uint32_t depth;                    /* of feed */
+    struct wire_alarm slot_alarm; /* queueing mode in real time: a SLOT waits for its time */
+    bool is_early;                /* it does */
+    enum host_tcp_wait *await_device, *await_server; /* [N], [M] */
+    uint32_t awaiting;                               /* how many HOST_TCP_WAITS are there */
+    bool go_on;                                      /* CONTINUE is to be fed */
+    uint32_t depth;                                  /* of feed */
     bool ending;
     bool finished;
     int status;
