@@ -194,7 +194,7 @@ uint32_t dqn_explore(struct dqn *dqn, const float *state, const uint8_t *allowed
 
 void dqn_push(struct dqn *dqn, const struct dqn_transition *from)
 {
-    assert(from->action < dqn->config.actions && is_share(from->discount));
+    assert(from->action < dqn->config.actions && from->discount >= 0.0f && from->discount <= 1.0f);
     float *choice = dqn->choice;
     choice[DQN_ACTION] = (float) from->action;
     choice[DQN_DISCOUNT] = from->discount;

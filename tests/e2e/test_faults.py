@@ -155,11 +155,14 @@ def a_server_that_is_killed_and_started_again_takes_part_again():
         tap.equal(testbed.verify(run.db), EPISODES * SLOTS * DEVICES, 'tasks replayed')
 
 
-def kill_at(victim, wanted):
-    """A hook that kills the victim with the `wanted`-th ALLOT, which it never gets: its tasks are under way."""
+def kill_at(victim, wanted, here):
+    """A hook that kills the victim with the `wanted`-th ALLOT, which it never gets: its tasks are under way. `here` is set
+    when the victim has its number."""
     seen = {'allots': 0}
 
     def hook(message):
+        if message == wiretap.WELCOME:
+            here.set()
         seen['allots'] += message == wiretap.ALLOT
         if message == wiretap.ALLOT and seen['allots'] == wanted:
             victim[0].kill(signal.SIGKILL)
@@ -178,9 +181,10 @@ def every_task_has_a_status_when_three_of_ten_servers_are_killed_in_mid_run():
                       '--set', f'faults.recovery={recovery}')
             victims = {}
             for i in range(3):
-                victim = [None]
-                victim[0] = run.add(testbed.start_server, hook=kill_at(victim, SLOTS // 2 + i))
+                victim, here = [None], threading.Event()
+                victim[0] = run.add(testbed.start_server, hook=kill_at(victim, SLOTS // 2 + i, here))
                 victims[victim[0]] = 137
+                tap.true(here.wait(testbed.DEADLINE_S), f'it is server {i}: those have tasks then')
             for _ in range(7):
                 run.add(testbed.start_server)
             for _ in range(2):
