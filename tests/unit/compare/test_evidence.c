@@ -2,6 +2,7 @@
  * evaluations belong together. */
 #include "orchestrator/compare/evidence.h"
 
+#include "orchestrator/policy/catalog/full_scenario.h"
 #include "tests/unit/model/check.h"
 
 static struct db_outcome outcome(const char *policy, const char *value, uint64_t seed, double cost)
@@ -269,11 +270,14 @@ static void an_experiment_lists_each_policy_once_wherever_it_has_a_result(void *
 /* An evaluation in the default scenario with assignments on top. */
 static void evaluate(struct evidence *evidence, const char *policy, uint64_t seed, const char *const *keys)
 {
-    struct scenario scenario = check_scenario(keys);
+    struct full_scenario full;
     struct buf text = {0};
     struct db_outcome row = {
         .sweep = "", .experiment = "dapo", .axis = "", .value = "", .policy = policy, .seed = seed};
-    assert_int_equal(scenario_print(&scenario, &text), 0);
+    full_scenario_defaults(&full);
+    for (; keys != NULL && *keys != NULL; keys++)
+        assert_int_equal(full_scenario_set(&full, *keys, NULL), 0);
+    assert_int_equal(full_scenario_print(&full, &text), 0);
     assert_int_equal(buf_push(&text, "", 1), 0);
     row.scenario = (const char *) text.data;
     add(evidence, row);
@@ -301,7 +305,7 @@ static void evaluations_that_differ_in_seed_and_policy_alone_belong_together(voi
 static void evaluations_of_other_scenarios_are_named_by_what_differs_from_the_first(void **state)
 {
     static const char *const more[] = {"devices.count=20", "radio.bandwidth_mhz=5", NULL};
-    static const char *const longer[] = {"evaluation.test_slots=7", NULL};
+    static const char *const longer[] = {"evaluation.test_slots=7", "ddpg.batch=7", NULL};
     (void) state;
     struct evidence evidence = {0};
     struct db_outcome of_sweep = outcome("local", "", 1, 1.0);
@@ -317,7 +321,7 @@ static void evaluations_of_other_scenarios_are_named_by_what_differs_from_the_fi
     assert_string_equal(evidence.experiment[1].name, "dapo");
     assert_string_equal(evidence.experiment[2].name, "dapo, devices.count: 20, radio.bandwidth_mhz: 5");
     assert_int_equal(evidence.experiment[2].value[0].policies, 2);
-    assert_string_equal(evidence.experiment[3].name, "dapo, evaluation.test_slots: 7");
+    assert_string_equal(evidence.experiment[3].name, "dapo, evaluation.test_slots: 7, ddpg.batch: 7");
     evidence_finish(&evidence);
 }
 

@@ -283,15 +283,19 @@ static void expect_tracks(const struct tracks *tracks, const struct tracks *expe
     }
 }
 
-static void expect_world(const struct world *world, const struct world *expected)
+static void expect_scenario(const struct full_scenario *full, const struct full_scenario *expected)
 {
     struct buf text = {0}, expected_text = {0};
-    assert_int_equal(scenario_print(&world->scenario, &text), 0);
-    assert_int_equal(scenario_print(&expected->scenario, &expected_text), 0);
+    assert_int_equal(full_scenario_print(full, &text), 0);
+    assert_int_equal(full_scenario_print(expected, &expected_text), 0);
     assert_int_equal(text.size, expected_text.size);
     assert_memory_equal(text.data, expected_text.data, text.size);
     buf_finish(&text);
     buf_finish(&expected_text);
+}
+
+static void expect_world(const struct world *world, const struct world *expected)
+{
     assert_true(world->seed == expected->seed && world->llm == expected->llm);
     assert_int_equal(world->devices, expected->devices);
     assert_int_equal(world->servers, expected->servers);
@@ -337,6 +341,8 @@ static void a_recorded_world_reads_back_as_it_was_drawn(void **state)
     assert_int_equal(experiment_file_close(&file, NULL), 0);
     assert_int_equal(recorded.episodes, row.episodes);
     assert_int_equal(recorded.slots, row.slots);
+    expect_scenario(&(struct full_scenario){recorded.world.scenario, recorded.settings},
+                    &(struct full_scenario){world.scenario, *small_settings()});
     expect_world(&recorded.world, &world);
     recorded_run_finish(&recorded);
     world_finish(&world);

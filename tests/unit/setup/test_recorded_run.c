@@ -87,6 +87,7 @@ static void a_run_is_as_long_as_its_configuration_says(void **state)
     assert_int_equal(recorded.phase, RNG_TRAIN);
     assert_int_equal(recorded.world.devices, WRITTEN_DEVICES);
     assert_int_equal(recorded.world.seed, 5);
+    assert_int_equal(recorded.settings.learned.ddpg.batch, WRITTEN_BATCH);
     assert_int_equal(recorded.fault_count, 0);
     recorded_run_finish(&recorded);
 }

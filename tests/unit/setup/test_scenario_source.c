@@ -115,13 +115,14 @@ static void an_unknown_name_is_answered_with_all_that_are_shipped(void **state)
 
 static void settings_come_in_their_order_over_the_scenarios_own(void **state)
 {
-    static const char *const set[] = {"run.slots=5", "run.episodes=6", "run.slots=7"};
-    const struct scenario_source source = {.name = "dapo-quick", .set = set, .set_count = 3};
+    static const char *const set[] = {"run.slots=5", "run.episodes=6", "run.slots=7", "ddpg.batch=9"};
+    const struct scenario_source source = {.name = "dapo-quick", .set = set, .set_count = 4};
     struct full_scenario full;
     (void) state;
     load(&source, &full);
     assert_int_equal(full.scenario.run.slots, 7);
     assert_int_equal(full.scenario.run.episodes, 6);
+    assert_int_equal(full.settings.learned.ddpg.batch, 9);
     assert_int_equal(full.scenario.evaluation.test_slots, 50); /* the scenario's */
 }
 

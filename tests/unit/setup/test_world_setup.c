@@ -49,12 +49,13 @@ static void a_world_has_the_requests_of_the_file_that_its_scenario_names(void **
 
 /* ---- read back ---- */
 
+static struct settings settings; /* of the last world read */
+
 static int read_world(const struct scratch *s, struct world *ret_world, struct diag *diag)
 {
     struct experiment_file file;
     struct db_run run;
     struct buf texts = {0};
-    struct settings settings;
     assert_int_equal(experiment_file_open(&file, s->file, DB_READ, NULL), 0);
     assert_int_equal(store_read_run(file.store, 1, &run, &texts, NULL), 0);
     int rc = world_setup_read(ret_world, &settings, file.store, &run, diag);
@@ -81,6 +82,7 @@ static void a_recorded_world_is_what_its_rows_say(void **state)
         "UPDATE node SET memory_bytes = 64.0 WHERE role = 'server' AND number = 1");
     take(s, &world);
     assert_int_equal(world.seed, 5);
+    assert_int_equal(settings.learned.ddpg.batch, WRITTEN_BATCH);
     assert_int_equal(world.devices, WRITTEN_DEVICES);
     assert_int_equal(world.servers, WRITTEN_SERVERS);
     assert_same(world.device[1].flops, 1e12 + 1);

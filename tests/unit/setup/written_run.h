@@ -4,22 +4,26 @@
 
 #include "db/experiment_file.h"
 #include "tests/lib/scratch.h"
-#include "tests/unit/model/check.h"
+#include "tests/unit/policy/full_world.h"
 
 #define WRITTEN_DEVICES 3u
 #define WRITTEN_SERVERS 2u
+#define WRITTEN_BATCH 7u
 #define WRITTEN_CONFIG "{\"episodes\":4,\"slots\":10}"
 
 /* Run 1 of seed 5, with plain nodes and no events. */
 static inline void written_run(const struct scratch *s)
 {
-    static const char *const keys[] = {"devices.count=3", "servers.count=2", NULL};
-    struct scenario scenario = check_scenario(keys);
+    struct full_scenario full;
     struct experiment_file file;
     struct buf text = {0};
     struct db_run run = scratch_run();
     int64_t run_id = 0;
-    assert_int_equal(scenario_print(&scenario, &text), 0);
+    full_scenario_defaults(&full);
+    full.scenario.devices.count = WRITTEN_DEVICES;
+    full.scenario.servers.count = WRITTEN_SERVERS;
+    full.settings.learned.ddpg.batch = WRITTEN_BATCH;
+    assert_int_equal(full_scenario_print(&full, &text), 0);
     assert_int_equal(buf_push(&text, "", 1), 0);
     run.scenario = (const char *) text.data;
     run.config_json = WRITTEN_CONFIG;
