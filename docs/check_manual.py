@@ -11,7 +11,7 @@ import scenario_man
 import scenario_yaml
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-VERBS = ('run', 'evaluate', 'replay', 'show', 'export', 'twin', 'sweep', 'compare', 'report')
+COMMANDS = ('run', 'evaluate', 'replay', 'show', 'export', 'twin', 'sweep', 'compare', 'report')
 
 
 def read(name):
@@ -48,7 +48,7 @@ def main():
         ('the shipped scenario dapo lists the present keys and defaults',
          ['run docs/scenario_yaml.py ORCHESTRATOR > deploy/scenarios/dapo.yaml'] if stale_dapo else []),
         ('handoff-orchestrator(1) has every flag',
-         difference('handoff-orchestrator.1', set().union(*(flags_of_help(orchestrator, verb) for verb in VERBS)))),
+         difference('handoff-orchestrator.1', set().union(*(flags_of_help(orchestrator, command) for command in COMMANDS)))),
         ('handoff-mobile-node(1) has every flag', difference('handoff-mobile-node.1', flags_of_help(mobile_node))),
         ('handoff-edge-server(1) has every flag', difference('handoff-edge-server.1', flags_of_help(edge_server))),
     ]

@@ -9,7 +9,7 @@
 
 int main(int argc, char **argv)
 {
-    static int (*const verbs[CLI_VERBS])(const struct cli *cli, struct diag *diag) = {
+    static int (*const commands[CLI_COMMANDS])(const struct cli *cli, struct diag *diag) = {
         [CLI_RUN] = command_run,     [CLI_EVALUATE] = command_evaluate, [CLI_REPLAY] = command_replay,
         [CLI_SHOW] = command_show,   [CLI_EXPORT] = command_export,     [CLI_TWIN] = command_twin,
         [CLI_SWEEP] = command_sweep, [CLI_COMPARE] = command_compare,   [CLI_REPORT] = command_report,
@@ -19,8 +19,8 @@ int main(int argc, char **argv)
     cli_parse(&cli, argc, argv);
     log_setup("handoff-orchestrator", LOG_WARN);
     bool orphan = cli.die_with_parent && process_die_with_parent() != 0;
-    int status = orphan ? PROCESS_LOST : verbs[cli.verb](&cli, &diag);
-    if (cli.verb == CLI_SHOW && status == PROCESS_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
+    int status = orphan ? PROCESS_LOST : commands[cli.command](&cli, &diag);
+    if (cli.command == CLI_SHOW && status == PROCESS_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
         status = command_status(diag_fail(&diag, -EIO, "standard output: cannot write"));
     if (diag.text[0] != '\0' && status != PROCESS_OK)
         (void) fprintf(stderr, "handoff-orchestrator: %s\n", diag.text);

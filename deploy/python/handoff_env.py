@@ -231,7 +231,7 @@ class HandoffEnv(gymnasium.Env if gymnasium is not None else object):
     timeout_s, fallback: how long step may take to come, and who decides if it does not.
     db          where the runs are recorded; None: nowhere.
     program     the orchestrator; None: the one in build/, or the one installed.
-    command     instead of `run`: a verb and its flags that play `external`, e.g. ['evaluate', '--run', '1', '--db', FILE].
+    command     instead of `run`: a command and its flags that play `external`, e.g. ['evaluate', '--run', '1', '--db', FILE].
     address     (host, port): an orchestrator that was started by somebody else.
     """
 

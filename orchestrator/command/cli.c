@@ -65,7 +65,7 @@ static const struct {
 };
 
 static const struct {
-    int verbs;
+    int commands;
     struct argp_option option;
 } flags[] = {
     {RUN | EVALUATE | SHOW | TWIN,
@@ -82,7 +82,7 @@ static const struct {
     {RUN, {"episodes", 'e', "E", 0, "training episodes (run.episodes)", 0}},
     {TWIN, {"episodes", 'e', "E", 0, "episodes to play (default 1)", 0}},
     {TWIN, {"slots", 't', "T", 0, "slots in an episode (default 20)", 0}},
-    {TWIN, {"time-scale", KEY_SCALE, "S", 0, "model seconds in a second of the wall clock, 0.1 to 100", 0}},
+    {TWIN, {"time-scale", KEY_SCALE, "S", 0, "model seconds in a second of real time, 0.1 to 100", 0}},
     {TWIN,
      {"live", KEY_LIVE, 0, 0,
       "queueing mode: in real time the policy decides anew, instead of repeating what it decided", 0}},
@@ -145,9 +145,9 @@ static const struct {
 
 static const struct {
     const char *name;
-    const char *words; /* what may follow the verb */
+    const char *words; /* what may follow the command */
     const char *summary;
-} verbs[CLI_VERBS] = {
+} commands[CLI_COMMANDS] = {
     [CLI_RUN] = {"run", "", "Trains or drives one policy and records every task."},
     [CLI_EVALUATE] = {"evaluate", "",
                       "Drives policies over held-out slots of a recorded run and compares them."},
@@ -217,7 +217,7 @@ static void check_resume(struct argp_state *state, const struct cli *cli)
         argp_error(state,
                    "--resume goes on with the recorded scenario and policy: it takes no --scenario, --set, "
                    "--policy, --data, nor flags that stand for a scenario key");
-    if (cli->verb == CLI_RUN && cli->run_given && !cli->resume)
+    if (cli->command == CLI_RUN && cli->run_given && !cli->resume)
         argp_error(state, "--run R goes with --resume: a new run gets a number of its own");
 }
 
@@ -226,7 +226,7 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     struct cli *cli = state->input;
     struct diag diag = {0};
     int rc = 0;
-    if (cli->verb == CLI_TWIN && (key == 'e' || key == 't')) {
+    if (cli->command == CLI_TWIN && (key == 'e' || key == 't')) {
         uint64_t number = parse_number(state, key == 'e' ? "--episodes" : "--slots", text, 1, 1000000);
         *(key == 'e' ? &cli->episodes : &cli->slots) = (uint32_t) number;
         return 0;
@@ -291,49 +291,49 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     }
 }
 
-static void print_verbs(FILE *file)
+static void print_commands(FILE *file)
 {
     (void) fprintf(
-        file, "Usage: handoff-orchestrator VERB [OPTION...]\n\n"
+        file, "Usage: handoff-orchestrator COMMAND [OPTION...]\n\n"
               "The orchestrator of a handoff testbed: decides after which layer each phone stops computing\n"
-              "and which edge server finishes the job, and records what came of it.\n\nVerbs:\n");
-    for (size_t i = 0; i < CLI_VERBS; i++)
-        (void) fprintf(file, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
-    (void) fprintf(file,
-                   "\n`handoff-orchestrator VERB --help` explains a verb; --version prints the version.\n"
-                   "Exit status: 0 done, 1 failed, 2 usage or bad input, 5 replay --verify found a\n"
-                   "difference or twin two clocks that do not agree, 130 ended by a signal.\n");
+              "and which edge server finishes the job, and records the outcome.\n\nCommands:\n");
+    for (size_t i = 0; i < CLI_COMMANDS; i++)
+        (void) fprintf(file, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    (void) fprintf(
+        file, "\n`handoff-orchestrator COMMAND --help` explains a command; --version prints the version.\n"
+              "Exit status: 0 done, 1 failed, 2 usage or bad input, 5 replay --verify found a\n"
+              "difference or twin two clocks that do not agree, 130 ended by a signal.\n");
 }
 
-static enum cli_verb parse_verb(int argc, char **argv)
+static enum cli_command parse_command(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
     if (strcmp(word, "--help") == 0 || strcmp(word, "-?") == 0 || strcmp(word, "help") == 0) {
-        print_verbs(stdout);
+        print_commands(stdout);
         exit(PROCESS_OK);
     }
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
         (void) printf("handoff-orchestrator %s\n", HANDOFF_VERSION);
         exit(PROCESS_OK);
     }
-    for (size_t i = 0; i < CLI_VERBS; i++)
-        if (strcmp(word, verbs[i].name) == 0)
-            return (enum cli_verb) i;
+    for (size_t i = 0; i < CLI_COMMANDS; i++)
+        if (strcmp(word, commands[i].name) == 0)
+            return (enum cli_command) i;
     if (word[0] == '\0')
-        (void) fprintf(stderr, "handoff-orchestrator: a verb is needed\n\n");
+        (void) fprintf(stderr, "handoff-orchestrator: a command is needed\n\n");
     else
-        (void) fprintf(stderr, "handoff-orchestrator: unknown verb '%s'\n\n", word);
-    print_verbs(stderr);
+        (void) fprintf(stderr, "handoff-orchestrator: unknown command '%s'\n\n", word);
+    print_commands(stderr);
     exit(PROCESS_USAGE);
 }
 
 void cli_parse(struct cli *ret_cli, int argc, char **argv)
 {
-    enum cli_verb verb = parse_verb(argc, argv);
+    enum cli_command command = parse_command(argc, argv);
     *ret_cli = (struct cli){
-        .verb = verb,
+        .command = command,
         .db = "results.db",
-        .host = verb == CLI_RUN ? HOST_TCP : HOST_MEMORY,
+        .host = command == CLI_RUN ? HOST_TCP : HOST_MEMORY,
         .listen_host = "127.0.0.1",
         .agent_host = "127.0.0.1",
         .wait_s = 60,
@@ -344,19 +344,19 @@ void cli_parse(struct cli *ret_cli, int argc, char **argv)
     struct argp_option options[FLAG_COUNT + 1] = {0};
     size_t count = 0;
     for (size_t i = 0; i < FLAG_COUNT; i++)
-        if ((flags[i].verbs & 1 << verb) != 0)
+        if ((flags[i].commands & 1 << command) != 0)
             options[count++] = flags[i].option;
     char name[64], words[128];
-    (void) snprintf(name, sizeof name, "handoff-orchestrator %s", verbs[verb].name); /* all fit */
-    (void) snprintf(words, sizeof words, "%s", verbs[verb].words);
+    (void) snprintf(name, sizeof name, "handoff-orchestrator %s", commands[command].name); /* all fit */
+    (void) snprintf(words, sizeof words, "%s", commands[command].words);
     const struct argp argp = {
-        .options = options, .parser = parse_flag, .args_doc = words, .doc = verbs[verb].summary};
+        .options = options, .parser = parse_flag, .args_doc = words, .doc = commands[command].summary};
     argp_program_version = "handoff-orchestrator " HANDOFF_VERSION;
     argp_err_exit_status = PROCESS_USAGE;
     argv[1] = name;
     if (argp_parse(&argp, argc - 1, argv + 1, 0, NULL, ret_cli) != 0)
         exit(PROCESS_USAGE);
-    if (ret_cli->word_count > 0 && verbs[verb].words[0] == '\0') {
+    if (ret_cli->word_count > 0 && commands[command].words[0] == '\0') {
         (void) fprintf(stderr, "%s: unexpected word '%s'\n", name, ret_cli->word[0]);
         exit(PROCESS_USAGE);
     }

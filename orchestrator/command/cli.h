@@ -1,4 +1,4 @@
-/* The orchestrator's command line: one table of flags, which says for each verb it belongs to. */
+/* The orchestrator's command line: one table of flags, which says for each command it belongs to. */
 #ifndef HANDOFF_ORCHESTRATOR_COMMAND_CLI_H
 #define HANDOFF_ORCHESTRATOR_COMMAND_CLI_H
 
@@ -11,7 +11,7 @@
 
 #define CLI_SETS_MAX 64u
 
-enum cli_verb {
+enum cli_command {
     CLI_RUN,
     CLI_EVALUATE,
     CLI_REPLAY,
@@ -21,11 +21,11 @@ enum cli_verb {
     CLI_SWEEP,
     CLI_COMPARE,
     CLI_REPORT,
-    CLI_VERBS
+    CLI_COMMANDS
 };
 
 struct cli {
-    enum cli_verb verb;
+    enum cli_command command;
     const char *scenario; /* NULL: not given */
     /* "section.key=value", in order given; --devices and its like are among them */
     const char *set[CLI_SETS_MAX];
@@ -61,11 +61,11 @@ struct cli {
     const char *output;                   /* export: NULL: stdout; report: a folder */
     bool csv;                             /* export: CSV, not JSON */
     const char *trace_format, *direction; /* show trace; NULL: not given */
-    const char *word[4];                  /* what follows the verb */
+    const char *word[4];                  /* what follows the command */
     size_t word_count;
 };
 
-/* Parses argv, verb first. Help, version and usage errors print and end the process (PROCESS_OK,
+/* Parses argv, command first. Help, version and usage errors print and end the process (PROCESS_OK,
  * PROCESS_USAGE). */
 void cli_parse(struct cli *ret_cli, int argc, char **argv);
 

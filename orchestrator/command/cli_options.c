@@ -6,7 +6,7 @@ struct scenario_source cli_scenario_source(const struct cli *cli)
         .name = cli->scenario,
         .set = cli->set,
         .set_count = cli->set_count,
-        .policy = cli->verb == CLI_RUN ? cli->policy : NULL, /* elsewhere --policy says who is compared */
+        .policy = cli->command == CLI_RUN ? cli->policy : NULL, /* elsewhere --policy says who is compared */
         .data = cli->data,
     };
 }

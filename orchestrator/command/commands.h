@@ -1,4 +1,4 @@
-/* The verbs. Each takes the parsed command line and returns the process's exit status; what went wrong is in
+/* The commands. Each takes the parsed command line and returns the process's exit status; what went wrong is in
  * `diag`, which main prints. */
 #ifndef HANDOFF_ORCHESTRATOR_COMMAND_COMMANDS_H
 #define HANDOFF_ORCHESTRATOR_COMMAND_COMMANDS_H

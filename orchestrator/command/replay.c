@@ -117,8 +117,8 @@ static void tell(const struct cli *cli, const struct recorded_run *recorded,
         print_gap(verification);
 }
 
-/* Over TCP a run in real time would be measured again, not compared with the model; and nobody is lost
- * on demand. */
+/* Over TCP a run in real time would be measured again, not compared with the model. And a node cannot be
+ * made to fail on demand. */
 static int check_memory(const struct cli *cli, const struct recorded_run *recorded, struct diag *diag)
 {
     if (cli->host == HOST_MEMORY || (recorded->fault_count == 0 && !recorded->run.real_clock))

@@ -85,7 +85,7 @@ static void print_summary(const struct run *run, const struct session_result *re
                       (unsigned long long) stats->waits, stats->waited_s);
 }
 
-/* After the session: closes the record whatever happened, and tells what came of it. */
+/* After the session: closes the record whatever happened, and prints the outcome. */
 static int conclude(struct run *run, int rc, const struct session_result *result)
 {
     progress_stop(&run->progress, result->slots);

@@ -411,7 +411,7 @@ static int play(struct sweep *sweep)
     return rc;
 }
 
-/* ---- what came of it ---- */
+/* ---- the outcome ---- */
 
 static void count_jobs(const struct sweep *sweep, size_t count[static JOB_STATUSES])
 {

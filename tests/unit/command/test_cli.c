@@ -81,19 +81,19 @@ static void expect_end(const char *words, int status, const char *expected)
                  expected);
 }
 
-/* ---- verbs ---- */
+/* ---- commands ---- */
 
-static void each_verb_is_known_by_its_name(void **state)
+static void each_command_is_known_by_its_name(void **state)
 {
-    static const char *const names[CLI_VERBS] = {
+    static const char *const names[CLI_COMMANDS] = {
         [CLI_RUN] = "run",     [CLI_EVALUATE] = "evaluate", [CLI_REPLAY] = "replay",
         [CLI_SHOW] = "show",   [CLI_EXPORT] = "export",     [CLI_TWIN] = "twin",
         [CLI_SWEEP] = "sweep", [CLI_COMPARE] = "compare",   [CLI_REPORT] = "report"};
     (void) state;
-    for (size_t i = 0; i < CLI_VERBS; i++) {
+    for (size_t i = 0; i < CLI_COMMANDS; i++) {
         struct line line;
         struct cli cli = parse(&line, names[i]);
-        assert_int_equal(cli.verb, i);
+        assert_int_equal(cli.command, i);
         cli_finish(&cli);
     }
 }
@@ -124,19 +124,19 @@ static void what_is_not_given_is_as_the_help_says(void **state)
     assert_int_equal(parse(&line, "evaluate").host, HOST_MEMORY);
 }
 
-static void a_verb_is_needed_and_must_be_one(void **state)
+static void a_command_is_needed_and_must_be_one(void **state)
 {
     (void) state;
-    expect_end("", PROCESS_USAGE, "a verb is needed");
-    expect_end("walk", PROCESS_USAGE, "unknown verb 'walk'");
-    expect_end("walk", PROCESS_USAGE, "Verbs:");
+    expect_end("", PROCESS_USAGE, "a command is needed");
+    expect_end("walk", PROCESS_USAGE, "unknown command 'walk'");
+    expect_end("walk", PROCESS_USAGE, "Commands:");
 }
 
 static void help_and_the_version_are_no_failure(void **state)
 {
     (void) state;
-    expect_end("--help", PROCESS_OK, "Usage: handoff-orchestrator VERB");
-    expect_end("help", PROCESS_OK, "Usage: handoff-orchestrator VERB");
+    expect_end("--help", PROCESS_OK, "Usage: handoff-orchestrator COMMAND");
+    expect_end("help", PROCESS_OK, "Usage: handoff-orchestrator COMMAND");
     expect_end("--version", PROCESS_OK, "handoff-orchestrator " HANDOFF_VERSION);
     expect_end("run --help", PROCESS_OK, "--scenario=NAME|FILE");
     expect_end("run --version", PROCESS_OK, "handoff-orchestrator " HANDOFF_VERSION);
@@ -210,7 +210,7 @@ static void a_twins_episodes_and_slots_are_its_own(void **state)
     cli_finish(&cli);
 }
 
-static void flags_of_the_other_verbs_are_taken(void **state)
+static void flags_of_the_other_commands_are_taken(void **state)
 {
     (void) state;
     struct line line;
@@ -287,7 +287,7 @@ static void an_address_is_a_host_and_a_port(void **state)
     expect_end("run --agent :", PROCESS_USAGE, "--agent: ");
 }
 
-static void flags_of_other_verbs_are_not_known(void **state)
+static void flags_of_other_commands_are_not_known(void **state)
 {
     (void) state;
     expect_end("run --verify", PROCESS_USAGE, "--verify");
@@ -400,19 +400,19 @@ static void recorded_runs_are_named_with_their_file(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_verb_is_known_by_its_name),
+        cmocka_unit_test(each_command_is_known_by_its_name),
         cmocka_unit_test(what_is_not_given_is_as_the_help_says),
-        cmocka_unit_test(a_verb_is_needed_and_must_be_one),
+        cmocka_unit_test(a_command_is_needed_and_must_be_one),
         cmocka_unit_test(help_and_the_version_are_no_failure),
         cmocka_unit_test(flags_of_a_run_are_taken),
         cmocka_unit_test(short_flags_are_the_same),
         cmocka_unit_test(flags_that_stand_for_scenario_keys_are_settings_in_the_order_given),
         cmocka_unit_test(a_twins_episodes_and_slots_are_its_own),
-        cmocka_unit_test(flags_of_the_other_verbs_are_taken),
+        cmocka_unit_test(flags_of_the_other_commands_are_taken),
         cmocka_unit_test(numbers_are_whole_and_within_their_limits),
         cmocka_unit_test(of_two_words_one_is_meant),
         cmocka_unit_test(an_address_is_a_host_and_a_port),
-        cmocka_unit_test(flags_of_other_verbs_are_not_known),
+        cmocka_unit_test(flags_of_other_commands_are_not_known),
         cmocka_unit_test(words_stand_only_where_they_mean_something),
         cmocka_unit_test(what_is_resumed_is_what_was_recorded),
         cmocka_unit_test(so_many_keys_are_set_and_no_more),
