@@ -26,11 +26,11 @@ enum policy_modes { POLICY_ANY_MODE, POLICY_MODE_ROUND, POLICY_MODE_QUEUE };
 
 struct policy;
 
-/* What a learner went through, as bytes that it alone understands: transitions first .. first + count - 1,
- * counted from the beginning of its training. */
+/* A learner's experience, as bytes that it alone understands: transitions first .. first + count - 1, counted
+ * from the beginning of its training. */
 struct policy_experience {
     uint64_t first, count;
-    uint64_t oldest; /* it needs none before this one any more */
+    uint64_t oldest; /* earlier ones are no longer needed */
 };
 
 /* How one task went, as its device reported it. */
@@ -43,7 +43,7 @@ struct policy_outcome {
     bool recovered;            /* its server was lost or left: it did not go as decided */
 };
 
-/* What came of a slot. */
+/* The outcome of a slot. */
 struct policy_feedback {
     double reward;
     const struct env_view *next; /* the view that followed */
@@ -65,21 +65,21 @@ struct policy_note {
     const char *detail;
 };
 
-/* How a remote has answered. */
+/* A remote's answer. */
 struct policy_reply {
     const struct msg_action *action; /* of the round that was asked for, until the next ask; NULL: none */
-    const char *why;                 /* there is none; NULL: still nobody is there, as was said before */
-    bool is_back;                    /* somebody is there again, after one was lost */
+    const char *why; /* why there is none; NULL: the remote is still absent, as was said before */
+    bool is_back;    /* a remote is there again, after one was lost */
 };
 
-/* Who decides elsewhere: what a shell lends to a policy that `asks`. Messages are those of
+/* A remote that decides, for a policy that `asks`: the host provides it. Messages are those of
  * proto/messages.def. */
 struct policy_remote {
-    /* Sends a VIEW and waits for its ACTION, not for ever. */
+    /* Sends a VIEW and waits for its ACTION, for a limited time. */
     void (*ask)(void *user, const struct proto_message *view, struct policy_reply *ret_reply);
-    /* Sends something that nobody waits for. */
+    /* Sends a message that has no answer. */
     void (*tell)(void *user, const struct proto_message *message);
-    /* The ACTION does not hold: the conversation is over. */
+    /* The ACTION is not valid: the connection ends. */
     void (*refuse)(void *user, const char *why);
     void *user;
 };
@@ -90,7 +90,7 @@ struct policy_kind {
     enum policy_modes modes;
     /* whose training makes the weights that it loads; NULL: its own, or it has none */
     const char *weights_of;
-    bool only_named;     /* takes so long, or needs so much, that a list which names none leaves it out */
+    bool only_named;     /* slow, or needs much: a list that names no policy leaves it out */
     bool asks;           /* decides through policy->remote */
     const char *summary; /* one line for `show policies` */
     const char *source;
@@ -105,7 +105,7 @@ struct policy_kind {
 
     /* What to say of the last decide, until the next one; returns how many. NULL: never anything. */
     size_t (*notes)(const struct policy *policy, struct policy_note ret_note[static POLICY_NOTES_MAX]);
-    /* What came of every slot that was decided, training or not; NULL: it does not want to know. */
+    /* The outcome of every slot that was decided, training or not; NULL: it is not needed. */
     void (*hear)(struct policy *policy, const struct policy_feedback *feedback);
 
     /* Learners only, NULL otherwise. */
@@ -116,12 +116,12 @@ struct policy_kind {
     /* Weights to deploy; with `full` also what training needs to go on. */
     int (*save)(const struct policy *policy, bool full, struct buf *bytes);
     int (*load)(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
-    /* Beside save(full), so that training can be resumed: appends what it went through since the last gather.
+    /* Beside save(full), so that training can be resumed: appends its experience since the last gather.
      * NULL, like recall: save(full) has all of it. */
     int (*gather)(struct policy *policy, struct policy_experience *ret_experience, struct buf *bytes);
     /* A fresh learner becomes the one that was saved, and goes on with the same bits: recall takes what was
-     * gathered, oldest first, and then resume what save(full) wrote. A learner to which either failed is good
-     * for nothing. */
+     * gathered, oldest first, and then resume what save(full) wrote. A learner for which either
+     * failed must not be used. */
     int (*recall)(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
     int (*resume)(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
 };
@@ -140,7 +140,7 @@ struct policy {
     struct scenario_values all_settings; /* borrowed: of every policy, for one that makes others */
     bool training;                       /* explore, and learn */
     void *state;                         /* the policy's own */
-    const struct policy_remote *remote;  /* borrowed, set after policy_create; NULL: nobody is there to ask */
+    const struct policy_remote *remote;  /* borrowed, set after policy_create; NULL: no remote */
 };
 
 const char *policy_sees_name(enum policy_sees sees);

@@ -1,7 +1,7 @@
 /* External: an agent in another process decides, in whatever language; a shell carries the messages
  * (policy->remote). A slot for which no answer comes in time, or one that does not hold, is decided by the
  * policy external.fallback, and an event says so. The agent learns on its own side, if it does: to the
- * orchestrator this is a policy that does not learn, but hears what came of every slot. */
+ * orchestrator this is a policy that does not learn, but is told the outcome of every slot. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

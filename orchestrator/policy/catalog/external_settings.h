@@ -1,4 +1,4 @@
-/* How the policy external is set: whoever plays a session with an agent reads it, too. */
+/* The settings of the policy external. The host of a session with an agent reads them, too. */
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_CATALOG_EXTERNAL_SETTINGS_H
 #define HANDOFF_ORCHESTRATOR_POLICY_CATALOG_EXTERNAL_SETTINGS_H
 

@@ -191,7 +191,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
 
 /* ---- learning ---- */
 
-/* own->reward from the reports: shares of the slot's reward, the last turn's with those of nobody's turn. */
+/* own->reward from the reports: shares of the slot's reward, the last turn's with those of devices that had no turn. */
 static void share_reward(struct turns *own, const struct world *world, const struct policy_feedback *feedback)
 {
     float *last = &own->reward[own->turn[own->count - 1].device];
@@ -209,7 +209,7 @@ static void share_reward(struct turns *own, const struct world *world, const str
     *last += rest;
 }
 
-/* Where the chain goes on in the next slot; false when nobody decides there. */
+/* Where the chain goes on in the next slot; false when no device decides there. */
 static bool begin_next(struct turns *own, const struct env_view *next)
 {
     memset(own->load, 0, next->world->servers * sizeof *own->load);
@@ -219,8 +219,8 @@ static bool begin_next(struct turns *own, const struct env_view *next)
     return false;
 }
 
-/* A time limit does not end the process: the next state counts. A slot behind which nobody decides tells
- * nothing of what it is worth, and is left out. */
+/* A time limit does not end the process: the next state counts. A slot after which no device decides
+ * says nothing of what it is worth, and is left out. */
 static void learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     struct turns *own = policy->state;

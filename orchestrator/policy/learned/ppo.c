@@ -1,4 +1,4 @@
-/* PPO with a choice of split and of server for each device (gradient.h). */
+/* PPO with a choice of split and of server for each device (gradient_learner.h). */
 #include "orchestrator/policy/learned/gradient_learner.h"
 
 static int create(struct policy *policy, struct diag *diag)

@@ -1,4 +1,4 @@
-/* PPO with DAPO's continuous action, Gaussian, and its mapping to decisions (gradient.h). */
+/* PPO with DAPO's continuous action, Gaussian, and its mapping to decisions (gradient_learner.h). */
 #include "orchestrator/policy/learned/gradient_learner.h"
 
 static int create(struct policy *policy, struct diag *diag)

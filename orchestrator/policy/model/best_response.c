@@ -1,7 +1,7 @@
 /* Best response on J: starting all-local, the devices in turn move to the (split, server) that lowers the
  * joint cost J most, loads as they truly are, until a whole round changes nothing. Coordinate descent on J,
- * so it ends; a local optimum that is close to the exact one in practice. Everybody serves the common good
- * here; `nash` is the same game with everybody on his own account. */
+ * so it ends; a local optimum that is close to the exact one in practice. Every device lowers the cost of all
+ * here; `nash` is the same game in which each lowers its own. */
 #include <errno.h>
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* Nash: each device on its own account, with the loads as they truly are, until nobody can gain by moving
+/* Nash: each device on its own account, with the loads as they truly are, until no device can gain by moving
  * alone. `best-response` lets the same moves serve J instead; the gap between both is the price of anarchy.
  *
  * Devices enter the slot one by one, in an order drawn for it, each at its best reply; after each the devices

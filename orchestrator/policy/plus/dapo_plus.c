@@ -7,8 +7,8 @@
  * queueing mode only in slots whose costs do not count: random places crowd servers, and would make the best
  * price look lower than it is without them.
  *
- * Queueing mode (plus_queue): the same model tells what parts take alone, an forecast composes them, and work
- * has a price that is learned (price). */
+ * Queueing mode (dapo_plus_queue): the same model tells what parts take alone, a forecast composes them, and
+ * work has a price that is learned (learned_price). */
 #include <string.h>
 
 #include "core/model/task_features.h"

@@ -1,6 +1,6 @@
-/* The distilled actor of dapo-plus instead of its search: how many devices each server should take, and who,
- * at a glance; then at most `plus.actor_sweeps` rounds in which those in line for a server may still move or
- * exchange places. Takes the weights of a run that trained dapo-plus. */
+/* The distilled actor of dapo-plus instead of its search: it predicts how many devices each
+ * server should take, and takes those that gain most. Then at most `plus.actor_sweeps` rounds follow, in which
+ * those in line for a server may still move or exchange places. Takes the weights of a run that trained dapo-plus. */
 #include "orchestrator/policy/plus/dapo_plus_parts.h"
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)

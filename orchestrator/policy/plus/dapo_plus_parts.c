@@ -7,7 +7,7 @@
 #include "core/base/err.h"
 #include "core/rl/checkpoint.h"
 
-#define LOADS_HELD 8u /* loads there is room for at first */
+#define LOADS_HELD 8u /* capacity of the load table at first */
 
 void dapo_plus_destroy(struct policy *policy)
 {
@@ -62,8 +62,8 @@ int dapo_plus_create(struct policy *policy, struct diag *diag)
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
-/* ---- bytes: this head, the model (outcome_bytes.c), the actor (distilled.c), in queueing mode the price
- * (plus_queue.c), the CRC-32 of all ---- */
+/* ---- bytes: this head, the model (outcome_bytes.c), the actor (load_actor.c), in queueing mode the price
+ * (dapo_plus_queue.c), the CRC-32 of all ---- */
 
 struct head {
     char magic[4];

@@ -175,7 +175,7 @@ void dapo_plus_queue_learn(struct dapo_plus_queue *queue, struct outcome_model *
         learned_price_observe(&queue->price, feedback->reward, tasks);
 }
 
-/* ---- bytes: as price.c writes them; full: u64 whole ---- */
+/* ---- bytes: as learned_price.c writes them; full: u64 whole ---- */
 
 int dapo_plus_queue_save(const struct dapo_plus_queue *queue, bool full, struct buf *bytes)
 {

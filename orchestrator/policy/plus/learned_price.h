@@ -1,7 +1,7 @@
-/* The price of work in queueing mode, learned by trying: what a task's work costs those who come later is in
- * nobody's own cost, so it is charged (Naor, Econometrica 37 (1969) 15-24), and how much, the rewards tell.
+/* The price of work in queueing mode, learned by trying: what a task's work costs later tasks is not in
+ * its own cost, so it is charged (Naor, Econometrica 37 (1969) 15-24). The rewards tell how much.
  * Slots go in blocks, each under a price; the logarithm of what a block's slots cost for each of their tasks
- * is a trial of a response surface (core/rl/surface). The slots after a change of price, and an episode's
+ * is a trial of a response surface (core/rl/response_surface). The slots after a change of price, and an episode's
  * first, do not count; and what was much dearer than the best leaves queues that no price clears soon: then
  * the next trial waits for the next episode, whose queues are empty.
  *
@@ -33,12 +33,12 @@ void learned_price_init(struct learned_price *price, const struct world *world,
 /* What to charge: while training the trial's prices, else the best. */
 struct slot_prices learned_price_prices(const struct learned_price *price, bool training);
 
-/* What is done now will hardly be seen in what is counted. */
+/* What is decided now has little effect on the slots that are counted. */
 bool learned_price_is_settling(const struct learned_price *price);
 
 /* An episode begins: its queues are empty, which is not usual. */
 void learned_price_begin_episode(struct learned_price *price);
-/* What a slot in which so many tasks came has come to. */
+/* The reward of a slot in which `tasks` tasks came. */
 void learned_price_observe(struct learned_price *price, double reward, uint32_t tasks);
 
 /* The best alone, or with `full` all that learning needs to go on. */

@@ -39,7 +39,7 @@ struct load_actor {
     struct lesson kept[KEPT_MAX]; /* of `slots`; made when first needed */
     uint32_t slots;
     uint64_t watched, steps;
-    uint32_t *room;  /* [M] */
+    uint32_t *quota; /* [M] devices that each server may still take */
     struct bid *bid; /* [N][M] */
     bool *in_line;   /* [N] */
 };
@@ -72,7 +72,7 @@ static uint32_t slots_kept(size_t pairs)
     return slots < KEPT_MAX ? (uint32_t) slots : KEPT_MAX;
 }
 
-int load_actor_create(struct load_actor **ret_distilled, const struct world *world, size_t hidden, float rate)
+int load_actor_create(struct load_actor **ret_actor, const struct world *world, size_t hidden, float rate)
 {
     size_t pairs = (size_t) world->devices * world->servers;
     struct load_actor *own = calloc(1, sizeof *own);
@@ -80,7 +80,7 @@ int load_actor_create(struct load_actor **ret_distilled, const struct world *wor
         return -ENOMEM;
     own->world = world;
     own->slots = slots_kept(pairs);
-    own->room = calloc(world->servers, sizeof *own->room);
+    own->quota = calloc(world->servers, sizeof *own->quota);
     own->bid = calloc(pairs, sizeof *own->bid);
     own->in_line = calloc(world->devices, sizeof *own->in_line);
     struct deep_sets_config config = {
@@ -92,7 +92,7 @@ int load_actor_create(struct load_actor **ret_distilled, const struct world *wor
         .seed = world->seed,
         .entity = ENTITY,
     };
-    bool whole = own->room != NULL && own->bid != NULL && own->in_line != NULL;
+    bool whole = own->quota != NULL && own->bid != NULL && own->in_line != NULL;
     int rc = whole ? lesson_init(&own->now, world) : -ENOMEM;
     if (rc == 0)
         rc = deep_sets_create(&own->net, &config);
@@ -100,7 +100,7 @@ int load_actor_create(struct load_actor **ret_distilled, const struct world *wor
         load_actor_destroy(own);
         return rc;
     }
-    *ret_distilled = own;
+    *ret_actor = own;
     return 0;
 }
 
@@ -112,7 +112,7 @@ void load_actor_destroy(struct load_actor *actor)
     lesson_finish(&actor->now);
     for (uint32_t i = 0; i < KEPT_MAX; i++)
         lesson_finish(&actor->kept[i]);
-    free(actor->room);
+    free(actor->quota);
     free(actor->bid);
     free(actor->in_line);
     free(actor);
@@ -140,7 +140,7 @@ static void look(struct load_actor *own, struct load_table *table)
     uint32_t servers = own->world->servers;
     float *x = own->now.x;
     for (size_t k = 0; k < LOADS; k++)
-        (void) load_table_need_all(table, loads[k]); /* there is room for the first loads */
+        (void) load_table_need_all(table, loads[k]); /* the table holds the first loads from the beginning */
     for (uint32_t m = 0; m < servers; m++) {
         own->now.members[m] = 0;
         for (uint32_t i = 0; i < table->count; i++) {
@@ -162,14 +162,14 @@ static struct deep_sets_table table_of(const struct load_actor *own, const struc
 
 /* ---- deciding ---- */
 
-/* own->room: how many each server should take. */
-static void fill_room(struct load_actor *own)
+/* own->quota: how many each server should take. */
+static void fill_quota(struct load_actor *own)
 {
     struct deep_sets_table sets = table_of(own, &own->now);
     deep_sets_predict(own->net, &sets, own->now.target);
     for (uint32_t m = 0; m < own->world->servers; m++) {
-        float most = (float) own->now.members[m], room = expf(own->now.target[m]); /* EMPTY more: rounds */
-        own->room[m] = (uint32_t) (room < most ? room : most);
+        float most = (float) own->now.members[m], quota = expf(own->now.target[m]); /* EMPTY more: rounds */
+        own->quota[m] = (uint32_t) (quota < most ? quota : most);
     }
 }
 
@@ -191,7 +191,7 @@ static int by_gain(const void *a, const void *b)
 static uint32_t line_up(const struct load_actor *own, struct load_table *table, uint32_t m,
                         struct bid *ret_bid)
 {
-    uint32_t load = own->room[m] > 0 ? own->room[m] : 1, most = 2 * own->room[m] + NEXT_IN_LINE, count = 0;
+    uint32_t load = own->quota[m] > 0 ? own->quota[m] : 1, most = 2 * own->quota[m] + NEXT_IN_LINE, count = 0;
     if (!load_table_need(table, m, load))
         return 0;
     for (uint32_t i = 0; i < table->count; i++) {
@@ -208,17 +208,17 @@ static uint32_t line_up(const struct load_actor *own, struct load_table *table, 
     return count;
 }
 
-/* Those who gain most first, each to where it gains most of all servers that have room left. */
+/* Those who gain most first, each to where it gains most of all servers whose quota is not used up. */
 static void admit(struct load_actor *own, uint32_t count, uint32_t *ret_server)
 {
     qsort(own->bid, count, sizeof *own->bid, by_gain);
     for (uint32_t i = 0; i < count; i++) {
         const struct bid *bid = &own->bid[i];
         own->in_line[bid->device] = true;
-        if (!(bid->gain > 0.0) || ret_server[bid->device] != ENV_LOCAL || own->room[bid->server] == 0)
+        if (!(bid->gain > 0.0) || ret_server[bid->device] != ENV_LOCAL || own->quota[bid->server] == 0)
             continue;
         ret_server[bid->device] = bid->server;
-        own->room[bid->server]--;
+        own->quota[bid->server]--;
     }
 }
 
@@ -237,7 +237,7 @@ void load_actor_decide(struct load_actor *actor, struct load_table *table, uint3
     for (uint32_t n = 0; n < actor->world->devices; n++)
         ret_server[n] = ENV_LOCAL;
     look(actor, table);
-    fill_room(actor);
+    fill_quota(actor);
     for (uint32_t m = 0; m < actor->world->servers; m++)
         bids += line_up(actor, table, m, actor->bid + bids);
     memset(actor->in_line, 0, actor->world->devices * sizeof *actor->in_line);

@@ -1,8 +1,7 @@
 /* The distilled actor of dapo-plus: a network that has learned from the searcher's decisions how many devices
- * each server should take (core/rl/deep_sets), at a glance at what the outcome model foresees for each
- * (device, server) at a few loads, against staying local; whatever the number of devices and servers, and in
- * whatever order. Who they are needs no learning: the outcome model says who gains most there under that
- * load. */
+ * each server should take (core/rl/deep_sets). Its input is what the outcome model foresees for each (device,
+ * server) at a few loads, against staying local. It works for any number of devices and servers, in any order.
+ * Which devices they are needs no learning: the outcome model says which gain most there under that load. */
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_PLUS_LOAD_ACTOR_H
 #define HANDOFF_ORCHESTRATOR_POLICY_PLUS_LOAD_ACTOR_H
 
@@ -12,16 +11,14 @@
 struct load_actor;
 
 /* -ENOMEM, ERR_RANGE. The world is borrowed. */
-int load_actor_create(struct load_actor **ret_distilled, const struct world *world, size_t hidden,
-                      float rate);
+int load_actor_create(struct load_actor **ret_actor, const struct world *world, size_t hidden, float rate);
 void load_actor_destroy(struct load_actor *actor);
 
-/* The table has been begun; fills ret_server[N], and leaves in table->who those alone that a server takes or
- * that are next in line for one: who else stays local needs no second look. */
+/* The table has been begun; fills ret_server[N], and leaves in table->who only those that a server takes or
+ * that are next in line for one: the others stay local. */
 void load_actor_decide(struct load_actor *actor, struct load_table *table, uint32_t *ret_server);
 
-/* The searcher has given the table's slot load[M]: keeps what there is to learn from it, in place of the
- * oldest. */
+/* The search has given the table's slot load[M]: keeps what there is to learn from it, in place of the oldest. */
 void load_actor_watch(struct load_actor *actor, struct load_table *table, const uint32_t *load);
 /* A step on some of what is kept, drawn at (seed, RNG_SAMPLING, entity 1, step number). */
 void load_actor_update(struct load_actor *actor);

@@ -1,4 +1,4 @@
-/* What a learned outcome model foresees, as the source of an forecast. */
+/* What a learned outcome model foresees, as the source of a forecast. */
 #include <math.h>
 
 #include "orchestrator/policy/plus/outcome_internal.h"

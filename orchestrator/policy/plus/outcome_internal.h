@@ -1,5 +1,5 @@
 /* What a learned outcome model is made of: shared by its learning (outcome_model.c), its bytes
- * (outcome_bytes.c) and its tables (outcome_table.c). Not for anybody else. */
+ * (outcome_bytes.c) and its tables (outcome_table.c). Not for other files. */
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_PLUS_OUTCOME_INTERNAL_H
 #define HANDOFF_ORCHESTRATOR_POLICY_PLUS_OUTCOME_INTERNAL_H
 

@@ -1,10 +1,10 @@
 /* What a task takes, learned from reports alone: seconds and joules of its three parts (device, link,
  * server), each as a function of what task_features.h says of the task. The channel's and the computations'
  * formulas are not known here; the operator's objective is, and the size of what a task sends, which its
- * descriptor declares. Nodes that change without a word are noticed (shift.h).
+ * descriptor declares. Nodes that change without notice are found out (node_drift.h).
  *
  * Cost of a decision: a table of every (device, server, load), as load_table wants it; in queueing mode rows
- * for an forecast.
+ * for a forecast.
  *
  * Queueing mode: what a task waits for is not its own. Of a report count the seconds of each part alone: the
  * time on the radio against the gains and loads of the slots in which that was, and the server's own work.
@@ -60,7 +60,7 @@ void outcome_model_update(struct outcome_model *model);
 /* Begins a slot's table with what the model foresees. */
 void outcome_model_begin(struct outcome_model *model, struct load_table *table, const struct env_view *view);
 
-/* Queueing mode: what the model foresees, as an forecast wants it; `look` before each slot's forecast_begin. */
+/* Queueing mode: what the model foresees, as a forecast wants it; `look` before each slot's forecast_begin. */
 struct forecast_source outcome_model_source(struct outcome_model *model);
 void outcome_model_look(struct outcome_model *model, const struct env_view *view);
 

@@ -1,6 +1,6 @@
 /* Greedy: best channel, and of the splits that the device's memory allows (C7) the one that is best for the
- * device itself as if it were alone there (K_m = 1). Selfish and load-blind; the gap to `best-response` is
- * the price of not knowing the load. */
+ * device itself as if it were alone there (K_m = 1). Each for itself and blind to the load; the gap to
+ * `best-response` is the price of not knowing the load. */
 #include "orchestrator/policy/policy.h"
 #include "orchestrator/policy/search/own_cost.h"
 #include "orchestrator/policy/search/server_choice.h"

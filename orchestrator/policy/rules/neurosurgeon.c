@@ -1,6 +1,6 @@
 /* Neurosurgeon: each device by itself enumerates every (split, server) with this slot's channel and the load
- * it saw last, and takes the one that costs itself least. Nobody coordinates: all may jump to the server that
- * was empty, and back in the next slot.
+ * it saw last, and takes the one that costs itself least. There is no coordination: all may jump to the server
+ * that was empty, and back in the next slot.
  *
  * The load that device n counts with is K = K_m(t-1) + [n was not at m itself in slot t-1], at least 1, and
  * its shares are 1/K. With radio.sharing: shared the band's share is 1/(all offloaders of slot t-1 + [n was

@@ -1,5 +1,5 @@
 /* A joint decision on trial: what it would cost, shares divided as they would really be (env_repair,
- * env_allocate), on a copy. For policies that know the model and move devices about. Works under every
+ * env_allocate), on a copy. For policies that know the model and search by moving devices. Works under every
  * sharing rule and constraint. */
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_SEARCH_JOINT_TRIAL_H
 #define HANDOFF_ORCHESTRATOR_POLICY_SEARCH_JOINT_TRIAL_H
@@ -21,7 +21,7 @@ double joint_trial_joint_cost(struct joint_trial *trial, const struct env_view *
 double joint_trial_own_cost(struct joint_trial *trial, const struct env_view *view,
                             const struct env_decision *wishes, uint32_t device);
 
-/* Everybody local, and valid. */
+/* All devices local, and valid. */
 void joint_trial_all_local(const struct env_view *view, struct env_decision *decision);
 
 /* Coordinate descent on J from all-local: devices in turn, by number, move to the (split, server) that lowers

@@ -1,5 +1,5 @@
 /* What one device's own task costs by the model (its term of A15, without repairs), for policies in which
- * each device looks after itself. Speeds are the declared ones, but for own_cost_truly. */
+ * each device lowers its own cost. Speeds are the declared ones, except in own_cost_truly. */
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_SEARCH_OWN_COST_H
 #define HANDOFF_ORCHESTRATOR_POLICY_SEARCH_OWN_COST_H
 

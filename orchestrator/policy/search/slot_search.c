@@ -94,7 +94,7 @@ void slot_search_destroy_model(struct policy *policy)
 /* ---- costs ---- */
 
 /* Of the plan's group at server m, with place `extra` (split after `extra_split` layers) in it and without
- * place `without`; own->count: nobody. */
+ * place `without`; own->count: none. */
 static double group_cost(struct slot_search *own, const struct plan *plan, uint32_t m, uint32_t without,
                          uint32_t extra, uint32_t extra_split)
 {
