@@ -118,7 +118,7 @@ static const struct policy_kind *find_kind(const char *name)
     return catalog_find(name, &kind, NULL) == 0 ? kind : NULL;
 }
 
-/* Of a policy of which nobody says what it sees the least is claimed. */
+/* A policy of which it is not known what it sees counts as one that sees the world. */
 static enum policy_sees find_sees(const char *recorded, const struct policy_kind *kind)
 {
     for (int sees = POLICY_SEES_OBSERVATIONS; recorded != NULL && sees <= POLICY_SEES_WORLD; sees++)

@@ -92,8 +92,8 @@ const struct evidence_policy *evidence_find(const struct evidence_value *value, 
 int evidence_print_name(const struct evidence_experiment *experiment, const struct evidence_value *value,
                         struct buf *text);
 
-/* Do its decisions come from training, its own or another policy's? Of an agent in another process nobody
- * knows: it counts as one. */
+/* Do its decisions come from training, its own or another policy's? Of an agent in another process that
+ * is not known: it counts as one. */
 bool evidence_is_learned(const struct evidence_policy *policy);
 /* Do they not, and does it not see the world either? */
 bool evidence_is_rule(const struct evidence_policy *policy);

@@ -1,4 +1,4 @@
-/* Which policies are better than which, and how sure that is. Policies that met the same seeds met the same
+/* Which policies are better than which, and how sure that is. Policies with the same seeds met the same
  * worlds, so they are compared by their paired differences: one a common seed. A difference counts when the
  * 95 % interval of its mean leaves out 0 over at least RANKING_SEEDS_MIN common seeds. */
 #ifndef HANDOFF_ORCHESTRATOR_COMPARE_RANKING_H

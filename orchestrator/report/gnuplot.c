@@ -25,7 +25,7 @@ static void become_gnuplot(const char *folder, const char *script, int output)
     _exit(errno == ENOENT ? EXIT_NO_PROGRAM : EXIT_NO_FOLDER);
 }
 
-/* Reads to the end, so that nobody waits for room; keeps the beginning. */
+/* Reads to the end, so that the writer never blocks; keeps the beginning. */
 static void listen_to(int input, char said[static SAID_MAX])
 {
     size_t used = 0;
