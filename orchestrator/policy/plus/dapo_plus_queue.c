@@ -1,5 +1,6 @@
 #include "orchestrator/policy/plus/dapo_plus_queue.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -83,6 +84,7 @@ void dapo_plus_queue_remember(struct dapo_plus_queue *queue, const struct env_vi
                               const struct env_decision *decision)
 {
     size_t devices = queue->world->devices, pairs = devices * queue->world->servers;
+    assert(view->world->devices == devices && view->world->servers == queue->world->servers);
     if (view->id.slot == 0)
         forget(queue);
     struct dapo_plus_slot *slot = &queue->slot[view->id.slot % DAPO_PLUS_QUEUE_SLOTS];
@@ -114,12 +116,16 @@ static uint32_t find_sendings(const struct dapo_plus_queue *own, const struct po
     const struct task_times *times = &outcome->times;
     double begin_s = outcome->slot * slot_s + times->wait_s + times->local_s;
     double end_s = begin_s + times->transmit_s;
+    assert(m < own->world->servers && times->transmit_s > 0.0);
+    if (!(begin_s / slot_s < (double) (UINT32_MAX - DAPO_PLUS_QUEUE_SLOTS)))
+        return 0; /* a device may report any time */
     uint32_t first = (uint32_t) (begin_s / slot_s), count = 0;
     for (uint32_t k = first; k - first < DAPO_PLUS_QUEUE_SLOTS && k * slot_s < end_s; k++) {
         const struct dapo_plus_slot *slot = find(own, k);
         if (slot == NULL || !slot->loaded || slot->load[m] == 0)
             return 0;
         double there_s = fmin(end_s, (k + 1) * slot_s) - fmax(begin_s, k * slot_s);
+        assert(count < DAPO_PLUS_QUEUE_SLOTS);
         own->sending[count++] = (struct outcome_sending){
             .gain = slot->gain[(size_t) outcome->device * own->world->servers + m],
             .load = slot->load[m],
@@ -143,6 +149,7 @@ static void observe(struct dapo_plus_queue *own, struct outcome_model *model,
     if (slot == NULL)
         return;
     uint32_t n = outcome->device, m = slot->server[n];
+    assert(n < own->world->devices && (m == ENV_LOCAL || m < own->world->servers));
     struct outcome_task task = {
         .device = n,
         .server = m,
