@@ -7,12 +7,14 @@
 const char *policy_sees_name(enum policy_sees sees)
 {
     static const char *const names[] = {"observations", "model", "world"};
+    assert((size_t) sees < sizeof names / sizeof *names);
     return names[sees];
 }
 
 const char *policy_modes_name(enum policy_modes modes)
 {
     static const char *const names[] = {"any", "round", "queue"};
+    assert((size_t) modes < sizeof names / sizeof *names);
     return names[modes];
 }
 
@@ -21,9 +23,21 @@ bool policy_suits(const struct policy_kind *kind, enum scenario_mode mode)
     return kind->modes == POLICY_ANY_MODE || (kind->modes == POLICY_MODE_QUEUE) == (mode == MODE_QUEUE);
 }
 
+/* What the rest of the program takes for granted of a row of the table. */
+static void check_kind(const struct policy_kind *kind)
+{
+    assert(kind->name != NULL && kind->decide != NULL);
+    assert((kind->gather == NULL) == (kind->recall == NULL)); /* what is gathered can be taken back */
+    assert(kind->gather == NULL || kind->resume != NULL);     /* and serves to go on */
+    assert(kind->resume == NULL || kind->save != NULL);       /* from what was saved */
+    assert(kind->weights_of == NULL || kind->learn == NULL);  /* another policy's training makes them */
+    assert(kind->weights_of == NULL || kind->load != NULL);
+}
+
 int policy_create(struct policy *ret_policy, const struct policy_kind *kind,
                   const struct policy_options *options, struct diag *diag)
 {
+    check_kind(kind);
     *ret_policy = (struct policy){
         .kind = kind,
         .world = options->world,

@@ -2,6 +2,7 @@
  * (policy->remote). A slot for which no answer comes in time, or one that does not hold, is decided by the
  * policy external.fallback, and an event says so. The agent learns on its own side, if it does: to the
  * orchestrator this is a policy that does not learn, but is told the outcome of every slot. */
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -188,6 +189,7 @@ static struct proto_message make_view(struct external *own, const struct env_vie
     const struct world *world = view->world;
     size_t devices = world->devices, servers = world->servers, pairs = devices * servers;
     bool is_queue = env_is_queue(world);
+    assert(devices <= DEVICES_MAX && pairs <= PAIRS_MAX); /* create refuses more */
     fill_lists(own, view);
     return (struct proto_message){
         .id = PROTO_VIEW,
@@ -255,11 +257,13 @@ static void take_action(struct external *own, const struct msg_action *action, c
                         struct env_decision *ret_decision)
 {
     if (action->kind == 2) {
+        assert(action->value.count == env_action_size(view->world)); /* check_counts has seen to it */
         for (size_t i = 0; i < action->value.count; i++)
             own->action[i] = (float) action->value.data[i];
         env_map_action(view, own->action, ret_decision);
         return;
     }
+    assert(action->split.count == view->world->devices && action->server.count == view->world->devices);
     for (uint32_t n = 0; n < view->world->devices; n++) {
         bool local = action->server.data[n] == PROTO_SERVER_NONE;
         ret_decision->split[n] = action->split.data[n];
@@ -272,6 +276,7 @@ static void take_action(struct external *own, const struct msg_action *action, c
 
 static struct diag *add_note(struct external *own, enum policy_note_kind kind)
 {
+    assert(own->notes < POLICY_NOTES_MAX); /* one of each kind */
     struct diag *text = &own->text[own->notes];
     text->text[0] = '\0';
     own->note[own->notes++] = (struct policy_note){.kind = kind, .detail = text->text};
@@ -335,6 +340,7 @@ static size_t fill_tasks(struct external *own, const struct policy_feedback *fee
     size_t count = feedback->outcomes < TASKS_MAX ? feedback->outcomes : TASKS_MAX;
     if (reserve_tasks(own, count) != 0)
         return 0;
+    assert(count <= own->task_capacity);
     for (size_t i = 0; i < count; i++) {
         const struct policy_outcome *outcome = &feedback->outcome[i];
         own->task_device[i] = outcome->device;
@@ -352,6 +358,7 @@ static void hear(struct policy *policy, const struct policy_feedback *feedback)
     struct external *own = policy->state;
     if (policy->remote == NULL)
         return;
+    assert(own->round > 0); /* a slot was decided */
     size_t devices = policy->world->devices, tasks = fill_tasks(own, feedback);
     struct proto_message message = {
         .id = PROTO_OUTCOME,

@@ -1,5 +1,6 @@
 #include "orchestrator/policy/catalog/policy_names.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/base/err.h"
@@ -10,8 +11,8 @@ static void add(struct policy_names *list, const struct policy_kind *kind)
     for (size_t i = 0; i < list->count; i++)
         if (list->kind[i] == kind)
             return;
-    if (list->count < POLICY_NAMES_MAX)
-        list->kind[list->count++] = kind; /* the table is far shorter: nothing is dropped */
+    assert(list->count < POLICY_NAMES_MAX); /* the table is far shorter, and each is listed once */
+    list->kind[list->count++] = kind;
 }
 
 static int add_default(struct policy_names *list, const char *first, enum scenario_mode mode,

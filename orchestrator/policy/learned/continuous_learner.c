@@ -1,5 +1,6 @@
 #include "orchestrator/policy/learned/continuous_learner.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,7 @@ int continuous_learner_create(struct policy *policy, const struct continuous_lea
     struct continuous *own = calloc(1, sizeof *own);
     if (own == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
+    assert((kind->state_size == NULL) == (kind->observe == NULL));
     policy->state = own;
     own->kind = kind;
     own->state_size =
@@ -131,6 +133,7 @@ void continuous_learner_decide(struct policy *policy, const struct env_view *vie
 void continuous_learner_learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     struct continuous *own = policy->state;
+    assert(policy->training && own->decided > 0);
     observe(own, feedback->next, own->next_state);
     struct transition transition = {
         .state = own->state,
@@ -201,6 +204,7 @@ int continuous_learner_gather(struct policy *policy, struct policy_experience *r
     const struct replay *replay = offpolicy_replay(own->learner);
     uint64_t total = experience_total(replay), oldest = experience_oldest(replay);
     uint64_t first = own->gathered > oldest ? own->gathered : oldest;
+    assert(first <= total);
     int rc = experience_save(replay, first, bytes);
     if (rc != 0)
         return rc;

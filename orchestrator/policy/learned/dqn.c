@@ -16,6 +16,7 @@
  * is what the device itself and all behind it will cost: it pays for the load it leaves to them, but not for
  * what those before it suffer. Rewarding only the last step, with the slot's whole reward, would count that
  * too, and hardly learned: docs/learners.md has the figures. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,7 @@ static int create(struct policy *policy, struct diag *diag)
     if (own == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
     policy->state = own;
+    assert(world->scenario.model.min_split <= world->llm->layers);
     own->splits = world->llm->layers - (uint32_t) world->scenario.model.min_split;
     own->actions = 1 + world->servers * own->splits;
     own->state_size = env_device_state_size(world) + world->servers + world->devices;
@@ -152,6 +154,7 @@ static void see(const struct turns *own, const struct env_view *view, uint32_t d
 /* What turn number own->count would find at this device; false when it is passed over. */
 static bool begin_turn(struct turns *own, const struct env_view *view, uint32_t device)
 {
+    assert(own->count <= view->world->devices); /* the last place is the next slot's */
     struct turn *turn = &own->turn[own->count];
     if (!allow(own, view, device, turn->allowed))
         return false;
@@ -163,9 +166,11 @@ static bool begin_turn(struct turns *own, const struct env_view *view, uint32_t 
 static void take_turn(struct policy *policy, struct env_decision *decision)
 {
     struct turns *own = policy->state;
+    assert(own->count < policy->world->devices);
     struct turn *turn = &own->turn[own->count++];
     turn->action = policy->training ? dqn_explore(own->learner, turn->state, turn->allowed)
                                     : dqn_act(own->learner, turn->state, turn->allowed);
+    assert(turn->action < own->actions && turn->allowed[turn->action] == 1);
     if (turn->action == 0)
         return;
     uint32_t pair = turn->action - 1, server = pair / own->splits;
@@ -194,6 +199,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
 /* own->reward from the reports: shares of the slot's reward, the last turn's with those of devices that had no turn. */
 static void share_reward(struct turns *own, const struct world *world, const struct policy_feedback *feedback)
 {
+    assert(own->count > 0);
     float *last = &own->reward[own->turn[own->count - 1].device];
     memset(own->reward, 0, world->devices * sizeof *own->reward);
     for (size_t i = 0; i < feedback->outcomes; i++)
@@ -206,6 +212,7 @@ static void share_reward(struct turns *own, const struct world *world, const str
         turn += has_turn ? 1 : 0;
         rest += has_turn ? 0.0f : own->reward[n];
     }
+    assert(turn == own->count); /* turns were taken by number */
     *last += rest;
 }
 
@@ -270,6 +277,7 @@ static int gather(struct policy *policy, struct policy_experience *ret_experienc
     const struct replay *replay = dqn_replay(own->learner);
     uint64_t total = experience_total(replay), oldest = experience_oldest(replay);
     uint64_t first = own->gathered > oldest ? own->gathered : oldest;
+    assert(first <= total);
     int rc = experience_save(replay, first, bytes);
     if (rc != 0)
         return rc;

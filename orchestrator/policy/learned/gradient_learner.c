@@ -1,5 +1,6 @@
 #include "orchestrator/policy/learned/gradient_learner.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,7 @@ int gradient_learner_create(struct policy *policy, enum gradient_learner_actions
     if (own == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
     policy->state = own;
+    assert(world->scenario.model.min_split <= world->llm->layers);
     own->actions = actions;
     own->splits = world->llm->layers - (uint32_t) world->scenario.model.min_split + 1;
     own->state_size = env_state_size(world);
@@ -120,6 +122,7 @@ static void map_classes(const struct gradient *own, const struct env_view *view,
     for (uint32_t n = 0; n < world->devices; n++) {
         ret_decision->split[n] = first + (uint32_t) own->action[2 * (size_t) n];
         ret_decision->server[n] = (uint32_t) own->action[2 * (size_t) n + 1];
+        assert(ret_decision->split[n] <= world->llm->layers && ret_decision->server[n] < world->servers);
     }
     env_repair(view, ret_decision);
 }
@@ -145,6 +148,7 @@ void gradient_learner_decide(struct policy *policy, const struct env_view *view,
 void gradient_learner_learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     struct gradient *own = policy->state;
+    assert(policy->training && !own->goes_on); /* decided, and learned from once */
     env_state(feedback->next, own->next_state);
     struct rollout_transition transition = {
         .state = own->state,

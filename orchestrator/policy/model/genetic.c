@@ -3,6 +3,7 @@
  * anew in every slot. genetic.generations buys time: a few make it as fast as a learner's inference. */
 #include "core/rl/genetic.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -75,6 +76,7 @@ static uint32_t count_splits(const struct world *world, uint32_t n)
 
 static uint32_t nth_covered(const struct env_view *view, uint32_t n, uint32_t nth)
 {
+    assert(nth < count_covered(view, n));
     uint32_t m = 0;
     for (;; m++)
         if (view->covered[(size_t) n * view->world->servers + m] && nth-- == 0)
@@ -87,6 +89,7 @@ static void decode(const struct env_view *view, const uint32_t *gene, struct env
     for (uint32_t n = 0; n < world->devices; n++) {
         uint32_t covered = count_covered(view, n), splits = count_splits(world, n);
         uint32_t place = covered > 0 ? gene[n] / covered : splits - 1;
+        assert(place < splits);
         bool local = !view->present[n] || place == splits - 1;
         ret_wishes->split[n] =
             local ? world->llm->layers : (uint32_t) world->scenario.model.min_split + place;

@@ -11,6 +11,7 @@
  * Under the equal rules (and radio.sharing: shared) it divides by the new head count, whatever the splits
  * are; under the proportional rules shares follow the splits, by bits (radio) and by remaining work
  * (compute), and it does what the name says. */
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -99,6 +100,7 @@ static void answer(struct iao *own, const struct env_view *view, uint32_t n, str
 {
     const struct world *world = view->world;
     uint32_t is_at = own->held.server[n];
+    assert(is_at == ENV_LOCAL || is_at < world->servers);
     struct choice best = {world->llm->layers, ENV_LOCAL, own_cost_local(view, n)};
     if (is_at != ENV_LOCAL)
         stay(own, view, n, &best);

@@ -4,6 +4,7 @@
  * (counts ignored) cannot beat the best one found are skipped. Exact for equal sharing without server memory
  * limits; polynomial for fixed M: O(N^M) vectors. It sees the world: which nodes are slow in the slot
  * (faults_speed). Who is about to be struck or cut off, it does not know. */
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -159,6 +160,7 @@ static double assign(struct optimum *own)
         own->room[m] = own->load[m];
         offloading += own->load[m];
     }
+    assert(offloading <= own->table.count);
     own->room[own->servers] = own->table.count - offloading;
     double total = 0.0;
     for (uint32_t i = 0; i < own->table.count; i++) {
@@ -196,6 +198,7 @@ static double relaxed(const struct optimum *own)
 
 static void try_vectors(struct optimum *own, uint32_t server, uint32_t left)
 {
+    assert(server <= own->servers && left <= own->table.count);
     if (server < own->servers) {
         for (uint32_t k = 0; k <= left; k++) {
             own->load[server] = k;
@@ -218,7 +221,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     struct optimum *own = policy->state;
     load_table_truth(&own->table, view);
     for (uint32_t load = 1; load <= own->table.count; load++)
-        (void) load_table_need_all(&own->table, load); /* there is room for all */
+        (void) load_table_need_all(&own->table, load); /* it holds all loads from the beginning */
     own->best = HUGE_VAL;
     try_vectors(own, 0, own->table.count);
     for (uint32_t n = 0; n < own->devices; n++) {

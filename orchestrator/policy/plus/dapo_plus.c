@@ -9,6 +9,7 @@
  *
  * Queueing mode (dapo_plus_queue): the same model tells what parts take alone, a forecast composes them, and
  * work has a price that is learned (learned_price). */
+#include <assert.h>
 #include <string.h>
 
 #include "core/model/task_features.h"
@@ -70,6 +71,7 @@ static void remember(struct dapo_plus *own, const struct env_view *view, const s
     for (uint32_t n = 0; n < world->devices; n++) {
         uint32_t m = decision->server[n];
         bool remote = m != ENV_LOCAL;
+        assert(!remote || (m < world->servers && own->load[m] > 0));
         own->task[n] = (struct outcome_task){
             .device = n,
             .server = m,
@@ -127,6 +129,7 @@ static void learn(struct policy *policy, const struct policy_feedback *feedback)
                               own->decided > plus_settings_of(policy)->plus.warmup);
         return;
     }
+    assert(policy->training && own->decided > 0);
     for (size_t i = 0; i < feedback->outcomes; i++)
         outcome_model_observe(own->model, &own->task[feedback->outcome[i].device], &feedback->outcome[i]);
 }

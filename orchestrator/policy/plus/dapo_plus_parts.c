@@ -1,5 +1,6 @@
 #include "orchestrator/policy/plus/dapo_plus_parts.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,7 @@ static struct head head_of(const struct policy *policy, bool full)
 int dapo_plus_save(const struct policy *policy, bool full, struct buf *bytes)
 {
     const struct dapo_plus *own = policy->state;
+    assert((own->queue != NULL) == env_is_queue(policy->world)); /* as the head says */
     struct head head = head_of(policy, full);
     size_t start = bytes->size;
     int rc = buf_push(bytes, &head, sizeof head);

@@ -1,5 +1,6 @@
 #include "orchestrator/policy/plus/learned_price.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -36,6 +37,7 @@ static bool was_dear(const struct learned_price *price)
 static void begin_trial(struct learned_price *price)
 {
     price->trial = price->surface.next;
+    assert(price->trial >= price->surface.config.low && price->trial <= price->surface.config.high);
     price->wait = was_dear(price) ? WAIT_MOST * price->block : 0;
     price->skip = price->settle;
     price->counted = price->tasks = 0;
@@ -57,6 +59,7 @@ void learned_price_init(struct learned_price *price, const struct world *world,
     *price = (struct learned_price){.block = settings->plus.price_block,
                                     .settle = settings->plus.price_settle,
                                     .devices = world->devices};
+    assert(price->block > 0 && price->devices > 0.0);
     if (part > 0 && part < price->settle)
         price->settle = part;
     response_surface_init(&price->surface, &config);
@@ -93,6 +96,7 @@ void learned_price_observe(struct learned_price *price, double reward, uint32_t 
     price->counted++;
     if (price->counted < price->block || price->tasks == 0)
         return;
+    assert(price->wait == 0 && price->skip == 0);
     double cost = price->sum / (double) price->tasks;
     response_surface_observe(&price->surface, price->trial, log(fmax(cost, COST_LEAST)));
     begin_trial(price);

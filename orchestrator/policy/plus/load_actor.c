@@ -1,5 +1,6 @@
 #include "orchestrator/policy/plus/load_actor.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -66,6 +67,7 @@ static int lesson_init(struct lesson *lesson, const struct world *world)
 
 static uint32_t slots_kept(size_t pairs)
 {
+    assert(pairs > 0);
     size_t slots = KEPT_PAIRS / pairs;
     if (slots < KEPT_MIN)
         return KEPT_MIN;
@@ -152,6 +154,7 @@ static void look(struct load_actor *own, struct load_table *table)
             x += LOADS;
             own->now.members[m]++;
         }
+        assert(own->now.members[m] <= own->world->devices);
     }
 }
 
@@ -170,6 +173,7 @@ static void fill_quota(struct load_actor *own)
     for (uint32_t m = 0; m < own->world->servers; m++) {
         float most = (float) own->now.members[m], quota = expf(own->now.target[m]); /* EMPTY more: rounds */
         own->quota[m] = (uint32_t) (quota < most ? quota : most);
+        assert(own->quota[m] <= own->now.members[m]);
     }
 }
 
@@ -205,6 +209,7 @@ static uint32_t line_up(const struct load_actor *own, struct load_table *table, 
             ret_bid[at] = ret_bid[at - 1];
         ret_bid[at] = bid;
     }
+    assert(count <= own->world->devices); /* a server's part of own->bid */
     return count;
 }
 
@@ -228,11 +233,13 @@ static void narrow(const struct load_actor *own, struct load_table *table)
     for (uint32_t i = 0; i < table->count; i++)
         if (own->in_line[table->who[i]])
             table->who[count++] = table->who[i];
+    assert(count <= table->count);
     table->count = count;
 }
 
 void load_actor_decide(struct load_actor *actor, struct load_table *table, uint32_t *ret_server)
 {
+    assert(table->devices == actor->world->devices && table->servers == actor->world->servers);
     uint32_t bids = 0;
     for (uint32_t n = 0; n < actor->world->devices; n++)
         ret_server[n] = ENV_LOCAL;
@@ -249,6 +256,7 @@ void load_actor_decide(struct load_actor *actor, struct load_table *table, uint3
 
 void load_actor_watch(struct load_actor *actor, struct load_table *table, const uint32_t *load)
 {
+    assert(actor->slots > 0 && actor->slots <= KEPT_MAX);
     struct lesson *lesson = &actor->kept[actor->watched % actor->slots];
     uint32_t servers = actor->world->servers;
     if (table->count == 0 || (lesson->x == NULL && lesson_init(lesson, actor->world) != 0))
@@ -276,6 +284,7 @@ void load_actor_update(struct load_actor *actor)
         return;
     for (uint32_t i = 0; i < TABLES; i++) {
         const struct lesson *lesson = &actor->kept[rng_below(&at, i, (uint32_t) kept)];
+        assert(lesson->x != NULL); /* what was watched was kept */
         struct deep_sets_table sets = table_of(actor, lesson);
         (void) deep_sets_add_gradient(actor->net, &sets, lesson->target);
     }

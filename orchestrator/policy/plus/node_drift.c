@@ -1,5 +1,6 @@
 #include "orchestrator/policy/plus/node_drift.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -41,7 +42,9 @@ static void learn_usual(struct node_drift *drift, const float *residual)
 bool node_drift_observe(struct node_drift *drift, uint32_t node,
                         const float residual[static NODE_DRIFT_OUTPUTS])
 {
+    assert(node < drift->count);
     struct node_drift_node *own = &drift->node[node];
+    assert(own->next < NODE_DRIFT_WINDOW && own->filled <= NODE_DRIFT_WINDOW);
     bool changed = false, suspected = false;
     for (uint32_t k = 0; k < NODE_DRIFT_OUTPUTS; k++)
         own->recent[own->next][k] = residual[k];

@@ -7,6 +7,7 @@
  *   experience   u64 first, u64 count, samples
  *
  * A shift belongs to a node as it was declared: it is left out where another node has its number. */
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -147,8 +148,10 @@ int outcome_model_gather(struct outcome_model *model, struct policy_experience *
                          struct buf *bytes)
 {
     size_t held = model->config.buffer;
+    assert(model->gathered <= model->pushed);
     uint64_t oldest = model->pushed > held ? model->pushed - held : 0;
     uint64_t first = model->gathered > oldest ? model->gathered : oldest, count = model->pushed - first;
+    assert(count <= held);
     int rc = buf_push(bytes, &first, sizeof first);
     if (rc == 0)
         rc = buf_push(bytes, &count, sizeof count);

@@ -1,5 +1,6 @@
 #include "orchestrator/policy/plus/outcome_model.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ static int find_runs(struct outcome_model *own)
             own->run[own->runs++].first = s;
         own->run[own->runs - 1].end = s + 1;
     }
+    assert(own->runs > 0 && own->runs <= layers && own->run[own->runs - 1].end == layers);
     own->size = calloc((size_t) own->world->devices * own->runs, sizeof *own->size);
     return own->size != NULL ? 0 : -ENOMEM;
 }
@@ -52,6 +54,7 @@ static int create_parts(struct outcome_model *own)
 int outcome_model_create(struct outcome_model **ret_model, const struct world *world,
                          const struct outcome_config *config)
 {
+    assert(config->batch > 0 && config->buffer > 0);
     if (world->llm->layers > OUTCOME_LAYERS_MAX)
         return ERR_RANGE;
     struct outcome_model *own = calloc(1, sizeof *own);
@@ -206,6 +209,9 @@ static void push(struct outcome_model *own, const struct outcome_sample *sample)
 void outcome_model_observe(struct outcome_model *model, const struct outcome_task *task,
                            const struct policy_outcome *outcome)
 {
+    assert(task->device < model->world->devices && outcome->device == task->device);
+    assert(task->server == ENV_LOCAL || task->server < model->world->servers);
+    assert(task->split <= model->world->llm->layers);
     if (outcome->recovered)
         return;
     if (task->server != ENV_LOCAL)
@@ -230,6 +236,7 @@ static void fit_part(struct outcome_model *own, enum task_part part)
         memcpy(own->batch_x + rows * inputs, sample->x[part], inputs * sizeof(float));
         memcpy(own->batch_y + rows++ * OUTCOME_OUTPUTS, sample->y[part], sizeof sample->y[part]);
     }
+    assert(rows <= own->config.batch);
     (void) regressor_fit(own->part[part], rows, own->batch_x, own->batch_y);
 }
 

@@ -1,4 +1,5 @@
 /* What a learned outcome model foresees, as a load_table. */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ bool outcome_table_reserve(struct outcome_model *own, size_t rows)
 static void predict(struct outcome_model *own, enum task_part part, size_t rows)
 {
     size_t inputs = task_features_count(part);
+    assert(rows <= own->rows_max);
     for (size_t row = 0; row < rows; row += OUTCOME_ROWS) {
         size_t count = rows - row < OUTCOME_ROWS ? rows - row : OUTCOME_ROWS;
         regressor_predict(own->part[part], count, own->x + row * inputs, own->y + row * OUTCOME_OUTPUTS);
@@ -71,6 +73,7 @@ bool outcome_table_device(struct outcome_model *own, uint32_t n, uint32_t tokens
     uint32_t layers = own->world->llm->layers;
     size_t first = (size_t) n * (layers + 1);
     size_t inputs = task_features_count(TASK_DEVICE);
+    assert(n < own->world->devices);
     if (own->device_tokens[n] == tokens)
         return true;
     if (!outcome_table_reserve(own, layers))
@@ -108,6 +111,7 @@ static struct outcome_servers *add_servers(struct outcome_model *own, uint32_t t
             return NULL;
         own->server[own->server_max++] = (struct outcome_servers){0};
     }
+    assert(own->server_count < own->server_max);
     struct outcome_servers *added = &own->server[own->server_count++];
     added->tokens = tokens;
     added->loads = 0;
@@ -131,6 +135,7 @@ static void fill_load(struct outcome_model *own, struct outcome_servers *servers
 {
     uint32_t layers = own->world->llm->layers, count = own->world->servers;
     size_t rows = (size_t) count * layers, inputs = task_features_count(TASK_SERVER);
+    assert(load > 0 && load <= servers->loads_max && rows <= own->rows_max);
     for (uint32_t m = 0; m < count; m++)
         for (uint32_t s = 0; s < layers; s++)
             task_features_server(own->world, m, load, servers->tokens, s,
@@ -160,6 +165,7 @@ size_t outcome_table_put(struct outcome_model *own, uint32_t n, uint32_t m, floa
 {
     float gain = own->gain[(size_t) n * own->world->servers + m];
     const float *size = own->size + (size_t) n * own->runs;
+    assert(own->device_tokens[n] > 0 && row + own->runs <= own->rows_max);
     for (uint32_t r = 0; r < own->runs; r++, row++)
         task_features_link(gain, load, size[r], own->x + row * task_features_count(TASK_LINK));
     return row;
@@ -176,6 +182,7 @@ void outcome_table_links(struct outcome_model *own, size_t rows)
 /* ---- the table ---- */
 
 #define LANES 8u /* splits that are looked at side by side */
+_Static_assert(OUTCOME_LAYERS_MAX % LANES == 0, "best_split rounds a row of costs up to whole lanes");
 
 /* The least of cost[count], a whole number of LANES, and where; of equals the first. */
 static inline uint32_t argmin(const float *cost, uint32_t count, float *ret_least)
@@ -246,6 +253,7 @@ static void fill_column(struct outcome_model *own, struct load_table *table, uin
     const struct env_view *view = table->view;
     uint32_t layers = own->world->llm->layers;
     size_t server_row = ((size_t) (load - 1) * own->world->servers + m) * layers;
+    assert(link + (size_t) table->count * own->runs <= own->rows_max);
     for (uint32_t i = 0; i < table->count; i++, link += own->runs) {
         uint32_t n = table->who[i];
         size_t at = load_table_at(table, n, m, load);
@@ -268,6 +276,7 @@ static void fill(void *user, struct load_table *table, uint32_t load, uint32_t f
 {
     struct outcome_model *own = user;
     size_t rows = 0, column = (size_t) table->count * own->runs;
+    assert(load > 0 && first <= last && last < own->world->servers);
     float load_feature = task_features_load(load);
     bool whole = outcome_table_reserve(own, (last - first + 1) * column);
     for (uint32_t i = 0; i < table->count && whole; i++)

@@ -5,6 +5,7 @@
  * The load that device n counts with is K = K_m(t-1) + [n was not at m itself in slot t-1], at least 1, and
  * its shares are 1/K. With radio.sharing: shared the band's share is 1/(all offloaders of slot t-1 + [n was
  * not one]). Under the proportional rules it does not know what others send, and counts with equal parts. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,7 @@ static void choose(const struct env_view *view, uint32_t n, uint32_t last, struc
 {
     const struct world *world = view->world;
     bool shared = world->scenario.radio.sharing == BANDWIDTH_SHARED;
+    assert(last == ENV_LOCAL || last < world->servers);
     uint32_t everywhere = 0;
     double best = own_cost_local(view, n);
     for (uint32_t m = 0; m < world->servers; m++)

@@ -1,5 +1,6 @@
 #include "orchestrator/policy/search/joint_trial.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -49,6 +50,7 @@ double joint_trial_joint_cost(struct joint_trial *trial, const struct env_view *
 double joint_trial_own_cost(struct joint_trial *trial, const struct env_view *view,
                             const struct env_decision *wishes, uint32_t device)
 {
+    assert(device < view->world->devices && view->present[device]);
     divide(trial, view, wishes);
     const struct env_decision *is = &trial->decision;
     const struct task_plan plan = {.split = is->split[device],
@@ -75,6 +77,7 @@ static bool respond(struct joint_trial *trial, const struct env_view *view, cons
     const struct world *world = view->world;
     uint32_t layers = world->llm->layers;
     uint32_t best_split = decision->split[n], best_server = decision->server[n];
+    assert(n < world->devices && best_split <= layers);
     double best = *cost;
     for (uint32_t m = 0; m <= world->servers; m++) {
         bool local = m == world->servers;
@@ -129,6 +132,7 @@ void joint_trial_order(const struct env_view *view, uint32_t *ret_order)
         ret_order[n] = n;
     for (uint32_t left = devices; left > 1; left--) {
         uint32_t pick = rng_below(&at, left, left);
+        assert(pick < left);
         uint32_t last = ret_order[left - 1];
         ret_order[left - 1] = ret_order[pick];
         ret_order[pick] = last;

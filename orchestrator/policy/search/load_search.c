@@ -1,5 +1,6 @@
 #include "orchestrator/policy/search/load_search.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -94,6 +95,7 @@ static double leave_gain(const struct load_search *search, const struct load_tab
         return table->local_cost[n];
     const double *group = search->group + 3 * (size_t) m;
     uint32_t load = search->load[m];
+    assert(load > 0); /* the device itself is there */
     double others = load > 1 ? group[0] - cost_at(table, n, m, load - 1) : 0.0;
     return group[1] - others;
 }
@@ -103,6 +105,7 @@ static void put(struct load_search *search, struct load_table *table, uint32_t n
     uint32_t from = search->server[n];
     search->server[n] = to;
     if (from != ENV_LOCAL) {
+        assert(search->load[from] > 0);
         search->load[from]--;
         price_group(search, table, from);
     }
@@ -184,6 +187,7 @@ static uint32_t random_server(const struct load_table *table, uint32_t n, uint32
 
 static void count_loads(struct load_search *search, struct load_table *table)
 {
+    assert(table->devices == search->devices && table->servers == search->servers);
     memset(search->load, 0, search->servers * sizeof *search->load);
     for (uint32_t i = 0; i < table->count; i++)
         if (search->server[table->who[i]] != ENV_LOCAL)
@@ -206,6 +210,7 @@ void load_search_run(struct load_search *search, struct load_table *table,
                      const struct load_search_options *options)
 {
     uint32_t starts = options->starts + (options->warm != NULL ? 1 : 0);
+    assert(options->starts > 0); /* all-local: its cost is finite */
     search->best_cost = HUGE_VAL;
     for (uint32_t start = 0; start < starts; start++) {
         for (uint32_t n = 0; n < search->devices; n++) {
@@ -239,6 +244,7 @@ void load_search_decide(const struct load_search *search, const struct load_tabl
     }
     for (uint32_t i = 0; i < table->count; i++) {
         uint32_t n = table->who[i], m = search->best[n];
+        assert(m == ENV_LOCAL || search->best_load[m] > 0);
         load_table_enter(table, n, m, m != ENV_LOCAL ? search->best_load[m] : 0, ret_decision);
     }
     env_repair(table->view, ret_decision);

@@ -1,5 +1,6 @@
 #include "orchestrator/policy/search/load_table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 int load_table_init(struct load_table *ret_table, const struct world *world, uint32_t loads)
 {
+    assert(loads > 0);
     size_t row = (size_t) world->devices * world->servers;
     struct load_table table = {.devices = world->devices, .servers = world->servers, .loads = loads};
     table.who = calloc(world->devices, sizeof *table.who);
@@ -36,6 +38,7 @@ void load_table_finish(struct load_table *table)
 void load_table_begin(struct load_table *table, const struct env_view *view, load_table_fill *fill,
                       void *user)
 {
+    assert(view->world->devices == table->devices && view->world->servers == table->servers);
     table->view = view;
     table->fill = fill;
     table->user = user;
@@ -48,6 +51,7 @@ void load_table_begin(struct load_table *table, const struct env_view *view, loa
 
 static bool grow(struct load_table *table, uint32_t loads)
 {
+    assert(loads > table->loads);
     size_t row = (size_t) table->devices * table->servers;
     int rc = 0;
     array_resize(&table->cost, row * loads, &rc);
@@ -68,6 +72,7 @@ static bool has_room(struct load_table *table, uint32_t load)
 
 bool load_table_need(struct load_table *table, uint32_t server, uint32_t load)
 {
+    assert(server < table->servers && load <= table->devices + 1); /* a trial may count one device twice */
     if (load == 0)
         return true;
     if (!has_room(table, load))
@@ -81,6 +86,7 @@ bool load_table_need(struct load_table *table, uint32_t server, uint32_t load)
 
 bool load_table_need_all(struct load_table *table, uint32_t load)
 {
+    assert(load > 0 && table->servers > 0);
     if (!has_room(table, load))
         return false;
     bool *filled = table->filled + (size_t) (load - 1) * table->servers;
@@ -122,6 +128,7 @@ static void fill_place(struct load_table *table, uint32_t n, uint32_t m, uint32_
 static void fill_columns(struct load_table *table, uint32_t load, uint32_t first, uint32_t last,
                          cost_of *cost_of_plan)
 {
+    assert(first <= last && last < table->servers && load > 0 && load <= table->loads);
     for (uint32_t m = first; m <= last; m++)
         for (uint32_t i = 0; i < table->count; i++)
             fill_place(table, table->who[i], m, load, cost_of_plan);
@@ -161,6 +168,8 @@ void load_table_truth(struct load_table *table, const struct env_view *view)
 void load_table_enter(const struct load_table *table, uint32_t device, uint32_t server, uint32_t load,
                       struct env_decision *decision)
 {
+    assert(device < table->devices);
+    assert(server == ENV_LOCAL || (server < table->servers && load > 0 && load <= table->loads));
     decision->server[device] = server;
     decision->split[device] = server == ENV_LOCAL ? table->view->world->llm->layers
                                                   : table->split[load_table_at(table, device, server, load)];

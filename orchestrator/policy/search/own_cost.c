@@ -1,5 +1,6 @@
 #include "orchestrator/policy/search/own_cost.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "orchestrator/policy/search/load_table.h"
@@ -42,6 +43,7 @@ double own_cost_best_split(const struct env_view *view, uint32_t device, struct 
     const struct world *world = view->world;
     struct task_plan trial = *plan;
     uint32_t end = load_table_split_end(world, device);
+    assert(device < world->devices && view->present[device] && plan->server < world->servers);
     double best = HUGE_VAL;
     for (trial.split = (uint32_t) world->scenario.model.min_split; trial.split < end; trial.split++) {
         double cost = own_cost_of(view, device, &trial);

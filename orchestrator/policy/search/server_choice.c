@@ -1,5 +1,7 @@
 #include "orchestrator/policy/search/server_choice.h"
 
+#include <assert.h>
+
 uint32_t server_choice_best_channel(const struct env_view *view, uint32_t device)
 {
     uint32_t servers = view->world->servers;
@@ -35,6 +37,7 @@ void server_choice_for_all(const struct env_view *view, uint32_t split,
     const struct world *world = view->world;
     for (uint32_t n = 0; n < world->devices; n++) {
         uint32_t server = view->present[n] ? pick(view, n) : ENV_LOCAL;
+        assert(server == ENV_LOCAL || server < world->servers);
         bool local = server == ENV_LOCAL || split >= world->llm->layers;
         decision->server[n] = local ? ENV_LOCAL : server;
         decision->split[n] = local ? world->llm->layers : split;

@@ -1,5 +1,6 @@
 #include "orchestrator/policy/search/slot_search.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -98,6 +99,7 @@ void slot_search_destroy_model(struct policy *policy)
 static double group_cost(struct slot_search *own, const struct plan *plan, uint32_t m, uint32_t without,
                          uint32_t extra, uint32_t extra_split)
 {
+    assert(m < own->forecast.world->servers && without <= own->count && extra <= own->count);
     uint32_t members = 0;
     double work = 0.0, kept = 0.0, cost = 0.0;
     for (uint32_t i = 0; i < own->count; i++) {
@@ -109,6 +111,7 @@ static double group_cost(struct slot_search *own, const struct plan *plan, uint3
         work += forecast_work(&own->forecast, m, own->who[i], own->member_split[members]);
         kept += forecast_kept(&own->forecast, own->who[i], own->member_split[members++]);
     }
+    assert(members <= own->count);
     if (members == 0)
         return 0.0;
     if (forecast_server(&own->forecast, m, own->member, own->member_split, members, &cost) != 0)
@@ -159,6 +162,7 @@ static bool move(struct slot_search *own, struct plan *plan, uint32_t i)
     const struct world *world = own->forecast.world;
     const bool *covered = own->forecast.view->covered + (size_t) own->who[i] * world->servers;
     uint32_t from = plan->server[i];
+    assert(i < own->count && (from == ENV_LOCAL || from < world->servers));
     double left_cost = from == ENV_LOCAL ? 0.0 : group_cost(own, plan, from, i, own->count, 0);
     double present = from == ENV_LOCAL ? own->local_cost[i] : plan->group_cost[from] - left_cost;
     struct choice best = {.server = ENV_LOCAL, .split = world->llm->layers, .change = own->local_cost[i]};
@@ -196,6 +200,7 @@ static bool is_allowed(const struct slot_search *own, uint32_t i, uint32_t serve
 /* Exchanges the places of i and j if that helps. */
 static bool swap(struct slot_search *own, struct plan *plan, uint32_t i, uint32_t j)
 {
+    assert(i < j && j < own->count);
     uint32_t a = plan->server[i], b = plan->server[j];
     if (a == b || !is_allowed(own, i, b, plan->split[j]) || !is_allowed(own, j, a, plan->split[i]))
         return false;
@@ -293,6 +298,8 @@ void slot_search_run(struct slot_search *search, const struct env_view *view, st
 {
     struct slot_search *own = search;
     double best_cost = (double) INFINITY;
+    assert(view->world == own->forecast.world);
+    assert(prices.sent >= 0.0 && prices.kept >= 0.0);
     own->prices = prices;
     gather(own, view);
     for (uint32_t start = 0; start < STARTS; start++) {
