@@ -1,5 +1,6 @@
 #include "orchestrator/compare/evidence.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -250,6 +251,7 @@ static int list_policies(struct evidence_experiment *experiment)
         for (size_t p = 0; p < experiment->value[v].policies; p++) {
             const struct evidence_policy *policy = &experiment->value[v].policy[p];
             size_t i = 0;
+            assert(policy->tests > 0);
             while (i < experiment->policies && experiment->policy[i]->name != policy->name)
                 i++; /* a text is there once */
             if (i == experiment->policies) {
@@ -289,6 +291,7 @@ static int name_apart(struct evidence *evidence, struct evidence_experiment *exp
 {
     struct buf name = {0};
     const struct evidence_experiment *first = evidence->experiment;
+    assert(experiment >= first && experiment < first + evidence->experiments);
     while (first < experiment && (first->identity[0] == '\0' || first->name != experiment->name))
         first++; /* a text is there once */
     if (first == experiment || experiment->identity[0] == '\0')

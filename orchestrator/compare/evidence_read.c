@@ -1,5 +1,6 @@
 #include "orchestrator/compare/evidence_read.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,5 +71,6 @@ int evidence_read(struct evidence *ret_evidence, struct store *store, const stru
         *ret_evidence = evidence;
     else
         evidence_finish(&evidence);
+    assert(rc != 0 || ret_evidence->experiments > 0);
     return rc != 0 ? diag_fail(diag, rc, "results: %s", err_text(rc)) : 0;
 }

@@ -1,5 +1,6 @@
 #include "orchestrator/compare/ranking.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 size_t ranking_values(const struct evidence_policy *policy, enum evidence_metric metric, double *ret_value)
 {
     size_t n = 0;
+    assert(metric < EVIDENCE_METRICS);
     for (size_t t = 0; t < policy->tests; t++)
         if (!isnan(policy->test[t].metric[metric]))
             ret_value[n++] = policy->test[t].metric[metric];
@@ -28,6 +30,7 @@ static size_t take_differences(const struct ranking_pair *pair, enum evidence_me
             *(a->test[i].seed < b->test[j].seed ? &i : &j) += 1;
             continue;
         }
+        assert(i == 0 || a->test[i - 1].seed < a->test[i].seed); /* evidence_sort */
         double difference = b->test[j++].metric[metric] - a->test[i++].metric[metric];
         if (!isnan(difference))
             ret_value[n++] = difference;
@@ -37,12 +40,14 @@ static size_t take_differences(const struct ranking_pair *pair, enum evidence_me
 
 static uint32_t runs_missing(const double *difference, size_t n, double mean)
 {
+    assert(n < UINT32_MAX - 1);
     uint32_t have = (uint32_t) n;
     if (n < 2)
         return RANKING_SEEDS_MIN - have;
     /* The bootstrap may doubt what t would let pass: then at least one more. */
     uint32_t least = have + 1 < RANKING_SEEDS_MIN ? RANKING_SEEDS_MIN : have + 1;
     uint32_t runs = student_runs(mean, sample_deviation(difference, n), least);
+    assert(runs == 0 || runs > have);
     return runs > 0 ? runs - have : RANKING_UNREACHABLE;
 }
 
@@ -73,6 +78,7 @@ static void draw_up_lines(struct ranking *ranking, const struct evidence_value *
             ranking->line[ranking->lines++] =
                 (struct ranking_line){.policy = policy, .seeds = n, .mean = sample_mean(scratch, n)};
     }
+    assert(ranking->lines <= value->policies);
     if (ranking->lines > 1)
         qsort(ranking->line, ranking->lines, sizeof *ranking->line, by_mean);
 }
@@ -136,6 +142,7 @@ void ranking_finish(struct ranking *ranking)
 const struct ranking_pair *ranking_doubt(const struct ranking *ranking, size_t i)
 {
     size_t lines = ranking->lines;
+    assert(i > 0 && i < lines);
     const struct ranking_pair *neighbours = &ranking->pair[(i - 1) * lines + i];
     if (!neighbours->clear)
         return neighbours;
@@ -158,6 +165,7 @@ void ranking_format_more(uint32_t more, char ret_text[static 24])
 
 static int print_ranking(const struct ranking *ranking, const char *indent, struct buf *text)
 {
+    assert(ranking->lines > 1);
     int rc = buf_printf(text, "%sranked: %s", indent, ranking->line[0].policy->name);
     for (size_t i = 1; i < ranking->lines && rc == 0; i++)
         rc = buf_printf(text, " %c %s", ranking->cut[i] ? '<' : '=', ranking->line[i].policy->name);

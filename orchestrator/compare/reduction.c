@@ -1,5 +1,6 @@
 #include "orchestrator/compare/reduction.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -54,6 +55,7 @@ static int add_value(struct table *table, const struct evidence_value *value, co
     if (a == NULL || b == NULL)
         return 0;
     size_t v = table->values++, most = a->tests < b->tests ? a->tests : b->tests;
+    assert(most > 0); /* a policy is there because of a result */
     table->at[v] = value;
     table->ours[v] = calloc(most, sizeof **table->ours);
     table->theirs[v] = calloc(most, sizeof **table->theirs);
@@ -101,11 +103,13 @@ static size_t keep_common_seeds(struct table *table)
             size_t i = kept;
             while (table->seed[v][i] < seed)
                 i++;
+            assert(i < table->seeds[v] && table->seed[v][i] == seed);
             table->seed[v][kept] = table->seed[v][i];
             table->ours[v][kept] = table->ours[v][i];
             table->theirs[v][kept] = table->theirs[v][i];
         }
         kept += everywhere ? 1 : 0;
+        assert(kept <= k + 1);
     }
     return kept;
 }
@@ -118,6 +122,7 @@ struct columns {
 static double mean_reduction(void *user, const uint32_t *pick, size_t n)
 {
     const struct columns *columns = user;
+    assert(columns->first < columns->end && columns->end <= columns->table->values && n > 0);
     double sum = 0.0;
     for (size_t v = columns->first; v < columns->end; v++) {
         double ours = 0.0, theirs = 0.0;
