@@ -1,4 +1,5 @@
 /* handoff-orchestrator: hosts the offloading policy, drives the run, keeps the record. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -17,6 +18,7 @@ int main(int argc, char **argv)
     struct cli cli;
     struct diag diag = {0};
     cli_parse(&cli, argc, argv);
+    assert(commands[cli.command] != NULL);
     log_setup("handoff-orchestrator", LOG_WARN);
     bool orphan = cli.die_with_parent && process_die_with_parent() != 0;
     int status = orphan ? PROCESS_LOST : commands[cli.command](&cli, &diag);

@@ -1,5 +1,6 @@
 #include "orchestrator/command/cli.h"
 
+#include <assert.h>
 #include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,7 +204,8 @@ static bool add_shorthand(struct argp_state *state, struct cli *cli, int key, co
             argp_failure(state, PROCESS_FAILED, 0, "out of memory");
         (void) snprintf(assignment, size, "%s=%s", shorthands[i].scenario_key, text);
         add_set(state, cli, assignment);
-        cli->own[cli->own_count++] = assignment; /* never more than sets, which are counted */
+        assert(cli->own_count < cli->set_count); /* it is one of the sets, which are counted */
+        cli->own[cli->own_count++] = assignment;
         return true;
     }
     return false;

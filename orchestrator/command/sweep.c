@@ -3,6 +3,7 @@
  * missing. */
 #include "orchestrator/command/commands.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -273,6 +274,7 @@ static int pick(struct sweep *sweep, const struct sweep_cell **ret_cell)
         const struct sweep_cell *cell = &sweep->grid.cell[sweep->order[i].index];
         if (sweep->jobs.job[sweep->order[i].index].status != DB_JOB_WAITING)
             continue;
+        assert(cell->trained_by <= sweep->grid.count);
         const struct sweep_job *trainer =
             cell->trained_by > 0 ? &sweep->jobs.job[cell->trained_by - 1] : NULL;
         bool hopeless =
@@ -312,6 +314,7 @@ static int fill_pool(struct sweep *sweep)
 {
     const struct sweep_cell *cell = NULL;
     int rc = 0;
+    assert(sweep->workers.count <= sweep->workers.size);
     while (rc == 0 && sweep->workers.count < sweep->workers.size && !stop_signal_raised()) {
         rc = pick(sweep, &cell);
         if (rc == 0 && cell == NULL)
@@ -324,6 +327,7 @@ static int fill_pool(struct sweep *sweep)
 
 static int conclude(struct sweep *sweep, struct sweep_end *end)
 {
+    assert(end->cell->number > 0 && end->cell->number <= sweep->grid.count);
     struct sweep_job *job = &sweep->jobs.job[end->cell->number - 1];
     job->wall_s = end->wall_s;
     job->cpu_s = end->cpu_s;

@@ -22,7 +22,8 @@ def main():
         "/* Made by orchestrator/report/embed_templates.py. */\n"
         '#include "orchestrator/report/figure.h"\n\n%s\n'
         "const struct figure_template report_templates[] = {\n%s};\n"
-        % ("\n".join(arrays), "".join(rows)))
+        "const size_t report_template_count = %d;\n"
+        % ("\n".join(arrays), "".join(rows), len(rows)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #include "orchestrator/report/figure.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -18,8 +19,9 @@
 const char *figure_template_text(const char *name)
 {
     size_t i = 0;
-    while (strcmp(report_templates[i].name, name) != 0)
+    while (i < report_template_count && strcmp(report_templates[i].name, name) != 0)
         i++;
+    assert(i < report_template_count);
     return report_templates[i].text;
 }
 
@@ -132,6 +134,7 @@ void figure_number(struct figure *figure, double value)
 
 void figure_end_row(struct figure *figure)
 {
+    assert(figure->code != 0 || figure->csv.size > 0); /* behind the head */
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "\n");
 }
@@ -140,6 +143,7 @@ static int write_part(const struct figure *figure, const char *folder, const cha
                       const struct buf *text, struct diag *diag)
 {
     char name[FIGURE_STEM_MAX + 8];
+    assert(strlen(ending) < 7);
     (void) snprintf(name, sizeof name, "%s.%s", figure->stem, ending); /* fits */
     return output_write(folder, name, text, diag);
 }

@@ -18,6 +18,7 @@ struct figure_template {
     const char *text;
 };
 extern const struct figure_template report_templates[];
+extern const size_t report_template_count;
 
 /* The text of one that is known to be there. */
 const char *figure_template_text(const char *name);

@@ -1,5 +1,7 @@
 #include "orchestrator/report/palette.h"
 
+#include <assert.h>
+
 #include "orchestrator/policy/catalog/catalog.h"
 
 #define COLOURS 6
@@ -62,6 +64,7 @@ struct palette_style palette_style(const struct policy_kind *kind)
         return (struct palette_style){GREY, 3, 3};
     enum family family = family_of(kind);
     size_t place = place_of(kind);
+    assert((size_t) family < sizeof dashes / sizeof *dashes);
     return (struct palette_style){
         .colour = family == YARDSTICK ? BLACK : colours[place % COLOURS],
         .dash = dashes[family][place / COLOURS % DASHES],

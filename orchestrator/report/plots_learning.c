@@ -1,6 +1,7 @@
 /* How learning went: returns of training episodes, and held-out costs of checkpoints. */
 #include "orchestrator/report/plots.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -42,7 +43,7 @@ static int series_add(struct series *series, double x, double y)
 
 static int take_return(void *user, const double *value, size_t columns)
 {
-    (void) columns; /* two: returns.sql */
+    assert(columns == 2); /* returns.sql */
     return series_add(user, value[0], value[1]);
 }
 
@@ -55,6 +56,7 @@ static void thin(struct series *series)
         series->y[kept] = sample_mean(series->y + first, size);
         series->x[kept++] = series->x[first + size - 1];
     }
+    assert(kept <= POINTS_MAX && kept <= series->n);
     if (block > 1)
         series->n = kept;
 }
@@ -92,6 +94,7 @@ static int gather_places(const struct series *series, size_t seeds, struct serie
             places->x[kept++] = places->x[i];
     for (size_t i = 0; kept > POINTS_MAX && i < POINTS_MAX; i++)
         places->x[i] = places->x[i * (kept - 1) / (POINTS_MAX - 1)];
+    assert(kept <= places->n);
     places->n = kept > POINTS_MAX ? POINTS_MAX : kept;
     return rc;
 }
@@ -142,6 +145,7 @@ static int add_returns(struct report *report, struct figure *figure, const char 
             continue;
         rc = results_each_numbers(report->store, "returns", policy->test[t].train_run_id, take_return,
                                   &series[seeds], diag);
+        assert(seeds <= t);
         thin(&series[seeds++]);
     }
     if (rc == 0)
@@ -171,6 +175,7 @@ static void list_learners(struct figure *figure)
 static int end_figure(struct report *report, const char *what, const char *remedy, int code,
                       struct diag *diag)
 {
+    assert(report->figures > 0);
     struct figure *figure = report->figure[report->figures - 1];
     if (code == 0)
         code = figure->code;

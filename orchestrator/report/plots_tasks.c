@@ -1,6 +1,7 @@
 /* What is drawn from task rows, wherever tests recorded them. */
 #include "orchestrator/report/plots.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ static int each_of_tests(struct report *report, const struct cell *cell, const c
 /* Drops a figure without rows. */
 static int end_figure(struct report *report, int code, struct diag *diag)
 {
+    assert(report->figures > 0);
     struct figure *figure = report->figure[report->figures - 1];
     if (code == 0)
         code = figure->code;
@@ -69,7 +71,7 @@ struct sample {
 static int take_latency(void *user, const double *value, size_t columns)
 {
     struct sample *sample = user;
-    (void) columns; /* one: latencies.sql */
+    assert(columns == 1); /* latencies.sql */
     int rc = array_reserve(&sample->x, &sample->capacity, sample->n + 1);
     if (rc != 0)
         return rc;
@@ -124,7 +126,7 @@ struct split_counts {
 static int take_split(void *user, const double *value, size_t columns)
 {
     struct split_counts *counts = user;
-    (void) columns; /* split, tasks, share: split_histogram.sql */
+    assert(columns == 3); /* split, tasks, share: split_histogram.sql */
     if (!(value[0] >= 0.0 && value[0] < SPLITS_MAX))
         return ERR_RANGE;
     counts->tasks[(size_t) value[0]] += value[1];
@@ -187,7 +189,7 @@ struct server_devices {
 static int take_devices(void *user, const double *value, size_t columns)
 {
     struct server_devices *servers = user;
-    (void) columns; /* server, devices: devices_of_servers.sql */
+    assert(columns == 2); /* server, devices: devices_of_servers.sql */
     if (!(value[0] >= -1.0 && value[0] < SERVERS_MAX))
         return ERR_RANGE;
     size_t at = (size_t) (value[0] + 1.0);
@@ -265,7 +267,8 @@ struct walk {
 
 static int take_track(void *user, const double *value, size_t columns)
 {
-    struct walk *walk = user; /* device, slot, x_m, y_m, server: tracks.sql */
+    struct walk *walk = user;
+    assert(columns == 5); /* device, slot, x_m, y_m, server: tracks.sql */
     if (!isnan(walk->device) && value[0] > walk->device)
         figure_end_row(walk->figure);
     walk->device = value[0];
@@ -280,8 +283,8 @@ static int take_track(void *user, const double *value, size_t columns)
 
 static int take_site(void *user, const double *value, size_t columns)
 {
-    struct walk *walk = user; /* number, x_m, y_m: sites.sql */
-    (void) columns;
+    struct walk *walk = user;
+    assert(columns == 3); /* number, x_m, y_m: sites.sql */
     figure_text(walk->figure, "server");
     figure_number(walk->figure, value[0]);
     figure_number(walk->figure, (double) NAN);
@@ -312,6 +315,7 @@ static int add_tracks_of(struct report *report, struct walk *walk, const struct 
 /* Learners first, the newest of them before the older: their tracks are the ones to look at. */
 static const struct evidence_policy *nth_choice(const struct evidence_value *value, size_t n)
 {
+    assert(n < value->policies);
     for (int learns = 1; learns >= 0; learns--)
         for (size_t p = value->policies; p-- > 0;) {
             const struct evidence_policy *policy = &value->policy[p];
@@ -368,7 +372,7 @@ static int plot_tracks(struct report *report, const struct evidence_experiment *
 static int take_has_tasks(void *user, const double *value, size_t columns)
 {
     bool *has_tasks = user;
-    (void) columns; /* one: has_tasks.sql */
+    assert(columns == 1); /* has_tasks.sql */
     *has_tasks = *has_tasks || value[0] > 0.0;
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "orchestrator/report/report.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -128,6 +129,7 @@ struct figure *report_add_figure(struct report *report, const char *kind, const 
 
 void report_drop_figure(struct report *report)
 {
+    assert(report->figures > 0);
     struct figure *figure = report->figure[--report->figures];
     figure_finish(figure);
     free(figure);
@@ -155,12 +157,14 @@ struct report_panels report_panels(const struct evidence_experiment *experiment)
         panels.count = REPORT_PANELS_MAX;
     for (size_t i = 0; i < panels.count; i++)
         panels.index[i] = panels.count > 1 ? i * (experiment->values - 1) / (panels.count - 1) : 0;
+    assert(panels.count == 0 || panels.index[panels.count - 1] < experiment->values);
     return panels;
 }
 
 void report_set_panels(struct figure *figure, const struct report_panels *panels)
 {
     const char *label[REPORT_PANELS_MAX];
+    assert(panels->count <= REPORT_PANELS_MAX && panels->count <= figure->experiment->values);
     for (size_t i = 0; i < panels->count; i++)
         label[i] = report_value_label(&figure->experiment->value[panels->index[i]]);
     figure_set_text(figure, "axis", figure->experiment->axis);
