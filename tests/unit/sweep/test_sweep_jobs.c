@@ -329,7 +329,9 @@ static void each_attempt_has_a_part_of_its_own_in_a_folder_that_goes(void **stat
     struct fixture *f = *state;
     open_jobs(f);
     assert_true(part_exists(f, ""));
-    char *first = start(f, 2), *second = start(f, 2);
+    char *first = start(f, 2);
+    end(f, 2, DB_JOB_WAITING, NULL);
+    char *second = start(f, 2);
     assert_non_null(strstr(first, "/results.db.parts/1-2-1.db"));
     assert_non_null(strstr(second, "/results.db.parts/1-2-2.db"));
     assert_int_equal(f->jobs.job[1].attempts, 2);
@@ -465,9 +467,11 @@ static void a_job_that_ends_otherwise_takes_its_part_along(void **state)
     assert_false(part_exists(f, "1-1-1.db"));
     assert_true(part_exists(f, "1-2-1.db")); /* somebody else's */
     expect(f, "SELECT status, error, finished_utc IS NOT NULL FROM job WHERE number = 1", "failed|no luck|1");
-    end(f, 1, DB_JOB_WAITING, NULL);
-    assert_null(f->jobs.job[0].error);
-    expect(f, "SELECT status, error FROM job WHERE number = 1", "waiting|NULL");
+    free(part);
+    part = start(f, 2);
+    end(f, 2, DB_JOB_WAITING, NULL);
+    assert_null(f->jobs.job[1].error);
+    expect(f, "SELECT status, error FROM job WHERE number = 2", "waiting|NULL");
     free(part);
     close_jobs(f);
 }
