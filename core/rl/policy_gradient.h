@@ -55,8 +55,8 @@ int policy_gradient_config_check(const struct policy_gradient_config *config, st
 int policy_gradient_create(struct policy_gradient **ret_learner, const struct policy_gradient_config *config);
 void policy_gradient_destroy(struct policy_gradient *learner);
 
-/* An action drawn from the policy, a class number for each head or the reals; returns its log-probability. allowed[sum of classes] (1 or 0); not looked
- * at without heads. Reals are not clipped. */
+/* An action drawn from the policy, a class number for each head or the reals; returns its log-probability.
+ * allowed[sum of classes] (1 or 0); not looked at without heads. Reals are not clipped. */
 float policy_gradient_sample(struct policy_gradient *learner, const float *state, const uint8_t *allowed,
                              float *ret_action);
 
