@@ -280,7 +280,8 @@ static int take_hello(struct members *members, const struct world *world, struct
     }
     *(server ? &members->servers_joined : &members->devices_joined) += count;
     assert(members->devices_joined <= members->devices && members->servers_joined <= members->servers);
-    memcpy(member->host, hello->host.data, hello->host.size); /* the schema allows 255 bytes */
+    if (hello->host.size > 0) /* the schema allows 255 bytes; a mobile node says none */
+        memcpy(member->host, hello->host.data, hello->host.size);
     member->host[hello->host.size] = '\0';
     member->data_port = (uint16_t) hello->data_port;
     if (server) {
