@@ -101,31 +101,41 @@ static struct forecast_spent *device_row(const struct forecast *forecast, uint32
     return forecast->device + (size_t) n * (forecast->world->llm->layers + 1);
 }
 
-/* Load 0: the server itself. NULL: out of memory. Valid until another row is asked for. */
-static const struct forecast_spent *row_of(struct forecast *forecast, uint32_t n, uint32_t m, uint32_t load)
+static uint64_t key_of(uint32_t n, uint32_t m, uint32_t load)
+{
+    return ((uint64_t) n << 40) | ((uint64_t) m << 24) | load;
+}
+
+/* Not inlined: row_of is asked millions of times, and most of its rows are there. */
+__attribute__((noinline)) static const struct forecast_spent *add_row(struct forecast *forecast, uint32_t n,
+                                                                      uint32_t m, uint32_t load)
 {
     struct forecast_rows *rows = &forecast->rows;
     const struct forecast_source *source = &forecast->source;
     uint32_t layers = forecast->world->llm->layers;
-    uint64_t key = ((uint64_t) n << 40) | ((uint64_t) m << 24) | load;
-    uint32_t place = place_of(rows, key);
-    if (rows->row[place] != 0)
-        return rows->spent + (size_t) (rows->row[place] - 1) * layers;
     assert(n < forecast->world->devices && m < forecast->world->servers && load <= forecast->world->devices);
-    if (rows->count == rows->max) {
-        if (rows_resize(rows, 2 * rows->max, layers) != 0)
-            return NULL;
-        place = place_of(rows, key);
-    }
+    if (rows->count == rows->max && rows_resize(rows, 2 * rows->max, layers) != 0)
+        return NULL;
     struct forecast_spent *spent = rows->spent + (size_t) rows->count * layers;
-    assert(rows->count < rows->max);
-    rows->key[place] = key;
+    uint32_t place = place_of(rows, key_of(n, m, load));
+    assert(rows->count < rows->max && rows->row[place] == 0);
+    rows->key[place] = key_of(n, m, load);
     rows->row[place] = ++rows->count;
     if (load > 0)
         source->link(source->user, forecast->view, n, m, load, spent);
     else
         source->server(source->user, forecast->view, n, m, spent);
     return spent;
+}
+
+/* Load 0: the server itself. NULL: out of memory. Valid until another row is asked for. */
+static const struct forecast_spent *row_of(struct forecast *forecast, uint32_t n, uint32_t m, uint32_t load)
+{
+    const struct forecast_rows *rows = &forecast->rows;
+    uint32_t row = rows->row[place_of(rows, key_of(n, m, load))];
+    if (row == 0)
+        return add_row(forecast, n, m, load);
+    return rows->spent + (size_t) (row - 1) * forecast->world->llm->layers;
 }
 
 /* ---- a slot ---- */
