@@ -408,8 +408,9 @@ class HandoffEnv(gymnasium.Env if gymnasium is not None else object):
         return _floats(self._view['state'])
 
     def _info(self, outcome):
-        """The VIEW, and the OUTCOME that led to it: see docs/protocol.md for the entries."""
-        info = {key: value for key, value in self._view.items() if key != 'state'}
+        """`view`, and the `outcome` that led to it: see docs/protocol.md for what VIEW and OUTCOME have. No field of theirs is
+        a key here, since wrappers and learners reserve some of these names (`episode`, `final_observation`, ...)."""
+        info = {'view': {key: value for key, value in self._view.items() if key != 'state'}}
         if outcome is not None:
             info['outcome'] = outcome
         return info

@@ -10,20 +10,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 CLIENT = os.path.join(os.path.abspath(sys.argv[4]), 'deploy', 'python')
+import python_with
 
-
-def use_a_python_with_msgpack():
-    """The python3 in PATH need not be the one that Debian's python3-msgpack was installed for."""
-    for python in (sys.executable, '/usr/bin/python3'):
-        if subprocess.run([python, '-c', 'import msgpack, numpy'], stderr=subprocess.DEVNULL).returncode == 0:
-            if python != sys.executable:
-                os.execv(python, [python, *sys.argv])
-            return
-    print('1..0 # SKIP python3-msgpack or python3-numpy is not installed')
-    sys.exit(0)
-
-
-use_a_python_with_msgpack()
+python_with.modules('msgpack', 'numpy')
 sys.dont_write_bytecode = True
 sys.path.insert(0, CLIENT)
 import handoff_env
@@ -121,6 +110,24 @@ def open_env(**options):
     return HandoffEnv('dapo-quick', DEVICES, SERVERS, EPISODES, SLOTS, program=testbed.ORCHESTRATOR, **options)
 
 
+# Names that Gymnasium's wrappers and vector environments, and Stable-Baselines3, write into `info` or read from it.
+RESERVED = {'episode', 'final_observation', 'final_obs', 'final_info', 'terminal_observation', 'TimeLimit.truncated', 'is_success'}
+RESERVED |= {f'_{key}' for key in RESERVED}
+
+
+@tap.test
+def no_key_of_info_is_one_that_wrappers_and_learners_reserve():
+    with open_env(seed=3) as env:
+        _, info = env.reset()
+        infos = [info]
+        for _ in range(SLOTS):
+            _, _, _, _, info = env.step(env.action_space.sample())
+            infos.append(info)
+        for info in infos:
+            tap.equal(RESERVED & set(info), set(), 'reserved keys')
+            tap.true(set(info) <= {'view', 'outcome'}, f'the keys that are told: {sorted(info)}')
+
+
 @tap.test
 def an_episode_ends_by_truncation_with_what_was_observed_then():
     with open_env(seed=3) as env:
@@ -128,11 +135,11 @@ def an_episode_ends_by_truncation_with_what_was_observed_then():
         tap.equal(env.action_space.shape, (2 * DEVICES,), 'actions')
         for episode in range(EPISODES):
             first, info = env.reset()
-            tap.equal((info['episode'], info['slot'], first.dtype), (episode, 0, numpy.float32), 'reset')
+            tap.equal((info['view']['episode'], info['view']['slot'], first.dtype), (episode, 0, numpy.float32), 'reset')
             for slot in range(SLOTS):
                 observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
                 tap.equal((terminated, truncated), (False, slot == SLOTS - 1), 'the end')
-                tap.equal((info['slot'], info['outcome']['fallback']), (slot + 1, 0), 'slot')
+                tap.equal((info['view']['slot'], info['outcome']['fallback']), (slot + 1, 0), 'slot')
                 tap.equal(reward, -numpy.mean(info['outcome']['cost']), 'reward')
                 tap.true(observation in env.observation_space, 'within the space')
             tap.true((observation != first).any(), 'devices have moved')
@@ -149,13 +156,13 @@ def a_seed_begins_a_run_and_none_the_next_episode_or_the_next_run():
         first, _ = env.reset(seed=5)
         env.step(env.action_space.sample())
         second, info = env.reset()  # in mid-episode
-        tap.equal((env.world['seed'], info['episode']), (5, 1), 'the next episode')
+        tap.equal((env.world['seed'], info['view']['episode']), (5, 1), 'the next episode')
         again, _ = env.reset(seed=5)
         tap.true((again == first).all() and (second != first).any(), 'the same seed begins in the same way')
         for _ in range(EPISODES - 1):
             env.reset()
         _, info = env.reset()
-        tap.equal((env.world['seed'], info['episode']), (6, 0), 'the run was over')
+        tap.equal((env.world['seed'], info['view']['episode']), (6, 0), 'the run was over')
         for wrong in ([0] * (2 * DEVICES - 1), [33] + [0] * (2 * DEVICES - 1), [0, SERVERS] * DEVICES):
             try:
                 env.step(numpy.array(wrong))
@@ -282,7 +289,7 @@ def repeat(env, actions):
         _, info = env.reset()
         truncated = False
         while not truncated:
-            _, _, _, truncated, info = env.step(numpy.array(actions[info['episode'], info['slot']]))
+            _, _, _, truncated, info = env.step(numpy.array(actions[info['view']['episode'], info['view']['slot']]))
     try:
         env.reset()
         raise AssertionError('a further episode')
@@ -341,7 +348,7 @@ def views_hold_what_a_policy_is_shown():
                 _, info = env.reset()
                 truncated = False
                 while not truncated:
-                    gain = numpy.where(info['covered'] == 1, info['gain'], -1).reshape(DEVICES, SERVERS)
+                    gain = numpy.where(info['view']['covered'] == 1, info['view']['gain'], -1).reshape(DEVICES, SERVERS)
                     action = numpy.zeros(2 * DEVICES, dtype=int)
                     action[1::2] = numpy.argmax(gain, axis=1)
                     action[0::2] = numpy.where(gain.max(axis=1) > 0, 0, env.world['layers'])
@@ -361,7 +368,7 @@ def a_trained_agent_is_compared_on_held_out_streams():
         with HandoffEnv(program=testbed.ORCHESTRATOR, command=['evaluate', '--json', '--db', db]) as env:
             for _ in range(2):
                 _, info = env.reset()
-                tap.equal(info['phase'], 2, 'test streams')
+                tap.equal(info['view']['phase'], 2, 'test streams')
                 truncated = False
                 while not truncated:
                     _, _, _, truncated, _ = env.step(None)
