@@ -8,7 +8,8 @@
 #include "core/model/cost.h"
 #include "core/model/faults.h"
 
-#define ANSWERS_MAX 2u /* RESULT and ADVANCED */
+#define ANSWERS_MAX 2u     /* RESULT and ADVANCED */
+#define PROMPT_MAX 131072u /* the longest that a TASK may name */
 
 /* What is known of one device's task. An early task (no ALLOT of its round yet) has arrived but is not
  * allotted. */
@@ -112,17 +113,34 @@ static void advance(struct server_core *core, struct server_actions *actions)
     set_state(core, SERVER_IDLE);
 }
 
+static double full_speed_s(const struct server_core *core, double compute_share, uint32_t tokens,
+                           uint32_t split)
+{
+    assert(compute_share > 0.0 && split < core->world->llm->layers);
+    return cost_edge_s(core->world, core->world->server[core->number].flops, compute_share, tokens, split);
+}
+
+/* A share comes from outside: one so small that a slow server could not tell how long it took is refused. */
+static int check_share(const struct server_core *core, double compute_share, uint32_t tokens, uint32_t split,
+                       struct diag *diag)
+{
+    double longest_s = full_speed_s(core, compute_share, tokens, split) / FAULTS_SLOW_MIN;
+    if (longest_s <= PROTO_DATA_TIME_MAX_S)
+        return 0;
+    return diag_fail(diag, ERR_RANGE,
+                     "server %u: with a share of %g a task of %u tokens could take %g s; at most %g s",
+                     core->number, compute_share, tokens, longest_s, PROTO_DATA_TIME_MAX_S);
+}
+
 /* A task of the present round has arrived: its share of the server is its own, so it begins at once. */
 static void serve(struct server_core *core, uint32_t device, struct server_actions *actions)
 {
     const struct held_task *held = &core->device[device];
     assert(held->arrived && held->round == core->round && held->allotted != held->sent_on);
-    assert(held->compute_share > 0.0 && held->split < core->world->llm->layers);
     struct server_action *action = push(core, actions, SERVER_DO_COMPUTE);
     action->device = device;
     action->round = held->round;
-    action->duration_s = cost_edge_s(core->world, core->world->server[core->number].flops,
-                                     held->compute_share, held->tokens, held->split) /
+    action->duration_s = full_speed_s(core, held->compute_share, held->tokens, held->split) /
                          faults_speed(core->world->faults, core->id, true, core->number);
 }
 
@@ -154,6 +172,9 @@ static int check_allot(const struct server_core *core, const struct msg_allot *a
             return diag_fail(diag, ERR_RANGE, "ALLOT: device %u is out of range or order", device);
         if (!(allot->compute_share.data[i] > 0.0))
             return diag_fail(diag, ERR_RANGE, "ALLOT: device %u has no share of the server", device);
+        int rc = check_share(core, allot->compute_share.data[i], PROMPT_MAX, 0, diag);
+        if (rc != 0)
+            return rc;
     }
     return 0;
 }
@@ -216,6 +237,9 @@ static int take_sent_on(struct server_core *core, struct held_task *held, const 
     if (held->allotted)
         return diag_fail(diag, ERR_STATE, "TASK of device %u was sent on to where it has another",
                          (unsigned) task->device);
+    int rc = check_share(core, task->compute_share, (uint32_t) task->tokens, (uint32_t) task->split, diag);
+    if (rc != 0)
+        return rc;
     *held = (struct held_task){
         .sent_on = true,
         .arrived = true,

@@ -8,8 +8,6 @@
 #include "core/model/radio.h"
 #include "core/model/transfer.h"
 
-#define TRANSMIT_MAX_S 1e30 /* the schema's bound on times */
-
 static const char *const state_names[] = {
     [DEVICE_IDLE] = "idle",       [DEVICE_OBSERVED] = "observed", [DEVICE_COMPUTING] = "computing",
     [DEVICE_SENDING] = "sending", [DEVICE_WAITING] = "waiting",   [DEVICE_PAUSING] = "pausing",
@@ -229,7 +227,7 @@ static int plan_transfer(const struct device_core *core, uint32_t server, double
     double bits =
         llm_split_bits(world->llm, core->plan.split, core->slot.tokens, scenario->model.bits_per_element);
     double duration_s = transfer_task_s(world, core->id, core->number, server, TRANSFER_UP, rate_bps, bits);
-    if (!(duration_s < TRANSMIT_MAX_S))
+    if (!(duration_s < PROTO_DATA_TIME_MAX_S))
         return diag_fail(diag, ERR_RANGE, "device %u cannot reach server %u: its rate is %g bit/s",
                          core->number, server, rate_bps);
     *ret_transfer = (struct transfer){rate_bps, bits, duration_s};

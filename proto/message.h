@@ -15,6 +15,9 @@
 /* Longest frame body. Every message within its limits is shorter (schema.c asserts it). */
 #define PROTO_BODY_MAX (4u * 1024u * 1024u)
 
+#define PROTO_REAL_MAX 1e30        /* of times, sizes, energies and costs */
+#define PROTO_DATA_TIME_MAX_S 1e24 /* of times between devices and servers */
+
 #define PROTO_SERVER_NONE 256u /* DECISION.server: the task stays local */
 
 enum proto_id {

@@ -59,8 +59,9 @@ void wire_conn_set_handlers(struct wire_conn *conn, const struct wire_handlers *
 /* The longest frame taken from the peer from now on; PROTO_BODY_MAX unless said otherwise. */
 void wire_conn_set_frame_max(struct wire_conn *conn, size_t size);
 
-/* Encodes and queues. A message that violates the schema is our own bug: asserts in debug, returns its code
- * otherwise. On a closing connection it does nothing and returns ERR_LOST. */
+/* Encodes and queues. A message that violates the schema (made from what a peer said, most likely) ends this
+ * connection with the encoder's words; its code is returned. On a closing connection nothing happens, and
+ * ERR_LOST is returned. */
 int wire_conn_send(struct wire_conn *conn, const struct proto_message *message);
 /* Queues bytes that are whole frames already (a broadcast encoded once). */
 int wire_conn_send_frame(struct wire_conn *conn, const void *frame, size_t size);

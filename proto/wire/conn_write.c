@@ -93,9 +93,14 @@ int wire_conn_send(struct wire_conn *conn, const struct proto_message *message)
 {
     if (!is_sending(conn))
         return ERR_LOST;
-    int rc = proto_encode(message, &conn->queue, NULL);
-    assert(rc == 0 || rc == -ENOMEM); /* a message that violates the schema is our own bug */
-    return rc != 0 ? rc : after_queueing(conn);
+    struct diag diag;
+    diag.text[0] = '\0'; /* 1 KB need not be zeros */
+    int rc = proto_encode(message, &conn->queue, &diag);
+    if (rc == 0)
+        return after_queueing(conn);
+    if (rc != -ENOMEM)
+        conn_break(conn, rc, diag.text);
+    return rc;
 }
 
 int wire_conn_send_frame(struct wire_conn *conn, const void *frame, size_t size)

@@ -1,6 +1,5 @@
 """The programs at their edges: flags, statuses, strangers at the door, deaths at every moment."""
 import os
-import re
 import signal
 import socket
 import struct
@@ -145,9 +144,7 @@ def a_node_too_many_is_refused_with_status_4():
 
 def hello(role=1, count=1, major=None):
     """A HELLO as a stranger would write it; fields that come behind the first seven are zeros."""
-    if major is None:
-        with open(os.path.join(testbed.SOURCE_ROOT, 'proto', 'message.h'), encoding='utf-8') as header:
-            major = int(re.search(r'#define PROTO_MAJOR (\d+)', header.read())[1])
+    major = wiretap.proto_major() if major is None else major
     return frame(bytes([0x9b, 0x01, major, 0, 0, role, count, 0, 0xa0, 0, 0, 0]))
 
 

@@ -4,15 +4,25 @@ The hook is called before a frame goes on; what it does (kill a process, say) ha
 False, the frame does not go on. HALF lets half of it go on, and nothing of that direction ever after, as if the peer had
 stalled in mid-frame; DEAF stops reading this direction until its sender hangs up, as if the receiver never read its socket.
 """
+import os
+import re
 import select
 import socket
 import struct
 import threading
 
+import testbed
+
 # Message ids, from proto/messages.def.
+SERVER, ATTACH, TASK = 0x05, 0x20, 0x21
 HELLO, WELCOME, READY, GOODBYE, REFUSE, BEAT, FAULT = 0x01, 0x02, 0x06, 0x07, 0x08, 0x09, 0x1d
 HALF, DEAF = 'half', 'deaf'
 SLOT, OBSERVATION, ALLOT, DECISION, REPORT, ADVANCED = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
+
+
+def proto_major():
+    with open(os.path.join(testbed.SOURCE_ROOT, 'proto', 'message.h'), encoding='utf-8') as header:
+        return int(re.search(r'#define PROTO_MAJOR (\d+)', header.read())[1])
 
 
 def _exactly(connection, size):

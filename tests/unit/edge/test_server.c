@@ -505,6 +505,24 @@ static void a_task_sent_on_may_overtake_the_allotment_of_its_round(void **state)
     assert_int_equal(sent_on(bench, 8, 'c', 0.5), ERR_STATE); /* it has another task here */
 }
 
+/* 1e-300 of a server would be busy for longer than a message can say. */
+static void a_share_that_leads_beyond_what_can_be_told_is_refused(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(allot(bench, 1, "ab"), 0);
+    for (double share = 1e-300; share < 1e-20; share *= 1e10)
+        assert_int_equal(sent_on(bench, 1, 'c', share), ERR_RANGE);
+    assert_int_equal(sent_on(bench, 2, 'c', 1e-300), ERR_RANGE); /* of a later round */
+    assert_int_equal(sent_on(bench, 1, 'c', 1e-9), 0);
+    assert_true(bench->result[0].finish_s <= 10 * PROTO_DATA_TIME_MAX_S);
+    assert_int_equal(task(bench, 1, 'a', 0.1), 0);
+    assert_int_equal(task(bench, 1, 'b', PROTO_DATA_TIME_MAX_S), 0);
+    assert_int_equal(bench->advances, 1);
+    assert_int_equal(allot_with(bench, 3, (const uint32_t[]){0, 1}, (const double[]){0.5, 1e-300}, 2),
+                     ERR_RANGE);
+    assert_int_equal(allot(bench, 3, ""), 0);
+}
+
 static void a_slow_server_takes_longer(void **state)
 {
     struct bench *bench = *state;
@@ -523,6 +541,7 @@ int main(void)
 #define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         ROW(a_task_sent_on_is_served_with_its_share_and_no_advanced_waits_for_it),
         ROW(a_task_sent_on_may_overtake_the_allotment_of_its_round),
+        ROW(a_share_that_leads_beyond_what_can_be_told_is_refused),
         ROW(a_slow_server_takes_longer),
         ROW(a_slot_without_tasks_advances_at_once),
         ROW(each_task_is_served_from_the_moment_it_arrives),

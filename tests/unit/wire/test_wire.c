@@ -265,6 +265,25 @@ static void a_peer_that_does_not_read_is_given_up(void **state)
     pair_finish(&pair);
 }
 
+static void a_message_that_cannot_be_encoded_ends_its_connection_alone(void **state)
+{
+    (void) state;
+    struct pair pair;
+    pair_init(&pair, 4);
+    pair_connect(&pair, &pair.client);
+    struct proto_message message = result_of(1);
+    assert_int_equal(wire_conn_send(pair.client.conn, &message), 0);
+    pair_wait(&pair, &pair.accepted_count, 1);
+    message.result.edge_s = 1e300; /* 1e-300 of a server, say */
+    assert_int_equal(wire_conn_send(pair.accepted[0].conn, &message), ERR_RANGE);
+    assert_int_equal(wire_conn_send(pair.accepted[0].conn, &message), ERR_LOST);
+    pair_wait(&pair, &pair.accepted[0].closes, 1);
+    assert_int_equal(pair.accepted[0].status, ERR_RANGE);
+    assert_non_null(strstr(pair.accepted[0].text, "edge_s"));
+    pair_wait(&pair, &pair.client.closes, 1);
+    pair_finish(&pair);
+}
+
 static void what_a_peer_does_not_read_is_counted_in_the_kernel_too(void **state)
 {
     (void) state;
@@ -587,6 +606,7 @@ int main(void)
         cmocka_unit_test(a_refusal_arrives_even_when_the_peer_had_more_to_say),
         cmocka_unit_test(a_refusal_without_words_tells_its_reason),
         cmocka_unit_test(a_peer_that_does_not_read_is_given_up),
+        cmocka_unit_test(a_message_that_cannot_be_encoded_ends_its_connection_alone),
         cmocka_unit_test(what_a_peer_does_not_read_is_counted_in_the_kernel_too),
         cmocka_unit_test(a_peer_that_never_closes_is_left_in_the_end),
         cmocka_unit_test(a_connect_that_is_refused_is_told_in_on_close),

@@ -1,0 +1,108 @@
+"""Peers that speak the protocol and ask for what cannot be: they lose their connection, and nobody else loses anything."""
+import os
+import queue
+import socket
+import struct
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import python_with
+
+python_with.modules('msgpack')
+import msgpack
+import tap
+import testbed
+import wiretap
+
+DEVICES, SLOTS = 3, 10
+
+
+class Phone:
+    """A device of ours that speaks for itself, and may say what it likes."""
+
+    def __init__(self, port):
+        self._socket = socket.create_connection(('127.0.0.1', port), timeout=testbed.DEADLINE_S)
+        self._read = self._socket.makefile('rb')
+
+    def send(self, *message):
+        body = msgpack.packb(message, use_bin_type=True)
+        self._socket.sendall(struct.pack('>I', len(body)) + body)
+
+    def receive(self):
+        """The next message; [] at the end of the stream."""
+        try:
+            head = self._read.read(4)
+            return msgpack.unpackb(self._read.read(struct.unpack('>I', head)[0]), raw=False) if len(head) == 4 else []
+        except ConnectionResetError:
+            return []
+
+    def join(self):
+        """Returns (its token, its number)."""
+        self.send(wiretap.HELLO, wiretap.proto_major(), 1, 0, 1, 1, 0, '', 0, 0)
+        welcome = self.receive()
+        tap.equal(welcome[0], wiretap.WELCOME, 'answer to HELLO')
+        return welcome[4], welcome[6]
+
+    def attack(self, *messages):
+        """The answers to these messages, until the other side hangs up."""
+        for message in messages:
+            self.send(*message)
+        return list(iter(self.receive, []))
+
+
+def insolent_phone(port, attempts):
+    """Plays the device's part. With the first DECISION it sends the server `attempts`: lists of messages made from its token,
+    its number and the round, each on a connection of its own. Returns the reasons of the server's refusals."""
+    phone = Phone(port)
+    token, number = phone.join()
+    refusals = None
+    for message in iter(phone.receive, []):
+        round_number = message[1] if message[0] == wiretap.SLOT else None
+        if message[0] == wiretap.SERVER:
+            data_port = message[6]
+            phone.send(wiretap.READY)
+        elif message[0] == wiretap.SLOT:
+            phone.send(wiretap.OBSERVATION, number, round_number, 1., 1., 0., 10, struct.pack('<d', 1e-9), 0., b'', b'', b'', b'')
+        elif message[0] == wiretap.DECISION:
+            if refusals is None:
+                answers = [Phone(data_port).attack(*attempt(token, number, message[2])) for attempt in attempts]
+                refusals = [[answer[2] for answer in one if answer[0] == wiretap.REFUSE] for one in answers]
+            phone.send(wiretap.REPORT, number, message[2], *[1.] * 11, 0, 0., 0., 0., 0., 0)
+        elif message[0] == wiretap.GOODBYE:
+            break
+    return refusals
+
+
+def task_of(number, round_number, share, arrival_s=1.):
+    return (wiretap.TASK, number, round_number, 1, 128, 0., arrival_s, 1., b'', share, 0., 0.)
+
+
+@tap.test
+def a_phone_that_asks_for_the_impossible_is_refused_and_its_server_serves_on():
+    attempts = (
+        lambda token, number, turn: [(wiretap.ATTACH, token, number, 1), task_of(number, turn, 1e-300)],
+        lambda token, number, turn: [(wiretap.ATTACH, token, number, 1), task_of(number, turn, 1e-30)],
+        lambda token, number, turn: [(wiretap.ATTACH, token, number, 1), task_of(number, turn, 0.5, 1e25)],
+        lambda token, number, turn: [(wiretap.ATTACH, token, number, 1), task_of(number, turn + 1, 1e-300)],
+        lambda token, number, turn: [(wiretap.ATTACH, token ^ 1, number, 1)],
+        lambda token, number, turn: [(wiretap.ATTACH, token, number + 1, 1000)],
+    )
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        orchestrator = testbed.start_orchestrator('-s', 'dapo-quick', '-n', DEVICES, '-m', 1, '-e', 1, '-t', SLOTS, '-p', 'local',
+                                                  '--db', db)
+        port = orchestrator.port()
+        nodes = [testbed.start_server(port), testbed.start_device(port, '--count', str(DEVICES - 1))]
+        told = queue.Queue()
+        threading.Thread(target=lambda: told.put(insolent_phone(port, attempts)), daemon=True).start()
+        for program in (orchestrator, *nodes):
+            tap.equal(program.wait(), 0, program.text())
+        refusals = told.get(timeout=testbed.DEADLINE_S)
+        tap.equal([len(one) for one in refusals], [1] * len(attempts), f'refusals: {refusals}')
+        tap.contains(refusals[0][0], 'with a share of 1e-300', 'at most')
+        tap.contains(refusals[2][0], 'arrival_s')
+        tap.equal(testbed.one(db, "SELECT count(*) FROM task WHERE status = 'done'"), SLOTS * DEVICES, 'tasks')
+
+
+tap.main()
