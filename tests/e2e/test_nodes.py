@@ -1,5 +1,6 @@
 """The programs at their edges: flags, statuses, strangers at the door, deaths at every moment."""
 import os
+import re
 import signal
 import socket
 import struct
