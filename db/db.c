@@ -269,6 +269,12 @@ int db_begin(struct db *db, struct diag *diag)
     return db_exec(db, "BEGIN IMMEDIATE", "write to it", diag);
 }
 
+int db_begin_read(struct db *db, struct diag *diag)
+{
+    assert(sqlite3_get_autocommit(db->handle) != 0);
+    return db_exec(db, "BEGIN", "read it", diag);
+}
+
 int db_commit(struct db *db, struct diag *diag)
 {
     return db_exec(db, "COMMIT", "commit", diag);

@@ -28,6 +28,9 @@ int db_close(struct db *db, struct diag *diag);
 
 /* BEGIN IMMEDIATE / COMMIT / ROLLBACK */
 int db_begin(struct db *db, struct diag *diag);
+/* From now on all reads see the file as it is at the first of them, whoever writes to it, until db_commit or
+ * db_rollback. */
+int db_begin_read(struct db *db, struct diag *diag);
 int db_commit(struct db *db, struct diag *diag);
 void db_rollback(struct db *db);
 

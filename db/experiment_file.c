@@ -7,6 +7,8 @@ int experiment_file_open(struct experiment_file *ret_file, const char *path, enu
     int rc = db_open(&ret_file->db, path, mode, diag);
     if (rc == 0)
         rc = store_create(&ret_file->store, &ret_file->db, diag);
+    if (rc == 0 && mode == DB_READ)
+        rc = db_begin_read(&ret_file->db, diag); /* it ends with the connection */
     if (rc != 0)
         (void) experiment_file_close(ret_file, NULL); /* the first error is the one to tell */
     return rc;

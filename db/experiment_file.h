@@ -9,7 +9,8 @@ struct experiment_file {
     struct store *store; /* NULL: not open */
 };
 
-/* On failure nothing is left open. */
+/* On failure nothing is left open. With DB_READ everything is read as it was at one moment, although somebody may
+ * write to the file. */
 int experiment_file_open(struct experiment_file *ret_file, const char *path, enum db_mode mode,
                          struct diag *diag);
 /* Takes a zeroed file too. */

@@ -29,16 +29,9 @@ struct recorder_stats {
 int recorder_create(struct recorder **ret_recorder, const char *path, const struct db_run *run,
                     const struct db_node *node, size_t node_count, int64_t *ret_run_id, struct diag *diag);
 
-/* A run that goes on: what is later than an episode is dropped from the file first. */
-struct recorder_resumed {
-    int64_t run_id;
-    int64_t after_episode;   /* -1: everything is dropped */
-    const char *config_json; /* what the run row says from now on */
-};
-
-/* The same for a run that did not finish. ERR_STATE: it has, or another process records it, or it is no
- * longer as it was when it was read. */
-int recorder_resume(struct recorder **ret_recorder, const char *path, const struct recorder_resumed *resumed,
+/* The same for a run that goes on. ERR_STATE: another process records it, or it is no longer as it was when it
+ * was read. */
+int recorder_resume(struct recorder **ret_recorder, const char *path, const struct db_rewind *rewind,
                     struct diag *diag);
 
 /* Hands over one slot's task rows, in device order. Rows are copied. */

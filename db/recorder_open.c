@@ -17,7 +17,7 @@ struct beginning {
     const struct db_run *run; /* NULL: it goes on */
     const struct db_node *node;
     size_t node_count;
-    const struct recorder_resumed *resumed;
+    const struct db_rewind *rewind;
 };
 
 static int insert_run(struct recorder *recorder, const struct beginning *beginning, struct diag *diag)
@@ -32,13 +32,11 @@ static int insert_run(struct recorder *recorder, const struct beginning *beginni
     return rc != 0 ? rc : claim_take(&recorder->claim, recorder->db.path, recorder->run_id, diag);
 }
 
-static int rewind_run(struct recorder *recorder, const struct recorder_resumed *resumed, struct diag *diag)
+static int rewind_run(struct recorder *recorder, const struct db_rewind *rewind, struct diag *diag)
 {
-    recorder->run_id = resumed->run_id;
-    int rc = claim_take(&recorder->claim, recorder->db.path, resumed->run_id, diag);
-    return rc != 0 ? rc
-                   : store_rewind_run(recorder->store, resumed->run_id, resumed->after_episode,
-                                      resumed->config_json, diag);
+    recorder->run_id = rewind->run_id;
+    int rc = claim_take(&recorder->claim, recorder->db.path, rewind->run_id, diag);
+    return rc != 0 ? rc : store_rewind_run(recorder->store, rewind, diag);
 }
 
 static int init_sync(struct recorder *recorder)
@@ -92,7 +90,7 @@ static int begin(struct recorder *recorder, const struct beginning *beginning, s
     if (rc != 0)
         return rc;
     rc = beginning->run != NULL ? insert_run(recorder, beginning, diag)
-                                : rewind_run(recorder, beginning->resumed, diag);
+                                : rewind_run(recorder, beginning->rewind, diag);
     if (rc == 0)
         rc = db_commit(&recorder->db, diag);
     if (rc != 0)
@@ -103,7 +101,7 @@ static int begin(struct recorder *recorder, const struct beginning *beginning, s
 static int start(struct recorder **ret_recorder, const char *path, enum db_mode mode,
                  const struct beginning *beginning, struct diag *diag)
 {
-    assert((beginning->run != NULL) != (beginning->resumed != NULL));
+    assert((beginning->run != NULL) != (beginning->rewind != NULL));
     struct recorder *recorder = calloc(1, sizeof *recorder);
     if (recorder == NULL)
         return diag_fail(diag, -ENOMEM, "%s: no memory for the recorder", path);
@@ -142,20 +140,17 @@ int recorder_create(struct recorder **ret_recorder, const char *path, const stru
     return rc;
 }
 
-int recorder_resume(struct recorder **ret_recorder, const char *path, const struct recorder_resumed *resumed,
+int recorder_resume(struct recorder **ret_recorder, const char *path, const struct db_rewind *rewind,
                     struct diag *diag)
 {
-    const struct beginning beginning = {.resumed = resumed};
+    const struct beginning beginning = {.rewind = rewind};
     return start(ret_recorder, path, DB_READWRITE, &beginning, diag);
 }
 
-/* A finished run needs nothing to be resumed with. */
 static int finish_run(struct recorder *recorder, enum db_run_status status, bool trusted, const char *reason,
                       struct diag *diag)
 {
     int rc = db_begin(&recorder->db, diag);
-    if (rc == 0 && status == DB_FINISHED)
-        rc = store_forget_experience(recorder->store, recorder->run_id, diag);
     if (rc == 0)
         rc = store_finish_run(recorder->store, recorder->run_id, status, trusted, reason, diag);
     if (rc == 0)

@@ -214,4 +214,12 @@ struct db_origin {
     const char *first_utc, *last_utc;
 };
 
+/* A run that goes on: what is later than an episode is dropped from the file. */
+struct db_rewind {
+    int64_t run_id;
+    int64_t after_episode;   /* -1: everything but its nodes is dropped */
+    const char *config_json; /* what the run row says from now on; borrowed */
+    bool was_finished;       /* and shall have more episodes now; otherwise a finished run is refused */
+};
+
 #endif

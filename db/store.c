@@ -82,17 +82,16 @@ static const char *const sql[STATEMENT_COUNT] = {
                           " transitions) VALUES (?, ?, ?, ?, ?)",
     [FORGET_EXPERIENCE_BEFORE] =
         "DELETE FROM experience WHERE run_id = ? AND first_transition + transition_count <= ?",
-    [FORGET_EXPERIENCE] = "DELETE FROM experience WHERE run_id = ?",
     [SELECT_EXPERIENCE] = "SELECT run_id, episode, first_transition, transition_count, transitions"
                           " FROM experience WHERE run_id = ? ORDER BY episode",
     [SELECT_PROGRESS] =
         "SELECT coalesce((SELECT max(episode) FROM episode WHERE run_id = ?1 AND slots = ?2), -1),"
         " coalesce((SELECT max(episode) FROM checkpoint WHERE run_id = ?1 AND learner IS NOT NULL), -1)",
     [SELECT_ELAPSED] = "SELECT total(wall_s) FROM episode WHERE run_id = ?1 AND episode <= ?2",
-    /* Only a run that did not finish, and whose episode is still there. */
-    [RESUME_RUN] =
-        "UPDATE run SET status = 'running', config_json = ?1 WHERE run_id = ?2 AND status <> 'finished'"
-        " AND (?3 < 0 OR EXISTS (SELECT 1 FROM episode WHERE run_id = ?2 AND episode = ?3))",
+    /* Only a run whose episode is still there, and that did not finish, unless that was known (?4). */
+    [RESUME_RUN] = "UPDATE run SET status = 'running', config_json = ?1 WHERE run_id = ?2"
+                   " AND (status <> 'finished' OR ?4)"
+                   " AND (?3 < 0 OR EXISTS (SELECT 1 FROM episode WHERE run_id = ?2 AND episode = ?3))",
     [REWIND_LINK_SAMPLES] = "DELETE FROM link_sample WHERE run_id = ?1 AND start_s >="
                             " (SELECT total(wall_s) FROM episode WHERE run_id = ?1 AND episode <= ?2)",
     [REWIND_PROCESS_SAMPLES] = "DELETE FROM process_sample WHERE run_id = ?1 AND start_s >="

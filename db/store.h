@@ -28,11 +28,9 @@ int store_insert_process_sample(struct store *store, int64_t run_id, const struc
 int store_insert_checkpoint(struct store *store, const struct db_checkpoint *checkpoint, struct diag *diag);
 /* Also drops what the learner no longer needs. A count of 0 only does that. */
 int store_insert_experience(struct store *store, const struct db_experience *experience, struct diag *diag);
-int store_forget_experience(struct store *store, int64_t run_id, struct diag *diag);
-/* A run that did not finish is running again, and holds nothing later than an episode (-1: nothing at all but
- * its nodes). ERR_STATE: it has finished, or that episode is not there. */
-int store_rewind_run(struct store *store, int64_t run_id, int64_t after_episode, const char *config_json,
-                     struct diag *diag);
+/* A run is running again, and holds nothing later than an episode. ERR_STATE: it is not as it was when it was
+ * read: it has finished since then, or that episode is not there. */
+int store_rewind_run(struct store *store, const struct db_rewind *rewind, struct diag *diag);
 int store_set_validation_cost(struct store *store, int64_t run_id, uint32_t episode, double cost,
                               struct diag *diag);
 

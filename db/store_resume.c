@@ -24,13 +24,6 @@ int store_insert_experience(struct store *store, const struct db_experience *exp
     return store_run(store, &binder, "record experience", diag);
 }
 
-int store_forget_experience(struct store *store, int64_t run_id, struct diag *diag)
-{
-    struct binder binder = store_start(store, FORGET_EXPERIENCE);
-    binder_integer(&binder, run_id);
-    return store_run(store, &binder, "clear experience", diag);
-}
-
 int store_each_experience(struct store *store, int64_t run_id,
                           int (*row)(void *user, const struct db_experience *experience), void *user,
                           struct diag *diag)
@@ -88,26 +81,26 @@ int store_read_elapsed(struct store *store, int64_t run_id, int64_t after_episod
     return rc == 1 ? 0 : rc; /* an aggregate always gives a row */
 }
 
-int store_rewind_run(struct store *store, int64_t run_id, int64_t after_episode, const char *config_json,
-                     struct diag *diag)
+int store_rewind_run(struct store *store, const struct db_rewind *rewind, struct diag *diag)
 {
     /* Samples first: which are later is told by the episodes' wall times. */
     static const enum statement deletes[] = {REWIND_LINK_SAMPLES, REWIND_PROCESS_SAMPLES, REWIND_TASKS,
                                              REWIND_EVENTS,       REWIND_CHECKPOINTS,     REWIND_EXPERIENCE,
                                              REWIND_EPISODES};
     struct binder binder = store_start(store, RESUME_RUN);
-    binder_text(&binder, config_json);
-    binder_integer(&binder, run_id);
-    binder_integer(&binder, after_episode);
+    binder_text(&binder, rewind->config_json);
+    binder_integer(&binder, rewind->run_id);
+    binder_integer(&binder, rewind->after_episode);
+    binder_integer(&binder, rewind->was_finished);
     int rc = store_run(store, &binder, "resume a run", diag);
     if (rc == 0 && sqlite3_changes(store->db->handle) == 0)
         rc = diag_fail(diag, ERR_STATE,
                        "%s: run %lld has gone on since it was read, or is finished, or is not there any more",
-                       store->db->path, (long long) run_id);
+                       store->db->path, (long long) rewind->run_id);
     for (size_t i = 0; i < sizeof deletes / sizeof *deletes && rc == 0; i++) {
         binder = store_start(store, deletes[i]);
-        binder_integer(&binder, run_id);
-        binder_integer(&binder, after_episode);
+        binder_integer(&binder, rewind->run_id);
+        binder_integer(&binder, rewind->after_episode);
         rc = store_run(store, &binder, "drop later rows", diag);
     }
     return rc;

@@ -76,7 +76,7 @@ static void add_part(struct checkpoint *checkpoint, enum checkpoint_section sect
     assert(parts < CHECKPOINT_PARTS_MAX);
     assert(at != NULL && size > 0);
     assert(parts == 0 || checkpoint->part[parts - 1].section <= section);
-    checkpoint->part[checkpoint->parts++] = (struct checkpoint_part){section, kind, at, size};
+    checkpoint->part[checkpoint->parts++] = (struct checkpoint_part){section, kind, at, size, NULL};
 }
 
 void checkpoint_count(struct checkpoint *checkpoint, enum checkpoint_section section, uint64_t *count)
@@ -106,6 +106,7 @@ void checkpoint_target(struct checkpoint *checkpoint, enum checkpoint_section se
                        struct network *network)
 {
     checkpoint_floats(checkpoint, section, network->target, network->size);
+    checkpoint->part[checkpoint->parts - 1].begins_as = network->params;
 }
 
 void checkpoint_moments(struct checkpoint *checkpoint, enum checkpoint_section section,
@@ -403,10 +404,12 @@ static void take(const struct checkpoint *checkpoint, const uint8_t *bytes)
     const uint8_t *at = bytes + header_bytes(checkpoint);
     for (size_t i = 0; i < checkpoint->parts; i++) {
         const struct checkpoint_part *part = &checkpoint->part[i];
-        if (!is_in(part, sections))
-            continue;
-        memcpy(part->at, at, part_bytes(part));
-        at += part_bytes(part);
+        if (is_in(part, sections)) {
+            memcpy(part->at, at, part_bytes(part));
+            at += part_bytes(part);
+        } else if (part->begins_as != NULL) {
+            memcpy(part->at, part->begins_as, part_bytes(part)); /* weights come before their targets */
+        }
     }
     if (sections & CHECKPOINT_REPLAY)
         take_replay(checkpoint->replay, at);

@@ -49,6 +49,8 @@ struct checkpoint_part {
     enum checkpoint_kind kind;
     void *at; /* uint64_t or float [size]; borrowed */
     size_t size;
+    const float
+        *begins_as; /* what a load makes of it where the bytes lack it: a copy of this; NULL: nothing */
 };
 
 /* A learner's description: made for one save or load by the functions below, borrows the learner's memory. */

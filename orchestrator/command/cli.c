@@ -48,6 +48,7 @@ enum key {
     KEY_DIRECTION,
     KEY_DIE,
     KEY_RESUME,
+    KEY_FROM,
     KEY_LIVE,
     KEY_NAME,
     KEY_DRY_RUN,
@@ -80,7 +81,9 @@ static const struct {
      {"policy", 'p', "NAME[,NAME...]", 0, "who decides; `show policies` lists them", 0}},
     {RUN | EVALUATE | TWIN, {"devices", 'n', "N", 0, "mobile devices (devices.count)", 0}},
     {RUN | EVALUATE | TWIN, {"servers", 'm', "M", 0, "edge servers (servers.count)", 0}},
-    {RUN, {"episodes", 'e', "E", 0, "training episodes (run.episodes)", 0}},
+    {RUN,
+     {"episodes", 'e', "E", 0,
+      "training episodes (run.episodes); with --resume: how many the run shall have in the end", 0}},
     {TWIN, {"episodes", 'e', "E", 0, "episodes to play (default 1)", 0}},
     {TWIN, {"slots", 't', "T", 0, "slots in an episode (default 20)", 0}},
     {TWIN, {"time-scale", KEY_SCALE, "S", 0, "model seconds in a second of real time, 0.1 to 100", 0}},
@@ -104,11 +107,19 @@ static const struct {
      {"stall-s", KEY_STALL, "S", 0,
       "when nobody has got on for S seconds, a node that owes an answer is lost (default 30)", 0}},
     {RUN,
-     {"resume", KEY_RESUME, 0, 0,
-      "go on with a recorded run that was killed or interrupted, after its last checkpoint", 0}},
+     {"resume", KEY_RESUME, "R", OPTION_ARG_OPTIONAL,
+      "go on with a recorded run that was killed or interrupted, after its last checkpoint, or, with "
+      "--episodes, with one that finished (default: the newest training run)",
+      0}},
+    {RUN,
+     {"from", KEY_FROM, "R", 0,
+      "a new run that begins with the weights of run R, in its scenario unless --scenario names another", 0}},
     {EVALUATE | REPLAY | SHOW | EXPORT | TWIN,
      {"run", 'r', "R", 0, "the recorded run (default: the newest training run)", 0}},
-    {RUN, {"run", 'r', "R", 0, "--resume: which one (default: the newest training run)", 0}},
+    {RUN, {"run", 'r', "R", 0, "--resume: which one, as --resume=R", 0}},
+    {RUN,
+     {"checkpoint", KEY_CHECKPOINT, "best|last|N", 0,
+      "--from: best on validation, last (default), or after episode N", 0}},
     {EVALUATE | TWIN,
      {"checkpoint", KEY_CHECKPOINT, "best|last|N", 0,
       "a learner's weights: best on validation (default), last, or after episode N", 0}},
@@ -211,14 +222,28 @@ static bool add_shorthand(struct argp_state *state, struct cli *cli, int key, co
     return false;
 }
 
+/* --episodes sets the scenario of a new run. A run that goes on keeps its scenario, and is only told how many. */
+static void take_episodes(struct argp_state *state, struct cli *cli)
+{
+    bool alone = cli->resume && cli->more != NULL && cli->set_count == 1;
+    if (!alone)
+        return;
+    cli->episodes = (uint32_t) parse_number(state, "--episodes", cli->more, 1, 1000000);
+    cli->set_count = 0;
+}
+
 /* What is resumed is what was recorded. */
 static void check_resume(struct argp_state *state, const struct cli *cli)
 {
+    if (cli->resume && cli->from > 0)
+        argp_error(state, "--resume goes on with a run, --from begins a new one: name one of them");
+    if (cli->command == CLI_RUN && cli->checkpoint_given && cli->from == 0)
+        argp_error(state, "--checkpoint goes with --from R");
     bool describes = cli->scenario != NULL || cli->set_count > 0 || cli->policy != NULL || cli->data != NULL;
     if (cli->resume && describes)
         argp_error(state,
                    "--resume goes on with the recorded scenario and policy: it takes no --scenario, --set, "
-                   "--policy, --data, nor flags that stand for a scenario key");
+                   "--policy, --data, nor flags that stand for a scenario key but --episodes");
     if (cli->command == CLI_RUN && cli->run_given && !cli->resume)
         argp_error(state, "--run R goes with --resume: a new run gets a number of its own");
 }
@@ -233,6 +258,8 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
         *(key == 'e' ? &cli->episodes : &cli->slots) = (uint32_t) number;
         return 0;
     }
+    if (cli->command == CLI_RUN && key == 'e')
+        cli->more = text;
     if (add_shorthand(state, cli, key, text))
         return 0;
     switch (key) {
@@ -270,7 +297,10 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     case KEY_STALL:
         cli->stall_s = (uint32_t) parse_number(state, "--stall-s", text, 1, SECONDS_MAX);
         return 0;
-    case KEY_CHECKPOINT: cli->checkpoint = text; return 0;
+    case KEY_CHECKPOINT:
+        cli->checkpoint = text;
+        cli->checkpoint_given = true;
+        return 0;
     case KEY_PHASE: cli->validate = parse_either(state, "--phase", text, "test", "validate"); return 0;
     case KEY_DRAWS: cli->draws = (uint32_t) parse_number(state, "--draws", text, 1, DRAWS_MAX); return 0;
     case 'j': cli->jobs = (uint32_t) parse_number(state, "--jobs", text, 1, JOBS_MAX); return 0;
@@ -282,13 +312,17 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     case KEY_TRACE_FORMAT: cli->trace_format = text; return 0;
     case KEY_DIRECTION: cli->direction = text; return 0;
     case KEY_DIE: cli->die_with_parent = true; return 0;
-    case KEY_RESUME: cli->resume = true; return 0;
+    case KEY_RESUME: cli->resume = true; return text != NULL ? parse_flag('r', text, state) : 0;
+    case KEY_FROM: cli->from = (int64_t) parse_number(state, "--from", text, 1, INT64_MAX); return 0;
     case ARGP_KEY_ARG:
         if (cli->word_count >= sizeof cli->word / sizeof *cli->word)
             argp_error(state, "too many words: '%s'", text);
         cli->word[cli->word_count++] = text;
         return 0;
-    case ARGP_KEY_END: check_resume(state, cli); return 0;
+    case ARGP_KEY_END:
+        take_episodes(state, cli);
+        check_resume(state, cli);
+        return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -340,7 +374,7 @@ void cli_parse(struct cli *ret_cli, int argc, char **argv)
         .agent_host = "127.0.0.1",
         .wait_s = 60,
         .stall_s = 30,
-        .checkpoint = "best",
+        .checkpoint = command == CLI_RUN ? "last" : "best",
         .csv = true,
     };
     struct argp_option options[FLAG_COUNT + 1] = {0};

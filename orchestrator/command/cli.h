@@ -44,11 +44,14 @@ struct cli {
     uint32_t wait_s, stall_s;
     int64_t run; /* 0: the newest */
     bool run_given;
-    bool resume;              /* run: go on with a recorded run */
-    const char *checkpoint;   /* "best", "last" or an episode's number */
+    bool resume;            /* run: go on with a recorded run */
+    int64_t from;           /* run: the recorded run whose weights it begins with; 0: none */
+    const char *more;       /* run: --episodes as it was given; NULL: not */
+    const char *checkpoint; /* "best", "last" or an episode's number */
+    bool checkpoint_given;
     bool validate;            /* evaluate on the validation streams, not the test streams */
     uint32_t draws;           /* evaluate without a run: how many draws of node parameters */
-    uint32_t episodes, slots; /* twin; 0: not given */
+    uint32_t episodes, slots; /* twin, --resume; 0: not given */
     const char *time_scale;   /* twin; NULL: the scenario's */
     bool live;                /* twin, queueing mode: the policy decides anew in real time */
     uint32_t jobs;            /* sweep: workers at a time; 0: as many as there are cores */

@@ -29,7 +29,7 @@ struct trained_run_options cli_trained_run(const struct cli *cli)
 {
     return (struct trained_run_options){
         .path = cli->db,
-        .run_id = cli->run,
+        .run_id = cli->command == CLI_RUN ? cli->from : cli->run,
         .checkpoint = cli->checkpoint,
         .host = cli_host_options(cli),
     };
@@ -38,5 +38,10 @@ struct trained_run_options cli_trained_run(const struct cli *cli)
 struct resume_options cli_resume(const struct cli *cli)
 {
     return (struct resume_options){
-        .path = cli->db, .run_id = cli->run, .host_given = cli->host_given, .host = cli->host};
+        .path = cli->db,
+        .run_id = cli->run,
+        .episodes = cli->episodes,
+        .host_given = cli->host_given,
+        .host = cli->host,
+    };
 }

@@ -11,6 +11,7 @@
 #include "orchestrator/policy/catalog/full_scenario.h"
 #include "orchestrator/run/resume.h"
 #include "orchestrator/run/run_policy.h"
+#include "orchestrator/run/trained_run.h"
 #include "orchestrator/setup/stop_signal.h"
 #include "orchestrator/setup/world_setup.h"
 
@@ -107,10 +108,18 @@ static int conclude(struct run *run, int rc, const struct session_result *result
     return rc != 0 ? command_status(rc) : (result->stopped ? PROCESS_SIGNAL : PROCESS_OK);
 }
 
-/* `resume`: the run that goes on; NULL: a new one. */
-static int run_policy(const struct cli *cli, enum host_kind host, struct policy *policy,
-                      const struct resume *resume, struct diag *diag)
+/* Where a run begins: anew, with another run's weights, or where it was stopped. */
+struct beginning {
+    enum host_kind host;
+    const struct resume *resume; /* the run that goes on; NULL: a new one */
+    int64_t from;                /* the run whose weights it begins with; 0: none */
+    int64_t checkpoint;          /* which of them; -1: none */
+};
+
+static int run_policy(const struct cli *cli, const struct beginning *beginning, struct policy *policy,
+                      struct diag *diag)
 {
+    const struct resume *resume = beginning->resume;
     const struct world *world = policy->world;
     const struct scenario *scenario = &world->scenario;
     struct run run = {
@@ -125,10 +134,11 @@ static int run_policy(const struct cli *cli, enum host_kind host, struct policy 
                 .kind = DB_RUN_TRAIN,
                 .policy = policy->kind->name,
                 .settings = settings_of(policy),
-                .checkpoint_episode = -1,
-                .host = host_kind_name(host),
+                .parent_run_id = beginning->from,
+                .checkpoint_episode = beginning->checkpoint,
+                .host = host_kind_name(beginning->host),
                 .phase = RNG_TRAIN,
-                .episodes = (uint32_t) scenario->run.episodes,
+                .episodes = resume != NULL ? resume->episodes : (uint32_t) scenario->run.episodes,
                 .slots = (uint32_t) scenario->run.slots,
                 .checkpoint_every = (uint32_t) scenario->run.checkpoint_every,
             },
@@ -147,7 +157,7 @@ static int run_policy(const struct cli *cli, enum host_kind host, struct policy 
     };
     session_sinks_add(&run.session.sinks, run_record_sink(&run.record));
     struct session_result result = {0};
-    run.host.kind = host;
+    run.host.kind = beginning->host;
     stop_signal_catch();
     return conclude(&run, drive(&run, &result), &result);
 }
@@ -172,51 +182,75 @@ static int go_on(const struct cli *cli, struct diag *diag)
     if (rc == 0 && resume.finished && cli->json) {
         status = command_status(command_print_query(cli, "run_summary", resume.recorded.run.run_id, diag));
     } else if (rc == 0 && resume.finished) {
-        (void) printf("run %lld is finished: there is nothing to resume\n",
-                      (long long) resume.recorded.run.run_id);
+        (void) printf(
+            "run %lld is finished: there is nothing to resume; --episodes E with E above %u goes on\n",
+            (long long) resume.recorded.run.run_id, resume.episodes);
     } else if (rc == 0) {
         rc = check_host(resume.host, &resume.recorded.world.scenario, diag);
-        status = rc == 0 ? run_policy(cli, resume.host, &resume.policy, &resume, diag) : command_status(rc);
+        const struct beginning beginning = {.host = resume.host, .resume = &resume, .checkpoint = -1};
+        status = rc == 0 ? run_policy(cli, &beginning, &resume.policy, diag) : command_status(rc);
     }
     resume_finish(&resume);
     return status;
 }
 
-static int run_anew(const struct cli *cli, struct diag *diag)
+/* The policy of a new run, with the weights of `trained` (NULL: its own). */
+static int make_policy(struct policy *ret_policy, const struct world *world, const struct full_scenario *full,
+                       struct trained_run *trained, struct beginning *beginning, struct diag *diag)
 {
-    struct full_scenario full;
-    struct world world = {0};
-    struct policy policy = {0};
-    const struct scenario *scenario = &full.scenario;
     const struct policy_kind *kind = NULL;
-    const struct scenario_source source = cli_scenario_source(cli);
-    int rc = scenario_source_load(&source, &full, diag);
-    if (rc == 0)
-        rc = check_host(cli->host, scenario, diag);
-    if (rc == 0)
-        rc = catalog_find(scenario->run.policy, &kind, diag);
+    const struct policy_options options = {
+        .world = world, .settings = settings_values(&full->settings), .training = true};
+    int rc = catalog_find(full->scenario.run.policy, &kind, diag);
     if (rc == 0 && policy_is_trained(kind) && !policy_learns(kind))
         rc =
             diag_fail(diag, ERR_UNSUPPORTED,
                       "%s takes its weights from training %s: `run --policy %s`, then `evaluate --policy %s`",
                       kind->name, kind->weights_of, kind->weights_of, kind->name);
     if (rc == 0)
+        rc = policy_create(ret_policy, kind, &options, diag);
+    return rc == 0 && trained != NULL ? trained_run_begin(trained, ret_policy, &beginning->checkpoint) : rc;
+}
+
+/* `trained`: opened, the run whose weights it begins with; NULL: none. */
+static int run_anew(const struct cli *cli, struct trained_run *trained, struct diag *diag)
+{
+    struct full_scenario full, recorded;
+    struct world world = {0};
+    struct policy policy = {0};
+    struct beginning beginning = {.host = cli->host, .from = cli->from, .checkpoint = -1};
+    struct scenario_source source = cli_scenario_source(cli);
+    if (trained != NULL) {
+        recorded = (struct full_scenario){trained->world.scenario, trained->settings};
+        source.recorded = &recorded;
+    }
+    int rc = scenario_source_load(&source, &full, diag);
+    if (rc == 0)
+        rc = check_host(cli->host, &full.scenario, diag);
+    if (rc == 0)
         rc = blas_self_test(diag);
     if (rc == 0)
-        rc = world_setup_draw(&world, scenario, scenario->run.seed, diag);
+        rc = world_setup_draw(&world, &full.scenario, full.scenario.run.seed, diag);
     if (rc == 0)
-        rc =
-            policy_create(&policy, kind,
-                          &(struct policy_options){
-                              .world = &world, .settings = settings_values(&full.settings), .training = true},
-                          diag);
-    int status = rc == 0 ? run_policy(cli, cli->host, &policy, NULL, diag) : command_status(rc);
+        rc = make_policy(&policy, &world, &full, trained, &beginning, diag);
+    int status = rc == 0 ? run_policy(cli, &beginning, &policy, diag) : command_status(rc);
     policy_destroy(&policy);
     world_finish(&world);
     return status;
 }
 
+static int run_from(const struct cli *cli, struct diag *diag)
+{
+    struct trained_run trained;
+    struct trained_run_options options = cli_trained_run(cli);
+    options.host.kind = HOST_MEMORY; /* for checkpoints that are still to be validated */
+    int rc = trained_run_open(&trained, &options, diag);
+    int status = rc == 0 ? run_anew(cli, &trained, diag) : command_status(rc);
+    trained_run_finish(&trained);
+    return status;
+}
+
 int command_run(const struct cli *cli, struct diag *diag)
 {
-    return cli->resume ? go_on(cli, diag) : run_anew(cli, diag);
+    return cli->resume ? go_on(cli, diag) : cli->from > 0 ? run_from(cli, diag) : run_anew(cli, NULL, diag);
 }

@@ -46,6 +46,20 @@ static int restore_learner(struct resume *resume, struct store *store, struct di
     return rc;
 }
 
+/* A run that began with another one's weights (trained_run_begin), and has no checkpoint of its own yet. */
+static int restore_beginning(struct resume *resume, struct store *store, struct diag *diag)
+{
+    const struct db_run *run = &resume->recorded.run;
+    struct db_checkpoint checkpoint;
+    struct buf weights = {0};
+    int rc = store_read_checkpoint(store, run->parent_run_id, run->checkpoint_episode, &checkpoint, &weights,
+                                   diag);
+    if (rc == 0)
+        rc = resume->policy.kind->load(&resume->policy, weights.data, weights.size, diag);
+    buf_finish(&weights);
+    return rc;
+}
+
 /* ---- the run ---- */
 
 static int check_kind(const struct resume *resume, struct diag *diag)
@@ -91,7 +105,7 @@ static void tell(const struct resume *resume)
     assert(!resume->finished);
     if (resume->after_episode >= 0)
         log_warn("run", "run %lld goes on after episode %lld of %u; what is later than that is dropped",
-                 run_id, (long long) resume->after_episode, resume->recorded.episodes);
+                 run_id, (long long) resume->after_episode, resume->episodes);
     else
         log_warn("run", "run %lld has no %s yet: it begins anew with episode 0, and its rows are dropped",
                  run_id, policy_learns(resume->policy.kind) ? "checkpoint" : "whole episode");
@@ -110,11 +124,24 @@ static char *new_config(const struct resume *resume)
     }
     entry = json_pack("{s:I, s:s, s:s}", "after_episode", (json_int_t) resume->after_episode, "program",
                       provenance_version(), "host", host_kind_name(resume->host));
-    bool whole = json_array_append_new(after, entry) == 0 && json_object_set(config, "resumed", after) == 0;
+    bool whole = json_array_append_new(after, entry) == 0 && json_object_set(config, "resumed", after) == 0 &&
+                 json_object_set_new(config, "episodes", json_integer((json_int_t) resume->episodes)) == 0;
     char *text = whole ? json_dumps(config, JSON_COMPACT) : NULL;
     json_decref(after);
     json_decref(config);
     return text;
+}
+
+/* As many episodes as were planned, or more. */
+static int plan_episodes(struct resume *resume, uint32_t wanted, struct diag *diag)
+{
+    const struct recorded_run *recorded = &resume->recorded;
+    resume->episodes = wanted > 0 ? wanted : recorded->episodes;
+    resume->finished = recorded->run.status == DB_FINISHED && resume->episodes == recorded->episodes;
+    if (resume->episodes >= recorded->episodes)
+        return 0;
+    return diag_fail(diag, ERR_RANGE, "--episodes %u: run %lld has %u already; only more are possible",
+                     wanted, (long long) recorded->run.run_id, recorded->episodes);
 }
 
 /* The run is not finished: everything that is needed to go on. */
@@ -141,6 +168,8 @@ static int prepare(struct resume *resume, const struct resume_options *options, 
     resume->after_episode = policy_learns(kind) ? progress.last_learner : progress.last_episode;
     if (policy_learns(kind) && resume->after_episode >= 0)
         rc = restore_learner(resume, store, diag);
+    else if (policy_learns(kind) && run->checkpoint_episode >= 0)
+        rc = restore_beginning(resume, store, diag);
     if (rc == 0)
         rc = store_read_elapsed(store, run->run_id, resume->after_episode, &resume->record.elapsed_s, diag);
     if (rc != 0)
@@ -148,8 +177,10 @@ static int prepare(struct resume *resume, const struct resume_options *options, 
     resume->config_json = new_config(resume);
     if (resume->config_json == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
-    resume->record.resumed = (struct recorder_resumed){
-        .run_id = run->run_id, .after_episode = resume->after_episode, .config_json = resume->config_json};
+    resume->record.rewind = (struct db_rewind){.run_id = run->run_id,
+                                               .after_episode = resume->after_episode,
+                                               .config_json = resume->config_json,
+                                               .was_finished = run->status == DB_FINISHED};
     resume->record.trusted = run->trusted;
     resume->record.untrusted_reason = run->untrusted_reason;
     return 0;
@@ -170,10 +201,14 @@ int resume_read(struct resume *ret_resume, const struct resume_options *options,
     *ret_resume = (struct resume){.after_episode = -1};
     int rc = experiment_file_open(&file, options->path, DB_READWRITE, diag);
     if (rc == 0)
+        rc = db_begin_read(&file.db,
+                           diag); /* a living process may be recording it: one moment of it is read */
+    if (rc == 0)
         rc = recorded_run_read(&ret_resume->recorded, file.store, options->run_id, diag);
     if (rc == 0)
         rc = check_kind(ret_resume, diag);
-    ret_resume->finished = rc == 0 && ret_resume->recorded.run.status == DB_FINISHED;
+    if (rc == 0)
+        rc = plan_episodes(ret_resume, options->episodes, diag);
     if (rc == 0 && !ret_resume->finished)
         rc = prepare(ret_resume, options, file.store, diag);
     int close_rc = experiment_file_close(&file, diag);

@@ -183,12 +183,12 @@ int run_record_resume(struct run_record *ret_record, const struct run_record_row
 {
     *ret_record = blank(run, diag);
     ret_record->offset_s = resumed->elapsed_s;
-    ret_record->run_id = resumed->resumed.run_id;
+    ret_record->run_id = resumed->rewind.run_id;
     if (!resumed->trusted)
         (void) snprintf(ret_record->untrusted_reason, sizeof ret_record->untrusted_reason, "%s",
                         resumed->untrusted_reason != NULL ? resumed->untrusted_reason
                                                           : "before it was resumed");
-    return recorder_resume(&ret_record->recorder, run->path, &resumed->resumed, diag);
+    return recorder_resume(&ret_record->recorder, run->path, &resumed->rewind, diag);
 }
 
 static int told(struct run_record *record, int rc)

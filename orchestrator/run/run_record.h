@@ -37,7 +37,7 @@ struct run_record_row {
 
 /* A run that goes on: see orchestrator/run/resume.h. */
 struct run_record_resumed {
-    struct recorder_resumed resumed;
+    struct db_rewind rewind;
     double elapsed_s;             /* of its episodes until then */
     bool trusted;                 /* until then */
     const char *untrusted_reason; /* NULL when it was */

@@ -78,6 +78,25 @@ int trained_run_weights(struct trained_run *own, int64_t episode, struct buf *we
     return rc;
 }
 
+int trained_run_begin(struct trained_run *own, struct policy *policy, int64_t *ret_episode)
+{
+    struct buf weights = {0};
+    if (!policy_learns(policy->kind))
+        return diag_fail(own->diag, ERR_UNSUPPORTED, "--from: %s does not learn: it takes no weights",
+                         policy->kind->name);
+    assert(policy->training); /* it was made to learn */
+    int rc = trained_run_checkpoint(own, policy->kind, ret_episode);
+    if (rc == 0)
+        rc = trained_run_weights(own, *ret_episode, &weights);
+    if (rc == 0) {
+        rc = policy->kind->load(policy, weights.data, weights.size, own->diag);
+        if (rc != 0)
+            diag_prefix(own->diag, "--from: the weights of run %lld do not fit", (long long) own->run.run_id);
+    }
+    buf_finish(&weights);
+    return rc;
+}
+
 /* ---- one policy over one phase ---- */
 
 int trained_run_play(struct trained_run *own, const struct policy_kind *kind, enum rng_phase phase,

@@ -41,6 +41,10 @@ int trained_run_checkpoint(struct trained_run *own, const struct policy_kind *ki
 /* Appends a learner's weights after `episode`. */
 int trained_run_weights(struct trained_run *own, int64_t episode, struct buf *weights);
 
+/* A fresh learner begins with the weights that were asked for. Its critic, if it has one, its experience and its
+ * exploration are those of a beginning. ret_episode: which checkpoint it was. ERR_UNSUPPORTED: it takes none. */
+int trained_run_begin(struct trained_run *own, struct policy *policy, int64_t *ret_episode);
+
 /* Drives a policy over a held-out phase of the run's world, and records that. */
 int trained_run_play(struct trained_run *own, const struct policy_kind *kind, enum rng_phase phase,
                      int64_t checkpoint, struct session_result *ret_result);

@@ -85,8 +85,12 @@ int scenario_source_load(const struct scenario_source *source, struct full_scena
 {
     struct full_scenario full;
     assert(source->set_count == 0 || source->set != NULL);
+    int rc = 0;
     full_scenario_defaults(&full);
-    int rc = load_named(source->name != NULL ? source->name : "dapo", &full, diag);
+    if (source->name == NULL && source->recorded != NULL)
+        full = *source->recorded;
+    else
+        rc = load_named(source->name != NULL ? source->name : "dapo", &full, diag);
     for (size_t i = 0; i < source->set_count && rc == 0; i++)
         rc = full_scenario_set(&full, source->set[i], diag);
     if (rc == 0 && source->policy != NULL) {

@@ -9,7 +9,8 @@
 
 /* All texts are borrowed. */
 struct scenario_source {
-    const char *name;       /* a shipped scenario's, or a file's path; NULL: dapo */
+    const char *name; /* a shipped scenario's, or a file's path; NULL: `recorded`, if there is one, or dapo */
+    const struct full_scenario *recorded;
     const char *const *set; /* [set_count] "section.key=value", in this order */
     size_t set_count;
     const char *policy; /* becomes run.policy, after all that is set; NULL: as the scenario says */

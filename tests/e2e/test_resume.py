@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -21,6 +22,7 @@ LEARNER = ('--set', 'ddpg.warmup=90', '--set', 'ddpg.buffer=200', '--set', 'ddpg
 TABLES = {
     'task': '*', 'event': '*', 'node': 'run_id, role, number, flops, power_w, max_split, requests',
     'checkpoint': 'run_id, episode, weights, validation_cost',
+    'experience': 'run_id, episode, first_transition, transition_count, transitions',
     'episode': 'run_id, episode, slots, mean_latency_s, p50_latency_s, p95_latency_s, p99_latency_s, mean_energy_j, mean_cost, '
                'episode_return, optimum_cost, tasks, deadline_misses, failures, repairs',
 }
@@ -44,7 +46,6 @@ def expect_same(db, whole):
             if was != now:
                 raise AssertionError(f'{table}: uninterrupted {str(was)[:300]}, resumed {str(now)[:300]}')
     tap.equal(testbed.one(db, 'SELECT status FROM run'), 'finished', 'status')
-    tap.equal(testbed.one(db, 'SELECT count(*) FROM experience'), 0, 'experience kept')
 
 
 def count(db, table='task'):
@@ -204,6 +205,99 @@ def one_that_was_interrupted_goes_on_as_if_it_had_not_been():
             tap.equal(testbed.one(db, 'SELECT status FROM run'), 'aborted', 'status')
             resume(db)
             expect_same(db, content(whole_db))
+
+
+# ---- more episodes, and another run's weights ----
+
+HEAD_BYTES = 200  # of a checkpoint, and more: sizes
+LEARNERS = ('dapo', 'td3', 'dqn', 'ppo')
+SMALL = ('--set', 'ppo.rollout=60', '--set', 'ppo.batch=20', '--set', 'ppo.epochs=2')
+
+
+@tap.test
+def a_finished_run_that_is_given_more_episodes_becomes_the_run_that_had_them_from_the_beginning():
+    for policy in (*LEARNERS, 'greedy'):
+        with testbed.scratch() as folder:
+            whole_db, db = os.path.join(folder, 'whole.db'), os.path.join(folder, 'x.db')
+            for path, episodes in ((whole_db, 5), (db, 2)):
+                testbed.orchestrator('run', '-q', '--over', 'memory', '--db', path, *what(episodes, 60, 4, 2, '-p', policy, *SMALL))
+            output, _ = resume(db)
+            tap.contains(output, 'run 1 is finished', '--episodes E')
+            resume(db, '--episodes', 5)
+            expect_same(db, content(whole_db))
+            config = json.loads(testbed.one(db, 'SELECT config_json FROM run'))
+            tap.equal((config['episodes'], [entry['after_episode'] for entry in config['resumed']]), (5, [1]), 'configuration')
+            _, errors = resume(db, '--episodes', 4, status=2)
+            tap.contains(errors, 'run 1 has 5 already')
+            testbed.orchestrator('replay', '--verify', '-q', '--db', db)
+
+
+@tap.test
+def one_that_was_killed_on_the_way_to_its_further_episodes_goes_on_with_them():
+    with testbed.scratch() as folder:
+        whole_db, db = os.path.join(folder, 'whole.db'), os.path.join(folder, 'x.db')
+        for path, episodes in ((whole_db, 30), (db, 2)):
+            testbed.orchestrator('run', '-q', '--over', 'memory', '--db', path, *what(episodes, 60, 4, 2))
+        status = kill_when(start_in_memory(db, '--resume=1', '--episodes', '30'), lambda: count(db, 'episode') >= 4)
+        if status == -signal.SIGKILL:  # else the machine was fast, and the run is over
+            tap.equal(testbed.one(db, 'SELECT status FROM run'), 'running', 'status')
+            resume(db)
+        expect_same(db, content(whole_db))
+
+
+@tap.test
+def a_new_run_begins_with_the_weights_of_another():
+    idle = ('--set', 'ddpg.warmup=200', '--set', 'ppo.rollout=1000')  # no update: its weights are what it began with
+    for policy in (*LEARNERS, 'dapo-plus'):
+        with testbed.scratch() as folder:
+            db = os.path.join(folder, 'x.db')
+            testbed.orchestrator('run', '-q', '--over', 'memory', '--db', db, *what(3, 60, 4, 2, '-p', policy, *SMALL))
+            for number, checkpoint in ((2, ()), (3, ('--checkpoint', 1))):
+                testbed.orchestrator('run', '-q', '--over', 'memory', '--db', db, '--from', 1, *checkpoint, '--seed', 9, '-e', 1,
+                                     *idle)
+                episode = checkpoint[1] if checkpoint else 2
+                tap.equal(testbed.one(db, f'SELECT kind, policy, seed, parent_run_id, checkpoint_episode FROM run WHERE run_id = {number}'),
+                          ('train', policy, 9, 1, episode), 'the new run')
+                if policy != 'dapo-plus':  # whose weights hold what it has noticed, too
+                    here, there = (testbed.one(db, f'SELECT weights FROM checkpoint WHERE {where}')[HEAD_BYTES:-4]
+                                   for where in (f'run_id = {number}', f'run_id = 1 AND episode = {episode}'))
+                    tap.true(len(here) > 4000 and here == there, f'weights of {policy}, between header and checksum')
+            testbed.orchestrator('replay', '--verify', '-q', '--db', db)
+
+
+@tap.test
+def weights_that_do_not_fit_or_are_not_there_are_refused():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        testbed.orchestrator('run', '-q', '--over', 'memory', '--db', db, *what(2, 60, 4, 2))
+        testbed.orchestrator('run', '-q', '--over', 'memory', '--db', db, *what(1, 60, 4, 2, '-p', 'greedy'))
+        before = count(db, 'run')
+        for arguments, words in ((('--from', 1, '-n', 5), 'do not fit'), (('--from', 1, '-p', 'td3'), 'no weights for td3'),
+                                 (('--from', 2), 'does not learn'), (('--from', 7), 'no run 7'),
+                                 (('--from', 1, '--checkpoint', 9), 'no checkpoint after episode 9'),
+                                 (('--from', 1, '--resume'), 'name one of them'), (('--checkpoint', 1), '--from')):
+            result = subprocess.run([testbed.ORCHESTRATOR, 'run', '-q', '--over', 'memory', '--db', db, *(str(a) for a in arguments)],
+                                    capture_output=True, text=True)
+            tap.true(result.returncode in (1, 2), f'{arguments}: ended with {result.returncode}')
+            tap.contains(result.stderr, words)
+        tap.equal(count(db, 'run'), before, 'runs')
+
+
+@tap.test
+def a_run_that_began_with_weights_and_was_killed_before_its_first_checkpoint_begins_with_them_again():
+    rare = ('--set', 'run.checkpoint_every=6', '--seed', 9, '-e', 6, '-t', 200)
+    with testbed.scratch() as folder:
+        base, whole_db, db = (os.path.join(folder, name) for name in ('base.db', 'whole.db', 'x.db'))
+        testbed.orchestrator('run', '-q', '--over', 'memory', '--db', base, *what(2, 60, 4, 2))
+        for path in (whole_db, db):
+            shutil.copy(base, path)
+        testbed.orchestrator('run', '-q', '--over', 'memory', '--db', whole_db, '--from', 1, *rare)
+        first = count(db)
+        status = kill_when(start_in_memory(db, '--over', 'memory', '--from', 1, *rare), lambda: count(db) >= first + 500)
+        if status == -signal.SIGKILL:
+            resume(db, '--run', 2)
+        for table, rows in content(whole_db).items():
+            tap.equal(content(db)[table], rows, f'rows of {table}')
 
 
 # ---- over TCP ----
@@ -419,7 +513,7 @@ def only_training_runs_that_exist_are_resumed_and_only_as_they_were():
         tap.contains(errors, 'no run 9')
         _, errors = resume(os.path.join(folder, 'none.db'), status=2)
         tap.contains(errors, 'none.db', 'No such file')
-        for flags in (('--set', 'run.episodes=9'), ('-s', 'dapo'), ('-p', 'greedy'), ('-e', '9'), ('--seed', '3')):
+        for flags in (('--set', 'run.episodes=9'), ('-s', 'dapo'), ('-p', 'greedy'), ('-t', '9'), ('--seed', '3')):
             _, errors = resume(db, *flags, status=2)
             tap.contains(errors, '--resume', 'recorded scenario')
         _, errors = testbed.orchestrator('run', '--run', 1, '--db', db, status=2)

@@ -113,7 +113,7 @@ static void what_is_not_given_is_as_the_help_says(void **state)
     assert_int_equal(cli.agent_port, 0);
     assert_int_equal(cli.wait_s, 60);
     assert_int_equal(cli.stall_s, 30);
-    assert_string_equal(cli.checkpoint, "best");
+    assert_string_equal(cli.checkpoint, "last"); /* of --from */
     assert_true(cli.csv);
     assert_int_equal(cli.run, 0);
     assert_null(cli.scenario);
@@ -246,6 +246,15 @@ static void flags_of_the_other_commands_are_taken(void **state)
     cli = parse(&line, "run --resume --run 3 --over memory");
     assert_true(cli.resume && cli.run_given);
     assert_int_equal(cli.run, 3);
+    cli = parse(&line, "run --episodes 90 --resume=4");
+    assert_int_equal(cli.run, 4);
+    assert_int_equal(cli_resume(&cli).episodes, 90);
+    assert_int_equal(cli.set_count, 0);
+    cli_finish(&cli);
+    cli = parse(&line, "run --from 4 -e 90 --checkpoint 12");
+    assert_int_equal(cli_trained_run(&cli).run_id, 4);
+    assert_string_equal(cli_trained_run(&cli).checkpoint, "12");
+    assert_string_equal(cli.set[0], "run.episodes=90");
     cli_finish(&cli);
 }
 
@@ -314,6 +323,11 @@ static void what_is_resumed_is_what_was_recorded(void **state)
         (void) snprintf(words, sizeof words, "run --resume %s", with[i]);
         expect_end(words, PROCESS_USAGE, "--resume goes on with the recorded scenario and policy");
     }
+    expect_end("run --resume -e 5 -t 5", PROCESS_USAGE,
+               "--resume goes on with the recorded scenario and policy");
+    expect_end("run --resume -e 0", PROCESS_USAGE, "--episodes: '0' is not a whole number from 1 to 1000000");
+    expect_end("run --resume --from 2", PROCESS_USAGE, "name one of them");
+    expect_end("run --checkpoint 2", PROCESS_USAGE, "--checkpoint goes with --from R");
     expect_end("run --run 3", PROCESS_USAGE, "--run R goes with --resume");
     expect_end("run --resume --run 3 --db a.db --listen 127.0.0.1:1", 77, "");
 }

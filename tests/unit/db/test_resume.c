@@ -76,7 +76,7 @@ static void close_as(struct recorder *recorder, enum db_run_status status)
 static int resume(const struct scratch *s, int64_t run_id, int64_t after, struct recorder **ret,
                   struct diag *diag)
 {
-    const struct recorder_resumed resumed = {
+    const struct db_rewind resumed = {
         .run_id = run_id, .after_episode = after, .config_json = "{\"resumed\":1}"};
     return recorder_resume(ret, s->file, &resumed, diag);
 }
@@ -202,7 +202,7 @@ static void a_resumed_run_has_forgotten_what_is_later_and_nothing_else(void **st
                    "0|0|0");
 }
 
-static void a_finished_run_keeps_no_experience_and_is_not_resumed(void **state)
+static void a_finished_run_goes_on_only_where_that_was_meant(void **state)
 {
     struct scratch *s = *state;
     int64_t run_id;
@@ -210,13 +210,20 @@ static void a_finished_run_keeps_no_experience_and_is_not_resumed(void **state)
     for (uint32_t episode = 0; episode < 4; episode++)
         assert_int_equal(push_episode(recorder, episode), 0);
     close_as(recorder, DB_FINISHED);
-    scratch_expect(s->file, "SELECT count(*) FROM experience", "0");
+    scratch_expect(s->file, "SELECT max(episode) FROM experience", "3");
     struct diag diag = {0};
     assert_int_equal(resume(s, run_id, 3, &recorder, &diag), ERR_STATE);
     assert_non_null(strstr(diag.text, "finished"));
     assert_int_equal(resume(s, run_id + 1, -1, &recorder, NULL), ERR_STATE);
     scratch_expect(s->file, "SELECT status, config_json, (SELECT count(*) FROM task) FROM run",
                    "finished|{\"host\":\"memory\"}|80");
+    const struct db_rewind rewind = {
+        .run_id = run_id, .after_episode = 3, .config_json = "{\"more\":1}", .was_finished = true};
+    assert_int_equal(recorder_resume(&recorder, s->file, &rewind, NULL), 0);
+    assert_int_equal(push_episode(recorder, 4), 0);
+    close_as(recorder, DB_FINISHED);
+    scratch_expect(s->file, "SELECT status, config_json, (SELECT count(*) FROM task) FROM run",
+                   "finished|{\"more\":1}|100");
 }
 
 static void an_episode_that_is_not_there_is_no_place_to_go_on_from(void **state)
@@ -313,7 +320,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(an_episode_its_checkpoint_and_its_experience_are_there_together_or_not_at_all),
         TEST(a_resumed_run_has_forgotten_what_is_later_and_nothing_else),
-        TEST(a_finished_run_keeps_no_experience_and_is_not_resumed),
+        TEST(a_finished_run_goes_on_only_where_that_was_meant),
         TEST(an_episode_that_is_not_there_is_no_place_to_go_on_from),
         TEST(a_checkpoint_without_the_full_state_leaves_the_earlier_one_its_own),
         TEST(a_run_that_is_being_recorded_is_nobody_elses),

@@ -58,7 +58,7 @@ static void expect_after(const struct scratch *s, int64_t after_episode)
     struct resume resume;
     take(&resume, s);
     assert_int_equal(resume.after_episode, after_episode);
-    assert_int_equal(resume.record.resumed.after_episode, after_episode);
+    assert_int_equal(resume.record.rewind.after_episode, after_episode);
     resume_finish(&resume);
 }
 
@@ -75,9 +75,9 @@ static void a_learner_goes_on_after_its_last_milestone(void **state)
     assert_false(resume.finished);
     assert_int_equal(resume.after_episode, 1);
     assert_int_equal(resume.host, HOST_MEMORY);
-    assert_int_equal(resume.record.resumed.run_id, run_id);
-    assert_int_equal(resume.record.resumed.after_episode, 1);
-    assert_string_equal(resume.record.resumed.config_json, resume.config_json);
+    assert_int_equal(resume.record.rewind.run_id, run_id);
+    assert_int_equal(resume.record.rewind.after_episode, 1);
+    assert_string_equal(resume.record.rewind.config_json, resume.config_json);
     assert_int_equal(resume.recorded.episodes, 5);
     assert_int_equal(resume.recorded.slots, 4);
     assert_true(resume.record.trusted);
@@ -211,10 +211,10 @@ static void the_newest_training_run_is_meant_unless_one_is_named(void **state)
     (void) record(s, "greedy", 0);
     (void) record(s, "local", 0);
     take(&resume, s);
-    assert_int_equal(resume.record.resumed.run_id, 2);
+    assert_int_equal(resume.record.rewind.run_id, 2);
     resume_finish(&resume);
     assert_int_equal(read_run(&resume, s, 1, NULL), 0);
-    assert_int_equal(resume.record.resumed.run_id, 1);
+    assert_int_equal(resume.record.rewind.run_id, 1);
     assert_string_equal(resume.policy.kind->name, "greedy");
     resume_finish(&resume);
 }

@@ -546,7 +546,7 @@ static void a_run_that_goes_on_keeps_its_number_and_its_mistrust(void **state)
     const struct scratch *s = *state;
     struct run_record_row row = make_row(s);
     struct run_record record;
-    struct run_record_resumed resumed = {.resumed = {.after_episode = 1, .config_json = "{\"again\":1}"},
+    struct run_record_resumed resumed = {.rewind = {.after_episode = 1, .config_json = "{\"again\":1}"},
                                          .elapsed_s = 7.5,
                                          .untrusted_reason = "it was late"};
     open_record(&record, &row);
@@ -554,9 +554,9 @@ static void a_run_that_goes_on_keeps_its_number_and_its_mistrust(void **state)
     for (uint32_t e = 0; e < 3; e++)
         end_episode(&sink, e, 10);
     assert_int_equal(run_record_close(&record, DB_ABORTED, NULL, NULL), 0);
-    resumed.resumed.run_id = record.run_id;
+    resumed.rewind.run_id = record.run_id;
     assert_int_equal(run_record_resume(&record, &row, &resumed, NULL), 0);
-    assert_int_equal(record.run_id, resumed.resumed.run_id);
+    assert_int_equal(record.run_id, resumed.rewind.run_id);
     assert_same(record.offset_s, 7.5);
     scratch_expect(s->file, "SELECT status, config_json FROM run", "running|{\"again\":1}");
     scratch_expect(s->file, "SELECT group_concat(episode) FROM episode", "0,1");
