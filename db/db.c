@@ -161,6 +161,27 @@ static int identify(struct db *db, enum db_mode mode, int64_t *ret_version, stru
     return 0;
 }
 
+/* Rows that refer to a run that is not there. */
+static int count_orphans(struct db *db, int64_t *ret_orphans, struct diag *diag)
+{
+    return read_integer(db, "SELECT count(*) FROM pragma_foreign_key_check", ret_orphans, diag);
+}
+
+/* The file may have orphans, of a run that was deleted by hand: they are left alone, and none is added. */
+static int run_migration(struct db *db, const struct sql_text *migration, struct diag *diag)
+{
+    int64_t before = 0, after = 0;
+    int rc = count_orphans(db, &before, diag);
+    if (rc == 0)
+        rc = db_exec(db, migration->text, migration->name, diag);
+    if (rc == 0)
+        rc = count_orphans(db, &after, diag);
+    if (rc == 0 && after > before)
+        rc = diag_fail(diag, ERR_CORRUPT, "%s: %s: %lld rows refer to runs that are not there", db->path,
+                       migration->name, (long long) after);
+    return rc;
+}
+
 static int migrate_one(struct db *db, size_t index, struct diag *diag)
 {
     assert(index < sql_migrations_count);
@@ -171,13 +192,7 @@ static int migrate_one(struct db *db, size_t index, struct diag *diag)
     /* Another process may have been faster between our look and our lock. */
     rc = read_integer(db, "PRAGMA user_version", &version, diag);
     if (rc == 0 && version == (int64_t) index)
-        rc = db_exec(db, sql_migrations[index].text, sql_migrations[index].name, diag);
-    int64_t orphans = 0;
-    if (rc == 0)
-        rc = read_integer(db, "SELECT count(*) FROM pragma_foreign_key_check", &orphans, diag);
-    if (rc == 0 && orphans > 0)
-        rc = diag_fail(diag, ERR_CORRUPT, "%s: %lld rows refer to runs that are not there", db->path,
-                       (long long) orphans);
+        rc = run_migration(db, &sql_migrations[index], diag);
     if (rc == 0)
         rc = db_commit(db, diag);
     if (rc != 0)

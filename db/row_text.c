@@ -19,13 +19,18 @@ static const char *const event_role[] = {
 #define EVENT_ROLE(enumerator, word, meaning) [enumerator] = word,
 #include "db/event.def"
 };
+static const char *const event_action[] = {
+    [DB_ACTION_NONE] = NULL,
+#define EVENT_ACTION(enumerator, word, meaning) [enumerator] = word,
+#include "db/event.def"
+};
 
 #define COUNT(words) (sizeof(words) / sizeof *(words))
 
 static int find(const char *const *word, size_t count, const char *text)
 {
     for (size_t i = 0; text != NULL && i < count; i++)
-        if (strcmp(word[i], text) == 0)
+        if (word[i] != NULL && strcmp(word[i], text) == 0)
             return (int) i;
     return -1;
 }
@@ -54,6 +59,12 @@ const char *db_event_role_text(enum db_event_role role)
     return event_role[role];
 }
 
+const char *db_event_action_text(enum db_event_action action)
+{
+    assert((size_t) action < COUNT(event_action));
+    return event_action[action];
+}
+
 int db_find_task_status(const char *text)
 {
     return find(task_status, COUNT(task_status), text);
@@ -72,4 +83,9 @@ int db_find_event_phase(const char *text)
 int db_find_event_role(const char *text)
 {
     return find(event_role, COUNT(event_role), text);
+}
+
+int db_find_event_action(const char *text)
+{
+    return text == NULL ? DB_ACTION_NONE : find(event_action, COUNT(event_action), text);
 }

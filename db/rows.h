@@ -37,6 +37,11 @@ struct db_run {
     bool trusted;
     const char *untrusted_reason; /* NULL when trusted */
     const char *policy_sees;      /* 'observations', 'model', 'world'; NULL: an older version recorded it */
+    int64_t updates;              /* of the learner; -1: none learns (NULL) */
+    const char *vector_path;      /* vector instructions that the arithmetic used; NULL: not recorded */
+    const char *libc;             /* C library and its version; NULL: not recorded */
+    const char *linalg;           /* 'portable', 'openblas'; NULL: not recorded */
+    int64_t arithmetic;           /* version of the arithmetic; 0: recorded before there was one (NULL) */
 };
 
 struct db_node {
@@ -100,6 +105,13 @@ enum db_event_role {
 #define EVENT_ROLE(enumerator, word, meaning) enumerator,
 #include "db/event.def"
 };
+enum db_event_action {
+    DB_ACTION_NONE, /* NULL: the kind says it all */
+#define EVENT_ACTION(enumerator, word, meaning) enumerator,
+#include "db/event.def"
+};
+
+#define DB_EVENT_NULL (-1) /* NULL of an event's whole numbers */
 
 struct db_event {
     int64_t run_id;
@@ -107,8 +119,13 @@ struct db_event {
     enum db_event_phase phase;
     enum db_event_kind kind;
     enum db_event_role role;
-    int64_t number; /* node number; -1: none */
-    const char *detail;
+    int64_t number; /* node number; DB_EVENT_NULL: none */
+    enum db_event_action action;
+    int64_t until_slot; /* in which the node is back; DB_EVENT_NULL: not in this episode, or no such event */
+    int64_t from_server, to_server; /* of a task that moves; DB_EVENT_NULL: none */
+    int64_t task_slot;              /* slot of that task's request; DB_EVENT_NULL: it is about no task */
+    double speed;       /* share of its speed that the node has from now on; NAN: it did not change */
+    const char *detail; /* why, where the reason comes from outside; else "" */
 };
 
 /* A window of a link, and an interval of an event loop: real time only, counted from the run's start. */

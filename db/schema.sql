@@ -7,10 +7,10 @@
 -- count from 0.
 
 PRAGMA application_id = 1751215716; -- 0x68616e64, "hand"
-PRAGMA user_version = 3;            -- the last migration
+PRAGMA user_version = 4;            -- the last migration
 
 CREATE TABLE run ( -- one start of the orchestrator, or one policy's evaluation
-    run_id             INTEGER PRIMARY KEY,
+    run_id             INTEGER PRIMARY KEY AUTOINCREMENT, -- of a run that was deleted: never given again
     kind               TEXT NOT NULL
                        CHECK (kind IN ('train', 'validate', 'test', 'counterfactual', 'twin')),
     scenario_name      TEXT NOT NULL,
@@ -32,7 +32,12 @@ CREATE TABLE run ( -- one start of the orchestrator, or one policy's evaluation
                        CHECK (status IN ('running', 'finished', 'aborted')),
     trusted            INTEGER NOT NULL CHECK (trusted IN (0, 1)),
     untrusted_reason   TEXT CHECK (trusted = 0 OR untrusted_reason IS NULL),
-    policy_sees        TEXT CHECK (policy_sees IN ('observations', 'model', 'world')) -- what it decides from
+    policy_sees        TEXT CHECK (policy_sees IN ('observations', 'model', 'world')), -- what it decides from
+    updates            INTEGER CHECK (updates >= 0), -- of the learner; NULL: the policy does not learn
+    vector_path        TEXT, -- vector instructions that the arithmetic used
+    libc               TEXT, -- C library and its version
+    linalg             TEXT CHECK (linalg IN ('portable', 'openblas')), -- who multiplied matrices
+    arithmetic         INTEGER CHECK (arithmetic > 0) -- version of the arithmetic; NULL: recorded before there was one
 ) STRICT;
 
 CREATE INDEX run_by_parent ON run (parent_run_id);
@@ -68,10 +73,10 @@ CREATE TABLE task (
     device          INTEGER NOT NULL CHECK (device >= 0),
     tokens          INTEGER NOT NULL CHECK (tokens >= 0),
     split           INTEGER NOT NULL CHECK (split >= 0),    -- layers computed on the device
-    server          INTEGER CHECK (server >= 0),            -- NULL: computed locally
+    server          INTEGER CHECK (server >= 0),            -- as decided; NULL: all layers on the device
     repaired        INTEGER NOT NULL CHECK (repaired IN (0, 1)), -- the policy's wish had to be changed
-    bandwidth_share REAL CHECK (bandwidth_share BETWEEN 0 AND 1), -- of the server's bandwidth
-    compute_share   REAL CHECK (compute_share BETWEEN 0 AND 1),   -- of the server's compute
+    bandwidth_share REAL CHECK (bandwidth_share BETWEEN 0 AND 1), -- of the bandwidth of who served it
+    compute_share   REAL CHECK (compute_share BETWEEN 0 AND 1),   -- of the compute of who served it
     wait_s          REAL CHECK (wait_s >= 0),               -- on the device, for its processor and its radio
     local_s         REAL CHECK (local_s >= 0),              -- layers 1..split on the device
     transmit_s      REAL CHECK (transmit_s >= 0),           -- activations on the link
@@ -97,6 +102,7 @@ CREATE TABLE task (
     -- unfinished when the episode ended.
     status          TEXT NOT NULL CHECK (status = 'done' OR status = 'recovered' OR status = 'reoffloaded' OR
                                          status = 'device_lost' OR status = 'server_lost' OR status = 'expired'),
+    served_by       INTEGER CHECK (served_by >= 0), -- the server of the remaining layers; NULL: none
     PRIMARY KEY (run_id, episode, slot, device),
     CHECK ((status = 'done' OR status = 'recovered' OR status = 'reoffloaded') = (latency_s IS NOT NULL)),
     CHECK (latency_s IS NULL OR (energy_j IS NOT NULL AND cost IS NOT NULL))
@@ -123,16 +129,22 @@ CREATE TABLE episode ( -- statistics over the episode's finished tasks; NULL: th
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE event ( -- something out of the ordinary
-    event_id INTEGER PRIMARY KEY, -- in the order in which they happened
-    run_id   INTEGER NOT NULL REFERENCES run (run_id),
-    episode  INTEGER NOT NULL CHECK (episode >= 0),
-    slot     INTEGER NOT NULL CHECK (slot >= 0),
-    phase    TEXT NOT NULL CHECK (phase IN ('', 'observe', 'execute', 'serve')), -- of the slot; '': outside of one
-    kind     TEXT NOT NULL CHECK (kind IN ('node_lost', 'rejoin', 'repair', 'refusal', 'fault', 'recovered',
-                                          'handover', 'untrusted')),
-    role     TEXT NOT NULL CHECK (role IN ('', 'device', 'server')),
-    number   INTEGER CHECK (number >= 0), -- the node's; NULL: no node
-    detail   TEXT NOT NULL
+    event_id    INTEGER PRIMARY KEY, -- in the order in which they happened
+    run_id      INTEGER NOT NULL REFERENCES run (run_id),
+    episode     INTEGER NOT NULL CHECK (episode >= 0),
+    slot        INTEGER NOT NULL CHECK (slot >= 0),
+    phase       TEXT NOT NULL CHECK (phase IN ('', 'observe', 'execute', 'serve')), -- of the slot; '': outside of one
+    kind        TEXT NOT NULL CHECK (kind IN ('node_lost', 'rejoin', 'refusal', 'fault', 'recovered', 'handover')),
+    role        TEXT NOT NULL CHECK (role IN ('', 'device', 'server')),
+    number      INTEGER CHECK (number >= 0), -- the node's; NULL: no node
+    action      TEXT CHECK (action IN ('kill', 'pause', 'return', 'slow', 'restore', 'local', 'reoffload', 'restart',
+                                          'resume')), -- NULL: the kind says it all
+    until_slot  INTEGER CHECK (until_slot >= 0), -- in which the node is back; NULL: not in this episode
+    from_server INTEGER CHECK (from_server >= 0), -- of a task that moves: the server that it leaves
+    to_server   INTEGER CHECK (to_server >= 0), -- and the one that it goes to; NULL: its device does the rest
+    task_slot   INTEGER CHECK (task_slot >= 0), -- and the slot of its request
+    speed       REAL CHECK (speed > 0), -- share of its speed that the node has from now on
+    detail      TEXT NOT NULL -- why, where the reason comes from outside; a sentence where an older version wrote it
 ) STRICT;
 
 CREATE INDEX event_by_run ON event (run_id, event_id);

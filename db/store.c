@@ -24,10 +24,8 @@ static const char select_tasks[] = "SELECT run_id"
 
 /* Every statement there is. A run's columns stand in the order of struct db_run, and so on. */
 static const char *const sql[STATEMENT_COUNT] = {
-    [INSERT_RUN] = "INSERT INTO run (kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
-                   " checkpoint_episode, phase, host, clock, time_scale, mode, version, cpu, started_utc, "
-                   "status, trusted, untrusted_reason, policy_sees)"
-                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [INSERT_RUN] = "INSERT INTO run (" RUN_COLUMNS ")"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [FINISH_RUN] = "UPDATE run SET status = ?, trusted = ?, untrusted_reason = ? WHERE run_id = ?",
     [INSERT_NODE] =
         "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split,"
@@ -38,8 +36,8 @@ static const char *const sql[STATEMENT_COUNT] = {
         "INSERT INTO episode (run_id, episode, slots, mean_latency_s, p50_latency_s, p95_latency_s,"
         " p99_latency_s, mean_energy_j, mean_cost, episode_return, optimum_cost, tasks, deadline_misses,"
         " failures, repairs, wall_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [INSERT_EVENT] = "INSERT INTO event (run_id, episode, slot, phase, kind, role, number, detail)"
-                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    [INSERT_EVENT] = "INSERT INTO event (" EVENT_COLUMNS ")"
+                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [INSERT_CHECKPOINT] = "INSERT INTO checkpoint (run_id, episode, weights, learner, validation_cost)"
                           " VALUES (?, ?, ?, ?, ?)",
     [INSERT_LINK_SAMPLE] = "INSERT INTO link_sample (run_id, device, server, direction, start_s, duration_s,"
@@ -50,21 +48,15 @@ static const char *const sql[STATEMENT_COUNT] = {
                        " WHERE run_id = ? AND episode <> ? AND learner IS NOT NULL",
     [SET_VALIDATION_COST] = "UPDATE checkpoint SET validation_cost = ? WHERE run_id = ? AND episode = ?",
     [SELECT_RUN] =
-        "SELECT run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
-        " checkpoint_episode, phase, host, clock, time_scale, mode, version, cpu, started_utc, status, "
-        "trusted, untrusted_reason, policy_sees"
+        "SELECT run_id, " RUN_COLUMNS
         " FROM run WHERE run_id = coalesce(nullif(?, 0), (SELECT max(run_id) FROM run WHERE kind = 'train'),"
         " (SELECT max(run_id) FROM run))",
-    [SELECT_RUNS] = "SELECT run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
-                    " checkpoint_episode, phase, host, clock, time_scale, mode, version, cpu, started_utc, "
-                    "status, trusted, untrusted_reason, policy_sees"
-                    " FROM run ORDER BY run_id",
+    [SELECT_RUNS] = "SELECT run_id, " RUN_COLUMNS " FROM run ORDER BY run_id",
     [SELECT_NODES] =
         "SELECT run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, memory_bytes,"
         " requests, address, rate_trace, place_trace FROM node WHERE run_id = ? ORDER BY role, number",
     [SELECT_TASKS] = select_tasks,
-    [SELECT_EVENTS] = "SELECT run_id, episode, slot, phase, kind, role, number, detail"
-                      " FROM event WHERE run_id = ? ORDER BY event_id",
+    [SELECT_EVENTS] = "SELECT " EVENT_COLUMNS " FROM event WHERE run_id = ? ORDER BY event_id",
     [SELECT_CHECKPOINTS] =
         "SELECT run_id, episode, length(weights), coalesce(length(learner), 0), validation_cost"
         " FROM checkpoint WHERE run_id = ? ORDER BY episode",
@@ -250,6 +242,11 @@ int store_insert_run(struct store *store, const struct db_run *run, int64_t *ret
     binder_integer(&binder, run->trusted);
     binder_text(&binder, run->trusted ? NULL : run->untrusted_reason);
     binder_text(&binder, run->policy_sees);
+    binder_integer_or_null(&binder, run->updates, -1);
+    binder_text(&binder, run->vector_path);
+    binder_text(&binder, run->libc);
+    binder_text(&binder, run->linalg);
+    binder_integer_or_null(&binder, run->arithmetic, 0);
     int rc = store_run(store, &binder, "record a run", diag);
     if (rc == 0)
         *ret_run_id = sqlite3_last_insert_rowid(store->db->handle);
@@ -345,7 +342,13 @@ int store_insert_event(struct store *store, const struct db_event *event, struct
     binder_text(&binder, db_event_phase_text(event->phase));
     binder_text(&binder, db_event_kind_text(event->kind));
     binder_text(&binder, db_event_role_text(event->role));
-    binder_integer_or_null(&binder, event->number, -1);
+    binder_integer_or_null(&binder, event->number, DB_EVENT_NULL);
+    binder_text(&binder, db_event_action_text(event->action));
+    binder_integer_or_null(&binder, event->until_slot, DB_EVENT_NULL);
+    binder_integer_or_null(&binder, event->from_server, DB_EVENT_NULL);
+    binder_integer_or_null(&binder, event->to_server, DB_EVENT_NULL);
+    binder_integer_or_null(&binder, event->task_slot, DB_EVENT_NULL);
+    binder_real(&binder, event->speed);
     binder_text(&binder, event->detail);
     return store_run(store, &binder, "record an event", diag);
 }

@@ -12,6 +12,15 @@
 struct db;
 struct sqlite3_stmt;
 
+/* Columns in the order in which they are bound and read. */
+#define RUN_COLUMNS                                                                                          \
+    "kind, scenario_name, scenario, config_json, seed, policy, parent_run_id, checkpoint_episode, phase, "   \
+    "host, clock, time_scale, mode, version, cpu, started_utc, status, trusted, untrusted_reason, "          \
+    "policy_sees, updates, vector_path, libc, linalg, arithmetic"
+#define EVENT_COLUMNS                                                                                        \
+    "run_id, episode, slot, phase, kind, role, number, action, until_slot, from_server, to_server, "         \
+    "task_slot, speed, detail"
+
 enum statement {
     INSERT_RUN,
     FINISH_RUN,

@@ -92,6 +92,11 @@ static void read_run(struct reader *reader, struct db_run *run)
     run->trusted = read_integer(reader, 0) != 0;
     run->untrusted_reason = read_text(reader);
     run->policy_sees = read_text(reader);
+    run->updates = read_integer(reader, -1);
+    run->vector_path = read_text(reader);
+    run->libc = read_text(reader);
+    run->linalg = read_text(reader);
+    run->arithmetic = read_integer(reader, 0);
 }
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
@@ -155,7 +160,13 @@ static void read_event(struct reader *reader, struct db_event *event)
     event->phase = (enum db_event_phase) read_word(reader, "event.phase", db_find_event_phase);
     event->kind = (enum db_event_kind) read_word(reader, "event.kind", db_find_event_kind);
     event->role = (enum db_event_role) read_word(reader, "event.role", db_find_event_role);
-    event->number = read_integer(reader, -1);
+    event->number = read_integer(reader, DB_EVENT_NULL);
+    event->action = (enum db_event_action) read_word(reader, "event.action", db_find_event_action);
+    event->until_slot = read_integer(reader, DB_EVENT_NULL);
+    event->from_server = read_integer(reader, DB_EVENT_NULL);
+    event->to_server = read_integer(reader, DB_EVENT_NULL);
+    event->task_slot = read_integer(reader, DB_EVENT_NULL);
+    event->speed = read_real(reader);
     event->detail = read_text(reader);
 }
 
@@ -193,8 +204,9 @@ static int check_reader(struct store *store, const struct reader *reader, struct
 static int keep_texts(struct db_run *run, struct buf *arena)
 {
     const char **const texts[] = {
-        &run->scenario_name, &run->scenario, &run->config_json, &run->policy,           &run->host,
-        &run->version,       &run->cpu,      &run->started_utc, &run->untrusted_reason, &run->policy_sees};
+        &run->scenario_name,    &run->scenario, &run->config_json, &run->policy,      &run->host,
+        &run->version,          &run->cpu,      &run->started_utc, &run->policy_sees, &run->vector_path,
+        &run->untrusted_reason, &run->libc,     &run->linalg};
     size_t count = sizeof texts / sizeof *texts;
     size_t total = 0;
     for (size_t i = 0; i < count; i++)

@@ -177,13 +177,12 @@ int store_end_job(struct store *store, const struct db_job *job, const char *utc
  * the training run of another job (NULL: none), ?3 and ?4 whether validation runs and task rows are taken, ?5
  * and ?6 the job. Rows go in the order of their keys. */
 static const char *const merging[] = {
-    "INSERT INTO run (run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id,"
-    " checkpoint_episode, phase, host, clock, time_scale, mode, version, cpu, started_utc, status, trusted,"
-    " untrusted_reason, policy_sees)"
+    "INSERT INTO run (run_id, " RUN_COLUMNS ")"
     " SELECT run_id + ?1, kind, scenario_name, scenario, config_json, seed, policy,"
     " coalesce(parent_run_id + ?1, ?2), checkpoint_episode, phase, host, clock, time_scale, mode, version, "
     "cpu,"
-    " started_utc, status, trusted, untrusted_reason, policy_sees"
+    " started_utc, status, trusted, untrusted_reason, policy_sees, updates, vector_path, libc, linalg, "
+    "arithmetic"
     " FROM part.run WHERE ?3 OR kind <> 'validate' ORDER BY run_id",
 
     "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, "
@@ -208,8 +207,9 @@ static const char *const merging[] = {
     "wall_s"
     " FROM part.episode WHERE run_id + ?1 IN (SELECT run_id FROM main.run) ORDER BY run_id, episode",
 
-    "INSERT INTO event (run_id, episode, slot, phase, kind, role, number, detail)"
-    " SELECT run_id + ?1, episode, slot, phase, kind, role, number, detail"
+    "INSERT INTO event (" EVENT_COLUMNS ")"
+    " SELECT run_id + ?1, episode, slot, phase, kind, role, number, action, until_slot, from_server,"
+    " to_server, task_slot, speed, detail"
     " FROM part.event WHERE run_id + ?1 IN (SELECT run_id FROM main.run) ORDER BY event_id",
 
     "INSERT INTO checkpoint (run_id, episode, weights, learner, validation_cost)"
@@ -247,11 +247,12 @@ static int run_merging(struct store *store, const char *text, const int64_t *par
     return rc;
 }
 
+/* The highest number that a run of this file has ever had. */
 static int newest_run(struct store *store, int64_t *ret_run_id, struct diag *diag)
 {
+    static const char sql[] = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'run'";
     sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(store->db->handle, "SELECT coalesce(max(run_id), 0) FROM run", -1,
-                                  &statement, NULL);
+    int code = sqlite3_prepare_v2(store->db->handle, sql, -1, &statement, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_step(statement);
     int rc = code == SQLITE_ROW ? 0 : db_fail(store->db, code, "take a part over", diag);

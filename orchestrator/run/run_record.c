@@ -129,6 +129,7 @@ static int create_recorder(struct run_record *record, const struct world *world,
         .started_utc = started,
         .status = DB_RUNNING,
         .trusted = true,
+        .updates = -1,
     };
     return recorder_create(&record->recorder, run->path, &row, node, (size_t) world->devices + world->servers,
                            &record->run_id, diag);

@@ -31,6 +31,11 @@ void session_event(struct session_core *core, enum db_event_kind kind, bool is_s
         .kind = kind,
         .role = is_server ? DB_ROLE_SERVER : DB_ROLE_DEVICE,
         .number = number,
+        .until_slot = DB_EVENT_NULL,
+        .from_server = DB_EVENT_NULL,
+        .to_server = DB_EVENT_NULL,
+        .task_slot = DB_EVENT_NULL,
+        .speed = (double) NAN,
         .detail = detail,
     };
 }

@@ -25,6 +25,7 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
         .end_slot = view->id.slot,
     };
     task_row_lose(ret_row, DB_TASK_DEVICE_LOST);
+    ret_row->served_by = DB_SERVER_NULL;
 }
 
 /* What becomes of a column of a role (task.def) when its task is reported: most are told by name. */

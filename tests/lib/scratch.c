@@ -147,6 +147,23 @@ struct db_run scratch_run(void)
         .started_utc = "2026-01-02T03:04:05Z",
         .status = DB_RUNNING,
         .trusted = true,
+        .updates = -1,
+    };
+}
+
+struct db_event scratch_event(enum db_event_kind kind)
+{
+    return (struct db_event){
+        .phase = DB_PHASE_NONE,
+        .kind = kind,
+        .role = DB_ROLE_NONE,
+        .number = DB_EVENT_NULL,
+        .until_slot = DB_EVENT_NULL,
+        .from_server = DB_EVENT_NULL,
+        .to_server = DB_EVENT_NULL,
+        .task_slot = DB_EVENT_NULL,
+        .speed = (double) NAN,
+        .detail = "",
     };
 }
 
@@ -178,6 +195,7 @@ struct db_task scratch_task(uint32_t episode, uint32_t slot, uint32_t device)
         .y_m = -3.25,
         .end_slot = slot,
         .status = DB_TASK_DONE,
+        .served_by = 1,
     };
 }
 

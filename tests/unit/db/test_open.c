@@ -58,7 +58,7 @@ static void a_new_database_is_one_clean_file_that_says_whose_it_is(void **state)
     scratch_path(s, "results.db-shm", other);
     assert_false(scratch_exists(other));
     scratch_expect(s->file, "PRAGMA application_id", "1751215716");
-    scratch_expect(s->file, "PRAGMA user_version", "3");
+    scratch_expect(s->file, "PRAGMA user_version", "4");
     scratch_expect(s->file, "PRAGMA journal_mode", "delete");
     scratch_expect(s->file, "PRAGMA integrity_check", "ok");
 }
@@ -191,7 +191,7 @@ static void a_newer_version_is_refused(void **state)
     open_and_close(s->file, DB_CREATE);
     scratch_exec(s->file, "PRAGMA user_version = 99");
     assert_refused(s->file, DB_READ, ERR_VERSION,
-                   "newer handoff (database version 99; this program knows up to 3)");
+                   "newer handoff (database version 99; this program knows up to 4)");
     assert_refused(s->file, DB_CREATE, ERR_VERSION, "newer handoff");
     scratch_expect(s->file, "PRAGMA user_version", "99");
 }
@@ -264,6 +264,94 @@ static void what_version_2_recorded_is_kept_and_does_not_say_what_its_policies_s
     scratch_expect(s->file, "SELECT policy, sees, mean_cost FROM policy_comparison", "dapo|NULL|1.25");
     scratch_expect(s->file, "SELECT (SELECT count(*) FROM sweep_result), (SELECT count(*) FROM sweep_curve)",
                    "0|0");
+}
+
+/* A file as version 3 wrote it: run 1 by rounds, run 2 by queues. In slot 4 device 0 left server 1, device 3
+ * server 2. */
+static const char version_3_rows[] =
+    "INSERT INTO run (run_id, kind, scenario_name, scenario, config_json, seed, policy, phase, host, clock, "
+    "time_scale,"
+    " mode, version, cpu, started_utc, status, trusted) VALUES"
+    " (1, 'train', 'dapo', 'x', '{}', 7, 'dapo', 'train', 'tcp', 'virtual', 1, 'round', '0.3', 'c', 'now', "
+    "'finished',"
+    " 1),"
+    " (2, 'test', 'dapo', 'x', '{}', 7, 'static', 'test', 'tcp', 'virtual', 1, 'queue', '0.3', 'c', 'now', "
+    "'finished',"
+    " 1);"
+    "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, edge_s, latency_s, "
+    "energy_j, cost,"
+    " end_slot, handovers, deadline_missed, status) VALUES"
+    " (1, 0, 0, 0, 128, 8, 1, 0, 1, 1, 1, 1, 0, 0, 0, 'done'),"
+    " (1, 0, 0, 1, 128, 8, NULL, 0, 0, 1, 1, 1, 0, 0, 0, 'done'),"
+    " (1, 0, 0, 2, 128, 8, 0, 0, 1, 1, 1, 1, 0, 0, 0, 'reoffloaded'),"
+    " (1, 0, 0, 3, 128, 8, 0, 0, NULL, NULL, NULL, NULL, 0, 0, 0, 'server_lost'),"
+    " (2, 0, 2, 0, 128, 8, 1, 0, 1, 1, 1, 1, 3, 0, 0, 'done')," /* ended before */
+    " (2, 0, 3, 0, 128, 8, 1, 0, 1, 1, 1, 1, 5, 0, 0, 'done')," /* here or there? */
+    " (2, 0, 3, 1, 128, 8, 1, 0, 1, 1, 1, 1, 5, 0, 0, 'done')," /* another device's */
+    " (2, 0, 3, 2, 128, 8, 1, 0, 1, 1, 1, 1, 5, 1, 0, 'done')," /* moved */
+    " (2, 0, 3, 3, 128, 8, 1, 0, 1, 1, 1, 1, 5, 0, 0, 'done')," /* was at another server */
+    " (2, 0, 4, 0, 128, 8, 1, 0, 1, 1, 1, 1, 5, 0, 0, 'done'),"
+    " (2, 1, 3, 0, 128, 8, 1, 0, 1, 1, 1, 1, 5, 0, 0, 'done');"
+    "INSERT INTO event VALUES"
+    " (5, 2, 0, 4, 'observe', 'handover', 'device', 0, 'left server 1: 2 tasks go on to server 12'),"
+    " (6, 2, 0, 4, 'observe', 'handover', 'device', 3, 'left server 2: 1 tasks go on to server 1'),"
+    " (7, 2, 0, 5, 'execute', 'fault', 'server', 1, 'killed by the scenario, back in slot 60'),"
+    " (8, 2, 0, 5, 'execute', 'fault', 'device', 1, 'paused by the scenario for the rest of the episode'),"
+    " (9, 2, 0, 6, 'observe', 'fault', 'device', 1, 'takes part again, by the scenario'),"
+    " (10, 2, 0, 6, 'observe', 'fault', 'device', 2, 'slowed by the scenario to 0.325 of its speed'),"
+    " (11, 2, 0, 7, 'observe', 'fault', 'device', 2, 'slowed by the scenario no more'),"
+    " (12, 2, 0, 7, 'execute', 'node_lost', 'server', 0, 'killed by mistake, back in slot 3');";
+
+static void open_version_3(const struct scratch *s, const char *rows)
+{
+    for (size_t i = 0; i < 3; i++)
+        scratch_exec(s->file, sql_migrations[i].text);
+    scratch_exec(s->file, rows);
+    open_and_close(s->file, DB_READWRITE);
+    scratch_expect(s->file, "PRAGMA integrity_check", "ok");
+}
+
+static void version_3_tells_who_served_where_it_is_known(void **state)
+{
+    struct scratch *s = *state;
+    open_version_3(s, version_3_rows);
+    scratch_expect(s->file, "SELECT group_concat(ifnull(served_by, '-'), '') FROM task WHERE run_id = 1",
+                   "1---");
+    scratch_expect(s->file,
+                   "SELECT group_concat(episode || slot || device || ifnull(served_by, '-')) FROM task"
+                   " WHERE run_id = 2",
+                   "0201,030-,0311,032-,0331,0401,1301");
+    scratch_expect(s->file, "SELECT count(*), count(updates), count(linalg), count(arithmetic) FROM run",
+                   "2|0|0|0");
+}
+
+static void events_of_version_3_become_data_and_keep_their_sentences(void **state)
+{
+    struct scratch *s = *state;
+    open_version_3(s, version_3_rows);
+    scratch_expect(s->file,
+                   "SELECT event_id, action, until_slot, from_server, to_server, task_slot, speed FROM event",
+                   "5|NULL|NULL|1|12|NULL|NULL\n6|NULL|NULL|2|1|NULL|NULL\n7|kill|60|NULL|NULL|NULL|NULL\n"
+                   "8|pause|NULL|NULL|NULL|NULL|NULL\n9|return|NULL|NULL|NULL|NULL|NULL\n"
+                   "10|slow|NULL|NULL|NULL|NULL|0.325\n11|restore|NULL|NULL|NULL|NULL|NULL\n"
+                   "12|NULL|NULL|NULL|NULL|NULL|NULL");
+    scratch_expect(s->file, "SELECT detail FROM event WHERE event_id = 7",
+                   "killed by the scenario, back in slot 60");
+}
+
+static void rows_of_a_run_that_was_deleted_by_hand_keep_its_number(void **state)
+{
+    struct scratch *s = *state;
+    struct db db;
+    for (size_t i = 0; i < 3; i++)
+        scratch_exec(s->file, sql_migrations[i].text);
+    scratch_exec(s->file, version_3_rows);
+    scratch_exec(s->file, "DELETE FROM run WHERE run_id = 2");
+    assert_int_equal(db_open(&db, s->file, DB_READWRITE, NULL), 0);
+    insert_run(&db);
+    assert_int_equal(db_close(&db, NULL), 0);
+    scratch_expect(s->file, "SELECT max(run_id) FROM run", "3");
+    scratch_expect(s->file, "SELECT count(*) FROM task WHERE run_id = 2", "7"); /* left alone */
 }
 
 static void a_failing_migration_leaves_the_file_as_it_was(void **state)
@@ -428,6 +516,9 @@ int main(void)
         TEST(an_older_version_cannot_be_read_before_it_is_migrated),
         TEST(what_version_1_recorded_is_kept_and_gets_its_new_columns),
         TEST(what_version_2_recorded_is_kept_and_does_not_say_what_its_policies_saw),
+        TEST(version_3_tells_who_served_where_it_is_known),
+        TEST(events_of_version_3_become_data_and_keep_their_sentences),
+        TEST(rows_of_a_run_that_was_deleted_by_hand_keep_its_number),
         TEST(a_failing_migration_leaves_the_file_as_it_was),
         TEST(a_file_that_another_writer_holds_is_reported),
         TEST(a_damaged_file_is_reported),

@@ -108,11 +108,7 @@ static void rows_of_all_kinds_keep_their_order(void **state)
         "CREATE TRIGGER b AFTER INSERT ON event BEGIN INSERT INTO arrival (what) VALUES ('v'); END;"
         "CREATE TRIGGER c AFTER INSERT ON episode BEGIN INSERT INTO arrival (what) VALUES ('e'); END;"
         "CREATE TRIGGER d AFTER INSERT ON checkpoint BEGIN INSERT INTO arrival (what) VALUES ('c'); END;");
-    struct db_event event = {.phase = DB_PHASE_OBSERVE,
-                             .kind = DB_EVENT_NODE_LOST,
-                             .role = DB_ROLE_DEVICE,
-                             .number = 1,
-                             .detail = ""};
+    struct db_event event = scratch_event(DB_EVENT_NODE_LOST);
     struct db_checkpoint checkpoint = {.weights = "w", .weights_size = 1, .validation_cost = NAN};
     struct db_episode episode = scratch_episode(0);
     assert_int_equal(recorder_event(recorder, &event), 0);
@@ -137,11 +133,11 @@ static void texts_and_blobs_are_copied(void **state)
     char detail[] = "gone since slot 3";
     char weights[] = "weights";
     char learner[] = "learner";
-    struct db_event event = {.phase = DB_PHASE_EXECUTE,
-                             .kind = DB_EVENT_NODE_LOST,
-                             .role = DB_ROLE_SERVER,
-                             .number = 2,
-                             .detail = detail};
+    struct db_event event = scratch_event(DB_EVENT_NODE_LOST);
+    event.phase = DB_PHASE_EXECUTE;
+    event.role = DB_ROLE_SERVER;
+    event.number = 2;
+    event.detail = detail;
     struct db_checkpoint checkpoint = {.episode = 4,
                                        .weights = weights,
                                        .weights_size = 7,
@@ -228,11 +224,8 @@ static void many_items_without_tasks_pass_through(void **state)
     struct scratch *s = *state;
     int64_t run_id;
     struct recorder *recorder = start(s, &run_id);
-    struct db_event event = {.phase = DB_PHASE_OBSERVE,
-                             .kind = DB_EVENT_REJOIN,
-                             .role = DB_ROLE_DEVICE,
-                             .number = 1,
-                             .detail = "again"};
+    struct db_event event = scratch_event(DB_EVENT_REJOIN);
+    event.detail = "again";
     for (uint32_t slot = 0; slot < 5 * RECORDER_QUEUE_ITEMS; slot++) {
         event.slot = slot;
         assert_int_equal(recorder_event(recorder, &event), 0);

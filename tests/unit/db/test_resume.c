@@ -37,12 +37,8 @@ static struct recorder *start(const struct scratch *s, int64_t *ret_run_id)
 static int push_episode(struct recorder *recorder, uint32_t episode)
 {
     static char learner[LEARNER_BYTES];
-    struct db_event event = {.episode = episode,
-                             .phase = DB_PHASE_NONE,
-                             .kind = DB_EVENT_REPAIR,
-                             .role = DB_ROLE_NONE,
-                             .number = -1,
-                             .detail = ""};
+    struct db_event event = scratch_event(DB_EVENT_REJOIN);
+    event.episode = episode;
     struct db_episode row = scratch_episode(episode);
     uint64_t end = 10u * (episode + 1);
     struct db_checkpoint checkpoint = {.episode = episode,

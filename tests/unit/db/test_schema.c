@@ -147,6 +147,12 @@ static void the_checks_admit_the_words_of_the_tables(void **state)
 #define EVENT_ROLE(enumerator, word, meaning) "|" word
 #include "db/event.def"
         },
+        {
+            "event",
+            "action",
+#define EVENT_ACTION(enumerator, word, meaning) "|" word
+#include "db/event.def"
+        },
     };
     (void) state;
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
@@ -195,6 +201,9 @@ static void values_out_of_range_are_refused_in_every_table(void **state)
         "UPDATE run SET parent_run_id = 9",
         "UPDATE run SET policy = NULL",
         "UPDATE run SET policy_sees = 'the future'",
+        "UPDATE run SET updates = -1",
+        "UPDATE run SET linalg = 'abacus'",
+        "UPDATE run SET arithmetic = 0",
         "UPDATE node SET role = 'cloud'",
         "UPDATE node SET flops = 0",
         "UPDATE node SET power_w = -1",
@@ -217,11 +226,18 @@ static void values_out_of_range_are_refused_in_every_table(void **state)
         "UPDATE task SET handovers = -1",
         "UPDATE task SET wait_s = -1",
         "UPDATE task SET deadline_missed = NULL",
+        "UPDATE task SET served_by = -1",
         "UPDATE episode SET failures = 2",
         "UPDATE episode SET wall_s = -1",
         "UPDATE event SET phase = 'later'",
         "UPDATE event SET kind = 'other'",
         "UPDATE event SET role = 'cloud'",
+        "UPDATE event SET action = 'wait'",
+        "UPDATE event SET until_slot = -1",
+        "UPDATE event SET from_server = -1",
+        "UPDATE event SET to_server = -1",
+        "UPDATE event SET task_slot = -1",
+        "UPDATE event SET speed = 0",
         "UPDATE checkpoint SET weights = NULL",
         "UPDATE checkpoint SET weights = 'text'",
         "INSERT INTO sweep SELECT 2, name, text, version, created_utc FROM sweep",

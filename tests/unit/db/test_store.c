@@ -64,6 +64,11 @@ static void a_run_comes_back_as_it_went_in(void **state)
     in.trusted = false;
     in.untrusted_reason = "the queue was full";
     in.policy_sees = "model";
+    in.updates = 0;
+    in.vector_path = "avx2";
+    in.libc = "glibc 2.36";
+    in.linalg = "portable";
+    in.arithmetic = 7;
     int64_t run_id;
     assert_int_equal(store_insert_run(f->store, &in, &run_id, NULL), 0);
     assert_int_equal(run_id, 2);
@@ -88,6 +93,11 @@ static void a_run_comes_back_as_it_went_in(void **state)
     assert_false(out.trusted);
     assert_string_equal(out.untrusted_reason, in.untrusted_reason);
     assert_string_equal(out.policy_sees, "model");
+    assert_int_equal(out.updates, 0);
+    assert_string_equal(out.vector_path, "avx2");
+    assert_string_equal(out.libc, "glibc 2.36");
+    assert_string_equal(out.linalg, "portable");
+    assert_int_equal(out.arithmetic, 7);
     buf_finish(&arena);
 }
 
@@ -95,8 +105,9 @@ static void a_run_without_parent_checkpoint_or_reason_has_nulls(void **state)
 {
     struct fixture *f = *state;
     scratch_expect(f->scratch->file,
-                   "SELECT parent_run_id, checkpoint_episode, untrusted_reason, policy_sees FROM run",
-                   "NULL|NULL|NULL|NULL");
+                   "SELECT parent_run_id, checkpoint_episode, untrusted_reason, policy_sees, updates,"
+                   " vector_path, libc, linalg, arithmetic FROM run",
+                   "NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL");
     struct db_run out;
     struct buf arena = {0};
     assert_int_equal(store_read_run(f->store, f->run_id, &out, &arena, NULL), 0);
@@ -105,6 +116,17 @@ static void a_run_without_parent_checkpoint_or_reason_has_nulls(void **state)
     assert_null(out.untrusted_reason);
     assert_null(out.policy_sees);
     buf_finish(&arena);
+}
+
+static void the_number_of_a_deleted_run_is_not_given_again(void **state)
+{
+    struct fixture *f = *state;
+    struct db_run run = scratch_run();
+    int64_t last = 0, next = 0;
+    assert_int_equal(store_insert_run(f->store, &run, &last, NULL), 0);
+    scratch_exec(f->scratch->file, "DELETE FROM run");
+    assert_int_equal(store_insert_run(f->store, &run, &next, NULL), 0);
+    assert_int_equal(next, last + 1);
 }
 
 static void a_seed_of_two_to_the_63_is_refused(void **state)
@@ -442,11 +464,23 @@ static int check_event(void *user, const struct db_event *event)
     if ((*seen)++ == 0) {
         assert_int_equal(event->slot, 7);
         assert_int_equal(event->number, -1);
+        assert_int_equal(event->action, DB_ACTION_NONE);
+        assert_int_equal(event->until_slot, DB_EVENT_NULL);
+        assert_int_equal(event->from_server, DB_EVENT_NULL);
+        assert_int_equal(event->to_server, DB_EVENT_NULL);
+        assert_int_equal(event->task_slot, DB_EVENT_NULL);
+        assert_true(isnan(event->speed));
         assert_string_equal(event->detail, "first");
     } else {
         assert_int_equal(event->number, 3);
         assert_int_equal(event->phase, DB_PHASE_EXECUTE);
-        assert_int_equal(event->kind, DB_EVENT_NODE_LOST);
+        assert_int_equal(event->kind, DB_EVENT_HANDOVER);
+        assert_int_equal(event->action, DB_ACTION_RESTART);
+        assert_int_equal(event->until_slot, 0);
+        assert_int_equal(event->from_server, 1);
+        assert_int_equal(event->to_server, 2);
+        assert_int_equal(event->task_slot, 4);
+        assert_true(event->speed == 0.25);
         assert_int_equal(event->role, DB_ROLE_SERVER);
     }
     return 0;
@@ -455,21 +489,23 @@ static int check_event(void *user, const struct db_event *event)
 static void events_come_back_in_the_order_of_happening(void **state)
 {
     struct fixture *f = *state;
-    struct db_event event = {.run_id = 1,
-                             .slot = 7,
-                             .phase = DB_PHASE_NONE,
-                             .kind = DB_EVENT_REFUSAL,
-                             .role = DB_ROLE_NONE,
-                             .number = -1,
-                             .detail = "first"};
+    struct db_event event = scratch_event(DB_EVENT_REFUSAL);
+    event.run_id = 1;
+    event.slot = 7;
+    event.detail = "first";
     assert_int_equal(store_insert_event(f->store, &event, NULL), 0);
-    event = (struct db_event){.run_id = 1,
-                              .slot = 2,
-                              .phase = DB_PHASE_EXECUTE,
-                              .kind = DB_EVENT_NODE_LOST,
-                              .role = DB_ROLE_SERVER,
-                              .number = 3,
-                              .detail = ""};
+    event = scratch_event(DB_EVENT_HANDOVER);
+    event.run_id = 1;
+    event.slot = 2;
+    event.phase = DB_PHASE_EXECUTE;
+    event.role = DB_ROLE_SERVER;
+    event.number = 3;
+    event.action = DB_ACTION_RESTART;
+    event.until_slot = 0;
+    event.from_server = 1;
+    event.to_server = 2;
+    event.task_slot = 4;
+    event.speed = 0.25;
     assert_int_equal(store_insert_event(f->store, &event, NULL), 0);
     int seen = 0;
     assert_int_equal(store_each_event(f->store, 1, check_event, &seen, NULL), 0);
@@ -510,11 +546,11 @@ static void a_word_that_is_none_of_its_columns_is_refused_when_it_is_read(void *
     struct fixture *f = *state;
     struct expected_tasks expected = {.seen = 0};
     struct db_task task = scratch_task(0, 0, 0), next;
-    struct db_event event = {.run_id = 1, .kind = DB_EVENT_FAULT, .number = -1, .detail = ""};
+    struct db_event event = scratch_event(DB_EVENT_FAULT);
     struct buf texts = {0};
     struct db_run run;
     struct diag diag = {0};
-    task.run_id = 1;
+    task.run_id = event.run_id = 1;
     assert_int_equal(store_insert_task(f->store, &task, NULL), 0);
     assert_int_equal(store_insert_event(f->store, &event, NULL), 0);
 
@@ -526,9 +562,9 @@ static void a_word_that_is_none_of_its_columns_is_refused_when_it_is_read(void *
     assert_corrupt(store_tasks_next(f->store, &next, &diag), &diag, "task.status is 'asleep'");
     store_tasks_open(f->store, 2); /* ends the reading */
 
-    static const char *const columns[] = {"phase", "kind", "role"};
-    static const char *const words[] = {"execute", "fault", "server"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const columns[] = {"phase", "kind", "role", "action"};
+    static const char *const words[] = {"execute", "fault", "server", "slow"};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
         char sql[128], text[64];
         (void) snprintf(sql, sizeof sql, "UPDATE event SET %s = 'asleep'", columns[i]);
         (void) snprintf(text, sizeof text, "event.%s is 'asleep'", columns[i]);
@@ -738,6 +774,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(a_run_comes_back_as_it_went_in),
         TEST(a_run_without_parent_checkpoint_or_reason_has_nulls),
+        TEST(the_number_of_a_deleted_run_is_not_given_again),
         TEST(a_seed_of_two_to_the_63_is_refused),
         TEST(run_zero_means_the_newest_training_run),
         TEST(a_run_that_is_not_there_is_named),

@@ -198,12 +198,8 @@ static int64_t record_run(const char *path, struct db_run run, uint32_t episodes
             task.latency_s = 10.0 - slot;
             assert_int_equal(recorder_tasks(recorder, &task, 1), 0);
         }
-        struct db_event event = {.episode = e,
-                                 .phase = DB_PHASE_NONE,
-                                 .kind = DB_EVENT_FAULT,
-                                 .role = DB_ROLE_NONE,
-                                 .number = -1,
-                                 .detail = ""};
+        struct db_event event = scratch_event(DB_EVENT_FAULT);
+        event.episode = e;
         assert_int_equal(recorder_event(recorder, &event), 0);
         assert_int_equal(recorder_episode(recorder, &episode, learns ? &checkpoint : NULL, NULL), 0);
     }

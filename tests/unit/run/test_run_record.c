@@ -494,13 +494,13 @@ static void events_and_samples_are_in_the_file(void **state)
                                     .duration_s = 2.0,
                                     .lag_max_s = 0.5,
                                     .lag_mean_s = 0.25};
-    const struct db_event event = {.episode = 1,
-                                   .slot = 2,
-                                   .phase = DB_PHASE_EXECUTE,
-                                   .kind = DB_EVENT_NODE_LOST,
-                                   .role = DB_ROLE_DEVICE,
-                                   .number = 1,
-                                   .detail = "gone"};
+    struct db_event event = scratch_event(DB_EVENT_NODE_LOST);
+    event.episode = 1;
+    event.slot = 2;
+    event.phase = DB_PHASE_EXECUTE;
+    event.role = DB_ROLE_DEVICE;
+    event.number = 1;
+    event.detail = "gone";
     open_record(&record, &row);
     struct session_sink sink = run_record_sink(&record);
     assert_int_equal(sink.event(sink.user, &event), 0);

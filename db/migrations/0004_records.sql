@@ -1,0 +1,335 @@
+-- Version 4: who served a task, events as data, what a run's arithmetic was, and numbers of runs that are never given
+-- twice. Constraints change, so `run` and `event` are made anew; their rows are copied.
+
+PRAGMA user_version = 4;
+
+DROP VIEW run_summary;
+DROP VIEW episode_summary;
+DROP VIEW policy_comparison;
+DROP VIEW split_histogram;
+DROP VIEW server_load;
+DROP VIEW twin_comparison;
+DROP VIEW sweep_result;
+DROP VIEW sweep_curve;
+
+CREATE TABLE run_4 ( -- one start of the orchestrator, or one policy's evaluation
+    run_id             INTEGER PRIMARY KEY AUTOINCREMENT, -- of a run that was deleted: never given again
+    kind               TEXT NOT NULL
+                       CHECK (kind IN ('train', 'validate', 'test', 'counterfactual', 'twin')),
+    scenario_name      TEXT NOT NULL,
+    scenario           TEXT NOT NULL, -- canonical YAML
+    config_json        TEXT NOT NULL CHECK (json_valid(config_json)), -- effective configuration
+    seed               INTEGER NOT NULL CHECK (seed >= 0),
+    policy             TEXT NOT NULL,
+    parent_run_id      INTEGER REFERENCES run (run_id), -- the run whose world or learner this one reuses
+    checkpoint_episode INTEGER CHECK (checkpoint_episode >= 0), -- of the parent's learner, evaluated here
+    phase              TEXT NOT NULL CHECK (phase IN ('train', 'validate', 'test')), -- its random streams
+    host               TEXT NOT NULL CHECK (host IN ('memory', 'tcp')),
+    clock              TEXT NOT NULL CHECK (clock IN ('virtual', 'real')),
+    time_scale         REAL NOT NULL CHECK (time_scale > 0), -- model seconds in a second of the real clock
+    mode               TEXT NOT NULL CHECK (mode IN ('round', 'queue')), -- does work carry over to the next slot?
+    version            TEXT NOT NULL, -- program version and git revision
+    cpu                TEXT NOT NULL, -- CPU model and BLAS kernel
+    started_utc        TEXT NOT NULL,
+    status             TEXT NOT NULL -- a killed run stays 'running'
+                       CHECK (status IN ('running', 'finished', 'aborted')),
+    trusted            INTEGER NOT NULL CHECK (trusted IN (0, 1)),
+    untrusted_reason   TEXT CHECK (trusted = 0 OR untrusted_reason IS NULL),
+    policy_sees        TEXT CHECK (policy_sees IN ('observations', 'model', 'world')), -- what it decides from
+    updates            INTEGER CHECK (updates >= 0), -- of the learner; NULL: the policy does not learn
+    vector_path        TEXT, -- vector instructions that the arithmetic used
+    libc               TEXT, -- C library and its version
+    linalg             TEXT CHECK (linalg IN ('portable', 'openblas')), -- who multiplied matrices
+    arithmetic         INTEGER CHECK (arithmetic > 0) -- version of the arithmetic; NULL: recorded before there was one
+) STRICT;
+
+INSERT INTO run_4 (
+    run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id, checkpoint_episode, phase, host,
+    clock, time_scale, mode, version, cpu, started_utc, status, trusted, untrusted_reason, policy_sees)
+SELECT
+    run_id, kind, scenario_name, scenario, config_json, seed, policy, parent_run_id, checkpoint_episode, phase, host,
+    clock, time_scale, mode, version, cpu, started_utc, status, trusted, untrusted_reason, policy_sees
+FROM run;
+DROP TABLE run;
+ALTER TABLE run_4 RENAME TO run;
+CREATE INDEX run_by_parent ON run (parent_run_id);
+
+-- A run that was deleted by hand may have left rows behind: its number is not given again.
+DELETE FROM sqlite_sequence WHERE name = 'run';
+INSERT INTO sqlite_sequence (name, seq)
+SELECT 'run', coalesce(max(run_id), 0)
+FROM (SELECT max(run_id) AS run_id FROM run
+      UNION ALL SELECT max(parent_run_id) FROM run
+      UNION ALL SELECT max(run_id) FROM node
+      UNION ALL SELECT max(run_id) FROM task
+      UNION ALL SELECT max(run_id) FROM episode
+      UNION ALL SELECT max(run_id) FROM event
+      UNION ALL SELECT max(run_id) FROM checkpoint
+      UNION ALL SELECT max(run_id) FROM experience
+      UNION ALL SELECT max(run_id) FROM link_sample
+      UNION ALL SELECT max(run_id) FROM process_sample
+      UNION ALL SELECT max(train_run_id) FROM job
+      UNION ALL SELECT max(test_run_id) FROM job
+      UNION ALL SELECT max(validate_run_id) FROM job);
+
+CREATE TABLE event_4 ( -- something out of the ordinary
+    event_id    INTEGER PRIMARY KEY, -- in the order in which they happened
+    run_id      INTEGER NOT NULL REFERENCES run (run_id),
+    episode     INTEGER NOT NULL CHECK (episode >= 0),
+    slot        INTEGER NOT NULL CHECK (slot >= 0),
+    phase       TEXT NOT NULL CHECK (phase IN ('', 'observe', 'execute', 'serve')), -- of the slot; '': outside of one
+    kind        TEXT NOT NULL CHECK (kind IN ('node_lost', 'rejoin', 'refusal', 'fault', 'recovered', 'handover')),
+    role        TEXT NOT NULL CHECK (role IN ('', 'device', 'server')),
+    number      INTEGER CHECK (number >= 0), -- the node's; NULL: no node
+    action      TEXT CHECK (action IN ('kill', 'pause', 'return', 'slow', 'restore', 'local', 'reoffload', 'restart',
+                                          'resume')), -- NULL: the kind says it all
+    until_slot  INTEGER CHECK (until_slot >= 0), -- in which the node is back; NULL: not in this episode
+    from_server INTEGER CHECK (from_server >= 0), -- of a task that moves: the server that it leaves
+    to_server   INTEGER CHECK (to_server >= 0), -- and the one that it goes to; NULL: its device does the rest
+    task_slot   INTEGER CHECK (task_slot >= 0), -- and the slot of its request
+    speed       REAL CHECK (speed > 0), -- share of its speed that the node has from now on
+    detail      TEXT NOT NULL -- why, where the reason comes from outside; a sentence where an older version wrote it
+) STRICT;
+
+-- What older versions wrote as a sentence.
+INSERT INTO event_4 (
+    event_id, run_id, episode, slot, phase, kind, role, number, action, until_slot, from_server, to_server, speed,
+    detail)
+SELECT
+    event_id, run_id, episode, slot, phase, kind, role, number,
+    CASE WHEN kind <> 'fault' THEN NULL
+         WHEN detail LIKE 'killed by %' THEN 'kill'
+         WHEN detail LIKE 'paused by %' THEN 'pause'
+         WHEN detail LIKE 'takes part again%' THEN 'return'
+         WHEN detail LIKE 'slowed by the scenario to %' THEN 'slow'
+         WHEN detail LIKE 'slowed by the scenario no more' THEN 'restore' END,
+    CASE WHEN kind = 'fault' AND instr(detail, 'back in slot ') > 0
+         THEN cast(substr(detail, instr(detail, 'back in slot ') + 13) AS INTEGER) END,
+    CASE WHEN kind = 'handover' AND detail LIKE 'left server %' THEN cast(substr(detail, 13) AS INTEGER) END,
+    CASE WHEN kind = 'handover' AND instr(detail, 'go on to server ') > 0
+         THEN cast(substr(detail, instr(detail, 'go on to server ') + 16) AS INTEGER) END,
+    CASE WHEN kind = 'fault' AND detail LIKE 'slowed by the scenario to %'
+         THEN nullif(cast(substr(detail, 27) AS REAL), 0.0) END,
+    detail
+FROM event;
+DROP TABLE event;
+ALTER TABLE event_4 RENAME TO event;
+CREATE INDEX event_by_run ON event (run_id, event_id);
+
+ALTER TABLE task ADD COLUMN served_by INTEGER CHECK (served_by >= 0); -- the server of the remaining layers; NULL: none
+
+-- Older versions recorded who was decided. That is who served, unless the device handed tasks over while this one was
+-- in the system, or the task's server was lost: then it is not known.
+CREATE TABLE left_4 (
+    run_id INTEGER NOT NULL, episode INTEGER NOT NULL, device INTEGER NOT NULL, server INTEGER NOT NULL,
+    slot INTEGER NOT NULL,
+    PRIMARY KEY (run_id, episode, device, server, slot)
+) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO left_4
+SELECT run_id, episode, number, from_server, slot FROM event
+WHERE kind = 'handover' AND number IS NOT NULL AND from_server IS NOT NULL;
+UPDATE task SET served_by = server
+WHERE server IS NOT NULL AND status = 'done' AND handovers = 0 AND NOT EXISTS (
+    SELECT 1 FROM left_4 AS h
+    WHERE h.run_id = task.run_id AND h.episode = task.episode AND h.device = task.device AND h.server = task.server
+        AND h.slot > task.slot AND h.slot <= task.end_slot);
+DROP TABLE left_4;
+
+-- One row a run, from its episode rows. Means are over all finished tasks of the run: each episode's mean weighs
+-- as many tasks as it has. mean_episode_p95_latency_s is the mean of the episodes' 95th percentiles, not the
+-- run's percentile.
+CREATE VIEW run_summary AS
+SELECT r.run_id, r.kind, r.scenario_name AS scenario, r.policy, r.seed, r.parent_run_id, r.checkpoint_episode,
+       r.phase, r.host, r.clock, r.mode, r.status, r.trusted,
+       count(e.episode) AS episodes,
+       coalesce(sum(e.slots), 0) AS slots,
+       coalesce(sum(e.tasks), 0) AS tasks,
+       coalesce(sum(e.failures), 0) AS failures,
+       coalesce(sum(e.repairs), 0) AS repairs,
+       sum(e.mean_cost * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_cost,
+       sum(e.mean_latency_s * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0)
+           AS mean_latency_s,
+       avg(e.p95_latency_s) AS mean_episode_p95_latency_s,
+       sum(e.mean_energy_j * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_energy_j,
+       sum(e.deadline_misses) * 1.0 / nullif(sum(e.tasks - e.failures), 0) AS deadline_miss_share,
+       avg(e.episode_return) AS mean_episode_return,
+       sum(e.wall_s) AS wall_s,
+       r.started_utc
+FROM run AS r LEFT JOIN episode AS e ON e.run_id = r.run_id
+GROUP BY r.run_id
+ORDER BY r.run_id;
+
+-- One row an episode: the learning curve.
+CREATE VIEW episode_summary AS
+SELECT e.run_id, r.kind, r.policy, e.episode, e.slots, e.tasks, e.mean_cost, e.optimum_cost,
+       100.0 * (e.mean_cost / nullif(e.optimum_cost, 0) - 1) AS regret_pct,
+       e.mean_latency_s, e.p50_latency_s, e.p95_latency_s, e.p99_latency_s, e.mean_energy_j,
+       e.deadline_misses * 1.0 / nullif(e.tasks - e.failures, 0) AS deadline_miss_share,
+       e.failures, e.repairs, e.episode_return, e.wall_s,
+       e.tasks / nullif(e.wall_s, 0) AS tasks_per_s
+FROM episode AS e JOIN run AS r ON r.run_id = e.run_id
+ORDER BY e.run_id, e.episode;
+
+-- Policies on the same held-out streams: finished runs of kind 'test' with the same parent, scenario and
+-- seed; of several runs of one policy the newest. p95_latency_s is the run's own 95th percentile (nearest
+-- rank over its finished tasks; where only episodes were recorded, a single episode's). regret_pct is 0 for the
+-- exact optimum, and NULL where the optimum was not run on as many slots of the same streams: those of the same
+-- scenario and seed, whatever the parent.
+CREATE VIEW policy_comparison AS
+WITH candidate AS (
+    SELECT s.*, r.scenario AS scenario_text, r.policy_sees AS sees,
+           row_number() OVER (PARTITION BY r.parent_run_id, r.scenario, r.seed, r.phase, r.policy
+                              ORDER BY r.run_id DESC) AS age
+    FROM run AS r JOIN run_summary AS s ON s.run_id = r.run_id
+    WHERE r.kind = 'test' AND r.status = 'finished' AND s.tasks > 0
+), newest AS (
+    SELECT * FROM candidate WHERE age = 1
+), optimum AS ( -- max() alone: the other columns are those of that row
+    SELECT seed, phase, scenario_text, episodes, slots, mean_cost, max(run_id)
+    FROM newest WHERE policy = 'optimum'
+    GROUP BY seed, phase, scenario_text, episodes, slots
+), placed AS ( -- the finished tasks of those runs from fast to slow
+    SELECT t.run_id, t.latency_s,
+           row_number() OVER (PARTITION BY t.run_id ORDER BY t.latency_s) AS place,
+           count(*) OVER (PARTITION BY t.run_id) AS done
+    FROM newest AS m CROSS JOIN task AS t ON t.run_id = m.run_id -- CROSS: look these runs up, scan no other
+    WHERE t.latency_s IS NOT NULL
+), percentile AS (
+    SELECT run_id, min(latency_s) AS latency_s FROM placed WHERE 100 * place >= 95 * done GROUP BY run_id
+)
+SELECT n.policy, n.sees, n.mean_cost, n.mean_latency_s,
+       coalesce(p.latency_s,
+                (SELECT max(e.p95_latency_s) FROM episode AS e WHERE e.run_id = n.run_id AND n.episodes = 1))
+           AS p95_latency_s,
+       n.mean_energy_j, n.deadline_miss_share,
+       100.0 * (n.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
+       n.tasks, n.scenario, n.parent_run_id, n.seed, n.run_id, n.checkpoint_episode
+FROM newest AS n
+LEFT JOIN percentile AS p ON p.run_id = n.run_id
+LEFT JOIN optimum AS o ON o.seed = n.seed AND o.phase = n.phase AND o.scenario_text = n.scenario_text
+    AND o.episodes = n.episodes AND o.slots = n.slots
+ORDER BY n.scenario, n.parent_run_id, n.seed, n.mean_cost, n.policy;
+
+-- How often a run chose each split, lost tasks included: they were decided too.
+CREATE VIEW split_histogram AS
+SELECT h.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = h.run_id) AS policy, h.split, h.tasks,
+       h.tasks * 1.0 / sum(h.tasks) OVER (PARTITION BY h.run_id) AS share
+FROM (SELECT run_id, split, count(*) AS tasks FROM task GROUP BY run_id, split) AS h
+ORDER BY h.run_id, h.split;
+
+-- What each server had to do; servers that nobody chose have 0 tasks. busy_s adds the tasks' compute times;
+-- as tasks share a server, it can exceed the time that passed.
+CREATE VIEW server_load AS
+SELECT t.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = t.run_id) AS policy, t.server,
+       count(*) AS tasks,
+       sum(t.latency_s IS NULL) AS lost,
+       avg(t.bandwidth_share) AS mean_bandwidth_share,
+       avg(t.compute_share) AS mean_compute_share,
+       avg(t.queue_s) AS mean_queue_s,
+       avg(t.edge_s) AS mean_edge_s,
+       total(t.edge_s) AS busy_s,
+       total(t.server_j) AS energy_j,
+       total(t.payload_bytes) AS payload_bytes
+FROM task AS t
+WHERE t.server IS NOT NULL
+GROUP BY t.run_id, t.server
+UNION ALL
+SELECT n.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = n.run_id), n.number,
+       0, 0, NULL, NULL, NULL, NULL, 0.0, 0.0, 0.0
+FROM node AS n
+WHERE n.role = 'server'
+    AND NOT EXISTS (SELECT 1 FROM task AS t WHERE t.run_id = n.run_id AND t.server = n.number)
+ORDER BY 1, 3;
+
+-- The same scenario in both clocks, part by part: a real-time run of kind 'twin' against its parent, the run in virtual
+-- time, over the tasks that both finished after the same decision. mape_pct is the mean of the tasks' own relative
+-- differences (parts of no length left out); off_pct is the mean difference as a share of the whole that the part
+-- belongs to (latency, energy, cost), so the part with the largest is the one that is off.
+CREATE VIEW twin_comparison AS
+WITH pair AS (
+    SELECT r.run_id, v.latency_s AS latency_v, t.latency_s AS latency_r, v.wait_s AS wait_v, t.wait_s AS wait_r,
+           v.local_s AS local_v, t.local_s AS local_r, v.transmit_s AS transmit_v, t.transmit_s AS transmit_r,
+           v.queue_s AS queue_v, t.queue_s AS queue_r, v.edge_s AS edge_v, t.edge_s AS edge_r,
+           v.energy_j AS energy_v, t.energy_j AS energy_r, v.compute_j AS compute_v, t.compute_j AS compute_r,
+           v.transmit_j AS radio_v, t.transmit_j AS radio_r, v.server_j AS server_v, t.server_j AS server_r,
+           v.cost AS cost_v, t.cost AS cost_r
+    FROM run AS r
+    JOIN run AS p ON p.run_id = r.parent_run_id AND p.kind = 'twin'
+    JOIN task AS t ON t.run_id = r.run_id
+    JOIN task AS v ON v.run_id = p.run_id AND v.episode = t.episode AND v.slot = t.slot AND v.device = t.device
+    WHERE r.kind = 'twin' AND t.latency_s IS NOT NULL AND v.latency_s IS NOT NULL AND t.split = v.split
+        AND t.server IS v.server
+), part AS (
+    SELECT run_id, 1 AS place, 'latency_s' AS part, latency_v AS v, latency_r AS r, latency_v AS whole FROM pair
+    UNION ALL SELECT run_id, 2, 'wait_s', wait_v, wait_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 3, 'local_s', local_v, local_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 4, 'transmit_s', transmit_v, transmit_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 5, 'queue_s', queue_v, queue_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 6, 'edge_s', edge_v, edge_r, latency_v FROM pair
+    UNION ALL SELECT run_id, 7, 'energy_j', energy_v, energy_r, energy_v FROM pair
+    UNION ALL SELECT run_id, 8, 'compute_j', compute_v, compute_r, energy_v FROM pair
+    UNION ALL SELECT run_id, 9, 'transmit_j', radio_v, radio_r, energy_v FROM pair
+    UNION ALL SELECT run_id, 10, 'server_j', server_v, server_r, energy_v FROM pair
+    UNION ALL SELECT run_id, 11, 'cost', cost_v, cost_r, cost_v FROM pair
+)
+SELECT run_id, part, count(*) AS tasks, avg(v) AS virtual_mean, avg(r) AS real_mean,
+       100.0 * avg(abs(r - v) / nullif(v, 0)) AS mape_pct,
+       100.0 * sum(abs(r - v)) / nullif(sum(abs(whole)), 0) AS off_pct
+FROM part
+GROUP BY run_id, place, part
+ORDER BY run_id, place;
+
+-- A sweep's results, one row a job that is done and has a test run. All policies of the same experiment, value and
+-- seed met the same world and the same held-out streams. regret_pct is NULL where the optimum's job has no result.
+CREATE VIEW sweep_result AS
+WITH tested AS (
+    SELECT j.*, s.mean_cost, s.mean_latency_s, s.mean_energy_j, s.deadline_miss_share
+    FROM job AS j JOIN run_summary AS s ON s.run_id = j.test_run_id
+    WHERE j.status = 'done'
+)
+SELECT w.name AS sweep, t.experiment, t.axis, t.value, t.policy, t.sees, t.seed,
+       (SELECT coalesce(sum(e.slots), 0) FROM episode AS e WHERE e.run_id = t.train_run_id) AS train_slots,
+       t.mean_cost, t.mean_latency_s, t.p95_latency_s, t.mean_energy_j, t.deadline_miss_share,
+       100.0 * (t.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
+       t.wall_s, t.train_run_id, t.test_run_id
+FROM tested AS t
+JOIN sweep AS w ON w.sweep_id = t.sweep_id
+LEFT JOIN tested AS o ON o.policy = 'optimum' AND o.sweep_id = t.sweep_id AND o.experiment = t.experiment
+    AND o.value = t.value AND o.seed = t.seed
+ORDER BY w.name, t.number;
+
+-- Learning curves of a sweep: what each checkpoint of a training cost on the validation streams, against the training
+-- slots until then. regret_pct relates it to the optimum on the same streams, and is NULL where that has no result.
+CREATE VIEW sweep_curve AS
+WITH validated AS (
+    SELECT j.sweep_id, j.number, v.run_id, v.checkpoint_episode
+    FROM job AS j CROSS JOIN run AS v ON v.parent_run_id = j.train_run_id
+    WHERE j.status = 'done' AND j.trained_by IS NULL AND v.kind = 'validate' AND v.policy = j.policy
+    UNION ALL
+    SELECT j.sweep_id, j.number, j.validate_run_id, NULL FROM job AS j WHERE j.validate_run_id IS NOT NULL
+), mean AS (
+    SELECT v.sweep_id, v.number, v.checkpoint_episode,
+           sum(e.mean_cost * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_cost,
+           sum(e.mean_latency_s * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0)
+               AS mean_latency_s,
+           sum(e.mean_energy_j * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_energy_j
+    FROM validated AS v CROSS JOIN episode AS e ON e.run_id = v.run_id
+    GROUP BY v.sweep_id, v.number, v.run_id
+), optimum AS (
+    SELECT j.sweep_id, j.experiment, j.value, j.seed, m.mean_cost
+    FROM job AS j JOIN mean AS m ON m.sweep_id = j.sweep_id AND m.number = j.number
+    WHERE j.policy = 'optimum'
+)
+SELECT w.name AS sweep, j.experiment, j.axis, j.value, j.policy, j.sees, j.seed,
+       (SELECT sum(e.slots) FROM episode AS e
+        WHERE e.run_id = j.train_run_id AND e.episode <= m.checkpoint_episode) AS slots,
+       m.mean_cost, m.mean_latency_s, m.mean_energy_j,
+       100.0 * (m.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
+       m.checkpoint_episode
+FROM mean AS m
+JOIN job AS j ON j.sweep_id = m.sweep_id AND j.number = m.number
+JOIN sweep AS w ON w.sweep_id = j.sweep_id
+LEFT JOIN optimum AS o ON o.sweep_id = j.sweep_id AND o.experiment = j.experiment AND o.value = j.value
+    AND o.seed = j.seed
+WHERE m.checkpoint_episode IS NOT NULL
+ORDER BY w.name, j.number, m.checkpoint_episode;
