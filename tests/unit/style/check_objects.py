@@ -12,6 +12,7 @@ import sys
 
 # Variables that live as long as the process, and why each must. Everything else is a constant, or belongs to somebody.
 MUTABLE = {
+    ('core/linalg/vector_path.c', 'in_use'): 'the vector path of the process; all of them give the same bits',
     ('core/base/log.c', 'sink'): 'the name and the level of the process, set before the first message',
     ('orchestrator/setup/stop_signal.c', 'raised'): 'a signal handler has no other way to tell',
 }

@@ -1,0 +1,19 @@
+/* The product on each vector path, and what they share. */
+#ifndef HANDOFF_CORE_LINALG_KERNELS_INTERNAL_H
+#define HANDOFF_CORE_LINALG_KERNELS_INTERNAL_H
+
+#include "core/linalg/product.h"
+
+struct linalg_kernels {
+    const char *name;
+    void (*multiply)(const struct linalg_product *product);
+};
+
+/* Those of this architecture are built. */
+extern const struct linalg_kernels linalg_kernels_avx512, linalg_kernels_avx2, linalg_kernels_neon,
+    linalg_kernels_none;
+
+/* The path in use. */
+const struct linalg_kernels *linalg_kernels_in_use(void);
+
+#endif
