@@ -2,10 +2,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/base/diag.h"
 #include "core/base/log.h"
 #include "core/base/process.h"
+#include "core/linalg/vector_path.h"
 #include "orchestrator/command/commands.h"
 
 int main(int argc, char **argv)
@@ -21,7 +23,10 @@ int main(int argc, char **argv)
     assert(commands[cli.command] != NULL);
     log_setup("handoff-orchestrator", LOG_WARN);
     bool orphan = cli.die_with_parent && process_die_with_parent() != 0;
-    int status = orphan ? PROCESS_LOST : commands[cli.command](&cli, &diag);
+    int status = PROCESS_LOST;
+    int vector = linalg_vector_choose(getenv(LINALG_VECTOR_VARIABLE), &diag);
+    if (!orphan)
+        status = vector != 0 ? command_status(vector) : commands[cli.command](&cli, &diag);
     if (cli.command == CLI_SHOW && status == PROCESS_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
         status = command_status(diag_fail(&diag, -EIO, "standard output: cannot write"));
     if (diag.text[0] != '\0' && status != PROCESS_OK)

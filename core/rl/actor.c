@@ -1,14 +1,11 @@
 #include "core/rl/actor.h"
 
 #include <assert.h>
-#include <string.h>
 
 int actor_init(struct actor *actor, const struct offpolicy_config *config)
 {
     const size_t sizes[] = {config->state_size, config->hidden_1, config->hidden_2, config->action_size};
     int code = network_init(&actor->network, sizes, MLP_TANH);
-    if (code == 0)
-        code = mlp_pass_init(&actor->row, &actor->network.mlp, 1);
     if (code == 0)
         code = mlp_pass_init(&actor->pass, &actor->network.mlp, config->batch);
     if (code == 0)
@@ -19,7 +16,6 @@ int actor_init(struct actor *actor, const struct offpolicy_config *config)
 void actor_finish(struct actor *actor)
 {
     mlp_pass_finish(&actor->pass);
-    mlp_pass_finish(&actor->row);
     network_finish(&actor->network);
 }
 
@@ -33,19 +29,26 @@ static size_t action_size(const struct actor *actor)
     return actor->network.mlp.layers[MLP_LAYERS - 1].out;
 }
 
+/* The action by `params` at each row of x goes into `y`. */
+static void fill(struct actor *actor, const float *params, struct view x, struct matrix y)
+{
+    actor->pass.x = x;
+    actor->pass.y[MLP_LAYERS - 1] = y;
+    mlp_forward(&actor->network.mlp, params, &actor->pass);
+}
+
 void actor_act(struct actor *actor, const float *state, float *ret_action)
 {
-    actor->row.x = (struct view){state, state_size(actor)};
-    mlp_forward(&actor->network.mlp, actor->network.params, &actor->row);
-    memcpy(ret_action, actor->row.y[MLP_LAYERS - 1].at, action_size(actor) * sizeof(float));
+    actor->pass.rows = 1;
+    fill(actor, actor->network.params, (struct view){state, state_size(actor)},
+         (struct matrix){ret_action, action_size(actor)});
 }
 
 void actor_fill(struct actor *actor, const float *params, struct matrix rows)
 {
     assert(rows.stride >= state_size(actor) + action_size(actor));
-    actor->pass.x = dense_view(rows);
-    actor->pass.y[MLP_LAYERS - 1] = (struct matrix){rows.at + state_size(actor), rows.stride};
-    mlp_forward(&actor->network.mlp, params, &actor->pass);
+    actor->pass.rows = actor->pass.rows_max;
+    fill(actor, params, dense_view(rows), (struct matrix){rows.at + state_size(actor), rows.stride});
 }
 
 float actor_improve(struct actor *actor, struct critic *critic, struct matrix rows,

@@ -8,15 +8,14 @@
 
 struct actor {
     struct network network;
-    struct mlp_pass row;  /* one row: decisions */
-    struct mlp_pass pass; /* of the mini-batch */
+    struct mlp_pass pass; /* of a mini-batch, or of one decision */
 };
 
 /* Sizes: state, hidden 1, hidden 2, action; weights drawn. ERR_RANGE or -ENOMEM; to be finished either way. */
 int actor_init(struct actor *actor, const struct offpolicy_config *config);
 void actor_finish(struct actor *actor);
 
-/* mu(s). The state is borrowed and lies always at the same alignment. */
+/* mu(s). */
 void actor_act(struct actor *actor, const float *state, float *ret_action);
 
 /* The action by `params` at each row's state, written into the same row [batch][state | action]. */

@@ -9,9 +9,9 @@ static void finish(struct offpolicy *learner)
     actor_finish(&ddpg->actor);
 }
 
-static void act(struct offpolicy *learner, float *ret_action)
+static void act(struct offpolicy *learner, const float *state, float *ret_action)
 {
-    actor_act(&((struct ddpg *) learner)->actor, learner->state, ret_action);
+    actor_act(&((struct ddpg *) learner)->actor, state, ret_action);
 }
 
 /* r + discount * Q'(s', mu'(s')). */

@@ -6,9 +6,8 @@
 
 #include "core/rl/offpolicy.h"
 
-/* ERR_RANGE as offpolicy_config_check, or -ENOMEM. Sets OpenBLAS to one thread, process-wide. The buffer's
- * memory is reserved at once but taken from the machine only as transitions come. Checkpoints begin with
- * "HDDP". */
+/* ERR_RANGE as offpolicy_config_check, or -ENOMEM. The buffer's memory is reserved at once but taken from
+ * the machine only as transitions come. Checkpoints begin with "HDDP". */
 int ddpg_create(struct offpolicy **ret_learner, const struct offpolicy_config *config);
 
 #endif

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cblas.h>
-
 #include "core/base/err.h"
 #include "core/base/rng.h"
 #include "core/rl/adam.h"
@@ -99,7 +97,6 @@ int deep_sets_create(struct deep_sets **ret_net, const struct deep_sets_config *
     struct deep_sets *own = calloc(1, sizeof *own);
     if (own == NULL)
         return -ENOMEM;
-    openblas_set_num_threads(1);
     own->config = *config;
     lay_out(own);
     int rc = allocate(own);

@@ -1,50 +1,52 @@
 #include "core/rl/dense.h"
 
 #include <assert.h>
-#include <cblas.h>
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/linalg/product.h"
 #include "core/rl/simd_clones.h"
 
-/* Sizes are bounded far below INT_MAX where networks are made (mlp_init). */
-#define DIM(size) ((blasint) (size))
-
-static void fill_bias(const struct dense *dense, const float *params, size_t rows, struct matrix y)
+static struct linalg_matrix plain(struct view view)
 {
-    for (size_t row = 0; row < rows; row++)
-        memcpy(y.at + row * y.stride, params + dense->bias, dense->out * sizeof(float));
+    return (struct linalg_matrix){view.at, view.stride, 1};
+}
+
+static struct linalg_matrix transposed(struct view view)
+{
+    return (struct linalg_matrix){view.at, 1, view.stride};
 }
 
 void dense_forward(const struct dense *dense, const float *params, size_t rows, struct view x,
                    struct matrix y)
 {
     assert(rows >= 1 && x.stride >= dense->in && y.stride >= dense->out);
-    const float *weights = params + dense->weights;
-    blasint in = DIM(dense->in), out = DIM(dense->out);
-    /* The bias is written first and the product added to it: BLAS would clear y anyway. */
-    fill_bias(dense, params, rows, y);
-    if (rows == 1)
-        cblas_sgemv(CblasRowMajor, CblasTrans, in, out, 1.0f, weights, out, x.at, 1, 1.0f, y.at, 1);
-    else if (dense->out == 1)
-        cblas_sgemv(CblasRowMajor, CblasNoTrans, DIM(rows), in, 1.0f, x.at, DIM(x.stride), weights, 1, 1.0f,
-                    y.at, DIM(y.stride));
-    else
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, DIM(rows), out, in, 1.0f, x.at, DIM(x.stride),
-                    weights, out, 1.0f, y.at, DIM(y.stride));
+    struct linalg_product product = {
+        .rows = rows,
+        .columns = dense->out,
+        .depth = dense->in,
+        .a = plain(x),
+        .b = plain((struct view){params + dense->weights, dense->out}),
+        .start = params + dense->bias,
+        .c = y.at,
+        .c_stride = y.stride,
+    };
+    linalg_multiply(&product);
 }
 
 void dense_weight_gradient(const struct dense *dense, float *grads, size_t rows, struct view x, struct view d)
 {
     assert(rows >= 1 && x.stride >= dense->in && d.stride >= dense->out);
-    float *weights = grads + dense->weights;
-    blasint in = DIM(dense->in), out = DIM(dense->out);
-    if (dense->out == 1)
-        cblas_sgemv(CblasRowMajor, CblasTrans, DIM(rows), in, 1.0f, x.at, DIM(x.stride), d.at, DIM(d.stride),
-                    0.0f, weights, 1);
-    else
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, in, out, DIM(rows), 1.0f, x.at, DIM(x.stride),
-                    d.at, DIM(d.stride), 0.0f, weights, out);
+    struct linalg_product product = {
+        .rows = dense->in,
+        .columns = dense->out,
+        .depth = rows,
+        .a = transposed(x),
+        .b = plain(d),
+        .c = grads + dense->weights,
+        .c_stride = dense->out,
+    };
+    linalg_multiply(&product);
 }
 
 static inline bool fits(size_t rows, size_t columns, size_t stride)
@@ -64,28 +66,21 @@ RL_SIMD_CLONES void dense_bias_gradient(const struct dense *dense, float *grads,
     }
 }
 
-/* One output: the product is an outer product, not worth a call. */
-static void spread(const float *restrict weights, size_t rows, struct view d, size_t count, struct matrix dx)
-{
-    for (size_t row = 0; row < rows; row++) {
-        float *restrict to = dx.at + row * dx.stride;
-        float factor = d.at[row * d.stride];
-        for (size_t i = 0; i < count; i++)
-            to[i] = factor * weights[i];
-    }
-}
-
 void dense_input_gradient(const struct dense *dense, const float *params, size_t rows, struct view d,
                           size_t first, size_t count, struct matrix dx)
 {
     assert(first + count <= dense->in && d.stride >= dense->out && dx.stride >= count);
     const float *weights = params + dense->weights + first * dense->out; /* [count][out] */
-    blasint out = DIM(dense->out);
-    if (dense->out == 1)
-        spread(weights, rows, d, count, dx);
-    else
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, DIM(rows), DIM(count), out, 1.0f, d.at,
-                    DIM(d.stride), weights, out, 0.0f, dx.at, DIM(dx.stride));
+    struct linalg_product product = {
+        .rows = rows,
+        .columns = count,
+        .depth = dense->out,
+        .a = plain(d),
+        .b = transposed((struct view){weights, dense->out}),
+        .c = dx.at,
+        .c_stride = dx.stride,
+    };
+    linalg_multiply(&product);
 }
 
 RL_SIMD_CLONES void dense_relu(size_t rows, size_t columns, struct matrix y)

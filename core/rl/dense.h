@@ -1,8 +1,11 @@
-/* One dense layer and the element-wise passes around it, on OpenBLAS, single precision, row-major.
+/* One dense layer and the element-wise passes around it, single precision, row-major.
  *
  * Weights are stored [in][out], so that a row of outputs is contiguous for one input: y = x W + b. That is
- * the layout in which OpenBLAS is fastest for most of the products here. Matrices of a batch may be columns
- * of a wider one: each comes with its stride, the distance between rows in floats. */
+ * the layout in which most of the products here are fastest. Matrices of a batch may be columns of a wider
+ * one: each comes with its stride, the distance between rows in floats.
+ *
+ * A row's results have the same bits whatever rows stand beside it (core/linalg/product.h), and all have the
+ * same on every processor. */
 #ifndef HANDOFF_CORE_RL_DENSE_H
 #define HANDOFF_CORE_RL_DENSE_H
 
@@ -30,8 +33,7 @@ static inline struct view dense_view(struct matrix matrix)
     return (struct view){matrix.at, matrix.stride};
 }
 
-/* y[rows][out] = x[rows][in] W + b. One row goes through SGEMV (SGEMM with one row is ten times slower), more
- * rows through SGEMM, one output through SGEMV over the batch. */
+/* y[rows][out] = x[rows][in] W + b; each sum begins with b. */
 void dense_forward(const struct dense *dense, const float *params, size_t rows, struct view x,
                    struct matrix y);
 

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cblas.h>
-
 #include "core/rl/checkpoint.h"
 #include "core/rl/config_check.h"
 #include "core/rl/dqn_internal.h"
@@ -55,7 +53,7 @@ static int work_init(struct dqn *dqn)
     size_t choice = whole_lines(choice_size(config)), vector = whole_lines(config->batch);
     size_t stride = whole_lines(config->state_size + choice_size(config));
     size_t matrix = config->batch * stride;
-    size_t floats = 2 * matrix + 2 * vector + whole_lines(config->state_size) + choice;
+    size_t floats = 2 * matrix + 2 * vector + choice;
     dqn->block = aligned_alloc(LINE_BYTES, floats * sizeof(float));
     dqn->best = malloc(config->batch * sizeof(*dqn->best));
     dqn->allowed = malloc(config->actions);
@@ -66,7 +64,6 @@ static int work_init(struct dqn *dqn)
     dqn->reward = dqn->block + 2 * matrix;
     dqn->terminal = dqn->reward + vector;
     dqn->choice = dqn->terminal + vector;
-    dqn->state = dqn->choice + choice;
     return 0;
 }
 
@@ -80,8 +77,6 @@ static int parts_init(struct dqn *dqn)
         return code;
     network_draw(&dqn->network, config->seed, WEIGHTS_OF_NETWORK, config->final_init);
     code = work_init(dqn);
-    if (code == 0)
-        code = mlp_pass_init(&dqn->row, &dqn->network.mlp, 1);
     if (code == 0)
         code = mlp_pass_init(&dqn->pass, &dqn->network.mlp, config->batch);
     if (code == 0)
@@ -97,8 +92,6 @@ int dqn_create(struct dqn **ret_dqn, const struct dqn_config *config)
     struct dqn *dqn = calloc(1, sizeof(*dqn));
     if (dqn == NULL)
         return -ENOMEM;
-    /* These products are too small to share, and one thread adds in one order. */
-    openblas_set_num_threads(1);
     dqn->config = *config;
     code = parts_init(dqn);
     if (code < 0) {
@@ -115,7 +108,6 @@ void dqn_destroy(struct dqn *dqn)
         return;
     replay_finish(&dqn->replay);
     mlp_pass_finish(&dqn->pass);
-    mlp_pass_finish(&dqn->row);
     free(dqn->allowed);
     free(dqn->best);
     free(dqn->block);
@@ -145,11 +137,10 @@ static uint32_t best_of(const struct dqn *dqn, const float *outputs, const uint8
 
 uint32_t dqn_act(struct dqn *dqn, const float *state, const uint8_t *allowed)
 {
-    /* Always from the same alignment: a kernel may add in another order elsewhere. */
-    memcpy(dqn->state, state, dqn->config.state_size * sizeof(float));
-    dqn->row.x = (struct view){dqn->state, dqn->config.state_size};
-    mlp_forward(&dqn->network.mlp, dqn->network.params, &dqn->row);
-    uint32_t best = best_of(dqn, dqn->row.y[MLP_LAYERS - 1].at, allowed);
+    dqn->pass.rows = 1;
+    dqn->pass.x = (struct view){state, dqn->config.state_size};
+    mlp_forward(&dqn->network.mlp, dqn->network.params, &dqn->pass);
+    uint32_t best = best_of(dqn, dqn->pass.y[MLP_LAYERS - 1].at, allowed);
     assert(best < dqn->config.actions); /* one is allowed */
     return best;
 }
@@ -223,6 +214,7 @@ struct replay *dqn_replay(struct dqn *dqn)
 
 static struct matrix fill_outputs(struct dqn *dqn, const float *params, struct matrix states)
 {
+    dqn->pass.rows = dqn->config.batch;
     dqn->pass.x = dense_view(states);
     mlp_forward(&dqn->network.mlp, params, &dqn->pass);
     return dqn->pass.y[MLP_LAYERS - 1];

@@ -3,10 +3,9 @@
  * Options: double (van Hasselt et al., arXiv 1509.06461: the network chooses the action whose worth its copy
  * tells) and dueling (Wang et al., arXiv 1511.06581, equation 9: the network's outputs are the state's worth
  * and the actions' advantages, less their mean). States may forbid actions. Numerics only: nothing here knows
- * phones. Single precision, OpenBLAS at one thread, Adam.
+ * phones. Single precision, Adam.
  *
  * Determinism: every random choice is a draw of core/base/rng at (config.seed, stream; act or update number).
- * Choosing takes the one-row path (SGEMV).
  *
  * Threads: one caller at a time. dqn_update may run on another thread than the rest if they never overlap. */
 #ifndef HANDOFF_CORE_RL_DQN_H
@@ -48,7 +47,7 @@ struct dqn;
 /* 0, or ERR_RANGE with the first number that is not possible and what is. */
 int dqn_config_check(const struct dqn_config *config, struct diag *diag);
 
-/* ERR_RANGE as dqn_config_check, or -ENOMEM. Sets OpenBLAS to one thread, process-wide. */
+/* ERR_RANGE as dqn_config_check, or -ENOMEM. */
 int dqn_create(struct dqn **ret_dqn, const struct dqn_config *config);
 void dqn_destroy(struct dqn *dqn);
 

@@ -22,15 +22,13 @@ struct dqn {
     uint64_t fresh;   /* of them since the last update */
 
     /* Working memory. */
-    struct mlp_pass row;      /* one row: choices */
-    struct mlp_pass pass;     /* of a mini-batch */
+    struct mlp_pass pass;     /* of a mini-batch, or of one choice */
     struct matrix now, next;  /* [batch][state | action columns] */
     float *reward, *terminal; /* [batch] */
-    float *state;             /* [state]: a choice's */
     float *choice;            /* [action columns] of the transition being pushed */
     uint32_t *best;           /* [batch]: the best allowed action in the next state; `actions` when none is */
     uint8_t *allowed;         /* [actions] of one row */
-    float *block;             /* owned: now, next, reward, terminal, state, choice */
+    float *block;             /* owned: now, next, reward, terminal, choice */
 };
 
 #endif

@@ -35,24 +35,23 @@ int maddpg_config_check(const struct maddpg_config *config, struct diag *diag)
 static void finish(struct offpolicy *learner)
 {
     struct maddpg *maddpg = (struct maddpg *) learner;
-    free(maddpg->own);
+    free(maddpg->observations.at);
     critic_finish(&maddpg->critic);
     mlp_pass_finish(&maddpg->pass);
-    mlp_pass_finish(&maddpg->row);
     network_finish(&maddpg->actor);
 }
 
-/* One agent after the other: each is a decision of its own, as it would be on its device. */
-static void act(struct offpolicy *learner, float *ret_action)
+/* All agents at once. Each gets what it would decide alone on its device: a row's result does not depend on the
+ * rows beside it. */
+static void act(struct offpolicy *learner, const float *state, float *ret_action)
 {
     struct maddpg *maddpg = (struct maddpg *) learner;
-    maddpg->row.x = (struct view){maddpg->own, maddpg->observation};
-    for (size_t n = 0; n < maddpg->agents; n++) {
-        memcpy(maddpg->own, learner->state + n * maddpg->observation, maddpg->observation * sizeof(float));
-        mlp_forward(&maddpg->actor.mlp, maddpg->actor.params, &maddpg->row);
-        memcpy(ret_action + n * maddpg->choice, maddpg->row.y[MLP_LAYERS - 1].at,
-               maddpg->choice * sizeof(float));
-    }
+    struct matrix from = maddpg->pass.y[MLP_LAYERS - 1];
+    maddpg->pass.rows = maddpg->agents;
+    maddpg->pass.x = (struct view){state, maddpg->observation};
+    mlp_forward(&maddpg->actor.mlp, maddpg->actor.params, &maddpg->pass);
+    for (size_t n = 0; n < maddpg->agents; n++)
+        memcpy(ret_action + n * maddpg->choice, from.at + n * from.stride, maddpg->choice * sizeof(float));
 }
 
 /* All agents' actions by `params` at each row's observations, written into the same row. */
@@ -65,6 +64,7 @@ static void fill_actions(struct maddpg *maddpg, const float *params, struct matr
         for (size_t n = 0; n < agents; n++)
             memcpy(to.at + (i * agents + n) * to.stride, rows.at + i * rows.stride + n * observation,
                    observation * sizeof(float));
+    maddpg->pass.rows = maddpg->pass.rows_max;
     maddpg->pass.x = dense_view(to);
     mlp_forward(&maddpg->actor.mlp, params, &maddpg->pass);
     for (size_t i = 0; i < maddpg->base.config.batch; i++)
@@ -142,8 +142,6 @@ static int actor_init(struct maddpg *maddpg, const struct maddpg_config *config)
                             maddpg->choice};
     int code = network_init(&maddpg->actor, sizes, MLP_TANH);
     if (code == 0)
-        code = mlp_pass_init(&maddpg->row, &maddpg->actor.mlp, 1);
-    if (code == 0)
         code = mlp_pass_init(&maddpg->pass, &maddpg->actor.mlp, common->batch * config->agents);
     if (code == 0)
         network_draw(&maddpg->actor, common->seed, OFFPOLICY_ACTOR, common->final_init);
@@ -154,12 +152,11 @@ static int batch_init(struct maddpg *maddpg, const struct offpolicy_config *conf
 {
     size_t rows = config->batch * maddpg->agents;
     size_t own = offpolicy_stride(maddpg->observation), slopes = offpolicy_stride(config->action_size);
-    float *block = offpolicy_block(own + rows * own + config->batch * slopes);
+    float *block = offpolicy_block(rows * own + config->batch * slopes);
     if (block == NULL)
         return -ENOMEM;
-    maddpg->own = block;
-    maddpg->observations = (struct matrix){block + own, own};
-    maddpg->slope = (struct matrix){block + own + rows * own, slopes};
+    maddpg->observations = (struct matrix){block, own};
+    maddpg->slope = (struct matrix){block + rows * own, slopes};
     return 0;
 }
 

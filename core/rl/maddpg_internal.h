@@ -12,12 +12,11 @@ struct maddpg {
     size_t agents;
     size_t observation, choice; /* sizes of one agent's state and action */
     struct network actor;       /* observation -> choice */
-    struct mlp_pass row;        /* one row: decisions */
-    struct mlp_pass pass;       /* [batch * agents], agents of a transition one after the other */
+    /* [batch * agents], agents of a transition one after the other; or [agents]: a decision's. */
+    struct mlp_pass pass;
     struct critic critic;
 
-    /* Working memory. Owned: `own` is the start of one block. */
-    float *own;                 /* [observation]: a decision's, always at the same alignment */
+    /* Working memory. Owned: `observations` is the start of one block. */
     struct matrix observations; /* [batch * agents][observation]: what `pass` sees */
     struct matrix slope;        /* [batch][action]: the loss's gradient at all actions */
 };

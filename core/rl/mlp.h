@@ -27,7 +27,7 @@ struct mlp {
 /* What a forward pass leaves for the backward pass. Owns `block`; the matrices point into it unless set
  * elsewhere. */
 struct mlp_pass {
-    size_t rows;                 /* of the batch; a caller may take fewer than rows_max */
+    size_t rows;                 /* 1 to rows_max, set by the caller with x: a decision is a batch of one */
     size_t rows_max;             /* the matrices' */
     struct view x;               /* [rows][in]: borrowed, set by the caller */
     struct matrix y[MLP_LAYERS]; /* activations [rows][out of the layer]; the last may be set elsewhere */
@@ -54,7 +54,7 @@ void mlp_pass_finish(struct mlp_pass *pass);
  * this sets to the layer. */
 void mlp_draw(const struct mlp *mlp, float *params, struct rng_at at, float final_init);
 
-/* pass->y from pass->x. One row takes the SGEMV path. */
+/* pass->y from pass->x. */
 void mlp_forward(const struct mlp *mlp, const float *params, struct mlp_pass *pass);
 
 /* From the loss's gradient at the network's output, which the caller has put into pass->dy[MLP_LAYERS - 1]

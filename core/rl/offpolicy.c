@@ -3,9 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cblas.h>
 
 #include "core/rl/config_check.h"
 #include "core/rl/offpolicy_internal.h"
@@ -50,7 +47,7 @@ static int batch_init(struct offpolicy *learner)
     size_t batch = learner->config.batch;
     size_t stride = offpolicy_stride(learner->config.state_size + learner->config.action_size);
     size_t vector = offpolicy_stride(batch);
-    float *block = offpolicy_block(2 * (batch * stride + vector) + stride);
+    float *block = offpolicy_block(2 * (batch * stride + vector));
     if (block == NULL)
         return -ENOMEM;
     learner->block = block;
@@ -58,7 +55,6 @@ static int batch_init(struct offpolicy *learner)
     learner->next = (struct matrix){block + batch * stride, stride};
     learner->reward = block + 2 * batch * stride;
     learner->terminal = learner->reward + vector;
-    learner->state = learner->terminal + vector;
     return 0;
 }
 
@@ -73,8 +69,6 @@ int offpolicy_create(struct offpolicy **ret_learner, size_t size, const struct o
     struct offpolicy *learner = calloc(1, size);
     if (learner == NULL)
         return -ENOMEM;
-    /* These products are too small to share, and one thread adds in one order. */
-    openblas_set_num_threads(1);
     learner->kind = kind;
     learner->config = *config;
     code = batch_init(learner);
@@ -98,16 +92,9 @@ void offpolicy_destroy(struct offpolicy *learner)
     free(learner);
 }
 
-/* Always from the same alignment: a kernel may add in another order elsewhere. */
-static void place_state(struct offpolicy *learner, const float *state)
-{
-    memcpy(learner->state, state, learner->config.state_size * sizeof(float));
-}
-
 void offpolicy_act(struct offpolicy *learner, const float *state, float *ret_action)
 {
-    place_state(learner, state);
-    learner->kind->act(learner, ret_action);
+    learner->kind->act(learner, state, ret_action);
 }
 
 bool offpolicy_explores(const struct offpolicy *learner)
@@ -118,8 +105,7 @@ bool offpolicy_explores(const struct offpolicy *learner)
 void offpolicy_sample(struct offpolicy *learner, const float *state, const float *normal, float *ret_action)
 {
     assert(offpolicy_explores(learner));
-    place_state(learner, state);
-    learner->kind->sample(learner, normal, ret_action);
+    learner->kind->sample(learner, state, normal, ret_action);
 }
 
 void offpolicy_push(struct offpolicy *learner, const struct transition *transition)

@@ -1,10 +1,10 @@
 /* A learner of continuous actions that learns from a replay buffer: what its callers see of it, whichever
  * algorithm it is (ddpg.h and its neighbours make them). Numerics only: states and actions are vectors;
- * nothing here knows phones. Single precision, OpenBLAS at one thread.
+ * nothing here knows phones. Single precision.
  *
  * Determinism: every random choice is a draw of core/base/rng at (config.seed, stream; update or act number),
- * so the same calls give the same bits. Decisions always go through the one-row path (SGEMV), whatever the
- * batch.
+ * so the same calls give the same bits, on every processor. A decision is a batch of one: it does not depend on
+ * what else is computed.
  *
  * Threads: one caller at a time. offpolicy_update may run on another thread than offpolicy_act and
  * offpolicy_push if they never overlap. */

@@ -17,9 +17,9 @@ enum offpolicy_weights {
 struct offpolicy_kind {
     /* Frees what the learner owns beyond its struct offpolicy; half-built is allowed. */
     void (*finish)(struct offpolicy *learner);
-    /* learner->state is filled. */
-    void (*act)(struct offpolicy *learner, float *ret_action);
-    void (*sample)(struct offpolicy *learner, const float *normal, float *ret_action); /* or NULL */
+    void (*act)(struct offpolicy *learner, const float *state, float *ret_action);
+    /* Or NULL. */
+    void (*sample)(struct offpolicy *learner, const float *state, const float *normal, float *ret_action);
     /* The mini-batch of update number learner->updates is filled. */
     void (*update)(struct offpolicy *learner, struct offpolicy_losses *ret_losses);
     /* Adds sizes and parts to a begun description. */
@@ -36,13 +36,11 @@ struct offpolicy {
     /* Working memory. */
     struct matrix now, next;  /* [batch][state | action]: the critic's input at s and at s' */
     float *reward, *terminal; /* [batch]; `terminal` is 1 or 0 */
-    float *state;             /* [state]: a decision's, always at the same alignment */
-    float *block;             /* owned: the five above */
+    float *block;             /* owned: the four above */
 };
 
 /* A learner of `size` bytes, zero but for its struct offpolicy. ERR_RANGE as offpolicy_config_check, or
- * -ENOMEM. Sets OpenBLAS to one thread, process-wide. The buffer's memory is reserved at once but taken from
- * the machine only as transitions come. */
+ * -ENOMEM. The buffer's memory is reserved at once but taken from the machine only as transitions come. */
 int offpolicy_create(struct offpolicy **ret_learner, size_t size, const struct offpolicy_kind *kind,
                      const struct offpolicy_config *config);
 

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cblas.h>
-
 #include "core/base/err.h"
 #include "core/rl/checkpoint.h"
 #include "core/rl/config_check.h"
@@ -87,9 +85,7 @@ static int work_init(struct policy_gradient *learner)
 
 static int passes_init(struct policy_gradient *learner)
 {
-    int code = mlp_pass_init(&learner->row, &learner->actor.mlp, 1);
-    if (code == 0)
-        code = mlp_pass_init(&learner->actor_pass, &learner->actor.mlp, learner->config.batch);
+    int code = mlp_pass_init(&learner->actor_pass, &learner->actor.mlp, learner->config.batch);
     if (code == 0)
         code = mlp_pass_init(&learner->critic_pass, &learner->critic.mlp, learner->config.batch);
     return code;
@@ -125,8 +121,6 @@ int policy_gradient_create(struct policy_gradient **ret_learner, const struct po
     struct policy_gradient *learner = calloc(1, sizeof(*learner));
     if (learner == NULL)
         return -ENOMEM;
-    /* These products are too small to share, and one thread adds in one order. */
-    openblas_set_num_threads(1);
     learner->config = *config;
     learner->config.classes = NULL;
     code = parts_init(learner, config->classes);
@@ -145,7 +139,6 @@ void policy_gradient_destroy(struct policy_gradient *learner)
     rollout_finish(&learner->rollout);
     mlp_pass_finish(&learner->critic_pass);
     mlp_pass_finish(&learner->actor_pass);
-    mlp_pass_finish(&learner->row);
     free(learner->allowed);
     free(learner->order);
     free(learner->work);
@@ -155,14 +148,14 @@ void policy_gradient_destroy(struct policy_gradient *learner)
     free(learner);
 }
 
-/* The actor's output at one state: logits or means. Always from the same alignment: a kernel may add in
- * another order elsewhere. */
+/* The actor's output at one state: logits or means. */
 static float *outputs_at(struct policy_gradient *learner, const float *state)
 {
-    memcpy(learner->state.at, state, learner->config.state_size * sizeof(float));
-    learner->row.x = dense_view(learner->state);
-    mlp_forward(&learner->actor.mlp, learner->actor.params, &learner->row);
-    return learner->row.y[MLP_LAYERS - 1].at;
+    struct mlp_pass *pass = &learner->actor_pass;
+    pass->rows = 1;
+    pass->x = (struct view){state, learner->config.state_size};
+    mlp_forward(&learner->actor.mlp, learner->actor.params, pass);
+    return pass->y[MLP_LAYERS - 1].at;
 }
 
 float policy_gradient_sample(struct policy_gradient *learner, const float *state, const uint8_t *allowed,
@@ -183,7 +176,7 @@ float policy_gradient_sample(struct policy_gradient *learner, const float *state
         gaussian_sample(learner->action_size, outputs, log_sigma, &at, ret_action);
         return gaussian_log_probability(learner->action_size, outputs, log_sigma, ret_action);
     }
-    float *probability = learner->row.dy[MLP_LAYERS - 1].at;
+    float *probability = learner->actor_pass.dy[MLP_LAYERS - 1].at;
     categorical_sample(&learner->heads, outputs, allowed, &at, ret_action);
     return categorical_evaluate(&learner->heads, outputs, allowed, ret_action, probability, learner->entropy);
 }

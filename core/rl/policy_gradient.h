@@ -7,10 +7,10 @@
  *
  * Two networks that share nothing, the policy's and the value's, which says (1 - discount) V. An action is a
  * class of each of several categorical heads (categorical.h) or a vector of reals (gaussian.h); states and
- * actions are vectors, nothing here knows phones. Single precision, OpenBLAS at one thread, Adam for both.
+ * actions are vectors, nothing here knows phones. Single precision, Adam for both.
  *
  * Determinism: every random choice is a draw of core/base/rng at (config.seed, stream; act or update number);
- * sums run in the order of the rollout. Choosing takes the one-row path (SGEMV).
+ * sums run in the order of the rollout.
  *
  * Threads: one caller at a time. policy_gradient_update may run on another thread than the rest if they never
  * overlap. */
@@ -51,7 +51,7 @@ struct policy_gradient;
 /* 0, or ERR_RANGE with the first number that is not possible and what is. */
 int policy_gradient_config_check(const struct policy_gradient_config *config, struct diag *diag);
 
-/* ERR_RANGE as policy_gradient_config_check, or -ENOMEM. Sets OpenBLAS to one thread, process-wide. */
+/* ERR_RANGE as policy_gradient_config_check, or -ENOMEM. */
 int policy_gradient_create(struct policy_gradient **ret_learner, const struct policy_gradient_config *config);
 void policy_gradient_destroy(struct policy_gradient *learner);
 

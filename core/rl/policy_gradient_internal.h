@@ -19,9 +19,8 @@ struct policy_gradient {
     uint64_t steps;   /* of Adam done: one a mini-batch */
 
     /* Working memory. */
-    struct mlp_pass row;                     /* the actor's, one row: choices */
-    struct mlp_pass actor_pass, critic_pass; /* of a mini-batch */
-    struct matrix state;                     /* [batch][state]: a mini-batch's; its first row a choice's */
+    struct mlp_pass actor_pass, critic_pass; /* of a mini-batch; the actor's also of one choice */
+    struct matrix state;                     /* [batch][state]: a mini-batch's */
     float *entropy;                          /* [heads] of one row */
     float *advantage;                        /* [batch]: a mini-batch's */
     uint8_t *allowed;                        /* [logits] of one row */

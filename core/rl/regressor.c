@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cblas.h>
-
 #include "core/base/err.h"
 #include "core/rl/adam.h"
 #include "core/rl/mlp.h"
@@ -71,7 +69,6 @@ int regressor_create(struct regressor **ret_regressor, const struct regressor_co
     struct regressor *own = calloc(1, sizeof *own);
     if (own == NULL)
         return -ENOMEM;
-    openblas_set_num_threads(1);
     own->config = *config;
     int rc = config->hidden > 0 ? network_init(own) : 0;
     if (rc != 0) {

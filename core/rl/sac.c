@@ -38,16 +38,16 @@ static void finish(struct offpolicy *learner)
     critic_finish(&sac->critic[1]);
     critic_finish(&sac->critic[0]);
     mlp_pass_finish(&sac->pass);
-    mlp_pass_finish(&sac->row);
     network_finish(&sac->actor);
 }
 
-/* The actor's two heads at learner->state: mean [action] and, behind it, log deviation [action]. */
-static const float *decide(struct sac *sac)
+/* The actor's two heads at a state: mean [action] and, behind it, log deviation [action]. */
+static const float *decide(struct sac *sac, const float *state)
 {
-    sac->row.x = (struct view){sac->base.state, sac->base.config.state_size};
-    mlp_forward(&sac->actor.mlp, sac->actor.params, &sac->row);
-    return sac->row.y[MLP_LAYERS - 1].at;
+    sac->pass.rows = 1;
+    sac->pass.x = (struct view){state, sac->base.config.state_size};
+    mlp_forward(&sac->actor.mlp, sac->actor.params, &sac->pass);
+    return sac->pass.y[MLP_LAYERS - 1].at;
 }
 
 static float cut_log_deviation(float value)
@@ -55,17 +55,17 @@ static float cut_log_deviation(float value)
     return fminf(fmaxf(value, SAC_LOG_DEVIATION_MIN), SAC_LOG_DEVIATION_MAX);
 }
 
-static void act(struct offpolicy *learner, float *ret_action)
+static void act(struct offpolicy *learner, const float *state, float *ret_action)
 {
     size_t actions = learner->config.action_size;
-    memcpy(ret_action, decide((struct sac *) learner), actions * sizeof(float));
+    memcpy(ret_action, decide((struct sac *) learner, state), actions * sizeof(float));
     dense_tanh(1, actions, (struct matrix){ret_action, actions});
 }
 
-static void sample(struct offpolicy *learner, const float *normal, float *ret_action)
+static void sample(struct offpolicy *learner, const float *state, const float *normal, float *ret_action)
 {
     size_t actions = learner->config.action_size;
-    const float *mean = decide((struct sac *) learner), *log_deviation = mean + actions;
+    const float *mean = decide((struct sac *) learner, state), *log_deviation = mean + actions;
     for (size_t j = 0; j < actions; j++)
         ret_action[j] = mean[j] + expf(cut_log_deviation(log_deviation[j])) * normal[j];
     dense_tanh(1, actions, (struct matrix){ret_action, actions});
@@ -100,6 +100,7 @@ static void draw_actions(struct sac *sac, uint32_t normals, struct matrix rows)
     struct matrix output = sac->pass.y[MLP_LAYERS - 1];
     struct matrix action = {rows.at + config->state_size, rows.stride};
     assert(rows.stride >= config->state_size + actions);
+    sac->pass.rows = config->batch;
     sac->pass.x = dense_view(rows);
     mlp_forward(&sac->actor.mlp, sac->actor.params, &sac->pass);
     offpolicy_normals(&sac->base, normals, sac->normal);
@@ -123,8 +124,8 @@ static void add_bootstrap(struct sac *sac)
     struct matrix value = critic_values(&sac->critic[0], sac->critic[0].network.target, base->next);
     struct matrix other = critic_values(&sac->critic[1], sac->critic[1].network.target, base->next);
     for (size_t i = 0; i < base->config.batch; i++) {
-        float smaller = fminf(value.at[i * value.stride], other.at[i * other.stride]);
-        value.at[i * value.stride] = smaller - alpha * sac->log_density[i];
+        float one = value.at[i * value.stride], two = other.at[i * other.stride];
+        value.at[i * value.stride] = (one < two ? one : two) - alpha * sac->log_density[i];
     }
     offpolicy_bootstrap(base, &value);
 }
@@ -142,7 +143,7 @@ static float fill_slopes(struct sac *sac)
         float first = value[0].at[i * value[0].stride], second = value[1].at[i * value[1].stride];
         struct matrix d0 = sac->critic[0].pass.dy[MLP_LAYERS - 1];
         struct matrix d1 = sac->critic[1].pass.dy[MLP_LAYERS - 1];
-        sum += fminf(first, second);
+        sum += first <= second ? first : second;
         d0.at[i * d0.stride] = first <= second ? -1.0f / (float) config->batch : 0.0f;
         d1.at[i * d1.stride] = first <= second ? 0.0f : -1.0f / (float) config->batch;
     }
@@ -249,8 +250,6 @@ static int actor_init(struct sac *sac, const struct offpolicy_config *config)
 {
     const size_t sizes[] = {config->state_size, config->hidden_1, config->hidden_2, 2 * config->action_size};
     int code = network_init(&sac->actor, sizes, MLP_LINEAR);
-    if (code == 0)
-        code = mlp_pass_init(&sac->row, &sac->actor.mlp, 1);
     if (code == 0)
         code = mlp_pass_init(&sac->pass, &sac->actor.mlp, config->batch);
     if (code == 0)

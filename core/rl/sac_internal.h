@@ -23,8 +23,7 @@ struct sac {
 
     /* state -> mean [action] | log deviation [action]; its target copy is not used. */
     struct network actor;
-    struct mlp_pass row;  /* one row: decisions */
-    struct mlp_pass pass; /* of the mini-batch */
+    struct mlp_pass pass; /* of a mini-batch, or of one decision */
     struct critic critic[2];
 
     /* Of the actions last drawn for a mini-batch. Owned: `normal` is the start of one block. */

@@ -33,9 +33,9 @@ static void finish(struct offpolicy *learner)
     actor_finish(&td3->actor);
 }
 
-static void act(struct offpolicy *learner, float *ret_action)
+static void act(struct offpolicy *learner, const float *state, float *ret_action)
 {
-    actor_act(&((struct td3 *) learner)->actor, learner->state, ret_action);
+    actor_act(&((struct td3 *) learner)->actor, state, ret_action);
 }
 
 static float clip(float value, float bound)
@@ -65,8 +65,10 @@ static void add_bootstrap(struct td3 *td3)
     fill_target_actions(td3);
     struct matrix value = critic_values(&td3->critic[0], td3->critic[0].network.target, base->next);
     struct matrix other = critic_values(&td3->critic[1], td3->critic[1].network.target, base->next);
-    for (size_t i = 0; i < base->config.batch; i++)
-        value.at[i * value.stride] = fminf(value.at[i * value.stride], other.at[i * other.stride]);
+    for (size_t i = 0; i < base->config.batch; i++) {
+        float one = value.at[i * value.stride], two = other.at[i * other.stride];
+        value.at[i * value.stride] = one < two ? one : two;
+    }
     offpolicy_bootstrap(base, &value);
 }
 

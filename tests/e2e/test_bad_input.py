@@ -211,6 +211,14 @@ def a_folder_that_is_not_there_is_named():
 
 
 @tap.test
+def vector_instructions_that_do_not_exist_are_refused():
+    for word in ('sse', 'AVX2', ''):
+        _, errors = testbed.orchestrator('show', 'policies', status=2, env={**os.environ, 'HANDOFF_VECTOR': word})
+        one_line(errors)
+        tap.contains(errors, f"HANDOFF_VECTOR is '{word}'", 'avx512, avx2, neon or none')
+
+
+@tap.test
 def what_cannot_be_evaluated_is_explained():
     with testbed.scratch() as folder:
         db = os.path.join(folder, 'x.db')

@@ -10,6 +10,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/rng.h"
+#include "core/linalg/vector_path.h"
 #include "core/rl/blas_check.h"
 #include "core/rl/ddpg.h"
 
@@ -177,6 +178,11 @@ static struct quartiles quartiles_of(double *values)
 
 int main(void)
 {
+    struct diag diag = {{0}};
+    if (linalg_vector_choose(getenv(LINALG_VECTOR_VARIABLE), &diag) != 0) {
+        fprintf(stderr, "bench_ddpg: %s\n", diag.text);
+        return 1;
+    }
     struct offpolicy *ddpg = make_full_learner();
     struct operands *operands = take(sizeof(*operands));
     fill(operands->a, MATRIX, 1);
@@ -194,7 +200,8 @@ int main(void)
     printf(
         "DDPG update: state %d, action %d, networks %d-%d, batch %d, buffer %d full, seed %d, one thread\n",
         STATE, ACTION, HIDDEN_1, HIDDEN_2, BATCH, BUFFER, SEED);
-    printf("BLAS: kernel %s, %s\n", blas_kernel_name(), blas_config());
+    printf("products: %s, against BLAS kernel %s, %s\n", linalg_vector_path(), blas_kernel_name(),
+           blas_config());
     printf("median of %d blocks of %d [quartiles]\n", BLOCKS, BLOCK_UPDATES);
     printf("update           %8.1f us  [%.1f, %.1f]   %.0f updates/s   %.1f GFLOP/s\n", u.median, u.low,
            u.high, 1e6 / u.median, operations() / u.median * 1e-3);
