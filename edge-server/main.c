@@ -6,6 +6,7 @@
 int main(int argc, char **argv)
 {
     struct node_options options;
+    process_begin("handoff-edge-server");
     node_options_parse(&options, NODE_SERVER, argc, argv);
     log_setup("handoff-edge-server", options.verbose ? LOG_DEBUG : LOG_WARN);
     if (options.die_with_parent && process_die_with_parent() != 0)

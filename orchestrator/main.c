@@ -1,6 +1,5 @@
 /* handoff-orchestrator: hosts the offloading policy, drives the run, keeps the record. */
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,6 +18,7 @@ int main(int argc, char **argv)
     };
     struct cli cli;
     struct diag diag = {0};
+    process_begin("handoff-orchestrator");
     cli_parse(&cli, argc, argv);
     assert(commands[cli.command] != NULL);
     log_setup("handoff-orchestrator", LOG_WARN);
@@ -26,9 +26,7 @@ int main(int argc, char **argv)
     int status = PROCESS_LOST;
     int vector = linalg_vector_choose(getenv(LINALG_VECTOR_VARIABLE), &diag);
     if (!orphan)
-        status = vector != 0 ? command_status(vector) : commands[cli.command](&cli, &diag);
-    if (cli.command == CLI_SHOW && status == PROCESS_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
-        status = command_status(diag_fail(&diag, -EIO, "standard output: cannot write"));
+        status = vector != 0 ? command_status(vector, &diag) : commands[cli.command](&cli, &diag);
     if (diag.text[0] != '\0' && status != PROCESS_OK)
         (void) fprintf(stderr, "handoff-orchestrator: %s\n", diag.text);
     cli_finish(&cli);

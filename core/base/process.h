@@ -17,6 +17,20 @@ enum process_exit {
     PROCESS_SIGNAL = 130, /* ended by Ctrl-C or SIGTERM after an orderly stop */
 };
 
+/* First in main. Standard input, output and error are open from then on: a file that is opened later never gets
+ * their numbers, so what is printed cannot land in it. When the process ends by exit, standard output is closed.
+ * If it could not be written, a line on standard error says why, and an exit status of 0 becomes PROCESS_FAILED.
+ * If its reader has gone, the process ends quietly by SIGPIPE, as other tools do. `program` is borrowed. */
+void process_begin(const char *program);
+
+/* Writes out what was printed so far, for a reader that waits for it. A closed pipe is no failure, since nobody
+ * waits; any other is told when the process ends (process_begin). */
+void process_flush(void);
+
+/* Writing to stdout has failed, and errno said why: kept for the line that process_begin prints in the end. Not
+ * needed where stdio finds that out by itself. 0: not known. */
+void process_print_failed(int error);
+
 /* Asks the kernel to send SIGTERM to this process when its parent dies, and checks that the parent is still
  * there (returns ERR_LOST when it was gone already). */
 int process_die_with_parent(void);

@@ -3,6 +3,9 @@
 #ifndef HANDOFF_ORCHESTRATOR_COMMAND_COMMANDS_H
 #define HANDOFF_ORCHESTRATOR_COMMAND_COMMANDS_H
 
+#include <jansson.h>
+
+#include "core/base/buf.h"
 #include "core/base/diag.h"
 #include "orchestrator/command/cli.h"
 
@@ -16,8 +19,17 @@ int command_compare(const struct cli *cli, struct diag *diag);
 int command_report(const struct cli *cli, struct diag *diag);
 int command_export(const struct cli *cli, struct diag *diag);
 
-/* PROCESS_OK, or the exit status that a code stands for: bad input is PROCESS_USAGE, all else PROCESS_FAILED. */
-int command_status(int code);
+/* PROCESS_OK, or the exit status that a code stands for: bad input is PROCESS_USAGE, all else PROCESS_FAILED. A
+ * failure that nobody has put into words gets the code's own. */
+int command_status(int code, struct diag *diag);
+
+/* These print to stdout. What cannot be written is no error here: it is told when the process ends. */
+void command_print_text(const struct buf *text);
+/* Takes the value over. NULL: there was no memory to make it. */
+int command_print_json(json_t *value, struct diag *diag);
+/* Takes the row over. When there is no memory for it, the list becomes NULL and stays so: a list is whole or not
+ * there. */
+void command_append_json(json_t **rows, json_t *row);
 
 /* Prints one of db/queries for a run to stdout, as a table or (--json) as JSON. */
 int command_print_query(const struct cli *cli, const char *query, int64_t parameter, struct diag *diag);

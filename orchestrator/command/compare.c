@@ -229,10 +229,7 @@ static json_t *json_doubts(const struct ranking *ranking)
         json_t *doubt = json_pack("{s:[s, s], s:I, s:o, s:o}", "policies", pair->better->name,
                                   pair->worse->name, "common_seeds", (json_int_t) pair->seeds, "interval",
                                   json_interval(&pair->interval), "more_runs", json_more(pair->more));
-        if (json_array_append_new(doubts, doubt) != 0) {
-            json_decref(doubts);
-            return NULL;
-        }
+        command_append_json(&doubts, doubt);
     }
     return doubts;
 }
@@ -242,10 +239,7 @@ static json_t *json_group(const struct ranking *ranking)
 {
     json_t *lines = json_array();
     for (size_t i = 0; i < ranking->lines; i++)
-        if (json_array_append_new(lines, json_line(&ranking->line[i], i == 0)) != 0) {
-            json_decref(lines);
-            return NULL;
-        }
+        command_append_json(&lines, json_line(&ranking->line[i], i == 0));
     return json_pack("{s:o, s:o, s:o}", "policies", lines, "ranking", json_ranking(ranking), "not_ranked",
                      json_doubts(ranking));
 }
@@ -295,7 +289,7 @@ static int add_reductions(void *user, const struct reduction *latency, const str
     return json_array_append_new(reductions->array, object) == 0 ? 0 : -ENOMEM;
 }
 
-static int print_json(struct comparison *comparison)
+static int print_json(struct comparison *comparison, struct diag *diag)
 {
     json_t *values = json_array(), *array = json_array();
     const struct evidence *evidence = &comparison->evidence;
@@ -308,10 +302,10 @@ static int print_json(struct comparison *comparison)
             rc = reduction_each(reductions.experiment, &comparison->bootstrap, add_reductions, &reductions);
     }
     json_t *whole = json_pack("{s:o, s:o}", "values", values, "reductions", array); /* takes both over */
-    if (rc == 0 && (whole == NULL || json_dumpf(whole, stdout, JSON_INDENT(2)) != 0))
-        rc = -ENOMEM;
+    if (rc == 0)
+        return command_print_json(whole, diag);
     json_decref(whole);
-    return rc == 0 && putchar('\n') == EOF ? -EIO : rc;
+    return rc;
 }
 
 int command_compare(const struct cli *cli, struct diag *diag)
@@ -328,12 +322,10 @@ int command_compare(const struct cli *cli, struct diag *diag)
         (rc = bootstrap_init(&comparison.bootstrap, evidence_seeds_max(&comparison.evidence))) != 0)
         rc = diag_fail(diag, rc, "intervals over %zu seeds: %s", evidence_seeds_max(&comparison.evidence),
                        err_text(rc));
-    if (rc == 0 && (rc = cli->json ? print_json(&comparison) : print_text(&comparison)) != 0)
+    if (rc == 0 && (rc = cli->json ? print_json(&comparison, diag) : print_text(&comparison)) != 0)
         rc = diag_fail(diag, rc, "comparison: %s", err_text(rc));
-    if (fflush(stdout) != 0 && rc == 0)
-        rc = diag_fail(diag, -EIO, "standard output: cannot write");
     bootstrap_finish(&comparison.bootstrap);
     evidence_finish(&comparison.evidence);
     (void) experiment_file_close(&file, NULL); /* only read */
-    return command_status(rc);
+    return command_status(rc, diag);
 }

@@ -42,7 +42,8 @@ static void print_table(const struct policy_names *list, const struct evaluate_d
     }
 }
 
-static int print_json(const struct policy_names *list, const struct evaluate_draws_line *line, uint32_t draws)
+static int print_json(const struct policy_names *list, const struct evaluate_draws_line *line, uint32_t draws,
+                      struct diag *diag)
 {
     json_t *rows = json_array();
     for (size_t i = 0; i < list->count; i++) {
@@ -55,14 +56,9 @@ static int print_json(const struct policy_names *list, const struct evaluate_dra
             (double) line[i].misses / tasks, "local_share", (double) line[i].local / tasks, "interior_share",
             (double) line[i].interior / tasks, "tasks", (json_int_t) line[i].tasks, "draws",
             (json_int_t) draws);
-        if (row == NULL || json_array_append_new(rows, row) != 0) {
-            json_decref(rows);
-            return -ENOMEM;
-        }
+        command_append_json(&rows, row);
     }
-    int rc = json_dumpf(rows, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF ? 0 : -EIO;
-    json_decref(rows);
-    return rc;
+    return command_print_json(rows, diag);
 }
 
 static int evaluate_many_draws(const struct cli *cli, struct diag *diag)
@@ -79,7 +75,7 @@ static int evaluate_many_draws(const struct cli *cli, struct diag *diag)
     if (rc == 0)
         rc = evaluate_draws(&options, line, diag);
     if (rc == 0 && cli->json)
-        rc = print_json(&list, line, cli->draws);
+        rc = print_json(&list, line, cli->draws, diag);
     else if (rc == 0)
         print_table(&list, line, cli->draws);
     return rc;
@@ -124,5 +120,5 @@ int command_evaluate(const struct cli *cli, struct diag *diag)
                        "a recorded run has its own scenario: --scenario and --set go with --draws");
     else if (rc == 0)
         rc = evaluate_run(cli, diag);
-    return stop_signal_raised() ? PROCESS_SIGNAL : command_status(rc);
+    return stop_signal_raised() ? PROCESS_SIGNAL : command_status(rc, diag);
 }

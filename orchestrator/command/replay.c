@@ -46,10 +46,10 @@ static json_t *gap_json(struct verification *verification)
     for (size_t i = 0; i < CLOCK_GAP_PARTS; i++) {
         struct clock_gap_part row = clock_gap_part(&verification->gap, i);
         if (row.tasks > 0)
-            (void) json_array_append_new(parts, json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f}", "part",
-                                                          row.part, "tasks", (json_int_t) row.tasks, "mean_s",
-                                                          row.mean_s, "p5_s", row.p5_s, "p50_s", row.p50_s,
-                                                          "p95_s", row.p95_s, "max_s", row.max_s));
+            command_append_json(&parts,
+                                json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f}", "part", row.part, "tasks",
+                                          (json_int_t) row.tasks, "mean_s", row.mean_s, "p5_s", row.p5_s,
+                                          "p50_s", row.p50_s, "p95_s", row.p95_s, "max_s", row.max_s));
     }
     return parts;
 }
@@ -74,7 +74,7 @@ static void print_gap(struct verification *verification)
     }
 }
 
-static void tell_json(const struct recorded_run *recorded, struct verification *verification, json_t *rows)
+static void tell_json(const struct recorded_run *recorded, struct verification *verification, json_t **rows)
 {
     json_t *row =
         json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:s}", "run_id", (json_int_t) recorded->run.run_id, "kind",
@@ -82,18 +82,25 @@ static void tell_json(const struct recorded_run *recorded, struct verification *
                   verification->in_real_time ? "real" : "virtual", "tasks",
                   (json_int_t) verification->compared, "identical", (json_int_t) verification->identical,
                   "first_difference", verification->first_difference);
+    bool whole = true;
     if (env_is_queue(&recorded->world))
-        (void) json_object_set_new(row, "unsettled", json_integer((json_int_t) verification->unsettled));
+        whole =
+            json_object_set_new(row, "unsettled", json_integer((json_int_t) verification->unsettled)) == 0;
     if (verification->in_real_time) {
-        (void) json_object_set_new(row, "touched_by_losses",
-                                   json_integer((json_int_t) verification->otherwise));
-        (void) json_object_set_new(row, "measured_minus_modelled", gap_json(verification));
+        whole = json_object_set_new(row, "touched_by_losses",
+                                    json_integer((json_int_t) verification->otherwise)) == 0 &&
+                whole;
+        whole = json_object_set_new(row, "measured_minus_modelled", gap_json(verification)) == 0 && whole;
     }
-    (void) json_array_append_new(rows, row); /* a row lost to memory shortage shows in its absence */
+    if (!whole) {
+        json_decref(row);
+        row = NULL;
+    }
+    command_append_json(rows, row);
 }
 
 static void tell(const struct cli *cli, const struct recorded_run *recorded,
-                 struct verification *verification, json_t *rows)
+                 struct verification *verification, json_t **rows)
 {
     if (cli->json) {
         tell_json(recorded, verification, rows);
@@ -130,7 +137,7 @@ static int check_memory(const struct cli *cli, const struct recorded_run *record
                          : "lost nodes by real failures, and they are lost again in memory only");
 }
 
-static int verify_run(const struct cli *cli, struct store *store, int64_t run_id, json_t *rows,
+static int verify_run(const struct cli *cli, struct store *store, int64_t run_id, json_t **rows,
                       bool *ret_same, struct diag *diag)
 {
     struct recorded_run recorded;
@@ -182,16 +189,17 @@ static int verify(const struct cli *cli, struct store *store, struct diag *diag)
         rc = diag_fail(diag, ERR_NOT_FOUND, "there is no such run");
     for (size_t i = 0; i < ids.count && rc == 0 && !stop_signal_raised(); i++) {
         bool same = true;
-        rc = verify_run(cli, store, ids.id[i], rows, &same, diag);
+        rc = verify_run(cli, store, ids.id[i], &rows, &same, diag);
         all_same = all_same && same;
     }
-    if (rc == 0 && cli->json && (json_dumpf(rows, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF))
-        rc = -EIO;
-    json_decref(rows);
+    if (rc == 0 && cli->json)
+        rc = command_print_json(rows, diag);
+    else
+        json_decref(rows);
     free(ids.id);
     if (rc == ERR_MISMATCH)
         return PROCESS_MISMATCH;
-    return rc != 0 ? command_status(rc) : (all_same ? PROCESS_OK : PROCESS_MISMATCH);
+    return rc != 0 ? command_status(rc, diag) : (all_same ? PROCESS_OK : PROCESS_MISMATCH);
 }
 
 /* ---- what if ---- */
@@ -234,7 +242,7 @@ int command_replay(const struct cli *cli, struct diag *diag)
     struct experiment_file file = {0};
     struct recorded_run recorded = {0};
     if (cli->verify == (cli->policy != NULL))
-        return command_status(diag_fail(diag, ERR_SYNTAX, "replay wants --verify, or --policy NAME"));
+        return command_status(diag_fail(diag, ERR_SYNTAX, "replay wants --verify, or --policy NAME"), diag);
     stop_signal_catch();
     int rc = experiment_file_open(&file, cli->db, DB_READ, diag);
     if (rc == 0 && cli->verify) {
@@ -248,5 +256,5 @@ int command_replay(const struct cli *cli, struct diag *diag)
     if (rc == 0)
         rc = what_if(cli, &recorded, diag);
     recorded_run_finish(&recorded);
-    return stop_signal_raised() ? PROCESS_SIGNAL : command_status(rc);
+    return stop_signal_raised() ? PROCESS_SIGNAL : command_status(rc, diag);
 }

@@ -67,32 +67,27 @@ static int write_page(struct report *report, const struct cli *cli, const char *
     return rc;
 }
 
-static int tell_json(const struct report *report, const char *folder)
+static int tell_json(const struct report *report, const char *folder, struct diag *diag)
 {
     json_t *figures = json_array(), *gaps = json_array();
-    int rc = 0;
-    for (size_t i = 0; i < report->figures && rc == 0; i++)
-        rc = json_array_append_new(figures, json_pack("{s:s, s:b}", "stem", report->figure[i]->stem, "drawn",
-                                                      report->figure[i]->svg.size > 0));
-    for (size_t i = 0; i < report->gaps && rc == 0; i++)
-        rc = json_array_append_new(gaps, json_string(report->gap[i]));
+    for (size_t i = 0; i < report->figures; i++)
+        command_append_json(&figures, json_pack("{s:s, s:b}", "stem", report->figure[i]->stem, "drawn",
+                                                report->figure[i]->svg.size > 0));
+    for (size_t i = 0; i < report->gaps; i++)
+        command_append_json(&gaps, json_string(report->gap[i]));
     json_t *told = json_pack("{s:s, s:s, s:o, s:o}", "folder", folder, "page", PAGE, "figures", figures,
                              "left_out", gaps); /* takes both over */
-    if (rc != 0 || told == NULL || json_dumpf(told, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF)
-        rc = -EIO;
-    json_decref(told);
-    return rc;
+    return command_print_json(told, diag);
 }
 
 static int tell(const struct report *report, const struct cli *cli, const char *folder, struct diag *diag)
 {
-    if (cli->json && tell_json(report, folder) != 0)
-        return diag_fail(diag, -EIO, "standard output: cannot write");
-    for (size_t i = 0; !cli->json && i < report->gaps; i++)
+    if (cli->json)
+        return tell_json(report, folder, diag);
+    for (size_t i = 0; i < report->gaps; i++)
         (void) printf("left out: %s\n", report->gap[i]);
-    if (!cli->json)
-        (void) printf("%s/%s: %zu figures\n", folder, PAGE, report->figures);
-    return fflush(stdout) == 0 ? 0 : diag_fail(diag, -EIO, "standard output: cannot write");
+    (void) printf("%s/%s: %zu figures\n", folder, PAGE, report->figures);
+    return 0;
 }
 
 int command_report(const struct cli *cli, struct diag *diag)
@@ -123,5 +118,5 @@ int command_report(const struct cli *cli, struct diag *diag)
                        undrawn.text);
     report_finish(&report);
     (void) experiment_file_close(&file, NULL); /* only read */
-    return command_status(rc);
+    return command_status(rc, diag);
 }

@@ -100,12 +100,12 @@ static int conclude(struct run *run, int rc, const struct session_result *result
         rc = diag_fail(run->diag, ERR_LOST, "every device was lost; what was recorded is in %s",
                        run->row.path);
     if (rc != 0 || !opened)
-        return command_status(rc);
+        return command_status(rc, run->diag);
     if (run->cli->json)
         rc = command_print_query(run->cli, "run_summary", run->record.run_id, run->diag);
     else
         print_summary(run, result, &stats);
-    return rc != 0 ? command_status(rc) : (result->stopped ? PROCESS_SIGNAL : PROCESS_OK);
+    return rc != 0 ? command_status(rc, run->diag) : (result->stopped ? PROCESS_SIGNAL : PROCESS_OK);
 }
 
 /* Where a run begins: anew, with another run's weights, or where it was stopped. */
@@ -178,9 +178,10 @@ static int go_on(const struct cli *cli, struct diag *diag)
     int rc = blas_self_test(diag);
     if (rc == 0)
         rc = resume_read(&resume, &options, diag);
-    int status = command_status(rc);
+    int status = command_status(rc, diag);
     if (rc == 0 && resume.finished && cli->json) {
-        status = command_status(command_print_query(cli, "run_summary", resume.recorded.run.run_id, diag));
+        status =
+            command_status(command_print_query(cli, "run_summary", resume.recorded.run.run_id, diag), diag);
     } else if (rc == 0 && resume.finished) {
         (void) printf(
             "run %lld is finished: there is nothing to resume; --episodes E with E above %u goes on\n",
@@ -188,7 +189,7 @@ static int go_on(const struct cli *cli, struct diag *diag)
     } else if (rc == 0) {
         rc = check_host(resume.host, &resume.recorded.world.scenario, diag);
         const struct beginning beginning = {.host = resume.host, .resume = &resume, .checkpoint = -1};
-        status = rc == 0 ? run_policy(cli, &beginning, &resume.policy, diag) : command_status(rc);
+        status = rc == 0 ? run_policy(cli, &beginning, &resume.policy, diag) : command_status(rc, diag);
     }
     resume_finish(&resume);
     return status;
@@ -233,7 +234,7 @@ static int run_anew(const struct cli *cli, struct trained_run *trained, struct d
         rc = world_setup_draw(&world, &full.scenario, full.scenario.run.seed, diag);
     if (rc == 0)
         rc = make_policy(&policy, &world, &full, trained, &beginning, diag);
-    int status = rc == 0 ? run_policy(cli, &beginning, &policy, diag) : command_status(rc);
+    int status = rc == 0 ? run_policy(cli, &beginning, &policy, diag) : command_status(rc, diag);
     policy_destroy(&policy);
     world_finish(&world);
     return status;
@@ -245,7 +246,7 @@ static int run_from(const struct cli *cli, struct diag *diag)
     struct trained_run_options options = cli_trained_run(cli);
     options.host.kind = HOST_MEMORY; /* for checkpoints that are still to be validated */
     int rc = trained_run_open(&trained, &options, diag);
-    int status = rc == 0 ? run_anew(cli, &trained, diag) : command_status(rc);
+    int status = rc == 0 ? run_anew(cli, &trained, diag) : command_status(rc, diag);
     trained_run_finish(&trained);
     return status;
 }

@@ -18,80 +18,33 @@
 #include "orchestrator/policy/policy.h"
 #include "orchestrator/setup/shipped_scenarios.h"
 
-int command_status(int code)
+/* Takes the rows over: they are printed with --json alone. */
+static int print_rows(const struct cli *cli, json_t *rows, struct diag *diag)
 {
-    switch (code) {
-    case 0: return PROCESS_OK;
-    case ERR_SYNTAX:
-    case ERR_RANGE:
-    case ERR_UNKNOWN:
-    case ERR_DUPLICATE:
-    case ERR_TYPE:
-    case ERR_UNSUPPORTED:
-    case ERR_NOT_FOUND:
-    case ERR_STATE:
-    case ERR_VERSION:
-    case ERR_TOO_BIG:
-    case ERR_TRUNCATED:
-    case -ENOENT:
-    case -EISDIR:
-    case -EACCES: return PROCESS_USAGE;
-    case -EINTR: return PROCESS_SIGNAL;
-    default: return PROCESS_FAILED;
-    }
+    if (cli->json)
+        return command_print_json(rows, diag);
+    json_decref(rows);
+    return 0;
 }
 
-static int print_text(const struct buf *text, struct diag *diag)
-{
-    bool printed = fwrite(text->data, 1, text->size, stdout) == text->size && fflush(stdout) == 0;
-    return printed ? 0 : diag_fail(diag, -EIO, "standard output: cannot write");
-}
-
-int command_print_query(const struct cli *cli, const char *query, int64_t parameter, struct diag *diag)
-{
-    struct experiment_file file = {0};
-    struct buf text = {0};
-    int rc = experiment_file_open(&file, cli->db, DB_READ, diag);
-    if (rc == 0 && cli->json)
-        rc = store_query_json(file.store, sql_find_query(query), parameter, &text, diag);
-    else if (rc == 0)
-        rc = store_query_table(file.store, sql_find_query(query), parameter, &text, diag);
-    if (rc == 0)
-        rc = print_text(&text, diag);
-    buf_finish(&text);
-    (void) experiment_file_close(&file, NULL); /* only read */
-    return rc;
-}
-
-static int print_json(json_t *value)
-{
-    int rc =
-        value != NULL && json_dumpf(value, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF ? 0 : -ENOMEM;
-    json_decref(value);
-    return rc;
-}
-
-static int show_policies(const struct cli *cli)
+static int show_policies(const struct cli *cli, struct diag *diag)
 {
     json_t *rows = json_array();
     for (size_t i = 0; i < catalog_count(); i++) {
         const struct policy_kind *kind = catalog_at(i);
-        (void) json_array_append_new(
-            rows, json_pack("{s:s, s:s, s:s, s:b, s:s, s:s}", "name", kind->name, "sees",
-                            policy_sees_name(kind->sees), "mode", policy_modes_name(kind->modes), "learns",
-                            policy_learns(kind), "summary", kind->summary, "source", kind->source));
+        command_append_json(&rows, json_pack("{s:s, s:s, s:s, s:b, s:s, s:s}", "name", kind->name, "sees",
+                                             policy_sees_name(kind->sees), "mode",
+                                             policy_modes_name(kind->modes), "learns", policy_learns(kind),
+                                             "summary", kind->summary, "source", kind->source));
         if (!cli->json)
             (void) printf("%-18s sees %-13s mode %-6s %s%s\n%19s%s\n", kind->name,
                           policy_sees_name(kind->sees), policy_modes_name(kind->modes),
                           policy_learns(kind) ? "learns; " : "", kind->summary, "", kind->source);
     }
-    if (cli->json)
-        return print_json(rows);
-    json_decref(rows);
-    return 0;
+    return print_rows(cli, rows, diag);
 }
 
-static int show_models(const struct cli *cli)
+static int show_models(const struct cli *cli, struct diag *diag)
 {
     json_t *rows = json_array();
     if (!cli->json)
@@ -99,53 +52,43 @@ static int show_models(const struct cli *cli)
                       "source");
     for (size_t i = 0; i < llm_count(); i++) {
         const struct llm *llm = llm_at(i);
-        (void) json_array_append_new(rows, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:s}", "name", llm->name,
-                                                     "layers", (int) llm->layers, "hidden", (int) llm->hidden,
-                                                     "kv", (int) llm->kv, "ff", (int) llm->ff, "vocab",
-                                                     (int) llm->vocab, "source", llm->source));
+        command_append_json(&rows,
+                            json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:s}", "name", llm->name, "layers",
+                                      (int) llm->layers, "hidden", (int) llm->hidden, "kv", (int) llm->kv,
+                                      "ff", (int) llm->ff, "vocab", (int) llm->vocab, "source", llm->source));
         if (!cli->json)
             (void) printf("%-16s %6u %6u %6u %6u %7u  %s\n", llm->name, llm->layers, llm->hidden, llm->kv,
                           llm->ff, llm->vocab, llm->source);
     }
-    if (cli->json)
-        return print_json(rows);
-    json_decref(rows);
-    return 0;
+    return print_rows(cli, rows, diag);
 }
 
-static int show_scenarios(const struct cli *cli)
+static int show_scenarios(const struct cli *cli, struct diag *diag)
 {
     json_t *rows = json_array();
     for (size_t i = 0; i < shipped_scenarios_count; i++) {
-        (void) json_array_append_new(rows, json_string(shipped_scenarios[i].name));
+        command_append_json(&rows, json_string(shipped_scenarios[i].name));
         if (!cli->json)
             (void) printf("%s\n", shipped_scenarios[i].name);
     }
-    if (cli->json)
-        return print_json(rows);
-    json_decref(rows);
-    return 0;
+    return print_rows(cli, rows, diag);
 }
 
-static int show_keys(const struct cli *cli)
+static int show_keys(const struct cli *cli, struct diag *diag)
 {
     json_t *rows = json_array();
     for (size_t i = 0; i < scenario_table_key_count(&full_scenario_table); i++) {
         struct scenario_key key;
         char range[128], value[64];
         scenario_table_key_at(&full_scenario_table, i, &key, range, value);
-        (void) json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "section",
-                                                     key.section, "key", key.key, "unit", key.unit, "range",
-                                                     key.range, "default", key.default_text, "meaning",
-                                                     key.meaning, "source", key.source));
+        command_append_json(&rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "section", key.section,
+                                             "key", key.key, "unit", key.unit, "range", key.range, "default",
+                                             key.default_text, "meaning", key.meaning, "source", key.source));
         if (!cli->json)
             (void) printf("%s.%s = %s %s\n    %s\n    allowed: %s; source: %s\n", key.section, key.key,
                           key.default_text, key.unit, key.meaning, key.range, key.source);
     }
-    if (cli->json)
-        return print_json(rows);
-    json_decref(rows);
-    return 0;
+    return print_rows(cli, rows, diag);
 }
 
 static int recorded_scenario(const struct cli *cli, struct full_scenario *ret_full, struct diag *diag)
@@ -178,10 +121,11 @@ static int show_scenario(const struct cli *cli, struct diag *diag)
     if (rc == 0)
         rc = full_scenario_print(&full, &text);
     if (rc == 0 && cli->json)
-        rc = print_json(json_pack("{s:s, s:s%}", "name", full.scenario.run.name, "yaml",
-                                  (const char *) text.data, text.size));
+        rc = command_print_json(json_pack("{s:s, s:s%}", "name", full.scenario.run.name, "yaml",
+                                          (const char *) text.data, text.size),
+                                diag);
     else if (rc == 0)
-        rc = print_text(&text, diag);
+        command_print_text(&text);
     buf_finish(&text);
     return rc;
 }
@@ -222,22 +166,24 @@ int command_show(const struct cli *cli, struct diag *diag)
     const char *what = cli->word_count > 0 ? cli->word[0] : "";
     for (size_t i = 0; i < sizeof recorded / sizeof *recorded; i++)
         if (strcmp(what, recorded[i].word) == 0)
-            return command_status(show_recorded(cli, recorded[i].query, recorded[i].of_one_run, diag));
+            return command_status(show_recorded(cli, recorded[i].query, recorded[i].of_one_run, diag), diag);
     if (strcmp(what, "policies") == 0)
-        return command_status(show_policies(cli));
+        return command_status(show_policies(cli, diag), diag);
     if (strcmp(what, "models") == 0)
-        return command_status(show_models(cli));
+        return command_status(show_models(cli, diag), diag);
     if (strcmp(what, "scenarios") == 0)
-        return command_status(show_scenarios(cli));
+        return command_status(show_scenarios(cli, diag), diag);
     if (strcmp(what, "keys") == 0)
-        return command_status(show_keys(cli));
+        return command_status(show_keys(cli, diag), diag);
     if (strcmp(what, "trace") == 0)
-        return command_status(show_trace(cli, diag));
+        return command_status(show_trace(cli, diag), diag);
     if (strcmp(what, "scenario") == 0)
-        return command_status(show_scenario(cli, diag));
-    return command_status(diag_fail(
-        diag, ERR_UNKNOWN,
-        "show what? '%s' is none of policies, models, scenarios, keys, scenario [NAME], trace FILE, "
-        "runs, comparison, episodes, splits, servers",
-        what));
+        return command_status(show_scenario(cli, diag), diag);
+    return command_status(
+        diag_fail(
+            diag, ERR_UNKNOWN,
+            "show what? '%s' is none of policies, models, scenarios, keys, scenario [NAME], trace FILE, "
+            "runs, comparison, episodes, splits, servers",
+            what),
+        diag);
 }

@@ -12,6 +12,7 @@
 #include "core/base/units.h"
 #include "core/model/trace.h"
 #include "core/model/trace_stats.h"
+#include "orchestrator/command/commands.h"
 
 #define SPARK_WIDTH 80u
 #define SPARK_LEVELS 8u
@@ -97,21 +98,17 @@ static void print_text(const char *path, const struct trace *trace, enum scenari
     print_sparkline(trace, direction);
 }
 
-static int print_json(const char *path, const struct trace *trace, enum scenario_direction direction,
-                      const struct trace_stats *stats)
+static json_t *json_trace(const char *path, const struct trace *trace, enum scenario_direction direction,
+                          const struct trace_stats *stats)
 {
-    json_t *value = json_pack(
-        "{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:f, s:I, s:I, s:I, s:b}", "file", path,
-        "format", trace_format_name(trace->format), "direction", direction == DIRECTION_UP ? "up" : "down",
-        "duration_s", stats->duration_s, "mean_bps", stats->mean_bps, "min_bps", stats->min_bps, "max_bps",
-        stats->max_bps, "p5_bps", stats->p5_bps, "p95_bps", stats->p95_bps, "gaps", (json_int_t) stats->gaps,
-        "longest_gap_s", stats->longest_gap_s, "gaps_s", stats->gaps_s, "steps", (json_int_t) stats->steps,
-        "cells", (json_int_t) stats->cells, "cell_changes", (json_int_t) stats->cell_changes, "positions",
-        trace->place != NULL);
-    int rc =
-        value != NULL && json_dumpf(value, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF ? 0 : -ENOMEM;
-    json_decref(value);
-    return rc;
+    return json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:f, s:I, s:I, s:I, s:b}",
+                     "file", path, "format", trace_format_name(trace->format), "direction",
+                     direction == DIRECTION_UP ? "up" : "down", "duration_s", stats->duration_s, "mean_bps",
+                     stats->mean_bps, "min_bps", stats->min_bps, "max_bps", stats->max_bps, "p5_bps",
+                     stats->p5_bps, "p95_bps", stats->p95_bps, "gaps", (json_int_t) stats->gaps,
+                     "longest_gap_s", stats->longest_gap_s, "gaps_s", stats->gaps_s, "steps",
+                     (json_int_t) stats->steps, "cells", (json_int_t) stats->cells, "cell_changes",
+                     (json_int_t) stats->cell_changes, "positions", trace->place != NULL);
 }
 
 int show_trace(const struct cli *cli, struct diag *diag)
@@ -130,11 +127,9 @@ int show_trace(const struct cli *cli, struct diag *diag)
     if (rc == 0)
         rc = trace_stats_of(&trace, direction, &stats, diag);
     if (rc == 0 && cli->json)
-        rc = print_json(cli->word[1], &trace, direction, &stats);
+        rc = command_print_json(json_trace(cli->word[1], &trace, direction, &stats), diag);
     else if (rc == 0)
         print_text(cli->word[1], &trace, direction, &stats);
-    if (rc == 0 && fflush(stdout) != 0)
-        rc = diag_fail(diag, -EIO, "standard output: cannot write");
     trace_finish(&trace);
     return rc;
 }

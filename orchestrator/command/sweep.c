@@ -207,11 +207,9 @@ static int list_json(const struct sweep *sweep)
                                 policy_sees_name(cell->kind->sees), "seed", (json_int_t) cell->seed, "trains",
                                 cell->trains, "tests", cell->tests, "status",
                                 store_job_status_text(sweep->jobs.job[i].status));
-        (void) json_array_append_new(rows, row); /* a row lost to memory shortage shows in its absence */
+        command_append_json(&rows, row);
     }
-    int rc = json_dumpf(rows, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF ? 0 : -EIO;
-    json_decref(rows);
-    return rc;
+    return command_print_json(rows, sweep->diag);
 }
 
 static void list_cells(struct sweep *sweep)
@@ -250,8 +248,6 @@ static int dry_run(struct sweep *sweep)
     else if (rc == 0)
         list_cells(sweep);
     (void) sweep_jobs_close(&sweep->jobs, NULL); /* only read */
-    if (rc == 0 && fflush(stdout) != 0)
-        rc = diag_fail(sweep->diag, -EIO, "standard output: cannot write");
     return rc;
 }
 
@@ -436,12 +432,12 @@ static json_t *problems_json(const struct sweep *sweep)
         const struct sweep_cell *cell = &sweep->grid.cell[i];
         const struct sweep_job *job = &sweep->jobs.job[i];
         if (job->error != NULL)
-            (void) json_array_append_new(
-                rows,
-                json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:s, s:s}", "number", (json_int_t) cell->number,
-                          "experiment", cell->experiment->name, "axis", cell->axis, "value", cell->value,
-                          "policy", cell->kind->name, "seed", (json_int_t) cell->seed, "status",
-                          store_job_status_text(job->status), "error", job->error));
+            command_append_json(&rows,
+                                json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:s, s:s}", "number",
+                                          (json_int_t) cell->number, "experiment", cell->experiment->name,
+                                          "axis", cell->axis, "value", cell->value, "policy",
+                                          cell->kind->name, "seed", (json_int_t) cell->seed, "status",
+                                          store_job_status_text(job->status), "error", job->error));
     }
     return rows;
 }
@@ -456,9 +452,7 @@ static int tell_json(const struct sweep *sweep)
         (json_int_t) count[DB_JOB_SKIPPED], "failed", (json_int_t) count[DB_JOB_FAILED], "waiting",
         (json_int_t) count[DB_JOB_WAITING], "played", (json_int_t) sweep->played, "wall_s", sweep->wall_s,
         "cpu_s", sweep->workers.cpu_s, "cores_busy", cores_busy(sweep), "problems", problems_json(sweep));
-    int rc = row != NULL && json_dumpf(row, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF ? 0 : -EIO;
-    json_decref(row);
-    return rc;
+    return command_print_json(row, sweep->diag);
 }
 
 static int tell(const struct sweep *sweep)
@@ -504,18 +498,18 @@ static int play_sweep(struct sweep *sweep)
         rc = play(sweep);
     if (rc == 0)
         rc = sweep->cli->json ? tell_json(sweep) : tell(sweep);
-    int status = rc == 0 ? status_of(sweep) : command_status(rc);
+    int status = rc == 0 ? status_of(sweep) : command_status(rc, sweep->diag);
     int close_rc = sweep_jobs_close(&sweep->jobs, sweep->diag);
-    return status == PROCESS_OK && close_rc != 0 ? command_status(close_rc) : status;
+    return status == PROCESS_OK && close_rc != 0 ? command_status(close_rc, sweep->diag) : status;
 }
 
 int command_sweep(const struct cli *cli, struct diag *diag)
 {
     struct sweep sweep = {.cli = cli, .diag = diag, .jobs = {.claim = claim_none}};
     int rc = read_sweep(&sweep);
-    int status = command_status(rc);
+    int status = command_status(rc, diag);
     if (rc == 0)
-        status = cli->dry_run ? command_status(dry_run(&sweep)) : play_sweep(&sweep);
+        status = cli->dry_run ? command_status(dry_run(&sweep), diag) : play_sweep(&sweep);
     finish(&sweep);
     return status;
 }

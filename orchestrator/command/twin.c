@@ -254,11 +254,11 @@ static json_t *json_parts(const struct twin *twin)
     json_t *parts = json_array();
     for (size_t i = 0; i < twin->parts; i++) {
         const struct db_twin_part *row = &twin->part[i].row;
-        (void) json_array_append_new(
-            parts, json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "part", row->part, "tasks",
-                             (json_int_t) row->tasks, "virtual_mean", json_number(row->virtual_mean),
-                             "real_mean", json_number(row->real_mean), "mape_pct", json_number(row->mape_pct),
-                             "off_pct", json_number(row->off_pct))); /* NULL is refused by json_pack below */
+        command_append_json(&parts,
+                            json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "part", row->part, "tasks",
+                                      (json_int_t) row->tasks, "virtual_mean", json_number(row->virtual_mean),
+                                      "real_mean", json_number(row->real_mean), "mape_pct",
+                                      json_number(row->mape_pct), "off_pct", json_number(row->off_pct)));
     }
     return parts;
 }
@@ -266,18 +266,16 @@ static json_t *json_parts(const struct twin *twin)
 static int print_json(const struct twin *twin, const struct verdict *verdict)
 {
     const struct session_result *real = &twin->result[1];
-    json_t *text = json_pack(
-        "{s:I, s:I, s:s, s:I, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o?, s:o}", "virtual_run",
-        (json_int_t) twin->run_id[0], "real_run", (json_int_t) twin->run_id[1], "policy", twin->kind->name,
-        "tasks", (json_int_t) real->tasks, "agrees", verdict->agrees, "trusted", !real->untrusted,
-        "latency_mape_pct", json_number(verdict->latency_pct), "energy_mape_pct",
-        json_number(verdict->energy_pct), "virtual_cost", json_number(twin->result[0].mean_cost), "real_cost",
-        json_number(real->mean_cost), "cost_difference_pct", json_number(verdict->cost_pct), "part_off",
-        verdict->off != NULL ? json_string(verdict->off->part) : NULL, "parts", json_parts(twin));
-    int rc =
-        text != NULL && json_dumpf(text, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF ? 0 : -ENOMEM;
-    json_decref(text);
-    return rc;
+    return command_print_json(
+        json_pack("{s:I, s:I, s:s, s:I, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o?, s:o}", "virtual_run",
+                  (json_int_t) twin->run_id[0], "real_run", (json_int_t) twin->run_id[1], "policy",
+                  twin->kind->name, "tasks", (json_int_t) real->tasks, "agrees", verdict->agrees, "trusted",
+                  !real->untrusted, "latency_mape_pct", json_number(verdict->latency_pct), "energy_mape_pct",
+                  json_number(verdict->energy_pct), "virtual_cost", json_number(twin->result[0].mean_cost),
+                  "real_cost", json_number(real->mean_cost), "cost_difference_pct",
+                  json_number(verdict->cost_pct), "part_off",
+                  verdict->off != NULL ? json_string(verdict->off->part) : NULL, "parts", json_parts(twin)),
+        twin->diag);
 }
 
 static void print_number(double value)
@@ -361,5 +359,5 @@ int command_twin(const struct cli *cli, struct diag *diag)
     recorded_decisions_finish(&twin.decisions);
     if (stop_signal_raised())
         return PROCESS_SIGNAL;
-    return rc != 0 ? command_status(rc) : status;
+    return rc != 0 ? command_status(rc, diag) : status;
 }

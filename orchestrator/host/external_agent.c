@@ -8,6 +8,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/base/process.h"
 #include "core/base/units.h"
 #include "orchestrator/policy/catalog/full_scenario.h"
 #include "proto/wire/listen.h"
@@ -432,9 +433,8 @@ static int open_agent(struct external_agent *agent, const struct external_agent_
                      &agent->listener, diag);
     if (rc != 0)
         return rc;
-    (void) printf("AGENT port=%u\n",
-                  (unsigned) wire_listener_port(agent->listener)); /* a closed stdout: nobody waits for it */
-    (void) fflush(stdout);
+    (void) printf("AGENT port=%u\n", (unsigned) wire_listener_port(agent->listener));
+    process_flush();
     return await_first(agent, options->wait_s, diag);
 }
 
