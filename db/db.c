@@ -26,33 +26,55 @@ static const char writer_pragmas[] = "PRAGMA synchronous = NORMAL;"
                                      "PRAGMA foreign_keys = ON;";
 static const char reader_pragmas[] = "PRAGMA cache_size = -16384;";
 
+/* SQLite's own words. The connection has those of its last call, which are better; another call may have come in
+ * between. */
+static const char *reason_of(const struct db *db, int code)
+{
+    bool last = db->handle != NULL && (sqlite3_errcode(db->handle) & 0xff) == (code & 0xff);
+    return last ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code);
+}
+
+/* What the system said to an I/O error; 0: not known. SQLite does not keep it for a commit. */
+static int system_error_of(const struct db *db, int last_errno)
+{
+    int kept = db->handle != NULL ? sqlite3_system_errno(db->handle) : 0;
+    return kept != 0 ? kept : last_errno;
+}
+
 int db_fail(const struct db *db, int code, const char *what, struct diag *diag)
 {
+    int last_errno = errno;
     assert(code != SQLITE_OK && code != SQLITE_ROW);
-    const char *text = db->handle != NULL ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code);
+    const char *reason = reason_of(db, code);
     switch (code & 0xff) {
-    case SQLITE_NOMEM: return diag_fail(diag, -ENOMEM, "%s: cannot %s: out of memory", db->path, what);
+    case SQLITE_NOMEM: return diag_fail(diag, -ENOMEM, "%s: cannot %s: %s", db->path, what, reason);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return diag_fail(diag, ERR_DATABASE,
-                         "%s: cannot %s: in use by another writer; wait for it or stop it", db->path, what);
-    case SQLITE_NOTADB: return diag_fail(diag, ERR_TYPE, "%s: is not an SQLite database", db->path);
+                         "%s: cannot %s: %s, in use by another writer; wait for it or stop it", db->path,
+                         what, reason);
+    case SQLITE_NOTADB:
+        return diag_fail(diag, ERR_TYPE, "%s: is not an SQLite database: %s", db->path, reason);
     case SQLITE_CORRUPT:
-        return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: the file is damaged (%s)", db->path, what, text);
+        return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: the file is damaged: %s", db->path, what,
+                         reason);
     case SQLITE_READONLY:
-        return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: the file is read-only", db->path, what);
-    case SQLITE_CANTOPEN: {
-        int system = db->handle != NULL ? sqlite3_system_errno(db->handle) : 0;
-        return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: %s", db->path, what,
-                         system != 0 ? strerror(system) : text);
+        return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: the file is read-only: %s", db->path, what,
+                         reason);
+    case SQLITE_CANTOPEN:
+    case SQLITE_IOERR: {
+        int system = system_error_of(db, last_errno);
+        return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: %s%s%s", db->path, what, reason,
+                         system != 0 ? ": " : "", system != 0 ? strerror(system) : "");
     }
-    default: return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: %s", db->path, what, text);
+    default: return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: %s", db->path, what, reason);
     }
 }
 
 int db_exec(struct db *db, const char *sql, const char *what, struct diag *diag)
 {
     assert(db->handle != NULL);
+    errno = 0;
     int code = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
     return code == SQLITE_OK ? 0 : db_fail(db, code, what, diag);
 }
@@ -249,6 +271,16 @@ int db_open(struct db *ret_db, const char *path, enum db_mode mode, struct diag 
     return 0;
 }
 
+/* The log stays when it could not be folded back, and then it belongs to the file. */
+static void name_log(const char *path, struct diag *diag)
+{
+    struct stat status;
+    char log[sizeof((struct db *) NULL)->path + sizeof "-wal"];
+    (void) snprintf(log, sizeof log, "%s-wal", path); /* fits */
+    if (stat(log, &status) == 0 && status.st_size > 0)
+        diag_add(diag, "; keep %s beside it, which holds the rows that were written last", log);
+}
+
 int db_close(struct db *db, struct diag *diag)
 {
     if (db == NULL || db->handle == NULL)
@@ -269,6 +301,8 @@ int db_close(struct db *db, struct diag *diag)
     assert(code == SQLITE_OK); /* else a statement outlived its store */
     if (code != SQLITE_OK)
         (void) sqlite3_close_v2(db->handle); /* lives on until its statements end */
+    if (rc != 0)
+        name_log(db->path, diag);
     *db = (struct db){0};
     return rc;
 }

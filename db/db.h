@@ -23,7 +23,8 @@ enum db_mode {
  * use by another writer. */
 int db_open(struct db *ret_db, const char *path, enum db_mode mode, struct diag *diag);
 
-/* Folds the WAL back so that one clean file remains, and closes. NULL-safe on a zeroed struct. */
+/* Folds the WAL back so that one clean file remains, and closes. Where that fails, the diagnosis names the log,
+ * which must be kept; it does so behind an earlier diagnosis, too. NULL-safe on a zeroed struct. */
 int db_close(struct db *db, struct diag *diag);
 
 /* BEGIN IMMEDIATE / COMMIT / ROLLBACK */

@@ -228,6 +228,14 @@ static void announce(struct recorder *recorder)
         pthread_cond_signal(&recorder->work);
 }
 
+void recorder_explain(struct recorder *recorder, struct diag *diag)
+{
+    pthread_mutex_lock(&recorder->mutex);
+    if (recorder->rc != 0)
+        (void) diag_fail(diag, recorder->rc, "%s", diag_text(&recorder->diag, recorder->rc));
+    pthread_mutex_unlock(&recorder->mutex);
+}
+
 static bool has_room_for_tasks(const struct recorder *recorder, size_t count)
 {
     return RECORDER_QUEUE_ROWS - (recorder->pushed - recorder->written) >= count;

@@ -46,6 +46,9 @@ int recorder_event(struct recorder *recorder, const struct db_event *event); /* 
 int recorder_link_samples(struct recorder *recorder, const struct db_link_sample *sample, size_t count);
 int recorder_process_sample(struct recorder *recorder, const struct db_process_sample *sample);
 
+/* Why the thread has failed, once a push has said that it has: in the words of the failure. */
+void recorder_explain(struct recorder *recorder, struct diag *diag);
+
 /* Writes what is queued, sets the run's status, closes the file cleanly, ends the thread, frees all. Returns
  * the first error that the thread met (each push returns it too, once it is known). NULL-safe. */
 int recorder_close(struct recorder *recorder, enum db_run_status status, bool trusted, const char *reason,

@@ -196,6 +196,7 @@ struct binder store_start(struct store *store, enum statement statement)
 
 int store_step(struct store *store, struct binder *binder, const char *what, struct diag *diag)
 {
+    errno = 0;
     int code = binder->code == SQLITE_OK ? sqlite3_step(binder->statement) : binder->code;
     if (code == SQLITE_ROW)
         return 1;

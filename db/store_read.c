@@ -103,18 +103,13 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "node.requests is little-endian, and so must this machine be");
 
 /* SQLite aligns a blob's memory as malloc does. */
-static void read_requests(struct reader *reader, struct db_node *node)
-{
-    int index = reader->index++;
-    node->requests = sqlite3_column_blob(reader->statement, index);
-    node->request_count = (size_t) sqlite3_column_bytes(reader->statement, index) / sizeof *node->requests;
-}
-
 static const void *read_bytes(struct reader *reader, size_t *ret_size)
 {
     int index = reader->index++;
     const void *bytes = sqlite3_column_blob(reader->statement, index);
     *ret_size = (size_t) sqlite3_column_bytes(reader->statement, index);
+    if (bytes == NULL && *ret_size > 0)
+        reader->code = SQLITE_NOMEM;
     return bytes;
 }
 
@@ -131,7 +126,8 @@ static void read_node(struct reader *reader, struct db_node *node)
     node->y_m = read_real(reader);
     node->max_split = read_integer(reader, -1);
     node->memory_bytes = read_real(reader);
-    read_requests(reader, node);
+    node->requests = read_bytes(reader, &node->request_count);
+    node->request_count /= sizeof *node->requests;
     node->address = read_text(reader);
     node->rate_trace = read_bytes(reader, &node->rate_trace_size);
     node->place_trace = read_bytes(reader, &node->place_trace_size);

@@ -28,12 +28,18 @@ static double real_at(sqlite3_stmt *statement, int column)
     return is_null ? (double) NAN : sqlite3_column_double(statement, column);
 }
 
-/* A text that could not be fetched for lack of memory reads as empty where the table has none that are NULL.
- */
+/* Empty where a text could not be fetched for lack of memory: check_memory refuses the row. */
 static const char *text_at(sqlite3_stmt *statement, int column)
 {
     const char *text = (const char *) sqlite3_column_text(statement, column);
     return text != NULL ? text : "";
+}
+
+/* Were all texts of the row fetched? */
+static int check_memory(const struct store *store, struct diag *diag)
+{
+    bool lost = (sqlite3_errcode(store->db->handle) & 0xff) == SQLITE_NOMEM;
+    return lost ? db_fail(store->db, SQLITE_NOMEM, "read it", diag) : 0;
 }
 
 int store_find_sweep(struct store *store, const char *name, int64_t *ret_sweep_id, struct buf *text,
@@ -47,6 +53,8 @@ int store_find_sweep(struct store *store, const char *name, int64_t *ret_sweep_i
     if (rc == 1) {
         int64_t sweep_id = sqlite3_column_int64(binder.statement, 0);
         rc = buf_printf(text, "%s", text_at(binder.statement, 1));
+        if (rc == 0)
+            rc = check_memory(store, diag);
         if (rc == 0)
             *ret_sweep_id = sweep_id;
     }
@@ -125,6 +133,8 @@ int store_each_job(struct store *store, int64_t sweep_id, int (*row)(void *user,
     while ((rc = store_step(store, &binder, "read a sweep's jobs", diag)) == 1) {
         struct db_job job = read_job(binder.statement, sweep_id);
         const char *word = text_at(binder.statement, 9);
+        if ((rc = check_memory(store, diag)) != 0)
+            break;
         int status = find_status(word);
         if (status < 0) {
             rc = diag_fail(diag, ERR_CORRUPT, "%s: job.status is '%s', which is none of its words",

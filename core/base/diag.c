@@ -48,6 +48,19 @@ void diag_prefix(struct diag *diag, const char *format, ...)
     diag->text[used + 2 + keep] = '\0';
 }
 
+void diag_add(struct diag *diag, const char *format, ...)
+{
+    if (diag == NULL || diag->text[0] == '\0')
+        return;
+    size_t used = strlen(diag->text);
+    va_list args;
+    va_start(args, format);
+    (void) vsnprintf(diag->text + used, sizeof diag->text - used, format,
+                     args); /* a cut sentence is still one */
+    va_end(args);
+    keep_one_line(diag->text + used);
+}
+
 const char *diag_text(const struct diag *diag, int code)
 {
     return diag != NULL && diag->text[0] != '\0' ? diag->text : err_text(code);

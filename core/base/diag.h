@@ -17,6 +17,9 @@ __attribute__((format(printf, 3, 4))) int diag_fail(struct diag *diag, int code,
 /* Puts "prefix: " before what is there (a file's name, say). No effect on an empty diagnosis. */
 __attribute__((format(printf, 2, 3))) void diag_prefix(struct diag *diag, const char *format, ...);
 
+/* Puts more behind what is there; it brings its own punctuation. No effect on an empty diagnosis. */
+__attribute__((format(printf, 2, 3))) void diag_add(struct diag *diag, const char *format, ...);
+
 /* The sentence, or the code's own text when nothing was said. */
 const char *diag_text(const struct diag *diag, int code);
 

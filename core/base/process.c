@@ -89,6 +89,7 @@ void process_begin(const char *program)
     output.program = program;
     for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++)
         keep_open(number);
+    (void) signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is an error like a full disk */
     if (on_exit(close_output, NULL) != 0)
         abort(); /* there is room for 32 without memory */
 }

@@ -17,7 +17,7 @@ enum process_exit {
     PROCESS_SIGNAL = 130, /* ended by Ctrl-C or SIGTERM after an orderly stop */
 };
 
-/* First in main. Standard input, output and error are open from then on: a file that is opened later never gets
+/* First in main. A file that meets the limit of its size (ulimit -f) is an error, not the process's end. Standard input, output and error are open from then on: a file that is opened later never gets
  * their numbers, so what is printed cannot land in it. When the process ends by exit, standard output is closed.
  * If it could not be written, a line on standard error says why, and an exit status of 0 becomes PROCESS_FAILED.
  * If its reader has gone, the process ends quietly by SIGPIPE, as other tools do. `program` is borrowed. */

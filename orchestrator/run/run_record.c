@@ -194,7 +194,10 @@ int run_record_resume(struct run_record *ret_record, const struct run_record_row
 
 static int told(struct run_record *record, int rc)
 {
-    return rc != 0 ? diag_fail(record->diag, rc, "%s: cannot record: %s", record->path, err_text(rc)) : 0;
+    if (rc == 0)
+        return 0;
+    recorder_explain(record->recorder, record->diag);
+    return diag_fail(record->diag, rc, "%s: cannot record: %s", record->path, err_text(rc));
 }
 
 static int on_tasks(void *user, const struct db_task *task, size_t count)

@@ -133,7 +133,10 @@ static int compare_texts(const struct sweep_jobs *jobs, const char *now, const c
 static int find(struct sweep_jobs *jobs, const char *text)
 {
     struct buf then = {0};
-    int rc = store_find_sweep(jobs->file.store, jobs->grid->file->name, &jobs->sweep_id, &then, NULL);
+    struct diag unsaid = {0};
+    int rc = store_find_sweep(jobs->file.store, jobs->grid->file->name, &jobs->sweep_id, &then, &unsaid);
+    if (rc != 0 && rc != ERR_NOT_FOUND)
+        diag_fail(jobs->diag, rc, "%s", diag_text(&unsaid, rc));
     if (rc == 0)
         rc = compare_texts(jobs, text, (const char *) then.data);
     buf_finish(&then);

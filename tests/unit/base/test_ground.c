@@ -55,11 +55,14 @@ static void the_first_diagnosis_wins_and_takes_a_prefix(void **state)
     (void) state;
     struct diag diag = {{0}};
     diag_prefix(&diag, "nothing to prefix");
+    diag_add(&diag, "; nothing to add to");
     assert_string_equal(diag.text, "");
     assert_int_equal(diag_fail(&diag, ERR_RANGE, "%d is wrong", 5), ERR_RANGE);
     assert_int_equal(diag_fail(&diag, ERR_TYPE, "later"), ERR_TYPE);
     diag_prefix(&diag, "%s:%d", "file", 3);
     assert_string_equal(diag_text(&diag, ERR_RANGE), "file:3: 5 is wrong");
+    diag_add(&diag, "; %s", "behind it");
+    assert_string_equal(diag_text(&diag, ERR_RANGE), "file:3: 5 is wrong; behind it");
     assert_int_equal(diag_fail(NULL, ERR_LOST, "nobody listens"), ERR_LOST);
     struct diag silent = {{0}};
     assert_string_equal(diag_text(&silent, ERR_LOST), err_text(ERR_LOST));
@@ -82,6 +85,8 @@ static void a_diagnosis_is_one_bounded_line(void **state)
     diag_prefix(&cut, "where");
     assert_int_equal(strncmp(cut.text, "where: xxx", 10), 0);
     assert_true(strlen(cut.text) < DIAG_TEXT_MAX);
+    diag_add(&cut, "more than fits");
+    assert_int_equal(strlen(cut.text), DIAG_TEXT_MAX - 1);
     free(tall);
 }
 

@@ -147,7 +147,7 @@ static void a_text_file_is_refused_and_left_alone(void **state)
     struct scratch *s = *state;
     static const char text[] = "devices: 10\nservers: 3\n";
     scratch_write(s->file, text, sizeof text - 1);
-    assert_refused(s->file, DB_CREATE, ERR_TYPE, "is not an SQLite database");
+    assert_refused(s->file, DB_CREATE, ERR_TYPE, "is not an SQLite database: file is not a database");
     assert_refused(s->file, DB_READ, ERR_TYPE, "is not an SQLite database");
     assert_int_equal(scratch_size(s->file), sizeof text - 1);
     char big[9000];
@@ -369,7 +369,8 @@ static void a_file_that_another_writer_holds_is_reported(void **state)
     struct db db;
     assert_int_equal(db_open(&db, s->file, DB_CREATE, NULL), 0);
     assert_int_equal(db_begin(&db, NULL), 0);
-    assert_refused(s->file, DB_READWRITE, ERR_DATABASE, "in use by another writer");
+    assert_refused(s->file, DB_READWRITE, ERR_DATABASE,
+                   "cannot write to it: database is locked, in use by another writer");
     open_and_close(s->file, DB_READ);
     db_rollback(&db);
     assert_int_equal(db_close(&db, NULL), 0);
@@ -385,7 +386,7 @@ static void a_damaged_file_is_reported(void **state)
     for (int i = 0; i < 4000; i++)
         assert_int_equal(fputc(0xa5, file), 0xa5);
     assert_int_equal(fclose(file), 0);
-    assert_refused(s->file, DB_READ, ERR_DATABASE, "damaged");
+    assert_refused(s->file, DB_READ, ERR_DATABASE, "the file is damaged: database disk image is malformed");
 }
 
 /* Runs `body` in a child without root's power to write everywhere; its status is the number of the failed
@@ -406,7 +407,8 @@ static int use_unwritable_file(const struct scratch *s)
 {
     struct db db;
     struct diag diag = {0};
-    if (db_open(&db, s->file, DB_READWRITE, &diag) != ERR_DATABASE || strstr(diag.text, "read-only") == NULL)
+    if (db_open(&db, s->file, DB_READWRITE, &diag) != ERR_DATABASE ||
+        strstr(diag.text, "read-only: attempt to write a readonly") == NULL)
         return 1;
     if (db_open(&db, s->file, DB_READ, NULL) != 0)
         return 2;
