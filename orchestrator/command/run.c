@@ -4,11 +4,13 @@
 #include <stdio.h>
 
 #include "core/base/err.h"
+#include "core/base/log.h"
 #include "core/base/process.h"
 #include "core/rl/blas_check.h"
 #include "orchestrator/command/cli_options.h"
 #include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/policy/catalog/full_scenario.h"
+#include "orchestrator/run/budget.h"
 #include "orchestrator/run/resume.h"
 #include "orchestrator/run/run_policy.h"
 #include "orchestrator/run/trained_run.h"
@@ -195,6 +197,14 @@ static int go_on(const struct cli *cli, struct diag *diag)
     return status;
 }
 
+/* It is played all the same: also a policy that has learned nothing decides. */
+static void warn_of_budget(const struct policy_kind *kind, const struct full_scenario *full)
+{
+    struct diag why = {0};
+    if (!budget_suffices(kind, full, &why))
+        log_warn("run", "%s", why.text);
+}
+
 /* The policy of a new run, with the weights of `trained` (NULL: its own). */
 static int make_policy(struct policy *ret_policy, const struct world *world, const struct full_scenario *full,
                        struct trained_run *trained, struct beginning *beginning, struct diag *diag)
@@ -234,6 +244,8 @@ static int run_anew(const struct cli *cli, struct trained_run *trained, struct d
         rc = world_setup_draw(&world, &full.scenario, full.scenario.run.seed, diag);
     if (rc == 0)
         rc = make_policy(&policy, &world, &full, trained, &beginning, diag);
+    if (rc == 0)
+        warn_of_budget(policy.kind, &full);
     int status = rc == 0 ? run_policy(cli, &beginning, &policy, diag) : command_status(rc, diag);
     policy_destroy(&policy);
     world_finish(&world);

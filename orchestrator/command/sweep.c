@@ -15,11 +15,13 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/file.h"
+#include "core/base/log.h"
 #include "core/base/process.h"
 #include "core/base/progress.h"
 #include "core/base/units.h"
 #include "core/rl/blas_check.h"
 #include "orchestrator/command/cli_options.h"
+#include "orchestrator/run/budget.h"
 #include "orchestrator/setup/stop_signal.h"
 #include "orchestrator/sweep/sweep_eta.h"
 #include "orchestrator/sweep/sweep_jobs.h"
@@ -104,6 +106,19 @@ static int load_place(struct sweep *sweep, const struct sweep_cell *cell, struct
     return rc != 0 ? fail_cell(sweep, cell, rc) : 0;
 }
 
+/* Once for all seeds of a policy at a place. */
+static void warn_of_budget(const struct sweep *sweep, size_t i, const struct full_scenario *train)
+{
+    const struct sweep_cell *cell = &sweep->grid.cell[i];
+    struct diag why = {0};
+    bool said = i > 0 && cell[-1].kind == cell->kind && sweep_grid_same_place(cell, cell - 1);
+    if (!cell->trains || said || budget_suffices(cell->kind, train, &why))
+        return;
+    log_warn("sweep", "experiment %s%s%s%s%s: %s", cell->experiment->name, cell->at_base ? "" : ", ",
+             cell->at_base ? "" : cell->axis, cell->at_base ? "" : " = ", cell->at_base ? "" : cell->value,
+             why.text);
+}
+
 /* What must hold between a cell's keys is known before the first one is played. */
 static int weigh_cells(struct sweep *sweep)
 {
@@ -113,6 +128,8 @@ static int weigh_cells(struct sweep *sweep)
         const struct sweep_cell *cell = &sweep->grid.cell[i];
         if (i == 0 || !sweep_grid_same_place(cell, cell - 1))
             rc = load_place(sweep, cell, &train, &test);
+        if (rc == 0)
+            warn_of_budget(sweep, i, &train);
         if (rc == 0)
             sweep->work[i] = sweep_grid_work(cell, &train.scenario, &test.scenario);
     }

@@ -32,6 +32,8 @@ static void check_kind(const struct policy_kind *kind)
     assert(kind->resume == NULL || kind->save != NULL);       /* from what was saved */
     assert(kind->weights_of == NULL || kind->learn == NULL);  /* another policy's training makes them */
     assert(kind->weights_of == NULL || kind->load != NULL);
+    assert((kind->updates == NULL) ==
+           (kind->first_update == NULL)); /* who counts them can say when they begin */
 }
 
 int policy_create(struct policy *ret_policy, const struct policy_kind *kind,
@@ -54,6 +56,16 @@ int policy_create(struct policy *ret_policy, const struct policy_kind *kind,
     if (rc != 0)
         diag_prefix(diag, "policy %s", kind->name);
     return rc;
+}
+
+struct policy_first_update policy_first_update(const struct policy_kind *kind,
+                                               struct scenario_values settings, uint32_t devices)
+{
+    assert(policy_learns(kind) && kind->settings != NULL && devices > 0);
+    struct policy_first_update first =
+        kind->first_update(scenario_values_part(settings, kind->settings), devices);
+    assert(first.slots > 0 && first.key != NULL);
+    return first;
 }
 
 void policy_destroy(struct policy *policy)

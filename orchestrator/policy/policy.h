@@ -84,6 +84,12 @@ struct policy_remote {
     void *user;
 };
 
+/* What a learner needs before its first update. */
+struct policy_first_update {
+    uint64_t slots;  /* it learns from before it, at the least */
+    const char *key; /* of the scenario: what mostly decides that */
+};
+
 struct policy_kind {
     const char *name;
     enum policy_sees sees;
@@ -111,8 +117,13 @@ struct policy_kind {
     /* Learners only, NULL otherwise. */
     /* Ends the transition that the last decide began. */
     void (*learn)(struct policy *policy, const struct policy_feedback *feedback);
-    /* One update from what was learned so far; may run on a worker thread while nothing else is called. */
+    /* One update from what was learned so far; may run on a worker thread while nothing else is called. It does
+     * nothing while too little was learned for one. */
     void (*update)(struct policy *policy);
+    /* How many updates have changed it since training began, before a resume too. */
+    uint64_t (*updates)(const struct policy *policy);
+    /* `settings` as policy->settings, of a world with so many devices. */
+    struct policy_first_update (*first_update)(const void *settings, uint32_t devices);
     /* Weights to deploy; with `full` also what training needs to go on. */
     int (*save)(const struct policy *policy, bool full, struct buf *bytes);
     int (*load)(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
@@ -156,6 +167,11 @@ static inline bool policy_learns(const struct policy_kind *kind)
 {
     return kind->learn != NULL;
 }
+
+/* What its training needs before the first update. An update runs while the next slot is played: training of no more
+ * slots makes none. */
+struct policy_first_update policy_first_update(const struct policy_kind *kind,
+                                               struct scenario_values settings, uint32_t devices);
 
 /* It decides with weights that a training run has made: its own, or another policy's (weights_of). */
 static inline bool policy_is_trained(const struct policy_kind *kind)

@@ -153,6 +153,22 @@ void continuous_learner_update(struct policy *policy)
     own->owes_update = false;
 }
 
+uint64_t continuous_learner_updates(const struct policy *policy)
+{
+    const struct continuous *own = policy->state;
+    return offpolicy_updates(own->learner);
+}
+
+/* A slot has one transition. */
+struct policy_first_update continuous_learner_first_update(const void *settings, uint32_t devices)
+{
+    const struct learned_settings *own = settings;
+    (void) devices;
+    if (own->ddpg.batch > own->ddpg.warmup)
+        return (struct policy_first_update){own->ddpg.batch, "ddpg.batch"};
+    return (struct policy_first_update){own->ddpg.warmup, "ddpg.warmup"};
+}
+
 /* The full state: this head, the noise, the CRC-32 of both, and the learner's own checkpoint
  * (core/rl/checkpoint.h). Transitions are gathered apart. Little-endian, as checkpoints are. */
 struct head {

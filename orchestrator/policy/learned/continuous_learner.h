@@ -32,6 +32,8 @@ void continuous_learner_decide(struct policy *policy, const struct env_view *vie
                                struct env_decision *ret_decision);
 void continuous_learner_learn(struct policy *policy, const struct policy_feedback *feedback);
 void continuous_learner_update(struct policy *policy);
+uint64_t continuous_learner_updates(const struct policy *policy);
+struct policy_first_update continuous_learner_first_update(const void *settings, uint32_t devices);
 int continuous_learner_save(const struct policy *policy, bool full, struct buf *bytes);
 int continuous_learner_load(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
 int continuous_learner_gather(struct policy *policy, struct policy_experience *ret_experience,

@@ -255,6 +255,22 @@ static void update(struct policy *policy)
     (void) dqn_update(own->learner, NULL); /* false while the buffer is cold, which is no failure */
 }
 
+static uint64_t updates(const struct policy *policy)
+{
+    const struct turns *own = policy->state;
+    return dqn_updates(own->learner);
+}
+
+/* A slot has a transition for each device that decides: at most all. */
+static struct policy_first_update first_update(const void *settings, uint32_t devices)
+{
+    const struct learned_settings *own = settings;
+    bool batch = own->dqn.batch > own->dqn.warmup;
+    uint64_t transitions = batch ? own->dqn.batch : own->dqn.warmup;
+    return (struct policy_first_update){(transitions + devices - 1) / devices,
+                                        batch ? "dqn.batch" : "dqn.warmup"};
+}
+
 /* ---- saving ---- */
 
 #define BUT_TRANSITIONS ((uint32_t) (CHECKPOINT_ACTOR | CHECKPOINT_LEARNER))
@@ -323,6 +339,8 @@ const struct policy_kind policy_dqn = {
     .decide = decide,
     .learn = learn,
     .update = update,
+    .updates = updates,
+    .first_update = first_update,
     .save = save,
     .load = load,
     .gather = gather,

@@ -170,6 +170,12 @@ void gradient_learner_update(struct policy *policy)
                                   NULL); /* false until the rollout is full, which is no failure */
 }
 
+uint64_t gradient_learner_updates(const struct policy *policy)
+{
+    const struct gradient *own = policy->state;
+    return policy_gradient_updates(own->learner);
+}
+
 #define EVERYTHING ((uint32_t) (CHECKPOINT_ACTOR | CHECKPOINT_LEARNER | CHECKPOINT_REPLAY))
 
 int gradient_learner_save(const struct policy *policy, bool full, struct buf *bytes)

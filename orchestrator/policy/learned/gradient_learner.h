@@ -23,6 +23,7 @@ void gradient_learner_decide(struct policy *policy, const struct env_view *view,
                              struct env_decision *ret_decision);
 void gradient_learner_learn(struct policy *policy, const struct policy_feedback *feedback);
 void gradient_learner_update(struct policy *policy);
+uint64_t gradient_learner_updates(const struct policy *policy);
 int gradient_learner_save(const struct policy *policy, bool full, struct buf *bytes);
 int gradient_learner_load(struct policy *policy, const void *bytes, size_t size, struct diag *diag);
 int gradient_learner_resume(struct policy *policy, const void *bytes, size_t size, struct diag *diag);

@@ -20,6 +20,13 @@ static int create(struct policy *policy, struct diag *diag)
     return gradient_learner_create(policy, GRADIENT_LEARNER_REALS, &how, diag);
 }
 
+static struct policy_first_update first_update(const void *settings, uint32_t devices)
+{
+    const struct learned_settings *own = settings;
+    (void) devices;
+    return (struct policy_first_update){own->ppo.rollout, "ppo.rollout"};
+}
+
 const struct policy_kind policy_ppo_gaussian = {
     .name = "ppo-gaussian",
     .sees = POLICY_SEES_OBSERVATIONS,
@@ -31,6 +38,8 @@ const struct policy_kind policy_ppo_gaussian = {
     .decide = gradient_learner_decide,
     .learn = gradient_learner_learn,
     .update = gradient_learner_update,
+    .updates = gradient_learner_updates,
+    .first_update = first_update,
     .save = gradient_learner_save,
     .load = gradient_learner_load,
     .resume = gradient_learner_resume,

@@ -144,6 +144,20 @@ static void update(struct policy *policy)
     own->owes_update = false;
 }
 
+static uint64_t updates(const struct policy *policy)
+{
+    const struct dapo_plus *own = policy->state;
+    return outcome_model_updates(own->model);
+}
+
+/* The first reports are enough, also while decisions are still drawn. */
+static struct policy_first_update first_update(const void *settings, uint32_t devices)
+{
+    (void) settings;
+    (void) devices;
+    return (struct policy_first_update){1, "plus.batch"};
+}
+
 static int gather(struct policy *policy, struct policy_experience *ret_experience, struct buf *bytes)
 {
     struct dapo_plus *own = policy->state;
@@ -178,6 +192,8 @@ const struct policy_kind policy_dapo_plus = {
     .decide = decide,
     .learn = learn,
     .update = update,
+    .updates = updates,
+    .first_update = first_update,
     .save = dapo_plus_save,
     .load = dapo_plus_load,
     .gather = gather,

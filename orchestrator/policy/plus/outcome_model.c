@@ -259,3 +259,8 @@ void outcome_model_update(struct outcome_model *model)
     model->updates++;
     model->version++;
 }
+
+uint64_t outcome_model_updates(const struct outcome_model *model)
+{
+    return model->updates;
+}

@@ -56,6 +56,7 @@ void outcome_model_observe(struct outcome_model *model, const struct outcome_tas
 
 /* One step of each part on a mini-batch of reports, drawn at (seed, RNG_SAMPLING, update number). */
 void outcome_model_update(struct outcome_model *model);
+uint64_t outcome_model_updates(const struct outcome_model *model);
 
 /* Begins a slot's table with what the model foresees. */
 void outcome_model_begin(struct outcome_model *model, struct load_table *table, const struct env_view *view);
