@@ -10,12 +10,46 @@
 #include "core/base/err.h"
 #include "core/base/parse.h"
 #include "db/experiment_file.h"
+#include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/run/run_policy.h"
 #include "orchestrator/setup/world_setup.h"
 
 #define CHECKPOINTS_MAX 100000u
 
 /* ---- reading the run ---- */
+
+/* The weights that the run's training began with; false when this program cannot make them. */
+static bool make_first_weights(const struct trained_run *own, const struct policy_kind *kind,
+                               struct buf *weights)
+{
+    const struct policy_options as_then = {
+        .world = &own->world, .settings = settings_values(&own->settings), .training = true};
+    struct policy policy = {0};
+    bool made = policy_create(&policy, kind, &as_then, NULL) == 0 && kind->save(&policy, false, weights) == 0;
+    policy_destroy(&policy);
+    return made;
+}
+
+/* Weights that are still the first ones have learned nothing, whatever their episode came to. */
+static int count_unlearned(struct trained_run *own, struct store *store)
+{
+    const struct policy_kind *kind = NULL;
+    struct buf first = {0}, weights = {0};
+    bool same = own->checkpoints > 0 && catalog_find(own->run.policy, &kind, NULL) == 0 &&
+                policy_learns(kind) && make_first_weights(own, kind, &first);
+    int rc = 0;
+    while (rc == 0 && same && own->unlearned < own->checkpoints) {
+        struct db_checkpoint row;
+        buf_clear(&weights);
+        rc = store_read_checkpoint(store, own->run.run_id, own->episode[own->unlearned], &row, &weights,
+                                   own->diag);
+        same = rc == 0 && weights.size == first.size && memcmp(weights.data, first.data, first.size) == 0;
+        own->unlearned += same ? 1 : 0;
+    }
+    buf_finish(&first);
+    buf_finish(&weights);
+    return rc;
+}
 
 static int take_checkpoint(void *user, const struct db_checkpoint *row)
 {
@@ -53,17 +87,28 @@ static int read_run(struct trained_run *own, struct store *store)
                        own->options.path, (long long) own->run.run_id);
     if (rc == 0)
         rc = world_setup_read(&own->world, &own->settings, store, &own->run, own->diag);
-    return rc != 0 ? rc : store_each_checkpoint(store, own->run.run_id, take_checkpoint, own, own->diag);
+    if (rc == 0)
+        rc = store_each_checkpoint(store, own->run.run_id, take_checkpoint, own, own->diag);
+    return rc != 0 ? rc : count_unlearned(own, store);
 }
 
 static int write_validation(struct trained_run *own, struct store *store)
 {
     int rc = 0;
-    for (size_t i = 0; i < own->checkpoints && rc == 0; i++)
+    for (size_t i = own->unlearned; i < own->checkpoints && rc == 0; i++)
         if (!isnan(own->validation_cost[i]))
             rc = store_set_validation_cost(store, own->run.run_id, own->episode[i], own->validation_cost[i],
                                            own->diag);
     return rc;
+}
+
+bool trained_run_never_learned(const struct trained_run *own, int64_t episode)
+{
+    size_t i = 0;
+    while (i < own->checkpoints && (int64_t) own->episode[i] != episode)
+        i++;
+    assert(i < own->checkpoints);
+    return i < own->unlearned;
 }
 
 int trained_run_weights(struct trained_run *own, int64_t episode, struct buf *weights)
@@ -140,7 +185,8 @@ int trained_run_play(struct trained_run *own, const struct policy_kind *kind, en
 static int validate_all(struct trained_run *own, const struct policy_kind *kind)
 {
     int rc = 0;
-    for (size_t i = 0; i < own->checkpoints && rc == 0; i++) {
+    for (size_t i = own->options.validates_unlearned ? 0 : own->unlearned; i < own->checkpoints && rc == 0;
+         i++) {
         struct session_result result;
         if (!isnan(own->validation_cost[i]))
             continue;
@@ -152,47 +198,72 @@ static int validate_all(struct trained_run *own, const struct policy_kind *kind)
     return rc != 0 ? rc : with_store(own, DB_READWRITE, write_validation);
 }
 
-static int pick_checkpoint(struct trained_run *own, const struct policy_kind *kind, int64_t *ret_episode)
+static int pick_best(struct trained_run *own, const struct policy_kind *kind, int64_t *ret_episode)
+{
+    int rc = validate_all(own, kind);
+    size_t best = own->unlearned < own->checkpoints ? own->unlearned : own->checkpoints - 1;
+    for (size_t i = best + 1; i < own->checkpoints && rc == 0; i++)
+        best = own->validation_cost[i] < own->validation_cost[best] ? i : best;
+    if (rc == 0)
+        *ret_episode = own->episode[best];
+    return rc;
+}
+
+/* The checkpoint that is named; of "best" the last, which need not be it. */
+static int find_checkpoint(const struct trained_run *own, const struct policy_kind *kind,
+                           int64_t *ret_episode, struct diag *diag)
 {
     const char *wish = own->options.checkpoint;
     uint64_t number = 0;
+    if (strcmp(policy_weights_of(kind), own->run.policy) != 0)
+        return diag_fail(diag, ERR_NOT_FOUND, "run %lld trained %s: it has no weights for %s",
+                         (long long) own->run.run_id, own->run.policy, kind->name);
     if (own->checkpoints == 0)
-        return diag_fail(own->diag, ERR_NOT_FOUND, "%s: run %lld has no checkpoint of %s", own->options.path,
+        return diag_fail(diag, ERR_NOT_FOUND, "%s: run %lld has no checkpoint of %s", own->options.path,
                          (long long) own->run.run_id, kind->name);
-    if (strcmp(wish, "last") == 0) {
+    if (strcmp(wish, "last") == 0 || strcmp(wish, "best") == 0) {
         *ret_episode = own->episode[own->checkpoints - 1];
         return 0;
     }
-    if (strcmp(wish, "best") == 0) {
-        int rc = validate_all(own, kind);
-        size_t best = 0;
-        for (size_t i = 1; i < own->checkpoints && rc == 0; i++)
-            best = own->validation_cost[i] < own->validation_cost[best] ? i : best;
-        *ret_episode = own->episode[best];
-        return rc;
-    }
     if (parse_u64(wish, &number) != 0)
-        return diag_fail(own->diag, ERR_SYNTAX, "--checkpoint: '%s' is neither best, last nor an episode",
-                         wish);
+        return diag_fail(diag, ERR_SYNTAX, "--checkpoint: '%s' is neither best, last nor an episode", wish);
     for (size_t i = 0; i < own->checkpoints; i++)
         if (own->episode[i] == number) {
             *ret_episode = (int64_t) number;
             return 0;
         }
-    return diag_fail(
-        own->diag, ERR_NOT_FOUND, "run %lld has no checkpoint after episode %llu; its last is %u",
-        (long long) own->run.run_id, (unsigned long long) number, own->episode[own->checkpoints - 1]);
+    return diag_fail(diag, ERR_NOT_FOUND, "run %lld has no checkpoint after episode %llu; its last is %u",
+                     (long long) own->run.run_id, (unsigned long long) number,
+                     own->episode[own->checkpoints - 1]);
 }
 
 int trained_run_checkpoint(struct trained_run *own, const struct policy_kind *kind, int64_t *ret_episode)
 {
-    *ret_episode = -1;
-    if (!policy_is_trained(kind))
-        return 0;
-    if (strcmp(policy_weights_of(kind), own->run.policy) != 0)
-        return diag_fail(own->diag, ERR_NOT_FOUND, "run %lld trained %s: it has no weights for %s",
-                         (long long) own->run.run_id, own->run.policy, kind->name);
-    return pick_checkpoint(own, kind, ret_episode);
+    int64_t episode = -1;
+    int rc = policy_is_trained(kind) ? find_checkpoint(own, kind, &episode, own->diag) : 0;
+    if (rc == 0 && policy_is_trained(kind) && strcmp(own->options.checkpoint, "best") == 0)
+        rc = pick_best(own, kind, &episode);
+    if (rc == 0)
+        *ret_episode = episode;
+    return rc;
+}
+
+int trained_run_check(struct trained_run *own, const struct policy_kind *kind, struct diag *diag)
+{
+    const struct policy_options options = {.world = &own->world, .settings = settings_values(&own->settings)};
+    int64_t episode = -1;
+    struct buf weights = {0};
+    struct policy policy = {0};
+    int rc = policy_is_trained(kind) ? find_checkpoint(own, kind, &episode, diag) : 0;
+    if (rc == 0 && episode >= 0)
+        rc = trained_run_weights(own, episode, &weights);
+    if (rc == 0)
+        rc = policy_create(&policy, kind, &options, diag);
+    if (rc == 0 && episode >= 0)
+        rc = kind->load(&policy, weights.data, weights.size, diag);
+    policy_destroy(&policy);
+    buf_finish(&weights);
+    return rc;
 }
 
 int trained_run_open(struct trained_run *ret_own, const struct trained_run_options *options,

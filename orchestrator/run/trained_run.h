@@ -14,6 +14,8 @@ struct trained_run_options {
     const char *path;       /* the database's */
     int64_t run_id;         /* 0: the newest training run */
     const char *checkpoint; /* "best", "last" or an episode's number */
+    /* Validates also checkpoints from before the first update, which never are the best: for learning curves. */
+    bool validates_unlearned;
     struct host_options host;
 };
 
@@ -27,6 +29,7 @@ struct trained_run {
     uint32_t *episode;
     double *validation_cost; /* NAN: not validated yet */
     size_t checkpoints;
+    size_t unlearned; /* so many of them, the first ones, have the weights that training began with */
     struct diag *diag;
 };
 
@@ -35,9 +38,14 @@ int trained_run_open(struct trained_run *ret_own, const struct trained_run_optio
                      struct diag *diag);
 void trained_run_finish(struct trained_run *own);
 
-/* The checkpoint that was asked for; the best one is found by validating those not yet validated. -1 for a
- * policy that takes no weights. */
+/* Can the policy be played in the run's world, with the checkpoint that was asked for? Plays nothing. */
+int trained_run_check(struct trained_run *own, const struct policy_kind *kind, struct diag *diag);
+
+/* The checkpoint that was asked for; the best one is found by validating those not yet validated. One from before the
+ * first update is the best only where there is no other. -1 for a policy that takes no weights. */
 int trained_run_checkpoint(struct trained_run *own, const struct policy_kind *kind, int64_t *ret_episode);
+/* Are the weights after `episode` those that training began with? */
+bool trained_run_never_learned(const struct trained_run *own, int64_t episode);
 /* Appends a learner's weights after `episode`. */
 int trained_run_weights(struct trained_run *own, int64_t episode, struct buf *weights);
 

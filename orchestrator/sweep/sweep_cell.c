@@ -95,7 +95,10 @@ static int train(const struct sweep_cell_play *what, struct diag *diag)
 static int train_and_test(const struct sweep_cell_play *what, struct diag *diag)
 {
     struct trained_run trained = {0};
-    const struct trained_run_options options = {.path = what->path, .checkpoint = "best", .host = quiet_host};
+    const struct trained_run_options options = {.path = what->path,
+                                                .checkpoint = "best",
+                                                .validates_unlearned = what->cell->experiment->curve,
+                                                .host = quiet_host};
     struct world world = {0};
     struct settings settings;
     struct session_result result;

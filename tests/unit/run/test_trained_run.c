@@ -9,11 +9,13 @@
 #include "tests/lib/scratch.h"
 #include "tests/unit/run/small_run.h"
 
-/* A finished training of three episodes: dapo has a checkpoint after each. */
-static void record(const struct scratch *s, const char *policy)
+/* A finished training of three episodes of four slots: dapo has a checkpoint after each, and learns from the slot
+ * after its warm-up on. */
+static void record_with_warmup(const struct scratch *s, const char *policy, uint64_t warmup)
 {
     struct settings settings;
     struct world world = small_run_world(&settings);
+    settings.learned.ddpg.warmup = warmup;
     const struct small_run run = {.policy = policy,
                                   .episodes = 3,
                                   .slots = 4,
@@ -22,6 +24,11 @@ static void record(const struct scratch *s, const char *policy)
                                   .status = DB_FINISHED};
     assert_int_equal(small_run_record(s->file, &world, &settings, &run), 1);
     world_finish(&world);
+}
+
+static void record(const struct scratch *s, const char *policy)
+{
+    record_with_warmup(s, policy, 2);
 }
 
 static int open_run(struct trained_run *own, const struct scratch *s, int64_t run_id, const char *checkpoint,
@@ -118,6 +125,39 @@ static void what_was_validated_once_is_not_played_again(void **state)
     expect_checkpoint(s, "best", 1);
     expect_checkpoint(s, "best", 1);
     scratch_expect(s->file, "SELECT checkpoint_episode FROM run WHERE run_id > 1", "2");
+}
+
+static void one_from_before_the_first_update_is_never_the_best(void **state)
+{
+    const struct scratch *s = *state;
+    record_with_warmup(s, "dapo", 6); /* the first is */
+    scratch_exec(s->file, "UPDATE checkpoint SET validation_cost = (episode + 1) * 1e-9");
+    expect_checkpoint(s, "best", 1);
+    expect_checkpoint(s, "0", 0);
+    scratch_exec(s->file, "UPDATE checkpoint SET validation_cost = NULL");
+    struct trained_run own;
+    int64_t episode = -5;
+    take(&own, s, "best");
+    assert_int_equal(trained_run_checkpoint(&own, &policy_dapo, &episode), 0);
+    assert_true(trained_run_never_learned(&own, 0));
+    assert_false(trained_run_never_learned(&own, episode));
+    trained_run_finish(&own);
+    scratch_expect(s->file, "SELECT episode FROM checkpoint WHERE validation_cost IS NULL", "0");
+    scratch_expect(s->file, "SELECT checkpoint_episode FROM run WHERE kind = 'validate'", "1\n2");
+}
+
+static void where_nothing_was_learned_the_last_is_taken_and_known_as_such(void **state)
+{
+    const struct scratch *s = *state;
+    record_with_warmup(s, "dapo", 100);
+    struct trained_run own;
+    int64_t episode = -5;
+    take(&own, s, "best");
+    assert_int_equal(trained_run_checkpoint(&own, &policy_dapo, &episode), 0);
+    assert_int_equal(episode, 2);
+    assert_true(trained_run_never_learned(&own, episode));
+    trained_run_finish(&own);
+    scratch_expect(s->file, "SELECT count(*) FROM run", "1"); /* nothing to choose from */
 }
 
 static void a_checkpoint_that_is_not_there_is_named_with_the_last(void **state)
@@ -245,6 +285,8 @@ int main(void)
         TEST(the_last_is_the_last_and_a_number_is_that_episodes),
         TEST(the_best_is_the_cheapest_on_the_validation_streams),
         TEST(what_was_validated_once_is_not_played_again),
+        TEST(one_from_before_the_first_update_is_never_the_best),
+        TEST(where_nothing_was_learned_the_last_is_taken_and_known_as_such),
         TEST(a_checkpoint_that_is_not_there_is_named_with_the_last),
         TEST(weights_fit_who_was_trained_and_a_rule_takes_none),
         TEST(who_decides_with_anothers_weights_takes_that_ones_checkpoint),
