@@ -6,14 +6,17 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "core/base/err.h"
+#include "core/base/log.h"
 #include "core/base/process.h"
 #include "core/rl/blas_check.h"
 #include "orchestrator/command/cli_options.h"
 #include "orchestrator/policy/catalog/policy_names.h"
 #include "orchestrator/run/evaluate_draws.h"
-#include "orchestrator/run/trained_run.h"
+#include "orchestrator/run/evaluation.h"
 #include "orchestrator/setup/scenario_source.h"
 #include "orchestrator/setup/stop_signal.h"
 
@@ -40,6 +43,10 @@ static void print_table(const struct policy_names *list, const struct evaluate_d
                       100.0 * (double) line[i].misses / tasks, 100.0 * (double) line[i].local / tasks,
                       100.0 * (double) line[i].interior / tasks, 100.0 * (double) line[i].full / tasks);
     }
+    for (size_t i = 0; i < list->count; i++)
+        if (line[i].never_learned)
+            (void) printf("%s never learned: it has the weights that its training began with\n",
+                          list->kind[i]->name);
 }
 
 static int print_json(const struct policy_names *list, const struct evaluate_draws_line *line, uint32_t draws,
@@ -49,13 +56,13 @@ static int print_json(const struct policy_names *list, const struct evaluate_dra
     for (size_t i = 0; i < list->count; i++) {
         double tasks = (double) line[i].tasks, done = (double) line[i].done;
         json_t *row = json_pack(
-            "{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "policy", list->kind[i]->name, "sees",
-            policy_sees_name(list->kind[i]->sees), "mean_cost", line[i].cost_sum / (double) draws,
+            "{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:b}", "policy", list->kind[i]->name,
+            "sees", policy_sees_name(list->kind[i]->sees), "mean_cost", line[i].cost_sum / (double) draws,
             "standard_error", standard_error(&line[i], draws), "mean_latency_s", line[i].latency_sum / done,
             "mean_energy_j", line[i].energy_sum / done, "deadline_miss_share",
             (double) line[i].misses / tasks, "local_share", (double) line[i].local / tasks, "interior_share",
             (double) line[i].interior / tasks, "tasks", (json_int_t) line[i].tasks, "draws",
-            (json_int_t) draws);
+            (json_int_t) draws, "never_learned", line[i].never_learned);
         command_append_json(&rows, row);
     }
     return command_print_json(rows, diag);
@@ -83,29 +90,45 @@ static int evaluate_many_draws(const struct cli *cli, struct diag *diag)
 
 /* ---- over a recorded run's held-out streams ---- */
 
-static int evaluate_policy(struct trained_run *trained, const struct policy_kind *kind, bool validate)
+static void say_who_is_left_out(const struct evaluation *evaluation)
 {
-    int64_t checkpoint = -1;
-    struct session_result result;
-    int rc = trained_run_checkpoint(trained, kind, &checkpoint);
-    enum rng_phase phase = validate ? RNG_VALIDATE : RNG_TEST;
-    return rc != 0 ? rc : trained_run_play(trained, kind, phase, checkpoint, &result);
+    const char *line = (const char *) evaluation->left_out.data;
+    for (size_t i = 0; i < evaluation->left_out_count; i++, line += strlen(line) + 1)
+        log_warn("evaluate", "left out: %s", line);
+}
+
+static void say_who_never_learned(const struct evaluation *evaluation)
+{
+    for (size_t i = 0; i < evaluation->entries; i++)
+        if (evaluation->entry[i].never_learned)
+            log_warn("evaluate",
+                     "%s never learned: it has the weights that its training, run %lld, began with",
+                     evaluation->entry[i].kind->name,
+                     (long long) evaluation->training[evaluation->entry[i].training].run.run_id);
+}
+
+static int play_all(const struct cli *cli, struct evaluation *evaluation, struct diag *diag)
+{
+    const struct evaluation_options options = {.run = cli_trained_run(cli), .policies = cli->policy};
+    int rc = evaluation_open(evaluation, &options, diag);
+    if (rc == 0)
+        say_who_is_left_out(evaluation);
+    if (rc == 0)
+        rc = evaluation_play(evaluation, cli->validate ? RNG_VALIDATE : RNG_TEST);
+    if (rc == 0)
+        say_who_never_learned(evaluation);
+    if (rc == 0)
+        rc = command_print_query(cli, cli->validate ? "validations" : "policy_comparison",
+                                 evaluation->training[0].run.run_id, diag);
+    evaluation_finish(evaluation);
+    return rc;
 }
 
 static int evaluate_run(const struct cli *cli, struct diag *diag)
 {
-    struct policy_names list = {0};
-    struct trained_run trained = {0};
-    const struct trained_run_options options = cli_trained_run(cli);
-    int rc = trained_run_open(&trained, &options, diag);
-    if (rc == 0)
-        rc =
-            policy_names_parse(&list, cli->policy, trained.run.policy, trained.world.scenario.run.mode, diag);
-    for (size_t i = 0; i < list.count && rc == 0; i++)
-        rc = evaluate_policy(&trained, list.kind[i], cli->validate);
-    if (rc == 0 && !cli->validate)
-        rc = command_print_query(cli, "policy_comparison", trained.run.run_id, diag);
-    trained_run_finish(&trained);
+    struct evaluation *evaluation = calloc(1, sizeof *evaluation);
+    int rc = evaluation != NULL ? play_all(cli, evaluation, diag) : diag_fail(diag, -ENOMEM, "out of memory");
+    free(evaluation);
     return rc;
 }
 

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "core/base/err.h"
+#include "core/base/log.h"
 #include "orchestrator/host/host_memory.h"
 #include "orchestrator/setup/stop_signal.h"
 #include "orchestrator/setup/world_setup.h"
@@ -34,8 +35,7 @@ static int drive(const struct policy_kind *kind, const struct buf *weights,
     const struct world *world = drawn->world;
     struct policy policy = {0};
     struct session_result result = {0};
-    int rc = kind->asks ? diag_fail(diag, ERR_UNSUPPORTED, "--draws: %s has no agent there", kind->name)
-                        : policy_create(&policy, kind, drawn, diag);
+    int rc = policy_create(&policy, kind, drawn, diag);
     if (rc == 0 && policy_is_trained(kind))
         rc = kind->load(&policy, weights->data, weights->size, diag);
     line->layers = world->llm->layers;
@@ -59,8 +59,49 @@ static int drive(const struct policy_kind *kind, const struct buf *weights,
     return rc;
 }
 
+/* Those that can be played in the first world, or else nobody: why the last one cannot. */
+static int leave_out_unfit(const struct evaluate_draws_options *options, const struct policy_options *drawn,
+                           struct diag *diag)
+{
+    struct policy_names *list = options->policies;
+    struct diag why;
+    size_t kept = 0;
+    int rc = 0;
+    for (size_t i = 0; i < list->count && rc == 0; i++) {
+        struct policy policy = {0};
+        why = (struct diag){{0}};
+        rc = list->kind[i]->asks
+                 ? diag_fail(&why, ERR_UNSUPPORTED, "--draws: %s has no agent there", list->kind[i]->name)
+                 : policy_create(&policy, list->kind[i], drawn, &why);
+        policy_destroy(&policy);
+        if (rc == 0)
+            list->kind[kept++] = list->kind[i];
+        else if (rc == ERR_UNSUPPORTED && list->count > 1)
+            log_warn("evaluate", "left out: %s", why.text);
+        if (rc == ERR_UNSUPPORTED)
+            rc = i + 1 == list->count && kept == 0 ? rc : 0;
+    }
+    list->count = kept;
+    return rc != 0 ? diag_fail(diag, rc, "%s", why.text) : 0;
+}
+
+/* In the first world. */
+static int check_policies(const struct evaluate_draws_options *options, struct diag *diag)
+{
+    const struct scenario *scenario = &options->full->scenario;
+    struct world world = {0};
+    const struct policy_options drawn = {.world = &world,
+                                         .settings = settings_values(&options->full->settings)};
+    int rc = world_setup_draw(&world, scenario, scenario->run.seed, diag);
+    if (rc == 0)
+        rc = leave_out_unfit(options, &drawn, diag);
+    world_finish(&world);
+    return rc;
+}
+
 /* The weights of the policies that take any, from the run that is named. */
-static int read_weights(const struct evaluate_draws_options *options, struct buf *weights, struct diag *diag)
+static int read_weights(const struct evaluate_draws_options *options, struct buf *weights,
+                        struct evaluate_draws_line *line, struct diag *diag)
 {
     const struct policy_names *list = options->policies;
     struct trained_run trained = {0};
@@ -76,6 +117,8 @@ static int read_weights(const struct evaluate_draws_options *options, struct buf
             rc = trained_run_checkpoint(&trained, list->kind[i], &checkpoint);
         if (rc == 0)
             rc = trained_run_weights(&trained, checkpoint, &weights[i]);
+        if (rc == 0)
+            line[i].never_learned = trained_run_never_learned(&trained, checkpoint);
     }
     if (opened)
         trained_run_finish(&trained);
@@ -90,9 +133,11 @@ int evaluate_draws(const struct evaluate_draws_options *options, struct evaluate
     struct buf weights[POLICY_NAMES_MAX] = {{0}};
     assert(policies->count <= POLICY_NAMES_MAX);
     struct progress progress = {0};
-    int rc = read_weights(options, weights, diag);
+    int rc = check_policies(options, diag);
     for (size_t i = 0; i < policies->count; i++)
         ret_line[i] = (struct evaluate_draws_line){0};
+    if (rc == 0)
+        rc = read_weights(options, weights, ret_line, diag);
     if (rc == 0)
         progress_start(&progress, "draws", options->draws, options->trained.host.quiet);
     for (uint32_t d = 0; d < options->draws && rc == 0 && !stop_signal_raised(); d++) {

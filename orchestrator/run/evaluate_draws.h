@@ -10,7 +10,7 @@
 /* All borrowed. */
 struct evaluate_draws_options {
     const struct full_scenario *full;
-    const struct policy_names *policies;
+    struct policy_names *policies;
     uint32_t draws;                     /* worlds of the seeds seed, seed + 1, ... */
     struct trained_run_options trained; /* the run whose weights those policies have that take any */
 };
@@ -21,9 +21,11 @@ struct evaluate_draws_line {
     double latency_sum, energy_sum;
     uint64_t tasks, done, misses, local, full, interior; /* done: finished, of the tasks */
     uint32_t layers, min_split;
+    bool never_learned; /* it has the weights that its training began with */
 };
 
-/* Each policy over evaluation.test_episodes x test_slots of each world; ret_line[policies->count]. -EINTR: a signal
+/* Each policy over evaluation.test_episodes x test_slots of each world. Those that are not made for the scenario are told
+ * on stderr and leave the list before anybody plays; ret_line[policies->count] is of those that stay. -EINTR: a signal
  * came. */
 int evaluate_draws(const struct evaluate_draws_options *options, struct evaluate_draws_line *ret_line,
                    struct diag *diag);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,13 +19,19 @@
 
 #define SAID_MAX 30u /* events told on screen */
 
-/* What the scenario text does not say: how this run was driven. The caller frees it. */
+/* How this run was driven, and a number for its held-out streams (full_scenario_streams_number). The caller frees it. */
 static char *config_json(const struct world *world, const struct run_record_row *run)
 {
-    json_t *config =
-        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "program", provenance_version(), "host", run->host,
-                  "devices", (json_int_t) world->devices, "servers", (json_int_t) world->servers, "episodes",
-                  (json_int_t) run->episodes, "slots", (json_int_t) run->slots, "llm", world->llm->name);
+    const struct full_scenario full = {world->scenario, *run->settings};
+    uint64_t number = 0;
+    char streams[24];
+    if (full_scenario_streams_number(&full, &number) != 0)
+        return NULL;
+    (void) snprintf(streams, sizeof streams, "%016" PRIx64, number); /* 16 digits */
+    json_t *config = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s}", "program", provenance_version(),
+                               "host", run->host, "devices", (json_int_t) world->devices, "servers",
+                               (json_int_t) world->servers, "episodes", (json_int_t) run->episodes, "slots",
+                               (json_int_t) run->slots, "llm", world->llm->name, "streams", streams);
     char *text = config != NULL ? json_dumps(config, JSON_COMPACT) : NULL;
     json_decref(config);
     return text;

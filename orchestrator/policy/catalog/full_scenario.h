@@ -19,4 +19,8 @@ int full_scenario_set(struct full_scenario *full, const char *assignment, struct
 int full_scenario_check(const struct full_scenario *full, struct diag *diag);
 int full_scenario_print(const struct full_scenario *full, struct buf *text);
 
+/* A number for what held-out test streams come from: the scenario without who decides, how policies are set, how long
+ * is trained and validated, and what is recorded. Policies met the same streams where it is the same. */
+int full_scenario_streams_number(const struct full_scenario *full, uint64_t *ret_number);
+
 #endif
