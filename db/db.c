@@ -56,6 +56,9 @@ int db_fail(const struct db *db, int code, const char *what, struct diag *diag)
     case SQLITE_NOTADB:
         return diag_fail(diag, ERR_TYPE, "%s: is not an SQLite database: %s", db->path, reason);
     case SQLITE_CORRUPT:
+        if (last_errno == EIO) /* SQLite tells a sector that cannot be read like this */
+            return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: the disk cannot read the file: %s: %s",
+                             db->path, what, strerror(EIO), reason);
         return diag_fail(diag, ERR_DATABASE, "%s: cannot %s: the file is damaged: %s", db->path, what,
                          reason);
     case SQLITE_READONLY:
@@ -250,6 +253,22 @@ static int prepare_writing(struct db *db, int64_t version, struct diag *diag)
     return rc == 0 ? db_commit(db, diag) : rc;
 }
 
+/* A process that was killed while it changed the file may have left a journal, from which SQLite first makes the
+ * file whole. A reader may not: so it is done before, where it is allowed. */
+static void roll_back_journal(const char *path)
+{
+    struct stat status;
+    struct db db = {0};
+    char journal[sizeof db.path + sizeof "-journal"];
+    int64_t objects = 0;
+    (void) snprintf(journal, sizeof journal, "%s-journal", path); /* fits */
+    if (stat(journal, &status) != 0 || status.st_size == 0)
+        return;
+    if (open_handle(&db, path, DB_READWRITE, NULL) == 0)
+        (void) read_integer(&db, "SELECT count(*) FROM sqlite_schema", &objects, NULL); /* the reader tells */
+    (void) sqlite3_close(db.handle); /* no statement is open */
+}
+
 int db_open(struct db *ret_db, const char *path, enum db_mode mode, struct diag *diag)
 {
     int rc = check_path(path, mode, diag);
@@ -257,6 +276,8 @@ int db_open(struct db *ret_db, const char *path, enum db_mode mode, struct diag 
         return rc;
     struct db db = {0};
     int64_t version = 0;
+    if (mode == DB_READ)
+        roll_back_journal(path);
     rc = open_handle(&db, path, mode, diag);
     if (rc == 0)
         rc = identify(&db, mode, &version, diag);
@@ -310,6 +331,31 @@ int db_close(struct db *db, struct diag *diag)
 void db_set_patience(struct db *db, int wait_ms)
 {
     (void) sqlite3_busy_timeout(db->handle, wait_ms); /* cannot fail on an open handle */
+}
+
+int db_size(struct db *db, uint64_t *ret_bytes, uint64_t *ret_unused, struct diag *diag)
+{
+    int64_t pages = 0, unused = 0, page_size = 0;
+    int rc = read_integer(db, "PRAGMA page_count", &pages, diag);
+    if (rc == 0)
+        rc = read_integer(db, "PRAGMA freelist_count", &unused, diag);
+    if (rc == 0)
+        rc = read_integer(db, "PRAGMA page_size", &page_size, diag);
+    if (rc != 0)
+        return rc;
+    *ret_bytes = (uint64_t) pages * (uint64_t) page_size;
+    *ret_unused = (uint64_t) unused * (uint64_t) page_size;
+    return 0;
+}
+
+int db_count_rows(struct db *db, uint64_t *ret_rows, struct diag *diag)
+{
+    int64_t rows = 0;
+    int rc = read_integer(db, "SELECT (SELECT count(*) FROM task) + (SELECT count(*) FROM link_sample)",
+                          &rows, diag);
+    if (rc == 0)
+        *ret_rows = (uint64_t) rows; /* the others are few beside these */
+    return rc;
 }
 
 int db_begin(struct db *db, struct diag *diag)

@@ -2,6 +2,8 @@
 #ifndef HANDOFF_DB_DB_H
 #define HANDOFF_DB_DB_H
 
+#include <stdint.h>
+
 #include "core/base/diag.h"
 
 #define DB_APPLICATION_ID 0x68616e64 /* "hand" */
@@ -34,5 +36,14 @@ int db_begin(struct db *db, struct diag *diag);
 int db_begin_read(struct db *db, struct diag *diag);
 int db_commit(struct db *db, struct diag *diag);
 void db_rollback(struct db *db);
+
+/* How large the content is, and how much of that is free for new rows. */
+int db_size(struct db *db, uint64_t *ret_bytes, uint64_t *ret_unused, struct diag *diag);
+/* Rows of all tables, about: how much work it is to write them anew. */
+int db_count_rows(struct db *db, uint64_t *ret_rows, struct diag *diag);
+/* Writes the whole content anew without what is free (VACUUM), whole or not at all; others cannot write meanwhile.
+ * -ENOSPC: the disk has too little space for that, which is known before it begins. `tell` may be NULL; it hears a
+ * number that grows with the work, about four for each row, and a result other than 0 ends the work with it. */
+int db_compact(struct db *db, int (*tell)(void *user, uint64_t steps), void *user, struct diag *diag);
 
 #endif

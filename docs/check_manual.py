@@ -11,7 +11,7 @@ import scenario_man
 import scenario_yaml
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-COMMANDS = ('run', 'evaluate', 'replay', 'show', 'export', 'twin', 'sweep', 'compare', 'report')
+COMMANDS = ('run', 'evaluate', 'replay', 'show', 'export', 'twin', 'sweep', 'compare', 'report', 'delete')
 
 
 def read(name):

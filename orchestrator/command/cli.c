@@ -24,7 +24,8 @@ enum {
     SWEEP = 1 << CLI_SWEEP,
     COMPARE = 1 << CLI_COMPARE,
     REPORT = 1 << CLI_REPORT,
-    ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT | TWIN | SWEEP | COMPARE | REPORT
+    DELETE = 1 << CLI_DELETE,
+    ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT | TWIN | SWEEP | COMPARE | REPORT | DELETE
 };
 
 enum key {
@@ -54,7 +55,9 @@ enum key {
     KEY_DRY_RUN,
     KEY_SWEEP,
     KEY_EXPERIMENT,
-    KEY_METRIC
+    KEY_METRIC,
+    KEY_DEPENDENTS,
+    KEY_COMPACT
 };
 
 /* Flags that are short for a scenario key. */
@@ -120,6 +123,14 @@ static const struct {
     {RUN,
      {"checkpoint", KEY_CHECKPOINT, "best|last|N", 0,
       "--from: best on validation, last (default), or after episode N", 0}},
+    {DELETE, {"run", 'r', "R", 0, "a run to remove; may be repeated", 0}},
+    {DELETE,
+     {"with-dependents", KEY_DEPENDENTS, 0, 0,
+      "remove also the runs that were built on them, and let sweeps play the jobs again that used one", 0}},
+    {DELETE,
+     {"compact", KEY_COMPACT, 0, 0,
+      "give the free space back to the disk; needs as much again for a while, and no --run", 0}},
+    {DELETE, {"dry-run", KEY_DRY_RUN, 0, 0, "say what would be removed, and remove nothing", 0}},
     {EVALUATE | TWIN,
      {"checkpoint", KEY_CHECKPOINT, "best|last|N", 0,
       "a learner's weights: best on validation (default), last, or after episode N", 0}},
@@ -174,6 +185,7 @@ static const struct {
     [CLI_COMPARE] = {"compare", "", "Ranks policies over seeds, where the differences carry it."},
     [CLI_REPORT] = {"report", "[DATABASE]",
                     "Writes tables and figures of an experiment's file as a page of its own."},
+    [CLI_DELETE] = {"delete", "", "Removes recorded runs with all that is their own."},
     [CLI_EXPORT] = {"export", "tasks|episodes|events", "Writes a run's rows as CSV or JSON."},
 };
 
@@ -202,6 +214,13 @@ static void add_set(struct argp_state *state, struct cli *cli, const char *assig
     if (cli->set_count >= CLI_SETS_MAX)
         argp_error(state, "more than %u scenario keys are set", CLI_SETS_MAX);
     cli->set[cli->set_count++] = assignment;
+}
+
+static void add_run(struct argp_state *state, struct cli *cli, const char *text)
+{
+    if (cli->run_count >= CLI_RUNS_MAX)
+        argp_error(state, "--run: more than %u runs", CLI_RUNS_MAX);
+    cli->runs[cli->run_count++] = (int64_t) parse_number(state, "--run", text, 1, INT64_MAX);
 }
 
 static bool add_shorthand(struct argp_state *state, struct cli *cli, int key, const char *text)
@@ -268,6 +287,10 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     case KEY_DATA: cli->data = text; return 0;
     case 'p': cli->policy = text; return 0;
     case 'r':
+        if (cli->command == CLI_DELETE) {
+            add_run(state, cli, text);
+            return 0;
+        }
         cli->run = (int64_t) parse_number(state, "--run", text, 1, INT64_MAX);
         cli->run_given = true;
         return 0;
@@ -275,6 +298,8 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     case KEY_LIVE: cli->live = true; return 0;
     case KEY_SWEEP: cli->sweep = text; return 0;
     case KEY_EXPERIMENT: cli->experiment = text; return 0;
+    case KEY_DEPENDENTS: cli->with_dependents = true; return 0;
+    case KEY_COMPACT: cli->compact = true; return 0;
     case KEY_METRIC: cli->metric = text; return 0;
     case 'q': cli->quiet = true; return 0;
     case 'o': cli->output = text; return 0;
@@ -390,8 +415,11 @@ void cli_parse(struct cli *ret_cli, int argc, char **argv)
     argp_program_version = "handoff-orchestrator " HANDOFF_VERSION;
     argp_err_exit_status = PROCESS_USAGE;
     argv[1] = name;
-    if (argp_parse(&argp, argc - 1, argv + 1, 0, NULL, ret_cli) != 0)
-        exit(PROCESS_USAGE);
+    int code = argp_parse(&argp, argc - 1, argv + 1, 0, NULL, ret_cli);
+    if (code != 0) { /* it has said what is wrong with a flag, and has ended */
+        (void) fprintf(stderr, "%s: %s\n", name, strerror(code));
+        exit(PROCESS_FAILED);
+    }
     if (ret_cli->word_count > 0 && commands[command].words[0] == '\0') {
         (void) fprintf(stderr, "%s: unexpected word '%s'\n", name, ret_cli->word[0]);
         exit(PROCESS_USAGE);

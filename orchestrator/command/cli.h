@@ -10,6 +10,7 @@
 #include "orchestrator/host/host.h"
 
 #define CLI_SETS_MAX 64u
+#define CLI_RUNS_MAX 256u
 
 enum cli_command {
     CLI_RUN,
@@ -17,6 +18,7 @@ enum cli_command {
     CLI_REPLAY,
     CLI_SHOW,
     CLI_EXPORT,
+    CLI_DELETE,
     CLI_TWIN,
     CLI_SWEEP,
     CLI_COMPARE,
@@ -44,6 +46,8 @@ struct cli {
     uint32_t wait_s, stall_s;
     int64_t run; /* 0: the newest */
     bool run_given;
+    int64_t runs[CLI_RUNS_MAX]; /* delete: those to remove */
+    size_t run_count;
     bool resume;            /* run: go on with a recorded run */
     int64_t from;           /* run: the recorded run whose weights it begins with; 0: none */
     const char *more;       /* run: --episodes as it was given; NULL: not */
@@ -56,7 +60,9 @@ struct cli {
     bool live;                /* twin, queueing mode: the policy decides anew in real time */
     uint32_t jobs;            /* sweep: workers at a time; 0: as many as there are cores */
     const char *name;         /* sweep; NULL: the file's */
-    bool dry_run;             /* sweep: say what would be played */
+    bool dry_run;             /* sweep, delete: say what would be done */
+    bool with_dependents;     /* delete: what is built on the runs too */
+    bool compact;             /* delete: give space back */
     bool verify;
     bool json, quiet, die_with_parent;
     const char *sweep, *experiment;       /* compare, report; NULL: all */

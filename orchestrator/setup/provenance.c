@@ -1,5 +1,6 @@
 #include "orchestrator/setup/provenance.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "core/base/file.h"
@@ -16,7 +17,10 @@ int provenance_cpu(struct buf *text)
     struct buf info = {0};
     const char *model = "unknown CPU";
     size_t length = strlen(model);
-    if (file_read("/proc/cpuinfo", 16u * 1024u * 1024u, &info, NULL) == 0) {
+    int rc = file_read("/proc/cpuinfo", 16u * 1024u * 1024u, &info, NULL);
+    if (rc == -ENOMEM)
+        return rc;
+    if (rc == 0) {
         const char *line = strstr((const char *) info.data, "model name");
         const char *colon = line != NULL ? strchr(line, ':') : NULL;
         if (colon != NULL && colon[1] != '\0') {
@@ -24,7 +28,7 @@ int provenance_cpu(struct buf *text)
             length = strcspn(model, "\n");
         }
     }
-    int rc = buf_printf(text, "%.*s, OpenBLAS %s", (int) length, model, blas_kernel_name());
+    rc = buf_printf(text, "%.*s, OpenBLAS %s", (int) length, model, blas_kernel_name());
     buf_finish(&info);
     return rc;
 }

@@ -117,7 +117,11 @@ void node_options_parse(struct node_options *ret_options, enum node_role role, i
     argp_program_version =
         mobile ? "handoff-mobile-node " HANDOFF_VERSION : "handoff-edge-server " HANDOFF_VERSION;
     argp_err_exit_status = PROCESS_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &parsing) != 0)
-        exit(PROCESS_USAGE);
+    int code = argp_parse(&argp, argc, argv, 0, NULL, &parsing);
+    if (code != 0) { /* it has said what is wrong with a flag, and has ended */
+        (void) fprintf(stderr, "%s: %s\n", mobile ? "handoff-mobile-node" : "handoff-edge-server",
+                       strerror(code));
+        exit(PROCESS_FAILED);
+    }
     assert(ret_options->orchestrator.port != 0 && ret_options->count >= 1);
 }

@@ -58,6 +58,7 @@ def commands(folder, db):
         'compare': [('compare', '--db', db), ('compare', '--db', db, '--json')],
         'report': [('report', '-q', '--db', db, '-o', os.path.join(folder, 'report')),
                    ('report', '-q', '--db', db, '-o', os.path.join(folder, 'report'), '--json')],
+        'delete': [('delete', '--db', db, '--run', 1, '--with-dependents', '--dry-run', *how) for how in ((), ('--json',))],
         # Nobody joins, so it fails in any case.
         'twin': [('twin', '-q', *SMALL, '-p', 'greedy', '--wait-s', 1, '--db', another)],
     }

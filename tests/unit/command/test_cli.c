@@ -86,9 +86,10 @@ static void expect_end(const char *words, int status, const char *expected)
 static void each_command_is_known_by_its_name(void **state)
 {
     static const char *const names[CLI_COMMANDS] = {
-        [CLI_RUN] = "run",     [CLI_EVALUATE] = "evaluate", [CLI_REPLAY] = "replay",
-        [CLI_SHOW] = "show",   [CLI_EXPORT] = "export",     [CLI_TWIN] = "twin",
-        [CLI_SWEEP] = "sweep", [CLI_COMPARE] = "compare",   [CLI_REPORT] = "report"};
+        [CLI_RUN] = "run",      [CLI_EVALUATE] = "evaluate", [CLI_REPLAY] = "replay",
+        [CLI_SHOW] = "show",    [CLI_EXPORT] = "export",     [CLI_DELETE] = "delete",
+        [CLI_TWIN] = "twin",    [CLI_SWEEP] = "sweep",       [CLI_COMPARE] = "compare",
+        [CLI_REPORT] = "report"};
     (void) state;
     for (size_t i = 0; i < CLI_COMMANDS; i++) {
         struct line line;
@@ -238,6 +239,11 @@ static void flags_of_the_other_commands_are_taken(void **state)
     cli = parse(&line, "export tasks --format json -o a.json");
     assert_false(cli.csv);
     assert_string_equal(cli.output, "a.json");
+    cli = parse(&line, "delete --run 3 -r 4 --with-dependents --compact --dry-run");
+    assert_int_equal(cli.run_count, 2);
+    assert_int_equal(cli.runs[0], 3);
+    assert_int_equal(cli.runs[1], 4);
+    assert_true(cli.with_dependents && cli.compact && cli.dry_run);
     cli = parse(&line, "show trace a.csv --format columns --direction down");
     assert_int_equal(cli.word_count, 2);
     assert_string_equal(cli.word[1], "a.csv");

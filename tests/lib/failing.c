@@ -1,0 +1,230 @@
+/* Preloaded into a program (LD_PRELOAD), it makes the n-th call of one kind fail, and counts the calls:
+ *
+ *   HANDOFF_FAIL=KIND:N     the N-th call of that kind after main has begun fails; 0: none
+ *   HANDOFF_FAIL=KIND:N+    that one and all later ones
+ *   HANDOFF_FAIL=KIND:N!    the process is killed (SIGKILL) instead of the call
+ *   HANDOFF_FAIL_COUNT=FILE gets the number of calls when the process ends
+ *
+ * KIND is memory, open, read, write, sync or truncate. Only the process itself is meant, not its children. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum kind { MEMORY, OPEN, READ, WRITE, SYNC, TRUNCATE, KINDS };
+
+static const char *const names[KINDS] = {"memory", "open", "read", "write", "sync", "truncate"};
+static const int reasons[KINDS] = {ENOMEM, EIO, EIO, ENOSPC, EIO, EIO};
+
+static enum kind chosen = KINDS;
+static unsigned long first;
+static bool later_too, kills;
+static atomic_ulong calls;
+static atomic_bool armed;
+static pid_t process;
+
+/* glibc's own, which work while symbols are looked up. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *memory, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+static bool fails(enum kind kind)
+{
+    if (kind != chosen || !atomic_load(&armed))
+        return false;
+    unsigned long number = atomic_fetch_add(&calls, 1) + 1;
+    if (first == 0 || (later_too ? number < first : number != first))
+        return false;
+    if (kills && getpid() == process)
+        (void) raise(SIGKILL);
+    errno = reasons[kind];
+    return true;
+}
+
+static void *next(const char *name)
+{
+    return dlsym(RTLD_NEXT, name);
+}
+
+/* ---- memory ---- */
+
+void *malloc(size_t size)
+{
+    return fails(MEMORY) ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return fails(MEMORY) ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    return fails(MEMORY) ? NULL : __libc_realloc(memory, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    return fails(MEMORY) ? NULL : __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void **ret_memory, size_t alignment, size_t size)
+{
+    void *memory = fails(MEMORY) ? NULL : __libc_memalign(alignment, size);
+    if (memory == NULL)
+        return ENOMEM;
+    *ret_memory = memory;
+    return 0;
+}
+
+/* ---- files ---- */
+
+#define PASS(name, type, ...)                                                                                \
+    static type (*real)(__VA_ARGS__);                                                                        \
+    if (real == NULL)                                                                                        \
+    *(void **) &real = next(#name)
+
+#define OPENING(name)                                                                                        \
+    int name(const char *path, int flags, ...)                                                               \
+    {                                                                                                        \
+        PASS(name, int, const char *, int, ...);                                                             \
+        va_list args;                                                                                        \
+        va_start(args, flags);                                                                               \
+        mode_t mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;                                     \
+        va_end(args);                                                                                        \
+        return fails(OPEN) ? -1 : real(path, flags, mode);                                                   \
+    }
+
+#define STREAM_OPENING(name)                                                                                 \
+    FILE *name(const char *path, const char *mode)                                                           \
+    {                                                                                                        \
+        PASS(name, FILE *, const char *, const char *);                                                      \
+        return fails(OPEN) ? NULL : real(path, mode);                                                        \
+    }
+
+#define READING(name, offset_type)                                                                           \
+    ssize_t name(int file, void *bytes, size_t size, offset_type offset)                                     \
+    {                                                                                                        \
+        PASS(name, ssize_t, int, void *, size_t, offset_type);                                               \
+        return fails(READ) ? -1 : real(file, bytes, size, offset);                                           \
+    }
+
+#define WRITING(name, offset_type)                                                                           \
+    ssize_t name(int file, const void *bytes, size_t size, offset_type offset)                               \
+    {                                                                                                        \
+        PASS(name, ssize_t, int, const void *, size_t, offset_type);                                         \
+        return fails(WRITE) ? -1 : real(file, bytes, size, offset);                                          \
+    }
+
+#define SYNCING(name)                                                                                        \
+    int name(int file)                                                                                       \
+    {                                                                                                        \
+        PASS(name, int, int);                                                                                \
+        return fails(SYNC) ? -1 : real(file);                                                                \
+    }
+
+#define TRUNCATING(name, offset_type)                                                                        \
+    int name(int file, offset_type size)                                                                     \
+    {                                                                                                        \
+        PASS(name, int, int, offset_type);                                                                   \
+        return fails(TRUNCATE) ? -1 : real(file, size);                                                      \
+    }
+
+OPENING(open)
+OPENING(open64)
+STREAM_OPENING(fopen)
+STREAM_OPENING(fopen64)
+READING(pread, off_t)
+READING(pread64, off64_t)
+WRITING(pwrite, off_t)
+WRITING(pwrite64, off64_t)
+SYNCING(fsync)
+SYNCING(fdatasync)
+TRUNCATING(ftruncate, off_t)
+TRUNCATING(ftruncate64, off64_t)
+
+ssize_t read(int file, void *bytes, size_t size)
+{
+    PASS(read, ssize_t, int, void *, size_t);
+    return fails(READ) ? -1 : real(file, bytes, size);
+}
+
+size_t fread(void *bytes, size_t size, size_t count, FILE *file)
+{
+    PASS(fread, size_t, void *, size_t, size_t, FILE *);
+    if (!fails(READ))
+        return real(bytes, size, count, file);
+    file->_flags |= 0x20; /* glibc's mark of an error: ferror sees it */
+    return 0;
+}
+
+ssize_t write(int file, const void *bytes, size_t size)
+{
+    PASS(write, ssize_t, int, const void *, size_t);
+    return fails(WRITE) ? -1 : real(file, bytes, size);
+}
+
+ssize_t writev(int file, const struct iovec *part, int count)
+{
+    PASS(writev, ssize_t, int, const struct iovec *, int);
+    return fails(WRITE) ? -1 : real(file, part, count);
+}
+
+/* ---- begin and end ---- */
+
+static void read_wish(const char *wish)
+{
+    const char *colon = wish != NULL ? strchr(wish, ':') : NULL;
+    for (size_t i = 0; colon != NULL && i < KINDS; i++)
+        if (strncmp(wish, names[i], (size_t) (colon - wish)) == 0 && names[i][colon - wish] == '\0')
+            chosen = (enum kind) i;
+    if (colon == NULL)
+        return;
+    char *end = NULL;
+    first = strtoul(colon + 1, &end, 10);
+    later_too = *end == '+';
+    kills = *end == '!';
+}
+
+static int (*real_main)(int, char **, char **);
+
+static int watched_main(int count, char **arguments, char **environment)
+{
+    process = getpid();
+    read_wish(getenv("HANDOFF_FAIL"));
+    atomic_store(&armed, true);
+    return real_main(count, arguments, environment);
+}
+
+/* Libraries have been set up: what fails from here on is the program's business. */
+int __libc_start_main(int (*main)(int, char **, char **), int count, char **arguments, void (*init)(void),
+                      void (*fini)(void), void (*loader_fini)(void), void *stack_end)
+{
+    PASS(__libc_start_main, int, int (*)(int, char **, char **), int, char **, void (*)(void), void (*)(void),
+         void (*)(void), void *);
+    real_main = main;
+    return real(watched_main, count, arguments, init, fini, loader_fini, stack_end);
+}
+
+__attribute__((destructor)) static void tell(void)
+{
+    const char *path = getenv("HANDOFF_FAIL_COUNT");
+    atomic_store(&armed, false);
+    FILE *file = path != NULL && getpid() == process ? fopen(path, "w") : NULL;
+    if (file == NULL)
+        return;
+    (void) fprintf(file, "%lu\n", atomic_load(&calls));
+    (void) fclose(file);
+}
