@@ -243,6 +243,7 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
     }
     struct diag diag = {0};
     struct session_event event = {.kind = SESSION_ON_MESSAGE, .message = message};
+    host->audit.elapsed_s = units_ns_to_s(clock_monotonic_ns() - host->start_ns);
     bool is_server = member->role == MEMBER_SERVER;
     int rc =
         timing_audit_takes(message)
@@ -309,6 +310,8 @@ static int open_host(struct host_tcp *host)
     const struct world *world = host->session->world;
     int rc = members_init(&host->members, world);
     if (rc == 0)
+        rc = timing_audit_init(&host->audit, &host->session->sinks, world);
+    if (rc == 0)
         rc = uv_timer_init(&host->loop.uv, &host->tick);
     if (rc != 0)
         return diag_fail(host->diag, rc, "%s", err_text(rc));
@@ -338,7 +341,6 @@ int host_tcp_run(const struct session *session, const struct host_tcp_options *o
         .on_joined = on_joined,
         .user = user,
         .diag = diag,
-        .audit = {.sinks = &session->sinks},
     };
     host.played.in_real_time = session->world->scenario.run.clock == CLOCK_REAL;
     host.session = &host.played;
@@ -360,6 +362,7 @@ int host_tcp_run(const struct session *session, const struct host_tcp_options *o
     }
     session_core_destroy(host.core);
     members_finish(&host.members);
+    timing_audit_finish(&host.audit);
     free(host.await_device);
     free(host.await_server);
     wire_loop_finish(&host.loop);

@@ -1,9 +1,47 @@
 #include "orchestrator/host/timing_audit.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/err.h"
+
+#define WINDOWS_PER_S 50.0 /* paced_payload.c: none is shorter than 20 ms */
+#define LOOPS_PER_S 1.0    /* WIRE_LOOP_LAG_INTERVAL_NS */
+/* More than the time says: what a node has gathered comes at once, and clocks start apart. */
+#define WINDOWS_SPARE 512.0
+#define LOOPS_SPARE 16.0
+
+int timing_audit_init(struct timing_audit *ret_audit, const struct session_sinks *sinks,
+                      const struct world *world)
+{
+    *ret_audit = (struct timing_audit){
+        .sinks = sinks,
+        .in_real_time = world->scenario.run.clock == CLOCK_REAL,
+        .devices = world->devices,
+        .windows = calloc(2 * (size_t) world->devices, sizeof *ret_audit->windows),
+        .loops = calloc((size_t) world->devices + world->servers, sizeof *ret_audit->loops),
+    };
+    return ret_audit->windows != NULL && ret_audit->loops != NULL ? 0 : -ENOMEM;
+}
+
+void timing_audit_finish(struct timing_audit *audit)
+{
+    free(audit->windows);
+    free(audit->loops);
+    audit->windows = audit->loops = NULL;
+}
+
+/* Counts `more` samples, unless the time since the run began has no place for them. */
+static int count_samples(const struct timing_audit *audit, uint64_t *told, size_t more, double per_s,
+                         double spare)
+{
+    if ((double) *told + (double) more > spare + per_s * audit->elapsed_s)
+        return ERR_RANGE;
+    *told += more;
+    return 0;
+}
 
 bool timing_audit_takes(const struct proto_message *message)
 {
@@ -23,7 +61,11 @@ static int take_links(struct timing_audit *audit, const struct msg_link_audit *l
     if (links->duration_s.count != count || links->set_bps.count != count ||
         links->achieved_bps.count != count)
         return diag_fail(diag, ERR_RANGE, "LINK_AUDIT: its four lists differ in length");
-    int rc = 0;
+    assert(links->device < audit->devices);
+    uint64_t *told = &audit->windows[(down ? audit->devices : 0) + links->device];
+    int rc = count_samples(audit, told, count, WINDOWS_PER_S, WINDOWS_SPARE);
+    if (rc != 0)
+        return diag_fail(diag, rc, "LINK_AUDIT: more windows of 20 ms than there can be since the run began");
     for (size_t i = 0; i < count && rc == 0; i++) {
         struct audit_link sample = {
             .device = (uint32_t) links->device,
@@ -49,8 +91,16 @@ int timing_audit_take(struct timing_audit *audit, const struct proto_message *me
                       uint32_t number, struct diag *diag)
 {
     assert(timing_audit_takes(message));
+    if (!audit->in_real_time)
+        return diag_fail(diag, ERR_STATE, "in virtual time no link and no loop is audited");
     if (message->id == PROTO_LINK_AUDIT)
         return take_links(audit, &message->link_audit, strcmp(role, "server") == 0, diag);
+    bool is_server = strcmp(role, "server") == 0;
+    uint64_t *told = &audit->loops[(is_server ? audit->devices : 0) + number];
+    int rc = count_samples(audit, told, 1, LOOPS_PER_S, LOOPS_SPARE);
+    if (rc != 0)
+        return diag_fail(diag, rc,
+                         "LOOP_AUDIT: more intervals of a second than there can be since the run began");
     struct audit_loop sample = {
         .role = role,
         .number = number,

@@ -38,6 +38,17 @@ static struct session_sinks sinks_of(struct heard *heard)
     return sinks;
 }
 
+/* Of a run of 8 devices and 2 servers that has lasted 10 s. */
+static struct timing_audit audit_of(const struct session_sinks *sinks, enum scenario_clock clock)
+{
+    struct world world = {.devices = 8, .servers = 2};
+    struct timing_audit audit;
+    world.scenario.run.clock = clock;
+    assert_int_equal(timing_audit_init(&audit, sinks, &world), 0);
+    audit.elapsed_s = 10.0;
+    return audit;
+}
+
 static const double starts[] = {1.0, 2.0}, lengths[] = {0.5, 0.25}, set[] = {1e6, 2e6},
                     achieved[] = {1.5e6, 2e6};
 
@@ -67,7 +78,7 @@ static void each_window_of_a_link_is_heard_and_judged(void **state)
     (void) state;
     struct heard heard = {.code = 0};
     struct session_sinks sinks = sinks_of(&heard);
-    struct timing_audit audit = {.sinks = &sinks};
+    struct timing_audit audit = audit_of(&sinks, CLOCK_REAL);
     struct proto_message message = links();
     char reason[AUDIT_TEXT];
     assert_int_equal(timing_audit_take(&audit, &message, "device", 3, NULL), 0);
@@ -84,6 +95,7 @@ static void each_window_of_a_link_is_heard_and_judged(void **state)
     assert_same(audit.audit.link_bits, 1e6 * 0.5 + 2e6 * 0.25);
     assert_same(audit.audit.link_off_bits, 1e6 * 0.5);
     assert_false(audit_is_trusted(&audit.audit, reason));
+    timing_audit_finish(&audit);
 }
 
 static void what_a_server_tells_is_of_the_way_down(void **state)
@@ -91,10 +103,11 @@ static void what_a_server_tells_is_of_the_way_down(void **state)
     (void) state;
     struct heard heard = {.code = 0};
     struct session_sinks sinks = sinks_of(&heard);
-    struct timing_audit audit = {.sinks = &sinks};
+    struct timing_audit audit = audit_of(&sinks, CLOCK_REAL);
     struct proto_message message = links();
     assert_int_equal(timing_audit_take(&audit, &message, "server", 1, NULL), 0);
     assert_true(heard.link[0].down && heard.link[1].down);
+    timing_audit_finish(&audit);
 }
 
 static void lists_of_different_lengths_are_refused_whole(void **state)
@@ -102,7 +115,7 @@ static void lists_of_different_lengths_are_refused_whole(void **state)
     (void) state;
     struct heard heard = {.code = 0};
     struct session_sinks sinks = sinks_of(&heard);
-    struct timing_audit audit = {.sinks = &sinks};
+    struct timing_audit audit = audit_of(&sinks, CLOCK_REAL);
     for (unsigned which = 0; which < 4; which++) {
         struct proto_message message = links();
         struct diag diag = {{0}};
@@ -114,6 +127,7 @@ static void lists_of_different_lengths_are_refused_whole(void **state)
     }
     assert_int_equal(heard.links, 0);
     assert_same(audit.audit.link_bits, 0.0);
+    timing_audit_finish(&audit);
 }
 
 static void an_interval_of_a_loop_is_heard_and_judged_as_its_nodes(void **state)
@@ -121,7 +135,7 @@ static void an_interval_of_a_loop_is_heard_and_judged_as_its_nodes(void **state)
     (void) state;
     struct heard heard = {.code = 0};
     struct session_sinks sinks = sinks_of(&heard);
-    struct timing_audit audit = {.sinks = &sinks};
+    struct timing_audit audit = audit_of(&sinks, CLOCK_REAL);
     const struct proto_message message = {
         .id = PROTO_LOOP_AUDIT,
         .loop_audit = {.start_s = 1.0, .duration_s = 2.0, .lag_max_s = 0.5, .lag_mean_s = 0.25}};
@@ -137,6 +151,7 @@ static void an_interval_of_a_loop_is_heard_and_judged_as_its_nodes(void **state)
     assert_same(audit.audit.loop_s, 2.0);
     assert_false(audit_is_trusted(&audit.audit, reason));
     assert_non_null(strstr(reason, "server 4"));
+    timing_audit_finish(&audit);
 }
 
 static void the_sinks_error_ends_the_taking(void **state)
@@ -144,12 +159,13 @@ static void the_sinks_error_ends_the_taking(void **state)
     (void) state;
     struct heard heard = {.code = ERR_CORRUPT};
     struct session_sinks sinks = sinks_of(&heard);
-    struct timing_audit audit = {.sinks = &sinks};
+    struct timing_audit audit = audit_of(&sinks, CLOCK_REAL);
     struct proto_message message = links();
     const struct audit_loop loop = {.role = "orchestrator", .duration_s = 1.0};
     assert_int_equal(timing_audit_take(&audit, &message, "device", 3, NULL), ERR_CORRUPT);
     assert_int_equal(heard.links, 1);
     assert_int_equal(timing_audit_loop(&audit, &loop), ERR_CORRUPT);
+    timing_audit_finish(&audit);
 }
 
 static void a_sink_without_hooks_still_gets_a_verdict(void **state)
@@ -157,13 +173,58 @@ static void a_sink_without_hooks_still_gets_a_verdict(void **state)
     (void) state;
     struct session_sinks sinks = {.count = 0};
     session_sinks_add(&sinks, (struct session_sink){.user = NULL});
-    struct timing_audit audit = {.sinks = &sinks};
+    struct timing_audit audit = audit_of(&sinks, CLOCK_REAL);
     struct proto_message message = links();
     const struct audit_loop loop = {.role = "orchestrator", .duration_s = 3.0};
     assert_int_equal(timing_audit_take(&audit, &message, "device", 3, NULL), 0);
     assert_int_equal(timing_audit_loop(&audit, &loop), 0);
     assert_same(audit.audit.link_bits, 1e6);
     assert_same(audit.audit.loop_s, 3.0);
+    timing_audit_finish(&audit);
+}
+
+static void nothing_is_audited_in_virtual_time(void **state)
+{
+    (void) state;
+    struct heard heard = {.code = 0};
+    struct session_sinks sinks = sinks_of(&heard);
+    struct timing_audit audit = audit_of(&sinks, CLOCK_VIRTUAL);
+    struct proto_message message = links();
+    const struct proto_message loop = {.id = PROTO_LOOP_AUDIT, .loop_audit = {.duration_s = 1.0}};
+    assert_int_equal(timing_audit_take(&audit, &message, "device", 3, NULL), ERR_STATE);
+    assert_int_equal(timing_audit_take(&audit, &loop, "device", 3, NULL), ERR_STATE);
+    assert_int_equal(heard.links + heard.loops, 0);
+    timing_audit_finish(&audit);
+}
+
+/* How many of these messages are taken before one is refused. */
+static unsigned count_taken(struct timing_audit *audit, const struct proto_message *message, const char *role,
+                            uint32_t number)
+{
+    struct diag diag = {{0}};
+    unsigned taken = 0;
+    int rc;
+    while ((rc = timing_audit_take(audit, message, role, number, &diag)) == 0)
+        taken++;
+    assert_int_equal(rc, ERR_RANGE);
+    assert_non_null(strstr(diag.text, "than there can be since the run began"));
+    return taken;
+}
+
+static void a_node_tells_no_more_than_there_can_be_in_the_time(void **state)
+{
+    (void) state;
+    struct session_sinks sinks = {.count = 0};
+    struct timing_audit audit = audit_of(&sinks, CLOCK_REAL);
+    const struct proto_message windows = links();
+    const struct proto_message loop = {.id = PROTO_LOOP_AUDIT, .loop_audit = {.duration_s = 1.0}};
+    assert_int_equal(count_taken(&audit, &windows, "device", 3), (512 + 10 * 50) / 2);
+    assert_int_equal(count_taken(&audit, &windows, "server", 1), (512 + 10 * 50) / 2); /* the way down */
+    assert_int_equal(count_taken(&audit, &loop, "device", 3), 16 + 10);
+    assert_int_equal(count_taken(&audit, &loop, "server", 1), 16 + 10);
+    audit.elapsed_s = 11.0;
+    assert_int_equal(count_taken(&audit, &windows, "device", 3), 50 / 2);
+    timing_audit_finish(&audit);
 }
 
 int main(void)
@@ -176,6 +237,8 @@ int main(void)
         cmocka_unit_test(an_interval_of_a_loop_is_heard_and_judged_as_its_nodes),
         cmocka_unit_test(the_sinks_error_ends_the_taking),
         cmocka_unit_test(a_sink_without_hooks_still_gets_a_verdict),
+        cmocka_unit_test(nothing_is_audited_in_virtual_time),
+        cmocka_unit_test(a_node_tells_no_more_than_there_can_be_in_the_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
