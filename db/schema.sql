@@ -232,13 +232,57 @@ CREATE TABLE job ( -- a cell of a sweep: what one worker plays at a time
     CHECK ((status = 'failed' OR status = 'skipped') = (error IS NOT NULL))
 ) STRICT;
 
--- One row a run, from its episode rows. Means are over all finished tasks of the run: each episode's mean weighs
--- as many tasks as it has. mean_episode_p95_latency_s is the mean of the episodes' 95th percentiles, not the
--- run's percentile.
+-- An episode that is not closed, of a run that is still played, or was killed: statistics over the tasks that were
+-- recorded of it. In queueing mode a slot's tasks are recorded when the last of them has ended. What is only known of a
+-- whole episode is NULL.
+CREATE VIEW open_episode AS
+SELECT t.run_id, t.episode, max(t.slot) + 1 AS slots,
+       avg(t.latency_s) AS mean_latency_s,
+       avg(iif(t.latency_s IS NULL, NULL, t.energy_j)) AS mean_energy_j,
+       avg(iif(t.latency_s IS NULL, NULL, t.cost)) AS mean_cost,
+       count(*) AS tasks,
+       total(t.latency_s IS NOT NULL AND t.deadline_missed) AS deadline_misses,
+       sum(t.latency_s IS NULL) AS failures,
+       sum(t.repaired) AS repairs
+FROM run AS r CROSS JOIN task AS t ON t.run_id = r.run_id -- CROSS: those runs' last rows alone
+    AND t.episode > coalesce((SELECT max(e.episode) FROM episode AS e WHERE e.run_id = r.run_id), -1)
+WHERE r.status <> 'finished'
+GROUP BY r.run_id, t.episode;
+
+-- One row an episode: the learning curve. closed = 0: the episode is not over, or never was, and its numbers are those
+-- of open_episode.
+CREATE VIEW episode_summary AS
+SELECT e.run_id, r.kind, r.policy, e.episode, e.slots, e.tasks, e.mean_cost, e.optimum_cost,
+       100.0 * (e.mean_cost / nullif(e.optimum_cost, 0) - 1) AS regret_pct,
+       e.mean_latency_s, e.p50_latency_s, e.p95_latency_s, e.p99_latency_s, e.mean_energy_j,
+       e.deadline_misses * 1.0 / nullif(e.tasks - e.failures, 0) AS deadline_miss_share,
+       e.failures, e.repairs, e.episode_return, e.wall_s,
+       e.tasks / nullif(e.wall_s, 0) AS tasks_per_s,
+       1 AS closed
+FROM episode AS e JOIN run AS r ON r.run_id = e.run_id
+UNION ALL
+SELECT o.run_id, r.kind, r.policy, o.episode, o.slots, o.tasks, o.mean_cost, NULL, NULL,
+       o.mean_latency_s, NULL, NULL, NULL, o.mean_energy_j,
+       o.deadline_misses * 1.0 / nullif(o.tasks - o.failures, 0), o.failures, o.repairs, NULL, NULL, NULL, 0
+FROM open_episode AS o JOIN run AS r ON r.run_id = o.run_id
+ORDER BY 1, 4;
+
+-- One row a run. Means are over all finished tasks of the run: each episode's mean weighs as many tasks as it has.
+-- mean_episode_p95_latency_s is the mean of the episodes' 95th percentiles, not the run's percentile. `episodes` counts
+-- those that are closed; open_tasks says how many of the tasks belong to one that is not.
 CREATE VIEW run_summary AS
+WITH part AS (
+    SELECT run_id, 1 AS closed, slots, tasks, failures, repairs, mean_cost, mean_latency_s, p95_latency_s,
+           mean_energy_j, deadline_misses, episode_return, wall_s
+    FROM episode
+    UNION ALL
+    SELECT run_id, 0, slots, tasks, failures, repairs, mean_cost, mean_latency_s, NULL, mean_energy_j,
+           deadline_misses, NULL, NULL
+    FROM open_episode
+)
 SELECT r.run_id, r.kind, r.scenario_name AS scenario, r.policy, r.seed, r.parent_run_id, r.checkpoint_episode,
        r.phase, r.host, r.clock, r.mode, r.status, r.trusted,
-       count(e.episode) AS episodes,
+       coalesce(sum(e.closed), 0) AS episodes,
        coalesce(sum(e.slots), 0) AS slots,
        coalesce(sum(e.tasks), 0) AS tasks,
        coalesce(sum(e.failures), 0) AS failures,
@@ -251,21 +295,11 @@ SELECT r.run_id, r.kind, r.scenario_name AS scenario, r.policy, r.seed, r.parent
        sum(e.deadline_misses) * 1.0 / nullif(sum(e.tasks - e.failures), 0) AS deadline_miss_share,
        avg(e.episode_return) AS mean_episode_return,
        sum(e.wall_s) AS wall_s,
-       r.started_utc
-FROM run AS r LEFT JOIN episode AS e ON e.run_id = r.run_id
+       r.started_utc,
+       coalesce(sum(iif(e.closed, 0, e.tasks)), 0) AS open_tasks
+FROM run AS r LEFT JOIN part AS e ON e.run_id = r.run_id
 GROUP BY r.run_id
 ORDER BY r.run_id;
-
--- One row an episode: the learning curve.
-CREATE VIEW episode_summary AS
-SELECT e.run_id, r.kind, r.policy, e.episode, e.slots, e.tasks, e.mean_cost, e.optimum_cost,
-       100.0 * (e.mean_cost / nullif(e.optimum_cost, 0) - 1) AS regret_pct,
-       e.mean_latency_s, e.p50_latency_s, e.p95_latency_s, e.p99_latency_s, e.mean_energy_j,
-       e.deadline_misses * 1.0 / nullif(e.tasks - e.failures, 0) AS deadline_miss_share,
-       e.failures, e.repairs, e.episode_return, e.wall_s,
-       e.tasks / nullif(e.wall_s, 0) AS tasks_per_s
-FROM episode AS e JOIN run AS r ON r.run_id = e.run_id
-ORDER BY e.run_id, e.episode;
 
 -- Policies on the same held-out streams: finished runs of kind 'test' with the same parent, scenario and
 -- seed; of several runs of one policy the newest. p95_latency_s is the run's own 95th percentile (nearest
@@ -314,12 +348,14 @@ SELECT h.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = h.run_id) AS po
 FROM (SELECT run_id, split, count(*) AS tasks FROM task GROUP BY run_id, split) AS h
 ORDER BY h.run_id, h.split;
 
--- What each server had to do; servers that nobody chose have 0 tasks. busy_s adds the tasks' compute times;
--- as tasks share a server, it can exceed the time that passed.
+-- What each server had to do, by who served; servers that served nobody have 0 tasks. `lost` counts the tasks that were
+-- decided for the server and that nobody has finished. busy_s adds the tasks' compute times; as tasks share a server, it
+-- can exceed the time that passed.
 CREATE VIEW server_load AS
-SELECT t.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = t.run_id) AS policy, t.server,
+SELECT t.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = t.run_id) AS policy, t.served_by AS server,
        count(*) AS tasks,
-       sum(t.latency_s IS NULL) AS lost,
+       (SELECT count(*) FROM task AS l
+        WHERE l.run_id = t.run_id AND l.server = t.served_by AND l.latency_s IS NULL) AS lost,
        avg(t.bandwidth_share) AS mean_bandwidth_share,
        avg(t.compute_share) AS mean_compute_share,
        avg(t.queue_s) AS mean_queue_s,
@@ -328,14 +364,16 @@ SELECT t.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = t.run_id) AS po
        total(t.server_j) AS energy_j,
        total(t.payload_bytes) AS payload_bytes
 FROM task AS t
-WHERE t.server IS NOT NULL
-GROUP BY t.run_id, t.server
+WHERE t.served_by IS NOT NULL
+GROUP BY t.run_id, t.served_by
 UNION ALL
-SELECT n.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = n.run_id), n.number,
-       0, 0, NULL, NULL, NULL, NULL, 0.0, 0.0, 0.0
+SELECT n.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = n.run_id), n.number, 0,
+       (SELECT count(*) FROM task AS l
+        WHERE l.run_id = n.run_id AND l.server = n.number AND l.latency_s IS NULL),
+       NULL, NULL, NULL, NULL, 0.0, 0.0, 0.0
 FROM node AS n
 WHERE n.role = 'server'
-    AND NOT EXISTS (SELECT 1 FROM task AS t WHERE t.run_id = n.run_id AND t.server = n.number)
+    AND NOT EXISTS (SELECT 1 FROM task AS t WHERE t.run_id = n.run_id AND t.served_by = n.number)
 ORDER BY 1, 3;
 
 -- The same scenario in both clocks, part by part: a real-time run of kind 'twin' against its parent, the run in virtual

@@ -41,6 +41,7 @@ TABLES = {
     'task.def': task_columns,
     'task_status.def': lambda: words('task_status.def', 'TASK_STATUS', 'status'),
     'event.def, kinds': lambda: words('event.def', 'EVENT_KIND', 'kind'),
+    'event.def, actions': lambda: words('event.def', 'EVENT_ACTION', 'action'),
     'event.def, phases': lambda: words('event.def', 'EVENT_PHASE', 'phase'),
 }
 

@@ -205,6 +205,9 @@ static void report(struct device_core *core, struct device_actions *actions)
         .attempt = core->recover.attempt,
         .extra_bits = core->extra_bits,
         .extra_j = core->extra_j,
+        .served_by = local ? PROTO_SERVER_NONE : core->plan.server,
+        .bandwidth_share = local ? 0.0 : core->plan.bandwidth_share,
+        .compute_share = compute_share,
     };
     set_state(core, DEVICE_IDLE);
 }

@@ -185,6 +185,7 @@ static int on_decision(struct device_queue *queue, const struct msg_decision *de
         return rc;
     queue->deciding = false;
     drop_done(queue); /* not earlier: a RECOVER may have taken one back */
+    device_queue_count_band(queue);
     memcpy(queue->share, decision->share.data, queue->world->servers * sizeof *queue->share);
     device_queue_set_rates(queue);
     if (queue->slot.tokens > 0) {
@@ -217,7 +218,7 @@ static int on_handover(struct device_queue *queue, const struct msg_handover *ha
         return diag_fail(diag, ERR_STATE, "device %u: HANDOVER from server %llu to %llu is not awaited",
                          queue->number, (unsigned long long) handover->from,
                          (unsigned long long) handover->to);
-    station_count(&queue->radio, queue->now_s);
+    device_queue_count_band(queue);
     const struct station_job *head = station_next(&queue->radio);
     for (size_t i = 0; i < queue->count; i++) {
         struct device_queue_task *task = &queue->task[i];
@@ -225,7 +226,8 @@ static int on_handover(struct device_queue *queue, const struct msg_handover *ha
         if (!unsent || task->server != handover->from || task->split == device_queue_layers(queue) ||
             task->resumed)
             continue;
-        task->server = (uint32_t) handover->to;
+        device_queue_redirect(task, (uint32_t) handover->to);
+        task->handovers++;
         if (head == NULL || task->round != head->id)
             continue;
         if (queue->in_real_time && queue->sending == head->id)
@@ -252,7 +254,7 @@ static int on_recover(struct device_queue *queue, const struct msg_recover *reco
     task->attempt = (uint32_t) recover->attempt;
     task->resumed = local;
     if (!local)
-        task->server = (uint32_t) recover->server;
+        device_queue_redirect(task, (uint32_t) recover->server);
     if (task->stage == COMPUTING && local) {
         station_find(&queue->processor, task->round)->work += device_queue_rest_s(queue, task);
         queue->computing = DEVICE_QUEUE_NO_ROUND; /* in_real_time: takes longer than the shell was told */

@@ -16,7 +16,9 @@ struct device_queue_task {
     double start_s;
     struct task_times times;             /* without its RESULT's way */
     double compute_busy_s, radio_busy_s; /* of stations it has left */
-    double bits;                         /* declared */
+    /* Of the transfer to its present server: share of the band x time, and from when to when by radio_busy_s. */
+    double band_s, band_from_s, band_until_s;
+    double bits;                        /* declared */
     double forwarded_bits, forwarded_s; /* handover: what the old server passes on, and when it has done so */
     double arrive_s;                    /* at the server */
     double stood_still_s;               /* in handovers, during the present transfer */
@@ -79,13 +81,17 @@ double device_queue_rest_s(const struct device_queue *queue, const struct device
 /* Enters a station. */
 void device_queue_put(struct device_queue *queue, struct station *station,
                       const struct device_queue_task *task, double work);
+/* Counts what the radio's job has had of the band until now: before the shares or its server change. */
+void device_queue_count_band(struct device_queue *queue);
+/* Not yet at a server, it goes to another one. */
+void device_queue_redirect(struct device_queue_task *task, uint32_t server);
 /* Turns the slot's shares into rates as of now. */
 void device_queue_set_rates(struct device_queue *queue);
 void device_queue_start_sending(struct device_queue *queue, struct device_queue_task *task);
 /* The processor's, or the radio's, job is done now. */
 void device_queue_computed(struct device_queue *queue);
 void device_queue_sent(struct device_queue *queue);
-/* `server_busy_s`: of the whole server. */
+/* `server_busy_s`: of the whole server; 0: no server has served it. */
 void device_queue_report(struct device_queue *queue, struct device_queue_task *task, double server_busy_s);
 /* Virtual time: to the slot's end, then PASSED. */
 void device_queue_run_ahead(struct device_queue *queue);

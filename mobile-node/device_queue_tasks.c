@@ -101,6 +101,39 @@ struct task_joules device_queue_joules(struct device_queue *queue, const struct 
                                     device_queue_own(queue)->transmit_power_w * sent_s + task->backhaul_j};
 }
 
+/* ---- shares ---- */
+
+/* `radio_s`: all the time that the task has had on the radio. */
+static void count_band(const struct device_queue *queue, struct device_queue_task *task, double radio_s)
+{
+    assert(task->server < queue->world->servers && radio_s >= task->band_until_s);
+    task->band_s += queue->share[task->server] * (radio_s - task->band_until_s);
+    task->band_until_s = radio_s;
+}
+
+void device_queue_count_band(struct device_queue *queue)
+{
+    station_count(&queue->radio, queue->now_s);
+    const struct station_job *job = station_next(&queue->radio);
+    struct device_queue_task *task = job != NULL ? device_queue_find(queue, job->id) : NULL;
+    if (task != NULL)
+        count_band(queue, task, task->radio_busy_s + job->busy_s);
+}
+
+void device_queue_redirect(struct device_queue_task *task, uint32_t server)
+{
+    task->server = server;
+    task->band_s = 0.0;
+    task->band_from_s = task->band_until_s;
+}
+
+/* A mean share of a server: `spent_s` of the whole server or band in `passed_s`. Sums may be an ulp above 1. */
+static double mean_share(double spent_s, double passed_s)
+{
+    double share = passed_s > 0.0 ? spent_s / passed_s : 0.0;
+    return share < 1.0 ? share : 1.0;
+}
+
 /* ---- reporting ---- */
 
 void device_queue_report(struct device_queue *queue, struct device_queue_task *task, double server_busy_s)
@@ -128,6 +161,9 @@ void device_queue_report(struct device_queue *queue, struct device_queue_task *t
         .extra_bits = task->extra_bits,
         .extra_j = task->extra_j,
         .handovers = task->handovers,
+        .served_by = local ? PROTO_SERVER_NONE : task->server,
+        .bandwidth_share = local ? 0.0 : mean_share(task->band_s, task->band_until_s - task->band_from_s),
+        .compute_share = local ? 0.0 : mean_share(server_busy_s, times.edge_s),
     };
 }
 
@@ -240,6 +276,7 @@ void device_queue_sent(struct device_queue *queue)
     double begun_s = isnan(job.begun_s) ? queue->now_s : job.begun_s;
     task->times.wait_s += waited_s(&job, queue->now_s);
     task->radio_busy_s += job.busy_s;
+    count_band(queue, task, task->radio_busy_s);
     task->arrive_s = task->forwarded_s > queue->now_s ? task->forwarded_s : queue->now_s;
     task->times.transmit_s += fmax(task->arrive_s - begun_s - task->stood_still_s, 0.0); /* rounding */
     task->times.interrupted_s += task->stood_still_s;
@@ -385,7 +422,6 @@ void device_queue_hand_over(struct device_queue *queue, struct device_queue_task
     assert(job->id == task->round && job->done <= job->work && job->work <= task->bits);
     double there_bits = task->bits - (job->work - job->done);
     double held_s = queue->now_s + scenario->handover.interruption_s;
-    task->handovers++;
     queue->linger_s = (double) INFINITY;
     task->stood_still_s += held_s - fmax(queue->held_s, queue->now_s);
     queue->held_s = held_s;
@@ -429,6 +465,7 @@ void device_queue_recall(struct device_queue *queue, struct device_queue_task *t
         task->times.transmit_s += fmax(served_s(&job, queue->now_s) - task->stood_still_s, 0.0);
         task->times.interrupted_s += task->stood_still_s;
         task->radio_busy_s += job.busy_s;
+        count_band(queue, task, task->radio_busy_s);
         if (queue->in_real_time && queue->sending == task->round)
             device_queue_push(queue, DEVICE_QUEUE_STOP)->server = task->server;
         queue->sending = queue->sending == task->round ? DEVICE_QUEUE_NO_ROUND : queue->sending;

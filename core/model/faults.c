@@ -31,13 +31,6 @@ void faults_destroy(struct faults *faults)
     free(faults);
 }
 
-const char *faults_kind_name(enum fault_kind kind)
-{
-    static const char *const names[] = {"none", "killed", "paused"};
-    assert(kind <= FAULT_PAUSE);
-    return names[kind];
-}
-
 /* ---- chaos ---- */
 
 enum chaos_kind { CHAOS_NONE, CHAOS_KILL, CHAOS_PAUSE, CHAOS_SLOW, CHAOS_CUT };

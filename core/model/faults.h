@@ -75,6 +75,4 @@ double faults_speed(const struct faults *faults, struct slot_id id, bool is_serv
 /* Is nothing exchanged between the two in the slot? */
 bool faults_cut(const struct faults *faults, struct slot_id id, uint32_t device, uint32_t server);
 
-const char *faults_kind_name(enum fault_kind kind);
-
 #endif

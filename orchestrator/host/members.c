@@ -10,6 +10,7 @@
 #include "core/base/err.h"
 
 #define REQUESTS_PIECE 4096u /* rows in one REQUESTS message; the schema allows 8192 */
+#define NODE_MINOR_MIN 2u    /* from it on a REPORT says who served */
 #define TRACE_PIECE 4096u    /* points in one TRACE message; the schema allows no more */
 
 int members_init(struct members *members, const struct world *world)
@@ -150,6 +151,12 @@ static int check_hello(const struct member *member, const struct msg_hello *hell
         *ret_reason = PROTO_REFUSE_VERSION;
         return diag_fail(diag, ERR_VERSION, "this node speaks protocol %llu, the orchestrator %u",
                          (unsigned long long) hello->major, PROTO_MAJOR);
+    }
+    if (hello->minor < NODE_MINOR_MIN) {
+        *ret_reason = PROTO_REFUSE_VERSION;
+        return diag_fail(diag, ERR_VERSION,
+                         "this node speaks protocol %u.%llu, the orchestrator needs %u.%u or later",
+                         PROTO_MAJOR, (unsigned long long) hello->minor, PROTO_MAJOR, NODE_MINOR_MIN);
     }
     bool server = hello->role == MEMBER_SERVER;
     if (server && (hello->count != 1 || hello->data_port == 0 || hello->host.size == 0)) {

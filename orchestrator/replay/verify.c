@@ -102,7 +102,7 @@ static bool compare_in_real_time(struct verification *verification, const struct
                                  const struct db_task *is)
 {
     bool as_planned = was->status == DB_TASK_DONE && is->status == DB_TASK_DONE;
-    if (!compare_fields(verification, was, is, as_planned ? SENT : SHARE))
+    if (!compare_fields(verification, was, is, as_planned ? SENT : DECISION))
         return false;
     if (!as_planned) {
         verification->otherwise++;

@@ -15,6 +15,7 @@
 #include "db/row_text.h"
 #include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/policy/catalog/full_scenario.h"
+#include "orchestrator/run/event_text.h"
 #include "orchestrator/setup/provenance.h"
 
 #define SAID_MAX 30u /* events told on screen */
@@ -260,13 +261,13 @@ static void say(struct run_record *record, const struct db_event *event)
         log_warn("run", "more has happened: see the event table");
     if (record->said >= SAID_MAX)
         return;
-    bool lost = event->kind == DB_EVENT_NODE_LOST;
-    if (event->role == DB_ROLE_NONE) {
-        log_warn("run", "episode %u, slot %u: %s", event->episode, event->slot, event->detail);
-        return;
-    }
-    log_warn("run", "%s %lld in episode %u, slot %u: %s%s", db_event_role_text(event->role),
-             (long long) event->number, event->episode, event->slot, lost ? "lost: " : "", event->detail);
+    char text[EVENT_TEXT_MAX];
+    event_text(event, text);
+    if (event->role == DB_ROLE_NONE)
+        log_warn("run", "episode %u, slot %u: %s", event->episode, event->slot, text);
+    else
+        log_warn("run", "%s %lld in episode %u, slot %u: %s", db_event_role_text(event->role),
+                 (long long) event->number, event->episode, event->slot, text);
 }
 
 static int on_event(void *user, const struct db_event *event)

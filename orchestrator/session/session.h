@@ -50,7 +50,7 @@ struct session_result {
     uint64_t messages;   /* TCP: frames in and out of the orchestrator */
     uint32_t lost_nodes; /* really lost, not by the scenario */
     uint32_t faults;     /* kills and pauses by the scenario */
-    uint64_t handovers;  /* of a device from one server to another, with what it had not sent yet */
+    uint64_t handovers;  /* of tasks that their devices had not sent yet, from one server to another */
     uint64_t recovered,
         reoffloaded; /* tasks that outlived their servers: at their devices, at other servers */
     uint64_t lost_tasks;

@@ -31,8 +31,6 @@ static int allocate(struct session_core *core)
     core->at_server = calloc(devices, sizeof *core->at_server);
     core->attempt = calloc(devices, sizeof *core->attempt);
     core->status = calloc(devices, sizeof *core->status);
-    core->details = (uint32_t) (3 * (devices + servers));
-    core->detail = calloc(core->details, sizeof *core->detail);
     core->action_capacity = SESSION_ACTIONS_PER_NODE * (devices + servers) + SESSION_ACTIONS_EXTRA;
     core->action = calloc(core->action_capacity, sizeof *core->action);
     core->outcome_capacity = devices;
@@ -43,7 +41,7 @@ static int allocate(struct session_core *core)
                  core->allot_share != NULL && core->action != NULL && core->device_lost != NULL &&
                  core->server_lost != NULL && core->device_back != NULL && core->server_back != NULL &&
                  core->at_server != NULL && core->attempt != NULL && core->status != NULL &&
-                 core->detail != NULL && core->outcome != NULL;
+                 core->outcome != NULL;
     int rc = whole ? 0 : -ENOMEM;
     if (rc == 0)
         rc = env_view_init(&core->view, world);
@@ -104,7 +102,6 @@ void session_core_destroy(struct session_core *core)
     free(core->at_server);
     free(core->attempt);
     free(core->status);
-    free(core->detail);
     free(core->outcome);
     session_queue_destroy(core);
     env_view_finish(&core->view);
@@ -381,7 +378,7 @@ static void end_slot(struct session_core *core, struct session_actions *actions)
     const struct world *world = core->session.world;
     uint64_t done_before = core->done;
     assert(core->queue == NULL && core->owed == 0);
-    session_faults_end(core, actions);
+    session_faults_end(core);
     core->reward = env_reward(core->cost, core->reported, world->devices);
     for (uint32_t n = 0; n < world->devices; n++) {
         core->cost_sum += core->reported[n] ? core->cost[n] : 0.0;
@@ -551,6 +548,9 @@ static int on_report(struct session_core *core, const struct msg_report *report,
     if (!executing || !core->device_owes[n] || report->attempt != core->attempt[n])
         return diag_fail(diag, ERR_STATE, "REPORT of device %u for round %llu is not awaited", n,
                          (unsigned long long) report->round);
+    int rc = task_row_check(core->session.world, report, &core->at_server[n], diag);
+    if (rc != 0)
+        return rc;
     task_row_report(&core->task[n], core->session.world, report);
     core->task[n].status = core->status[n];
     core->cost[n] = core->task[n].cost;

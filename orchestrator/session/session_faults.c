@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/base/text_format.h"
 #include "core/base/units.h"
 #include "core/model/cost.h"
 #include "core/model/faults.h"
@@ -12,7 +11,7 @@
 #include "orchestrator/session/session_queue.h"
 #include "orchestrator/session/task_row.h"
 
-/* ---- saying what happened ---- */
+/* ---- events ---- */
 
 static enum db_event_phase phase_of(const struct session_core *core)
 {
@@ -21,38 +20,47 @@ static enum db_event_phase phase_of(const struct session_core *core)
     return core->queue != NULL && session_queue_is_serving(core) ? DB_PHASE_SERVE : DB_PHASE_EXECUTE;
 }
 
-void session_event(struct session_core *core, enum db_event_kind kind, bool is_server, uint32_t number,
-                   const char *detail, struct session_actions *actions)
+static struct db_event *add_event(struct session_core *core, enum db_event_kind kind, bool is_server,
+                                  uint32_t number, struct session_actions *actions)
 {
-    session_core_push(actions, SESSION_DO_EVENT, 0)->event = (struct db_event){
+    struct db_event *event = &session_core_push(actions, SESSION_DO_EVENT, 0)->event;
+    *event = (struct db_event){
         .episode = core->id.episode,
         .slot = core->id.slot,
         .phase = phase_of(core),
         .kind = kind,
         .role = is_server ? DB_ROLE_SERVER : DB_ROLE_DEVICE,
         .number = number,
+        .action = DB_ACTION_NONE,
         .until_slot = DB_EVENT_NULL,
         .from_server = DB_EVENT_NULL,
         .to_server = DB_EVENT_NULL,
         .task_slot = DB_EVENT_NULL,
         .speed = (double) NAN,
-        .detail = detail,
+        .detail = "",
     };
+    return event;
 }
 
 void session_event_of_policy(struct session_core *core, enum db_event_kind kind, const char *detail,
                              struct session_actions *actions)
 {
-    session_event(core, kind, false, 0, detail, actions);
-    struct db_event *event = &actions->list[actions->count - 1].event;
+    struct db_event *event = add_event(core, kind, false, 0, actions);
     event->role = DB_ROLE_NONE;
-    event->number = -1;
+    event->number = DB_EVENT_NULL;
+    event->detail = detail;
 }
 
-char *session_detail(struct session_core *core)
+void session_event_of_move(struct session_core *core, const struct db_task *row,
+                           const struct session_move *move, struct session_actions *actions)
 {
-    core->next_detail = (core->next_detail + 1) % core->details;
-    return core->detail[core->next_detail];
+    bool handed_over = move->action == DB_ACTION_RESTART || move->action == DB_ACTION_RESUME;
+    enum db_event_kind kind = handed_over ? DB_EVENT_HANDOVER : DB_EVENT_RECOVERED;
+    struct db_event *event = add_event(core, kind, false, row->device, actions);
+    event->action = move->action;
+    event->from_server = move->from;
+    event->to_server = move->to == ENV_LOCAL ? DB_EVENT_NULL : (int64_t) move->to;
+    event->task_slot = row->slot;
 }
 
 /* ---- beginning a slot ---- */
@@ -70,7 +78,7 @@ static void begin_node(struct session_core *core, bool is_server, uint32_t numbe
     bool takes_part = !lost[number] &&
                       faults_speaks(core->session.world->faults, core->id, core->closing, is_server, number);
     if (takes_part && !alive[number] && !was_lost) {
-        session_event(core, DB_EVENT_FAULT, is_server, number, "takes part again, by the scenario", actions);
+        add_event(core, DB_EVENT_FAULT, is_server, number, actions)->action = DB_ACTION_RETURN;
         session_core_push(actions, is_server ? SESSION_DO_AWAIT_SERVER : SESSION_DO_AWAIT_DEVICE, number);
     }
     alive[number] = takes_part;
@@ -94,12 +102,9 @@ static void tell_speed(struct session_core *core, bool is_server, uint32_t numbe
     double speed = faults_speed(core->session.world->faults, core->id, is_server, number);
     if (core->closing || speed == speed_before(core, is_server, number))
         return;
-    char *detail = session_detail(core);
-    if (speed < 1.0)
-        (void) text_format(detail, SESSION_DETAIL_MAX, "slowed by the scenario to %g of its speed", speed);
-    else
-        (void) text_format(detail, SESSION_DETAIL_MAX, "slowed by the scenario no more");
-    session_event(core, DB_EVENT_FAULT, is_server, number, detail, actions);
+    struct db_event *event = add_event(core, DB_EVENT_FAULT, is_server, number, actions);
+    event->action = speed < 1.0 ? DB_ACTION_SLOW : DB_ACTION_RESTORE;
+    event->speed = speed;
 }
 
 void session_faults_begin(struct session_core *core, struct session_actions *actions)
@@ -188,6 +193,9 @@ static void recover(struct session_core *core, uint32_t n, double after_s, struc
     bool local = offer.server == ENV_LOCAL;
     if (!local)
         core->load[offer.server]++;
+    const struct session_move move = {local ? DB_ACTION_LOCAL : DB_ACTION_REOFFLOAD, core->at_server[n],
+                                      offer.server};
+    session_event_of_move(core, &core->task[n], &move, actions);
     core->at_server[n] = offer.server;
     core->status[n] = local ? DB_TASK_RECOVERED : DB_TASK_REOFFLOADED;
     core->attempt[n]++;
@@ -267,14 +275,9 @@ static void tell_fault(struct session_core *core, bool is_server, uint32_t numbe
     assert(kind != FAULT_NONE);
     uint32_t back = faults_back_slot(faults, core->id, is_server, number);
     bool in_episode = back < core->session.slots;
-    char *detail = session_detail(core);
-    if (in_episode)
-        (void) text_format(detail, SESSION_DETAIL_MAX, "%s by the scenario, back in slot %u",
-                           faults_kind_name(kind), back);
-    else
-        (void) text_format(detail, SESSION_DETAIL_MAX, "%s by the scenario for the rest of the episode",
-                           faults_kind_name(kind));
-    session_event(core, DB_EVENT_FAULT, is_server, number, detail, actions);
+    struct db_event *event = add_event(core, DB_EVENT_FAULT, is_server, number, actions);
+    event->action = kind == FAULT_KILL ? DB_ACTION_KILL : DB_ACTION_PAUSE;
+    event->until_slot = in_episode ? (int64_t) back : DB_EVENT_NULL;
     core->result.faults++;
     if (kind != FAULT_KILL)
         return;
@@ -378,8 +381,8 @@ bool session_faults_lose(struct session_core *core, const struct session_event *
     lost[number] = true;
     back[number] = false;
     core->result.lost_nodes++;
-    session_event(core, DB_EVENT_NODE_LOST, event->is_server, number, event->why != NULL ? event->why : "",
-                  actions);
+    add_event(core, DB_EVENT_NODE_LOST, event->is_server, number, actions)->detail =
+        event->why != NULL ? event->why : "";
     if (event->is_server)
         lose_server(core, event, actions);
     else
@@ -399,38 +402,18 @@ void session_faults_back(struct session_core *core, const struct session_event *
     core->any_back = true;
     core->devices_left += event->is_server ? 0 : 1;
     assert(core->devices_left <= core->session.world->devices);
-    session_event(core, DB_EVENT_REJOIN, event->is_server, number,
-                  "is here again, and takes part from the next slot", actions);
+    add_event(core, DB_EVENT_REJOIN, event->is_server, number, actions);
 }
 
 /* ---- what was saved ---- */
 
-void session_faults_end(struct session_core *core, struct session_actions *actions)
+void session_faults_end(struct session_core *core)
 {
-    const struct world *world = core->session.world;
-    for (uint32_t n = 0; n < world->devices; n++)
+    for (uint32_t n = 0; n < core->session.world->devices; n++) {
+        bool saved = core->any_attempt && core->attempt[n] > 0;
         core->result.lost_tasks += core->reported[n] ? 0 : 1;
-    if (!core->any_attempt)
-        return;
-    core->any_attempt = false;
-    for (uint32_t m = 0; m < world->servers; m++) {
-        uint32_t home = 0, elsewhere = 0, all = 0;
-        for (uint32_t n = 0; n < world->devices; n++) {
-            if (core->decision.server[n] != m || core->attempt[n] == 0)
-                continue;
-            all++;
-            home += core->task[n].status == DB_TASK_RECOVERED ? 1 : 0;
-            elsewhere += core->task[n].status == DB_TASK_REOFFLOADED ? 1 : 0;
-        }
-        if (all == 0)
-            continue;
-        assert(home + elsewhere <= all);
-        char *detail = session_detail(core);
-        (void) text_format(detail, SESSION_DETAIL_MAX,
-                           "%u of %u tasks saved: %u at their devices, %u at other servers", home + elsewhere,
-                           all, home, elsewhere);
-        session_event(core, DB_EVENT_RECOVERED, true, m, detail, actions);
-        core->result.recovered += home;
-        core->result.reoffloaded += elsewhere;
+        core->result.recovered += saved && core->task[n].status == DB_TASK_RECOVERED ? 1 : 0;
+        core->result.reoffloaded += saved && core->task[n].status == DB_TASK_REOFFLOADED ? 1 : 0;
     }
+    core->any_attempt = false;
 }

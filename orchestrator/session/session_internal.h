@@ -5,8 +5,6 @@
 #include "orchestrator/session/episode_stats.h"
 #include "orchestrator/session/session_core.h"
 
-#define SESSION_DETAIL_MAX 96u /* bytes of an event's text */
-
 struct task_ledger;
 
 struct session_core {
@@ -50,10 +48,8 @@ struct session_core {
     uint32_t *allot_device; /* [N] lists of the ALLOT messages, server after server */
     double *allot_share;    /* [N] */
 
-    bool any_back;                      /* a node is back */
-    bool any_attempt;                   /* a device has been told RECOVER in this slot */
-    char (*detail)[SESSION_DETAIL_MAX]; /* [details] texts of EVENTs, used in turn */
-    uint32_t details, next_detail;
+    bool any_back;                 /* a node is back */
+    bool any_attempt;              /* a device has been told RECOVER in this slot */
     struct session_action *action; /* [action_capacity] SESSION_ACTIONS_PER_NODE (N + M) + extra, or more */
     size_t action_capacity;
     struct session_result result;
@@ -71,17 +67,18 @@ void session_set_owed(struct session_core *core, bool *owes);
 void session_clear_owed(struct session_core *core, bool *owes);
 /* Does the task of the device reach the server to which it was sent, and is it there to send it? */
 bool session_faults_takes(const struct session_core *core, uint32_t device, uint32_t server);
-/* The slot is over: counts, and says, what was saved. */
-void session_faults_end(struct session_core *core, struct session_actions *actions);
-/* An event about a node. `detail` lives until its action is executed. */
-void session_event(struct session_core *core, enum db_event_kind kind, bool is_server, uint32_t number,
-                   const char *detail, struct session_actions *actions);
-/* An event about no node. `detail` likewise. */
+/* The slot is over: counts what was saved. */
+void session_faults_end(struct session_core *core);
+/* An event about no node. `detail` lives until its action is executed. */
 void session_event_of_policy(struct session_core *core, enum db_event_kind kind, const char *detail,
                              struct session_actions *actions);
-/* A text of the core's own, [SESSION_DETAIL_MAX], which lives until as many others have been made as there can
- * be in two slots. */
-char *session_detail(struct session_core *core);
+/* A task of device n, decided in `slot`, goes on elsewhere. */
+struct session_move {
+    enum db_event_action action;
+    uint32_t from, to; /* servers; `to` ENV_LOCAL: its device does the rest */
+};
+void session_event_of_move(struct session_core *core, const struct db_task *row,
+                           const struct session_move *move, struct session_actions *actions);
 /* A task is finished: the policy will hear of it when it learns. `moved`: handed over to another server. */
 void session_add_outcome(struct session_core *core, const struct db_task *row, bool moved);
 /* Appends an action to the core's list. */

@@ -197,6 +197,11 @@ int session_queue_report(struct session_core *core, const struct msg_report *rep
     if (report->attempt != task->attempt)
         return diag_fail(diag, ERR_STATE, "REPORT of device %u for round %llu: attempt %llu was not told", n,
                          (unsigned long long) report->round, (unsigned long long) report->attempt);
+    /* In real time a task may have left as its HANDOVER came. */
+    const uint32_t *at_server = core->session.in_real_time ? NULL : &task->at_server;
+    int rc = task_row_check(core->session.world, report, at_server, diag);
+    if (rc != 0)
+        return rc;
     struct db_task *row = task_ledger_row(block, task);
     task_ledger_unawait(core, task, n);
     task_row_report(row, core->session.world, report);

@@ -38,12 +38,6 @@ static void expire(struct session_core *core, struct ledger_block *block, struct
     row->deadline_missed = cost_deadline_missed(&world->scenario, seconds);
 }
 
-/* Also what waited behind the transfer that was handed over. */
-static bool is_moved(const struct open_task *task, const struct db_task *row)
-{
-    return row->handovers > 0 || (row->server != DB_SERVER_NULL && task->at_server != (uint32_t) row->server);
-}
-
 static double settle_task(struct session_core *core, struct ledger_block *block, struct open_task *task,
                           double now_s)
 {
@@ -66,7 +60,7 @@ static double settle_task(struct session_core *core, struct ledger_block *block,
     core->cost_sum += done ? row->cost : 0.0;
     core->done += done ? 1 : 0;
     if (done)
-        session_add_outcome(core, row, is_moved(task, row));
+        session_add_outcome(core, row, row->handovers > 0);
     core->result.tasks++;
     core->result.lost_tasks += done || row->status == DB_TASK_EXPIRED ? 0 : 1;
     core->result.recovered += row->status == DB_TASK_RECOVERED ? 1 : 0;

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/base/text_format.h"
 #include "core/model/cost.h"
 #include "core/model/faults.h"
 #include "orchestrator/session/session_queue.h"
@@ -51,41 +50,50 @@ static uint32_t best_covered(const struct session_core *core, uint32_t n)
     return best;
 }
 
-static uint32_t redirect(struct session_core *core, uint32_t n, uint32_t from, uint32_t to)
+/* What the device has not sent to the old server yet. Counts the tasks that move. */
+static uint32_t redirect(struct session_core *core, uint32_t n, const struct session_move *move,
+                         struct session_actions *actions)
 {
     struct task_ledger *queue = core->queue;
     uint32_t moved = 0;
-    assert(from != to);
+    assert(move->from != move->to);
     for (size_t b = 0; b < queue->count; b++)
         for (uint32_t i = 0; i < queue->block[b].count; i++) {
             struct open_task *task = &queue->block[b].task[i];
-            bool goes = queue->block[b].row[i].device == n && task->at_server == from && !task->ended &&
-                        !task->there && !task->sent && !task->orphan;
-            task->at_server = goes ? to : task->at_server;
-            moved += goes ? 1 : 0;
+            struct db_task *row = &queue->block[b].row[i];
+            bool goes = row->device == n && task->at_server == move->from && !task->ended && !task->there &&
+                        !task->sent && !task->orphan;
+            if (!goes)
+                continue;
+            task->at_server = move->to;
+            row->handovers++;
+            moved++;
+            session_event_of_move(core, row, move, actions);
         }
     return moved;
 }
 
 static void hand_over(struct session_core *core, uint32_t n, uint32_t from, struct session_actions *actions)
 {
-    uint32_t servers = core->session.world->servers, to = best_covered(core, n);
-    double *unsent = core->view.unsent_bits + (size_t) n * servers;
-    if (to == ENV_LOCAL)
+    static const enum db_event_action action_of[] = {
+        [HANDOVER_RESTART] = DB_ACTION_RESTART,
+        [HANDOVER_RESUME] = DB_ACTION_RESUME,
+    };
+    const struct world *world = core->session.world;
+    const struct session_move move = {action_of[world->scenario.handover.policy], from,
+                                      best_covered(core, n)};
+    double *unsent = core->view.unsent_bits + (size_t) n * world->servers;
+    if (move.to == ENV_LOCAL)
         return; /* nobody covers it: the transfer goes on as well as it can */
-    uint32_t moved = redirect(core, n, from, to);
+    uint32_t moved = redirect(core, n, &move, actions);
     if (moved == 0)
         return;
-    unsent[to] += unsent[from];
+    unsent[move.to] += unsent[from];
     unsent[from] = 0.0;
     struct proto_message *message = &session_core_push(actions, SESSION_DO_TELL_DEVICE, n)->message;
     message->id = PROTO_HANDOVER;
-    message->handover = (struct msg_handover){.device = n, .round = core->round, .from = from, .to = to};
-    char *detail = session_detail(core);
-    (void) text_format(detail, SESSION_DETAIL_MAX, "left server %u: %u tasks go on to server %u", from, moved,
-                       to);
-    session_event(core, DB_EVENT_HANDOVER, false, n, detail, actions);
-    core->result.handovers++;
+    message->handover = (struct msg_handover){.device = n, .round = core->round, .from = from, .to = move.to};
+    core->result.handovers += moved;
 }
 
 static void hand_over_all(struct session_core *core, struct session_actions *actions)
@@ -139,6 +147,9 @@ static void recover(struct session_core *core, struct ledger_block *block, struc
     if (world->scenario.faults.recovery == RECOVERY_REOFFLOAD && task->attempt == 0)
         place = best_place(core, row);
     assert(task->at_server < servers && task->attempt < 2); /* the second goes on at the device */
+    const struct session_move move = {place == ENV_LOCAL ? DB_ACTION_LOCAL : DB_ACTION_REOFFLOAD,
+                                      task->at_server, place};
+    session_event_of_move(core, row, &move, actions);
     core->view.unsent_bits[(size_t) row->device * servers + task->at_server] = 0.0;
     task->orphan = task->there = task->sent = false;
     task->attempt++;

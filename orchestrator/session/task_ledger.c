@@ -92,7 +92,7 @@ int session_queue_reserve(struct session_core *core)
     queue->retires = false;
     size_t nodes = (size_t) world->devices + world->servers;
     size_t tasks = open_tasks(queue) + world->devices;
-    size_t wanted = SESSION_ACTIONS_PER_NODE * nodes + SESSION_ACTIONS_EXTRA + 2 * tasks + queue->count;
+    size_t wanted = SESSION_ACTIONS_PER_NODE * nodes + SESSION_ACTIONS_EXTRA + 3 * tasks + queue->count;
     int rc = reserve_lists(queue, tasks);
     rc = rc != 0 ? rc : array_reserve(&core->action, &core->action_capacity, wanted);
     rc = rc != 0 ? rc : array_reserve(&queue->block, &queue->capacity, queue->count + 1);

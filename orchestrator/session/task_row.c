@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "core/base/err.h"
 #include "core/model/cost.h"
 
 void task_row_decide(struct db_task *ret_row, const struct env_view *view,
@@ -25,7 +26,6 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
         .end_slot = view->id.slot,
     };
     task_row_lose(ret_row, DB_TASK_DEVICE_LOST);
-    ret_row->served_by = DB_SERVER_NULL;
 }
 
 /* What becomes of a column of a role (task.def) when its task is reported: most are told by name. */
@@ -42,6 +42,9 @@ void task_row_report(struct db_task *row, const struct world *world, const struc
 {
 #define TASK(name, kind, unit, role, meaning) REPORT_##role(name)
 #include "db/task.def"
+    row->served_by = report->served_by == PROTO_SERVER_NONE ? DB_SERVER_NULL : (int32_t) report->served_by;
+    row->bandwidth_share = report->bandwidth_share;
+    row->compute_share = report->compute_share;
     row->payload_bytes = report->payload_bits / 8.0;
     row->cost = cost_task(world, &world->device[row->device], row->tokens, report->latency_s,
                           report->energy_j, row->repaired);
@@ -65,6 +68,21 @@ void task_row_lose(struct db_task *row, enum db_task_status status)
     assert(status == DB_TASK_DEVICE_LOST || status == DB_TASK_SERVER_LOST || status == DB_TASK_EXPIRED);
 #define TASK(name, kind, unit, role, meaning) LOSE_##role(name)
 #include "db/task.def"
+    row->served_by = DB_SERVER_NULL;
+    row->bandwidth_share = row->compute_share = (double) NAN;
     row->deadline_missed = false;
     row->status = status;
+}
+
+int task_row_check(const struct world *world, const struct msg_report *report, const uint32_t *at_server,
+                   struct diag *diag)
+{
+    bool local = report->served_by == PROTO_SERVER_NONE;
+    if (!local && report->served_by >= world->servers)
+        return diag_fail(diag, ERR_RANGE, "REPORT of device %u: server %llu of %u", (unsigned) report->device,
+                         (unsigned long long) report->served_by, world->servers);
+    if (at_server != NULL && (local ? ENV_LOCAL : (uint32_t) report->served_by) != *at_server)
+        return diag_fail(diag, ERR_STATE, "REPORT of device %u: its task was not at server %llu",
+                         (unsigned) report->device, (unsigned long long) report->served_by);
+    return 0;
 }

@@ -32,7 +32,9 @@ static int on_episode(void *user, const struct db_episode *episode)
 static int on_event(void *user, const struct db_event *event)
 {
     struct sim_record *record = user;
-    assert_true(record->events < sizeof record->event / sizeof *record->event);
+    int rc = 0;
+    array_resize(&record->event, record->events + 1, &rc);
+    assert_int_equal(rc, 0);
     record->event[record->events++] = *event;
     return 0;
 }
@@ -59,6 +61,7 @@ void sim_record_finish(struct sim_record *record)
 {
     free(record->row);
     free(record->episode);
+    free(record->event);
     buf_finish(&record->weights);
     *record = (struct sim_record){.rows = 0};
 }
@@ -145,6 +148,12 @@ void sim_assert_same(const struct sim_record *a, const struct sim_record *b)
         assert_int_equal(x->phase, y->phase);
         assert_int_equal(x->kind, y->kind);
         assert_int_equal(x->role, y->role);
+        assert_int_equal(x->action, y->action);
+        assert_int_equal(x->until_slot, y->until_slot);
+        assert_int_equal(x->from_server, y->from_server);
+        assert_int_equal(x->to_server, y->to_server);
+        assert_int_equal(x->task_slot, y->task_slot);
+        assert_true(same_real(x->speed, y->speed));
     }
     assert_int_equal(a->weights.size, b->weights.size);
     if (a->weights.size > 0)

@@ -17,7 +17,7 @@ struct sim_record {
     size_t rows;
     struct db_episode *episode;
     size_t episodes;
-    struct db_event event[1024]; /* their details are gone */
+    struct db_event *event; /* their details are gone */
     size_t events;
     struct buf weights; /* of every checkpoint, one behind the other */
 };

@@ -314,10 +314,12 @@ static const char runs[] =
 /* 21 done tasks of run 3 with latencies 21, 20, ..., 1 s and one lost: the 95th percentile is the 20th
  * smallest. */
 static const char tasks[] =
-    "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, compute_share, "
-    "edge_s, latency_s,"
+    "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, served_by, repaired, "
+    "compute_share,"
+    " edge_s, latency_s,"
     " energy_j, cost, end_slot, handovers, deadline_missed, status)"
-    " SELECT 3, 0, value, 0, 1, value % 3, CASE value % 3 WHEN 0 THEN NULL ELSE value % 3 END, 0,"
+    " SELECT 3, 0, value, 0, 1, value % 3, CASE value % 3 WHEN 0 THEN NULL ELSE value % 3 END,"
+    " CASE value % 3 WHEN 0 THEN NULL ELSE value % 3 END, 0,"
     " 1.0 / (value % 3 + 1), 0.5, 21 - value, 1, 1, value, 0, 0, 'done' FROM generate_series;"
     "INSERT INTO task (run_id, episode, slot, device, tokens, split, server, repaired, end_slot, "
     "handovers, deadline_missed, status)"
@@ -432,7 +434,58 @@ static void server_load_shows_idle_servers_too(void **state)
     scratch_expect(
         s->file,
         "SELECT server, tasks, lost, round(mean_compute_share, 6), busy_s FROM server_load WHERE run_id = 3",
-        "0|0|0|NULL|0.0\n1|7|0|0.5|3.5\n2|8|1|0.333333|3.5");
+        "0|0|0|NULL|0.0\n1|7|0|0.5|3.5\n2|7|1|0.333333|3.5");
+    scratch_exec(s->file, "UPDATE task SET served_by = NULL");
+    scratch_expect(s->file, "SELECT server, tasks, lost, busy_s FROM server_load WHERE run_id = 3",
+                   "0|0|0|0.0\n1|0|0|0.0\n2|0|1|0.0");
+}
+
+static void server_load_counts_a_task_where_it_was_served(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_exec(s->file, "UPDATE task SET served_by = 0 WHERE server = 2 AND slot < 9");
+    scratch_expect(s->file, "SELECT server, tasks, lost, busy_s FROM server_load WHERE run_id = 3",
+                   "0|3|0|1.5\n1|7|0|3.5\n2|4|1|2.0");
+}
+
+/* Run 7 was killed in its second episode, run 9 in its first. */
+static const char open_tasks[] =
+    "INSERT INTO task (run_id, episode, slot, device, tokens, split, repaired, latency_s, energy_j, cost, "
+    "end_slot,"
+    " handovers, deadline_missed, status) VALUES"
+    " (7, 0, 0, 0, 1, 1, 0, 99, 99, 99, 0, 0, 0, 'done')," /* in a row of `episode` already */
+    " (7, 1, 0, 0, 1, 1, 1, 2, 5, 0.5, 0, 0, 1, 'done'),"
+    " (7, 1, 0, 1, 1, 1, 0, 4, 7, 1.5, 0, 0, 0, 'done'),"
+    " (7, 1, 2, 0, 1, 1, 0, NULL, NULL, NULL, 2, 0, 0, 'device_lost'),"
+    " (7, 1, 2, 1, 1, 1, 0, NULL, NULL, 8, 2, 0, 1, 'expired');"
+    "UPDATE run SET status = 'running' WHERE run_id = 9; DELETE FROM episode WHERE run_id = 9;"
+    "INSERT INTO task (run_id, episode, slot, device, tokens, split, repaired, latency_s, energy_j, cost, "
+    "end_slot,"
+    " handovers, deadline_missed, status) VALUES (9, 0, 0, 0, 1, 1, 0, 2, 5, 0.5, 0, 0, 1, 'done');";
+
+static void an_episode_that_is_not_closed_is_counted_and_named(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_exec(s->file, open_tasks);
+    /* Episode 0: 4 tasks done at a cost of 0.1; episode 1: 2 done. */
+    scratch_expect(
+        s->file,
+        "SELECT episodes, slots, tasks, open_tasks, failures, repairs, round(mean_cost, 9),"
+        " round(mean_latency_s, 9), round(mean_energy_j, 9), deadline_miss_share, mean_episode_return"
+        " FROM run_summary WHERE run_id = 7",
+        "1|5|8|4|2|1|0.4|1.333333333|5.333333333|0.166666666666667|-2.0");
+    scratch_expect(s->file,
+                   "SELECT episodes, slots, tasks, open_tasks, mean_cost FROM run_summary WHERE run_id = 9",
+                   "0|1|1|1|0.5");
+    scratch_expect(s->file,
+                   "SELECT episode, closed, slots, tasks, mean_cost, episode_return FROM episode_summary"
+                   " WHERE run_id = 7",
+                   "0|1|2|4|0.1|-2.0\n1|0|3|4|1.0|NULL");
+    scratch_expect(s->file,
+                   "SELECT sum(tasks), sum(open_tasks) FROM run_summary WHERE run_id < 7 OR run_id = 8",
+                   "36|0");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
@@ -454,6 +507,8 @@ int main(void)
         TEST(policy_comparison_takes_the_percentile_from_the_tasks),
         TEST(split_histogram_counts_every_decision),
         TEST(server_load_shows_idle_servers_too),
+        TEST(server_load_counts_a_task_where_it_was_served),
+        TEST(an_episode_that_is_not_closed_is_counted_and_named),
     };
     return cmocka_run_group_tests(tests_of_schema, NULL, NULL);
 }

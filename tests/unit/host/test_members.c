@@ -82,14 +82,16 @@ static struct node *connect_node(void)
 
 static struct proto_message mobile(uint32_t count)
 {
-    return (struct proto_message){.id = PROTO_HELLO,
-                                  .hello = {.major = PROTO_MAJOR, .role = MEMBER_MOBILE, .count = count}};
+    return (struct proto_message){
+        .id = PROTO_HELLO,
+        .hello = {.major = PROTO_MAJOR, .minor = PROTO_MINOR, .role = MEMBER_MOBILE, .count = count}};
 }
 
 static struct proto_message server(uint16_t port)
 {
     return (struct proto_message){.id = PROTO_HELLO,
                                   .hello = {.major = PROTO_MAJOR,
+                                            .minor = PROTO_MINOR,
                                             .role = MEMBER_SERVER,
                                             .count = 1,
                                             .data_port = port,
@@ -422,7 +424,7 @@ static void a_process_needs_places_side_by_side(void **state)
     (void) join(mobile(1), 5);
 }
 
-static void another_major_version_is_refused_and_another_minor_one_is_not(void **state)
+static void another_major_version_is_refused_and_a_newer_minor_one_is_not(void **state)
 {
     (void) state;
     struct proto_message hello = mobile(1);
@@ -431,6 +433,18 @@ static void another_major_version_is_refused_and_another_minor_one_is_not(void *
     expect_refusal(node, hello, ERR_VERSION, PROTO_REFUSE_VERSION, "speaks protocol 3, the orchestrator 2");
     hello.hello.major = PROTO_MAJOR;
     hello.hello.minor = PROTO_MINOR + 1;
+    assert_int_equal(take(node, &hello), 0);
+}
+
+static void a_node_that_cannot_say_who_served_is_refused(void **state)
+{
+    (void) state;
+    struct proto_message hello = mobile(1);
+    struct node *node = connect_node();
+    hello.hello.minor = 1;
+    expect_refusal(node, hello, ERR_VERSION, PROTO_REFUSE_VERSION,
+                   "speaks protocol 2.1, the orchestrator needs 2.2");
+    hello.hello.minor = 2;
     assert_int_equal(take(node, &hello), 0);
 }
 
@@ -553,7 +567,8 @@ int main(void)
         TEST(a_mobile_node_is_known_by_where_it_connects_from),
         TEST(a_run_that_is_full_refuses),
         TEST(a_process_needs_places_side_by_side),
-        TEST(another_major_version_is_refused_and_another_minor_one_is_not),
+        TEST(another_major_version_is_refused_and_a_newer_minor_one_is_not),
+        TEST(a_node_that_cannot_say_who_served_is_refused),
         TEST(a_server_says_where_it_takes_tasks),
         TEST(a_second_hello_is_refused),
         TEST(nothing_else_is_said_while_joining),

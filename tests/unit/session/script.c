@@ -139,6 +139,8 @@ void script_open(struct script *script, bool learning, uint32_t episodes, uint32
                                       .event = on_event,
                                       .checkpoint = on_checkpoint,
                                       .user = script};
+    for (uint32_t n = 0; n < SCRIPT_DEVICES; n++)
+        script->place[n] = script_report(n, 0).report.served_by;
     session_sinks_add(&script->session.sinks, sink);
     assert_int_equal(session_core_create(&script->core, &script->session), 0);
 }
@@ -167,6 +169,7 @@ static void word_of_message(struct script *script, const struct session_action *
         if (message->id == PROTO_RECOVER) {
             assert_int_equal(message->recover.round, script->granted);
             script->attempt[action->number] = message->recover.attempt;
+            script->place[action->number] = message->recover.server;
             if (message->recover.server == PROTO_SERVER_NONE)
                 add(text, capacity, "recover%u ", action->number);
             else
@@ -177,6 +180,7 @@ static void word_of_message(struct script *script, const struct session_action *
         assert_int_equal(message->id, PROTO_DECISION);
         assert_int_equal(message->decision.round, script->granted);
         assert_int_equal(message->decision.device, action->number);
+        script->place[action->number] = message->decision.server;
         add(text, capacity, "decision%u ", action->number);
         return;
     case SESSION_DO_TELL_SERVER:
@@ -222,6 +226,11 @@ static void execute(struct script *script, const struct session_action *action)
     case SESSION_DO_EPISODE: add(text, capacity, "episode%u ", action->number); break;
     case SESSION_DO_CHECKPOINT: add(text, capacity, "checkpoint%u ", action->number); break;
     case SESSION_DO_EVENT:
+        if (action->event.from_server != DB_EVENT_NULL) {
+            add(text, capacity, "move%u[%d>%d] ", (unsigned) action->event.number,
+                (int) action->event.from_server, (int) action->event.to_server);
+            break;
+        }
         add(text, capacity, "event(%s%u,%s) ", db_event_role_text(action->event.role),
             (unsigned) action->event.number, db_event_phase_text(action->event.phase));
         break;
@@ -280,7 +289,10 @@ struct proto_message script_report(uint32_t device, uint64_t round)
                    .latency_s = seconds,
                    .compute_j = 2.0,
                    .energy_j = 2.0,
-                   .payload_bits = 80.0},
+                   .payload_bits = 80.0,
+                   .served_by = device < SCRIPT_SERVERS ? device : PROTO_SERVER_NONE,
+                   .bandwidth_share = 0.25,
+                   .compute_share = 0.5},
     };
 }
 
@@ -313,7 +325,10 @@ int script_word(struct script *script, const char *word)
     case 'o': message = script_observation(script, number, script->round); break;
     case 'r':
         message = script_report(number, script->round);
-        message.report.attempt = number < SCRIPT_DEVICES ? script->attempt[number] : 0;
+        if (number < SCRIPT_DEVICES) {
+            message.report.attempt = script->attempt[number];
+            message.report.served_by = script->place[number];
+        }
         break;
     case 'a': message = script_advanced(number, script->round); break;
     default: fail_msg("no such word: %s", word); return ERR_TYPE;

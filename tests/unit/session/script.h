@@ -35,6 +35,7 @@ struct script {
     uint32_t previous_load[SCRIPT_SERVERS]; /* as the last decide saw it */
     uint32_t learned, weights;              /* transitions: told, and behind the present weights */
     uint64_t attempt[SCRIPT_DEVICES];       /* of the last RECOVER */
+    uint64_t place[SCRIPT_DEVICES];         /* the server of the last DECISION or RECOVER */
     bool updating;                          /* LEARN was executed, and not yet followed by LEARNED */
     struct db_task row[SCRIPT_ROWS_MAX];
     size_t rows;

@@ -270,14 +270,16 @@ static void a_task_goes_on_at_its_device_when_its_server_is_lost(void **state)
 {
     (void) state;
     recover_by(RECOVERY_LOCAL);
-    script_run(&script, "start o0 o1 o2 e1", "grant(0.0) " DECIDED " event(server1,execute) recover1");
+    script_run(&script, "start o0 o1 o2 e1",
+               "grant(0.0) " DECIDED " event(server1,execute) move1[1>-1] recover1");
     script_run(&script, "r0 r2 a0", "");
     assert_true(session_core_waits_for(script.core, false, 1));
-    script_run(&script, "r1", "event(server1,execute) tasks grant(0.1)");
+    script_run(&script, "r1", "tasks grant(0.1)");
     assert_row(0, DB_TASK_DONE, 64);
     assert_int_equal(script.row[1].status, DB_TASK_RECOVERED);
     assert_true(!isnan(script.row[1].cost));
     assert_int_equal(script.row[1].server, 1); /* as decided */
+    assert_int_equal(script.row[1].served_by, DB_SERVER_NULL);
     assert_int_equal(script.event[1].kind, DB_EVENT_RECOVERED);
     assert_int_equal(session_core_result(script.core)->recovered, 1);
     assert_int_equal(session_core_result(script.core)->lost_tasks, 0);
@@ -288,9 +290,9 @@ static void what_was_reported_before_the_loss_is_taken_back_in_virtual_time(void
     (void) state;
     recover_by(RECOVERY_LOCAL);
     script_run(&script, "start o0 o1 o2 r0 r1 r2 a0 e1",
-               "grant(0.0) " DECIDED " event(server1,execute) recover1");
+               "grant(0.0) " DECIDED " event(server1,execute) move1[1>-1] recover1");
     assert_true(session_core_waits_for(script.core, false, 1));
-    script_run(&script, "r1", "event(server1,execute) tasks grant(0.1)");
+    script_run(&script, "r1", "tasks grant(0.1)");
     assert_int_equal(script.row[1].status, DB_TASK_RECOVERED);
 }
 
@@ -298,13 +300,19 @@ static void a_report_that_was_on_its_way_is_not_the_recovered_ones(void **state)
 {
     (void) state;
     recover_by(RECOVERY_LOCAL);
-    script_run(&script, "start o0 o1 o2 r1 e1", "grant(0.0) " DECIDED " event(server1,execute) recover1");
+    script_run(&script, "start o0 o1 o2 r1 e1",
+               "grant(0.0) " DECIDED " event(server1,execute) move1[1>-1] recover1");
     struct proto_message first = script_report(1, script.round);
     assert_int_equal(script_message(&script, &first), 0); /* attempt 0, late */
     assert_true(session_core_waits_for(script.core, false, 1));
     first.report.attempt = 2; /* of a RECOVER that was never told */
     assert_int_equal(script_message(&script, &first), ERR_STATE);
-    script_run(&script, "r0 r2 a0 r1", "event(server1,execute) tasks grant(0.1)");
+    first.report.attempt = 1;
+    first.report.served_by = 1; /* which is lost */
+    assert_int_equal(script_message(&script, &first), ERR_STATE);
+    first.report.served_by = 2; /* which there is not */
+    assert_int_equal(script_message(&script, &first), ERR_RANGE);
+    script_run(&script, "r0 r2 a0 r1", "tasks grant(0.1)");
     assert_int_equal(script.row[1].status, DB_TASK_RECOVERED);
 }
 
@@ -313,8 +321,8 @@ static void in_real_time_what_was_reported_stays_done(void **state)
     (void) state;
     recover_by(RECOVERY_LOCAL);
     script_run(&script, "start o0 o1 o2 r1 k1", "grant(0.0) " DECIDED " event(server1,execute)");
-    script_run(&script, "k0", "event(server0,execute) recover0");
-    script_run(&script, "r2 r0", "event(server0,execute) tasks grant(0.1)");
+    script_run(&script, "k0", "event(server0,execute) move0[0>-1] recover0");
+    script_run(&script, "r2 r0", "tasks grant(0.1)");
     assert_int_equal(script.row[0].status, DB_TASK_RECOVERED);
     assert_row(1, DB_TASK_DONE, 65);
 }
@@ -323,20 +331,37 @@ static void a_task_goes_on_at_another_server_and_at_home_when_that_is_lost_too(v
 {
     (void) state;
     recover_by(RECOVERY_REOFFLOAD);
-    script_run(&script, "start o0 o1 o2 e1", "grant(0.0) " DECIDED " event(server1,execute) sendon1[0]");
-    script_run(&script, "r1 a0 e0", "event(server0,execute) recover0 recover1");
-    script_run(&script, "r2 r1 r0", "event(server0,execute) event(server1,execute) tasks grant(0.1)");
+    script_run(&script, "start o0 o1 o2 e1",
+               "grant(0.0) " DECIDED " event(server1,execute) move1[1>0] sendon1[0]");
+    script_run(&script, "r1 a0 e0", "event(server0,execute) move0[0>-1] recover0 move1[0>-1] recover1");
+    script_run(&script, "r2 r1 r0", "tasks grant(0.1)");
     assert_int_equal(script.row[0].status, DB_TASK_RECOVERED);
     assert_int_equal(script.row[1].status, DB_TASK_RECOVERED);
+}
+
+static void a_task_that_was_sent_on_is_its_new_servers(void **state)
+{
+    (void) state;
+    recover_by(RECOVERY_REOFFLOAD);
+    script_run(&script, "start o0 o1 o2 e1",
+               "grant(0.0) " DECIDED " event(server1,execute) move1[1>0] sendon1[0]");
+    assert_int_equal(script.event[1].kind, DB_EVENT_RECOVERED);
+    assert_int_equal(script.event[1].action, DB_ACTION_REOFFLOAD);
+    assert_int_equal(script.event[1].task_slot, 0);
+    script_run(&script, "a0 r0 r1 r2", "tasks grant(0.1)");
+    assert_int_equal(script.row[1].status, DB_TASK_REOFFLOADED);
+    assert_int_equal(script.row[1].server, 1);
+    assert_int_equal(script.row[1].served_by, 0);
 }
 
 static void a_task_that_was_sent_on_belongs_to_nobodys_allotment(void **state)
 {
     (void) state;
     recover_by(RECOVERY_REOFFLOAD);
-    script_run(&script, "start o0 o1 o2 e1", "grant(0.0) " DECIDED " event(server1,execute) sendon1[0]");
+    script_run(&script, "start o0 o1 o2 e1",
+               "grant(0.0) " DECIDED " event(server1,execute) move1[1>0] sendon1[0]");
     script_run(&script, "d1", "event(device1,execute)"); /* and nothing to revoke */
-    script_run(&script, "r0 r2 a0", "event(server1,execute) tasks grant(0.1)");
+    script_run(&script, "r0 r2 a0", "tasks grant(0.1)");
     assert_int_equal(script.row[1].status, DB_TASK_DEVICE_LOST);
     assert_int_equal(session_core_result(script.core)->lost_tasks, 1);
 }
@@ -587,6 +612,7 @@ int main(void)
         PLAIN(a_report_that_was_on_its_way_is_not_the_recovered_ones),
         PLAIN(in_real_time_what_was_reported_stays_done),
         PLAIN(a_task_goes_on_at_another_server_and_at_home_when_that_is_lost_too),
+        PLAIN(a_task_that_was_sent_on_is_its_new_servers),
         PLAIN(a_task_that_was_sent_on_belongs_to_nobodys_allotment),
         PLAIN(a_server_that_comes_back_covers_from_the_next_slot),
         PLAIN(a_device_that_comes_back_is_granted_the_next_slot),

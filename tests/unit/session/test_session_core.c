@@ -205,8 +205,9 @@ static void a_row_says_what_was_decided_and_what_came_of_it(void **state)
         assert_int_equal(row->tokens, 64 + n);
         assert_int_equal(row->split, n < 2 ? 16 : 32);
         assert_int_equal(row->server, n < 2 ? (int) n : DB_SERVER_NULL);
-        assert_same(row->bandwidth_share, n < 2 ? 1.0 : 0.0);
-        assert_same(row->compute_share, n < 2 ? 1.0 : 0.0);
+        assert_int_equal(row->served_by, n < 2 ? (int) n : DB_SERVER_NULL);
+        assert_same(row->bandwidth_share, 0.25); /* as reported */
+        assert_same(row->compute_share, 0.5);
         assert_same(row->x_m, 100.0 + n);
         assert_same(row->y_m, 200.0 + n);
         assert_same(row->latency_s, report.latency_s);
