@@ -31,7 +31,7 @@ struct db_run {
     double time_scale;          /* model seconds in a second of the real clock; 1 in virtual time */
     bool queue;                 /* text mode 'queue' or 'round' */
     const char *version;        /* program version and git revision */
-    const char *cpu;            /* CPU model and BLAS kernel */
+    const char *cpu;            /* CPU model */
     const char *started_utc;
     enum db_run_status status;
     bool trusted;

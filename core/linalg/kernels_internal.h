@@ -16,4 +16,7 @@ extern const struct linalg_kernels linalg_kernels_avx512, linalg_kernels_avx2, l
 /* The path in use. */
 const struct linalg_kernels *linalg_kernels_in_use(void);
 
+/* From now on linalg_multiply is this one; NULL: the path in use. */
+void linalg_replace(const struct linalg_kernels *other);
+
 #endif

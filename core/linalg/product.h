@@ -36,4 +36,7 @@ struct linalg_product {
 
 void linalg_multiply(const struct linalg_product *product);
 
+/* Whose product linalg_multiply is: "portable", or "openblas" (openblas.h), of which nothing above holds. */
+const char *linalg_name(void);
+
 #endif

@@ -6,7 +6,6 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/process.h"
-#include "core/rl/blas_check.h"
 #include "orchestrator/command/cli_options.h"
 #include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/policy/catalog/full_scenario.h"
@@ -14,6 +13,7 @@
 #include "orchestrator/run/resume.h"
 #include "orchestrator/run/run_policy.h"
 #include "orchestrator/run/trained_run.h"
+#include "orchestrator/setup/linalg_setup.h"
 #include "orchestrator/setup/stop_signal.h"
 #include "orchestrator/setup/world_setup.h"
 
@@ -177,9 +177,7 @@ static int go_on(const struct cli *cli, struct diag *diag)
 {
     struct resume resume = {0};
     const struct resume_options options = cli_resume(cli);
-    int rc = blas_self_test(diag);
-    if (rc == 0)
-        rc = resume_read(&resume, &options, diag);
+    int rc = resume_read(&resume, &options, diag);
     int status = command_status(rc, diag);
     if (rc == 0 && resume.finished && cli->json) {
         status =
@@ -239,7 +237,7 @@ static int run_anew(const struct cli *cli, struct trained_run *trained, struct d
     if (rc == 0)
         rc = check_host(cli->host, &full.scenario, diag);
     if (rc == 0)
-        rc = blas_self_test(diag);
+        rc = linalg_setup(&full.scenario, diag);
     if (rc == 0)
         rc = world_setup_draw(&world, &full.scenario, full.scenario.run.seed, diag);
     if (rc == 0)

@@ -19,7 +19,6 @@
 #include "core/base/process.h"
 #include "core/base/progress.h"
 #include "core/base/units.h"
-#include "core/rl/blas_check.h"
 #include "orchestrator/command/cli_options.h"
 #include "orchestrator/run/budget.h"
 #include "orchestrator/setup/stop_signal.h"
@@ -506,10 +505,8 @@ static int status_of(const struct sweep *sweep)
 
 static int play_sweep(struct sweep *sweep)
 {
-    int rc = blas_self_test(sweep->diag);
     stop_signal_catch();
-    if (rc == 0)
-        rc = sweep_jobs_open(&sweep->jobs, sweep->cli->db, &sweep->grid, (const char *) sweep->text.data,
+    int rc = sweep_jobs_open(&sweep->jobs, sweep->cli->db, &sweep->grid, (const char *) sweep->text.data,
                              sweep->diag);
     if (rc == 0)
         rc = play(sweep);

@@ -11,7 +11,6 @@
 
 #include "core/base/err.h"
 #include "core/base/process.h"
-#include "core/rl/blas_check.h"
 #include "db/experiment_file.h"
 #include "orchestrator/command/cli_options.h"
 #include "orchestrator/policy/catalog/catalog.h"
@@ -341,10 +340,8 @@ int command_twin(const struct cli *cli, struct diag *diag)
 {
     struct twin twin = {.cli = cli, .checkpoint = -1, .diag = diag};
     int status = PROCESS_OK;
-    int rc = blas_self_test(diag);
     stop_signal_catch();
-    if (rc == 0)
-        rc = cli->run_given ? take_run(&twin) : take_scenario(&twin);
+    int rc = cli->run_given ? take_run(&twin) : take_scenario(&twin);
     if (rc == 0)
         rc = set_scale(&twin);
     for (int clock = 0; clock < 2 && rc == 0; clock++)

@@ -93,7 +93,7 @@ void page_origin(struct html *html, struct report *report, struct diag *diag)
     html_raw(html,
              "<section id=\"origin\"><h2>Scenarios, seeds and machines</h2>\n<div class=\"scroll\"><table>"
              "<caption>Who made the runs</caption><thead><tr><th class=\"text\">handoff</th><th "
-             "class=\"text\">machine, BLAS</th><th>runs</th><th class=\"text\">first</th><th "
+             "class=\"text\">machine</th><th>runs</th><th class=\"text\">first</th><th "
              "class=\"text\">last</th></tr></thead><tbody>\n");
     if (html->code == 0)
         html->code = results_each_origin(report->store, print_origin, html, diag);

@@ -7,6 +7,7 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "orchestrator/host/host_memory.h"
+#include "orchestrator/setup/linalg_setup.h"
 #include "orchestrator/setup/stop_signal.h"
 #include "orchestrator/setup/world_setup.h"
 
@@ -133,7 +134,9 @@ int evaluate_draws(const struct evaluate_draws_options *options, struct evaluate
     struct buf weights[POLICY_NAMES_MAX] = {{0}};
     assert(policies->count <= POLICY_NAMES_MAX);
     struct progress progress = {0};
-    int rc = check_policies(options, diag);
+    int rc = linalg_setup(scenario, diag);
+    if (rc == 0)
+        rc = check_policies(options, diag);
     for (size_t i = 0; i < policies->count; i++)
         ret_line[i] = (struct evaluate_draws_line){0};
     if (rc == 0)

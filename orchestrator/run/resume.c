@@ -11,6 +11,7 @@
 #include "db/claim.h"
 #include "db/experiment_file.h"
 #include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/setup/linalg_setup.h"
 #include "orchestrator/setup/provenance.h"
 
 /* ---- a learner as it was ---- */
@@ -157,6 +158,8 @@ static int prepare(struct resume *resume, const struct resume_options *options, 
     bool was_in_memory = strcmp(run->host, "memory") == 0;
     resume->host = options->host_given ? options->host : was_in_memory ? HOST_MEMORY : HOST_TCP;
     int rc = catalog_find(run->policy, &kind, diag);
+    if (rc == 0)
+        rc = linalg_setup(&resume->recorded.world.scenario, diag);
     if (rc == 0)
         rc = policy_create(&resume->policy, kind, &as_then, diag);
     if (rc == 0)

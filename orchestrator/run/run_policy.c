@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "orchestrator/setup/linalg_setup.h"
 #include "orchestrator/setup/stop_signal.h"
 
 struct recording {
@@ -28,7 +29,9 @@ static int prepare(const struct run_policy *play, struct policy *policy, struct 
     assert(play->weights == NULL || policy_is_trained(play->kind));
     const struct policy_options options = {
         .world = play->world, .settings = settings_values(play->row.settings), .training = learns};
-    int rc = play->instead == NULL ? policy_create(policy, play->kind, &options, diag) : 0;
+    int rc = linalg_setup(&play->world->scenario, diag);
+    if (rc == 0 && play->instead == NULL)
+        rc = policy_create(policy, play->kind, &options, diag);
     if (rc == 0 && play->instead == NULL && play->weights != NULL)
         rc = play->kind->load(policy, play->weights->data, play->weights->size, diag);
     return rc;

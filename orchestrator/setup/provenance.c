@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/base/file.h"
-#include "core/rl/blas_check.h"
 #include "orchestrator/setup/revision.h"
 
 const char *provenance_version(void)
@@ -28,7 +27,7 @@ int provenance_cpu(struct buf *text)
             length = strcspn(model, "\n");
         }
     }
-    rc = buf_printf(text, "%.*s, OpenBLAS %s", (int) length, model, blas_kernel_name());
+    rc = buf_printf(text, "%.*s", (int) length, model);
     buf_finish(&info);
     return rc;
 }

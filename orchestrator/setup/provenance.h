@@ -7,7 +7,7 @@
 /* "0.2.0 (3f2a1bc)" */
 const char *provenance_version(void);
 
-/* Appends "AMD EPYC 7B13, OpenBLAS Haswell". -ENOMEM. */
+/* Appends the processor's model: "AMD EPYC 7B13". -ENOMEM. */
 int provenance_cpu(struct buf *text);
 
 #endif

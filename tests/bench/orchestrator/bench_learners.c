@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/rl/blas_check.h"
+#include "core/linalg/vector_path.h"
 #include "orchestrator/host/host_memory.h"
 #include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/policy/catalog/full_scenario.h"
@@ -58,8 +58,8 @@ int main(void)
             double slots = run(&made_for, learners[k]);
             best[k] = slots > best[k] ? slots : best[k];
         }
-    (void) printf("training over memory, 10 devices, 3 servers, BLAS kernel %s, best of %d\n",
-                  blas_kernel_name(), REPEATS);
+    (void) printf("training over memory, 10 devices, 3 servers, products %s, best of %d\n",
+                  linalg_vector_path(), REPEATS);
     for (size_t k = 0; k < LEARNERS; k++)
         (void) printf("%-12s %8.0f slots/s   %.4f of random's\n", learners[k]->name, best[k],
                       best[k] / best[0]);

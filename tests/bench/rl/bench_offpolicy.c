@@ -6,7 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/rng.h"
-#include "core/rl/blas_check.h"
+#include "core/linalg/vector_path.h"
 #include "core/rl/ddpg.h"
 #include "core/rl/maddpg.h"
 #include "core/rl/sac.h"
@@ -185,7 +185,7 @@ int main(void)
 {
     printf("off-policy learners: networks 256-128 (maddpg's actor 64-64), batch 64, seed %d, one thread\n",
            SEED);
-    printf("BLAS: kernel %s, %s\n", blas_kernel_name(), blas_config());
+    printf("products: %s\n", linalg_vector_path());
     compare_learners(10, 20);
     compare_learners(50, 5);
     return 0;

@@ -7,7 +7,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/rng.h"
-#include "core/rl/blas_check.h"
+#include "core/linalg/vector_path.h"
 #include "core/rl/ddpg.h"
 #include "core/rl/dqn.h"
 #include "core/rl/policy_gradient.h"
@@ -213,9 +213,8 @@ int main(void)
         for (size_t k = 0; k < LEARNERS; k++)
             ratio[k][round] = us[k][round] / ddpg_us[round];
     }
-    (void) printf(
-        "learning, %u devices, %u servers, networks 256-128, BLAS kernel %s, medians of %d rounds\n", DEVICES,
-        SERVERS, blas_kernel_name(), ROUNDS);
+    (void) printf("learning, %u devices, %u servers, networks 256-128, products %s, medians of %d rounds\n",
+                  DEVICES, SERVERS, linalg_vector_path(), ROUNDS);
     (void) printf("%-12s %8.0f us a slot\n", "ddpg", median(ddpg_us));
     for (size_t k = 0; k < LEARNERS; k++) {
         double slot_us = median(us[k]);

@@ -17,17 +17,15 @@ static void a_version_is_a_number_with_a_revision_behind_it(void **state)
     assert_int_equal(version[strlen(version) - 1], ')');
 }
 
-static void a_machine_is_its_cpu_and_the_kernel_that_multiplies_on_it(void **state)
+static void a_machine_is_its_processor(void **state)
 {
     struct buf text = {0};
     (void) state;
     assert_int_equal(buf_printf(&text, "on "), 0);
     assert_int_equal(provenance_cpu(&text), 0); /* appends */
-    const char *cpu = (const char *) text.data, *comma = strstr(cpu, ", OpenBLAS ");
+    const char *cpu = (const char *) text.data;
     assert_memory_equal(cpu, "on ", 3);
-    assert_non_null(comma);
-    assert_true(comma - cpu > 3);
-    assert_true(strlen(comma) > strlen(", OpenBLAS "));
+    assert_true(strlen(cpu) > 3);
     assert_null(strpbrk(cpu, "\n\t"));
     buf_finish(&text);
 }
@@ -36,7 +34,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_version_is_a_number_with_a_revision_behind_it),
-        cmocka_unit_test(a_machine_is_its_cpu_and_the_kernel_that_multiplies_on_it),
+        cmocka_unit_test(a_machine_is_its_processor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,8 @@ import sys
 # Variables that live as long as the process, and why each must. Everything else is a constant, or belongs to somebody.
 MUTABLE = {
     ('core/linalg/vector_path.c', 'in_use'): 'the vector path of the process; all of them give the same bits',
+    ('core/linalg/product.c', 'replacement'): "OpenBLAS in place of the process's product, before learners are made",
+    ('core/linalg/openblas.c', 'library'): 'a library that has threads and buffers of its own is loaded once',
     ('core/base/log.c', 'sink'): 'the name and the level of the process, set before the first message',
     ('core/base/process.c', 'output'): 'standard output is one for the process, and what runs at its end is told nothing',
     ('orchestrator/setup/stop_signal.c', 'raised'): 'a signal handler has no other way to tell',
