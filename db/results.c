@@ -50,7 +50,7 @@ struct outcome_reader {
 static int take_outcome(sqlite3_stmt *row, void *user)
 {
     struct outcome_reader *reader = user;
-    assert(sqlite3_column_count(row) == 17);
+    assert(sqlite3_column_count(row) == 18);
     struct db_outcome outcome = {
         .sweep = text_of(row, 0),
         .experiment = text_of(row, 1),
@@ -69,6 +69,7 @@ static int take_outcome(sqlite3_stmt *row, void *user)
         .train_run_id = sqlite3_column_int64(row, 14),
         .test_run_id = sqlite3_column_int64(row, 15),
         .scenario = text_of(row, 16),
+        .updates = sqlite3_column_type(row, 17) == SQLITE_NULL ? -1 : sqlite3_column_int64(row, 17),
     };
     bool whole = outcome.sweep != NULL && outcome.experiment != NULL && outcome.axis != NULL &&
                  outcome.value != NULL && outcome.policy != NULL;

@@ -193,6 +193,8 @@ struct db_checkpoint {
     const void *learner; /* full learner state for resuming; NULL: none */
     size_t learner_size;
     double validation_cost; /* NAN: not validated yet */
+    bool has_updates;       /* writing: `updates` is known */
+    uint64_t updates;       /* behind these weights: from now on the run's row says so */
 };
 
 /* One policy's held-out test, of a sweep's job or on its own. */
@@ -207,6 +209,7 @@ struct db_outcome {
     double mean_cost, mean_latency_s, p95_latency_s, mean_energy_j, deadline_miss_share, regret_pct;
     int64_t train_run_id, test_run_id; /* 0: none */
     const char *scenario;              /* an evaluation's canonical YAML; NULL in a sweep */
+    int64_t updates; /* behind the learner's weights; -1: does not learn, or not recorded (NULL) */
 };
 
 /* One checkpoint on the validation streams. */

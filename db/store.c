@@ -46,6 +46,7 @@ static const char *const sql[STATEMENT_COUNT] = {
                               " lag_max_s, lag_mean_s) VALUES (?, ?, ?, ?, ?, ?, ?)",
     [CLEAR_LEARNERS] = "UPDATE checkpoint SET learner = NULL"
                        " WHERE run_id = ? AND episode <> ? AND learner IS NOT NULL",
+    [SET_UPDATES] = "UPDATE run SET updates = ? WHERE run_id = ?",
     [SET_VALIDATION_COST] = "UPDATE checkpoint SET validation_cost = ? WHERE run_id = ? AND episode = ?",
     [SELECT_RUN] =
         "SELECT run_id, " RUN_COLUMNS
@@ -81,8 +82,9 @@ static const char *const sql[STATEMENT_COUNT] = {
         " coalesce((SELECT max(episode) FROM checkpoint WHERE run_id = ?1 AND learner IS NOT NULL), -1)",
     [SELECT_ELAPSED] = "SELECT total(wall_s) FROM episode WHERE run_id = ?1 AND episode <= ?2",
     /* Only a run whose episode is still there, and that did not finish, unless that was known (?4). */
-    [RESUME_RUN] = "UPDATE run SET status = 'running', config_json = ?1 WHERE run_id = ?2"
-                   " AND (status <> 'finished' OR ?4)"
+    [RESUME_RUN] = "UPDATE run SET status = 'running', config_json = ?1,"
+                   " updates = CASE WHEN ?3 < 0 AND updates IS NOT NULL THEN 0 ELSE updates END"
+                   " WHERE run_id = ?2 AND (status <> 'finished' OR ?4)"
                    " AND (?3 < 0 OR EXISTS (SELECT 1 FROM episode WHERE run_id = ?2 AND episode = ?3))",
     [REWIND_LINK_SAMPLES] = "DELETE FROM link_sample WHERE run_id = ?1 AND start_s >="
                             " (SELECT total(wall_s) FROM episode WHERE run_id = ?1 AND episode <= ?2)",
@@ -399,6 +401,12 @@ int store_insert_checkpoint(struct store *store, const struct db_checkpoint *che
     binder_blob(&binder, checkpoint->weights, checkpoint->weights_size);
     binder_blob(&binder, checkpoint->learner, checkpoint->learner_size);
     binder_real(&binder, checkpoint->validation_cost);
+    int rc = store_run(store, &binder, "record a checkpoint", diag);
+    if (rc != 0 || !checkpoint->has_updates)
+        return rc;
+    binder = store_start(store, SET_UPDATES);
+    binder_integer(&binder, (int64_t) checkpoint->updates);
+    binder_integer(&binder, checkpoint->run_id);
     return store_run(store, &binder, "record a checkpoint", diag);
 }
 

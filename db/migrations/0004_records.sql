@@ -184,7 +184,7 @@ WITH part AS (
     FROM open_episode
 )
 SELECT r.run_id, r.kind, r.scenario_name AS scenario, r.policy, r.seed, r.parent_run_id, r.checkpoint_episode,
-       r.phase, r.host, r.clock, r.mode, r.status, r.trusted,
+       r.phase, r.host, r.clock, r.mode, r.status, r.trusted, r.updates,
        coalesce(sum(e.closed), 0) AS episodes,
        coalesce(sum(e.slots), 0) AS slots,
        coalesce(sum(e.tasks), 0) AS tasks,
@@ -204,24 +204,28 @@ FROM run AS r LEFT JOIN part AS e ON e.run_id = r.run_id
 GROUP BY r.run_id
 ORDER BY r.run_id;
 
--- Policies on the same held-out streams: finished runs of kind 'test' with the same parent, scenario and
--- seed; of several runs of one policy the newest. p95_latency_s is the run's own 95th percentile (nearest
--- rank over its finished tasks; where only episodes were recorded, a single episode's). regret_pct is 0 for the
--- exact optimum, and NULL where the optimum was not run on as many slots of the same streams: those of the same
--- scenario and seed, whatever the parent.
+-- Policies on the same held-out streams: finished runs of kind 'test' with the same scenario name, seed and streams,
+-- whoever was trained last; of several runs of one policy, and of one training's weights, the newest. streams is the
+-- number that a run has for what its held-out streams come from; older runs have the scenario's text there. updates is
+-- how often the learner's weights had been improved: 0 has learned nothing. p95_latency_s is the run's own 95th
+-- percentile (nearest rank over its finished tasks; where only episodes were recorded, a single episode's). regret_pct
+-- is 0 for the exact optimum, and NULL where the optimum was not run on as many slots of the same streams.
 CREATE VIEW policy_comparison AS
 WITH candidate AS (
-    SELECT s.*, r.scenario AS scenario_text, r.policy_sees AS sees,
-           row_number() OVER (PARTITION BY r.parent_run_id, r.scenario, r.seed, r.phase, r.policy
-                              ORDER BY r.run_id DESC) AS age
+    SELECT s.*, r.policy_sees AS sees, coalesce(json_extract(r.config_json, '$.streams'), r.scenario) AS streams
     FROM run AS r JOIN run_summary AS s ON s.run_id = r.run_id
     WHERE r.kind = 'test' AND r.status = 'finished' AND s.tasks > 0
+), ranked AS ( -- weights are told apart by the run that trained them
+    SELECT *, row_number() OVER (PARTITION BY scenario, streams, seed, phase, policy,
+                                              iif(checkpoint_episode IS NULL, 0, parent_run_id)
+                                 ORDER BY run_id DESC) AS age
+    FROM candidate
 ), newest AS (
-    SELECT * FROM candidate WHERE age = 1
+    SELECT * FROM ranked WHERE age = 1
 ), optimum AS ( -- max() alone: the other columns are those of that row
-    SELECT seed, phase, scenario_text, episodes, slots, mean_cost, max(run_id)
+    SELECT seed, phase, streams, episodes, slots, mean_cost, max(run_id)
     FROM newest WHERE policy = 'optimum'
-    GROUP BY seed, phase, scenario_text, episodes, slots
+    GROUP BY seed, phase, streams, episodes, slots
 ), placed AS ( -- the finished tasks of those runs from fast to slow
     SELECT t.run_id, t.latency_s,
            row_number() OVER (PARTITION BY t.run_id ORDER BY t.latency_s) AS place,
@@ -237,12 +241,12 @@ SELECT n.policy, n.sees, n.mean_cost, n.mean_latency_s,
            AS p95_latency_s,
        n.mean_energy_j, n.deadline_miss_share,
        100.0 * (n.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
-       n.tasks, n.scenario, n.parent_run_id, n.seed, n.run_id, n.checkpoint_episode
+       n.tasks, n.scenario, n.parent_run_id, n.seed, n.run_id, n.checkpoint_episode, n.updates, n.streams
 FROM newest AS n
 LEFT JOIN percentile AS p ON p.run_id = n.run_id
-LEFT JOIN optimum AS o ON o.seed = n.seed AND o.phase = n.phase AND o.scenario_text = n.scenario_text
+LEFT JOIN optimum AS o ON o.seed = n.seed AND o.phase = n.phase AND o.streams = n.streams
     AND o.episodes = n.episodes AND o.slots = n.slots
-ORDER BY n.scenario, n.parent_run_id, n.seed, n.mean_cost, n.policy;
+ORDER BY n.scenario, n.seed, n.streams, n.mean_cost, n.policy, n.run_id;
 
 -- How often a run chose each split, lost tasks included: they were decided too.
 CREATE VIEW split_histogram AS
@@ -321,7 +325,7 @@ ORDER BY run_id, place;
 -- seed met the same world and the same held-out streams. regret_pct is NULL where the optimum's job has no result.
 CREATE VIEW sweep_result AS
 WITH tested AS (
-    SELECT j.*, s.mean_cost, s.mean_latency_s, s.mean_energy_j, s.deadline_miss_share
+    SELECT j.*, s.mean_cost, s.mean_latency_s, s.mean_energy_j, s.deadline_miss_share, s.updates
     FROM job AS j JOIN run_summary AS s ON s.run_id = j.test_run_id
     WHERE j.status = 'done'
 )
@@ -329,7 +333,7 @@ SELECT w.name AS sweep, t.experiment, t.axis, t.value, t.policy, t.sees, t.seed,
        (SELECT coalesce(sum(e.slots), 0) FROM episode AS e WHERE e.run_id = t.train_run_id) AS train_slots,
        t.mean_cost, t.mean_latency_s, t.p95_latency_s, t.mean_energy_j, t.deadline_miss_share,
        100.0 * (t.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
-       t.wall_s, t.train_run_id, t.test_run_id
+       t.wall_s, t.train_run_id, t.test_run_id, t.updates
 FROM tested AS t
 JOIN sweep AS w ON w.sweep_id = t.sweep_id
 LEFT JOIN tested AS o ON o.policy = 'optimum' AND o.sweep_id = t.sweep_id AND o.experiment = t.experiment

@@ -9,8 +9,8 @@ WITH validated AS (
              OR json_extract(r.config_json, '$.streams')
                 = (SELECT json_extract(p.config_json, '$.streams') FROM run AS p WHERE p.run_id = ?1))
 )
-SELECT policy, sees, checkpoint_episode, mean_cost, mean_latency_s, mean_energy_j, deadline_miss_share, parent_run_id,
-       run_id
+SELECT policy, sees, checkpoint_episode, mean_cost, mean_latency_s, mean_energy_j, deadline_miss_share, updates,
+       parent_run_id, run_id
 FROM validated
 WHERE age = 1
 ORDER BY mean_cost, policy, run_id;

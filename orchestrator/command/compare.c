@@ -69,15 +69,16 @@ static const char *format_interval(const struct interval *interval, char text[st
 
 static void print_line(const struct ranking_line *line, bool first)
 {
-    char interval[48], difference[24] = "-", of_difference[48], more[24] = "-";
+    char interval[48], difference[24] = "-", of_difference[48], more[24] = "-", mark[EVIDENCE_MARK_TEXT];
     if (!first) {
         (void) snprintf(difference, sizeof difference, "%.4g", line->to_best.difference); /* fits */
         ranking_format_more(line->to_best.more, more);
     }
-    (void) printf("  %-18s %-13s %5zu %11.4f  %-20s %11s  %-22s %s\n", line->policy->name,
+    (void) printf("  %-18s %-13s %5zu %11.4f  %-20s %11s  %-22s %s%s\n", line->policy->name,
                   policy_sees_name(line->policy->sees), line->seeds, line->mean,
                   format_interval(&line->interval, interval), difference,
-                  first ? "-" : format_interval(&line->to_best.interval, of_difference), more);
+                  first ? "-" : format_interval(&line->to_best.interval, of_difference), more,
+                  evidence_mark(line->policy, mark));
 }
 
 static int print_group(const struct ranking *ranking, size_t group)
@@ -128,9 +129,9 @@ static void print_reduction(const struct reduction *headline, const char *metric
                   format_interval(&of_mean, mean), headline->better, headline->worse, headline->values);
 }
 
-static int print_reductions(void *user, const struct reduction *latency, const struct reduction *energy)
+/* The head, once, before the first row. */
+static int begin_reductions(const struct evidence_experiment **untold)
 {
-    const struct evidence_experiment **untold = user; /* NULL once its head is printed */
     struct buf name = {0};
     int rc = *untold != NULL ? evidence_print_name(*untold, NULL, &name) : 0;
     if (rc == 0 && *untold != NULL) {
@@ -144,10 +145,26 @@ static int print_reductions(void *user, const struct reduction *latency, const s
         *untold = NULL;
     }
     buf_finish(&name);
+    return rc;
+}
+
+static int print_reductions(void *user, const struct reduction *latency, const struct reduction *energy)
+{
+    int rc = begin_reductions(user);
     if (rc == 0) {
         print_reduction(latency, "latency");
         print_reduction(energy, "energy");
     }
+    return rc;
+}
+
+static int print_refusal(void *user, const struct evidence_policy *ours,
+                         const struct evidence_policy *baseline, const struct evidence_policy *who)
+{
+    int rc = begin_reductions(user);
+    if (rc == 0)
+        (void) printf("  %-10s %-18s nothing is said: %s never learned at %zu of %zu seeds (0 updates)\n",
+                      ours->name, baseline->name, who->name, evidence_never_learned(who), who->tests);
     return rc;
 }
 
@@ -160,7 +177,8 @@ static int print_text(struct comparison *comparison)
             rc = print_value(comparison, &evidence->experiment[e], &evidence->experiment[e].value[v]);
     for (size_t e = 0; e < evidence->experiments && rc == 0; e++) {
         const struct evidence_experiment *untold = &evidence->experiment[e];
-        rc = reduction_each(untold, &comparison->bootstrap, print_reductions, &untold);
+        rc = reduction_each(untold, &comparison->bootstrap,
+                            &(struct reduction_rows){print_reductions, print_refusal, &untold});
         if (untold == NULL)
             (void) putchar('\n');
     }
@@ -185,10 +203,11 @@ static json_t *json_more(uint32_t more)
 
 static json_t *json_line(const struct ranking_line *line, bool first)
 {
-    json_t *object = json_pack("{s:s, s:s, s:b, s:I, s:o, s:o}", "policy", line->policy->name, "sees",
-                               policy_sees_name(line->policy->sees), "learned",
-                               evidence_is_learned(line->policy), "seeds", (json_int_t) line->seeds, "mean",
-                               json_number(line->mean), "interval", json_interval(&line->interval));
+    json_t *object = json_pack(
+        "{s:s, s:s, s:b, s:I, s:I, s:o, s:o}", "policy", line->policy->name, "sees",
+        policy_sees_name(line->policy->sees), "learned", evidence_is_learned(line->policy), "never_learned",
+        (json_int_t) evidence_never_learned(line->policy), "seeds", (json_int_t) line->seeds, "mean",
+        json_number(line->mean), "interval", json_interval(&line->interval));
     if (object == NULL || first)
         return object;
     json_t *pair =
@@ -276,7 +295,7 @@ static json_t *json_reduction(const struct reduction *headline)
 
 struct reductions {
     const struct evidence_experiment *experiment;
-    json_t *array;
+    json_t *array, *refused;
 };
 
 static int add_reductions(void *user, const struct reduction *latency, const struct reduction *energy)
@@ -289,19 +308,33 @@ static int add_reductions(void *user, const struct reduction *latency, const str
     return json_array_append_new(reductions->array, object) == 0 ? 0 : -ENOMEM;
 }
 
+static int add_refusal(void *user, const struct evidence_policy *ours, const struct evidence_policy *baseline,
+                       const struct evidence_policy *who)
+{
+    struct reductions *reductions = user;
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "sweep", reductions->experiment->sweep, "experiment",
+                  reductions->experiment->name, "axis", reductions->experiment->axis, "policy", ours->name,
+                  "against", baseline->name, "never_learned", who->name, "never_learned_seeds",
+                  (json_int_t) evidence_never_learned(who));
+    return json_array_append_new(reductions->refused, object) == 0 ? 0 : -ENOMEM;
+}
+
 static int print_json(struct comparison *comparison, struct diag *diag)
 {
-    json_t *values = json_array(), *array = json_array();
+    json_t *values = json_array(), *array = json_array(), *refused = json_array();
     const struct evidence *evidence = &comparison->evidence;
     int rc = 0;
     for (size_t e = 0; e < evidence->experiments && rc == 0; e++) {
-        struct reductions reductions = {&evidence->experiment[e], array};
+        struct reductions reductions = {&evidence->experiment[e], array, refused};
         for (size_t v = 0; v < evidence->experiment[e].values && rc == 0; v++)
             rc = add_value(comparison, &evidence->experiment[e], &evidence->experiment[e].value[v], values);
         if (rc == 0)
-            rc = reduction_each(reductions.experiment, &comparison->bootstrap, add_reductions, &reductions);
+            rc = reduction_each(reductions.experiment, &comparison->bootstrap,
+                                &(struct reduction_rows){add_reductions, add_refusal, &reductions});
     }
-    json_t *whole = json_pack("{s:o, s:o}", "values", values, "reductions", array); /* takes both over */
+    json_t *whole = json_pack("{s:o, s:o, s:o}", "values", values, "reductions", array, "refused",
+                              refused); /* takes all over */
     if (rc == 0)
         return command_print_json(whole, diag);
     json_decref(whole);

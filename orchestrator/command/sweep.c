@@ -306,12 +306,12 @@ static int start(struct sweep *sweep, const struct sweep_cell *cell)
 {
     struct buf weights = {0};
     struct sweep_cell_play what = {
-        .data = sweep->cli->data, .grid = &sweep->grid, .cell = cell, .checkpoint = -1};
+        .data = sweep->cli->data, .grid = &sweep->grid, .cell = cell, .checkpoint = -1, .updates = -1};
     char *part = NULL;
     int rc = 0;
     if (cell->trained_by > 0) {
         rc = sweep_jobs_weights(&sweep->jobs, &sweep->grid.cell[cell->trained_by - 1], &weights,
-                                &what.checkpoint);
+                                &what.checkpoint, &what.updates);
         what.weights = &weights;
     }
     if (rc == 0)

@@ -180,6 +180,7 @@ static int add(struct evidence *evidence, const struct db_outcome *outcome)
                    [EVIDENCE_REGRET] = outcome->regret_pct},
         .miss_share = outcome->deadline_miss_share,
         .train_slots = outcome->train_slots,
+        .never_learned = outcome->updates == 0,
         .train_run_id = outcome->train_run_id,
         .test_run_id = outcome->test_run_id,
     };
@@ -364,4 +365,24 @@ int evidence_print_name(const struct evidence_experiment *experiment, const stru
 bool evidence_is_rule(const struct evidence_policy *policy)
 {
     return policy->kind != NULL && !evidence_is_learned(policy) && policy->sees != POLICY_SEES_WORLD;
+}
+
+size_t evidence_never_learned(const struct evidence_policy *policy)
+{
+    size_t count = 0;
+    for (size_t t = 0; t < policy->tests; t++)
+        count += policy->test[t].never_learned ? 1 : 0;
+    return count;
+}
+
+const char *evidence_mark(const struct evidence_policy *policy, char text[static EVIDENCE_MARK_TEXT])
+{
+    size_t never = evidence_never_learned(policy);
+    if (never == 0)
+        return "";
+    if (never == policy->tests)
+        return " (never learned)";
+    (void) text_format(text, EVIDENCE_MARK_TEXT, " (never learned: %zu of %zu seeds)", never,
+                       policy->tests); /* fits */
+    return text;
 }

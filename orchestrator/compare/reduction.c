@@ -195,9 +195,44 @@ static bool was_met(const struct evidence_experiment *experiment, size_t values,
     return false;
 }
 
+/* Who of the two never learned at a value that both have; NULL: both have learned wherever they meet. */
+static const struct evidence_policy *find_unlearned(const struct evidence_experiment *experiment,
+                                                    const char *ours, const char *baseline)
+{
+    for (size_t v = 0; v < experiment->values; v++) {
+        const struct evidence_policy *a = evidence_find(&experiment->value[v], ours);
+        const struct evidence_policy *b = evidence_find(&experiment->value[v], baseline);
+        if (a == NULL || b == NULL)
+            continue;
+        if (evidence_never_learned(b) > 0)
+            return b;
+        if (evidence_never_learned(a) > 0)
+            return a;
+    }
+    return NULL;
+}
+
+static int measure_both(const struct evidence_experiment *experiment, const char *ours, const char *baseline,
+                        struct bootstrap *bootstrap, const struct reduction_rows *rows)
+{
+    struct reduction latency, energy;
+    int rc = reduction_measure(&latency, experiment, ours, baseline, EVIDENCE_LATENCY, bootstrap);
+    if (rc == 0)
+        rc = reduction_measure(&energy, experiment, ours, baseline, EVIDENCE_ENERGY, bootstrap);
+    return rc == 0 && latency.values > 0 && energy.values > 0 ? rows->row(rows->user, &latency, &energy) : rc;
+}
+
+static const struct evidence_policy *find_anywhere(const struct evidence_experiment *experiment,
+                                                   const char *name)
+{
+    const struct evidence_policy *found = NULL;
+    for (size_t v = 0; v < experiment->values && found == NULL; v++)
+        found = evidence_find(&experiment->value[v], name);
+    return found;
+}
+
 int reduction_each(const struct evidence_experiment *experiment, struct bootstrap *bootstrap,
-                   int (*row)(void *user, const struct reduction *latency, const struct reduction *energy),
-                   void *user)
+                   const struct reduction_rows *rows)
 {
     static const char *const ours[] = {"dapo", "dapo-plus"}; /* the published agent and this project's own */
     int rc = 0;
@@ -205,16 +240,11 @@ int reduction_each(const struct evidence_experiment *experiment, struct bootstra
         for (size_t v = 0; v < experiment->values; v++)
             for (size_t p = 0; p < experiment->value[v].policies && rc == 0; p++) {
                 const struct evidence_policy *policy = &experiment->value[v].policy[p];
-                struct reduction latency, energy;
                 if (!is_baseline(policy, ours[o]) || was_met(experiment, v, policy->name))
                     continue;
-                rc = reduction_measure(&latency, experiment, ours[o], policy->name, EVIDENCE_LATENCY,
-                                       bootstrap);
-                if (rc == 0)
-                    rc = reduction_measure(&energy, experiment, ours[o], policy->name, EVIDENCE_ENERGY,
-                                           bootstrap);
-                if (rc == 0 && latency.values > 0 && energy.values > 0)
-                    rc = row(user, &latency, &energy);
+                const struct evidence_policy *who = find_unlearned(experiment, ours[o], policy->name);
+                rc = who != NULL ? rows->refuse(rows->user, find_anywhere(experiment, ours[o]), policy, who)
+                                 : measure_both(experiment, ours[o], policy->name, bootstrap, rows);
             }
     return rc;
 }

@@ -23,11 +23,19 @@ int reduction_measure(struct reduction *ret_reduction, const struct evidence_exp
                       const char *ours, const char *baseline, enum evidence_metric metric,
                       struct bootstrap *bootstrap);
 
+/* What is said of ours against a baseline, or why nothing is. */
+struct reduction_rows {
+    int (*row)(void *user, const struct reduction *latency, const struct reduction *energy);
+    /* `who` is one of the two: it never learned where they meet, so that it stands for nothing. */
+    int (*refuse)(void *user, const struct evidence_policy *ours, const struct evidence_policy *baseline,
+                  const struct evidence_policy *who);
+    void *user;
+};
+
 /* Latency and energy of each of ours (`dapo` and `dapo-plus`) against each of its baselines, wherever both are
- * in the experiment. A baseline is another policy that does not see the world. A nonzero return of `row` stops
- * and is returned. */
+ * in the experiment. A baseline is another policy that does not see the world. Where one of the two never learned, at
+ * any value and seed that both have, nothing is said. A nonzero return of a function stops and is returned. */
 int reduction_each(const struct evidence_experiment *experiment, struct bootstrap *bootstrap,
-                   int (*row)(void *user, const struct reduction *latency, const struct reduction *energy),
-                   void *user);
+                   const struct reduction_rows *rows);
 
 #endif

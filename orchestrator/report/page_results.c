@@ -85,6 +85,23 @@ static int print_headline(void *user, const struct reduction *latency, const str
     return table->html->code;
 }
 
+static int print_refusal(void *user, const struct evidence_policy *ours,
+                         const struct evidence_policy *baseline, const struct evidence_policy *who)
+{
+    struct headline_table *table = user;
+    if (!table->begun)
+        begin_headline_table(table);
+    html_raw(table->html, "<tr><th scope=\"row\">");
+    html_text(table->html, ours->name);
+    html_raw(table->html, "</th><td class=\"text\">");
+    html_text(table->html, baseline->name);
+    html_raw(table->html, "</td><td>%zu</td><td class=\"text\" colspan=\"8\">no headline: ", who->tests);
+    html_text(table->html, who->name);
+    html_raw(table->html, " never learned at %zu of %zu seeds (0 updates)</td></tr>\n",
+             evidence_never_learned(who), who->tests);
+    return table->html->code;
+}
+
 static bool was_measured(const struct evidence *evidence, const char *policy)
 {
     for (size_t e = 0; e < evidence->experiments; e++)
@@ -114,7 +131,8 @@ void page_headline(struct html *html, struct report *report)
         RANKING_SEEDS_MIN, paper ? "" : " PPO and A2C have no results here, so nothing is said about them.");
     for (size_t e = 0; e < report->evidence.experiments && html->code == 0; e++) {
         struct headline_table table = {html, &report->evidence.experiment[e], false};
-        int rc = reduction_each(table.experiment, &report->bootstrap, print_headline, &table);
+        int rc = reduction_each(table.experiment, &report->bootstrap,
+                                &(struct reduction_rows){print_headline, print_refusal, &table});
         html->code = html->code == 0 ? rc : html->code;
         if (table.begun)
             html_raw(html, "</tbody></table></div>\n");
@@ -160,11 +178,13 @@ static void print_winners(struct html *html, const struct ranking *ranking)
         few = few || (i > 0 && ranking->line[i].to_best.seeds < RANKING_SEEDS_MIN);
         if (!is_tied(ranking, i))
             continue;
-        bool rule = evidence_is_rule(policy), learner = evidence_is_learned(policy);
+        bool rule = evidence_is_rule(policy);
+        bool learner = evidence_is_learned(policy) && evidence_never_learned(policy) == 0;
         rules += rule ? 1 : 0;
         learners += learner ? 1 : 0;
         others += rule || learner ? 0 : 1;
     }
+    char mark[EVIDENCE_MARK_TEXT];
     const char *class = "tie", *verdict = "a rule is not beaten";
     if (ranking->lines < 2) {
         class = "open";
@@ -189,6 +209,7 @@ static void print_winners(struct html *html, const struct ranking *ranking)
         html_raw(html, "%s", first ? "" : ", ");
         html_text(html, ranking->line[i].policy->name);
         html_raw(html, "%s", evidence_is_rule(ranking->line[i].policy) ? " (rule)" : "");
+        html_raw(html, "%s", evidence_mark(ranking->line[i].policy, mark));
         first = false;
     }
     html_raw(html, "</td>");
@@ -273,8 +294,9 @@ static void print_line(struct html *html, struct report *report, const struct ra
     static const enum evidence_metric rest[] = {EVIDENCE_LATENCY, EVIDENCE_P95, EVIDENCE_ENERGY,
                                                 EVIDENCE_REGRET};
     html_raw(html, "<tr><th scope=\"row\">");
+    char mark[EVIDENCE_MARK_TEXT];
     html_text(html, line->policy->name);
-    html_raw(html, "</th><td>%zu</td>", line->seeds);
+    html_raw(html, "%s</th><td>%zu</td>", evidence_mark(line->policy, mark), line->seeds);
     html_number_cell(html, mean_train_slots(line->policy));
     html_interval_cell(html, line->mean, &line->interval);
     if (first) {

@@ -107,6 +107,13 @@ static int add_traces(struct db_node *node, const struct world *world, struct bu
     return rc;
 }
 
+static int64_t updates_of(const struct run_record_row *run, const struct policy_kind *kind)
+{
+    if (run->kind == DB_RUN_TRAIN && kind != NULL && policy_learns(kind))
+        return 0;
+    return run->has_updates ? (int64_t) run->updates : -1;
+}
+
 static int create_recorder(struct run_record *record, const struct world *world,
                            const struct run_record_row *run, const struct db_node *node, const char *scenario,
                            const char *cpu, const char *config, struct diag *diag)
@@ -137,7 +144,7 @@ static int create_recorder(struct run_record *record, const struct world *world,
         .started_utc = started,
         .status = DB_RUNNING,
         .trusted = true,
-        .updates = -1,
+        .updates = updates_of(run, kind),
     };
     return recorder_create(&record->recorder, run->path, &row, node, (size_t) world->devices + world->servers,
                            &record->run_id, diag);
@@ -239,6 +246,8 @@ static int on_episode(void *user, const struct db_episode *episode)
         .learner = resumable ? record->learner.data : NULL,
         .learner_size = resumable ? record->learner.size : 0,
         .validation_cost = (double) NAN,
+        .has_updates = record->has_updates,
+        .updates = record->updates,
     };
     const struct db_experience experience = {
         .episode = episode->episode,
@@ -316,6 +325,8 @@ static int on_checkpoint(void *user, uint32_t episode, struct policy *policy)
     buf_clear(&record->learner);
     buf_clear(&record->transitions);
     bool resumable = record->checkpoint_every > 0;
+    record->has_updates = policy->kind->updates != NULL;
+    record->updates = record->has_updates ? policy->kind->updates(policy) : 0;
     int rc = policy->kind->save(policy, false, &record->weights);
     if (rc == 0 && resumable)
         rc = policy->kind->save(policy, true, &record->learner);

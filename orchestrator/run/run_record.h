@@ -13,6 +13,8 @@ struct run_record {
     /* A checkpoint that waits for its episode's row. */
     bool has_checkpoint;
     struct buf weights, learner, transitions;
+    bool has_updates;
+    uint64_t updates; /* behind those weights */
     struct policy_experience experience;
     double offset_s;   /* a run that was resumed: its samples' times go on from here */
     struct diag *diag; /* says what the recorder could not do */
@@ -28,7 +30,10 @@ struct run_record_row {
     const struct settings *settings; /* how policies are set; borrowed */
     int64_t parent_run_id;           /* 0: none */
     int64_t checkpoint_episode;      /* -1: none */
-    const char *host;                /* "memory" or "tcp" */
+    /* What is behind a learner's weights that play here; of a training see run_record_open. */
+    bool has_updates;
+    uint64_t updates;
+    const char *host; /* "memory" or "tcp" */
     enum rng_phase phase;
     uint32_t episodes, slots;
     uint32_t
@@ -43,7 +48,8 @@ struct run_record_resumed {
     const char *untrusted_reason; /* NULL when it was */
 };
 
-/* Opens the file and writes the run and its nodes. `address` (may be NULL) tells where a node is. */
+/* Opens the file and writes the run and its nodes. `address` (may be NULL) tells where a node is. A training has no
+ * update at first, and those of its last checkpoint later. */
 int run_record_open(struct run_record *ret_record, const struct world *world,
                     const struct run_record_row *run,
                     const char *(*address)(const void *user, bool is_server, uint32_t number),

@@ -144,6 +144,17 @@ int trained_run_begin(struct trained_run *own, struct policy *policy, int64_t *r
 
 /* ---- one policy over one phase ---- */
 
+/* What is behind the weights after an episode: known of the first ones, and otherwise as many as the whole training
+ * made. A training that began with another's weights and made none is not known to have learned nothing. */
+static bool find_updates(const struct trained_run *own, int64_t episode, uint64_t *ret_updates)
+{
+    bool never = trained_run_never_learned(own, episode);
+    if (!never && own->run.updates <= 0)
+        return false;
+    *ret_updates = never ? 0 : (uint64_t) own->run.updates;
+    return true;
+}
+
 int trained_run_play(struct trained_run *own, const struct policy_kind *kind, enum rng_phase phase,
                      int64_t checkpoint, struct session_result *ret_result)
 {
@@ -153,6 +164,8 @@ int trained_run_play(struct trained_run *own, const struct policy_kind *kind, en
     assert((checkpoint >= 0) == policy_is_trained(kind));
     struct buf weights = {0};
     int64_t run_id = 0;
+    uint64_t updates = 0;
+    bool has_updates = checkpoint >= 0 && find_updates(own, checkpoint, &updates);
     struct run_policy play = {
         .host = own->options.host,
         .world = &own->world,
@@ -165,6 +178,8 @@ int trained_run_play(struct trained_run *own, const struct policy_kind *kind, en
                 .kind = test ? DB_RUN_TEST : DB_RUN_VALIDATE,
                 .parent_run_id = own->run.run_id,
                 .checkpoint_episode = checkpoint,
+                .has_updates = has_updates,
+                .updates = updates,
                 .phase = phase,
                 .episodes = (uint32_t) (test ? scenario->evaluation.test_episodes
                                              : scenario->evaluation.validate_episodes),

@@ -142,6 +142,8 @@ static int play_phase(const struct sweep_cell_play *what, const struct world *wo
                 .settings = settings,
                 .kind = test ? DB_RUN_TEST : DB_RUN_VALIDATE,
                 .checkpoint_episode = what->checkpoint,
+                .has_updates = what->weights != NULL && what->updates >= 0,
+                .updates = what->updates >= 0 ? (uint64_t) what->updates : 0,
                 .phase = phase,
                 .episodes = (uint32_t) (test ? scenario->evaluation.test_episodes
                                              : scenario->evaluation.validate_episodes),

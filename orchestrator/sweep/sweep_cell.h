@@ -18,6 +18,7 @@ struct sweep_cell_play {
     const char *path;          /* the part's, not yet there */
     const struct buf *weights; /* what another cell has learned; NULL: nothing */
     int64_t checkpoint;        /* the episode after which; -1: none */
+    int64_t updates;           /* of that training; -1: none, or not recorded */
 };
 
 /* ERR_UNSUPPORTED: the policy is not made for this cell, or the weights do not fit it; `diag` says why. */

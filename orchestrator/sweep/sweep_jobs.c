@@ -343,16 +343,23 @@ static int take_better(void *user, const struct db_checkpoint *row)
 }
 
 int sweep_jobs_weights(struct sweep_jobs *jobs, const struct sweep_cell *cell, struct buf *weights,
-                       int64_t *ret_checkpoint)
+                       int64_t *ret_checkpoint, int64_t *ret_updates)
 {
     struct best best = {.cost = (double) NAN};
     struct db_checkpoint row;
+    struct db_run run;
+    struct buf texts = {0};
     int64_t run_id = job_of(jobs, cell)->train_run_id;
     assert(cell->trains && job_of(jobs, cell)->status == DB_JOB_DONE);
     int rc = store_each_checkpoint(jobs->file.store, run_id, take_better, &best, jobs->diag);
     if (rc == 0)
         rc = store_read_checkpoint(jobs->file.store, run_id, best.episode, &row, weights, jobs->diag);
     if (rc == 0)
+        rc = store_read_run(jobs->file.store, run_id, &run, &texts, jobs->diag);
+    if (rc == 0) {
         *ret_checkpoint = best.episode;
+        *ret_updates = run.updates;
+    }
+    buf_finish(&texts);
     return rc;
 }

@@ -44,8 +44,8 @@ int sweep_jobs_merge(struct sweep_jobs *jobs, const struct sweep_cell *cell, con
 int sweep_jobs_end(struct sweep_jobs *jobs, const struct sweep_cell *cell, enum db_job_status status,
                    const char *error, const char *part);
 
-/* Appends what the cell learned, as of its best checkpoint. */
+/* Appends what the cell learned, as of its best checkpoint; how many updates its training made, -1: not recorded. */
 int sweep_jobs_weights(struct sweep_jobs *jobs, const struct sweep_cell *cell, struct buf *weights,
-                       int64_t *ret_checkpoint);
+                       int64_t *ret_checkpoint, int64_t *ret_updates);
 
 #endif

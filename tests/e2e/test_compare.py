@@ -104,6 +104,35 @@ def names_from_the_database_do_not_steer_the_terminal():
 
 
 @tap.test
+def nothing_is_claimed_with_a_learner_that_never_learned():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        said = {}
+        for policy in ('dapo-plus', 'ppo'):
+            _, said[policy] = testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'dapo-quick', *sweeps.SMALL, '-e', 1,
+                                                   '-t', 20, '--set', 'ppo.rollout=20', '--set', 'ppo.batch=10', '-p', policy, '--db',
+                                                   db)
+        tap.equal(said['dapo-plus'], '', 'a learner that learns')
+        tap.contains(said['ppo'], 'ppo will not learn: this training has 20 slots', 'ppo.rollout')
+        output, said = testbed.orchestrator('evaluate', '-q', '--json', '-p', 'dapo-plus,ppo,greedy', '--db', db)
+        updates = {row['policy']: row['updates'] for row in json.loads(output)}
+        tap.equal((updates['ppo'], updates['greedy'], updates['dapo-plus'] > 0), (0, None, True), 'updates in the table')
+        tap.contains(said, 'ppo never learned')
+        shown = compare(db)
+        tap.equal([(line['policy'], line['never_learned']) for line in shown['values'][0]['all']['policies']
+                   if line['never_learned']], [('ppo', 1)], 'who is marked')
+        tap.equal([(row['policy'], row['against']) for row in shown['reductions']], [('dapo-plus', 'greedy')], 'what is claimed')
+        tap.equal([(row['policy'], row['against'], row['never_learned']) for row in shown['refused']],
+                  [('dapo-plus', 'ppo', 'ppo')], 'what is not')
+        text, _ = testbed.orchestrator('compare', '--db', db)
+        tap.contains(text, '(never learned)', 'nothing is said: ppo never learned at 1 of 1 seeds')
+        page = os.path.join(folder, 'report')
+        testbed.orchestrator('report', db, '-q', '-o', page, status=None)
+        with open(os.path.join(page, 'index.html'), encoding='utf-8') as file:
+            tap.contains(file.read(), 'no headline: ppo never learned at 1 of 1 seeds', 'ppo (never learned)')
+
+
+@tap.test
 def evaluations_outside_of_sweeps_are_compared_by_scenario_over_their_seeds():
     with testbed.scratch() as folder:
         db = os.path.join(folder, 'x.db')

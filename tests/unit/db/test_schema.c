@@ -380,7 +380,7 @@ static void policy_comparison_gives_regret_only_on_the_optimums_own_streams(void
     make_runs(s);
     scratch_expect(
         s->file, "SELECT policy, round(regret_pct, 9), deadline_miss_share, tasks FROM policy_comparison",
-        "local|NULL|0.0|4\noptimum|0.0|0.0|4\ndapo|20.0|0.0|4\ngreedy|100.0|0.5|4\nrandom|NULL|0.0|2");
+        "optimum|0.0|0.0|4\ndapo|20.0|0.0|4\ngreedy|100.0|0.5|4\nrandom|NULL|0.0|2\nlocal|NULL|0.0|4");
 }
 
 static void policy_comparison_takes_the_optimum_of_the_same_streams_whoever_its_parent_is(void **state)
@@ -391,6 +391,19 @@ static void policy_comparison_takes_the_optimum_of_the_same_streams_whoever_its_
     scratch_expect(
         s->file, "SELECT policy, regret_pct FROM policy_comparison WHERE run_id IN (2, 3, 8) ORDER BY run_id",
         "optimum|0.0\ndapo|20.0\nlocal|NULL");
+}
+
+/* Trained one after the other, each with a scenario that names it. */
+static void policy_comparison_puts_those_of_the_same_streams_together(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_exec(
+        s->file,
+        "UPDATE run SET config_json = '{\"streams\":\"7\"}', scenario = run_id WHERE run_id IN (2, 3, 6);"
+        "UPDATE run SET checkpoint_episode = 0, updates = 0 WHERE run_id = 3");
+    scratch_expect(s->file, "SELECT policy, regret_pct, updates FROM policy_comparison WHERE streams = '7'",
+                   "optimum|0.0|NULL\ndapo|20.0|0\ngreedy|100.0|NULL");
 }
 
 static void policy_comparison_keeps_scenarios_and_seeds_apart(void **state)
@@ -503,6 +516,7 @@ int main(void)
         TEST(policy_comparison_takes_the_newest_finished_test_of_each_policy),
         TEST(policy_comparison_gives_regret_only_on_the_optimums_own_streams),
         TEST(policy_comparison_takes_the_optimum_of_the_same_streams_whoever_its_parent_is),
+        TEST(policy_comparison_puts_those_of_the_same_streams_together),
         TEST(policy_comparison_keeps_scenarios_and_seeds_apart),
         TEST(policy_comparison_takes_the_percentile_from_the_tasks),
         TEST(split_histogram_counts_every_decision),

@@ -144,6 +144,8 @@ static void one_from_before_the_first_update_is_never_the_best(void **state)
     trained_run_finish(&own);
     scratch_expect(s->file, "SELECT episode FROM checkpoint WHERE validation_cost IS NULL", "0");
     scratch_expect(s->file, "SELECT checkpoint_episode FROM run WHERE kind = 'validate'", "1\n2");
+    /* From the sixth slot on, but for the twelfth: its update comes with the next slot, and there is none. */
+    scratch_expect(s->file, "SELECT updates FROM run ORDER BY run_id", "6\n6\n6");
 }
 
 static void where_nothing_was_learned_the_last_is_taken_and_known_as_such(void **state)
@@ -158,6 +160,12 @@ static void where_nothing_was_learned_the_last_is_taken_and_known_as_such(void *
     assert_true(trained_run_never_learned(&own, episode));
     trained_run_finish(&own);
     scratch_expect(s->file, "SELECT count(*) FROM run", "1"); /* nothing to choose from */
+    struct session_result result;
+    take(&own, s, "last");
+    assert_int_equal(trained_run_play(&own, &policy_dapo, RNG_TEST, episode, &result), 0);
+    assert_int_equal(trained_run_play(&own, &policy_greedy, RNG_TEST, -1, &result), 0);
+    trained_run_finish(&own);
+    scratch_expect(s->file, "SELECT policy, updates FROM run ORDER BY run_id", "dapo|0\ndapo|0\ngreedy|NULL");
 }
 
 static void a_checkpoint_that_is_not_there_is_named_with_the_last(void **state)

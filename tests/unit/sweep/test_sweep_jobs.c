@@ -421,11 +421,12 @@ static void who_tests_anothers_weights_gets_the_best_ones_and_names_their_traini
 {
     struct fixture *f = *state;
     struct buf weights = {0};
-    int64_t checkpoint = -5;
+    int64_t checkpoint = -5, updates = -5;
     open_jobs(f);
     play_learner(f);
-    assert_int_equal(sweep_jobs_weights(&f->jobs, cell(f, 2), &weights, &checkpoint), 0);
+    assert_int_equal(sweep_jobs_weights(&f->jobs, cell(f, 2), &weights, &checkpoint, &updates), 0);
     assert_int_equal(checkpoint, 1);
+    assert_int_equal(updates, -1);
     assert_int_equal(weights.size, 1);
     assert_int_equal(weights.data[0], 'b');
     buf_finish(&weights);
