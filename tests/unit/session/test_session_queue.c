@@ -1,0 +1,130 @@
+/* Queueing mode in real time: the servers are asked how they stand before each slot's decision, once. */
+#include "orchestrator/session/session_core.h"
+
+#include "tests/unit/model/check.h"
+
+#define DEVICES 2u
+#define SERVERS 2u
+#define SLOTS 5u
+
+struct bench {
+    struct world world;
+    struct policy policy;
+    struct session session;
+    struct session_core *core;
+    struct session_actions actions;
+    uint64_t round;
+    unsigned grants, decides;
+    unsigned asked[SERVERS];   /* since the last observations */
+    double backlog_s[SERVERS]; /* as the last decide saw it */
+};
+
+static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
+{
+    struct bench *bench = policy->state;
+    bench->decides++;
+    memcpy(bench->backlog_s, view->backlog_s, sizeof bench->backlog_s);
+    for (uint32_t n = 0; n < DEVICES; n++) {
+        ret_decision->split[n] = bench->world.llm->layers;
+        ret_decision->server[n] = ENV_LOCAL;
+    }
+    env_repair(view, ret_decision);
+}
+
+static const struct policy_kind all_local = {.name = "all local", .decide = decide};
+
+static void open_bench(struct bench *bench)
+{
+    static const char *const keys[] = {"run.mode=queue", "devices.count=2", "servers.count=2",
+                                       "servers.coverage_m=5000", NULL};
+    *bench = (struct bench){.world = check_world(keys)};
+    bench->policy = (struct policy){.kind = &all_local, .world = &bench->world, .state = bench};
+    bench->session = (struct session){.world = &bench->world,
+                                      .policy = &bench->policy,
+                                      .phase = RNG_TEST,
+                                      .episodes = 1,
+                                      .slots = SLOTS,
+                                      .in_real_time = true};
+    assert_int_equal(session_core_create(&bench->core, &bench->session), 0);
+}
+
+static void close_bench(struct bench *bench)
+{
+    session_core_destroy(bench->core);
+    world_finish(&bench->world);
+}
+
+static void feed(struct bench *bench, const struct session_event *event)
+{
+    struct diag diag = {{0}};
+    if (session_core_step(bench->core, event, &bench->actions, &diag) != 0)
+        fail_msg("%s", diag.text);
+    for (size_t i = 0; i < bench->actions.count; i++) {
+        const struct session_action *action = &bench->actions.list[i];
+        if (action->kind == SESSION_DO_GRANT) {
+            bench->round = action->message.slot.round;
+            bench->grants++;
+        }
+        if (action->kind == SESSION_DO_TELL_SERVER && action->message.id == PROTO_ALLOT) {
+            assert_true(action->message.allot.round == bench->round);
+            bench->asked[action->number]++;
+        }
+    }
+}
+
+static void observe(struct bench *bench, uint32_t device)
+{
+    static const double gain[SERVERS] = {1e-10, 2e-10}, unsent[SERVERS] = {0.0, 0.0};
+    const struct proto_message message = {
+        .id = PROTO_OBSERVATION,
+        .observation = {.device = device,
+                        .round = bench->round,
+                        .tokens = 64,
+                        .gain = {gain, SERVERS},
+                        .unsent_bits = {unsent, SERVERS}},
+    };
+    feed(bench, &(struct session_event){.kind = SESSION_ON_MESSAGE, .message = &message});
+}
+
+static void advance(struct bench *bench, uint32_t server, double backlog_s)
+{
+    const struct proto_message message = {
+        .id = PROTO_ADVANCED,
+        .advanced = {.server = server, .round = bench->round, .backlog_s = backlog_s},
+    };
+    feed(bench, &(struct session_event){.kind = SESSION_ON_MESSAGE, .message = &message});
+}
+
+static void in_real_time_the_servers_are_asked_before_each_decision(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench);
+    feed(&bench, &(struct session_event){.kind = SESSION_ON_START});
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        assert_int_equal(bench.grants, slot + 1);
+        memset(bench.asked, 0, sizeof bench.asked);
+        observe(&bench, 0);
+        assert_int_equal(bench.asked[0] + bench.asked[1], 0); /* not everybody has been seen yet */
+        observe(&bench, 1);
+        assert_int_equal(bench.asked[0], 1);
+        assert_int_equal(bench.asked[1], 1);
+        assert_int_equal(bench.decides, slot);
+        advance(&bench, 1, 10.0 + slot);
+        assert_int_equal(bench.decides, slot);
+        advance(&bench, 0, 20.0 + slot);
+        assert_int_equal(bench.decides, slot + 1);
+        assert_same(bench.backlog_s[0], 20.0 + slot);
+        assert_same(bench.backlog_s[1], 10.0 + slot);
+        assert_int_equal(bench.asked[0] + bench.asked[1], SERVERS); /* once a slot */
+    }
+    close_bench(&bench);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(in_real_time_the_servers_are_asked_before_each_decision),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
