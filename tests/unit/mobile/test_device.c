@@ -3,6 +3,7 @@
 
 #include "core/base/err.h"
 #include "core/base/units.h"
+#include "core/model/transfer.h"
 #include "tests/unit/model/check.h"
 
 #define DEVICE 1u
@@ -512,6 +513,30 @@ static void a_device_that_the_scenario_has_down_is_silent_and_a_cut_way_delivers
     world_finish(&bench.world);
 }
 
+/* What the link itself says, packet by packet, with the draws of that way; both ways have others. */
+static double over_link_s(const struct bench *bench, uint32_t server, enum transfer_way way)
+{
+    const struct scenario *scenario = &bench->world.scenario;
+    struct slot_id id = {RNG_TEST, 0, 2};
+    struct link_params link =
+        transfer_link(&bench->world, id, DEVICE, server, way, transfer_down_bps(scenario));
+    return transfer_s(&link, transfer_down_bits(scenario));
+}
+
+static void a_results_way_down_takes_what_its_own_draws_say(void **state)
+{
+    (void) state;
+    struct bench bench = {.world = check_world((const char *[]){
+                              "devices.count=3", "servers.count=2", "servers.coverage_m=5000",
+                              "link.result_kb=30", "link.down_mbps=10", "link.delay_s=0.02",
+                              "link.jitter_s=0.03", "link.loss=0.2", "link.retransmit_s=0.1", NULL})};
+    bring_to(&bench, DEVICE_WAITING); /* slot 2, at server 1 */
+    double down_s = device_core_down_s(&bench.core);
+    assert_same(down_s, over_link_s(&bench, 1, TRANSFER_DOWN));
+    assert_true(fabs(down_s - over_link_s(&bench, 1, TRANSFER_UP)) > 1e-6);
+    world_finish(&bench.world);
+}
+
 static void a_device_that_joins_late_stands_where_it_would_have_stood(void **state)
 {
     struct bench *bench = *state;
@@ -653,6 +678,7 @@ int main(void)
         ROW(a_recovery_that_cannot_be_is_refused),
         ROW(a_recovery_at_a_server_out_of_reach_is_refused_and_changes_nothing),
         ROW(a_device_that_the_scenario_has_down_is_silent_and_a_cut_way_delivers_nothing),
+        ROW(a_results_way_down_takes_what_its_own_draws_say),
         ROW(a_device_that_joins_late_stands_where_it_would_have_stood),
         ROW(every_episode_starts_afresh_whatever_came_before),
         ROW(every_phase_has_a_world_of_its_own),

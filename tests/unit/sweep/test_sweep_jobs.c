@@ -137,6 +137,26 @@ static void a_new_sweep_has_a_waiting_job_for_each_cell(void **state)
     close_jobs(f);
 }
 
+/* SQLite refuses the second job, as a full disk might: the sweep is not there by half. */
+static void a_job_that_cannot_be_recorded_leaves_no_sweep(void **state)
+{
+    struct fixture *f = *state;
+    open_jobs(f);
+    close_jobs(f);
+    scratch_exec(f->scratch->file, "DELETE FROM job; DELETE FROM sweep;"
+                                   "CREATE TRIGGER full BEFORE INSERT ON job WHEN NEW.number = 2 BEGIN"
+                                   " SELECT RAISE(ABORT, 'no room for it'); END;");
+    f->diag = (struct diag){{0}};
+    assert_int_equal(sweep_jobs_open(&f->jobs, f->scratch->file, &f->grid, TEXT, &f->diag), ERR_DATABASE);
+    assert_non_null(strstr(f->diag.text, "no room for it"));
+    close_jobs(f);
+    expect(f, "SELECT (SELECT count(*) FROM sweep), (SELECT count(*) FROM job)", "0|0");
+    scratch_exec(f->scratch->file, "DROP TRIGGER full;");
+    open_jobs(f);
+    expect(f, "SELECT count(*) FROM job", "3");
+    close_jobs(f);
+}
+
 static void what_ran_when_it_was_killed_waits_again_and_so_does_what_failed(void **state)
 {
     struct fixture *f = *state;
@@ -482,6 +502,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(a_new_sweep_has_a_waiting_job_for_each_cell),
+        TEST(a_job_that_cannot_be_recorded_leaves_no_sweep),
         TEST(what_ran_when_it_was_killed_waits_again_and_so_does_what_failed),
         TEST(another_text_under_the_same_name_is_refused_with_the_first_line_that_differs),
         TEST(sweeps_of_other_names_share_the_file),

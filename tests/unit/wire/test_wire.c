@@ -226,6 +226,79 @@ static void a_refusal_arrives_even_when_the_peer_had_more_to_say(void **state)
     pair_finish(&pair);
 }
 
+/* Closing a socket with unread bytes in it would take the REFUSE back (RST). */
+static void who_is_refused_can_read_why_before_the_connection_is_left(void **state)
+{
+    (void) state;
+    struct pair pair;
+    struct buf frame = {0};
+    struct proto_message message = result_of(1);
+    uint8_t answer[512];
+    pair_init(&pair, 4);
+    pair.on_message = refuse_now;
+    assert_int_equal(proto_encode(&message, &frame, NULL), 0);
+    int fd = raw_connect(&pair);
+    raw_send(fd, frame.data, frame.size);
+    size_t size = raw_read_all(&pair, fd, answer, sizeof answer);
+    assert_int_equal(refusal_in(answer, size), PROTO_REFUSE_TOKEN);
+    assert_int_equal(pair.accepted[0].closes, 0); /* it has said all, and waits for the other side */
+    raw_send(fd, frame.data, frame.size);         /* which may still be sending */
+    (void) uv_run(&pair.loop.uv, UV_RUN_ONCE);    /* what it sent is on its way */
+    assert_int_equal(pair.accepted[0].closes, 0);
+    assert_int_equal(close(fd), 0);
+    pair_wait(&pair, &pair.accepted[0].closes, 1);
+    assert_int_equal(pair.accepted[0].status, UV_ECONNABORTED);
+    assert_int_equal(pair.accepted[0].messages, 1);
+    buf_finish(&frame);
+    pair_finish(&pair);
+}
+
+#define LARGE 4u /* TASKs of 1 MB: more than a socket takes at once */
+
+static void answer_much(struct peer *peer, const struct proto_message *message)
+{
+    static uint8_t payload[1048576];
+    struct proto_message task = {.id = PROTO_TASK,
+                                 .task = {.tokens = 1, .payload = {payload, sizeof payload}}};
+    (void) message;
+    for (unsigned i = 0; i < LARGE; i++)
+        assert_int_equal(wire_conn_send(peer->conn, &task), 0);
+}
+
+static void answer_much_and_refuse(struct peer *peer, const struct proto_message *message)
+{
+    answer_much(peer, message);
+    wire_conn_refuse(peer->conn, PROTO_REFUSE_TOKEN, "you are not of this run");
+}
+
+static void a_refusal_comes_behind_everything_that_was_said_before(void **state)
+{
+    (void) state;
+    struct pair pair;
+    struct buf frame = {0};
+    struct proto_message message = result_of(1);
+    size_t room = (LARGE + 1) * 1048576;
+    uint8_t *answer = malloc(room);
+    assert_non_null(answer);
+    pair_init(&pair, 4);
+    pair.on_message = answer_much_and_refuse;
+    assert_int_equal(proto_encode(&message, &frame, NULL), 0);
+    int fd = raw_connect(&pair);
+    raw_send(fd, frame.data, frame.size);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0); /* the other side has nothing to wait for */
+    size_t size = raw_read_all(&pair, fd, answer, room), at = 0;
+    for (unsigned i = 0; i < LARGE; i++)
+        at += 4 + ((size_t) answer[at] << 24 | (size_t) answer[at + 1] << 16 | (size_t) answer[at + 2] << 8 |
+                   answer[at + 3]);
+    assert_true(at > LARGE * 1048576u && at < size);
+    assert_int_equal(refusal_in(answer + at, size - at), PROTO_REFUSE_TOKEN);
+    assert_int_equal(close(fd), 0);
+    pair_wait(&pair, &pair.accepted[0].closes, 1);
+    free(answer);
+    buf_finish(&frame);
+    pair_finish(&pair);
+}
+
 static void a_refusal_without_words_tells_its_reason(void **state)
 {
     (void) state;
@@ -504,6 +577,30 @@ static void a_half_closed_peer_still_gets_what_is_queued(void **state)
     pair_finish(&pair);
 }
 
+static void a_half_closed_peer_still_gets_more_than_a_socket_takes_at_once(void **state)
+{
+    (void) state;
+    struct pair pair;
+    struct buf frame = {0};
+    struct proto_message message = result_of(5);
+    size_t room = (LARGE + 1) * 1048576;
+    uint8_t *answer = malloc(room);
+    assert_non_null(answer);
+    pair_init(&pair, 4);
+    pair.on_message = answer_much;
+    assert_int_equal(proto_encode(&message, &frame, NULL), 0);
+    int fd = raw_connect(&pair);
+    raw_send(fd, frame.data, frame.size);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    assert_true(raw_read_all(&pair, fd, answer, room) > LARGE * 1048576u);
+    assert_int_equal(close(fd), 0);
+    pair_wait(&pair, &pair.accepted[0].closes, 1);
+    assert_int_equal(pair.accepted[0].status, 0);
+    free(answer);
+    buf_finish(&frame);
+    pair_finish(&pair);
+}
+
 static void a_full_listener_says_so_and_takes_more_when_one_leaves(void **state)
 {
     (void) state;
@@ -604,6 +701,8 @@ int main(void)
         cmocka_unit_test(a_frame_that_comes_byte_by_byte_is_understood),
         cmocka_unit_test(a_bad_frame_is_refused_and_ends_its_connection_only),
         cmocka_unit_test(a_refusal_arrives_even_when_the_peer_had_more_to_say),
+        cmocka_unit_test(who_is_refused_can_read_why_before_the_connection_is_left),
+        cmocka_unit_test(a_refusal_comes_behind_everything_that_was_said_before),
         cmocka_unit_test(a_refusal_without_words_tells_its_reason),
         cmocka_unit_test(a_peer_that_does_not_read_is_given_up),
         cmocka_unit_test(a_message_that_cannot_be_encoded_ends_its_connection_alone),
@@ -618,6 +717,7 @@ int main(void)
         cmocka_unit_test(a_stream_that_ends_within_a_frame_is_an_error),
         cmocka_unit_test(a_peer_that_breaks_off_is_an_error),
         cmocka_unit_test(a_half_closed_peer_still_gets_what_is_queued),
+        cmocka_unit_test(a_half_closed_peer_still_gets_more_than_a_socket_takes_at_once),
         cmocka_unit_test(a_full_listener_says_so_and_takes_more_when_one_leaves),
         cmocka_unit_test(the_end_of_the_loop_ends_every_connection),
         cmocka_unit_test(a_port_in_use_is_named),
