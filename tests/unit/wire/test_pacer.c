@@ -221,6 +221,87 @@ static void a_full_queue_holds_the_sender_back(void **state)
     assert_true(bench.pacer.allowed_bits > 8e6 * 0.089 * (1.0 - 1e-6));
 }
 
+static void open_bench(const struct wire_pacer_hooks *own)
+{
+    memset(&bench, 0, sizeof bench);
+    assert_int_equal(wire_loop_init(&bench.loop, NULL, NULL), 0);
+    assert_int_equal(wire_alarms_open(&bench.alarms, &bench.loop), 0);
+    wire_pacer_init(&bench.pacer, &bench.alarms, &plain, own, &bench);
+    assert_int_equal(wire_loop_lag_start(&bench.lag, &bench.alarms, on_interval, NULL), 0);
+    bench.start_ns = clock_monotonic_ns();
+}
+
+static void run_bench(void)
+{
+    (void) uv_run(&bench.loop.uv, UV_RUN_DEFAULT);
+    wire_loop_finish(&bench.loop);
+}
+
+static void a_transfer_that_begins_ends_the_one_before(void **state)
+{
+    (void) state;
+    struct link_params slow = {.rate_bps = 1e6, .delay_s = 0.01}, fast = {.rate_bps = 8e6};
+    open_bench(&free_hooks);
+    assert_int_equal(wire_pacer_begin(&bench.pacer, &slow, 50000), 0);
+    assert_int_equal(wire_pacer_begin(&bench.pacer, &fast, 25000), 0);
+    assert_true(wire_pacer_is_active(&bench.pacer));
+    run_bench();
+    assert_int_equal(bench.dones, 1);
+    assert_int_equal(bench.bytes, 25000); /* none of the other's */
+    assert_true(units_ns_to_s(bench.done_ns - bench.start_ns) >= 0.025 * (1.0 - 1e-6));
+}
+
+/* Between two transfers the rate allows nothing, however long that is. */
+static struct {
+    struct wire_alarm alarm;
+    struct link_params link;
+    double allowed_bits;
+} again;
+
+static void on_again(struct wire_alarm *alarm)
+{
+    (void) alarm;
+    assert_int_equal(wire_pacer_begin(&bench.pacer, &again.link, 10000), 0);
+    assert_true(bench.pacer.allowed_bits == again.allowed_bits);
+}
+
+static void on_one_done(void *user)
+{
+    if (++bench.dones == 2) {
+        on_done(user);
+        return;
+    }
+    again.allowed_bits = bench.pacer.allowed_bits;
+    assert_false(wire_pacer_is_active(&bench.pacer));
+    assert_int_equal(wire_alarm_set(&bench.alarms, &again.alarm, clock_monotonic_ns() + 20 * MS), 0);
+}
+
+static double allowed_by_two_transfers(double rate_bps)
+{
+    static const struct wire_pacer_hooks one_after_another = {.on_bytes = on_free_bytes,
+                                                              .on_done = on_one_done};
+    memset(&again, 0, sizeof again);
+    again.alarm.on_due = on_again;
+    again.link = (struct link_params){.rate_bps = rate_bps};
+    open_bench(&one_after_another);
+    assert_int_equal(wire_pacer_begin(&bench.pacer, &again.link, 10000), 0);
+    run_bench();
+    assert_int_equal(bench.bytes, 20000);
+    return bench.pacer.allowed_bits;
+}
+
+static void nothing_is_allowed_while_there_is_nothing_to_send(void **state)
+{
+    (void) state;
+    assert_true(allowed_by_two_transfers(8e6) >= 8.0 * 20000.0 * (1.0 - 1e-6));
+}
+
+static void a_rate_without_bound_is_not_counted(void **state)
+{
+    (void) state;
+    assert_true(allowed_by_two_transfers((double) INFINITY) == 0.0);
+}
+
 static void nothing_to_send_is_done_at_once(void **state)
 {
     (void) state;
@@ -236,6 +317,9 @@ int main(void)
         cmocka_unit_test(delay_comes_on_top),
         cmocka_unit_test(losses_and_jitter_take_what_the_model_says_they_take),
         cmocka_unit_test(a_full_queue_holds_the_sender_back),
+        cmocka_unit_test(a_transfer_that_begins_ends_the_one_before),
+        cmocka_unit_test(nothing_is_allowed_while_there_is_nothing_to_send),
+        cmocka_unit_test(a_rate_without_bound_is_not_counted),
         cmocka_unit_test(nothing_to_send_is_done_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
