@@ -3,7 +3,8 @@
  * these. libm's last digit depends on the processor. (sqrt, fmod, floor and ceil are exact everywhere.)
  *
  * All finite arguments are right, and special values are those of C17, Annex F. Neither errno nor the exception
- * flags are set. Rounding is to nearest. The worst error found, in units of the last place, beside long double
+ * flags are set. Rounding is to nearest. A change of bits needs a new number: LINALG_ARITHMETIC in
+ * core/linalg/product.h. The worst error found, in units of the last place, beside long double
  * with 64 bits (tests/unit/base/test_elementary.c, and 3 million arguments of each of its ranges): */
 #ifndef HANDOFF_CORE_BASE_ELEMENTARY_H
 #define HANDOFF_CORE_BASE_ELEMENTARY_H

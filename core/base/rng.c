@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "core/base/elementary.h"
 #include "core/base/units.h"
 
 #pragma GCC diagnostic push
@@ -45,13 +46,14 @@ uint32_t rng_below(const struct rng_at *at, uint32_t index, uint32_t n)
 
 void rng_normal_pair(uint32_t word_a, uint32_t word_b, double ret_normal[static 2])
 {
-    double radius = sqrt(-2.0 * log(rng_u01(word_a)));
-    double angle = 2.0 * UNITS_PI * rng_u01(word_b);
-    ret_normal[0] = radius * cos(angle);
-    ret_normal[1] = radius * sin(angle);
+    double radius = sqrt(-2.0 * elementary_log(rng_u01(word_a)));
+    double sine, cosine;
+    elementary_sincos(2.0 * UNITS_PI * rng_u01(word_b), &sine, &cosine);
+    ret_normal[0] = radius * cosine;
+    ret_normal[1] = radius * sine;
 }
 
 double rng_exponential(uint32_t word)
 {
-    return -log(rng_u01(word));
+    return -elementary_log(rng_u01(word));
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/base/array.h"
+#include "core/base/elementary.h"
 #include "core/base/err.h"
 #include "core/base/parse.h"
 #include "core/base/units.h"
@@ -182,7 +183,7 @@ static int lay_out(struct dataset *data, struct scenario *scenario, struct diag 
         widen_by_trace(&box, &data->place_trace[i]);
     assert(box.south_deg <= box.north_deg && box.west_deg <= box.east_deg);
     double metres_y = EARTH_RADIUS_M * UNITS_PI / 180.0;
-    double metres_x = metres_y * cos(0.5 * (box.south_deg + box.north_deg) * UNITS_PI / 180.0);
+    double metres_x = metres_y * elementary_cos(0.5 * (box.south_deg + box.north_deg) * UNITS_PI / 180.0);
     double width_m = (box.east_deg - box.west_deg) * metres_x + 2.0 * AREA_MARGIN_M;
     double height_m = (box.north_deg - box.south_deg) * metres_y + 2.0 * AREA_MARGIN_M;
     if (width_m > AREA_MAX_M || height_m > AREA_MAX_M)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/elementary.h"
 #include "core/base/units.h"
 #include "core/model/cost.h"
 #include "core/model/radio.h"
@@ -199,11 +200,11 @@ static float *put_channels(const struct env_view *view, uint32_t device, float *
     const struct scenario *scenario = &world->scenario;
     double across_m = sqrt(scenario->area.width_m * scenario->area.width_m +
                            scenario->area.height_m * scenario->area.height_m);
-    double worst = log10(radio_gain(scenario, across_m, 1.0));
-    double best = log10(radio_gain(scenario, scenario->radio.min_distance_m, 1.0));
+    double worst = elementary_log10(radio_gain(scenario, across_m, 1.0));
+    double best = elementary_log10(radio_gain(scenario, scenario->radio.min_distance_m, 1.0));
     const double *gain = view->gain + (size_t) device * world->servers;
     for (uint32_t m = 0; m < world->servers; m++) {
-        *out++ = scaled(log10(gain[m]), worst, best);
+        *out++ = scaled(elementary_log10(gain[m]), worst, best);
         *out++ = scaled(device_slot_distance_m(world, view->position[device], m), 0.0, across_m);
     }
     return out;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/base/elementary.h"
 #include "core/base/err.h"
 
 #define BITS 8.0
@@ -119,7 +120,8 @@ uint32_t link_losses(const struct link_params *params, uint64_t index)
 {
     if (params->loss <= 0.0)
         return 0;
-    double lost = floor(log(draw(params, index, 0)) / log(params->loss)); /* geometric, by inversion */
+    double chance = elementary_log(draw(params, index, 0));
+    double lost = floor(chance / elementary_log(params->loss)); /* geometric, by inversion */
     return lost < LINK_LOSSES_MAX ? (uint32_t) lost : LINK_LOSSES_MAX;
 }
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "core/base/elementary.h"
 #include "core/base/units.h"
 
 /* Random waypoint: a leg's speed is uniform on these multiples of the mean. A range that reaches down to 0
@@ -26,8 +27,8 @@ static void draw_leg(const struct world *world, const struct rng_block *block, s
     double factor = LEG_SPEED_LOW + (LEG_SPEED_HIGH - LEG_SPEED_LOW) * rng_u01(block->v[2]);
     mobility->speed_mps = clip(factor * scenario->mobility.speed_mean, scenario->mobility.speed_min,
                                scenario->mobility.speed_max);
-    mobility->heading_rad =
-        atan2(mobility->waypoint.y - mobility->position.y, mobility->waypoint.x - mobility->position.x);
+    mobility->heading_rad = elementary_atan2(mobility->waypoint.y - mobility->position.y,
+                                             mobility->waypoint.x - mobility->position.x);
 }
 
 /* Where the device's trace has it at the start of a slot. A world without traces, as one that is being
@@ -103,9 +104,10 @@ static void unwind(struct mobility *mobility)
 /* A2: the move of the slot being left, with that slot's speed and heading. */
 static void move_straight(const struct scenario *scenario, struct mobility *mobility)
 {
-    double step_m = mobility->speed_mps * scenario->run.slot_s;
-    mobility->position.x += step_m * cos(mobility->heading_rad);
-    mobility->position.y += step_m * sin(mobility->heading_rad);
+    double step_m = mobility->speed_mps * scenario->run.slot_s, sine, cosine;
+    elementary_sincos(mobility->heading_rad, &sine, &cosine);
+    mobility->position.x += step_m * cosine;
+    mobility->position.y += step_m * sine;
     if (reflect(&mobility->position.x, scenario->area.width_m)) {
         mobility->heading_rad = UNITS_PI - mobility->heading_rad;
         mobility->mean_heading_rad = UNITS_PI - mobility->mean_heading_rad;

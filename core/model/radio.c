@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "core/base/elementary.h"
 #include "core/base/units.h"
 
 #define LN_10 2.30258509299404568402
@@ -17,12 +18,17 @@ double radio_gain_squared(const struct scenario *scenario, double distance2_m2, 
     assert(distance2_m2 > 0.0);
     double slope_db = scenario->radio.path_loss_slope_db;
     double at_1_m = 0.1 * (slope_db * LN_1000 - scenario->radio.path_loss_db * LN_10);
-    return exp(at_1_m - 0.05 * slope_db * log(distance2_m2)) * fading;
+    return elementary_exp(at_1_m - 0.05 * slope_db * elementary_log(distance2_m2)) * fading;
 }
 
 double radio_gain(const struct scenario *scenario, double distance_m, double fading)
 {
     return radio_gain_squared(scenario, distance_m * distance_m, fading);
+}
+
+static double noise_w_per_hz(const struct scenario *scenario)
+{
+    return elementary_exp(0.1 * LN_10 * (scenario->radio.noise_dbm_hz - 30.0)); /* 30 dBm = 1 W */
 }
 
 /* log1p and not log2(1 + x): in a deep fade x falls below the rounding of 1, and a rate of 0 would last for
@@ -32,9 +38,8 @@ double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, doub
 {
     if (bandwidth_hz <= 0.0)
         return 0.0;
-    double noise_w_per_hz = exp(0.1 * LN_10 * (scenario->radio.noise_dbm_hz - 30.0)); /* 30 dBm = 1 W */
-    double snr = transmit_power_w * gain / (noise_w_per_hz * bandwidth_hz);
-    return bandwidth_hz * (log1p(snr) / LN_2);
+    double snr = transmit_power_w * gain / (noise_w_per_hz(scenario) * bandwidth_hz);
+    return bandwidth_hz * (elementary_log1p(snr) / LN_2);
 }
 
 /* g = (2^(r/b) - 1) N0 b / p; expm1 as log1p above: the smallest rates keep all their digits. */
@@ -42,8 +47,8 @@ double radio_gain_for_rate(const struct scenario *scenario, double bandwidth_hz,
                            double rate_bps)
 {
     assert(bandwidth_hz > 0.0 && rate_bps >= 0.0);
-    double noise_w_per_hz = exp(0.1 * LN_10 * (scenario->radio.noise_dbm_hz - 30.0));
-    return expm1(rate_bps / bandwidth_hz * LN_2) * (noise_w_per_hz * bandwidth_hz) / transmit_power_w;
+    double noise_w = noise_w_per_hz(scenario) * bandwidth_hz;
+    return elementary_expm1(rate_bps / bandwidth_hz * LN_2) * noise_w / transmit_power_w;
 }
 
 double radio_peak_rate_bps(const struct scenario *scenario)

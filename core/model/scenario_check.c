@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "core/base/elementary.h"
 #include "core/base/err.h"
 #include "core/base/units.h"
 #include "core/model/faults.h"
@@ -89,8 +90,8 @@ static int check_radio(const struct scenario *scenario, struct diag *diag)
     if (scenario->servers.coverage_m < floor_m)
         return diag_fail(diag, ERR_RANGE, "servers.coverage_m: %g is below radio.min_distance_m, %g m",
                          scenario->servers.coverage_m, floor_m);
-    double nearest_db =
-        scenario->radio.path_loss_db + scenario->radio.path_loss_slope_db * log10(floor_m / 1000.0);
+    double nearest_db = scenario->radio.path_loss_db +
+                        scenario->radio.path_loss_slope_db * elementary_log10(floor_m / 1000.0);
     if (nearest_db < 0.0)
         return diag_fail(diag, ERR_RANGE,
                          "radio.path_loss_db: %g gives a path loss of %g dB at radio.min_distance_m, %g m: "

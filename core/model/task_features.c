@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <math.h>
 
+#include "core/base/elementary.h"
+
 /* Middles and widths that bring the usual ranges to about [-1, 1]; what lies outside is not cut off [house]. */
 #define DEVICE_FLOPS 1e12
 #define SERVER_FLOPS 7e12
@@ -26,26 +28,26 @@ void task_features_device(const struct world *world, uint32_t device, uint32_t t
                           float *ret_x)
 {
     assert(split >= 1 && tokens >= 1);
-    ret_x[0] = (float) log(world->device[device].flops / DEVICE_FLOPS);
-    ret_x[1] = (float) log(split / LAYERS);
-    ret_x[2] = (float) log(tokens / TOKENS);
+    ret_x[0] = (float) elementary_log(world->device[device].flops / DEVICE_FLOPS);
+    ret_x[1] = (float) elementary_log(split / LAYERS);
+    ret_x[2] = (float) elementary_log(tokens / TOKENS);
 }
 
 float task_features_gain(double gain)
 {
-    return (float) ((fmax(log(gain), LN_GAIN_LEAST) - LN_GAIN) / LN_GAIN_WIDTH);
+    return (float) ((fmax(elementary_log(gain), LN_GAIN_LEAST) - LN_GAIN) / LN_GAIN_WIDTH);
 }
 
 float task_features_load(uint32_t load)
 {
     assert(load >= 1);
-    return (float) log(load / LOAD);
+    return (float) elementary_log(load / LOAD);
 }
 
 float task_features_size(double bits)
 {
     assert(bits > 0.0);
-    return (float) ((log(bits) - LN_BITS) / LN_BITS_WIDTH);
+    return (float) ((elementary_log(bits) - LN_BITS) / LN_BITS_WIDTH);
 }
 
 void task_features_link(float gain, float load, float size, float *ret_x)
@@ -59,10 +61,10 @@ void task_features_server(const struct world *world, uint32_t server, uint32_t l
                           uint32_t split, float *ret_x)
 {
     assert(split < world->llm->layers && tokens >= 1);
-    ret_x[0] = (float) log(world->server[server].flops / SERVER_FLOPS);
+    ret_x[0] = (float) elementary_log(world->server[server].flops / SERVER_FLOPS);
     ret_x[1] = task_features_load(load);
-    ret_x[2] = (float) log((world->llm->layers - split) / LAYERS);
-    ret_x[3] = (float) log(tokens / TOKENS);
+    ret_x[2] = (float) elementary_log((world->llm->layers - split) / LAYERS);
+    ret_x[3] = (float) elementary_log(tokens / TOKENS);
 }
 
 double task_features_bits(const struct world *world, uint32_t tokens, uint32_t split)

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "core/base/elementary.h"
 #include "core/base/units.h"
 #include "core/model/radio.h"
 
@@ -144,7 +145,7 @@ static double all_by(const struct scenario *scenario, const struct train *train,
     for (double k = 0.0; k < count && product > TINY; k += stride)
         product *=
             late_by_at_most(scenario, u + train->last_s + train->packet_s * (k + 0.5 * (stride - 1.0)));
-    return late_by_at_most(scenario, u) * (stride > 1.0 ? pow(product, stride) : product);
+    return late_by_at_most(scenario, u) * (stride > 1.0 ? elementary_pow(product, stride) : product);
 }
 
 /* By how much the last of the packets to arrive is expected to be later than the last one's leaving: the
@@ -155,7 +156,7 @@ static double expected_late_s(const struct scenario *scenario, const struct trai
     assert(train->packets >= 1);
     if (train->packets == 1)
         return loss / (1.0 - loss) * again_s + 0.5 * scenario->link.jitter_s;
-    double repeats = loss > 0.0 ? ceil(log(TINY) / log(loss)) : 0.0;
+    double repeats = loss > 0.0 ? ceil(elementary_log(TINY) / elementary_log(loss)) : 0.0;
     double longest_s = scenario->link.jitter_s + fmin(repeats, LINK_LOSSES_MAX) * again_s;
     double step_s = longest_s / POINTS, sum_s = 0.0;
     for (uint32_t i = 0; i < POINTS; i++)

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "core/base/elementary.h"
 #include "core/rl/simd_clones.h"
 
 /* The moments of a unit that has died decay towards zero and would end as denormal numbers, which take a
@@ -60,8 +61,8 @@ void adam_step(const struct adam_blocks *blocks, uint64_t step, float rate, floa
         .new_1 = (float) (1.0 - ADAM_BETA_1),
         .keep_2 = (float) ADAM_BETA_2,
         .new_2 = (float) (1.0 - ADAM_BETA_2),
-        .rate = (float) ((double) rate / (1.0 - pow(ADAM_BETA_1, t))),
-        .correction = (float) (1.0 / sqrt(1.0 - pow(ADAM_BETA_2, t))),
+        .rate = (float) ((double) rate / (1.0 - elementary_pow(ADAM_BETA_1, t))),
+        .correction = (float) (1.0 / sqrt(1.0 - elementary_pow(ADAM_BETA_2, t))),
         .tau = tau,
     };
     if (blocks->target != NULL)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/elementary.h"
 #include "core/base/err.h"
 #include "core/rl/mlp.h"
 
@@ -50,7 +51,7 @@ static float top_of(size_t classes, const float *logits, const uint8_t *allowed)
 
 static float weight_of(float logit, uint8_t allowed, float top)
 {
-    return allowed != 0 ? expf(logit - top) : 0.0f;
+    return allowed != 0 ? elementary_expf(logit - top) : 0.0f;
 }
 
 /* The first class whose cumulated weight exceeds the draw's share of all; the last allowed one when rounding
@@ -106,7 +107,7 @@ static float log_softmax(size_t classes, float *restrict logits, const uint8_t *
         probability[i] = weight_of(logits[i], allowed[i], top);
         sum += probability[i];
     }
-    float log_sum = sum > 0.0f ? logf(sum) : 0.0f, scale = sum > 0.0f ? 1.0f / sum : 0.0f;
+    float log_sum = sum > 0.0f ? elementary_logf(sum) : 0.0f, scale = sum > 0.0f ? 1.0f / sum : 0.0f;
     for (size_t i = 0; i < classes; i++) {
         probability[i] *= scale;
         logits[i] = allowed[i] != 0 ? logits[i] - top - log_sum : 0.0f;

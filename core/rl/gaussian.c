@@ -1,6 +1,6 @@
 #include "core/rl/gaussian.h"
 
-#include <math.h>
+#include "core/base/elementary.h"
 
 #define HALF_LOG_2_PI 0.91893853320467274178
 
@@ -13,7 +13,7 @@ void gaussian_sample(size_t size, const float *mean, const float *log_sigma, con
         rng_normal_pair(block.v[0], block.v[1], normal);
         rng_normal_pair(block.v[2], block.v[3], normal + 2);
         for (size_t j = 0; j < 4 && i + j < size; j++)
-            ret_action[i + j] = mean[i + j] + expf(log_sigma[i + j]) * (float) normal[j];
+            ret_action[i + j] = mean[i + j] + elementary_expf(log_sigma[i + j]) * (float) normal[j];
     }
 }
 
@@ -21,7 +21,7 @@ float gaussian_log_probability(size_t size, const float *mean, const float *log_
 {
     float sum = 0.0f;
     for (size_t i = 0; i < size; i++) {
-        float z = (action[i] - mean[i]) * expf(-log_sigma[i]);
+        float z = (action[i] - mean[i]) * elementary_expf(-log_sigma[i]);
         sum -= 0.5f * z * z + log_sigma[i] + (float) HALF_LOG_2_PI;
     }
     return sum;
@@ -40,7 +40,7 @@ void gaussian_gradient(size_t size, const float *mean, const float *log_sigma, c
                        float *sigma_gradient)
 {
     for (size_t i = 0; i < size; i++) {
-        float precision = expf(-log_sigma[i]);
+        float precision = elementary_expf(-log_sigma[i]);
         float z = (action[i] - mean[i]) * precision;
         ret_mean_gradient[i] = by_log_probability * z * precision;
         sigma_gradient[i] += by_log_probability * (z * z - 1.0f) + by_entropy;

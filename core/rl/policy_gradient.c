@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/elementary.h"
 #include "core/base/err.h"
 #include "core/rl/checkpoint.h"
 #include "core/rl/config_check.h"
@@ -64,7 +65,7 @@ static int networks_init(struct policy_gradient *learner)
     network_draw(&learner->actor, config->seed, WEIGHTS_OF_ACTOR, config->final_init);
     network_draw(&learner->critic, config->seed, WEIGHTS_OF_CRITIC, config->final_init);
     for (size_t i = 0; reals && i < outputs; i++)
-        policy_gradient_log_sigma(learner)[i] = logf(config->sigma);
+        policy_gradient_log_sigma(learner)[i] = elementary_logf(config->sigma);
     return 0;
 }
 

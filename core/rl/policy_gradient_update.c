@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/rl/gaussian.h"
+#include "core/base/elementary.h"
 #include "core/rl/norm.h"
 #include "core/rl/policy_gradient_internal.h"
 
@@ -110,7 +111,7 @@ static struct share clipped_share(float log_probability, float before, float adv
 {
     float difference = log_probability - before;
     difference = fminf(fmaxf(difference, -LOG_RATIO_MAX), LOG_RATIO_MAX);
-    float ratio = expf(difference), bounded = fminf(fmaxf(ratio, 1.0f - clip), 1.0f + clip);
+    float ratio = elementary_expf(difference), bounded = fminf(fmaxf(ratio, 1.0f - clip), 1.0f + clip);
     if (bounded * advantage < ratio * advantage)
         return (struct share){-bounded * advantage, 0.0f};
     return (struct share){-ratio * advantage, -ratio * advantage};

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/elementary.h"
 #include "core/base/err.h"
 #include "core/rl/adam.h"
 #include "core/rl/mlp.h"
@@ -157,7 +158,7 @@ static float rate_now(const struct regressor *own)
 {
     double share = own->fits < own->config.horizon ? (double) own->fits / (double) own->config.horizon : 1.0;
     double high = (double) own->config.rate, low = (double) own->config.final_rate;
-    return (float) (low + (high - low) * 0.5 * (1.0 + cos(PI * share)));
+    return (float) (low + (high - low) * 0.5 * (1.0 + elementary_cos(PI * share)));
 }
 
 static void forward(struct regressor *own, struct mlp_pass *pass, size_t rows, const float *x)

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/base/elementary.h"
+
 #define PLACES 128u    /* steps in which the range is looked through [house] */
 #define CONFIDENCE 1.5 /* standard deviations [house] */
 #define SPREAD_LEAST                                                                                         \
@@ -37,7 +39,7 @@ static const struct response_surface_trial *trial_of(const struct response_surfa
 static double kernel(const struct response_surface *surface, const struct fit *fit, double x, double y)
 {
     double distance = (x - y) / surface->config.length;
-    return fit->spread * fit->spread * exp(-0.5 * distance * distance);
+    return fit->spread * fit->spread * elementary_exp(-0.5 * distance * distance);
 }
 
 static void begin_fit(const struct response_surface *surface, struct fit *fit)

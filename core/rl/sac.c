@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/elementary.h"
 #include "core/base/err.h"
 #include "core/rl/adam.h"
 #include "core/rl/sac_internal.h"
@@ -67,7 +68,7 @@ static void sample(struct offpolicy *learner, const float *state, const float *n
     size_t actions = learner->config.action_size;
     const float *mean = decide((struct sac *) learner, state), *log_deviation = mean + actions;
     for (size_t j = 0; j < actions; j++)
-        ret_action[j] = mean[j] + expf(cut_log_deviation(log_deviation[j])) * normal[j];
+        ret_action[j] = mean[j] + elementary_expf(cut_log_deviation(log_deviation[j])) * normal[j];
     dense_tanh(1, actions, (struct matrix){ret_action, actions});
 }
 
@@ -75,7 +76,7 @@ static void sample(struct offpolicy *learner, const float *state, const float *n
 static float log_squash(float u)
 {
     float size = fabsf(u);
-    return 2.0f * (LOG_2 - size - log1pf(expf(-2.0f * size)));
+    return 2.0f * (LOG_2 - size - elementary_log1pf(elementary_expf(-2.0f * size)));
 }
 
 /* One row's u = mean + deviation * normal into `action`; returns log pi of tanh(u) (the paper's appendix
@@ -85,7 +86,7 @@ static float draw_row(size_t actions, const float *output, const float *normal, 
     float log_density = 0.0f;
     for (size_t j = 0; j < actions; j++) {
         float log_deviation = cut_log_deviation(output[actions + j]);
-        spread[j] = expf(log_deviation) * normal[j];
+        spread[j] = elementary_expf(log_deviation) * normal[j];
         action[j] = output[j] + spread[j];
         log_density += -0.5f * normal[j] * normal[j] - log_deviation - HALF_LOG_2_PI - log_squash(action[j]);
     }
@@ -112,7 +113,7 @@ static void draw_actions(struct sac *sac, uint32_t normals, struct matrix rows)
 
 static float temperature(const struct sac *sac)
 {
-    return expf(sac->temperature.log);
+    return elementary_expf(sac->temperature.log);
 }
 
 /* r + discount * (min_k Q_k'(s', a') - alpha log pi(a' | s')), a' drawn from the actor as it is. */
@@ -290,7 +291,7 @@ int sac_create(struct offpolicy **ret_learner, const struct sac_config *config)
     if (code < 0)
         return code;
     struct sac *sac = (struct sac *) learner;
-    sac->temperature.log = logf(config->temperature);
+    sac->temperature.log = elementary_logf(config->temperature);
     sac->temperature_rate = config->temperature_rate;
     sac->target_entropy = config->target_entropy;
     code = parts_init(sac, &config->common);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "core/base/elementary.h"
 #include "core/base/units.h"
 
 #define CONFIDENCE 0.95
@@ -10,8 +11,8 @@
 double student_within(double t, uint32_t freedom)
 {
     assert(freedom >= 1);
-    double angle = atan(fabs(t) / sqrt((double) freedom));
-    double cosine = cos(angle), sine = sin(angle);
+    double angle = elementary_atan2(fabs(t), sqrt((double) freedom)), sine, cosine;
+    elementary_sincos(angle, &sine, &cosine);
     double term = freedom % 2 == 0 ? 1.0 : cosine;
     double sum = freedom == 1 ? 0.0 : term;
     for (uint32_t k = freedom % 2 == 0 ? 2 : 3; k + 2 <= freedom; k += 2) {

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/elementary.h"
 #include "core/base/err.h"
 
 /* Prices are tried on a scale that is linear below this one and logarithmic above [house]. */
@@ -18,12 +19,12 @@
 
 static double scale_of(double price)
 {
-    return log1p(price / LINEAR_BELOW);
+    return elementary_log1p(price / LINEAR_BELOW);
 }
 
 static double price_at(double place)
 {
-    return LINEAR_BELOW * expm1(fabs(place));
+    return LINEAR_BELOW * elementary_expm1(fabs(place));
 }
 
 static bool was_dear(const struct learned_price *price)
@@ -31,7 +32,8 @@ static bool was_dear(const struct learned_price *price)
     const struct response_surface *surface = &price->surface;
     if (surface->seen == 0)
         return true; /* there were random decisions before the first */
-    return surface->trial[(surface->seen - 1) % RESPONSE_SURFACE_TRIALS].y > surface->least + log(DEAR);
+    return surface->trial[(surface->seen - 1) % RESPONSE_SURFACE_TRIALS].y >
+           surface->least + elementary_log(DEAR);
 }
 
 static void begin_trial(struct learned_price *price)
@@ -98,7 +100,7 @@ void learned_price_observe(struct learned_price *price, double reward, uint32_t 
         return;
     assert(price->wait == 0 && price->skip == 0);
     double cost = price->sum / (double) price->tasks;
-    response_surface_observe(&price->surface, price->trial, log(fmax(cost, COST_LEAST)));
+    response_surface_observe(&price->surface, price->trial, elementary_log(fmax(cost, COST_LEAST)));
     begin_trial(price);
 }
 

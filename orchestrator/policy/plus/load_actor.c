@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/elementary.h"
 #include "core/base/err.h"
 #include "core/rl/deep_sets.h"
 
@@ -125,7 +126,7 @@ void load_actor_destroy(struct load_actor *actor)
 /* Costs span decades above 0 and not below: this keeps small ones apart and large ones in bounds. */
 static float squeeze(double difference)
 {
-    float size = log1pf((float) (fabs(difference) / COST_UNIT)) * 0.25f;
+    float size = elementary_log1pf((float) (fabs(difference) / COST_UNIT)) * 0.25f;
     return difference < 0.0 ? -size : size;
 }
 
@@ -171,7 +172,8 @@ static void fill_quota(struct load_actor *own)
     struct deep_sets_table sets = table_of(own, &own->now);
     deep_sets_predict(own->net, &sets, own->now.target);
     for (uint32_t m = 0; m < own->world->servers; m++) {
-        float most = (float) own->now.members[m], quota = expf(own->now.target[m]); /* EMPTY more: rounds */
+        float most = (float) own->now.members[m];
+        float quota = elementary_expf(own->now.target[m]); /* EMPTY more: rounds */
         own->quota[m] = (uint32_t) (quota < most ? quota : most);
         assert(own->quota[m] <= own->now.members[m]);
     }
@@ -265,7 +267,7 @@ void load_actor_watch(struct load_actor *actor, struct load_table *table, const 
     memcpy(lesson->members, actor->now.members, servers * sizeof *lesson->members);
     memcpy(lesson->x, actor->now.x, members_of(actor, lesson) * LOADS * sizeof *lesson->x);
     for (uint32_t m = 0; m < servers; m++)
-        lesson->target[m] = logf((float) load[m] + EMPTY);
+        lesson->target[m] = elementary_logf((float) load[m] + EMPTY);
     actor->watched++;
 }
 

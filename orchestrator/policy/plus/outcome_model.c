@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/elementary.h"
 #include "core/base/err.h"
 #include "orchestrator/policy/plus/outcome_internal.h"
 
@@ -124,7 +125,7 @@ void outcome_model_destroy(struct outcome_model *model)
 
 static float log_of(double value)
 {
-    return (float) (value > 0.0 ? fmax(log(value), LEAST_LOG) : LEAST_LOG);
+    return (float) (value > 0.0 ? fmax(elementary_log(value), LEAST_LOG) : LEAST_LOG);
 }
 
 static void fill_part(struct outcome_sample *sample, enum task_part part, double seconds, double joules)

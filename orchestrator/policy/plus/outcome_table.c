@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/array.h"
+#include "core/base/elementary.h"
 #include "core/model/cost.h"
 #include "core/rl/simd_clones.h"
 #include "orchestrator/policy/plus/outcome_internal.h"
@@ -47,8 +48,8 @@ static void enter(const struct outcome_model *own, size_t row, const float *shif
                   const struct outcome_spent *spent, size_t at)
 {
     const float *y = own->y + row * OUTCOME_OUTPUTS;
-    spent->s[at] = expf(y[0] + shift[0]);
-    spent->j[at] = expf(y[1] + shift[1]);
+    spent->s[at] = elementary_expf(y[0] + shift[0]);
+    spent->j[at] = elementary_expf(y[1] + shift[1]);
 }
 
 /* ---- devices ---- */

@@ -1,5 +1,5 @@
 """What the built objects promise one another, checked by reading their symbols: no dead exports, names that say where
-they are defined, and no variable that is not on the list. Speaks TAP.
+they are defined, no variable that is not on the list, no function of libm that differs between machines. Speaks TAP.
 
 usage: check_objects.py ROOT BUILD
 """
@@ -21,6 +21,9 @@ MUTABLE = {
 }
 # Sections whose bytes a program may change. `.data.rel.ro` holds constants with addresses in them.
 WRITABLE = re.compile(r'\.(bss|data|tbss|tdata)(?!\.rel\.ro)\b')
+# Functions of libm whose last digit differs between machines, in each type. core/base/elementary.h has ours.
+ROUNDED_BY_LIBM = re.compile(r'(a?(sin|cos|tan)h?|atan2|sincos|exp(2|10|m1)?|log(2|10|1p)?|pow|cbrt|hypot|erfc?|[lt]gamma'
+                             r'|j[01n]|y[01n])[fl]?')
 EXPORTED = re.compile(r'[A-TV-Z]')
 # Compilers and sanitizers add names of their own.
 OF_THE_COMPILER = re.compile(r'[_.]')
@@ -105,6 +108,12 @@ def mutable_statics_are_listed(symbols):
         yield f'{source} has no variable {name} any more: the list MUTABLE is out of date'
 
 
+def no_program_takes_an_elementary_function_of_libm(symbols):
+    for symbol in symbols:
+        if symbol.kind == 'U' and not is_test(symbol.source) and ROUNDED_BY_LIBM.fullmatch(symbol.name):
+            yield f'{symbol.source} calls {symbol.name} of libm, which differs between machines: see core/base/elementary.h'
+
+
 def main():
     root, build = sys.argv[1:]
     if shutil.which('nm') is None:
@@ -117,7 +126,7 @@ def main():
         return 0
     symbols = list(read_symbols(source_of))
     checks = [every_exported_name_is_used_by_another_file, exported_names_begin_with_their_file_or_a_folder,
-              mutable_statics_are_listed]
+              mutable_statics_are_listed, no_program_takes_an_elementary_function_of_libm]
     results = [(check.__name__, list(check(symbols))) for check in checks]
     print(f'1..{len(results)}')
     for number, (name, faults) in enumerate(results, 1):
