@@ -21,6 +21,9 @@
 #define DEPTH_BLOCK 128u /* a panel of it, at most 16 KB, stays in the first cache */
 #define ROW_BLOCK 72u    /* of a transposed a: 36 KB, in the second; whole tiles of each path */
 
+/* So few rows read b where it lies. */
+#define IN_PLACE_ROWS (2 * TILE_ROWS)
+
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* The product, or its transpose. */
@@ -38,11 +41,11 @@ struct part {
     size_t i, j, rows, columns;
 };
 
-/* a[i] of a tile: at[i * down + k * (is_copied ? TILE_ROWS : 1)]. */
+/* Element (i, k) of a lies at a[i * a_down + k * a_across]. */
 struct tile {
     const float *a;
-    size_t a_down;
-    const float *b; /* [depth][b_down] */
+    size_t a_down, a_across; /* a copy's are 1 and TILE_ROWS */
+    const float *b;          /* [depth][b_down] */
     size_t b_down;
     const float *start;
     size_t start_down;
@@ -54,7 +57,7 @@ struct tile {
 /* Constant arguments: every use is a loop of its own, with its sums in registers. */
 ALWAYS_INLINE void add_up(size_t rows, size_t vectors, bool is_copied, const struct tile *tile)
 {
-    const size_t step = is_copied ? TILE_ROWS : 1;
+    const size_t down = is_copied ? 1 : tile->a_down, across = is_copied ? TILE_ROWS : tile->a_across;
     const float *a = tile->a, *b = tile->b;
     VECTOR sum[TILE_ROWS][WIDE_VECTORS];
 #pragma GCC unroll 8
@@ -62,14 +65,14 @@ ALWAYS_INLINE void add_up(size_t rows, size_t vectors, bool is_copied, const str
 #pragma GCC unroll 8
         for (size_t j = 0; j < vectors; j++)
             sum[i][j] = vector_load(tile->start + i * tile->start_down + j * WIDTH);
-    for (size_t k = 0; k < tile->depth; k++, a += step, b += tile->b_down) {
+    for (size_t k = 0; k < tile->depth; k++, a += across, b += tile->b_down) {
         VECTOR right[WIDE_VECTORS];
 #pragma GCC unroll 8
         for (size_t j = 0; j < vectors; j++)
             right[j] = vector_load(b + j * WIDTH);
 #pragma GCC unroll 8
         for (size_t i = 0; i < rows; i++) {
-            VECTOR left = vector_of(a[i * (is_copied ? 1 : tile->a_down)]);
+            VECTOR left = vector_of(a[i * down]);
 #pragma GCC unroll 8
             for (size_t j = 0; j < vectors; j++)
                 sum[i][j] = vector_fused(left, right[j], sum[i][j]);
@@ -82,38 +85,64 @@ ALWAYS_INLINE void add_up(size_t rows, size_t vectors, bool is_copied, const str
             vector_store(tile->c + i * tile->c_down + j * WIDTH, sum[i][j]);
 }
 
-ALWAYS_INLINE void add_up_rows(size_t rows, bool is_copied, const struct tile *tile)
+ALWAYS_INLINE void add_up_rows(size_t rows, size_t vectors, bool is_copied, const struct tile *tile)
 {
     assert(rows >= 1 && rows <= TILE_ROWS);
     switch (rows) {
-    case 1: add_up(1, TILE_VECTORS, is_copied, tile); break;
-    case 2: add_up(2, TILE_VECTORS, is_copied, tile); break;
-    case 3: add_up(3, TILE_VECTORS, is_copied, tile); break;
+    case 1: add_up(1, vectors, is_copied, tile); break;
+    case 2: add_up(2, vectors, is_copied, tile); break;
+    case 3: add_up(3, vectors, is_copied, tile); break;
 #if TILE_ROWS > 4
-    case 4: add_up(4, TILE_VECTORS, is_copied, tile); break;
-    case 5: add_up(5, TILE_VECTORS, is_copied, tile); break;
+    case 4: add_up(4, vectors, is_copied, tile); break;
+    case 5: add_up(5, vectors, is_copied, tile); break;
 #endif
 #if TILE_ROWS > 6
-    case 6: add_up(6, TILE_VECTORS, is_copied, tile); break;
-    case 7: add_up(7, TILE_VECTORS, is_copied, tile); break;
+    case 6: add_up(6, vectors, is_copied, tile); break;
+    case 7: add_up(7, vectors, is_copied, tile); break;
 #endif
-    default: add_up(TILE_ROWS, TILE_VECTORS, is_copied, tile); break;
+    default: add_up(TILE_ROWS, vectors, is_copied, tile); break;
     }
+}
+
+static void add_up_narrow(size_t rows, const struct tile *tile)
+{
+    add_up_rows(rows, 1, false, tile);
 }
 
 static void add_up_in_place(size_t rows, const struct tile *tile)
 {
-    add_up_rows(rows, false, tile);
+    add_up_rows(rows, TILE_VECTORS, false, tile);
 }
 
 static void add_up_copied(size_t rows, const struct tile *tile)
 {
-    add_up_rows(rows, true, tile);
+    add_up_rows(rows, TILE_VECTORS, true, tile);
 }
 
 static void add_up_wide(const struct tile *tile)
 {
     add_up(1, WIDE_VECTORS, false, tile);
+}
+
+static inline size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Rows are divided evenly: 64 are not ten tiles of 6 and one of 4, which hides less latency. */
+static size_t tile_rows(size_t left)
+{
+    size_t tiles = (left + TILE_ROWS - 1) / TILE_ROWS;
+    return (left + tiles - 1) / tiles;
+}
+
+ALWAYS_INLINE void copy_floats(float *restrict to, const float *restrict from, size_t count)
+{
+    size_t i = 0;
+    for (; i + WIDTH <= count; i += WIDTH)
+        vector_store(to + i, vector_load(from + i));
+    for (; i < count; i++)
+        to[i] = from[i];
 }
 
 static const float zeros[WIDE_PANEL];
@@ -128,34 +157,74 @@ static void set_start(const struct job *job, const struct part *part, size_t k, 
     tile->start_down = k > 0 ? job->c_down : 0;
 }
 
-static void run_whole(const struct part *part, bool is_copied, const struct tile *tile)
+static void run_tile(const struct part *part, const struct tile *tile)
 {
-    if (is_copied)
+    bool is_copied = tile->a_down == 1 && tile->a_across == TILE_ROWS;
+    if (part->columns <= WIDTH)
+        add_up_narrow(part->rows, tile);
+    else if (is_copied)
         add_up_copied(part->rows, tile);
     else
         add_up_in_place(part->rows, tile);
 }
 
+/* A row of a part, from floats that lie `across` from each other, to ours or back. */
+static void gather(float *to, const float *from, size_t across, size_t columns)
+{
+    if (across == 1)
+        copy_floats(to, from, columns);
+    else
+        for (size_t j = 0; j < columns; j++)
+            to[j] = from[j * across];
+}
+
+static void scatter(float *to, size_t across, const float *from, size_t columns)
+{
+    if (across == 1)
+        copy_floats(to, from, columns);
+    else
+        for (size_t j = 0; j < columns; j++)
+            to[j * across] = from[j];
+}
+
 /* A part narrower than a panel, or whose elements do not lie side by side: its sums go through a tile of our own. */
-static void run_apart(const struct job *job, const struct part *part, bool is_copied, const struct tile *tile)
+static void run_apart(const struct job *job, const struct part *part, size_t k, const struct tile *tile)
 {
     float sums[TILE_ROWS * PANEL];
-    size_t start_across = tile->start == tile->c ? job->c_across
-                          : tile->start == zeros ? 0
-                                                 : job->start_across;
-    for (size_t i = 0; i < part->rows; i++)
-        for (size_t j = 0; j < PANEL; j++)
-            sums[i * PANEL + j] =
-                j < part->columns ? tile->start[i * tile->start_down + j * start_across] : 0.0f;
+    size_t across = k > 0 ? job->c_across : job->start != NULL ? job->start_across : 1;
+    size_t starts = k > 0 ? part->rows : 1; /* the first is everybody's */
+    memset(sums, 0, starts * PANEL * sizeof(float));
+    for (size_t i = 0; i < starts; i++)
+        gather(sums + i * PANEL, tile->start + i * tile->start_down, across, part->columns);
     struct tile own = *tile;
     own.c = sums;
     own.c_down = PANEL;
     own.start = sums;
-    own.start_down = PANEL;
-    run_whole(part, is_copied, &own);
+    own.start_down = k > 0 ? PANEL : 0;
+    run_tile(part, &own);
     for (size_t i = 0; i < part->rows; i++)
-        for (size_t j = 0; j < part->columns; j++)
-            tile->c[i * tile->c_down + j * job->c_across] = sums[i * PANEL + j];
+        scatter(tile->c + i * tile->c_down, job->c_across, sums + i * PANEL, part->columns);
+}
+
+static void copy_plain(const float *from, size_t down, size_t columns, size_t depth, float *to)
+{
+    if (columns == PANEL)
+        for (size_t l = 0; l < depth; l++)
+            copy_floats(to + l * PANEL, from + l * down, PANEL);
+    else
+        for (size_t l = 0; l < depth; l++)
+            copy_floats(to + l * PANEL, from + l * down, columns);
+}
+
+static void copy_transposed(const float *from, size_t across, size_t columns, size_t depth, float *to)
+{
+    size_t turned_k = depth / TURN * TURN, turned_j = columns / TURN * TURN;
+    for (size_t j = 0; j < turned_j; j += TURN)
+        for (size_t l = 0; l < turned_k; l += TURN)
+            vector_turn(from + j * across + l, across, to + l * PANEL + j, PANEL);
+    for (size_t l = 0; l < depth; l++)
+        for (size_t j = l < turned_k ? turned_j : 0; j < columns; j++)
+            to[l * PANEL + j] = from[l + j * across];
 }
 
 /* to[depth][PANEL] = columns j.. of b, from row k on, zeros beyond its last column. */
@@ -163,41 +232,40 @@ static void copy_panel(const struct job *job, const struct part *part, size_t k,
 {
     const size_t down = job->b.down, across = job->b.across, columns = part->columns;
     const float *from = job->b.at + k * down + part->j * across;
-    size_t turned_k = 0, turned_j = 0;
-    if (across == 1) {
-        for (size_t l = 0; l < depth; l++) {
-            memcpy(to + l * PANEL, from + l * down, columns * sizeof(float));
-            memset(to + l * PANEL + columns, 0, (PANEL - columns) * sizeof(float));
-        }
-        return;
-    }
-    if (down == 1) {
-        turned_k = depth / TURN * TURN;
-        turned_j = columns / TURN * TURN;
-        for (size_t j = 0; j < turned_j; j += TURN)
-            for (size_t l = 0; l < turned_k; l += TURN)
-                vector_turn(from + j * across + l, across, to + l * PANEL + j, PANEL);
-    }
-    for (size_t l = 0; l < depth; l++)
-        for (size_t j = l < turned_k ? turned_j : 0; j < PANEL; j++)
-            to[l * PANEL + j] = j < columns ? from[l * down + j * across] : 0.0f;
+    if (columns < PANEL)
+        memset(to, 0, depth * PANEL * sizeof(float));
+    if (across == 1)
+        copy_plain(from, down, columns, depth, to);
+    else if (down == 1)
+        copy_transposed(from, across, columns, depth, to);
+    else
+        for (size_t l = 0; l < depth; l++)
+            for (size_t j = 0; j < columns; j++)
+                to[l * PANEL + j] = from[l * down + j * across];
+}
+
+/* to[depth][TILE_ROWS] = some rows of a, of which `rows` follow. */
+static void copy_tile(const struct linalg_matrix *a, size_t rows, size_t depth, float *to)
+{
+    const float *from = a->at;
+    size_t taken = least(rows, TILE_ROWS);
+    if (a->down == 1 && taken == TILE_ROWS)
+        for (size_t l = 0; l < depth; l++)
+            memcpy(to + l * TILE_ROWS, from + l * a->across, TILE_ROWS * sizeof(float));
+    else
+        for (size_t l = 0; l < depth; l++)
+            for (size_t i = 0; i < taken; i++)
+                to[l * TILE_ROWS + i] = from[i * a->down + l * a->across];
 }
 
 /* to[tiles][depth][TILE_ROWS] = rows i.. of a, from column k on. */
 static void copy_rows(const struct job *job, const struct part *part, size_t k, size_t depth, float *to)
 {
-    const size_t down = job->a.down, across = job->a.across;
-    const float *from = job->a.at + part->i * down + k * across;
-    for (size_t first = 0; first < part->rows;
-         first += TILE_ROWS, to += depth * TILE_ROWS, from += TILE_ROWS * down) {
-        size_t rows = part->rows - first < TILE_ROWS ? part->rows - first : TILE_ROWS;
-        if (down == 1 && rows == TILE_ROWS)
-            for (size_t l = 0; l < depth; l++)
-                memcpy(to + l * TILE_ROWS, from + l * across, TILE_ROWS * sizeof(float));
-        else
-            for (size_t l = 0; l < depth; l++)
-                for (size_t i = 0; i < rows; i++)
-                    to[l * TILE_ROWS + i] = from[i * down + l * across];
+    for (size_t first = 0; first < part->rows; to += depth * TILE_ROWS) {
+        struct linalg_matrix from = job->a;
+        from.at += (part->i + first) * from.down + k * from.across;
+        copy_tile(&from, part->rows - first, depth, to);
+        first += tile_rows(part->rows - first);
     }
 }
 
@@ -207,29 +275,28 @@ static void run_panel(const struct job *job, const struct part *panel, size_t k,
 {
     bool is_whole = panel->columns == PANEL && job->c_across == 1 && (k > 0 || job->start_across == 1);
     struct part part = *panel;
-    for (size_t first = 0; first < panel->rows; first += TILE_ROWS) {
+    for (size_t first = 0; first < panel->rows; first += part.rows) {
         part.i = panel->i + first;
-        part.rows = panel->rows - first < TILE_ROWS ? panel->rows - first : TILE_ROWS;
-        tile->a = a_copy != NULL ? a_copy + first * tile->depth : job->a.at + part.i * job->a.down + k;
+        part.rows = tile_rows(panel->rows - first);
+        tile->a = a_copy != NULL ? a_copy : job->a.at + part.i * job->a.down + k * job->a.across;
+        a_copy = a_copy != NULL ? a_copy + tile->depth * TILE_ROWS : NULL;
         set_start(job, &part, k, tile);
         if (is_whole)
-            run_whole(&part, a_copy != NULL, tile);
+            run_tile(&part, tile);
         else
-            run_apart(job, &part, a_copy != NULL, tile);
+            run_apart(job, &part, k, tile);
     }
-}
-
-static inline size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
 }
 
 /* All columns of some rows, over one block of depth. */
 static void run_rows(const struct job *job, const struct part *rows, size_t k, const float *a_copy)
 {
     _Alignas(64) float panel[DEPTH_BLOCK * PANEL];
-    struct tile tile = {
-        .a_down = job->a.down, .b = panel, .b_down = PANEL, .depth = least(job->depth - k, DEPTH_BLOCK)};
+    struct tile tile = {.a_down = a_copy != NULL ? 1 : job->a.down,
+                        .a_across = a_copy != NULL ? TILE_ROWS : job->a.across,
+                        .b = panel,
+                        .b_down = PANEL,
+                        .depth = least(job->depth - k, DEPTH_BLOCK)};
     struct part part = *rows;
     for (part.j = rows->j; part.j < job->columns; part.j += PANEL) {
         part.columns = least(job->columns - part.j, PANEL);
@@ -242,7 +309,7 @@ static void run_rows(const struct job *job, const struct part *rows, size_t k, c
 static void run_blocks(const struct job *job, size_t first)
 {
     _Alignas(64) float copy[ROW_BLOCK * DEPTH_BLOCK];
-    bool is_copied = job->a.across != 1;
+    bool is_copied = job->a.across != 1 && job->rows > TILE_ROWS;
     size_t most = is_copied ? ROW_BLOCK : job->rows, k = 0;
     do {
         size_t depth = least(job->depth - k, DEPTH_BLOCK);
@@ -256,23 +323,26 @@ static void run_blocks(const struct job *job, size_t first)
     } while (k < job->depth);
 }
 
-/* One tile's rows: nothing of b is read twice, so it is read where it lies. Returns how many columns are done; a last
+/* Few rows: hardly anything of b is read twice, so it is read where it lies. Returns how many columns are done; a last
  * narrow panel is left. */
 static size_t run_in_place(const struct job *job)
 {
-    struct tile tile = {.a = job->a.at, .a_down = job->a.down, .b_down = job->b.down, .depth = job->depth};
-    struct part part = {.rows = job->rows};
-    while (part.j < job->columns) {
-        bool is_wide = job->rows == 1 && job->columns - part.j >= WIDE_PANEL;
-        if (job->columns - part.j < PANEL)
-            break;
+    struct tile tile = {
+        .a_down = job->a.down, .a_across = job->a.across, .b_down = job->b.down, .depth = job->depth};
+    struct part part = {.j = 0};
+    while (job->columns - part.j >= PANEL) {
+        part.columns = job->rows == 1 && job->columns - part.j >= WIDE_PANEL ? WIDE_PANEL : PANEL;
         tile.b = job->b.at + part.j;
-        set_start(job, &part, 0, &tile);
-        if (is_wide)
-            add_up_wide(&tile);
-        else
-            add_up_in_place(job->rows, &tile);
-        part.j += is_wide ? WIDE_PANEL : PANEL;
+        for (part.i = 0; part.i < job->rows; part.i += part.rows) {
+            part.rows = tile_rows(job->rows - part.i);
+            tile.a = job->a.at + part.i * job->a.down;
+            set_start(job, &part, 0, &tile);
+            if (part.columns > PANEL)
+                add_up_wide(&tile);
+            else
+                add_up_in_place(part.rows, &tile);
+        }
+        part.j += part.columns;
     }
     return part.j;
 }
@@ -287,7 +357,7 @@ static struct job transpose(const struct linalg_product *p)
         .a = {p->b.at, p->b.across, p->b.down},
         .b = {p->a.at, p->a.across, p->a.down},
         .start = p->start,
-        .start_across = 0,
+        .start_across = p->start != NULL ? 0 : 1,
         .c = p->c,
         .c_down = 1,
         .c_across = p->c_stride,
@@ -300,8 +370,8 @@ static void multiply(const struct linalg_product *p)
     assert(p->rows >= 1 && p->columns >= 1 && (p->rows == 1 || p->c_stride >= p->columns));
     if (p->columns == 1)
         job = transpose(p);
-    bool lies_well = job.a.across == 1 && job.b.across == 1 && job.c_across == 1 && job.start_across == 1;
-    size_t done = lies_well && job.rows <= TILE_ROWS ? run_in_place(&job) : 0;
+    bool lies_well = job.b.across == 1 && job.c_across == 1 && job.start_across == 1;
+    size_t done = lies_well && job.rows <= IN_PLACE_ROWS ? run_in_place(&job) : 0;
     if (done < job.columns)
         run_blocks(&job, done);
 }
