@@ -62,6 +62,19 @@ static void copy_row(const struct replay *replay, size_t slot, const struct repl
     batch->terminal[i] = row[2 * state + action + 1];
 }
 
+#define DRAWS 4u /* slots of one block of random numbers */
+
+/* Draws the slots of rows i .. i + DRAWS - 1. They lie anywhere in memory, so that the processor is told ahead. */
+static void draw_slots(const struct replay *replay, const struct rng_at *at, size_t i, size_t *ret_slots)
+{
+    struct rng_block block = rng_block(at, (uint32_t) (i / DRAWS));
+    for (size_t j = 0; j < DRAWS; j++) {
+        ret_slots[j] = (size_t) ((uint64_t) block.v[j] * replay->count >> 32);
+        for (size_t line = 0; line < replay->stride; line += LINE_FLOATS)
+            __builtin_prefetch(replay->rows + ret_slots[j] * replay->stride + line);
+    }
+}
+
 void replay_sample(const struct replay *replay, uint64_t seed, uint64_t update,
                    const struct replay_batch *batch)
 {
@@ -72,10 +85,13 @@ void replay_sample(const struct replay *replay, uint64_t seed, uint64_t update,
         .episode = (uint32_t) (update >> 32),
         .slot = (uint32_t) update,
     };
+    size_t slots[2][DRAWS]; /* of the block at hand, and of the next */
     assert(replay->count > 0 && batch->stride >= replay->state_size + replay->action_size);
-    for (size_t i = 0; i < batch->size; i += 4) {
-        struct rng_block block = rng_block(&at, (uint32_t) (i / 4));
-        for (size_t j = 0; j < 4 && i + j < batch->size; j++)
-            copy_row(replay, (size_t) ((uint64_t) block.v[j] * replay->count >> 32), batch, i + j);
+    draw_slots(replay, &at, 0, slots[0]);
+    for (size_t i = 0, now = 0; i < batch->size; i += DRAWS, now = 1 - now) {
+        if (i + DRAWS < batch->size)
+            draw_slots(replay, &at, i + DRAWS, slots[1 - now]);
+        for (size_t j = 0; j < DRAWS && i + j < batch->size; j++)
+            copy_row(replay, slots[now][j], batch, i + j);
     }
 }
