@@ -14,6 +14,7 @@ enum process_exit {
     PROCESS_MISMATCH = 5, /* replay --verify or twin found a difference */
     PROCESS_ABORTED = 6,  /* a node was told that its run was aborted */
     PROCESS_SCRIPTED = 7, /* a node was killed by its scenario's faults, and does not come back */
+    PROCESS_ROUNDED = 8,  /* replay --verify found differences of rounding alone */
     PROCESS_SIGNAL = 130, /* ended by Ctrl-C or SIGTERM after an orderly stop */
 };
 

@@ -11,6 +11,7 @@
 #include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/base/process.h"
+#include "core/linalg/product.h"
 #include "db/experiment_file.h"
 #include "orchestrator/command/cli_options.h"
 #include "orchestrator/policy/catalog/catalog.h"
@@ -76,12 +77,13 @@ static void print_gap(struct verification *verification)
 
 static void tell_json(const struct recorded_run *recorded, struct verification *verification, json_t **rows)
 {
-    json_t *row =
-        json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:s}", "run_id", (json_int_t) recorded->run.run_id, "kind",
-                  store_kind_text((int) recorded->run.kind), "policy", recorded->run.policy, "clock",
-                  verification->in_real_time ? "real" : "virtual", "tasks",
-                  (json_int_t) verification->compared, "identical", (json_int_t) verification->identical,
-                  "first_difference", verification->first_difference);
+    json_t *row = json_pack(
+        "{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "run_id", (json_int_t) recorded->run.run_id,
+        "kind", store_kind_text((int) recorded->run.kind), "policy", recorded->run.policy, "clock",
+        verification->in_real_time ? "real" : "virtual", "tasks", (json_int_t) verification->compared,
+        "identical", (json_int_t) verification->identical, "rounded", (json_int_t) verification->rounded,
+        "different", (json_int_t) verification->different, "arithmetic",
+        (json_int_t) recorded->run.arithmetic, "first_difference", verification->first_difference);
     bool whole = true;
     if (env_is_queue(&recorded->world))
         whole =
@@ -97,6 +99,25 @@ static void tell_json(const struct recorded_run *recorded, struct verification *
         row = NULL;
     }
     command_append_json(rows, row);
+}
+
+/* Why numbers may differ that no other decision explains. */
+static void tell_rounding(const struct recorded_run *recorded, const struct verification *verification)
+{
+    char why[160];
+    long long arithmetic = (long long) recorded->run.arithmetic;
+    if (arithmetic == LINALG_ARITHMETIC)
+        (void) snprintf(why, sizeof why, "it was recorded with this program's arithmetic, on %s",
+                        recorded->run.cpu);
+    else if (arithmetic == 0)
+        (void) snprintf(why, sizeof why,
+                        "it was recorded before the arithmetic was the same on every processor");
+    else
+        (void) snprintf(why, sizeof why, "it was recorded with arithmetic %lld, and this program has %d",
+                        arithmetic, LINALG_ARITHMETIC);
+    (void) printf(
+        "  %llu more differ by rounding alone, by less than a billionth, with the same decisions: %s\n",
+        (unsigned long long) verification->rounded, why);
 }
 
 static void tell(const struct cli *cli, const struct recorded_run *recorded,
@@ -115,6 +136,8 @@ static void tell(const struct cli *cli, const struct recorded_run *recorded,
             "%llu of %llu tasks identical%s\n", (unsigned long long) verification->identical,
             (unsigned long long) verification->compared,
             verification->in_real_time ? " in what a run in real time has in common with virtual time" : "");
+    if (verification->rounded > 0)
+        tell_rounding(recorded, verification);
     if (verification->unsettled > 0)
         (void) printf("  %llu more were under way when the run broke off\n",
                       (unsigned long long) verification->unsettled);
@@ -138,7 +161,7 @@ static int check_memory(const struct cli *cli, const struct recorded_run *record
 }
 
 static int verify_run(const struct cli *cli, struct store *store, int64_t run_id, json_t **rows,
-                      bool *ret_same, struct diag *diag)
+                      enum process_exit *ret_status, struct diag *diag)
 {
     struct recorded_run recorded;
     struct verification verification = {0};
@@ -173,7 +196,9 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
     progress_stop(&progress, (uint64_t) recorded.episodes * recorded.slots);
     if (rc == 0)
         tell(cli, &recorded, &verification, rows);
-    *ret_same = verification.identical == verification.compared;
+    *ret_status = verification.different > 0 ? PROCESS_MISMATCH
+                  : verification.rounded > 0 ? PROCESS_ROUNDED
+                                             : PROCESS_OK;
     verify_finish(&verification);
     recorded_run_finish(&recorded);
     return rc;
@@ -183,14 +208,15 @@ static int verify(const struct cli *cli, struct store *store, struct diag *diag)
 {
     struct run_ids ids = {.only = cli->run};
     json_t *rows = json_array();
-    bool all_same = true;
+    enum process_exit worst = PROCESS_OK;
     int rc = store_each_run(store, take_run, &ids, diag);
     if (rc == 0 && ids.count == 0)
         rc = diag_fail(diag, ERR_NOT_FOUND, "there is no such run");
     for (size_t i = 0; i < ids.count && rc == 0 && !stop_signal_raised(); i++) {
-        bool same = true;
-        rc = verify_run(cli, store, ids.id[i], &rows, &same, diag);
-        all_same = all_same && same;
+        enum process_exit status = PROCESS_OK;
+        rc = verify_run(cli, store, ids.id[i], &rows, &status, diag);
+        if (worst != PROCESS_MISMATCH && status != PROCESS_OK)
+            worst = status;
     }
     if (rc == 0 && cli->json)
         rc = command_print_json(rows, diag);
@@ -199,7 +225,7 @@ static int verify(const struct cli *cli, struct store *store, struct diag *diag)
     free(ids.id);
     if (rc == ERR_MISMATCH)
         return PROCESS_MISMATCH;
-    return rc != 0 ? command_status(rc, diag) : (all_same ? PROCESS_OK : PROCESS_MISMATCH);
+    return rc != 0 ? command_status(rc, diag) : (int) worst;
 }
 
 /* ---- what if ---- */

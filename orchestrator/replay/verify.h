@@ -4,7 +4,10 @@
  *
  * Of a run in real time the world (tokens, positions), the decisions and their shares are compared like
  * that, and payload sizes of tasks that were done in both; how much longer those took than the model says is
- * gathered. */
+ * gathered.
+ *
+ * Another arithmetic (another program, or a file from before there was one) gives other last digits and the same
+ * decisions. Such tasks are counted apart: they say nothing about the file's honesty. */
 #ifndef HANDOFF_ORCHESTRATOR_REPLAY_VERIFY_H
 #define HANDOFF_ORCHESTRATOR_REPLAY_VERIFY_H
 
@@ -29,9 +32,11 @@ struct verification {
     bool in_real_time;    /* it was recorded in real time: what was measured is not compared but related */
     struct clock_gap gap; /* in real time: of the tasks that went as planned */
     uint64_t compared, identical;
-    uint64_t otherwise;         /* in real time: tasks that nodes were lost to */
-    uint64_t unsettled;         /* queueing mode, a run that broke off: tasks that ended with it or later */
-    char first_difference[512]; /* "" while there is none */
+    uint64_t rounded;   /* not identical, but by rounding alone: the same decisions, words and counts */
+    uint64_t different; /* neither */
+    uint64_t otherwise; /* in real time: tasks that nodes were lost to */
+    uint64_t unsettled; /* queueing mode, a run that broke off: tasks that ended with it or later */
+    char first_difference[512]; /* "" while there is none; one of rounding gives way to another */
     struct diag *diag;
 };
 

@@ -8,6 +8,7 @@
 
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/linalg/product.h"
 #include "db/claim.h"
 #include "db/experiment_file.h"
 #include "orchestrator/policy/catalog/catalog.h"
@@ -80,24 +81,29 @@ static int check_kind(const struct resume *resume, struct diag *diag)
                      (long long) run->run_id, why[run->kind]);
 }
 
-/* What it was made with: bits are promised for one build on one kind of CPU. */
-static int compare_origin(const struct db_run *run, struct diag *diag)
+/* What it was made with: bits are promised for one version and one arithmetic, on every processor. With OpenBLAS they
+ * depend on its kernel. */
+static void compare_origin(const struct db_run *run)
 {
-    struct buf cpu = {0};
-    int rc = provenance_cpu(&cpu);
-    if (rc != 0)
-        return diag_fail(diag, rc, "%s", err_text(rc));
+    bool is_openblas = run->linalg != NULL && strcmp(run->linalg, "openblas") == 0;
     if (strcmp(run->version, provenance_version()) != 0)
         log_warn(
             "run",
             "run %lld was begun by version %s, this is %s: what follows may differ from what would have been",
             (long long) run->run_id, run->version, provenance_version());
-    if (strcmp(run->cpu, (const char *) cpu.data) != 0)
+    if (run->arithmetic != LINALG_ARITHMETIC)
         log_warn("run",
-                 "run %lld was begun on %s, this is %s: what follows may differ from what would have been",
-                 (long long) run->run_id, run->cpu, (const char *) cpu.data);
-    buf_finish(&cpu);
-    return 0;
+                 "run %lld was begun with arithmetic %lld, this is %d: what follows may differ from what "
+                 "would have "
+                 "been",
+                 (long long) run->run_id, (long long) run->arithmetic, LINALG_ARITHMETIC);
+    else if (is_openblas && run->vector_path != NULL &&
+             strcmp(run->vector_path, provenance_vector_path()) != 0)
+        log_warn("run",
+                 "run %lld was begun with OpenBLAS's kernel %s, this is %s: what follows may differ from "
+                 "what would "
+                 "have been",
+                 (long long) run->run_id, run->vector_path, provenance_vector_path());
 }
 
 static void tell(const struct resume *resume)
@@ -163,7 +169,7 @@ static int prepare(struct resume *resume, const struct resume_options *options, 
     if (rc == 0)
         rc = policy_create(&resume->policy, kind, &as_then, diag);
     if (rc == 0)
-        rc = compare_origin(run, diag);
+        compare_origin(run);
     if (rc == 0)
         rc = store_read_progress(store, run->run_id, resume->recorded.slots, &progress, diag);
     if (rc != 0)

@@ -12,6 +12,7 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/linalg/product.h"
 #include "db/row_text.h"
 #include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/policy/catalog/full_scenario.h"
@@ -114,9 +115,26 @@ static int64_t updates_of(const struct run_record_row *run, const struct policy_
     return run->has_updates ? (int64_t) run->updates : -1;
 }
 
+/* What the run row says of the machine, in words. */
+struct machine {
+    struct buf cpu, libc;
+};
+
+static int machine_read(struct machine *machine)
+{
+    int rc = provenance_cpu(&machine->cpu);
+    return rc == 0 ? provenance_libc(&machine->libc) : rc;
+}
+
+static void machine_finish(struct machine *machine)
+{
+    buf_finish(&machine->cpu);
+    buf_finish(&machine->libc);
+}
+
 static int create_recorder(struct run_record *record, const struct world *world,
                            const struct run_record_row *run, const struct db_node *node, const char *scenario,
-                           const char *cpu, const char *config, struct diag *diag)
+                           const struct machine *machine, const char *config, struct diag *diag)
 {
     char started[CLOCK_UTC_TEXT];
     bool in_real_time = world->scenario.run.clock == CLOCK_REAL && strcmp(run->host, "tcp") == 0;
@@ -140,7 +158,11 @@ static int create_recorder(struct run_record *record, const struct world *world,
         .queue = env_is_queue(world),
         .time_scale = in_real_time ? world->scenario.run.time_scale : 1.0,
         .version = provenance_version(),
-        .cpu = cpu,
+        .cpu = (const char *) machine->cpu.data,
+        .vector_path = provenance_vector_path(),
+        .libc = (const char *) machine->libc.data,
+        .linalg = linalg_name(),
+        .arithmetic = LINALG_ARITHMETIC,
         .started_utc = started,
         .status = DB_RUNNING,
         .trusted = true,
@@ -168,28 +190,29 @@ int run_record_open(struct run_record *ret_record, const struct world *world,
 {
     *ret_record = blank(run, diag);
     const struct full_scenario full = {world->scenario, *run->settings};
-    struct buf scenario = {0}, cpu = {0}, traces = {0};
+    struct buf scenario = {0}, traces = {0};
+    struct machine machine = {0};
     struct db_node *node = calloc((size_t) world->devices + world->servers, sizeof *node);
     char *config = config_json(world, run);
     int rc = node == NULL || config == NULL ? -ENOMEM : full_scenario_print(&full, &scenario);
     if (rc == 0)
         rc = buf_push(&scenario, "", 1);
     if (rc == 0)
-        rc = provenance_cpu(&cpu);
+        rc = machine_read(&machine);
     if (rc == 0) {
         fill_nodes(node, world, address, user);
         rc = add_traces(node, world, &traces);
     }
     if (rc == 0) {
-        rc = create_recorder(ret_record, world, run, node, (const char *) scenario.data,
-                             (const char *) cpu.data, config, diag);
+        rc = create_recorder(ret_record, world, run, node, (const char *) scenario.data, &machine, config,
+                             diag);
     } else {
         diag_fail(diag, rc, "%s: %s", run->path, err_text(rc));
     }
     free(node);
     free(config);
     buf_finish(&scenario);
-    buf_finish(&cpu);
+    machine_finish(&machine);
     buf_finish(&traces);
     return rc;
 }

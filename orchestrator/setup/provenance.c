@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/file.h"
+#include "core/linalg/openblas.h"
+#include "core/linalg/vector_path.h"
 #include "orchestrator/setup/revision.h"
 
 const char *provenance_version(void)
@@ -30,4 +33,19 @@ int provenance_cpu(struct buf *text)
     rc = buf_printf(text, "%.*s", (int) length, model);
     buf_finish(&info);
     return rc;
+}
+
+int provenance_libc(struct buf *text)
+{
+    char name[64] = "";
+#ifdef _CS_GNU_LIBC_VERSION
+    if (confstr(_CS_GNU_LIBC_VERSION, name, sizeof name) == 0)
+        name[0] = '\0';
+#endif
+    return buf_printf(text, "%s", name[0] != '\0' ? name : "unknown");
+}
+
+const char *provenance_vector_path(void)
+{
+    return strcmp(linalg_name(), "openblas") == 0 ? openblas_kernel() : linalg_vector_path();
 }

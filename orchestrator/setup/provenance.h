@@ -10,4 +10,11 @@ const char *provenance_version(void);
 /* Appends the processor's model: "AMD EPYC 7B13". -ENOMEM. */
 int provenance_cpu(struct buf *text);
 
+/* Appends the C library and its version: "glibc 2.36". -ENOMEM. */
+int provenance_libc(struct buf *text);
+
+/* What products are computed with: a path of core/linalg/vector_path.h, or OpenBLAS's kernel ("Haswell"). Static storage.
+ */
+const char *provenance_vector_path(void);
+
 #endif

@@ -27,7 +27,7 @@ RENEW = "if that is meant: meson test -C build 'e2e golden' --test-args=--write"
 # What no digest holds, and why. All other columns of all tables are in.
 LEFT_OUT = {
     'run': {'host': 'one digest for memory and TCP', 'version': 'names the revision', 'cpu': 'names the machine',
-            'started_utc': 'wall time'},
+            'started_utc': 'wall time', 'vector_path': 'names the machine', 'libc': 'names the machine'},
     'node': {'address': 'ports are free ones'},
     'episode': {'wall_s': 'wall time'},
     'sweep': {'version': 'names the revision', 'created_utc': 'wall time'},

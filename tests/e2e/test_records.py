@@ -123,9 +123,35 @@ def one_changed_bit_is_noticed_and_named():
                     db, 'SELECT episode, slot, device FROM task WHERE rate_bps > 0 ORDER BY episode DESC, slot DESC LIMIT 1')[0]
                 where = f'episode = {episode} AND slot = {slot} AND device = {device}'
             flip_last_bit(db, column, where)
-            output, _ = testbed.orchestrator('replay', '--verify', '-q', '--db', db, status=5)
+            output, _ = testbed.orchestrator('replay', '--verify', '-q', '--db', db, status=8)
             tap.contains(output, f'{EPISODES * SLOTS * DEVICES - 1} of {EPISODES * SLOTS * DEVICES}', column,
+                         "1 more differ by rounding alone", "recorded with this program's arithmetic",
                          *where.replace(' =', '').split(' AND '))
+
+
+def change(db, statement):
+    connection = sqlite3.connect(db)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+@tap.test
+def a_file_of_older_arithmetic_differs_by_rounding_and_has_a_status_of_its_own():
+    with testbed.scratch() as folder:
+        db = record(folder, '-p', 'greedy')
+        tap.equal(testbed.rows(db, 'SELECT linalg, arithmetic, libc IS NOT NULL, vector_path IS NOT NULL FROM run'),
+                  [('portable', 1, 1, 1)], 'what the run row says')
+        change(db, 'UPDATE run SET vector_path = NULL, libc = NULL, linalg = NULL, arithmetic = NULL')
+        testbed.verify(db)
+        change(db, 'UPDATE task SET latency_s = latency_s * (1 + 3e-14), x_m = x_m + 3e-12')
+        output, _ = testbed.orchestrator('replay', '--verify', '-q', '--db', db, status=8)
+        tap.contains(output, 'differ by rounding alone', 'before the arithmetic was the same on every processor')
+        (run,) = json.loads(testbed.orchestrator('replay', '--verify', '--json', '-q', '--db', db, status=8)[0])
+        tap.equal((run['rounded'] + run['identical'], run['different'], run['arithmetic']), (run['tasks'], 0, 0), 'counts')
+        change(db, 'UPDATE task SET cost = cost * 1.000001 WHERE episode = 1 AND slot = 5 AND device = 0')
+        output, _ = testbed.orchestrator('replay', '--verify', '-q', '--db', db, status=5)
+        tap.contains(output, 'slot 5, device 0', 'cost')
 
 
 @tap.test

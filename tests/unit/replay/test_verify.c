@@ -108,6 +108,31 @@ static void of_several_differences_the_cause_is_named(void **state)
                         "episode 1, slot 2, device 0: y_m was recorded as nan and is 1");
 }
 
+static void rounding_is_counted_apart_and_gives_way_to_another_difference(void **state)
+{
+    (void) state;
+    struct db_task was[3] = {recorded(), recorded(), recorded()},
+                   is[3] = {recorded(), recorded(), recorded()};
+    struct verification verification = {.world = &world, .row = calloc(3, sizeof *was), .rows = 3};
+    assert_non_null(verification.row);
+    memcpy(verification.row, was, sizeof was);
+    is[0].latency_s = 0.5 + 1e-10;
+    is[1].latency_s = 0.5 + 1e-8;
+    is[2].latency_s = 0.5 - 1e-10;
+    is[2].split = 4; /* and another decision */
+    struct session_sink sink = verify_sink(&verification);
+    assert_int_equal(sink.tasks(sink.user, is, 1), 0);
+    assert_non_null(
+        strstr(verification.first_difference, "latency_s was recorded as 0.5 and is 0.5000000001"));
+    assert_int_equal(sink.tasks(sink.user, is + 1, 2), 0);
+    assert_int_equal(verification.compared, 3);
+    assert_int_equal(verification.identical, 0);
+    assert_int_equal(verification.rounded, 1);
+    assert_int_equal(verification.different, 2);
+    assert_non_null(strstr(verification.first_difference, "latency_s was recorded as 0.5 and is 0.50000001"));
+    verify_finish(&verification);
+}
+
 #define SEEN_KEY true
 #define SEEN_WORLD true
 #define SEEN_DECISION true
@@ -148,6 +173,7 @@ int main(void)
         cmocka_unit_test(every_column_that_differs_is_named),
         cmocka_unit_test(a_difference_says_where_it_is_and_both_values),
         cmocka_unit_test(of_several_differences_the_cause_is_named),
+        cmocka_unit_test(rounding_is_counted_apart_and_gives_way_to_another_difference),
         cmocka_unit_test(in_real_time_only_what_does_not_depend_on_the_clock_is_compared),
         cmocka_unit_test(in_real_time_what_was_sent_is_compared_of_tasks_that_went_as_planned),
     };

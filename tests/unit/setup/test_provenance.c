@@ -30,11 +30,22 @@ static void a_machine_is_its_processor(void **state)
     buf_finish(&text);
 }
 
+static void a_run_names_its_c_library_and_the_instructions_of_its_products(void **state)
+{
+    struct buf text = {0};
+    (void) state;
+    assert_int_equal(provenance_libc(&text), 0);
+    assert_true(strlen((const char *) text.data) > 0);
+    assert_non_null(strchr("an", provenance_vector_path()[0])); /* avx512, avx2, neon, none */
+    buf_finish(&text);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_version_is_a_number_with_a_revision_behind_it),
         cmocka_unit_test(a_machine_is_its_processor),
+        cmocka_unit_test(a_run_names_its_c_library_and_the_instructions_of_its_products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
