@@ -148,6 +148,8 @@ static void on_slot(struct device_queue *queue, const struct msg_slot *slot, dou
         return;
     }
     device_slot_meet(queue->world, queue->number, id, &queue->mobility, &queue->slot);
+    for (size_t i = 0; i < queue->count && device_slot_begins_anew(queue->world, queue->number, id); i++)
+        queue->task[i].stays = true;
     station_count(&queue->radio, queue->now_s);
     station_set_rate(&queue->processor, queue->now_s,
                      faults_speed(queue->world->faults, id, false, queue->number));
@@ -223,8 +225,8 @@ static int on_handover(struct device_queue *queue, const struct msg_handover *ha
     for (size_t i = 0; i < queue->count; i++) {
         struct device_queue_task *task = &queue->task[i];
         bool unsent = task->stage == COMPUTING || task->stage == SENDING;
-        if (!unsent || task->server != handover->from || task->split == device_queue_layers(queue) ||
-            task->resumed)
+        if (!unsent || task->stays || task->server != handover->from ||
+            task->split == device_queue_layers(queue) || task->resumed)
             continue;
         device_queue_redirect(task, (uint32_t) handover->to);
         task->handovers++;
@@ -252,6 +254,7 @@ static int on_recover(struct device_queue *queue, const struct msg_recover *reco
                          queue->number, (unsigned long long) recover->round);
     device_queue_recall(queue, task);
     task->attempt = (uint32_t) recover->attempt;
+    task->stays = false;
     task->resumed = local;
     if (!local)
         device_queue_redirect(task, (uint32_t) recover->server);

@@ -26,6 +26,7 @@ struct device_queue_task {
     double told_j;                      /* energy that observations have reported */
     double extra_bits, extra_j, backhaul_j;
     uint32_t attempt, handovers;
+    bool stays;   /* its device's trace has begun anew since: it is not handed over */
     bool resumed; /* layers s+1..L run here, because a server was lost */
 };
 

@@ -29,7 +29,8 @@ static double cell_of(const struct world *world, uint32_t device, struct slot_id
     double value[4];
     if (track == NULL)
         return TRACK_NO_CELL;
-    track_place_at(track, world_track_s(world, track, device, id.phase, id.episode, id.slot), value);
+    track_place_at(track, world_tracks_turn(world),
+                   world_track_s(world, track, device, id.phase, id.episode, id.slot), value);
     return value[TRACK_CELL];
 }
 
@@ -89,7 +90,8 @@ static void follow_trace(const struct world *world, const struct track *track, u
                          struct slot_id id, struct device_slot *ret)
 {
     double from_s = world_track_s(world, track, device, id.phase, id.episode, id.slot);
-    double gain = gain_of(world, device, track_mean_bps(track, from_s, world->scenario.run.slot_s));
+    double mean_bps = track_mean_bps(track, world_tracks_turn(world), from_s, world->scenario.run.slot_s);
+    double gain = gain_of(world, device, mean_bps);
     for (uint32_t m = 0; m < world->servers; m++)
         ret->gain[m] = gain;
 }
@@ -100,7 +102,17 @@ double device_slot_gain_at(const struct world *world, uint32_t device, struct sl
     const struct track *track = tracks_of(&world->rate_tracks, device);
     assert(track != NULL && after_s >= 0.0);
     double from_s = world_track_s(world, track, device, id.phase, id.episode, id.slot);
-    return gain_of(world, device, track_rate_bps(track, from_s + after_s, ret_for_s));
+    return gain_of(world, device,
+                   track_rate_bps(track, world_tracks_turn(world), from_s + after_s, ret_for_s));
+}
+
+bool device_slot_begins_anew(const struct world *world, uint32_t device, struct slot_id id)
+{
+    const struct track *track = tracks_of(&world->place_tracks, device);
+    if (track == NULL || id.slot == 0 || world_tracks_turn(world))
+        return false;
+    return track_begins_anew(track, world_track_s(world, track, device, id.phase, id.episode, id.slot - 1),
+                             world_track_s(world, track, device, id.phase, id.episode, id.slot));
 }
 
 static bool has_request(const struct world *world, uint32_t device, struct slot_id id)

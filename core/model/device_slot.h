@@ -35,6 +35,10 @@ void device_slot_meet(const struct world *world, uint32_t device, struct slot_id
 double device_slot_gain_at(const struct world *world, uint32_t device, struct slot_id id, double after_s,
                            double *ret_for_s);
 
+/* Is the device, since the slot before, at the beginning of its trace again (run.trace_end: restart)? What it has not
+ * sent yet is then no longer handed over. Pure; needs the device's track. */
+bool device_slot_begins_anew(const struct world *world, uint32_t device, struct slot_id id);
+
 /* Prompt tokens of the device's task in this slot: the scenario's number, or a run of consecutive real
  * requests whose start is drawn for each episode. `rows` = NULL means no real requests. */
 uint32_t device_slot_tokens(const struct scenario *scenario, const uint32_t *rows, uint32_t row_count,

@@ -40,7 +40,8 @@ static void follow(const struct world *world, uint32_t device, enum rng_phase ph
     double value[4];
     if (track == NULL)
         return;
-    track_place_at(track, world_track_s(world, track, device, phase, episode, slot), value);
+    track_place_at(track, world_tracks_turn(world), world_track_s(world, track, device, phase, episode, slot),
+                   value);
     mobility->position = (struct vec2){value[TRACK_X], value[TRACK_Y]};
     mobility->speed_mps = value[TRACK_SPEED];
 }

@@ -1,7 +1,7 @@
 /* Traces of links: how fast one was, and where its phone was, over time. Read from
  *
  *   mahimahi   one whole number a line: the millisecond at which 1500 bytes may pass, never decreasing; the
- *              trace lasts until the last of them and then begins again (mahimahi's mm-link)
+ *              trace lasts until the last of them (mahimahi's mm-link)
  *   columns    two numbers a line, by blanks or a comma: seconds, growing, and Mbit/s from then on
  *   csv        the Irish 5G production data set's logs (Raca et al., MMSys 2020): a header; Timestamp like
  *              2019.12.14_10.16.30, DL_bitrate and UL_bitrate in kbit/s; optional: Longitude, Latitude, Speed

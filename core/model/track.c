@@ -95,13 +95,29 @@ static uint32_t point_at(const struct track *track, double at_s)
     return low;
 }
 
-/* A time within the track. fmod is exact, so that long runs lose nothing. */
-static double wrapped(const struct track *track, double at_s)
+/* A time as a part of a round: one way through the track. */
+struct place {
+    bool back; /* the round is played backwards */
+    double s;  /* since the round's beginning, in [0, duration_s) */
+};
+
+/* fmod is exact, so that long runs lose nothing. */
+static struct place place_of(const struct track *track, bool turns, double at_s)
 {
-    return fmod(at_s, track->duration_s);
+    double whole_s = track->duration_s;
+    if (!turns)
+        return (struct place){false, fmod(at_s, whole_s)};
+    double s = fmod(at_s, 2.0 * whole_s);
+    return s < whole_s ? (struct place){false, s} : (struct place){true, s - whole_s};
 }
 
-/* Bits of [from_s, to_s) within one round. Added up and not looked up in running sums, whose difference would
+/* The time within the track. */
+static double track_time(const struct track *track, struct place place)
+{
+    return place.back ? track->duration_s - place.s : place.s;
+}
+
+/* Bits of [from_s, to_s) of the track. Added up and not looked up in running sums, whose difference would
  * keep only the sums' precision. */
 static double bits_between(const struct track *track, double from_s, double to_s)
 {
@@ -117,35 +133,49 @@ static double bits_between(const struct track *track, double from_s, double to_s
     return bits;
 }
 
-double track_mean_bps(const struct track *track, double from_s, double length_s)
+/* Bits from a place to a time of the same round. */
+static double bits_of_round(const struct track *track, struct place from, double to_s)
+{
+    double whole_s = track->duration_s;
+    return from.back ? bits_between(track, whole_s - to_s, whole_s - from.s)
+                     : bits_between(track, from.s, to_s);
+}
+
+double track_mean_bps(const struct track *track, bool turns, double from_s, double length_s)
 {
     assert(track->kind == TRACK_RATE && length_s > 0.0);
-    double start_s = wrapped(track, from_s);
-    double rounds = floor(length_s / track->duration_s);
-    double end_s = start_s + (length_s - rounds * track->duration_s);
-    double bits = rounds > 0.0 ? rounds * bits_between(track, 0.0, track->duration_s) : 0.0;
-    if (end_s <= track->duration_s)
-        bits += bits_between(track, start_s, end_s);
-    else
-        bits += bits_between(track, start_s, track->duration_s) +
-                bits_between(track, 0.0, end_s - track->duration_s);
+    struct place place = place_of(track, turns, from_s);
+    double first_s = track->duration_s - place.s;
+    if (length_s <= first_s)
+        return bits_of_round(track, place, place.s + length_s) / length_s;
+    double rounds = floor((length_s - first_s) / track->duration_s);
+    double last_s = length_s - first_s - rounds * track->duration_s;
+    bool back = turns &&
+                place.back == (fmod(rounds, 2.0) != 0.0); /* turned once more than there are rounds between */
+    double bits = bits_of_round(track, place, track->duration_s);
+    bits += rounds > 0.0 ? rounds * bits_between(track, 0.0, track->duration_s) : 0.0;
+    bits += bits_of_round(track, (struct place){back, 0.0}, last_s);
     return bits / length_s;
 }
 
-double track_rate_bps(const struct track *track, double at_s, double *ret_for_s)
+double track_rate_bps(const struct track *track, bool turns, double at_s, double *ret_for_s)
 {
     assert(track->kind == TRACK_RATE);
-    double place_s = wrapped(track, at_s);
-    uint32_t point = point_at(track, place_s);
+    struct place place = place_of(track, turns, at_s);
+    double now_s = track_time(track, place);
+    uint32_t point = point_at(track, now_s);
+    if (place.back && point > 0 && now_s <= track->start_s[point])
+        point--; /* it comes from above */
     double end_s = point + 1 < track->points ? track->start_s[point + 1] : track->duration_s;
-    *ret_for_s = track->points > 1 ? end_s - place_s : (double) INFINITY;
+    double for_s = place.back ? now_s - track->start_s[point] : end_s - now_s;
+    *ret_for_s = track->points > 1 ? for_s : (double) INFINITY;
     return track->value[point];
 }
 
-void track_place_at(const struct track *track, double at_s, double ret_value[static 4])
+void track_place_at(const struct track *track, bool turns, double at_s, double ret_value[static 4])
 {
     assert(track->kind == TRACK_PLACE);
-    double now_s = wrapped(track, at_s);
+    double now_s = track_time(track, place_of(track, turns, at_s));
     uint32_t i = point_at(track, now_s);
     const double *here = track->value + 4 * (size_t) i;
     memcpy(ret_value, here, 4 * sizeof *here);
@@ -155,6 +185,11 @@ void track_place_at(const struct track *track, double at_s, double ret_value[sta
     double part = (now_s - track->start_s[i]) / (track->start_s[i + 1] - track->start_s[i]);
     ret_value[TRACK_X] = here[TRACK_X] + part * (there[TRACK_X] - here[TRACK_X]);
     ret_value[TRACK_Y] = here[TRACK_Y] + part * (there[TRACK_Y] - here[TRACK_Y]);
+}
+
+bool track_begins_anew(const struct track *track, double after_s, double until_s)
+{
+    return floor(until_s / track->duration_s) > floor(after_s / track->duration_s);
 }
 
 size_t track_packed_size(const struct track *track)

@@ -1,5 +1,6 @@
-/* A track: what one device plays of a trace, as a function of time that begins again after duration_s. Plain
- * numbers, so that it travels to a node and into the database as it is.
+/* A track: what one device plays of a trace, as a function of time that goes on for ever: after duration_s it turns
+ * round and plays backwards, or begins anew (`turns`, run.trace_end). Plain numbers, so that it travels to a node and
+ * into the database as it is.
  *
  *   rate    one value a point: bit/s from the point until the next
  *   place   four values a point: x and y in metres, in a line to the next point's and at rest behind the last;
@@ -50,13 +51,16 @@ double track_offset_s(const struct track *track, uint64_t seed, enum rng_phase p
                       uint32_t device);
 
 /* Mean rate over [from_s, from_s + length_s), the exact integral; any from_s >= 0, length_s > 0. */
-double track_mean_bps(const struct track *track, double from_s, double length_s);
+double track_mean_bps(const struct track *track, bool turns, double from_s, double length_s);
 
-/* The rate at a time >= 0, and how long it stays like that: INFINITY when it never changes. */
-double track_rate_bps(const struct track *track, double at_s, double *ret_for_s);
+/* The rate at a time >= 0, and for how long it stays like that at least: INFINITY when it never changes. */
+double track_rate_bps(const struct track *track, bool turns, double at_s, double *ret_for_s);
 
 /* x, y, speed and cell at a time >= 0. */
-void track_place_at(const struct track *track, double at_s, double ret_value[static 4]);
+void track_place_at(const struct track *track, bool turns, double at_s, double ret_value[static 4]);
+
+/* Does a track that does not turn begin anew after one time, and not after the other? */
+bool track_begins_anew(const struct track *track, double after_s, double until_s);
 
 /* As one run of numbers, f64 little-endian: duration_s, all starts, all values. */
 int track_pack(const struct track *track, struct buf *bytes);

@@ -68,6 +68,12 @@ int world_init_empty(struct world *ret_world, const struct scenario *scenario, u
 
 void world_finish(struct world *world);
 
+/* Do the run's tracks turn round at their ends? */
+static inline bool world_tracks_turn(const struct world *world)
+{
+    return world->scenario.run.trace_end == TRACE_END_TURN;
+}
+
 /* The time in its track at which a device begins a slot. */
 double world_track_s(const struct world *world, const struct track *track, uint32_t device,
                      enum rng_phase phase, uint32_t episode, uint32_t slot);

@@ -62,7 +62,7 @@ static uint32_t redirect(struct session_core *core, uint32_t n, const struct ses
             struct open_task *task = &queue->block[b].task[i];
             struct db_task *row = &queue->block[b].row[i];
             bool goes = row->device == n && task->at_server == move->from && !task->ended && !task->there &&
-                        !task->sent && !task->orphan;
+                        !task->sent && !task->orphan && !task->stays;
             if (!goes)
                 continue;
             task->at_server = move->to;
@@ -71,6 +71,17 @@ static uint32_t redirect(struct session_core *core, uint32_t n, const struct ses
             session_event_of_move(core, row, move, actions);
         }
     return moved;
+}
+
+static bool any_stays(const struct session_core *core, uint32_t n, uint32_t from)
+{
+    const struct task_ledger *queue = core->queue;
+    bool any = false;
+    for (size_t b = 0; b < queue->count; b++)
+        for (uint32_t i = 0; i < queue->block[b].count && !any; i++)
+            any = queue->block[b].row[i].device == n && queue->block[b].task[i].at_server == from &&
+                  queue->block[b].task[i].stays && !queue->block[b].task[i].ended;
+    return any;
 }
 
 static void hand_over(struct session_core *core, uint32_t n, uint32_t from, struct session_actions *actions)
@@ -88,8 +99,10 @@ static void hand_over(struct session_core *core, uint32_t n, uint32_t from, stru
     uint32_t moved = redirect(core, n, &move, actions);
     if (moved == 0)
         return;
-    unsent[move.to] += unsent[from];
-    unsent[from] = 0.0;
+    if (!any_stays(core, n, from)) { /* else nobody knows how much of it goes */
+        unsent[move.to] += unsent[from];
+        unsent[from] = 0.0;
+    }
     struct proto_message *message = &session_core_push(actions, SESSION_DO_TELL_DEVICE, n)->message;
     message->id = PROTO_HANDOVER;
     message->handover = (struct msg_handover){.device = n, .round = core->round, .from = from, .to = move.to};
@@ -151,7 +164,7 @@ static void recover(struct session_core *core, struct ledger_block *block, struc
                                       task->at_server, place};
     session_event_of_move(core, row, &move, actions);
     core->view.unsent_bits[(size_t) row->device * servers + task->at_server] = 0.0;
-    task->orphan = task->there = task->sent = false;
+    task->orphan = task->there = task->sent = task->stays = false;
     task->attempt++;
     task->at_server = place;
     if (place != ENV_LOCAL)
@@ -226,8 +239,20 @@ void session_queue_lose_device(struct session_core *core, uint32_t n, struct ses
         }
 }
 
+/* Where its device's trace has begun anew, what there was stays where it is. */
+static void note_anew(struct session_core *core, struct ledger_block *block, struct open_task *task,
+                      struct session_actions *actions)
+{
+    (void) actions;
+    uint32_t n = task_ledger_row(block, task)->device;
+    task->stays = task->stays || device_slot_begins_anew(core->session.world, n, core->id);
+}
+
 void session_queue_move(struct session_core *core, struct session_actions *actions)
 {
+    const struct world *world = core->session.world;
+    if (world->place_tracks.count > 0 && !world_tracks_turn(world))
+        task_ledger_each(core, NULL, note_anew); /* first, as devices do: a RECOVER takes it back */
     task_ledger_each(core, actions, recover);
     hand_over_all(core, actions);
 }

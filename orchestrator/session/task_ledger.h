@@ -13,6 +13,7 @@ struct open_task {
     bool settled;     /* and counted */
     bool there;       /* it has arrived at its server */
     bool sent;        /* nothing of it is left to be sent, though an old server may still pass it on */
+    bool stays;       /* its device's trace has begun anew since: it is not handed over */
     bool passing;     /* it arrives there in this slot */
     bool orphan;      /* its server is lost: the next slot says how it goes on */
     bool awaited;     /* its server has finished it: its REPORT is owed */

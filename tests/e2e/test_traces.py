@@ -231,13 +231,18 @@ def cells_decide_which_server_is_used():
         rows = [f'2020.02.28_10.{i // 60:02}.{i % 60:02},-8.5,51.9{i:03},9,B,{5 if i < 30 else 6 if i < 60 else 7},5G,-90,9000,9000,A'
                 for i in range(90)]
         path = write(folder, 'way.csv', HEADER + '\n' + '\n'.join(rows) + '\n')
-        testbed.orchestrator('run', '-q', '--over', 'memory', '--db', db, '-p', 'edge-best-channel', '-n', 4, '-m', 3, '-e', 1, '-t', 90,
-                             *settings(radio__trace=path, mobility__kind='trace', mobility__trace=path))
-        shares = dict(testbed.rows(db, 'SELECT server, count(*) FROM task GROUP BY server'))
-        tap.equal(shares, {0: 120, 1: 120, 2: 120}, 'each cell for a third of the round, whatever the start')
-        changes = testbed.one(db, """SELECT sum(server <> before) FROM (SELECT server, lag(server) OVER (PARTITION BY device ORDER BY slot)
-                                     AS before FROM task)""")
-        tap.true(8 <= changes <= 12, f'{changes} changes of 4 phones on a round of three cells')
+        for slots, end in ((180, 'turn'), (90, 'restart')):
+            testbed.orchestrator('run', '-q', '--over', 'memory', '--db', db, '-p', 'edge-best-channel', '-n', 4, '-m', 3, '-e', 1,
+                                 '-t', slots, *settings(radio__trace=path, mobility__kind='trace', mobility__trace=path,
+                                                        run__trace_end=end))
+        shares = testbed.rows(db, 'SELECT run_id, served_by, count(*) FROM task GROUP BY run_id, served_by')
+        tap.equal(shares, [(run, server, tasks) for run, tasks in ((1, 240), (2, 120)) for server in range(3)],
+                  'each cell for a third of the round, whatever the start')
+        changes = dict(testbed.rows(db, """SELECT run_id, sum(server <> before) FROM (SELECT run_id, server,
+                                           lag(server) OVER (PARTITION BY run_id, device ORDER BY slot) AS before FROM task)
+                                           GROUP BY run_id"""))
+        tap.true(12 <= changes[1] <= 16, f'{changes[1]} changes of 4 phones there and back through three cells')
+        tap.true(8 <= changes[2] <= 12, f'{changes[2]} changes of 4 phones on a round of three cells')
 
 
 @tap.test

@@ -464,6 +464,72 @@ static void who_leaves_a_servers_coverage_finishes_resumes_or_restarts(void **st
     }
 }
 
+/* 12 s from one server's cell to the other's and further on in it. The trace ends twice or more in an episode. */
+static void play_along_a_trace(struct sim_played *played, const char *end)
+{
+    char key[32];
+    (void) snprintf(key, sizeof key, "run.trace_end=%s", end);
+    const char *const keys[] = {"run.mode=queue",
+                                "run.slot_s=0.6",
+                                "devices.count=12",
+                                "servers.count=2",
+                                "fixed.split=4",
+                                "radio.bandwidth_mhz=1",
+                                "handover.policy=restart",
+                                "task.probability=0.6",
+                                key,
+                                NULL};
+    struct track track;
+    *played = (struct sim_played){.result = {0}};
+    played->world = full_world(keys, &played->settings);
+    played->world.scenario.mobility.kind = MOBILITY_TRACE;
+    assert_int_equal(track_init(&track, TRACK_PLACE, 2, 12.0), 0);
+    const struct vec2 *from = &played->world.server[0].position, *to = &played->world.server[1].position;
+    const double values[] = {from->x, from->y, 5, 0, to->x, to->y, 5, 1};
+    memcpy(track.value, values, sizeof values);
+    track.start_s[1] = 6.0;
+    assert_int_equal(tracks_push(&played->world.place_tracks, &track), 0);
+    struct policy policy = sim_policy(&played->world, &played->settings, "static", false);
+    played->result = sim_run(&played->world, &policy, 2, 60, NULL, 0, &played->record);
+    policy_destroy(&policy);
+}
+
+/* Whether the trace of an event's device has come to its end since the slot before. */
+static bool at_an_end(const struct sim_played *played, const struct db_event *event)
+{
+    const struct track *track = tracks_of(&played->world.place_tracks, (uint32_t) event->number);
+    double until_s = world_track_s(&played->world, track, (uint32_t) event->number, RNG_TRAIN, event->episode,
+                                   event->slot);
+    return floor(until_s / 12.0) > floor((until_s - 0.6) / 12.0);
+}
+
+static void the_end_of_a_trace_is_nobodys_handover(void **state)
+{
+    (void) state;
+    for (int restart = 0; restart < 2; restart++) {
+        struct sim_played played;
+        uint32_t handovers = 0, kept = 0;
+        play_along_a_trace(&played, restart ? "restart" : "turn");
+        for (size_t i = 0; i < played.record.events; i++) {
+            const struct db_event *event = &played.record.event[i];
+            assert_int_equal(event->kind, DB_EVENT_HANDOVER);
+            assert_false(at_an_end(&played, event));
+            assert_true(restart == 0 || event->from_server == 0); /* the way back is no way at all */
+            handovers++;
+        }
+        for (size_t i = 0; i < played.record.rows; i++) {
+            const struct db_task *row = &played.record.row[i];
+            struct slot_id id = {RNG_TRAIN, row->episode, row->slot + 1};
+            bool over_the_end =
+                row->end_slot > row->slot && device_slot_begins_anew(&played.world, row->device, id);
+            kept += over_the_end && row->server == 1 && row->served_by == 1 ? 1 : 0;
+        }
+        assert_true(handovers > 10);
+        assert_int_equal(kept > 3, restart);
+        sim_finish(&played);
+    }
+}
+
 /* A slow backhaul: what is sent to one server is still being passed on there when its device leaves that one
  * too. It stays where it was sent; what is not sent goes on. */
 static void what_is_still_being_passed_on_is_not_handed_over_again(void **state)
@@ -503,6 +569,7 @@ int main(void)
         cmocka_unit_test(the_energy_of_a_lost_server_is_not_in_what_its_tasks_have_cost),
         cmocka_unit_test(in_an_outage_tasks_wait_and_their_deadlines_pass),
         cmocka_unit_test(whatever_an_outage_held_back_may_arrive_in_one_slot),
+        cmocka_unit_test(the_end_of_a_trace_is_nobodys_handover),
         cmocka_unit_test(what_is_still_being_passed_on_is_not_handed_over_again),
         cmocka_unit_test(who_leaves_a_servers_coverage_finishes_resumes_or_restarts),
     };

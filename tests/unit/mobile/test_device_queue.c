@@ -229,7 +229,7 @@ static void a_transfer_follows_every_step_of_a_trace(void **state)
             continue;
         double took_s = action->message.task.arrival_s - begin_s;
         assert_true(took_s > 1.27); /* or it met a part of the trace alone */
-        assert_near(track_mean_bps(played, from_s + begin_s, took_s) * took_s, BITS, 1.0);
+        assert_near(track_mean_bps(played, true, from_s + begin_s, took_s) * took_s, BITS, 1.0);
         close_bench(&bench);
         return;
     }

@@ -33,11 +33,11 @@ static void the_mean_over_a_span_is_the_integral_of_the_steps(void **state)
 {
     (void) state;
     struct track track = rates();
-    assert_same(track_mean_bps(&track, 0.0, 0.5), 8.0);
-    assert_same(track_mean_bps(&track, 0.25, 0.5), 4.0);
-    assert_same(track_mean_bps(&track, 0.5, 1.5), 0.0);
-    assert_same(track_mean_bps(&track, 0.0, 3.0), 2.0);
-    assert_same(track_mean_bps(&track, 1.0, 2.0), 1.0);
+    assert_same(track_mean_bps(&track, false, 0.0, 0.5), 8.0);
+    assert_same(track_mean_bps(&track, false, 0.25, 0.5), 4.0);
+    assert_same(track_mean_bps(&track, false, 0.5, 1.5), 0.0);
+    assert_same(track_mean_bps(&track, false, 0.0, 3.0), 2.0);
+    assert_same(track_mean_bps(&track, false, 1.0, 2.0), 1.0);
     track_finish(&track);
 }
 
@@ -45,11 +45,11 @@ static void a_track_begins_again_however_often(void **state)
 {
     (void) state;
     struct track track = rates();
-    assert_same(track_mean_bps(&track, 2.5, 1.0), (0.5 * 2.0 + 0.5 * 8.0) / 1.0);
-    assert_same(track_mean_bps(&track, 3.0 * 1000 + 2.5, 1.0), 5.0);
-    assert_same(track_mean_bps(&track, 0.25, 3.0 * 7), 2.0);
-    assert_near(track_mean_bps(&track, 0.25, 3.0 * 7 + 0.25), (7 * 6.0 + 2.0) / 21.25, 1e-12);
-    assert_near(track_mean_bps(&track, 2.75, 3.0 * 7 + 0.5), (7 * 6.0 + 0.5 + 2.0) / 21.5, 1e-12);
+    assert_same(track_mean_bps(&track, false, 2.5, 1.0), (0.5 * 2.0 + 0.5 * 8.0) / 1.0);
+    assert_same(track_mean_bps(&track, false, 3.0 * 1000 + 2.5, 1.0), 5.0);
+    assert_same(track_mean_bps(&track, false, 0.25, 3.0 * 7), 2.0);
+    assert_near(track_mean_bps(&track, false, 0.25, 3.0 * 7 + 0.25), (7 * 6.0 + 2.0) / 21.25, 1e-12);
+    assert_near(track_mean_bps(&track, false, 2.75, 3.0 * 7 + 0.5), (7 * 6.0 + 0.5 + 2.0) / 21.5, 1e-12);
     track_finish(&track);
 }
 
@@ -71,8 +71,81 @@ static void many_random_spans_agree_with_a_sum_over_small_parts(void **state)
         double bits = 0.0;
         for (double t = from_s + 0.0625; t < from_s + length_s; t += 0.125)
             bits += 0.125 * track.value[(uint32_t) (fmod(t, 100.0) / 2.0)];
-        assert_near(track_mean_bps(&track, from_s, length_s) * length_s, bits, 1e-9 * (1.0 + bits));
+        assert_near(track_mean_bps(&track, false, from_s, length_s) * length_s, bits, 1e-9 * (1.0 + bits));
     }
+    track_finish(&track);
+}
+
+/* A track and, behind it, its mirror image, which begins again: the same as one that turns round. */
+static struct track mirrored(const struct track *track)
+{
+    struct track both;
+    uint32_t n = track->points, width = track_width(track->kind);
+    assert_int_equal(track_init(&both, track->kind, 2 * n, 2.0 * track->duration_s), 0);
+    for (uint32_t i = 0; i < n; i++) {
+        double end_s = i + 1 < n ? track->start_s[i + 1] : track->duration_s;
+        both.start_s[i] = track->start_s[i];
+        both.start_s[2 * n - 1 - i] = 2.0 * track->duration_s - end_s;
+        memcpy(both.value + (size_t) i * width, track->value + (size_t) i * width, width * sizeof(double));
+        memcpy(both.value + (size_t) (2 * n - 1 - i) * width, track->value + (size_t) i * width,
+               width * sizeof(double));
+    }
+    return both;
+}
+
+static void a_rate_that_turns_round_is_its_mirror_image_behind_it(void **state)
+{
+    (void) state;
+    struct track track = rates(), both = mirrored(&track);
+    struct rng_at at = {.seed = 10, .stream = RNG_TRACE};
+    for (uint32_t k = 0; k < 2000; k++) {
+        double from_s = rng_below(&at, k, 400) * 0.0625,
+               length_s = (1 + rng_below(&at, 5000 + k, 400)) * 0.0625;
+        double for_s = 0.0, other_s = 0.0;
+        assert_near(track_mean_bps(&track, true, from_s, length_s),
+                    track_mean_bps(&both, false, from_s, length_s), 1e-12);
+        assert_same(track_rate_bps(&track, true, from_s, &for_s),
+                    track_rate_bps(&both, false, from_s, &other_s));
+        assert_true(for_s > 0.0 && for_s <= other_s + 1e-12);
+    }
+    /* 2 bit/s on both sides of the end, 8 bit/s around the beginning. */
+    assert_same(track_mean_bps(&track, true, 2.5, 1.0), 2.0);
+    assert_same(track_mean_bps(&track, true, 5.75, 0.5), 8.0);
+    track_finish(&track);
+    track_finish(&both);
+}
+
+static void a_place_that_turns_round_goes_back_without_a_jump(void **state)
+{
+    (void) state;
+    struct track track = places();
+    double before[4], after[4];
+    for (uint32_t i = 0; i < 400; i++) {
+        double back_s = i * 0.05; /* the same way back as forth */
+        track_place_at(&track, true, back_s, before);
+        track_place_at(&track, true, 20.0 - back_s, after);
+        assert_near(before[TRACK_X], after[TRACK_X], 1e-9);
+        assert_near(before[TRACK_Y], after[TRACK_Y], 1e-9);
+        track_place_at(&track, true, back_s + 0.05, after);
+        double step_m = hypot(after[TRACK_X] - before[TRACK_X], after[TRACK_Y] - before[TRACK_Y]);
+        assert_true(step_m <= 10.0 * 0.05 + 1e-9); /* 40 m in 4 s are its fastest */
+    }
+    track_place_at(&track, false, 9.99, before);
+    track_place_at(&track, false, 10.0, after);
+    assert_true(hypot(after[TRACK_X] - before[TRACK_X], after[TRACK_Y] - before[TRACK_Y]) > 40.0);
+    track_finish(&track);
+}
+
+static void a_track_begins_anew_once_in_each_round(void **state)
+{
+    (void) state;
+    struct track track = places();
+    uint32_t anew = 0;
+    for (uint32_t slot = 1; slot <= 100; slot++)
+        anew += track_begins_anew(&track, 3.3 + 0.7 * (slot - 1), 3.3 + 0.7 * slot) ? 1 : 0;
+    assert_int_equal(anew, 7); /* 73.3 s */
+    assert_true(track_begins_anew(&track, 9.5, 10.0));
+    assert_false(track_begins_anew(&track, 10.0, 10.5));
     track_finish(&track);
 }
 
@@ -104,16 +177,16 @@ static void places_lie_on_straight_lines_and_rest_behind_the_last(void **state)
     (void) state;
     struct track track = places();
     double value[4];
-    track_place_at(&track, 1.0, value);
+    track_place_at(&track, false, 1.0, value);
     assert_same(value[TRACK_X], 15.0);
     assert_same(value[TRACK_Y], 20.0);
     assert_same(value[TRACK_SPEED], 1.0);
     assert_same(value[TRACK_CELL], 0.0);
-    track_place_at(&track, 16.0, value);
+    track_place_at(&track, false, 16.0, value);
     assert_same(value[TRACK_X], 30.0);
     assert_same(value[TRACK_Y], 40.0);
     assert_same(value[TRACK_CELL], 1.0);
-    track_place_at(&track, 9.5, value);
+    track_place_at(&track, false, 9.5, value);
     assert_same(value[TRACK_Y], 60.0);
     assert_same(value[TRACK_CELL], TRACK_NO_CELL);
     track_finish(&track);
@@ -191,7 +264,7 @@ static void devices_go_round_the_tracks(void **state)
     assert_int_equal(tracks_copy(&copy, &tracks), 0);
     assert_int_equal(tracks_bytes(&copy), 2 * 7 * sizeof(double));
     tracks_finish(&tracks);
-    assert_same(track_mean_bps(tracks_of(&copy, 7), 0.0, 3.0), 2.0);
+    assert_same(track_mean_bps(tracks_of(&copy, 7), false, 0.0, 3.0), 2.0);
     tracks_finish(&copy);
 }
 
@@ -201,6 +274,9 @@ int main(void)
         cmocka_unit_test(the_mean_over_a_span_is_the_integral_of_the_steps),
         cmocka_unit_test(a_track_begins_again_however_often),
         cmocka_unit_test(many_random_spans_agree_with_a_sum_over_small_parts),
+        cmocka_unit_test(a_rate_that_turns_round_is_its_mirror_image_behind_it),
+        cmocka_unit_test(a_place_that_turns_round_goes_back_without_a_jump),
+        cmocka_unit_test(a_track_begins_anew_once_in_each_round),
         cmocka_unit_test(offsets_are_drawn_for_each_phase_episode_and_device_on_the_grid),
         cmocka_unit_test(places_lie_on_straight_lines_and_rest_behind_the_last),
         cmocka_unit_test(a_packed_track_comes_back_bit_for_bit),
