@@ -188,6 +188,24 @@ int results_each_origin(struct store *store, int (*row)(void *user, const struct
     return each(store, "origins", 0, take_origin, &(struct origin_reader){row, user}, diag);
 }
 
+struct run_reader {
+    int (*row)(void *user, int64_t run_id);
+    void *user;
+};
+
+static int take_run(sqlite3_stmt *row, void *user)
+{
+    struct run_reader *reader = user;
+    assert(sqlite3_column_count(row) == 1);
+    return reader->row(reader->user, sqlite3_column_int64(row, 0));
+}
+
+int results_each_unfinished(struct store *store, int (*row)(void *user, int64_t run_id), void *user,
+                            struct diag *diag)
+{
+    return each(store, "unfinished", 0, take_run, &(struct run_reader){row, user}, diag);
+}
+
 struct number_reader {
     int (*row)(void *user, const double *value, size_t columns);
     void *user;

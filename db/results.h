@@ -23,6 +23,10 @@ int results_each_job_count(struct store *store, int (*row)(void *user, const str
 int results_each_origin(struct store *store, int (*row)(void *user, const struct db_origin *origin),
                         void *user, struct diag *diag);
 
+/* Tests that are not finished, and so among no results. */
+int results_each_unfinished(struct store *store, int (*row)(void *user, int64_t run_id), void *user,
+                            struct diag *diag);
+
 /* Rows of numbers of a run: `query` is one of returns, has_tasks, latencies, split_histogram,
  * devices_of_servers, tracks and sites (db/queries), value[i] its column i, NAN where it is NULL or no
  * number. */

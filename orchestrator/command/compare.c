@@ -11,6 +11,7 @@
 
 #include "core/base/err.h"
 #include "db/experiment_file.h"
+#include "db/results.h"
 #include "orchestrator/compare/evidence_read.h"
 #include "orchestrator/compare/ranking.h"
 #include "orchestrator/compare/reduction.h"
@@ -341,6 +342,13 @@ static int print_json(struct comparison *comparison, struct diag *diag)
     return rc;
 }
 
+static int print_unfinished(void *user, int64_t run_id)
+{
+    (void) user;
+    (void) printf("left out: run %lld, a test that is not finished\n", (long long) run_id);
+    return 0;
+}
+
 int command_compare(const struct cli *cli, struct diag *diag)
 {
     struct comparison comparison = {0};
@@ -357,6 +365,8 @@ int command_compare(const struct cli *cli, struct diag *diag)
                        err_text(rc));
     if (rc == 0 && (rc = cli->json ? print_json(&comparison, diag) : print_text(&comparison)) != 0)
         rc = diag_fail(diag, rc, "comparison: %s", err_text(rc));
+    if (rc == 0 && !cli->json && cli->sweep == NULL)
+        rc = results_each_unfinished(file.store, print_unfinished, NULL, diag);
     bootstrap_finish(&comparison.bootstrap);
     evidence_finish(&comparison.evidence);
     (void) experiment_file_close(&file, NULL); /* only read */

@@ -59,6 +59,11 @@ static int take_curve_point(void *user, const struct db_curve_point *point)
     return 0;
 }
 
+static int take_unfinished(void *user, int64_t run_id)
+{
+    return report_leave_out(user, "Run %lld, a test that is not finished.", (long long) run_id);
+}
+
 int report_read(struct report *report, struct store *store, const char *sweep, const char *experiment,
                 struct diag *diag)
 {
@@ -67,7 +72,9 @@ int report_read(struct report *report, struct store *store, const char *sweep, c
     size_t seeds = evidence_seeds_max(&report->evidence);
     if (rc == 0 && (rc = bootstrap_init(&report->bootstrap, seeds)) != 0)
         rc = diag_fail(diag, rc, "intervals over %zu seeds: %s", seeds, err_text(rc));
-    return rc == 0 ? results_each_curve_point(store, take_curve_point, report, diag) : rc;
+    if (rc == 0)
+        rc = results_each_curve_point(store, take_curve_point, report, diag);
+    return rc == 0 && sweep == NULL ? results_each_unfinished(store, take_unfinished, report, diag) : rc;
 }
 
 void report_finish(struct report *report)

@@ -111,6 +111,40 @@ def rows_are_exported_as_csv_and_json():
         tap.contains(errors, '99')
 
 
+def execute(db, *statements):
+    connection = sqlite3.connect(db)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+@tap.test
+def a_run_that_was_killed_within_an_episode_is_read_to_its_last_row():
+    with testbed.scratch() as folder:
+        db = record(folder, '-p', 'greedy')
+        testbed.orchestrator('evaluate', '-q', '--run', 1, '-p', 'local,greedy', '--db', db)
+        execute(db, 'DELETE FROM episode WHERE run_id = 1 AND episode = 1',
+                'DELETE FROM task WHERE run_id = 1 AND episode = 1 AND slot >= 25',
+                "UPDATE run SET status = 'running' WHERE run_id = 1 OR policy = 'local'")
+        tasks, still_open = (SLOTS + 25) * DEVICES, 25 * DEVICES
+        shown = json.loads(testbed.orchestrator('show', 'runs', '--json', '--db', db)[0])[0]
+        tap.equal((shown['episodes'], shown['tasks'], shown['open_tasks']), (1, tasks, still_open), 'episodes and tasks')
+        cost, mean = testbed.one(db, 'SELECT avg(cost), count(*) FROM task WHERE run_id = 1')
+        tap.true(mean == tasks and abs(shown['mean_cost'] - cost) < 1e-9 * cost, f'mean cost {shown["mean_cost"]} of {cost}')
+        path = os.path.join(folder, 'episodes.json')
+        testbed.orchestrator('export', 'episodes', '--format', 'json', '--run', 1, '--db', db, '-o', path)
+        with open(path, encoding='utf-8') as file:
+            tap.equal([(row['episode'], row['closed'], row['tasks']) for row in json.load(file)],
+                      [(0, 1, SLOTS * DEVICES), (1, 0, still_open)], 'episodes')
+        servers = json.loads(testbed.orchestrator('show', 'servers', '--run', 1, '--json', '--db', db)[0])
+        tap.equal(sum(row['tasks'] for row in servers),
+                  testbed.one(db, 'SELECT count(served_by) FROM task WHERE run_id = 1'), 'tasks of all servers')
+        tap.contains(testbed.orchestrator('replay', '--verify', '-q', '--run', 1, '--db', db)[0], f'{tasks} of {tasks}')
+        left_out = testbed.one(db, "SELECT run_id FROM run WHERE kind = 'test' AND policy = 'local'")
+        tap.contains(testbed.orchestrator('compare', '--db', db)[0], f'left out: run {left_out}, a test that is not finished')
+
+
 @tap.test
 def one_changed_bit_is_noticed_and_named():
     for column in ('local_s', 'latency_s', 'energy_j', 'cost', 'x_m', 'rate_bps'):
