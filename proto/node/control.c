@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
@@ -159,11 +160,13 @@ static bool may_try_again(const struct node_control *control, enum proto_refusal
 
 static void give_up(struct node_control *control, enum proto_refusal refusal, const char *text)
 {
-    char what[512];
+    char what[1024];
     bool refused = refusal != PROTO_REFUSE_NONE;
-    (void) snprintf(what, sizeof what, "%s the orchestrator at %s:%u: %s",
+    bool lost = !refused && control->lost_text[0] != '\0' && strcmp(control->lost_text, text) != 0;
+    (void) snprintf(what, sizeof what, "%s the orchestrator at %s:%u: %s%s%s",
                     refused ? "refused by" : (control->join.known_token != 0 ? "lost" : "cannot reach"),
-                    control->options->orchestrator.host, control->options->orchestrator.port, text);
+                    control->options->orchestrator.host, control->options->orchestrator.port,
+                    lost ? control->lost_text : "", lost ? "; then: " : "", text);
     node_control_fail(control, refused ? PROCESS_REFUSED : PROCESS_LOST, what);
 }
 
@@ -177,8 +180,10 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
     (void) status; /* `text` says it in words */
     enum proto_refusal refusal = wire_conn_refusal(conn);
     bool again = may_try_again(control, refusal);
-    if (again && control->join.welcome)
+    if (again && control->join.welcome) {
+        (void) snprintf(control->lost_text, sizeof control->lost_text, "%s", text); /* may be cut */
         forget_run(control);
+    }
     if (again && clock_monotonic_ns() < control->give_up_ns)
         (void) uv_timer_start(&control->retry, connect_again, RETRY_MS,
                               0); /* the timer is initialised: cannot fail */

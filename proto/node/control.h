@@ -36,6 +36,7 @@ struct node_control {
     struct wire_conn *conn; /* NULL: not connected */
     uv_timer_t retry;
     uv_timer_t beat;     /* real time */
+    char lost_text[256]; /* why the orchestrator was lost; empty: it was not */
     uint64_t give_up_ns; /* stop trying to connect at this time: reconnect_s after the start or the loss */
     uint16_t data_port;  /* server: told in HELLO */
     bool ready, ending;

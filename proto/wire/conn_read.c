@@ -4,6 +4,7 @@
 #include "proto/wire/conn_io_internal.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,6 +33,10 @@ static void take_frame(struct wire_conn *conn, const uint8_t *body, size_t size)
     struct diag diag;
     diag.text[0] = '\0'; /* the rest need not be cleared for every frame */
     int rc = proto_decode(body, size, &conn->loop->scratch, &message, &reason, &diag);
+    if (rc == -ENOMEM) { /* the peer has done nothing wrong */
+        conn_break(conn, rc, diag_text(&diag, rc));
+        return;
+    }
     if (rc != 0) {
         conn_refuse(conn, reason, rc, diag_text(&diag, rc));
         return;

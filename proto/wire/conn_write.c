@@ -98,8 +98,7 @@ int wire_conn_send(struct wire_conn *conn, const struct proto_message *message)
     int rc = proto_encode(message, &conn->queue, &diag);
     if (rc == 0)
         return after_queueing(conn);
-    if (rc != -ENOMEM)
-        conn_break(conn, rc, diag.text);
+    conn_break(conn, rc, diag_text(&diag, rc)); /* a message that is missing would be waited for */
     return rc;
 }
 
@@ -108,7 +107,10 @@ int wire_conn_send_frame(struct wire_conn *conn, const void *frame, size_t size)
     if (!is_sending(conn))
         return ERR_LOST;
     int rc = buf_push(&conn->queue, frame, size);
-    return rc != 0 ? rc : after_queueing(conn);
+    if (rc == 0)
+        return after_queueing(conn);
+    conn_break(conn, rc, err_text(rc));
+    return rc;
 }
 
 void conn_refuse(struct wire_conn *conn, enum proto_refusal reason, int status, const char *text)
