@@ -5,7 +5,8 @@
  *   HANDOFF_FAIL=KIND:N!    the process is killed (SIGKILL) instead of the call
  *   HANDOFF_FAIL_COUNT=FILE gets the number of calls when the process ends
  *
- * KIND is memory, open, read, write, sync or truncate. Only the process itself is meant, not its children. */
+ * KIND is memory, open, read, write, sync or truncate. Reads and writes are those of regular files and sockets: on
+ * pipes, which libuv uses to talk to itself, they do not fail. Only the process itself is meant, not its children. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -51,6 +53,17 @@ static bool fails(enum kind kind)
         (void) raise(SIGKILL);
     errno = reasons[kind];
     return true;
+}
+
+/* Can reading or writing fail there? */
+static bool can_fail(int file)
+{
+    struct stat status;
+    int kept = errno;
+    bool can =
+        chosen != KINDS && fstat(file, &status) == 0 && (S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode));
+    errno = kept;
+    return can;
 }
 
 static void *next(const char *name)
@@ -118,14 +131,14 @@ int posix_memalign(void **ret_memory, size_t alignment, size_t size)
     ssize_t name(int file, void *bytes, size_t size, offset_type offset)                                     \
     {                                                                                                        \
         PASS(name, ssize_t, int, void *, size_t, offset_type);                                               \
-        return fails(READ) ? -1 : real(file, bytes, size, offset);                                           \
+        return can_fail(file) && fails(READ) ? -1 : real(file, bytes, size, offset);                         \
     }
 
 #define WRITING(name, offset_type)                                                                           \
     ssize_t name(int file, const void *bytes, size_t size, offset_type offset)                               \
     {                                                                                                        \
         PASS(name, ssize_t, int, const void *, size_t, offset_type);                                         \
-        return fails(WRITE) ? -1 : real(file, bytes, size, offset);                                          \
+        return can_fail(file) && fails(WRITE) ? -1 : real(file, bytes, size, offset);                        \
     }
 
 #define SYNCING(name)                                                                                        \
@@ -158,7 +171,7 @@ TRUNCATING(ftruncate64, off64_t)
 ssize_t read(int file, void *bytes, size_t size)
 {
     PASS(read, ssize_t, int, void *, size_t);
-    return fails(READ) ? -1 : real(file, bytes, size);
+    return can_fail(file) && fails(READ) ? -1 : real(file, bytes, size);
 }
 
 size_t fread(void *bytes, size_t size, size_t count, FILE *file)
@@ -173,13 +186,13 @@ size_t fread(void *bytes, size_t size, size_t count, FILE *file)
 ssize_t write(int file, const void *bytes, size_t size)
 {
     PASS(write, ssize_t, int, const void *, size_t);
-    return fails(WRITE) ? -1 : real(file, bytes, size);
+    return can_fail(file) && fails(WRITE) ? -1 : real(file, bytes, size);
 }
 
 ssize_t writev(int file, const struct iovec *part, int count)
 {
     PASS(writev, ssize_t, int, const struct iovec *, int);
-    return fails(WRITE) ? -1 : real(file, part, count);
+    return can_fail(file) && fails(WRITE) ? -1 : real(file, part, count);
 }
 
 /* ---- begin and end ---- */
