@@ -196,9 +196,11 @@ static int count_orphans(struct db *db, int64_t *ret_orphans, struct diag *diag)
 static int run_migration(struct db *db, const struct sql_text *migration, struct diag *diag)
 {
     int64_t before = 0, after = 0;
+    char what[128];
+    (void) snprintf(what, sizeof what, "bring it up to date (%s)", migration->name); /* the names are short */
     int rc = count_orphans(db, &before, diag);
     if (rc == 0)
-        rc = db_exec(db, migration->text, migration->name, diag);
+        rc = db_exec(db, migration->text, what, diag);
     if (rc == 0)
         rc = count_orphans(db, &after, diag);
     if (rc == 0 && after > before)

@@ -105,6 +105,15 @@ static const char *const sql[STATEMENT_COUNT] = {
                     " FROM job WHERE sweep_id = ? ORDER BY number",
     [RENEW_JOBS] = "UPDATE job SET status = 'waiting', error = NULL"
                    " WHERE sweep_id = ? AND status IN ('running', 'failed')",
+    /* Their run was deleted by hand. */
+    [RENEW_LOST_JOBS] =
+        "UPDATE job SET status = 'waiting', worker = NULL, started_utc = NULL, finished_utc = NULL, wall_s = "
+        "NULL,"
+        " cpu_s = NULL, train_run_id = NULL, test_run_id = NULL, validate_run_id = NULL, p95_latency_s = "
+        "NULL,"
+        " error = NULL WHERE sweep_id = ? AND EXISTS (SELECT 1 FROM (SELECT train_run_id AS run_id"
+        " UNION ALL SELECT test_run_id UNION ALL SELECT validate_run_id) AS named"
+        " WHERE run_id IS NOT NULL AND run_id NOT IN (SELECT r.run_id FROM run AS r))",
     [START_JOB] = "UPDATE job SET status = 'running', attempts = attempts + 1, worker = ?, started_utc = ?"
                   " WHERE sweep_id = ? AND number = ?",
     [END_JOB] = "UPDATE job SET status = ?, finished_utc = ?, wall_s = ?, cpu_s = ?, error = ?"

@@ -92,7 +92,8 @@ int store_insert_job(struct store *store, const struct db_job *job, struct diag 
 /* In order of number. */
 int store_each_job(struct store *store, int64_t sweep_id, int (*row)(void *user, const struct db_job *job),
                    void *user, struct diag *diag);
-/* Jobs that were running when their sweep was killed, and those that failed, wait again. */
+/* Jobs that were running when their sweep was killed, those that failed, and those whose run is not there any more
+ * wait again. */
 int store_renew_jobs(struct store *store, int64_t sweep_id, struct diag *diag);
 int store_start_job(struct store *store, const struct db_job *job, const char *worker, const char *utc,
                     struct diag *diag);

@@ -61,6 +61,7 @@ enum statement {
     INSERT_JOB,
     SELECT_JOBS,
     RENEW_JOBS,
+    RENEW_LOST_JOBS,
     START_JOB,
     END_JOB,
     STATEMENT_COUNT,

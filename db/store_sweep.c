@@ -151,7 +151,12 @@ int store_each_job(struct store *store, int64_t sweep_id, int (*row)(void *user,
 
 int store_renew_jobs(struct store *store, int64_t sweep_id, struct diag *diag)
 {
-    struct binder binder = store_start(store, RENEW_JOBS);
+    struct binder binder = store_start(store, RENEW_LOST_JOBS);
+    binder_integer(&binder, sweep_id);
+    int rc = store_run(store, &binder, "go on with a sweep", diag);
+    if (rc != 0)
+        return rc;
+    binder = store_start(store, RENEW_JOBS);
     binder_integer(&binder, sweep_id);
     return store_run(store, &binder, "go on with a sweep", diag);
 }

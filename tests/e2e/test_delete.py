@@ -166,6 +166,10 @@ def the_jobs_of_a_sweep_that_lost_a_run_are_played_again_alone():
         tap.equal(testbed.rows(db, results), before, 'results')
         tap.true(run not in runs(db), 'the number was not given again')
         testbed.check_database(db)
+        by_hand(db, f'DELETE FROM run WHERE run_id = {testbed.one(db, "SELECT test_run_id FROM job WHERE number = 2")}')
+        told = json.loads(testbed.orchestrator('sweep', sweep, '-q', '--json', '--db', db)[0])
+        tap.equal((told['played'], told['done']), (1, 4), 'cells played, cells done after a deletion by hand')
+        tap.equal(testbed.rows(db, results), before, 'results')
 
 
 @tap.test
