@@ -2,11 +2,14 @@
 import json
 import os
 import signal
+import socket
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import tap
 import testbed
+import wiretap
 
 DEVICES, SERVERS, EPISODES, SLOTS = 8, 2, 2, 40
 MOVING = ('mobility.speed_mean=40', 'mobility.speed_max=60', 'servers.coverage_m=350', 'radio.bandwidth_mhz=2', 'fixed.split=4')
@@ -161,6 +164,129 @@ def in_real_time_a_handed_over_transfer_reaches_the_new_server():
             tap.true(done > 0 and interrupted > 0, f'{how}: {done} tasks were handed over and finished')
             tap.true(extra > 0, f'{how}: extra bytes')
             tap.equal(testbed.one(db, "SELECT count(*) FROM task WHERE status NOT IN ('done', 'expired')"), 0, 'no task was lost')
+
+
+RESULT_S = 0.9  # a RESULT's way down: longer than a slot, so that they queue behind each other
+
+
+@tap.test
+@testbed.real_time
+def in_real_time_results_of_one_device_come_down_one_behind_the_other():
+    """Tasks come faster than their RESULTs can go down. Each one comes, none is faster than its link, and they wait."""
+    slots, slot_s = 12, 0.6
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        settings = [flag for setting in ('task.probability=0.9', 'fixed.split=1', 'run.clock=real', 'run.time_scale=2',
+                                         'link.result_kb=112.5', 'link.down_mbps=1', 'servers.coverage_m=5000', 'radio.bandwidth_mhz=5')
+                    for flag in ('--set', setting)]
+        testbed.call(*testbed.launch('-q', '--db', db, '-s', 'dapo-queue', '-n', 2, '-m', 1, '--count', 2, '-p', 'static', '-e', 1,
+                                     '-t', slots, *settings))
+        for device in range(2):
+            done = testbed.rows(db, 'SELECT slot, latency_s, transmit_s FROM task WHERE device = ? AND server IS NOT NULL AND '
+                                    "status = 'done' ORDER BY slot", device)
+            tap.true(len(done) >= 3, f'device {device}: {len(done)} tasks were finished')
+            ends = [slot * slot_s + latency_s for slot, latency_s, _ in done]
+            tap.equal(ends, sorted(ends), f'device {device}: first come, first served')
+            for number, end in enumerate(ends, 1):
+                tap.true(end >= number * RESULT_S, f'device {device}: RESULT {number} came after {end} s')
+            tap.true(min(transmit_s for _, _, transmit_s in done) >= RESULT_S, 'nothing is faster than its link')
+            tap.true(max(transmit_s for _, _, transmit_s in done) >= 1.5 * RESULT_S, 'one waited for another')
+
+
+BUSY_RADIO = [flag for setting in ('task.probability=0.6', 'fixed.split=1', 'run.clock=real', 'run.time_scale=2',
+                                   'radio.bandwidth_mhz=5', 'servers.coverage_m=5000') for flag in ('--set', setting)]
+
+
+def start_busy_run(db, slots):
+    """Six devices send nearly all the time to two servers, in real time."""
+    return testbed.start_orchestrator('--db', db, '-s', 'dapo-queue', '-n', 6, '-m', 2, '-p', 'static', '-e', 1, '-t', slots,
+                                      *BUSY_RADIO)
+
+
+class Wire:
+    """Stands between devices and a server: cuts the first connection that has carried `cut_bytes`, and no other."""
+
+    def __init__(self, cut_bytes):
+        self.cuts = 0
+        self._cut_bytes = cut_bytes
+        self._listener = socket.create_server(('127.0.0.2', 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            device, _ = self._listener.accept()
+            server = socket.create_connection(('127.0.0.3', self.port))
+            threading.Thread(target=self._forward, args=(device, server, True), daemon=True).start()
+            threading.Thread(target=self._forward, args=(server, device, False), daemon=True).start()
+
+    def _forward(self, source, sink, may_cut):
+        carried = 0
+        try:
+            while True:
+                data = source.recv(65536)
+                carried += len(data)
+                if data and may_cut and self.cuts == 0 and carried > self._cut_bytes:
+                    self.cuts += 1
+                    break
+                if not data:
+                    break
+                sink.sendall(data)
+        except OSError:
+            pass  # one side has closed: so does the other
+        for side in (source, sink):
+            try:
+                side.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # closed already
+
+
+@tap.test
+@testbed.real_time
+def in_real_time_a_device_whose_connection_is_cut_in_sending_sends_on_over_another():
+    with testbed.scratch() as folder:
+        db, wire = os.path.join(folder, 'x.db'), Wire(300000)
+        program = start_busy_run(db, 24)
+        port = program.port()
+        nodes = [testbed.start_server(port, '--listen', f'127.0.0.3:{wire.port}', '--advertise', '127.0.0.2'),
+                 testbed.start_server(port), testbed.start_device(port, '--count', '6')]
+        for each in (program, *nodes):
+            tap.equal(each.wait(), 0, each.text())
+        tap.equal(wire.cuts, 1, 'a connection was cut')
+        tap.equal(testbed.one(db, 'SELECT count(*) FROM event'), 0, 'nobody was lost')
+        went_on = {device for (device,) in testbed.rows(
+            db, "SELECT DISTINCT device FROM task WHERE slot >= 12 AND status = 'done' AND server IS NOT NULL")}
+        tap.equal(went_on, set(range(6)), 'devices that sent on')
+
+
+def cuts_at(count):
+    """A hook that breaks its connection with so many ALLOTs, once."""
+    seen = {'count': 0}
+
+    def hook(message):
+        seen['count'] += message == wiretap.ALLOT
+        if message == wiretap.ALLOT and seen['count'] == count:
+            raise ConnectionError('cut')
+        return True
+    return hook
+
+
+@tap.test
+@testbed.real_time
+def in_real_time_a_server_that_comes_back_is_sent_tasks_again():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        program = start_busy_run(db, 24)
+        port = program.port()
+        line = wiretap.Wiretap(port, cuts_at(8))
+        nodes = [testbed.start_server(line.port), testbed.start_server(port), testbed.start_device(port, '--count', '6')]
+        for each in (program, *nodes):
+            tap.equal(each.wait(), 0, each.text())
+        slot, number = testbed.one(db, "SELECT slot, number FROM event WHERE kind = 'node_lost' AND role = 'server'")
+        back = testbed.one(db, "SELECT min(slot) FROM event WHERE kind = 'rejoin' AND role = 'server'")
+        tap.true(back is not None and 3 < slot <= back < 20, f'lost in slot {slot}, back in slot {back}')
+        again = testbed.one(db, "SELECT count(*) FROM task WHERE slot > ? AND status = 'done' AND server = ?", back, number)
+        tap.true(again > 0, f'tasks at server {number} after slot {back}')
 
 
 @tap.test

@@ -4,6 +4,7 @@ A test may not depend on how busy this machine is. What is asserted of time is o
 be), or asserted only of a run that found itself trusted; such a run is tried a few times."""
 import json
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -152,6 +153,52 @@ def links_and_loops_are_sampled():
             tap.true(0 < achieved_bps and set_bps > 0, 'a rate')
         roles = {role for (role,) in testbed.rows(db, 'SELECT DISTINCT role FROM process_sample')}
         tap.equal(roles, {'device', 'server', 'orchestrator'}, 'whose loops were sampled')
+
+
+def limits():
+    """The verdict's limits, from core/model/audit.h."""
+    with open(os.path.join(testbed.SOURCE_ROOT, 'core', 'model', 'audit.h'), encoding='utf-8') as header:
+        return {name: float(value) for name, value in re.findall(r'#define AUDIT_(\w+) ([0-9.]+)\n', header.read())}
+
+
+def judged_samples(db, run):
+    """Of links and of loops: each sample's weight, and whether it is off."""
+    limit = limits()
+    links = []
+    for duration_s, set_bps, achieved_bps in testbed.rows(
+            db, f'SELECT duration_s, set_bps, achieved_bps FROM link_sample WHERE run_id = {run}'):
+        bits, off = set_bps * duration_s, abs(achieved_bps - set_bps) * duration_s
+        links.append((bits, off > limit['LINK_TOLERANCE'] * bits and off > limit['PACKET_BITS']))
+    loops = [(duration_s, lag_max_s > limit['LATE_S']) for duration_s, lag_max_s in testbed.rows(
+        db, f'SELECT duration_s, lag_max_s FROM process_sample WHERE run_id = {run}')]
+    return links, loops
+
+
+def share(samples):
+    """Of all weights, that of the samples that are off."""
+    return sum(weight for weight, off in samples if off) / max(sum(weight for weight, _ in samples), 1e-300)
+
+
+@tap.test
+def a_run_is_trusted_exactly_if_its_own_samples_say_so():
+    """The verdict made again from what was recorded: true on every machine, however busy."""
+    limit = limits()
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        # The last one is usually over before anything is sampled: then there is nothing to distrust.
+        for policy, slots, scale in (('static', 2, 1), ('static', 2, 8), ('local', 1, 25)):
+            output, errors = testbed.call(*testbed.launch('--twin', '--json', *SMALL, '-p', policy, '-t', slots, '-q', '--db', db,
+                                                          '--time-scale', scale, '--set', 'radio.bandwidth_mhz=1'), status=None)
+            tap.true(output.startswith('{'), f'{output}{errors}')
+            result = json.loads(output)
+            run = result['real_run']
+            reason = testbed.one(db, f'SELECT untrusted_reason FROM run WHERE run_id = {run}')
+            tap.equal(testbed.one(db, f'SELECT trusted FROM run WHERE run_id = {run}'), result['trusted'], 'what is recorded')
+            links, loops = judged_samples(db, run)
+            tap.true(scale > 1 or (links and loops), 'samples of both kinds')
+            kept_up = share(links) <= limit['LINK_SHARE'] and share(loops) <= limit['LATE_SHARE']
+            tap.equal(result['trusted'], kept_up, f'run {run}: {share(links):.4f} of bits off, {share(loops):.4f} of the time late')
+            tap.equal(reason is None, kept_up, f'why run {run} is not trusted: {reason}')
 
 
 @tap.test

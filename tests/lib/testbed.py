@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import sqlite3
@@ -21,6 +22,7 @@ import tap
 
 ORCHESTRATOR, MOBILE_NODE, EDGE_SERVER, SOURCE_ROOT, BUILD_ROOT = (os.path.abspath(path) for path in sys.argv[1:6])
 DEADLINE_S = 300  # for everything, also on a busy machine; only a failing test ever waits that long
+SCRATCH = 'handoff-test-'  # how a test's folder begins
 POLL_S = 0.01     # for what sends no event: the process table
 
 _children = []
@@ -41,7 +43,7 @@ signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # meson's time
 @contextlib.contextmanager
 def scratch():
     """A folder of its own for a test."""
-    path = tempfile.mkdtemp(prefix='handoff-test-')
+    path = tempfile.mkdtemp(prefix=SCRATCH)
     try:
         yield path
     finally:
@@ -167,6 +169,11 @@ QUIET_FAILURES = 3  # as often must a test fail on a machine that kept time; wha
 LATE_MS = 5         # a quiet machine's timers are late by 1 ms; 5 ms spoil a window of 100 ms (docs/real-time.md)
 
 
+def _told(error):
+    """An error's text without the names of folders, which are others at each try."""
+    return re.sub(re.escape(SCRATCH) + r'\w+', SCRATCH, str(error))
+
+
 def real_time(test):
     """A test of the real clock. On a machine that is too busy it fails whatever the product does, so it is tried again. The
     witness is a bare timer beside it, never the product: three failures while the timer was on time are a failure, and so is
@@ -180,7 +187,7 @@ def real_time(test):
                     return test()
             except AssertionError as error:
                 late_ms.append(machine.worst_ms)
-                errors.append(str(error))
+                errors.append(_told(error))
                 quiet = sum(ms < LATE_MS for ms in late_ms)
                 same = len(errors) == REAL_TIME_TRIES and len(set(errors)) == 1
                 if quiet == QUIET_FAILURES or same:
