@@ -9,6 +9,7 @@ static int create(struct policy *policy, struct diag *diag)
         .rollout = settings->a2c.steps,
         .epochs = 1,
         .batch = settings->a2c.steps,
+        .discount = (float) settings->a2c.discount,
         .trace = (float) settings->a2c.trace,
         .rate = (float) settings->a2c.rate,
         .entropy = (float) settings->a2c.entropy,

@@ -12,7 +12,7 @@
  * What it learns from: the devices of a slot are steps of one chain, whose last is followed by the first of
  * the next slot. A step's reward is the device's own share of the slot's reward: minus the cost of its tasks
  * that ended in this slot, over N (the last step also has the shares of those passed over, so that nothing is
- * lost in queueing mode). Nothing is discounted within a slot; ddpg.discount counts from slot to slot. So Q
+ * lost in queueing mode). Nothing is discounted within a slot; dqn.discount counts from slot to slot. So Q
  * is what the device itself and all behind it will cost: it pays for the load it leaves to them, but not for
  * what those before it suffer. Rewarding only the last step, with the slot's whole reward, would count that
  * too, and hardly learned: docs/learners.md has the figures. */
@@ -241,7 +241,7 @@ static void learn(struct policy *policy, const struct policy_feedback *feedback)
             .state = turn->state,
             .action = turn->action,
             .reward = own->reward[turn->device],
-            .discount = i + 1 < own->count ? 1.0f : (float) learned_settings_of(policy)->ddpg.discount,
+            .discount = i + 1 < own->count ? 1.0f : (float) learned_settings_of(policy)->dqn.discount,
             .next_state = next->state,
             .next_allowed = next->allowed,
         };

@@ -57,7 +57,6 @@ static int create_learner(struct gradient *own, const struct policy *policy,
     config.action_size = reals ? action_size(own, world) : 0;
     config.hidden_1 = settings->ddpg.hidden_1;
     config.hidden_2 = settings->ddpg.hidden_2;
-    config.discount = (float) settings->ddpg.discount;
     config.final_init = (float) settings->ddpg.final_init;
     config.seed = world->seed;
     int rc = policy_gradient_config_check(&config, diag);

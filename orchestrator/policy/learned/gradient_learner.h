@@ -12,7 +12,7 @@
 
 enum gradient_learner_actions { GRADIENT_LEARNER_CLASSES, GRADIENT_LEARNER_REALS };
 
-/* `how` without sizes of states, actions and layers, discount, final_init and seed, which come from the
+/* `how` without sizes of states and actions and the seed, and without layers and final_init, which come from the
  * scenario's section ddpg: the same for all learners. */
 int gradient_learner_create(struct policy *policy, enum gradient_learner_actions actions,
                             const struct policy_gradient_config *how, struct diag *diag);

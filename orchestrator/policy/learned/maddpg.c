@@ -26,6 +26,7 @@ static int create_learner(struct offpolicy **ret_learner, const struct offpolicy
         .actor_hidden_1 = settings->maddpg.hidden_1,
         .actor_hidden_2 = settings->maddpg.hidden_2,
     };
+    own.common.discount = (float) settings->maddpg.discount;
     int rc = maddpg_config_check(&own, diag);
     return rc != 0 ? rc : maddpg_create(ret_learner, &own);
 }

@@ -9,6 +9,7 @@ static int create(struct policy *policy, struct diag *diag)
         .rollout = settings->ppo.rollout,
         .epochs = settings->ppo.epochs,
         .batch = settings->ppo.batch,
+        .discount = (float) settings->ppo.discount,
         .trace = (float) settings->ppo.trace,
         .rate = (float) settings->ppo.rate,
         .clip = (float) settings->ppo.clip,

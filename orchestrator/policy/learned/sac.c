@@ -13,6 +13,7 @@ static int create_learner(struct offpolicy **ret_learner, const struct offpolicy
         .temperature_rate = (float) settings->sac.temperature_rate,
         .target_entropy = (float) settings->sac.target_entropy,
     };
+    own.common.discount = (float) settings->sac.discount;
     int rc = sac_config_check(&own, diag);
     return rc != 0 ? rc : sac_create(ret_learner, &own);
 }

@@ -1,5 +1,6 @@
-/* How the learners are set. A section may serve several of them: td3, sac, maddpg and dqn have what
- * they share with dapo from its section, ddpg, so that budgets are equal. */
+/* How the learners are set. A section may serve several of them: td3, sac, maddpg and dqn have what they share with
+ * dapo from its section, ddpg, so that budgets are equal. Each has a discount of its own, since dapo keeps the published
+ * one. */
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_LEARNED_SETTINGS_H
 #define HANDOFF_ORCHESTRATOR_POLICY_LEARNED_SETTINGS_H
 

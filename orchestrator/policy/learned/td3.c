@@ -13,6 +13,7 @@ static int create_learner(struct offpolicy **ret_learner, const struct offpolicy
         .target_noise = (float) settings->td3.target_noise,
         .noise_clip = (float) settings->td3.noise_clip,
     };
+    own.common.discount = (float) settings->td3.discount;
     int rc = td3_config_check(&own, diag);
     return rc != 0 ? rc : td3_create(ret_learner, &own);
 }

@@ -261,6 +261,14 @@ static void the_shipped_scenarios_differ_from_dapo_as_they_say(void **state)
     assert_int_equal(shipped->run.episodes, 200);
     assert_int_equal(shipped->run.slots, 1000);
     assert_int_equal(shipped->run.checkpoint_every, 5);
+    load_shipped("dapo-published", &full);
+    assert_int_equal(full.settings.learned.ppo.rollout, 2048);
+    const double published[] = {full.settings.learned.ddpg.discount, full.settings.learned.ppo.discount,
+                                full.settings.learned.a2c.discount,  full.settings.learned.dqn.discount,
+                                full.settings.learned.td3.discount,  full.settings.learned.sac.discount};
+    for (size_t i = 0; i < sizeof published / sizeof *published; i++)
+        assert_same(published[i], 0.99);
+    assert_same(full.settings.learned.maddpg.discount, 0.95);
     load_shipped("dapo-quick", &full);
     assert_string_equal(shipped->run.name, "dapo-quick");
     assert_true(shipped->run.episodes * shipped->run.slots <= 20000);
