@@ -61,6 +61,30 @@ def a_run_is_compared_with_every_yardstick_on_the_same_held_out_slots():
         tap.equal(testbed.verify(db), EPISODES * SLOTS * DEVICES + len(POLICIES) * HELD_OUT * DEVICES, 'tasks replayed')
 
 
+def boxed(text):
+    """Rows of the one table that is drawn with boxes, its head first."""
+    return [[cell.strip() for cell in line.split('│')[1:-1]] for line in text.splitlines() if line.startswith('│')]
+
+
+@tap.test
+def the_readme_has_the_table_that_quickstart_prints():
+    with open(os.path.join(testbed.SOURCE_ROOT, 'README.md'), encoding='utf-8') as file:
+        readme = boxed(file.read())
+    with testbed.scratch() as folder:
+        db = record(folder)
+        for policy in ('ppo', 'dapo-plus', 'dqn'):
+            record(folder, '-p', policy, '--set', 'plus.warmup=10', '--set', 'ppo.rollout=1000')
+        testbed.orchestrator('evaluate', '--db', db, '-q')
+        output, _ = testbed.call(os.path.join(testbed.SOURCE_ROOT, 'deploy', 'quickstart'), '--table', db)
+        printed = boxed(output)
+        tap.equal(readme[0], printed[0], 'the head')
+        tap.equal({row[0] for row in readme}, {row[0] for row in printed}, 'the policies, trained one after the other')
+        learned = {row[0]: row[2] for row in printed}
+        tap.equal((learned['dapo-plus'], learned['ppo'], learned['nash']), ('yes', 'never', ''), 'who learned')
+        tap.equal({row[0]: row[1:3] for row in readme[1:] if row[2]},
+                  {name: ['observations', 'yes'] for name in ('dapo-plus', 'dqn', 'ppo', 'dapo')}, "the readme's learners")
+
+
 @tap.test
 def every_view_and_every_word_of_show_answers():
     with testbed.scratch() as folder:

@@ -72,7 +72,7 @@ static void one_number_has_no_interval(void **state)
 }
 
 /* How often the interval holds the truth: nominal 95 %, less for few numbers. For normal ones and n = 5 and
- * 30 theory of the percentile interval says about 0.83 and 0.93; 400 samples have a standard error of 0.02. */
+ * 30 theory of the percentile interval says about 0.83 and 0.93; 2,000 samples of five have a standard error of 0.008. */
 static double coverage(struct bootstrap *bootstrap, size_t n, uint32_t samples)
 {
     uint32_t held = 0;
@@ -93,8 +93,10 @@ static double coverage(struct bootstrap *bootstrap, size_t n, uint32_t samples)
 
 static void intervals_of_few_seeds_hold_the_truth_less_often(void **state)
 {
-    double few = coverage(*state, 5, 400), many = coverage(*state, 30, 400);
-    assert_true(few > 0.77 && few < 0.89);
+    double few = coverage(*state, 5, 2000), many = coverage(*state, 30, 400);
+    print_message("# a 95 %% interval holds the truth in %.1f %% of samples of 5, in %.1f %% of samples of 30\n",
+                  100.0 * few, 100.0 * many);
+    assert_true(few > 0.81 && few < 0.87);
     assert_true(many > 0.90 && many < 0.97);
 }
 
