@@ -19,7 +19,7 @@ static enum parity parity(double y)
     return whole % 2 != 0 ? ODD : EVEN;
 }
 
-/* For a positive finite x and a finite y. */
+/* For a positive finite x and a finite y; 1 if x is 1 or y is 0. */
 static double power(double x, double y)
 {
     struct elementary_pair ln = elementary_log_pair(x);
@@ -42,6 +42,8 @@ static double limit(double x, double y)
 
 double elementary_pow(double x, double y)
 {
+    if (x > 0.0 && x <= DBL_MAX && fabs(y) <= DBL_MAX)
+        return power(x, y);
     if (y == 0.0 || x == 1.0)
         return 1.0;
     if (isnan(x) || isnan(y))
