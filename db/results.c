@@ -50,7 +50,7 @@ struct outcome_reader {
 static int take_outcome(sqlite3_stmt *row, void *user)
 {
     struct outcome_reader *reader = user;
-    assert(sqlite3_column_count(row) == 18);
+    assert(sqlite3_column_count(row) == 19);
     struct db_outcome outcome = {
         .sweep = text_of(row, 0),
         .experiment = text_of(row, 1),
@@ -70,6 +70,7 @@ static int take_outcome(sqlite3_stmt *row, void *user)
         .test_run_id = sqlite3_column_int64(row, 15),
         .scenario = text_of(row, 16),
         .updates = sqlite3_column_type(row, 17) == SQLITE_NULL ? -1 : sqlite3_column_int64(row, 17),
+        .arithmetic = text_of(row, 18),
     };
     bool whole = outcome.sweep != NULL && outcome.experiment != NULL && outcome.axis != NULL &&
                  outcome.value != NULL && outcome.policy != NULL;

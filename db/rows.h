@@ -210,6 +210,8 @@ struct db_outcome {
     int64_t train_run_id, test_run_id; /* 0: none */
     const char *scenario;              /* an evaluation's canonical YAML; NULL in a sweep */
     int64_t updates; /* behind the learner's weights; -1: does not learn, or not recorded (NULL) */
+    /* Of the run that trained it, else of the test: "portable, arithmetic 1"; NULL: that run is gone. */
+    const char *arithmetic;
 };
 
 /* One checkpoint on the validation streams. */

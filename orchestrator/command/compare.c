@@ -169,9 +169,19 @@ static int print_refusal(void *user, const struct evidence_policy *ours,
     return rc;
 }
 
+static int print_arithmetics(const struct evidence *evidence)
+{
+    struct buf text = {0};
+    int rc = evidence_print_arithmetics(evidence, &text);
+    if (rc == 0 && text.size > 0)
+        (void) printf("%s\n\n", (const char *) text.data);
+    buf_finish(&text);
+    return rc;
+}
+
 static int print_text(struct comparison *comparison)
 {
-    int rc = 0;
+    int rc = print_arithmetics(&comparison->evidence);
     const struct evidence *evidence = &comparison->evidence;
     for (size_t e = 0; e < evidence->experiments; e++)
         for (size_t v = 0; v < evidence->experiment[e].values && rc == 0; v++)

@@ -171,7 +171,11 @@ static int add(struct evidence *evidence, const struct db_outcome *outcome)
     struct evidence_test *test = policy != NULL ? find_test(policy, outcome->seed) : NULL;
     if (test == NULL)
         return rc != 0 ? rc : -ENOMEM;
+    const char *arithmetic = keep(evidence, outcome->arithmetic);
+    if (arithmetic == NULL)
+        return -ENOMEM;
     *test = (struct evidence_test){
+        .arithmetic = arithmetic,
         .seed = outcome->seed,
         .metric = {[EVIDENCE_COST] = outcome->mean_cost,
                    [EVIDENCE_LATENCY] = outcome->mean_latency_s,
@@ -190,7 +194,9 @@ static int add(struct evidence *evidence, const struct db_outcome *outcome)
 int evidence_add(struct evidence *evidence, const struct db_outcome *outcome)
 {
     struct db_outcome clean = *outcome;
-    const char **text[] = {&clean.sweep, &clean.experiment, &clean.axis, &clean.value, &clean.policy};
+    clean.arithmetic = outcome->arithmetic != NULL ? outcome->arithmetic : "";
+    const char **text[] = {&clean.sweep, &clean.experiment, &clean.axis,
+                           &clean.value, &clean.policy,     &clean.arithmetic};
     struct buf line[sizeof text / sizeof *text] = {0};
     int rc = 0;
     for (size_t i = 0; i < sizeof text / sizeof *text && rc == 0; i++) {
@@ -208,6 +214,43 @@ static int by_number(const void *a, const void *b)
 {
     double x = ((const struct evidence_value *) a)->number, y = ((const struct evidence_value *) b)->number;
     return (x > y) - (x < y);
+}
+
+#define ARITHMETICS_MAX 8u /* more are not told */
+
+struct arithmetics {
+    const char *text[ARITHMETICS_MAX];
+    size_t tests[ARITHMETICS_MAX], count;
+};
+
+static void count_arithmetics(const struct evidence_policy *policy, struct arithmetics *found)
+{
+    for (size_t t = 0; t < policy->tests; t++) {
+        size_t i = 0;
+        while (i < found->count && strcmp(found->text[i], policy->test[t].arithmetic) != 0)
+            i++;
+        if (i == ARITHMETICS_MAX || policy->test[t].arithmetic[0] == '\0')
+            continue;
+        found->text[i] = policy->test[t].arithmetic;
+        found->tests[i]++;
+        found->count = i == found->count ? i + 1 : found->count;
+    }
+}
+
+int evidence_print_arithmetics(const struct evidence *evidence, struct buf *text)
+{
+    struct arithmetics found = {0};
+    for (size_t e = 0; e < evidence->experiments; e++)
+        for (size_t v = 0; v < evidence->experiment[e].values; v++)
+            for (size_t p = 0; p < evidence->experiment[e].value[v].policies; p++)
+                count_arithmetics(&evidence->experiment[e].value[v].policy[p], &found);
+    if (found.count < 2)
+        return 0;
+    int rc = buf_printf(
+        text, "Results of different arithmetic stand together, so the same seed is not the same run:");
+    for (size_t i = 0; i < found.count && rc == 0; i++)
+        rc = buf_printf(text, "%s %zu with %s", i > 0 ? ";" : "", found.tests[i], found.text[i]);
+    return rc == 0 ? buf_printf(text, ".") : rc;
 }
 
 bool evidence_is_learned(const struct evidence_policy *policy)

@@ -33,6 +33,7 @@ struct evidence_test {
     uint64_t seed;
     double metric[EVIDENCE_METRICS]; /* NAN: not measured */
     double miss_share, train_slots;
+    const char *arithmetic;            /* who multiplied and how, in words; "": not known */
     bool never_learned;                /* its learner's weights were never updated */
     int64_t train_run_id, test_run_id; /* 0: none */
 };
@@ -98,6 +99,9 @@ int evidence_print_name(const struct evidence_experiment *experiment, const stru
 bool evidence_is_learned(const struct evidence_policy *policy);
 /* Do they not, and does it not see the world either? */
 bool evidence_is_rule(const struct evidence_policy *policy);
+
+/* A sentence when results of different arithmetic stand together, whose seeds are different runs: else nothing. */
+int evidence_print_arithmetics(const struct evidence *evidence, struct buf *text);
 
 /* How many of its tests are of weights that were never updated: what those say is no result of learning. */
 size_t evidence_never_learned(const struct evidence_policy *policy);

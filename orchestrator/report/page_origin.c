@@ -49,6 +49,20 @@ static int print_origin(void *user, const struct db_origin *origin)
     return html->code;
 }
 
+static void print_arithmetics(struct html *html, const struct evidence *evidence)
+{
+    struct buf text = {0};
+    int rc = evidence_print_arithmetics(evidence, &text);
+    if (html->code == 0)
+        html->code = rc;
+    if (rc == 0 && text.size > 0) {
+        html_raw(html, "<p>");
+        html_text(html, (const char *) text.data);
+        html_raw(html, "</p>\n");
+    }
+    buf_finish(&text);
+}
+
 /* Does an earlier test of the experiment have the seed? */
 static bool seed_was_told(const struct evidence_experiment *experiment, const struct evidence_test *test)
 {
@@ -103,7 +117,9 @@ void page_origin(struct html *html, struct report *report, struct diag *diag)
              "class=\"text\">why</th></tr></thead><tbody>\n");
     if (html->code == 0)
         html->code = results_each_job_count(report->store, print_count, html, diag);
-    html_raw(html, "</tbody></table></div>\n<ul>\n");
+    html_raw(html, "</tbody></table></div>\n");
+    print_arithmetics(html, &report->evidence);
+    html_raw(html, "<ul>\n");
     for (size_t e = 0; e < report->evidence.experiments; e++)
         print_seeds(html, &report->evidence.experiment[e]);
     html_raw(html, "</ul>\n");

@@ -70,7 +70,13 @@ def openblas_multiplies_when_the_scenario_asks_for_it():
         theirs = testbed.rows(db, 'SELECT episode, weights FROM checkpoint ORDER BY episode')
         tap.equal(len(theirs), len(ours), f'checkpoints; {errors}')
         tap.true(theirs != ours, 'its sums have another order')
-        testbed.orchestrator('evaluate', '-q', '--db', db)
+        testbed.orchestrator('evaluate', '-q', '--db', db, '-p', 'dapo')
+        output, _ = testbed.orchestrator('compare', '--db', db)
+        tap.true('different arithmetic' not in output, f'all results have one arithmetic: {output}')
+        testbed.orchestrator('run', '-q', *SMALL, '-p', 'dapo', '-e', 2, '-t', 60, '--db', db)
+        testbed.orchestrator('evaluate', '-q', '--db', db, '-p', 'dapo')
+        output, _ = testbed.orchestrator('compare', '--db', db)
+        tap.contains(output, 'Results of different arithmetic stand together', '1 with openblas ', '1 with portable, arithmetic 1')
 
 
 @tap.test

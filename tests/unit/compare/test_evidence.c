@@ -69,6 +69,33 @@ static void everything_that_was_measured_is_taken_over(void **state)
     evidence_finish(&evidence);
 }
 
+static void different_arithmetic_is_told_and_one_alone_is_not(void **state)
+{
+    (void) state;
+    struct evidence evidence = {0};
+    struct buf text = {0};
+    struct db_outcome row = outcome("dapo", "5", 1, 1.0);
+    row.arithmetic = "portable, arithmetic 1";
+    add(&evidence, row);
+    row.seed = 2;
+    add(&evidence, row);
+    row.policy = "local";
+    row.arithmetic = NULL; /* its run is gone: nothing is said of it */
+    add(&evidence, row);
+    assert_int_equal(evidence_print_arithmetics(&evidence, &text), 0);
+    assert_int_equal(text.size, 0);
+    row.policy = "ppo";
+    row.arithmetic = "openblas Haswell, arithmetic 1";
+    add(&evidence, row);
+    assert_int_equal(evidence_print_arithmetics(&evidence, &text), 0);
+    assert_string_equal(
+        (const char *) text.data,
+        "Results of different arithmetic stand together, so the same seed is not the same run: "
+        "2 with portable, arithmetic 1; 1 with openblas Haswell, arithmetic 1.");
+    buf_finish(&text);
+    evidence_finish(&evidence);
+}
+
 static void of_the_same_seed_the_last_result_counts(void **state)
 {
     (void) state;
@@ -400,6 +427,7 @@ int main(void)
         cmocka_unit_test(a_scenario_that_does_not_read_stands_for_itself),
         cmocka_unit_test(people_are_told_the_sweep_the_experiment_and_the_value),
         cmocka_unit_test(nothing_at_all_is_no_trouble),
+        cmocka_unit_test(different_arithmetic_is_told_and_one_alone_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
