@@ -41,11 +41,12 @@ static int system_error_of(const struct db *db, int last_errno)
     return kept != 0 ? kept : last_errno;
 }
 
-int db_fail(const struct db *db, int code, const char *what, struct diag *diag)
+int db_fail(struct db *db, int code, const char *what, struct diag *diag)
 {
     int last_errno = errno;
     assert(code != SQLITE_OK && code != SQLITE_ROW);
     const char *reason = reason_of(db, code);
+    db->disk_failed = db->disk_failed || (code & 0xff) == SQLITE_FULL || (code & 0xff) == SQLITE_IOERR;
     switch (code & 0xff) {
     case SQLITE_NOMEM: return diag_fail(diag, -ENOMEM, "%s: cannot %s: %s", db->path, what, reason);
     case SQLITE_BUSY:
@@ -255,6 +256,16 @@ static int prepare_writing(struct db *db, int64_t version, struct diag *diag)
     return rc == 0 ? db_commit(db, diag) : rc;
 }
 
+/* The log stays when it could not be folded back, and then it belongs to the file. */
+static void name_log(const char *path, struct diag *diag)
+{
+    struct stat status;
+    char log[sizeof((struct db *) NULL)->path + sizeof "-wal"];
+    (void) snprintf(log, sizeof log, "%s-wal", path); /* fits */
+    if (stat(log, &status) == 0 && status.st_size > 0)
+        diag_add(diag, "; keep %s beside it, which holds the rows that were written last", log);
+}
+
 /* A process that was killed while it changed the file may have left a journal, from which SQLite first makes the
  * file whole. A reader may not: so it is done before, where it is allowed. */
 static void roll_back_journal(const char *path)
@@ -288,20 +299,12 @@ int db_open(struct db *ret_db, const char *path, enum db_mode mode, struct diag 
                              : prepare_writing(&db, version, diag);
     if (rc != 0) {
         (void) sqlite3_close(db.handle); /* no statement is open; the first error stands */
+        if (db.disk_failed)              /* else the log may be another process's */
+            name_log(path, diag);
         return rc;
     }
     *ret_db = db;
     return 0;
-}
-
-/* The log stays when it could not be folded back, and then it belongs to the file. */
-static void name_log(const char *path, struct diag *diag)
-{
-    struct stat status;
-    char log[sizeof((struct db *) NULL)->path + sizeof "-wal"];
-    (void) snprintf(log, sizeof log, "%s-wal", path); /* fits */
-    if (stat(log, &status) == 0 && status.st_size > 0)
-        diag_add(diag, "; keep %s beside it, which holds the rows that were written last", log);
 }
 
 int db_close(struct db *db, struct diag *diag)

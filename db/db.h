@@ -2,6 +2,7 @@
 #ifndef HANDOFF_DB_DB_H
 #define HANDOFF_DB_DB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/diag.h"
@@ -12,6 +13,7 @@ struct sqlite3;
 struct db {
     struct sqlite3 *handle; /* owned */
     char path[4096];
+    bool disk_failed; /* a call met a full disk or an I/O error */
 };
 
 enum db_mode {

@@ -10,7 +10,8 @@ int experiment_file_open(struct experiment_file *ret_file, const char *path, enu
     if (rc == 0 && mode == DB_READ)
         rc = db_begin_read(&ret_file->db, diag); /* it ends with the connection */
     if (rc != 0)
-        (void) experiment_file_close(ret_file, NULL); /* the first error is the one to tell */
+        (void) experiment_file_close(ret_file,
+                                     diag); /* the first error stands, and a log that stays is named */
     return rc;
 }
 

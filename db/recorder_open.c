@@ -122,7 +122,7 @@ static int start(struct recorder **ret_recorder, const char *path, enum db_mode 
     }
     if (rc != 0) {
         store_destroy(recorder->store);
-        (void) db_close(&recorder->db, NULL); /* the first error stands */
+        (void) db_close(&recorder->db, diag); /* the first error stands, and a log that stays is named */
         destroy(recorder);
         return rc;
     }

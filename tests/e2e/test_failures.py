@@ -4,6 +4,7 @@ with a documented status and says why, the file is whole, what was committed is 
 With --all (meson test -C build --suite failures) every n is tried; else all of those that are few, and a spread of the others.
 """
 import concurrent.futures
+import errno
 import os
 import re
 import shutil
@@ -109,6 +110,8 @@ def check_run(reference, run, more, place, ended):
     """A run that met a failure: nothing but a beginning of it is there, and it goes on from there to its end."""
     db = os.path.join(place, 'x.db')
     check_end(ended)
+    log = os.path.exists(db + '-wal') and os.path.getsize(db + '-wal') > 0
+    tap.true(not log or f'keep {db}-wal beside it'.replace(place, '@') in ended.errors, f'the log is named: {ended.errors!r}')
     status = status_of(db, run) if check_file(db) else None
     tap.true(ended.status != 0 or status == 'finished', f'ended with 0, and the run is {status}')
     if status is not None:
@@ -147,7 +150,12 @@ def fail_run(folder, policy, run, wishes_of):
     case = Case(folder, testbed.ORCHESTRATOR, *words, '--db', '@/x.db')
     reference = case.play('', lambda place, ended: tasks_of(os.path.join(place, 'x.db'), run))
     tap.equal(len(reference), 16, 'tasks')
-    for_each(wishes_of(case), lambda wish: case.play(wish, lambda place, ended: check_run(reference, run, words, place, ended)))
+
+    def look(wish, place, ended):
+        if ended.status != 0 and wish.startswith('write'):
+            tap.true('disk is full' in ended.errors or os.strerror(errno.ENOSPC) in ended.errors, f'the reason: {ended.errors!r}')
+        check_run(reference, run, words, place, ended)
+    for_each(wishes_of(case), lambda wish: case.play(wish, lambda place, ended: look(wish, place, ended)))
 
 
 @tap.test
