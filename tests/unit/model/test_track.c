@@ -248,6 +248,26 @@ static void a_track_from_outside_is_checked(void **state)
     track_finish(&track);
 }
 
+static void a_track_may_last_as_long_as_the_limits_say_and_no_longer(void **state)
+{
+    (void) state;
+    static const struct {
+        double duration_s;
+        int rc;
+    } cases[] = {{TRACK_DURATION_MIN_S, 0},
+                 {TRACK_DURATION_MIN_S * 0.99, ERR_RANGE},
+                 {TRACK_DURATION_MAX_S, 0},
+                 {TRACK_DURATION_MAX_S * 1.01, ERR_RANGE},
+                 {0.0, ERR_RANGE}};
+    struct track track;
+    assert_int_equal(track_init(&track, TRACK_RATE, 1, 1.0), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        track.duration_s = cases[i].duration_s;
+        assert_int_equal(track_check(&track, NULL), cases[i].rc);
+    }
+    track_finish(&track);
+}
+
 static void devices_go_round_the_tracks(void **state)
 {
     (void) state;
@@ -281,6 +301,7 @@ int main(void)
         cmocka_unit_test(places_lie_on_straight_lines_and_rest_behind_the_last),
         cmocka_unit_test(a_packed_track_comes_back_bit_for_bit),
         cmocka_unit_test(a_track_from_outside_is_checked),
+        cmocka_unit_test(a_track_may_last_as_long_as_the_limits_say_and_no_longer),
         cmocka_unit_test(devices_go_round_the_tracks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
