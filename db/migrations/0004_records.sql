@@ -72,17 +72,20 @@ FROM (SELECT max(run_id) AS run_id FROM run
       UNION ALL SELECT max(test_run_id) FROM job
       UNION ALL SELECT max(validate_run_id) FROM job);
 
-CREATE TABLE event_4 ( -- something out of the ordinary
+CREATE TABLE event_4 (
     event_id    INTEGER PRIMARY KEY, -- in the order in which they happened
     run_id      INTEGER NOT NULL REFERENCES run (run_id),
     episode     INTEGER NOT NULL CHECK (episode >= 0),
     slot        INTEGER NOT NULL CHECK (slot >= 0),
-    phase       TEXT NOT NULL CHECK (phase IN ('', 'observe', 'execute', 'serve')), -- of the slot; '': outside of one
-    kind        TEXT NOT NULL CHECK (kind IN ('node_lost', 'rejoin', 'refusal', 'fault', 'recovered', 'handover')),
-    role        TEXT NOT NULL CHECK (role IN ('', 'device', 'server')),
+    -- Of the slot; '': outside of one.
+    phase       TEXT NOT NULL CHECK (phase = '' OR phase = 'observe' OR phase = 'execute' OR phase = 'serve'),
+    kind        TEXT NOT NULL CHECK (kind = 'node_lost' OR kind = 'rejoin' OR kind = 'refusal' OR
+                                     kind = 'fault' OR kind = 'recovered' OR kind = 'handover'),
+    role        TEXT NOT NULL CHECK (role = '' OR role = 'device' OR role = 'server'),
     number      INTEGER CHECK (number >= 0), -- the node's; NULL: no node
-    action      TEXT CHECK (action IN ('kill', 'pause', 'return', 'slow', 'restore', 'local', 'reoffload', 'restart',
-                                          'resume')), -- NULL: the kind says it all
+    action      TEXT CHECK (action = 'kill' OR action = 'pause' OR action = 'return' OR action = 'slow' OR
+                            action = 'restore' OR action = 'local' OR action = 'reoffload' OR
+                            action = 'restart' OR action = 'resume'), -- NULL: the kind says it all
     until_slot  INTEGER CHECK (until_slot >= 0), -- in which the node is back; NULL: not in this episode
     from_server INTEGER CHECK (from_server >= 0), -- of a task that moves: the server that it leaves
     to_server   INTEGER CHECK (to_server >= 0), -- and the one that it goes to; NULL: its device does the rest
