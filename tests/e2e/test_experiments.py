@@ -10,7 +10,7 @@ import testbed
 
 SOURCE, BUILD = sys.argv[4], sys.argv[5]
 SMALL = {
-    'run.episodes': 2, 'run.slots': 20, 'ddpg.warmup': 20, 'ppo.rollout': 15, 'dqn.epsilon_slots': 20,
+    'run.episodes': 2, 'run.slots': 20, 'ddpg.warmup': 20, 'dqn.epsilon_slots': 20,
     'evaluation.validate_episodes': 1, 'evaluation.validate_slots': 5, 'evaluation.test_episodes': 2, 'evaluation.test_slots': 5,
 }
 
@@ -25,7 +25,7 @@ def miniature(folder):
     for key, value in SMALL.items():
         text, found = re.subn(rf'^(  {re.escape(key)}:) .*$', rf'\1 {value}', text, flags=re.MULTILINE)
         assert found == 1, key
-    text = text.replace('set:\n', 'set:\n  ddpg.hidden_1: 32\n  ddpg.hidden_2: 16\n  plus.warmup: 10\n  ppo.batch: 10\n', 1)
+    text = text.replace('set:\n', 'set:\n  ddpg.hidden_1: 32\n  ddpg.hidden_2: 16\n  plus.warmup: 10\n  ppo.rollout: 15\n  ppo.batch: 10\n', 1)
     text = text.replace('seeds: 1..3', 'seeds: [1]').replace('[5, 10, 20, 40]', '[5, 40]').replace('[5, 10, 20]', '[5, 8]')
     text = text.replace('[0, 10, 30]', '[0, 30]').replace('[20, 50]', '[12]').replace('"episode 8 ', '"episode 1 ')
     path = os.path.join(folder, 'miniature.yaml')

@@ -45,7 +45,7 @@ def main():
     parser.add_argument("policy")
     parser.add_argument("--seeds", default="1001,1002")
     parser.add_argument("keys", nargs="*")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # --seeds may stand between the policy and the keys
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     choices = [[(key.split("=")[0], value) for value in key.split("=")[1].split(",")] for key in arguments.keys]
     rows = []
