@@ -94,8 +94,9 @@ static double coverage(struct bootstrap *bootstrap, size_t n, uint32_t samples)
 static void intervals_of_few_seeds_hold_the_truth_less_often(void **state)
 {
     double few = coverage(*state, 5, 2000), many = coverage(*state, 30, 400);
-    print_message("# a 95 %% interval holds the truth in %.1f %% of samples of 5, in %.1f %% of samples of 30\n",
-                  100.0 * few, 100.0 * many);
+    print_message(
+        "# a 95 %% interval holds the truth in %.1f %% of samples of 5, in %.1f %% of samples of 30\n",
+        100.0 * few, 100.0 * many);
     assert_true(few > 0.81 && few < 0.87);
     assert_true(many > 0.90 && many < 0.97);
 }
