@@ -117,6 +117,22 @@ static int write_batch(struct recorder *recorder, const struct batch *batch, str
     return rc;
 }
 
+static bool begins_slot(const struct recorder *recorder, uint64_t row)
+{
+    const struct db_task *here = &recorder->ring[row % RECORDER_QUEUE_ROWS];
+    const struct db_task *before = &recorder->ring[(row - 1) % RECORDER_QUEUE_ROWS];
+    return here->slot != before->slot || here->episode != before->episode;
+}
+
+/* Of more rows than a batch takes: as many as end with a slot. A slot that is larger than a batch is divided. */
+static uint64_t whole_slots_end(const struct recorder *recorder, uint64_t first)
+{
+    uint64_t most = first + RECORDER_BATCH_ROWS, end = most;
+    while (end > first && !begins_slot(recorder, end))
+        end--;
+    return end > first ? end : most;
+}
+
 /* Mutex held. At most RECORDER_BATCH_ROWS tasks, and the items that lie before or right behind them. */
 static struct batch choose_batch(const struct recorder *recorder)
 {
@@ -127,7 +143,7 @@ static struct batch choose_batch(const struct recorder *recorder)
     assert(batch.first <= batch.end && batch.end - batch.first <= RECORDER_QUEUE_ROWS);
     assert(recorder->items_pushed - recorder->items_written <= RECORDER_QUEUE_ITEMS);
     if (batch.end - batch.first > RECORDER_BATCH_ROWS)
-        batch.end = batch.first + RECORDER_BATCH_ROWS;
+        batch.end = whole_slots_end(recorder, batch.first);
     while (batch.items_end < recorder->items_pushed &&
            recorder->item[batch.items_end % RECORDER_QUEUE_ITEMS].after <= batch.end)
         batch.items_end++;

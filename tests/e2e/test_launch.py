@@ -36,7 +36,7 @@ def a_run_of_five_nodes_ends_in_order_and_leaves_no_process():
     with testbed.scratch() as folder:
         db = os.path.join(folder, 'x.db')
         output, errors = testbed.call(*testbed.launch('-s', 'dapo-quick', '-n', 3, '-m', 2, '--episodes', 2, '--slots', 30,
-                                                      '--db', db, '-q'))
+                                                      '-p', 'greedy', '--db', db, '-q'))
         tap.contains(output, 'run 1', '180 tasks')
         tap.true('READY' not in output, 'the READY line is for the script')
         tap.equal(errors, '', 'standard error')

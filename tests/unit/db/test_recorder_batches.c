@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "core/base/clock.h"
 #include "core/base/units.h"
@@ -67,6 +68,31 @@ static void expect_soon(const struct scratch *s, const char *sql, const char *ex
     fail_msg("%s\nstill gives %s", sql, text);
 }
 
+/* Somebody holds the file while slots of ten rows pile up: what is written then, batch by batch, ends with a slot. */
+static void no_batch_ends_within_a_slot(void **state)
+{
+    struct scratch *s = *state;
+    struct recorder *recorder = start(s);
+    struct db_task task[10];
+    sqlite3 *holder = NULL;
+    assert_int_equal(sqlite3_open(s->file, &holder), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(holder, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    for (uint32_t slot = 0; slot < 1200; slot++) {
+        for (uint32_t i = 0; i < 10; i++)
+            task[i] = scratch_task(0, slot, i);
+        assert_int_equal(recorder_tasks(recorder, task, 10), 0);
+    }
+    assert_int_equal(sqlite3_exec(holder, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(holder), SQLITE_OK);
+    expect_soon(s, "SELECT count(*) >= 4090 FROM task", "1");
+    scratch_expect(s->file,
+                   "SELECT count(*) FROM (SELECT slot FROM task GROUP BY slot HAVING count(*) <> 10)", "0");
+    struct recorder_stats stats;
+    assert_int_equal(recorder_close(recorder, DB_FINISHED, true, NULL, &stats, NULL), 0);
+    assert_true(stats.batches >= 3);
+    scratch_expect(s->file, "SELECT count(*) FROM task", "12000");
+}
+
 static void a_whole_batch_of_tasks_is_written_at_once(void **state)
 {
     struct scratch *s = *state;
@@ -108,6 +134,7 @@ static void an_episodes_end_is_written_at_once(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        TEST(no_batch_ends_within_a_slot),
         TEST(a_whole_batch_of_tasks_is_written_at_once),
         TEST(half_a_queue_of_events_is_written_at_once),
         TEST(an_episodes_end_is_written_at_once),
