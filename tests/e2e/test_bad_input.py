@@ -153,7 +153,7 @@ def an_outage_of_minutes_is_lived_through():
         for policy in ('dapo', 'edge-best-channel', 'edge-nearest', 'random', 'greedy', 'best-response', 'optimum', 'static',
                        'static-association', 'neurosurgeon', 'nash', 'iao'):
             testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'dapo-quick', '-n', 4, '-e', 1, '-t', 480, '-p', policy, '--db', db,
-                                 '--set', 'radio.trace=outage', '--set', 'ddpg.warmup=50', cwd=folder)
+                                 '--set', 'radio.trace=outage', '--set', 'run.trace_end=restart', '--set', 'ddpg.warmup=50', cwd=folder)
         testbed.check_database(db)
         outages = testbed.rows(db, """SELECT run_id, count(*) FROM task WHERE server IS NULL AND rate_bps = 0 AND status = 'done'
                                       AND latency_s > 0 GROUP BY run_id""")

@@ -39,7 +39,7 @@ class Phone:
 
     def join(self):
         """Returns (its token, its number)."""
-        self.send(wiretap.HELLO, wiretap.proto_major(), 1, 0, 1, 1, 0, '', 0, 0)
+        self.send(wiretap.HELLO, *wiretap.proto_version(), 0, 1, 1, 0, '', 0, 0)
         welcome = self.receive()
         tap.equal(welcome[0], wiretap.WELCOME, 'answer to HELLO')
         return welcome[4], welcome[6]
@@ -68,7 +68,7 @@ def insolent_phone(port, attempts):
             if refusals is None:
                 answers = [Phone(data_port).attack(*attempt(token, number, message[2])) for attempt in attempts]
                 refusals = [[answer[2] for answer in one if answer[0] == wiretap.REFUSE] for one in answers]
-            phone.send(wiretap.REPORT, number, message[2], *[1.] * 11, 0, 0., 0., 0., 0., 0)
+            phone.send(wiretap.REPORT, number, message[2], *[1.] * 11, 0, 0., 0., 0., 0., 0, 256, 0., 0.)
         elif message[0] == wiretap.GOODBYE:
             break
     return refusals

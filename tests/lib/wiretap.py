@@ -20,9 +20,11 @@ HALF, DEAF = 'half', 'deaf'
 SLOT, OBSERVATION, ALLOT, DECISION, REPORT, ADVANCED = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
 
 
-def proto_major():
+def proto_version():
+    """(major, minor), from proto/message.h."""
     with open(os.path.join(testbed.SOURCE_ROOT, 'proto', 'message.h'), encoding='utf-8') as header:
-        return int(re.search(r'#define PROTO_MAJOR (\d+)', header.read())[1])
+        text = header.read()
+    return tuple(int(re.search(rf'#define PROTO_{part} (\d+)', text)[1]) for part in ('MAJOR', 'MINOR'))
 
 
 def _exactly(connection, size):
