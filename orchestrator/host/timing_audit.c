@@ -20,6 +20,7 @@ int timing_audit_init(struct timing_audit *ret_audit, const struct session_sinks
         .sinks = sinks,
         .in_real_time = world->scenario.run.clock == CLOCK_REAL,
         .devices = world->devices,
+        .servers = world->servers,
         .windows = calloc(2 * (size_t) world->devices, sizeof *ret_audit->windows),
         .loops = calloc((size_t) world->devices + world->servers, sizeof *ret_audit->loops),
     };
@@ -96,6 +97,7 @@ int timing_audit_take(struct timing_audit *audit, const struct proto_message *me
     if (message->id == PROTO_LINK_AUDIT)
         return take_links(audit, &message->link_audit, strcmp(role, "server") == 0, diag);
     bool is_server = strcmp(role, "server") == 0;
+    assert(number < (is_server ? audit->servers : audit->devices));
     uint64_t *told = &audit->loops[(is_server ? audit->devices : 0) + number];
     int rc = count_samples(audit, told, 1, LOOPS_PER_S, LOOPS_SPARE);
     if (rc != 0)

@@ -16,7 +16,7 @@ struct timing_audit {
     struct audit audit;
     bool in_real_time;
     double elapsed_s; /* real time since the run began; the owner keeps it */
-    uint32_t devices;
+    uint32_t devices, servers;
     uint64_t *windows; /* [2 * devices] told of each device's way up, then of each one's way down */
     uint64_t *loops;   /* [devices + servers] intervals told by each process, at its first node's number */
 };
