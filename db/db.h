@@ -31,6 +31,10 @@ int db_open(struct db *ret_db, const char *path, enum db_mode mode, struct diag 
  * which must be kept; it does so behind an earlier diagnosis, too. NULL-safe on a zeroed struct. */
 int db_close(struct db *db, struct diag *diag);
 
+/* How long to wait for another writer of the same file; db_open waits for a shorter time. */
+#define DB_PATIENCE_MS 60000 /* of whoever writes beside a run that is being recorded */
+void db_set_patience(struct db *db, int wait_ms);
+
 /* BEGIN IMMEDIATE / COMMIT / ROLLBACK */
 int db_begin(struct db *db, struct diag *diag);
 /* From now on all reads see the file as it is at the first of them, whoever writes to it, until db_commit or

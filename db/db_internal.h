@@ -11,7 +11,4 @@ int db_fail(struct db *db, int code, const char *what, struct diag *diag);
 /* Runs constant SQL that returns no rows. */
 int db_exec(struct db *db, const char *sql, const char *what, struct diag *diag);
 
-/* How long later calls wait for another writer before they fail. */
-void db_set_patience(struct db *db, int wait_ms);
-
 #endif

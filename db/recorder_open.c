@@ -10,7 +10,6 @@
 #include "db/recorder_internal.h"
 
 /* Another process's VACUUM or new index delays the run; only a lock kept for longer ends the recording. */
-#define PATIENCE_MS 60000
 
 /* What a recorder begins with: a run that is new, or one that goes on. */
 struct beginning {
@@ -117,7 +116,7 @@ static int start(struct recorder **ret_recorder, const char *path, enum db_mode 
     if (rc == 0)
         rc = begin(recorder, beginning, diag);
     if (rc == 0) {
-        db_set_patience(&recorder->db, PATIENCE_MS);
+        db_set_patience(&recorder->db, DB_PATIENCE_MS);
         rc = start_thread(recorder, diag);
     }
     if (rc != 0) {

@@ -79,9 +79,11 @@ static int carry_out(struct deletion *deletion)
     return rc;
 }
 
-/* One transaction: a process that is killed in it has removed nothing. */
+/* One transaction: a process that is killed in it has removed nothing. Another one may be recording: it is waited for as
+ * long as it waits for us. */
 static int remove_runs(struct deletion *deletion)
 {
+    db_set_patience(&deletion->db, DB_PATIENCE_MS);
     int rc = db_begin(&deletion->db, deletion->diag);
     if (rc != 0)
         return rc;
