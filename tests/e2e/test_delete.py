@@ -89,7 +89,7 @@ def a_run_deleted_by_hand_while_it_is_recorded_ends_its_recording_and_leaves_no_
     with testbed.scratch() as folder:
         db = os.path.join(folder, 'x.db')
         program = testbed.Program([testbed.ORCHESTRATOR, 'run', '-q', '--over', 'memory', '-s', 'dapo-quick', '-p', 'greedy',
-                                   '-e', '1000000', '-t', '500', '--record', 'episodes', '--db', db, '--die-with-parent'])
+                                   '-e', '1000000', '-t', '5000', '--record', 'episodes', '--db', db, '--die-with-parent'])
         testbed.until(lambda: os.path.exists(db) and recorded(db) > 0, 'an episode is recorded')
         connection = sqlite3.connect(db, timeout=testbed.DEADLINE_S, isolation_level=None)
         connection.execute('BEGIN IMMEDIATE')
