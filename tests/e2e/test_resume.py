@@ -565,7 +565,7 @@ def a_damaged_state_is_refused_and_nothing_is_dropped():
     damages = {
         'UPDATE checkpoint SET learner = substr(learner, 1, 1000) WHERE learner IS NOT NULL': 'ends too early',
         "UPDATE checkpoint SET learner = x'00' WHERE learner IS NOT NULL": 'not a training',
-        'DELETE FROM experience WHERE episode = 1': 'missing',
+        'DELETE FROM experience WHERE episode = (SELECT max(episode) FROM experience)': 'missing',
         'UPDATE experience SET transitions = substr(transitions, 1, 500)': 'damaged',
     }
     with testbed.scratch() as folder:
