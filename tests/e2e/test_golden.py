@@ -223,7 +223,7 @@ OVER_TCP_TOO = ('dapo', 'dapo-plus in queues')
 
 
 def file_that_keeps_experience(folder):
-    """A database in which the experience rows of a finished run stay, to be looked at."""
+    """A database in which all experience stays, also what has fallen out of a full buffer."""
     path = over_memory(folder, 'empty', what('local', devices=1, servers=1, episodes=1, slots=1))
     connection = sqlite3.connect(path)
     connection.execute('CREATE TRIGGER keep BEFORE DELETE ON experience BEGIN SELECT RAISE(IGNORE); END')
