@@ -128,7 +128,7 @@ static int check_path(const char *path, enum db_mode mode, struct diag *diag)
     return 0;
 }
 
-static int open_handle(struct db *db, const char *path, enum db_mode mode, struct diag *diag)
+static int open_handle(struct db *db, const char *path, enum db_mode mode, int wait_ms, struct diag *diag)
 {
     static const int flags[] = {
         [DB_CREATE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
@@ -146,7 +146,7 @@ static int open_handle(struct db *db, const char *path, enum db_mode mode, struc
     if (code != SQLITE_OK)
         return db_fail(db, code, "open it", diag);
     (void) sqlite3_extended_result_codes(db->handle, 1); /* cannot fail on an open handle */
-    (void) sqlite3_busy_timeout(db->handle, BUSY_MS);
+    (void) sqlite3_busy_timeout(db->handle, wait_ms);
     if (mode != DB_READ && sqlite3_db_readonly(db->handle, "main") == 1)
         return db_fail(db, SQLITE_READONLY, "write to it", diag);
     return 0;
@@ -277,12 +277,12 @@ static void roll_back_journal(const char *path)
     (void) snprintf(journal, sizeof journal, "%s-journal", path); /* fits */
     if (stat(journal, &status) != 0 || status.st_size == 0)
         return;
-    if (open_handle(&db, path, DB_READWRITE, NULL) == 0)
+    if (open_handle(&db, path, DB_READWRITE, BUSY_MS, NULL) == 0)
         (void) read_integer(&db, "SELECT count(*) FROM sqlite_schema", &objects, NULL); /* the reader tells */
     (void) sqlite3_close(db.handle); /* no statement is open */
 }
 
-int db_open(struct db *ret_db, const char *path, enum db_mode mode, struct diag *diag)
+int db_open_waiting(struct db *ret_db, const char *path, enum db_mode mode, int wait_ms, struct diag *diag)
 {
     int rc = check_path(path, mode, diag);
     if (rc != 0)
@@ -291,7 +291,7 @@ int db_open(struct db *ret_db, const char *path, enum db_mode mode, struct diag 
     int64_t version = 0;
     if (mode == DB_READ)
         roll_back_journal(path);
-    rc = open_handle(&db, path, mode, diag);
+    rc = open_handle(&db, path, mode, wait_ms, diag);
     if (rc == 0)
         rc = identify(&db, mode, &version, diag);
     if (rc == 0)
@@ -305,6 +305,11 @@ int db_open(struct db *ret_db, const char *path, enum db_mode mode, struct diag 
     }
     *ret_db = db;
     return 0;
+}
+
+int db_open(struct db *ret_db, const char *path, enum db_mode mode, struct diag *diag)
+{
+    return db_open_waiting(ret_db, path, mode, BUSY_MS, diag);
 }
 
 int db_close(struct db *db, struct diag *diag)

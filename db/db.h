@@ -27,12 +27,14 @@ enum db_mode {
  * use by another writer. */
 int db_open(struct db *ret_db, const char *path, enum db_mode mode, struct diag *diag);
 
+/* The same, with another time to wait for another writer of the file than db_open's, then and later. */
+#define DB_PATIENCE_MS 60000 /* of whoever writes beside a run that is being recorded */
+int db_open_waiting(struct db *ret_db, const char *path, enum db_mode mode, int wait_ms, struct diag *diag);
+
 /* Folds the WAL back so that one clean file remains, and closes. Where that fails, the diagnosis names the log,
  * which must be kept; it does so behind an earlier diagnosis, too. NULL-safe on a zeroed struct. */
 int db_close(struct db *db, struct diag *diag);
 
-/* How long to wait for another writer of the same file; db_open waits for a shorter time. */
-#define DB_PATIENCE_MS 60000 /* of whoever writes beside a run that is being recorded */
 void db_set_patience(struct db *db, int wait_ms);
 
 /* BEGIN IMMEDIATE / COMMIT / ROLLBACK */

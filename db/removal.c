@@ -153,6 +153,17 @@ static int read_jobs(struct removal *removal, struct diag *diag)
     return rc;
 }
 
+int removal_look(const char *path, const int64_t *run_id, size_t count, struct diag *diag)
+{
+    int rc = 0;
+    for (size_t i = 0; i < count && rc != ERR_STATE; i++) {
+        struct claim claim = claim_none;
+        rc = claim_take(&claim, path, run_id[i], diag);
+        claim_release(&claim);
+    }
+    return rc == ERR_STATE ? rc : 0;
+}
+
 int removal_plan(struct removal *ret_removal, struct db *db, const int64_t *run_id, size_t count,
                  struct diag *diag)
 {

@@ -42,6 +42,10 @@ struct removal {
     size_t claims, claim_capacity;
 };
 
+/* ERR_STATE when a running process records one of the runs. Asked before the file is opened: a busy file would be waited
+ * for first, and then said to be locked. What the file itself has to say, opening it says. */
+int removal_look(const char *path, const int64_t *run_id, size_t count, struct diag *diag);
+
 /* What would be removed with these runs. ERR_NOT_FOUND: the file has nothing of one of them. */
 int removal_plan(struct removal *ret_removal, struct db *db, const int64_t *run_id, size_t count,
                  struct diag *diag);

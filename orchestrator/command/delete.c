@@ -79,11 +79,9 @@ static int carry_out(struct deletion *deletion)
     return rc;
 }
 
-/* One transaction: a process that is killed in it has removed nothing. Another one may be recording: it is waited for as
- * long as it waits for us. */
+/* One transaction: a process that is killed in it has removed nothing. */
 static int remove_runs(struct deletion *deletion)
 {
-    db_set_patience(&deletion->db, DB_PATIENCE_MS);
     int rc = db_begin(&deletion->db, deletion->diag);
     if (rc != 0)
         return rc;
@@ -195,7 +193,11 @@ int command_delete(const struct cli *cli, struct diag *diag)
             diag_fail(diag, ERR_SYNTAX, "delete which run? --run R is needed, see `show runs`"), diag);
     (void) process_raise_file_limit(); /* each run and sweep takes a descriptor (db/claim.h) */
     stop_signal_catch();
-    int rc = db_open(&deletion.db, cli->db, cli->dry_run ? DB_READ : DB_READWRITE, diag);
+    int rc = removal_look(cli->db, cli->runs, cli->run_count, diag);
+    if (rc != 0)
+        return command_status(rc, diag);
+    /* Another process may be recording: it is waited for as long as it waits for us. */
+    rc = db_open_waiting(&deletion.db, cli->db, cli->dry_run ? DB_READ : DB_READWRITE, DB_PATIENCE_MS, diag);
     if (rc == 0 && cli->run_count > 0)
         rc = cli->dry_run ? plan(&deletion) : remove_runs(&deletion);
     if (rc == 0 && cli->compact && !cli->dry_run)

@@ -222,6 +222,27 @@ static void a_removal_that_is_stopped_has_removed_nothing(void **state)
     assert_int_equal(count_rows(s, "task", run_id), TASKS);
 }
 
+static void a_run_that_is_recorded_is_refused_although_the_file_is_held(void **state)
+{
+    const struct scratch *s = *state;
+    int64_t run_id = record(s, 0);
+    struct db db = {0};
+    struct claim claim = claim_none;
+    struct diag diag = {{0}};
+    assert_int_equal(removal_look(s->file, &run_id, 1, &diag), 0);
+    assert_int_equal(db_open(&db, s->file, DB_READWRITE, NULL), 0);
+    assert_int_equal(db_begin(&db, NULL), 0); /* as a recorder does */
+    assert_int_equal(claim_take(&claim, s->file, run_id, NULL), 0);
+    const int64_t asked[] = {run_id + 1, run_id};
+    assert_int_equal(removal_look(s->file, asked, 1, &diag), 0);
+    assert_int_equal(removal_look(s->file, asked, 2, &diag), ERR_STATE);
+    assert_non_null(strstr(diag.text, "is being recorded by a running process"));
+    db_rollback(&db);
+    assert_int_equal(db_close(&db, NULL), 0);
+    claim_release(&claim);
+    assert_int_equal(removal_look(s->file, asked, 2, &diag), 0);
+}
+
 static int stop_at_once(void *user, uint64_t steps)
 {
     (void) user;
@@ -267,6 +288,7 @@ int main(void)
         TEST(what_is_in_use_is_refused),
         TEST(what_a_deletion_by_hand_has_left_can_be_removed),
         TEST(a_removal_that_is_stopped_has_removed_nothing),
+        TEST(a_run_that_is_recorded_is_refused_although_the_file_is_held),
         TEST(space_is_given_back_on_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
