@@ -1,4 +1,5 @@
-/* Queueing mode in real time: the servers are asked how they stand before each slot's decision, once. */
+/* Queueing mode. In real time the servers are asked how they stand before each slot's decision, once. In virtual time a
+ * slot's reports are awaited, each once. */
 #include "orchestrator/session/session_core.h"
 
 #include "tests/unit/model/check.h"
@@ -13,6 +14,7 @@ struct bench {
     struct session session;
     struct session_core *core;
     struct session_actions actions;
+    bool sends; /* device 0 sends its task to server 0 */
     uint64_t round;
     unsigned grants, decides;
     unsigned asked[SERVERS];   /* since the last observations */
@@ -28,12 +30,16 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
         ret_decision->split[n] = bench->world.llm->layers;
         ret_decision->server[n] = ENV_LOCAL;
     }
+    if (bench->sends) {
+        ret_decision->split[0] = 1;
+        ret_decision->server[0] = 0;
+    }
     env_repair(view, ret_decision);
 }
 
 static const struct policy_kind all_local = {.name = "all local", .decide = decide};
 
-static void open_bench(struct bench *bench)
+static void open_bench(struct bench *bench, bool in_real_time)
 {
     static const char *const keys[] = {"run.mode=queue", "devices.count=2", "servers.count=2",
                                        "servers.coverage_m=5000", NULL};
@@ -44,7 +50,7 @@ static void open_bench(struct bench *bench)
                                       .phase = RNG_TEST,
                                       .episodes = 1,
                                       .slots = SLOTS,
-                                      .in_real_time = true};
+                                      .in_real_time = in_real_time};
     assert_int_equal(session_core_create(&bench->core, &bench->session), 0);
 }
 
@@ -99,7 +105,7 @@ static void in_real_time_the_servers_are_asked_before_each_decision(void **state
 {
     (void) state;
     struct bench bench;
-    open_bench(&bench);
+    open_bench(&bench, true);
     feed(&bench, &(struct session_event){.kind = SESSION_ON_START});
     for (unsigned slot = 0; slot < SLOTS; slot++) {
         assert_int_equal(bench.grants, slot + 1);
@@ -121,10 +127,70 @@ static void in_real_time_the_servers_are_asked_before_each_decision(void **state
     close_bench(&bench);
 }
 
+static void pass(struct bench *bench, uint32_t device, uint32_t tasks)
+{
+    const uint32_t task = (uint32_t) bench->round, server = 0;
+    const double arrival_s = 0.5;
+    const struct proto_message message = {
+        .id = PROTO_PASSED,
+        .passed = {.device = device,
+                   .round = bench->round,
+                   .task = {&task, tasks},
+                   .server = {&server, tasks},
+                   .arrival_s = {&arrival_s, tasks}},
+    };
+    feed(bench, &(struct session_event){.kind = SESSION_ON_MESSAGE, .message = &message});
+}
+
+static void report(struct bench *bench, uint32_t device, uint32_t served_by)
+{
+    const struct proto_message message = {
+        .id = PROTO_REPORT,
+        .report = {.device = device,
+                   .round = bench->round,
+                   .local_s = 0.5,
+                   .latency_s = 0.5,
+                   .served_by = served_by,
+                   .bandwidth_share = served_by == PROTO_SERVER_NONE ? 0.0 : 1.0,
+                   .compute_share = served_by == PROTO_SERVER_NONE ? 0.0 : 1.0},
+    };
+    feed(bench, &(struct session_event){.kind = SESSION_ON_MESSAGE, .message = &message});
+}
+
+static void a_task_that_a_server_names_twice_is_awaited_once(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench, false);
+    bench.sends = true;
+    feed(&bench, &(struct session_event){.kind = SESSION_ON_START});
+    observe(&bench, 0);
+    observe(&bench, 1);
+    assert_int_equal(bench.decides, 1);
+    pass(&bench, 0, 1);
+    report(&bench, 1, PROTO_SERVER_NONE);
+    pass(&bench, 1, 0);
+    const uint32_t device[] = {0, 0}, task[] = {(uint32_t) bench.round, (uint32_t) bench.round};
+    const struct proto_message message = {
+        .id = PROTO_ADVANCED,
+        .advanced = {.server = 0,
+                     .round = bench.round,
+                     .served_device = {device, 2},
+                     .served_task = {task, 2}},
+    };
+    feed(&bench, &(struct session_event){.kind = SESSION_ON_MESSAGE, .message = &message});
+    advance(&bench, 1, 0.0);
+    assert_int_equal(bench.grants, 1); /* its report is awaited */
+    report(&bench, 0, 0);
+    assert_int_equal(bench.grants, 2);
+    close_bench(&bench);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_real_time_the_servers_are_asked_before_each_decision),
+        cmocka_unit_test(a_task_that_a_server_names_twice_is_awaited_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
