@@ -1,4 +1,4 @@
 /* Built for the instructions of its name. */
-#include "core/linalg/blocks_internal.h"
+#include "core/linalg/panels_internal.h"
 
-const struct linalg_kernels linalg_kernels_avx2 = {"avx2", multiply};
+const struct linalg_kernels linalg_kernels_avx2 = {"avx2", multiply, multiply_floats};

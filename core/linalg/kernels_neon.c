@@ -1,4 +1,4 @@
 /* Built for the instructions of its name. */
-#include "core/linalg/blocks_internal.h"
+#include "core/linalg/panels_internal.h"
 
-const struct linalg_kernels linalg_kernels_neon = {"neon", multiply};
+const struct linalg_kernels linalg_kernels_neon = {"neon", multiply, multiply_floats};

@@ -148,7 +148,7 @@ void openblas_multiply(const struct linalg_product *p)
 
 int openblas_use(bool used, struct diag *diag)
 {
-    static const struct linalg_kernels kernels = {"openblas", openblas_multiply};
+    static const struct linalg_kernels kernels = {.name = "openblas", .multiply = openblas_multiply};
     int rc = used ? openblas_open(diag) : 0;
     if (rc == 0)
         linalg_replace(used ? &kernels : NULL);

@@ -82,6 +82,11 @@ const struct linalg_kernels *linalg_kernels_in_use(void)
     return kernels;
 }
 
+const struct linalg_integers *linalg_integers_in_use(void)
+{
+    return &linalg_integers_none;
+}
+
 int linalg_vector_choose(const char *word, struct diag *diag)
 {
     const struct linalg_kernels *chosen = word == NULL ? widest() : NULL;

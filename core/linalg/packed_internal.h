@@ -1,0 +1,69 @@
+/* How a packed matrix lies, and rows of activations as integers.
+ *
+ *   F32     panels of 32 columns: float [depth][32]
+ *   others  panels of 16 columns; a group is 32 integers of each column:
+ *     Q8_0  half d[groups][16], padded to 64 bytes; int8 q[groups][8][16][4]
+ *     Q4_0  half d[groups][16], padded to 64 bytes; uint8 q[groups][4][16][4]
+ *     Q4_K  [groups / 8] of { half d[16], least[16]; uint8 scale[8][16], minimum[8][16], q[8][4][16][4] }
+ *     Q6_K  [groups / 8] of { half d[16]; 32 bytes of 0; int8 scale[16][16]; [8] of { uint8 low[4][16][4],
+ *           high[2][16][4] } }
+ *
+ * Four numbers of a column lie side by side, numbers 4 c .. 4 c + 3 of the group in chunk c of 8 (Q8_0). Where numbers
+ * have four bits, chunk c's are the lower half of the bytes of c / 2, if c is even, or the upper one. The two highest
+ * bits of Q6_K's chunk c are bits 2 (c % 4) and following of high[c / 4]. Columns beyond the last are zeros. */
+#ifndef HANDOFF_CORE_LINALG_PACKED_INTERNAL_H
+#define HANDOFF_CORE_LINALG_PACKED_INTERNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/linalg/packed.h"
+#include "core/linalg/weight_blocks_internal.h"
+
+#define LANES 16u                /* columns of a panel of integers */
+#define CHUNK_BYTES (4u * LANES) /* four numbers of each, or eight of four bits */
+#define Q8_GROUP_BYTES (8u * CHUNK_BYTES)
+#define Q4_GROUP_BYTES (4u * CHUNK_BYTES)
+#define Q6_GROUP_BYTES (6u * CHUNK_BYTES)
+#define SUPER_HEAD (4u * LANES + 16u * LANES) /* d and least, then scales and minima */
+#define Q4_K_SUPER_BYTES (SUPER_HEAD + SUPER_GROUPS * Q4_GROUP_BYTES)
+#define Q6_K_SUPER_BYTES (SUPER_HEAD + SUPER_GROUPS * Q6_GROUP_BYTES)
+
+static inline size_t packed_aligned(size_t bytes)
+{
+    return (bytes + LINALG_PACKED_ALIGNMENT - 1) / LINALG_PACKED_ALIGNMENT * LINALG_PACKED_ALIGNMENT;
+}
+
+/* Of d before the numbers, in a panel of Q8_0 or Q4_0. */
+static inline size_t packed_scales_bytes(size_t groups)
+{
+    return packed_aligned(groups * LANES * sizeof(uint16_t));
+}
+
+static inline size_t packed_panel_columns(enum linalg_weights format)
+{
+    return format == LINALG_F32 ? LINALG_PACKED_PANEL : LANES;
+}
+
+/* Of one panel. */
+static inline size_t packed_panel_bytes(enum linalg_weights format, size_t depth)
+{
+    size_t groups = depth / GROUP;
+    switch (format) {
+    case LINALG_F32: return depth * LINALG_PACKED_PANEL * sizeof(float);
+    case LINALG_Q8_0: return packed_scales_bytes(groups) + groups * Q8_GROUP_BYTES;
+    case LINALG_Q4_0: return packed_scales_bytes(groups) + groups * Q4_GROUP_BYTES;
+    case LINALG_Q4_K: return groups / SUPER_GROUPS * Q4_K_SUPER_BYTES;
+    case LINALG_Q6_K:
+    default: return groups / SUPER_GROUPS * Q6_K_SUPER_BYTES;
+    }
+}
+
+/* One group of a row of activations. */
+struct group {
+    int8_t z[GROUP];
+    int32_t sum[2]; /* of each 16 of z */
+    float d;
+};
+
+#endif
