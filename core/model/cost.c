@@ -5,6 +5,7 @@
 
 #include "core/base/units.h"
 #include "core/model/faults.h"
+#include "core/model/layer_times.h"
 #include "core/model/radio.h"
 #include "core/model/transfer.h"
 
@@ -21,10 +22,23 @@ double cost_energy_j(const struct scenario *scenario, const struct task_joules *
     return joules->compute_j + joules->transmit_j + scenario->objective.server_energy * joules->server_j;
 }
 
+double cost_layer_flop(const struct world *world, uint32_t tokens)
+{
+    if (world->times != NULL)
+        return layer_times_at(world->times, tokens) * (world->scenario.model.times_tflops * UNITS_TFLOP);
+    double flop = llm_layer_flop(world->llm, world->scenario.model.work, tokens);
+    switch (world->scenario.model.attention) {
+    case ATTENTION_IGNORED: return flop;
+    case ATTENTION_COUNTED: return flop + llm_attention_flop(world->llm, tokens);
+    }
+    assert(false); /* every word is above */
+    return 0.0;
+}
+
 double cost_local_s(const struct world *world, const struct device_params *device, uint32_t tokens,
                     uint32_t split)
 {
-    return (double) split * llm_layer_flop(world->llm, world->scenario.model.work, tokens) / device->flops;
+    return (double) split * cost_layer_flop(world, tokens) / device->flops;
 }
 
 double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
@@ -33,8 +47,7 @@ double cost_edge_s(const struct world *world, double server_flops, double comput
     if (split >= world->llm->layers)
         return 0.0;
     double layers = (double) (world->llm->layers - split);
-    return layers * llm_layer_flop(world->llm, world->scenario.model.work, tokens) /
-           (server_flops * compute_share);
+    return layers * cost_layer_flop(world, tokens) / (server_flops * compute_share);
 }
 
 struct task_joules cost_joules(const struct device_params *device, double server_power_w,

@@ -26,6 +26,10 @@ double cost_latency_s(const struct task_times *times);
 /* As the objective counts it: the server's part times objective.server_energy. */
 double cost_energy_j(const struct scenario *scenario, const struct task_joules *joules);
 
+/* FLOP of one layer for a prompt, as model.work and model.attention count them; with model.times the seconds that were
+ * measured, times the speed of the node that was measured. */
+double cost_layer_flop(const struct world *world, uint32_t tokens);
+
 /* Durations of the parts for a given split. */
 double cost_local_s(const struct world *world, const struct device_params *device, uint32_t tokens,
                     uint32_t split);

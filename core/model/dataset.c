@@ -204,7 +204,7 @@ bool dataset_is_named(const struct scenario *scenario)
 {
     return scenario->task.requests_csv[0] != '\0' || scenario->devices.positions_csv[0] != '\0' ||
            scenario->servers.positions_csv[0] != '\0' || scenario->radio.trace[0] != '\0' ||
-           scenario->mobility.kind == MOBILITY_TRACE;
+           scenario->mobility.kind == MOBILITY_TRACE || dataset_names_times(scenario);
 }
 
 int dataset_load(struct dataset **ret_data, struct scenario *scenario, struct diag *diag)
@@ -219,6 +219,8 @@ int dataset_load(struct dataset **ret_data, struct scenario *scenario, struct di
         rc = load_places(&data->servers, scenario->servers.positions_csv, "servers.positions_csv", diag);
     if (rc == 0)
         rc = dataset_load_traces(data, scenario, diag);
+    if (rc == 0)
+        rc = dataset_load_times(scenario, diag);
     if (rc == 0)
         rc = lay_out(data, scenario, diag);
     if (rc == 0)

@@ -35,6 +35,11 @@ struct dataset_projection {
     double margin_m;
 };
 
+/* Whether a scenario names a file of measured times that its own text does not hold yet; and the file, read into that
+ * text (dataset_times.c). */
+bool dataset_names_times(const struct scenario *scenario);
+int dataset_load_times(struct scenario *scenario, struct diag *diag);
+
 /* The traces that a scenario names (dataset_traces.c). */
 int dataset_load_traces(struct dataset *data, const struct scenario *scenario, struct diag *diag);
 int dataset_place_traces(struct dataset *data, const struct dataset_projection *projection, uint32_t devices,

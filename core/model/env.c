@@ -452,10 +452,15 @@ static double device_bits(const struct env_view *view, const struct env_decision
                           world->scenario.model.bits_per_element);
 }
 
-/* Work left for the server; the common factor of all layers cancels, tokens and layers remain. */
+/* Work left for the server. Where a layer's work grows with the tokens alone, their common factor cancels: tokens and
+ * layers remain. */
 static double device_work(const struct env_view *view, const struct env_decision *decision, uint32_t device)
 {
-    return (double) (view->world->llm->layers - decision->split[device]) * view->tokens[device];
+    const struct world *world = view->world;
+    uint32_t tokens = view->tokens[device];
+    bool linear = world->scenario.model.attention == ATTENTION_IGNORED && world->times == NULL;
+    return (double) (world->llm->layers - decision->split[device]) *
+           (linear ? (double) tokens : cost_layer_flop(world, tokens));
 }
 
 static double bandwidth_share(const struct env_view *view, const struct env_decision *decision,

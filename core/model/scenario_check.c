@@ -3,13 +3,13 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 
 #include "core/base/elementary.h"
 #include "core/base/err.h"
 #include "core/base/units.h"
 #include "core/model/faults.h"
-#include "core/model/llm.h"
+#include "core/model/layer_times.h"
+#include "core/model/llm_keys.h"
 #include "core/model/radio.h"
 #include "core/model/scenario_internal.h"
 
@@ -100,33 +100,29 @@ static int check_radio(const struct scenario *scenario, struct diag *diag)
     return 0;
 }
 
-static int fail_llm(const struct scenario *scenario, struct diag *diag)
-{
-    char known[512];
-    size_t used = 0;
-    known[0] = '\0';
-    for (size_t i = 0; i < llm_count() && used < sizeof known; i++) {
-        int wrote = snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", llm_at(i)->name);
-        used += wrote > 0 ? (size_t) wrote : 0;
-    }
-    return diag_fail(diag, ERR_UNKNOWN, "model.llm: '%s' is not known, allowed %s", scenario->model.llm,
-                     known);
-}
-
 static int check_llm(const struct scenario *scenario, struct diag *diag)
 {
-    const struct llm *llm = llm_find(scenario->model.llm);
-    if (llm == NULL)
-        return fail_llm(scenario, diag);
-    if (scenario->model.min_split > llm->layers)
+    struct llm llm;
+    if (llm_keys_need_file(scenario))
+        return 0; /* checked again when the file has been read */
+    int rc = llm_keys_read(scenario, &llm, diag);
+    if (rc != 0)
+        return rc;
+    if (scenario->model.min_split > llm.layers)
         return diag_fail(diag, ERR_RANGE, "model.min_split: %" PRIu64 " is above the %u layers of %s",
-                         scenario->model.min_split, llm->layers, llm->name);
-    uint32_t fits = llm_layers_in(llm, scenario->devices.memory_gb * UNITS_GB);
+                         scenario->model.min_split, llm.layers, llm.name);
+    uint32_t fits = llm_layers_in(&llm, scenario->devices.memory_gb * UNITS_GB);
     if (fits < scenario->model.min_split)
         return diag_fail(diag, ERR_RANGE,
                          "devices.memory_gb: %g holds %u layers of %s, fewer than model.min_split, %" PRIu64,
-                         scenario->devices.memory_gb, fits, llm->name, scenario->model.min_split);
+                         scenario->devices.memory_gb, fits, llm.name, scenario->model.min_split);
     return 0;
+}
+
+static int check_times(const struct scenario *scenario, struct diag *diag)
+{
+    struct layer_times times;
+    return scenario->model.times[0] != '\0' ? layer_times_read(&times, scenario->model.times, diag) : 0;
 }
 
 static int check_objective(const struct scenario *scenario, struct diag *diag)
@@ -177,8 +173,8 @@ int scenario_check_world(const void *settings, struct scenario_values whole, str
 {
     (void) whole; /* it knows no other part */
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds, check_mobility, check_radio,     check_clock,
-        check_mode,   check_llm,      check_objective, check_faults,
+        check_speeds, check_mobility, check_radio,     check_clock,  check_mode,
+        check_llm,    check_times,    check_objective, check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](settings, diag);

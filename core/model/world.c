@@ -11,6 +11,8 @@
 #include "core/base/units.h"
 #include "core/model/dataset.h"
 #include "core/model/faults.h"
+#include "core/model/layer_times.h"
+#include "core/model/llm_keys.h"
 
 /* Real requests of one device: as many as one REQUESTS message carries, and more than an episode is long. */
 #define TOKEN_ROWS_MAX 8192u
@@ -25,6 +27,14 @@ _Static_assert(WORLD_DEVICES_MAX + WORLD_SERVERS_MAX <= 1u << 20, "each node is 
 /* Index of a node's draws under RNG_PARAMETERS. */
 enum parameter_draw { DRAW_SPEED = 0, DRAW_SITE = 1 };
 
+static int read_times(struct world *world)
+{
+    if (world->scenario.model.times[0] == '\0')
+        return 0;
+    world->times = malloc(sizeof *world->times);
+    return world->times != NULL ? layer_times_read(world->times, world->scenario.model.times, NULL) : -ENOMEM;
+}
+
 int world_init_empty(struct world *ret_world, const struct scenario *scenario, uint32_t devices,
                      uint32_t servers)
 {
@@ -34,18 +44,21 @@ int world_init_empty(struct world *ret_world, const struct scenario *scenario, u
         return ERR_RANGE;
     world.scenario.devices.count = devices;
     world.scenario.servers.count = servers;
-    world.llm = llm_find(scenario->model.llm);
-    if (world.llm == NULL)
-        return ERR_UNKNOWN;
+    world.llm = calloc(1, sizeof *world.llm);
     world.device = calloc(devices, sizeof *world.device);
     world.server = calloc(servers, sizeof *world.server);
-    if (world.device == NULL || world.server == NULL) {
+    int rc = world.llm != NULL && world.device != NULL && world.server != NULL ? 0 : -ENOMEM;
+    if (rc == 0)
+        rc = llm_keys_read(scenario, world.llm, NULL);
+    if (rc == 0)
+        rc = read_times(&world);
+    if (rc != 0) {
         world_finish(&world);
-        return -ENOMEM;
+        return rc;
     }
     for (uint32_t n = 0; n < devices; n++)
         world.device[n].max_split = world.llm->layers;
-    int rc = faults_create(&world.faults, &world.scenario, devices, servers, world.seed, NULL);
+    rc = faults_create(&world.faults, &world.scenario, devices, servers, world.seed, NULL);
     if (rc != 0) {
         world_finish(&world);
         return rc;
@@ -58,6 +71,8 @@ void world_finish(struct world *world)
 {
     if (world == NULL)
         return;
+    free(world->llm);
+    free(world->times);
     free(world->device);
     free(world->server);
     free(world->tokens);
@@ -216,12 +231,16 @@ int world_init(struct world *ret_world, const struct scenario *scenario, const s
                struct diag *diag)
 {
     struct world world;
+    struct llm llm;
+    int rc = llm_keys_read(scenario, &llm, diag); /* for its sentence */
+    if (rc != 0)
+        return rc;
     if (dataset_is_named(scenario) && data == NULL)
         return diag_fail(diag, ERR_STATE, "the scenario names data files, which were not loaded");
-    int rc = world_init_empty(&world, scenario, (uint32_t) scenario->devices.count,
-                              (uint32_t) scenario->servers.count);
+    rc = world_init_empty(&world, scenario, (uint32_t) scenario->devices.count,
+                          (uint32_t) scenario->servers.count);
     if (rc != 0)
-        return diag_fail(diag, rc, "model.llm, devices.count, servers.count: %s", err_text(rc));
+        return diag_fail(diag, rc, "devices.count, servers.count: %s", err_text(rc));
     draw_devices(&world);
     draw_servers(&world);
     if (data != NULL)

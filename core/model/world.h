@@ -37,10 +37,12 @@ struct server_params {
 /* Rows of data files, read by the orchestrator only. A zeroed struct means no files. */
 struct dataset;
 struct faults;
+struct layer_times;
 
 struct world {
-    struct scenario scenario; /* as given, but area and counts in effect */
-    const struct llm *llm;
+    struct scenario scenario;  /* as given, but area and counts in effect */
+    struct llm *llm;           /* owned; what the scenario's section `model` means */
+    struct layer_times *times; /* owned; NULL: FLOP say how long a layer takes */
     uint64_t seed;
     uint32_t devices;             /* N */
     uint32_t servers;             /* M */

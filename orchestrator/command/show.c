@@ -48,17 +48,18 @@ static int show_models(const struct cli *cli, struct diag *diag)
 {
     json_t *rows = json_array();
     if (!cli->json)
-        (void) printf("%-16s %6s %6s %6s %6s %7s  %s\n", "model", "layers", "hidden", "kv", "ff", "vocab",
-                      "source");
+        (void) printf("%-16s %6s %6s %6s %6s %6s %7s  %s\n", "model", "layers", "hidden", "query", "kv", "ff",
+                      "vocab", "source");
     for (size_t i = 0; i < llm_count(); i++) {
         const struct llm *llm = llm_at(i);
-        command_append_json(&rows,
-                            json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:s}", "name", llm->name, "layers",
-                                      (int) llm->layers, "hidden", (int) llm->hidden, "kv", (int) llm->kv,
-                                      "ff", (int) llm->ff, "vocab", (int) llm->vocab, "source", llm->source));
+        command_append_json(
+            &rows, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "name", llm->name, "layers",
+                             (int) llm->layers, "hidden", (int) llm->hidden, "query", (int) llm->query, "kv",
+                             (int) llm->kv, "ff", (int) llm->ff, "ff_matrices", (int) llm->ff_mats, "vocab",
+                             (int) llm->vocab, "source", llm->source));
         if (!cli->json)
-            (void) printf("%-16s %6u %6u %6u %6u %7u  %s\n", llm->name, llm->layers, llm->hidden, llm->kv,
-                          llm->ff, llm->vocab, llm->source);
+            (void) printf("%-16s %6u %6u %6u %6u %6u %7u  %s\n", llm->name, llm->layers, llm->hidden,
+                          llm->query, llm->kv, llm->ff, llm->vocab, llm->source);
     }
     return print_rows(cli, rows, diag);
 }

@@ -8,6 +8,7 @@
 #include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/base/file.h"
+#include "core/model/llm_keys.h"
 #include "orchestrator/setup/shipped_scenarios.h"
 
 static const struct shipped_scenario *find_shipped(const char *name)
@@ -73,11 +74,31 @@ static int join_data_paths(struct scenario *scenario, const char *directory, str
         {scenario->devices.positions_csv, sizeof scenario->devices.positions_csv},
         {scenario->radio.trace, sizeof scenario->radio.trace},
         {scenario->mobility.trace, sizeof scenario->mobility.trace},
+        {scenario->model.file, sizeof scenario->model.file},
+        {scenario->model.times_csv, sizeof scenario->model.times_csv},
     };
     int rc = 0;
     for (size_t i = 0; i < sizeof named / sizeof *named && rc == 0; i++)
         rc = join_data_path(named[i].path, named[i].size, directory, diag);
     return rc;
+}
+
+/* The geometry of a model file. */
+static int read_geometry(const char *path, struct llm *ret_llm, struct diag *diag)
+{
+    (void) ret_llm;
+    return diag_fail(diag, ERR_UNSUPPORTED, "model.file: '%s': this version reads no model files", path);
+}
+
+int scenario_source_model(struct scenario *scenario,
+                          int (*read)(const char *path, struct llm *ret_llm, struct diag *diag),
+                          struct diag *diag)
+{
+    struct llm llm = {0};
+    if (!llm_keys_need_file(scenario))
+        return 0;
+    int rc = read(scenario->model.file, &llm, diag);
+    return rc == 0 ? llm_keys_write(scenario, &llm, diag) : rc;
 }
 
 int scenario_source_load(const struct scenario_source *source, struct full_scenario *ret_full,
@@ -101,6 +122,8 @@ int scenario_source_load(const struct scenario_source *source, struct full_scena
     }
     if (rc == 0)
         rc = join_data_paths(&full.scenario, source->data, diag);
+    if (rc == 0)
+        rc = scenario_source_model(&full.scenario, read_geometry, diag);
     if (rc == 0)
         rc = full_scenario_check(&full, diag);
     if (rc == 0)

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "core/base/diag.h"
+#include "core/model/llm.h"
 #include "orchestrator/policy/catalog/full_scenario.h"
 
 /* All texts are borrowed. */
@@ -17,8 +18,14 @@ struct scenario_source {
     const char *data;   /* the directory of data files that are named by a relative path; NULL: this one */
 };
 
-/* The scenario in effect, checked. */
+/* The scenario in effect, checked. It holds the geometry of the model file that it names. */
 int scenario_source_load(const struct scenario_source *source, struct full_scenario *ret_full,
                          struct diag *diag);
+
+/* Writes the geometry of model.file into the scenario's keys, where it is not there yet: nodes, records and replays take
+ * it from the keys and need no file. `read` opens the file. */
+int scenario_source_model(struct scenario *scenario,
+                          int (*read)(const char *path, struct llm *ret_llm, struct diag *diag),
+                          struct diag *diag);
 
 #endif

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 
 #include "core/base/err.h"
-#include "core/model/llm.h"
+#include "core/model/llm_keys.h"
 
 #define SCENARIO_KEYS "orchestrator/policy/rules/settings.def"
 #define SCENARIO_STRUCT rules_settings
@@ -15,10 +15,12 @@ static int check(const void *settings, struct scenario_values whole, struct diag
 {
     const struct rules_settings *own = settings;
     const struct scenario *scenario = scenario_values_part(whole, &scenario_world_part);
-    const struct llm *llm = scenario != NULL ? llm_find(scenario->model.llm) : NULL;
-    if (llm != NULL && own->fixed.split > llm->layers)
+    struct llm llm;
+    bool known =
+        scenario != NULL && llm_keys_read(scenario, &llm, NULL) == 0; /* else the world's part says why not */
+    if (known && own->fixed.split > llm.layers)
         return diag_fail(diag, ERR_RANGE, "fixed.split: %" PRIu64 " is above the %u layers of %s",
-                         own->fixed.split, llm->layers, llm->name);
+                         own->fixed.split, llm.layers, llm.name);
     return 0;
 }
 

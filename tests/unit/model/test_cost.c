@@ -32,8 +32,7 @@ static void llama_2_7b_has_the_published_work_and_sizes(void **state)
     assert_same(llm_layer_kv_bytes(llm, 128, 16), 2.0 * 128 * 4096 * 2);
 }
 
-/* Layers and the two embeddings (GPT-2 ties them and has a position table) make the published parameter
- * counts. */
+/* Layers and the embeddings, one or two, make the published parameter counts. GPT-2 has a table of positions, too. */
 static void every_geometry_makes_its_published_size(void **state)
 {
     (void) state;
@@ -41,9 +40,13 @@ static void every_geometry_makes_its_published_size(void **state)
         const char *name;
         double embeddings, billions;
     } published[] = {
-        {"llama-2-7b", 2, 6.74},     {"llama-2-13b", 2, 13.02}, {"mistral-7b", 2, 7.24},
-        {"tinyllama-1.1b", 2, 1.10}, {"gpt2", 1, 0.124},        {"gpt2-medium", 1, 0.355},
-        {"gpt2-large", 1, 0.774},    {"gpt2-xl", 1, 1.558},
+        {"llama-2-7b", 2, 6.738},   {"llama-2-13b", 2, 13.016},  {"llama-3-8b", 2, 8.030},
+        {"llama-3-70b", 2, 70.554}, {"llama-3.2-1b", 1, 1.236},  {"llama-3.2-3b", 1, 3.213},
+        {"mistral-7b", 2, 7.242},   {"tinyllama-1.1b", 2, 1.10}, {"qwen2.5-0.5b", 1, 0.494},
+        {"qwen2.5-1.5b", 1, 1.544}, {"qwen2.5-3b", 1, 3.086},    {"qwen2.5-7b", 2, 7.616},
+        {"phi-3-mini", 2, 3.821},   {"gemma-2b", 1, 2.506},      {"gemma-7b", 1, 8.538},
+        {"gemma-2-2b", 1, 2.614},   {"gemma-2-9b", 1, 9.242},    {"gpt2", 1, 0.124},
+        {"gpt2-medium", 1, 0.355},  {"gpt2-large", 1, 0.774},    {"gpt2-xl", 1, 1.558},
     };
     assert_int_equal(llm_count(), sizeof published / sizeof *published);
     for (size_t i = 0; i < llm_count(); i++) {
@@ -52,7 +55,7 @@ static void every_geometry_makes_its_published_size(void **state)
         assert_ptr_equal(llm, llm_at(i));
         double weights =
             llm->layers * llm_layer_weights(llm) + published[i].embeddings * llm->vocab * llm->hidden;
-        if (published[i].embeddings < 2)
+        if (strncmp(llm->name, "gpt2", 4) == 0)
             weights += 1024.0 * llm->hidden;
         assert_near(weights / 1e9, published[i].billions, 0.006 * published[i].billions);
         assert_true(strlen(llm->source) > 20);
@@ -67,6 +70,46 @@ static void geometry_work_equals_the_papers_for_plain_transformers(void **state)
     assert_same(llm_layer_flop(gpt2, WORK_GEOMETRY, 77), llm_layer_flop(gpt2, WORK_PAPER, 77));
     const struct llm *mistral = llm_find("mistral-7b");
     assert_near(llm_layer_flop(mistral, WORK_GEOMETRY, 128), 2.0 * 128 * 218103808, 1.0);
+}
+
+/* Full scores and values would be n / 6d of A7: 33 % at 8,192 tokens and 533 % at 131,072. A token that looks back alone
+ * halves them, but for itself. */
+static void counted_attention_is_half_the_square_of_the_prompt(void **state)
+{
+    (void) state;
+    const struct llm *llm = llm_find("llama-2-7b");
+    static const struct {
+        uint32_t tokens;
+        double full;
+    } at[] = {{8192, 1.0 / 3.0}, {131072, 16.0 / 3.0}};
+    for (size_t i = 0; i < 2; i++) {
+        double n = at[i].tokens, linear = llm_layer_flop(llm, WORK_PAPER, at[i].tokens);
+        assert_near(4.0 * n * n * 4096 / linear, at[i].full, 1e-12);
+        assert_near(llm_attention_flop(llm, at[i].tokens) / linear, at[i].full * (n + 1) / (2 * n), 1e-12);
+    }
+    /* By hand: the t-th token has t pairs, and each costs 2 query for its score and 2 query for its value. */
+    double pairs = 0.0;
+    for (uint32_t t = 1; t <= 100; t++)
+        pairs += t;
+    assert_same(llm_attention_flop(llm_find("gemma-7b"), 100), pairs * 4 * 4096);
+}
+
+static void the_key_adds_attention_to_either_kind_of_work(void **state)
+{
+    (void) state;
+    static const char *const works[] = {"model.work=paper", "model.work=geometry"};
+    for (size_t i = 0; i < 2; i++) {
+        struct world without = round_world((const char *[]){works[i], NULL});
+        struct world with = round_world((const char *[]){works[i], "model.attention=counted", NULL});
+        double linear = llm_layer_flop(without.llm, without.scenario.model.work, 512);
+        double square = llm_attention_flop(without.llm, 512);
+        assert_same(cost_layer_flop(&without, 512), linear);
+        assert_same(cost_layer_flop(&with, 512), linear + square);
+        assert_same(cost_local_s(&with, &with.device[0], 512, 3), 3 * (linear + square) / 1e12);
+        assert_same(cost_edge_s(&with, 1e13, 0.5, 512, 30), 2 * (linear + square) / 5e12);
+        world_finish(&without);
+        world_finish(&with);
+    }
 }
 
 /* PL(1 km) = 128.1 dB; PL(100 m) = 90.5 dB; N0 = -174 dBm/Hz. */
@@ -250,6 +293,8 @@ int main(void)
         cmocka_unit_test(llama_2_7b_has_the_published_work_and_sizes),
         cmocka_unit_test(every_geometry_makes_its_published_size),
         cmocka_unit_test(geometry_work_equals_the_papers_for_plain_transformers),
+        cmocka_unit_test(counted_attention_is_half_the_square_of_the_prompt),
+        cmocka_unit_test(the_key_adds_attention_to_either_kind_of_work),
         cmocka_unit_test(gains_follow_the_path_loss),
         cmocka_unit_test(rates_follow_shannon),
         cmocka_unit_test(parts_of_a_task_take_what_a_hand_calculation_says),

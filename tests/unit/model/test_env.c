@@ -429,6 +429,35 @@ static void proportional_shares_follow_bits_and_work(void **state)
     bench_stop(&bench);
 }
 
+static void proportional_shares_follow_counted_attention_and_measured_times(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *key;
+        double work[2]; /* of one layer, for 128 and 256 tokens */
+    } ways[] = {
+        {"model.attention=counted",
+         {24.0 * 128 * 4096 * 4096 + 2.0 * 128 * 129 * 4096,
+          24.0 * 256 * 4096 * 4096 + 2.0 * 256 * 257 * 4096}},
+        {"model.times=128:1 256:3", {1.0, 3.0}},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct bench bench;
+        bench_start(&bench, (const char *[]){"servers.coverage_m=2000", "servers.sharing=proportional",
+                                             ways[i].key, NULL});
+        wish_all_local(&bench);
+        wish(&bench, 0, 0, 1);
+        wish(&bench, 1, 24, 1);
+        bench.view.tokens[1] = 256;
+        env_repair(&bench.view, &bench.decision);
+        env_allocate(&bench.view, &bench.decision, bench.load);
+        double whole = 32 * ways[i].work[0] + 8 * ways[i].work[1];
+        assert_near(bench.decision.compute_share[0], 32 * ways[i].work[0] / whole, 1e-15);
+        assert_near(bench.decision.compute_share[1], 8 * ways[i].work[1] / whole, 1e-15);
+        bench_stop(&bench);
+    }
+}
+
 static void a_shared_band_is_divided_over_all_offloaders(void **state)
 {
     (void) state;
@@ -556,6 +585,7 @@ int main(void)
         cmocka_unit_test(a_full_server_sends_its_highest_devices_home),
         cmocka_unit_test(shares_are_equal_by_default),
         cmocka_unit_test(proportional_shares_follow_bits_and_work),
+        cmocka_unit_test(proportional_shares_follow_counted_attention_and_measured_times),
         cmocka_unit_test(a_shared_band_is_divided_over_all_offloaders),
         cmocka_unit_test(shares_of_a_server_never_exceed_it),
         cmocka_unit_test(the_joint_cost_is_the_mean_of_the_tasks_costs),

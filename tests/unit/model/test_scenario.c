@@ -249,8 +249,20 @@ static void what_must_hold_between_keys_is_checked(void **state)
     assert_refused("model:\n  min_split: 33\n", ERR_RANGE,
                    "x.yaml: model.min_split: 33 is above the 32 layers of llama-2-7b");
     assert_refused("model:\n  llm: gpt-5\n", ERR_UNKNOWN,
-                   "x.yaml: model.llm: 'gpt-5' is not known, allowed llama-2-7b, llama-2-13b, mistral-7b, "
-                   "tinyllama-1.1b, gpt2, gpt2-medium, gpt2-large, gpt2-xl");
+                   "x.yaml: model.llm: 'gpt-5' is not known, allowed llama-2-7b, llama-2-13b, llama-3-8b, "
+                   "llama-3-70b, llama-3.2-1b, llama-3.2-3b, mistral-7b, tinyllama-1.1b, qwen2.5-0.5b, "
+                   "qwen2.5-1.5b, qwen2.5-3b, qwen2.5-7b, phi-3-mini, gemma-2b, gemma-7b, gemma-2-2b, "
+                   "gemma-2-9b, gpt2, gpt2-medium, gpt2-large, gpt2-xl");
+    assert_refused("model:\n  layers: 8\n  min_split: 9\n", ERR_RANGE,
+                   "x.yaml: model.min_split: 9 is above the 8 layers of llama-2-7b, changed");
+    assert_refused("model:\n  llm: \"\"\n  layers: 8\n  hidden: 64\n  ff: 256\n  vocab: 99\n", ERR_RANGE,
+                   "x.yaml: model.kv: is not given; a model without a name needs model.layers, model.hidden, "
+                   "model.kv, model.ff and model.vocab");
+    assert_refused("model:\n  hidden: 2048\n", ERR_RANGE,
+                   "x.yaml: model.kv: 4096 does not divide the 2048 elements of a token's queries; a head of "
+                   "keys serves whole heads of queries: give model.kv and model.query together");
+    assert_refused("model:\n  ff_matrices: 1\n", ERR_RANGE,
+                   "x.yaml: model.ff_matrices: 1 makes no feed-forward part, allowed 2 (plain) or 3 (gated)");
     assert_refused("objective:\n  deadline_s: 1e-5\n", ERR_RANGE,
                    "x.yaml: objective.deadline_s: 1e-05 is too short, allowed 0 (none) or at least 0.001 s");
     assert_refused("servers:\n  coverage_m: 5\n", ERR_RANGE,

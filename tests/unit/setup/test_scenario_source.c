@@ -170,8 +170,9 @@ static void relative_data_files_lie_in_the_directory(void **state)
 {
     static const char *const set[] = {"task.requests_csv=a.csv",  "servers.positions_csv=sites/b.csv",
                                       "devices.positions_csv=/c", "radio.trace=d.up",
-                                      "mobility.trace=e",         "mobility.kind=trace"};
-    struct scenario_source source = {.set = set, .set_count = 6, .data = "/srv/data"};
+                                      "mobility.trace=e",         "mobility.kind=trace",
+                                      "model.times_csv=f.csv"};
+    struct scenario_source source = {.set = set, .set_count = 7, .data = "/srv/data"};
     struct full_scenario full;
     (void) state;
     load(&source, &full);
@@ -180,6 +181,7 @@ static void relative_data_files_lie_in_the_directory(void **state)
     assert_string_equal(full.scenario.devices.positions_csv, "/c");
     assert_string_equal(full.scenario.radio.trace, "/srv/data/d.up");
     assert_string_equal(full.scenario.mobility.trace, "/srv/data/e");
+    assert_string_equal(full.scenario.model.times_csv, "/srv/data/f.csv");
     source.data = NULL;
     load(&source, &full);
     assert_string_equal(full.scenario.task.requests_csv, "a.csv");
@@ -211,6 +213,71 @@ static void a_directory_that_makes_a_path_too_long_is_refused(void **state)
     expect_failure(&source, ERR_TOO_BIG, "is longer than 512 bytes");
 }
 
+/* ---- a model file ---- */
+
+static unsigned files_read;
+
+static int read_small(const char *path, struct llm *ret_llm, struct diag *diag)
+{
+    files_read++;
+    if (strcmp(path, "m/small.gguf") != 0)
+        return diag_fail(diag, ERR_NOT_FOUND, "%s: not there", path);
+    *ret_llm = (struct llm){
+        .layers = 12, .hidden = 128, .query = 128, .kv = 64, .ff = 352, .ff_mats = 3, .vocab = 1024};
+    return 0;
+}
+
+static void the_geometry_of_a_model_file_is_written_into_the_keys_once(void **state)
+{
+    (void) state;
+    struct scenario scenario = check_scenario((const char *[]){"model.file=m/small.gguf", NULL});
+    files_read = 0;
+    assert_int_equal(scenario_source_model(&scenario, read_small, NULL), 0);
+    assert_int_equal(scenario.model.layers, 12);
+    assert_int_equal(scenario.model.kv, 64);
+    assert_int_equal(scenario_source_model(&scenario, read_small, NULL), 0);
+    assert_int_equal(files_read, 1);
+    scenario = check_scenario(NULL);
+    assert_int_equal(scenario_source_model(&scenario, read_small, NULL), 0);
+    assert_int_equal(files_read, 1); /* none is named */
+}
+
+static void a_model_file_that_cannot_be_read_is_named(void **state)
+{
+    static const char *const set[] = {"model.file=gone.bin"};
+    const struct scenario_source source = {.set = set, .set_count = 1, .data = "/models"};
+    (void) state;
+    struct scenario scenario = check_scenario((const char *[]){"model.file=gone", NULL});
+    struct scenario before = scenario;
+    struct diag diag = {{0}};
+    assert_int_equal(scenario_source_model(&scenario, read_small, &diag), ERR_NOT_FOUND);
+    assert_string_equal(diag.text, "gone: not there");
+    assert_memory_equal(&scenario, &before, sizeof scenario);
+    expect_failure(&source, ERR_UNSUPPORTED, "/models/gone.bin");
+}
+
+/* A recorded scenario has them: the file may be gone. */
+static void a_model_file_whose_geometry_the_keys_tell_is_not_opened(void **state)
+{
+    static const char *const set[] = {"model.file=gone.bin", "model.layers=24", "model.hidden=128",
+                                      "model.query=128",     "model.kv=64",     "model.ff=352",
+                                      "model.ff_matrices=3", "model.vocab=1024"};
+    const struct scenario_source source = {.set = set, .set_count = 8};
+    struct full_scenario full;
+    (void) state;
+    load(&source, &full);
+    assert_int_equal(full.scenario.model.layers, 24);
+}
+
+/* fixed.split is 16 by default. */
+static void settings_of_policies_are_checked_against_the_models_layers(void **state)
+{
+    static const char *const set[] = {"model.layers=12"};
+    const struct scenario_source source = {.set = set, .set_count = 1};
+    (void) state;
+    expect_failure(&source, ERR_RANGE, "fixed.split: 16 is above the 12 layers of llama-2-7b, changed");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -228,6 +295,10 @@ int main(void)
         cmocka_unit_test(relative_data_files_lie_in_the_directory),
         cmocka_unit_test(a_scenario_without_data_files_needs_no_directory),
         cmocka_unit_test(a_directory_that_makes_a_path_too_long_is_refused),
+        cmocka_unit_test(the_geometry_of_a_model_file_is_written_into_the_keys_once),
+        cmocka_unit_test(a_model_file_that_cannot_be_read_is_named),
+        cmocka_unit_test(a_model_file_whose_geometry_the_keys_tell_is_not_opened),
+        cmocka_unit_test(settings_of_policies_are_checked_against_the_models_layers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
