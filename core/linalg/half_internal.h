@@ -21,29 +21,32 @@ static inline float float_of_bits(uint32_t bits)
     return number;
 }
 
+/* Without branches, so that loops become vector instructions: one of three results is selected by its mask. */
+static inline uint32_t where(int condition, uint32_t bits)
+{
+    return bits & -(uint32_t) condition;
+}
+
 /* Exact. The exponent moves from bias 15 to 127 by a product, which denormal halves survive. */
 static inline float float_of_half(uint16_t half)
 {
     uint32_t sign = (uint32_t) (half & 0x8000u) << 16, rest = half & 0x7fffu;
-    if (rest > 0x7c00u)
-        return float_of_bits(sign | 0x7fc00000u | rest << 13);
-    if (rest == 0x7c00u)
-        return float_of_bits(sign | 0x7f800000u);
-    return float_of_bits(sign | bits_of_float(float_of_bits(rest << 13) * 0x1p112f));
+    uint32_t moved = bits_of_float(float_of_bits(rest << 13) * 0x1p112f);
+    uint32_t special = where(rest >= 0x7c00u, 0x7f800000u) | where(rest > 0x7c00u, 0x400000u);
+    return float_of_bits(sign | moved | special);
 }
 
-/* To the nearest, to even between two; beyond 65519 infinite. */
+/* To the nearest, to even between two; from 65520 on infinite. Below 2^-14 the sum with 0.5 rounds to multiples of
+ * 2^-24, those of denormal halves. */
 static inline uint16_t half_of_float(float number)
 {
     uint32_t bits = bits_of_float(number), sign = bits >> 16 & 0x8000u, rest = bits & 0x7fffffffu;
-    if (rest > 0x7f800000u)
-        return (uint16_t) (sign | 0x7e00u | (rest >> 13 & 0x3ffu));
-    if (rest >= 0x47800000u) /* 2^16 */
-        return (uint16_t) (sign | 0x7c00u);
-    if (rest < 0x38800000u) /* 2^-14: the sum's last bit is 2^-24, a denormal half's */
-        return (uint16_t) (sign | (bits_of_float(float_of_bits(rest) + 0.5f) - 0x3f000000u));
-    uint32_t is_odd = rest >> 13 & 1u;
-    return (uint16_t) (sign | (rest - 0x38000000u + 0xfffu + is_odd) >> 13);
+    uint32_t small = bits_of_float(float_of_bits(rest) + 0.5f) - 0x3f000000u;
+    uint32_t plain = (rest - 0x38000000u + 0xfffu + (rest >> 13 & 1u)) >> 13;
+    uint32_t none = 0x7e00u | (rest >> 13 & 0x3ffu);
+    int is_small = rest<0x38800000u, is_large = rest >= 0x477ff000u, is_none = rest> 0x7f800000u;
+    return (uint16_t) (sign | where(is_small, small) | where(!is_small && !is_large, plain) |
+                       where(is_large && !is_none, 0x7c00u) | where(is_none, none));
 }
 
 static inline bool half_is_finite(uint16_t half)

@@ -4,11 +4,19 @@
 
 #include "core/linalg/packed.h"
 #include "core/linalg/product.h"
+#include "core/linalg/rows.h"
 
 struct linalg_kernels {
     const char *name;
     void (*multiply)(const struct linalg_product *product);
     void (*multiply_floats)(const struct linalg_packed_product *product); /* LINALG_F32 */
+    void (*exp)(size_t count, const float *x, float *y);                  /* these as in rows.h */
+    void (*rms_norm)(const struct linalg_rms_norm *norm);
+    void (*softmax)(size_t count, float *scores);
+    void (*silu_product)(size_t count, float *gate, const float *up);
+    void (*gelu_product)(size_t count, float *gate, const float *up);
+    void (*floats_of_halves)(size_t count, const uint16_t *halves, float *ret_floats);
+    void (*halves_of_floats)(size_t count, const float *floats, uint16_t *ret_halves);
 };
 
 /* Products of integers may have more ways on one path: all are exact (packed.h). */

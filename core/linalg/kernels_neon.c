@@ -1,4 +1,4 @@
 /* Built for the instructions of its name. */
-#include "core/linalg/panels_internal.h"
+#include "core/linalg/path_internal.h"
 
-const struct linalg_kernels linalg_kernels_neon = {"neon", multiply, multiply_floats};
+const struct linalg_kernels linalg_kernels_neon = KERNELS("neon");

@@ -1,5 +1,5 @@
 /* Without vector instructions. */
 #define LINALG_PLAIN
-#include "core/linalg/panels_internal.h"
+#include "core/linalg/path_internal.h"
 
-const struct linalg_kernels linalg_kernels_none = {"none", multiply, multiply_floats};
+const struct linalg_kernels linalg_kernels_none = KERNELS("none");
