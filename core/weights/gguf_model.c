@@ -151,13 +151,15 @@ static int find_architecture(const struct gguf *gguf, const struct architecture 
     int rc = gguf_string(gguf, "general.architecture", &name, diag);
     if (rc != 0)
         return rc;
+    if (name.at == NULL)
+        return diag_fail(diag, ERR_NOT_FOUND, "general.architecture is missing");
     for (size_t i = 0; i < sizeof architectures / sizeof *architectures; i++)
         if (gguf_equals(name, architectures[i].name)) {
             *ret_architecture = &architectures[i];
             return 0;
         }
     return diag_fail(diag, ERR_UNSUPPORTED, "general.architecture is %.*s; llama or qwen2 would be right",
-                     name.size < 100 ? (int) name.size : 100, name.at != NULL ? name.at : "");
+                     name.size < 100 ? (int) name.size : 100, name.at);
 }
 
 /* The keys of a model begin with its architecture. */

@@ -24,8 +24,8 @@
 #include "core/base/diag.h"
 #include "core/weights/weights.h"
 
-#define TOKENIZER_TEXT_MAX (256u << 20) /* bytes of one text */
-#define TOKENIZER_NONE UINT32_MAX       /* no such token */
+#define TOKENIZER_TEXT_MAX (64u << 20) /* bytes of one text */
+#define TOKENIZER_NONE UINT32_MAX      /* no such token */
 
 struct tokenizer;
 
