@@ -1,0 +1,50 @@
+#include "core/infer/activation_word.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "core/base/err.h"
+#include "core/base/parse.h"
+
+#define TOPK "topk:"
+
+static const char *const words[ACTIVATION_FORMATS] = {
+    [ACTIVATION_FP32] = "fp32", [ACTIVATION_FP16] = "fp16", [ACTIVATION_INT8] = "int8",
+    [ACTIVATION_INT4] = "int4", [ACTIVATION_TOPK] = "topk",
+};
+
+const char *activation_word(enum activation_format format)
+{
+    assert((size_t) format < ACTIVATION_FORMATS);
+    return words[format];
+}
+
+static int parse_topk(const char *number, uint32_t *ret_k)
+{
+    uint64_t k = 0;
+    if (parse_u64(number, &k) != 0 || k < 1 || k > ACTIVATION_COLUMNS_MAX)
+        return ERR_SYNTAX;
+    *ret_k = (uint32_t) k;
+    return 0;
+}
+
+int activation_word_parse(const char *word, enum activation_format *ret_format, uint32_t *ret_k,
+                          struct diag *diag)
+{
+    uint32_t k = 0;
+    for (size_t i = 0; i < ACTIVATION_FORMATS; i++) {
+        bool fits = i == ACTIVATION_TOPK
+                        ? strncmp(word, TOPK, strlen(TOPK)) == 0 && parse_topk(word + strlen(TOPK), &k) == 0
+                        : strcmp(word, words[i]) == 0;
+        if (!fits)
+            continue;
+        *ret_format = (enum activation_format) i;
+        *ret_k = k;
+        return 0;
+    }
+    return diag_fail(diag, ERR_SYNTAX,
+                     "'%s' is no encoding of activations; there are fp32, fp16, int8, int4 and topk:K "
+                     "(the K largest of each token)",
+                     word);
+}

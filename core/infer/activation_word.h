@@ -1,0 +1,17 @@
+/* The words for encodings of activations: "fp32", "fp16", "int8", "int4", "topk:K". */
+#ifndef HANDOFF_CORE_INFER_ACTIVATION_WORD_H
+#define HANDOFF_CORE_INFER_ACTIVATION_WORD_H
+
+#include <stdint.h>
+
+#include "core/base/diag.h"
+#include "core/infer/activation.h"
+
+/* "int8" and so on; of top-k "topk", without its number. Static storage. */
+const char *activation_word(enum activation_format format);
+
+/* ERR_SYNTAX names all words. *ret_k is 0 but for top-k. */
+int activation_word_parse(const char *word, enum activation_format *ret_format, uint32_t *ret_k,
+                          struct diag *diag);
+
+#endif
