@@ -11,7 +11,8 @@ import scenario_man
 import scenario_yaml
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-COMMANDS = ('run', 'evaluate', 'replay', 'show', 'export', 'twin', 'sweep', 'compare', 'report', 'delete')
+COMMANDS = ('run', 'evaluate', 'replay', 'show', 'export', 'twin', 'sweep', 'compare', 'report', 'delete',
+            'model', 'generate')
 
 
 def read(name):

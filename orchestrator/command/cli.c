@@ -8,6 +8,8 @@
 
 #include "core/base/parse.h"
 #include "core/base/process.h"
+#include "core/infer/layers.h"
+#include "core/weights/weights.h"
 #include "proto/wire/listen.h"
 
 #define SECONDS_MAX 86400u
@@ -25,7 +27,11 @@ enum {
     COMPARE = 1 << CLI_COMPARE,
     REPORT = 1 << CLI_REPORT,
     DELETE = 1 << CLI_DELETE,
-    ALL = RUN | EVALUATE | REPLAY | SHOW | EXPORT | TWIN | SWEEP | COMPARE | REPORT | DELETE
+    MODEL = 1 << CLI_MODEL,
+    GENERATE = 1 << CLI_GENERATE,
+    RECORDED = RUN | EVALUATE | REPLAY | SHOW | EXPORT | TWIN | SWEEP | COMPARE | REPORT |
+               DELETE, /* all that use an experiment's file */
+    ALL = RECORDED | MODEL | GENERATE
 };
 
 enum key {
@@ -57,7 +63,17 @@ enum key {
     KEY_EXPERIMENT,
     KEY_METRIC,
     KEY_DEPENDENTS,
-    KEY_COMPACT
+    KEY_COMPACT,
+    KEY_MODEL,
+    KEY_PROMPT,
+    KEY_TOKENIZER,
+    KEY_WEIGHTS,
+    KEY_ACTIVATION,
+    KEY_SPLIT,
+    KEY_TOKENS,
+    KEY_PORTION,
+    KEY_MEASURE,
+    KEY_TIMES_CSV
 };
 
 /* Flags that are short for a scenario key. */
@@ -79,7 +95,7 @@ static const struct {
      {"set", KEY_SET, "KEY=VALUE", 0, "set a scenario key, e.g. radio.bandwidth_mhz=10", 0}},
     {RUN | EVALUATE | TWIN | SWEEP,
      {"data", KEY_DATA, "DIR", 0, "where a scenario's relative data files are (default: here)", 0}},
-    {ALL, {"db", 'd', "FILE", 0, "the experiment's SQLite file (default results.db)", 0}},
+    {RECORDED, {"db", 'd', "FILE", 0, "the experiment's SQLite file (default results.db)", 0}},
     {RUN | EVALUATE | REPLAY | TWIN,
      {"policy", 'p', "NAME[,NAME...]", 0, "who decides; `show policies` lists them", 0}},
     {RUN | EVALUATE | TWIN, {"devices", 'n', "N", 0, "mobile devices (devices.count)", 0}},
@@ -160,6 +176,28 @@ static const struct {
      {"format", KEY_TRACE_FORMAT, "auto|mahimahi|columns|csv", 0, "the trace's (default auto: by content)",
       0}},
     {SHOW, {"direction", KEY_DIRECTION, "up|down", 0, "of a trace that tells both (default up)", 0}},
+    {GENERATE,
+     {"model", KEY_MODEL, "FILE", 0, "a model file: GGUF, safetensors (or its folder), llama2.c", 0}},
+    {GENERATE, {"prompt", KEY_PROMPT, "TEXT", 0, "the text to go on with", 0}},
+    {GENERATE, {"tokenizer", KEY_TOKENIZER, "FILE", 0, "a tokenizer's file (default: the model's own)", 0}},
+    {GENERATE, {"tokens", KEY_TOKENS, "N", 0, "at most N tokens of answer (default 128)", 0}},
+    {GENERATE,
+     {"split", KEY_SPLIT, "S", 0,
+      "compute layers 1 to S and the rest apart, with the activations encoded between them", 0}},
+    {GENERATE,
+     {"activation", KEY_ACTIVATION, "fp32|fp16|int8|int4|topk:K", 0, "how they are encoded (default fp32)",
+      0}},
+    {GENERATE,
+     {"portion", KEY_PORTION, "N", 0, "tokens of the prompt computed at once (default 256); changes no bit",
+      0}},
+    {MODEL | GENERATE,
+     {"weights", KEY_WEIGHTS, "stored|f32|q8|q4", 0,
+      "format of the weights computed in (default: the file's)", 0}},
+    {MODEL,
+     {"measure", KEY_MEASURE, 0, 0, "seconds of a layer on this machine, by the number of rows; one thread",
+      0}},
+    {MODEL,
+     {"times-csv", KEY_TIMES_CSV, 0, 0, "--measure: print what the scenario key model.times_csv reads", 0}},
     {RUN | EVALUATE | REPLAY | TWIN | SWEEP,
      {"die-with-parent", KEY_DIE, 0, 0, "end when the process that started this one ends", 0}},
 };
@@ -186,6 +224,8 @@ static const struct {
     [CLI_REPORT] = {"report", "[DATABASE]",
                     "Writes tables and figures of an experiment's file as a page of its own."},
     [CLI_DELETE] = {"delete", "", "Removes recorded runs with all that is their own."},
+    [CLI_MODEL] = {"model", "FILE", "Says what a model file holds, and what its layers cost."},
+    [CLI_GENERATE] = {"generate", "", "Goes on with a text, token by token, in this process alone."},
     [CLI_EXPORT] = {"export", "tasks|episodes|events", "Writes a run's rows as CSV or JSON."},
 };
 
@@ -338,6 +378,23 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     case KEY_DIRECTION: cli->direction = text; return 0;
     case KEY_DIE: cli->die_with_parent = true; return 0;
     case KEY_RESUME: cli->resume = true; return text != NULL ? parse_flag('r', text, state) : 0;
+    case KEY_MODEL: cli->model = text; return 0;
+    case KEY_PROMPT: cli->prompt = text; return 0;
+    case KEY_TOKENIZER: cli->tokenizer = text; return 0;
+    case KEY_WEIGHTS: cli->weights = text; return 0;
+    case KEY_ACTIVATION: cli->activation = text; return 0;
+    case KEY_SPLIT:
+        cli->split = (uint32_t) parse_number(state, "--split", text, 0, WEIGHTS_LAYERS_MAX);
+        cli->split_given = true;
+        return 0;
+    case KEY_TOKENS:
+        cli->tokens = (uint32_t) parse_number(state, "--tokens", text, 1, WEIGHTS_CONTEXT_MAX);
+        return 0;
+    case KEY_PORTION:
+        cli->portion = (uint32_t) parse_number(state, "--portion", text, 1, INFER_ROWS_MAX);
+        return 0;
+    case KEY_MEASURE: cli->measure = true; return 0;
+    case KEY_TIMES_CSV: cli->times_csv = true; return 0;
     case KEY_FROM: cli->from = (int64_t) parse_number(state, "--from", text, 1, INT64_MAX); return 0;
     case ARGP_KEY_ARG:
         if (cli->word_count >= sizeof cli->word / sizeof *cli->word)

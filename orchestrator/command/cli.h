@@ -23,6 +23,8 @@ enum cli_command {
     CLI_SWEEP,
     CLI_COMPARE,
     CLI_REPORT,
+    CLI_MODEL,
+    CLI_GENERATE,
     CLI_COMMANDS
 };
 
@@ -70,7 +72,13 @@ struct cli {
     const char *output;                   /* export: NULL: stdout; report: a folder */
     bool csv;                             /* export: CSV, not JSON */
     const char *trace_format, *direction; /* show trace; NULL: not given */
-    const char *word[4];                  /* what follows the command */
+    const char *model, *prompt;           /* generate */
+    const char *tokenizer;                /* generate; NULL: the model's own */
+    const char *weights;                  /* model, generate; NULL: as stored */
+    const char *activation;               /* generate; NULL: fp32 */
+    uint32_t split, tokens, portion;      /* generate; 0 tokens or portion: not given */
+    bool split_given, measure, times_csv;
+    const char *word[4]; /* what follows the command */
     size_t word_count;
 };
 

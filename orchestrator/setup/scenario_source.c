@@ -9,6 +9,7 @@
 #include "core/base/err.h"
 #include "core/base/file.h"
 #include "core/model/llm_keys.h"
+#include "orchestrator/setup/model_file.h"
 #include "orchestrator/setup/shipped_scenarios.h"
 
 static const struct shipped_scenario *find_shipped(const char *name)
@@ -83,13 +84,6 @@ static int join_data_paths(struct scenario *scenario, const char *directory, str
     return rc;
 }
 
-/* The geometry of a model file. */
-static int read_geometry(const char *path, struct llm *ret_llm, struct diag *diag)
-{
-    (void) ret_llm;
-    return diag_fail(diag, ERR_UNSUPPORTED, "model.file: '%s': this version reads no model files", path);
-}
-
 int scenario_source_model(struct scenario *scenario,
                           int (*read)(const char *path, struct llm *ret_llm, struct diag *diag),
                           struct diag *diag)
@@ -123,7 +117,7 @@ int scenario_source_load(const struct scenario_source *source, struct full_scena
     if (rc == 0)
         rc = join_data_paths(&full.scenario, source->data, diag);
     if (rc == 0)
-        rc = scenario_source_model(&full.scenario, read_geometry, diag);
+        rc = scenario_source_model(&full.scenario, model_file_read, diag);
     if (rc == 0)
         rc = full_scenario_check(&full, diag);
     if (rc == 0)

@@ -1,6 +1,19 @@
 /* One split for all devices and all time (fixed.split), at the server with the best channel. */
+#include <inttypes.h>
+
+#include "core/base/err.h"
 #include "orchestrator/policy/rules/settings.h"
 #include "orchestrator/policy/search/server_choice.h"
+
+static int create(struct policy *policy, struct diag *diag)
+{
+    uint64_t split = rules_settings_of(policy)->fixed.split;
+    const struct llm *llm = policy->world->llm;
+    if (split <= llm->layers)
+        return 0;
+    return diag_fail(diag, ERR_UNSUPPORTED, "fixed.split %" PRIu64 " is above the %u layers of %s", split,
+                     llm->layers, llm->name);
+}
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
@@ -14,5 +27,6 @@ const struct policy_kind policy_static = {
     .summary = "one fixed split for all (fixed.split), best channel",
     .source = "static baseline of DAPO",
     .settings = &rules_settings_part,
+    .create = create,
     .decide = decide,
 };

@@ -230,6 +230,10 @@ static void keys_and_values_move_to_another_cache(void **state)
     const struct infer_cache_part part[] = {{0, 2, 0, 20}, {2, 3, 0, 9}, {2, 3, 9, 20}, {0, 3, 0, 21}};
     struct infer_cache *other = open_cache(bench, 0, SMALL_LAYERS);
     struct diag diag = {{0}};
+    const struct infer_cache_part nothing = {1, 2, 7, 7};
+    assert_int_equal(infer_cache_floats(other, &nothing), 0);
+    assert_int_equal(infer_cache_floats(other, &part[1]),
+                     9 * SMALL_HIDDEN); /* half as wide, keys and values */
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(infer_cache_export(requests.cache[1][0], &part[i], moved, &diag), 0);
         assert_int_equal(infer_cache_import(other, &part[i], moved, &diag), 0);

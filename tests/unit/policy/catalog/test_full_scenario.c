@@ -157,8 +157,6 @@ static void the_worlds_text_is_a_part_of_the_whole(void **state)
 static void what_must_hold_between_a_rooms_keys_is_checked(void **state)
 {
     (void) state;
-    assert_refused("model:\n  llm: gpt2\n", ERR_RANGE,
-                   "x.yaml: fixed.split: 16 is above the 12 layers of gpt2");
     assert_refused("ddpg:\n  buffer: 63\n", ERR_RANGE,
                    "x.yaml: ddpg.batch: 64 is above ddpg.buffer, 63 transitions");
     assert_refused("genetic:\n  population: 1\n", ERR_RANGE,

@@ -382,6 +382,20 @@ static void random_reaches_every_split_and_server_evenly_and_repeats_itself(void
     slot_close(&slot);
 }
 
+static void static_is_refused_where_the_model_has_fewer_layers(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {"model.llm=gpt2", NULL}; /* fixed.split is 16 by default */
+    struct slot slot;
+    struct policy policy;
+    struct diag diag = {{0}};
+    slot_open(&slot, keys);
+    const struct policy_options options = slot_options(&slot, false);
+    assert_int_equal(policy_create(&policy, &policy_static, &options, &diag), ERR_UNSUPPORTED);
+    assert_string_equal(diag.text, "policy static: fixed.split 16 is above the 12 layers of gpt2");
+    slot_close(&slot);
+}
+
 /* Nothing is learned here and noise is off: after the warm-up a learner acts like its untrained twin, unless
  * it draws its own actions; before it does not. */
 static void check_warm_up(const char *name, bool draws)
@@ -483,6 +497,7 @@ int main(void)
         cmocka_unit_test(random_reaches_every_split_and_server_evenly_and_repeats_itself),
         cmocka_unit_test(learners_act_at_random_until_their_warm_up_is_over),
         cmocka_unit_test(static_takes_the_scenarios_split_everywhere),
+        cmocka_unit_test(static_is_refused_where_the_model_has_fewer_layers),
         cmocka_unit_test(greedy_is_best_for_a_device_that_is_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,196 @@
+/* generate: one prompt through a model in this process, in two halves where a split is given; its answer token by token. */
+#include "orchestrator/command/commands.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/process.h"
+#include "core/base/units.h"
+#include "core/infer/activation_word.h"
+#include "core/infer/request.h"
+#include "core/weights/tokenizer.h"
+#include "orchestrator/setup/stop_signal.h"
+
+#define TOKENS_DEFAULT 128u
+
+struct generation {
+    const struct cli *cli;
+    struct weights *weights;
+    struct tokenizer *tokenizer;
+    struct infer_model *model;
+    struct infer_workspace workspace;
+    struct infer_request *request;
+    struct tokenizer_ids prompt;
+    struct buf answer; /* the text so far */
+    json_t *ids;
+    uint32_t tokens; /* of the answer */
+    bool is_ended;   /* by the model's own last token */
+    uint64_t start_ns, first_ns, last_ns;
+    struct diag *diag;
+};
+
+/* ---- preparing ---- */
+
+static int encode_prompt(struct generation *g)
+{
+    const char *text = g->cli->prompt;
+    uint32_t context = weights_geometry(g->weights)->context;
+    int rc = tokenizer_encode(g->tokenizer, text, strlen(text), tokenizer_wants_begin(g->tokenizer),
+                              &g->prompt, g->diag);
+    if (rc != 0)
+        return rc;
+    if (g->prompt.count == 0)
+        return diag_fail(g->diag, ERR_RANGE, "--prompt: has no token; a model needs one to begin with");
+    if (g->prompt.count >= context)
+        return diag_fail(g->diag, ERR_TOO_BIG, "--prompt: %zu tokens leave no room in a context of %u",
+                         g->prompt.count, context);
+    return 0;
+}
+
+static int open_request(struct generation *g)
+{
+    const struct cli *cli = g->cli;
+    uint32_t context = weights_geometry(g->weights)->context, left = context - (uint32_t) g->prompt.count;
+    struct infer_request_options options = {
+        .split = cli->split_given ? cli->split : weights_geometry(g->weights)->layers,
+        .portion = cli->portion,
+    };
+    g->tokens = cli->tokens == 0 ? TOKENS_DEFAULT : cli->tokens;
+    g->tokens = g->tokens < left ? g->tokens : left;
+    options.capacity = (uint32_t) g->prompt.count + g->tokens;
+    int rc = activation_word_parse(cli->activation != NULL ? cli->activation : "fp32", &options.activation,
+                                   &options.activation_k, g->diag);
+    if (rc != 0)
+        return rc;
+    return infer_request_create(&g->request, g->model, &g->workspace, &options, g->diag);
+}
+
+static int prepare(struct generation *g)
+{
+    enum infer_weights format = INFER_STORED;
+    const struct cli *cli = g->cli;
+    int rc = cli->weights != NULL ? infer_weights_parse(cli->weights, &format, g->diag) : 0;
+    if (rc == 0)
+        rc = weights_open(cli->model, &g->weights, g->diag);
+    if (rc == 0)
+        rc = tokenizer_open(g->weights, cli->tokenizer, &g->tokenizer, g->diag);
+    if (rc == 0)
+        rc = encode_prompt(g);
+    if (rc == 0)
+        rc = infer_model_create(&g->model, g->weights, format, g->diag);
+    return rc == 0 ? open_request(g) : rc;
+}
+
+/* ---- generating ---- */
+
+static int tell_token(struct generation *g, uint32_t previous, uint32_t token)
+{
+    const char *bytes;
+    size_t size = tokenizer_decode(g->tokenizer, previous, token, &bytes);
+    if (g->cli->json) {
+        command_append_json(&g->ids, json_integer(token));
+        return buf_push(&g->answer, bytes, size);
+    }
+    errno = 0;
+    if (fwrite(bytes, 1, size, stdout) != size)
+        process_print_failed(errno);
+    process_flush();
+    return 0;
+}
+
+static int generate(struct generation *g)
+{
+    uint32_t vocab = weights_geometry(g->weights)->vocab, most = g->tokens;
+    uint32_t previous = g->prompt.id[g->prompt.count - 1];
+    g->start_ns = clock_monotonic_ns();
+    int rc = infer_request_feed(g->request, g->prompt.id, g->prompt.count, g->diag);
+    g->first_ns = g->last_ns = clock_monotonic_ns();
+    for (g->tokens = 0; rc == 0 && g->tokens < most && !stop_signal_raised();) {
+        uint32_t token = infer_greedy(g->request->logits, vocab);
+        g->is_ended = token == tokenizer_end_id(g->tokenizer);
+        if (g->is_ended)
+            break;
+        rc = tell_token(g, previous, token);
+        previous = token;
+        g->tokens++;
+        g->last_ns = clock_monotonic_ns();
+        if (rc == 0 && g->tokens < most)
+            rc = infer_request_feed(g->request, &token, 1, g->diag);
+    }
+    return rc;
+}
+
+/* ---- telling ---- */
+
+static double first_token_s(const struct generation *g)
+{
+    return units_ns_to_s(g->first_ns - g->start_ns);
+}
+
+static double per_token_s(const struct generation *g)
+{
+    return g->tokens > 1 ? units_ns_to_s(g->last_ns - g->first_ns) / (g->tokens - 1) : 0.0;
+}
+
+/* Bytes that are no whole UTF-8 text cannot stand in JSON: the ids are always there. */
+static int tell_json(struct generation *g)
+{
+    json_t *ids = g->ids;
+    g->ids = NULL;
+    json_t *text = json_stringn((const char *) g->answer.data, g->answer.size);
+    return command_print_json(json_pack("{s:o?, s:o, s:I, s:I, s:I, s:s, s:I, s:b, s:f, s:f}", "text", text,
+                                        "tokens", ids, "prompt_tokens", (json_int_t) g->prompt.count,
+                                        "layers", (json_int_t) weights_geometry(g->weights)->layers, "split",
+                                        (json_int_t) g->request->options.split, "weights",
+                                        infer_weights_name(g->model->format), "split_bytes",
+                                        (json_int_t) g->request->bytes, "ended", g->is_ended, "first_token_s",
+                                        first_token_s(g), "per_token_s", per_token_s(g)),
+                              g->diag);
+}
+
+/* To standard error: standard output has the answer alone. */
+static void tell_times(const struct generation *g)
+{
+    (void) fprintf(stderr, "%zu tokens of prompt, %u of answer; first token %.1f ms, then %.2f ms a token",
+                   g->prompt.count, g->tokens, 1e3 * first_token_s(g), 1e3 * per_token_s(g));
+    if (g->request->bytes > 0)
+        (void) fprintf(stderr, "; split after layer %u: %llu bytes across", g->request->options.split,
+                       (unsigned long long) g->request->bytes);
+    (void) fputc('\n', stderr);
+}
+
+static int tell(struct generation *g)
+{
+    if (g->cli->json)
+        return tell_json(g);
+    (void) putchar('\n');
+    if (!g->cli->quiet)
+        tell_times(g);
+    return 0;
+}
+
+int command_generate(const struct cli *cli, struct diag *diag)
+{
+    struct generation g = {.cli = cli, .diag = diag, .ids = cli->json ? json_array() : NULL};
+    if (cli->model == NULL || cli->prompt == NULL)
+        return command_status(diag_fail(diag, ERR_SYNTAX, "--model FILE and --prompt TEXT are needed"), diag);
+    stop_signal_catch();
+    int rc = prepare(&g);
+    if (rc == 0)
+        rc = generate(&g);
+    if (rc == 0)
+        rc = tell(&g);
+    json_decref(g.ids);
+    infer_request_destroy(g.request);
+    infer_model_destroy(g.model);
+    infer_workspace_finish(&g.workspace);
+    tokenizer_ids_finish(&g.prompt);
+    tokenizer_close(g.tokenizer);
+    weights_close(g.weights);
+    buf_finish(&g.answer);
+    return command_status(rc, diag);
+}
