@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "core/linalg/half_internal.h"
 #include "core/linalg/kernels_internal.h"
 #include "core/linalg/lanes_internal.h"
 

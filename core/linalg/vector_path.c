@@ -1,9 +1,17 @@
 #include "core/linalg/vector_path.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 #include "core/base/err.h"
 #include "core/linalg/kernels_internal.h"
@@ -16,14 +24,26 @@ struct path {
 
 #if defined(__x86_64__)
 
-static bool has_avx512(void)
+/* Not every compiler's __builtin_cpu_supports knows the word. */
+static bool has_f16c(void)
 {
-    return __builtin_cpu_supports("avx512f");
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 }
 
 static bool has_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+}
+
+static bool has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && has_avx2();
+}
+
+static bool has_vnni(void)
+{
+    return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
 }
 
 #define AVX512 has_avx512, &linalg_kernels_avx512
@@ -42,6 +62,13 @@ static bool always(void)
 }
 
 #if defined(__aarch64__)
+
+/* Products of bytes: an extension, which Linux tells of. */
+static bool has_dot(void)
+{
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+}
+
 #define NEON always, &linalg_kernels_neon
 #else
 #define NEON NULL, NULL
@@ -82,8 +109,20 @@ const struct linalg_kernels *linalg_kernels_in_use(void)
     return kernels;
 }
 
+/* The best of the path. */
 const struct linalg_integers *linalg_integers_in_use(void)
 {
+    const struct linalg_kernels *kernels = linalg_kernels_in_use();
+#if defined(__x86_64__)
+    if (kernels == &linalg_kernels_avx512 && has_vnni())
+        return &linalg_integers_vnni;
+    if (kernels != &linalg_kernels_none)
+        return &linalg_integers_avx2;
+#elif defined(__aarch64__)
+    if (kernels != &linalg_kernels_none)
+        return has_dot() ? &linalg_integers_dot : &linalg_integers_neon;
+#endif
+    assert(kernels == &linalg_kernels_none);
     return &linalg_integers_none;
 }
 

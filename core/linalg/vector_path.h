@@ -1,5 +1,6 @@
-/* Which vector instructions the product uses. All give the same bits (product.h), so that this is a matter of
- * speed; tests compare them on one machine.
+/* Which vector instructions products and functions of rows use. All give the same bits
+ * (product.h, packed.h, rows.h), so that this is a matter of speed; tests compare them on one machine. Packed integers
+ * use the products of bytes of AVX-512 and arm64 where the path in use has them.
  *
  * The widest path that the processor has is chosen with the first product. A program lets its environment restrict
  * it: HANDOFF_VECTOR=avx512|avx2|neon|none, read once at its start, before any product. */
