@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/array.h"
 #include "core/base/err.h"
@@ -58,6 +59,41 @@ int file_read(const char *path, size_t limit_bytes, struct buf *ret_text, struct
     }
     *ret_text = text;
     return 0;
+}
+
+static int write_all(FILE *file, const void *bytes, size_t size)
+{
+    errno = 0;
+    if (size > 0 && fwrite(bytes, 1, size, file) != size)
+        return errno != 0 ? -errno : -EIO;
+    if (fflush(file) != 0 || fsync(fileno(file)) != 0)
+        return errno != 0 ? -errno : -EIO;
+    return 0;
+}
+
+static int write_and_move(const char *path, const char *beside, const void *bytes, size_t size)
+{
+    FILE *file = fopen(beside, "wb");
+    if (file == NULL)
+        return -errno;
+    int rc = write_all(file, bytes, size);
+    if (fclose(file) != 0 && rc == 0)
+        rc = errno != 0 ? -errno : -EIO;
+    if (rc == 0 && rename(beside, path) != 0)
+        rc = -errno;
+    if (rc != 0)
+        (void) remove(beside); /* half a file is of no use */
+    return rc;
+}
+
+int file_replace(const char *path, const void *bytes, size_t size, struct diag *diag)
+{
+    struct buf beside = {0};
+    int rc = buf_printf(&beside, "%s.new", path);
+    if (rc == 0)
+        rc = write_and_move(path, (const char *) beside.data, bytes, size);
+    buf_finish(&beside);
+    return rc != 0 ? diag_fail(diag, rc, "%s: cannot write: %s", path, err_text(rc)) : 0;
 }
 
 void file_names_finish(struct file_names *names)

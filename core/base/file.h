@@ -12,6 +12,10 @@
  * empty file is read. */
 int file_read(const char *path, size_t limit_bytes, struct buf *ret_text, struct diag *diag);
 
+/* Writes a whole file beside its place (`path`.new), to the disk, and moves it there: whoever reads sees the old file or
+ * the new one, and nothing else, whenever this process ends. */
+int file_replace(const char *path, const void *bytes, size_t size, struct diag *diag);
+
 /* Names of files, in byte order. Owned: finish it with file_names_finish. */
 struct file_names {
     char **path; /* [count] */

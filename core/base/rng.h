@@ -35,6 +35,8 @@ enum rng_stream {
     RNG_LINK_DOWN = 16,  /* losses and jitter of a RESULT's way down */
     RNG_UPDATE = 17,     /* a learner's noise within an update */
     RNG_BOOTSTRAP = 24,  /* which seeds a resample takes */
+    RNG_WINDOW = 32,     /* which windows of a text a training step reads */
+    RNG_NOISE = 33,      /* noise on activations in training */
 };
 
 /* One place in the tree of draws. entity < 2^20. */
