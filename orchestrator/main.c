@@ -16,6 +16,7 @@ int main(int argc, char **argv)
         [CLI_SHOW] = command_show,     [CLI_EXPORT] = command_export,     [CLI_TWIN] = command_twin,
         [CLI_SWEEP] = command_sweep,   [CLI_COMPARE] = command_compare,   [CLI_REPORT] = command_report,
         [CLI_DELETE] = command_delete, [CLI_MODEL] = command_model,       [CLI_GENERATE] = command_generate,
+        [CLI_TRAIN] = command_train,
     };
     struct cli cli;
     struct diag diag = {0};

@@ -226,6 +226,7 @@ static const struct {
     [CLI_DELETE] = {"delete", "", "Removes recorded runs with all that is their own."},
     [CLI_MODEL] = {"model", "FILE", "Says what a model file holds, and what its layers cost."},
     [CLI_GENERATE] = {"generate", "", "Goes on with a text, token by token, in this process alone."},
+    [CLI_TRAIN] = {"train", "FOLDER", "Trains a small language model on a folder of texts."},
     [CLI_EXPORT] = {"export", "tasks|episodes|events", "Writes a run's rows as CSV or JSON."},
 };
 
@@ -458,6 +459,7 @@ void cli_parse(struct cli *ret_cli, int argc, char **argv)
         .stall_s = 30,
         .checkpoint = command == CLI_RUN ? "last" : "best",
         .csv = true,
+        .train = cli_train_defaults(),
     };
     struct argp_option options[FLAG_COUNT + 1] = {0};
     size_t count = 0;
@@ -468,7 +470,11 @@ void cli_parse(struct cli *ret_cli, int argc, char **argv)
     (void) snprintf(name, sizeof name, "handoff-orchestrator %s", commands[command].name); /* all fit */
     (void) snprintf(words, sizeof words, "%s", commands[command].words);
     const struct argp argp = {
-        .options = options, .parser = parse_flag, .args_doc = words, .doc = commands[command].summary};
+        .options = command == CLI_TRAIN ? cli_train_options : options,
+        .parser = command == CLI_TRAIN ? cli_train_parse : parse_flag,
+        .args_doc = words,
+        .doc = commands[command].summary,
+    };
     argp_program_version = "handoff-orchestrator " HANDOFF_VERSION;
     argp_err_exit_status = PROCESS_USAGE;
     argv[1] = name;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/base/diag.h"
+#include "orchestrator/command/cli_train.h"
 #include "orchestrator/host/host.h"
 
 #define CLI_SETS_MAX 64u
@@ -25,6 +26,7 @@ enum cli_command {
     CLI_REPORT,
     CLI_MODEL,
     CLI_GENERATE,
+    CLI_TRAIN,
     CLI_COMMANDS
 };
 
@@ -78,7 +80,8 @@ struct cli {
     const char *activation;               /* generate; NULL: fp32 */
     uint32_t split, tokens, portion;      /* generate; 0 tokens or portion: not given */
     bool split_given, measure, times_csv;
-    const char *word[4]; /* what follows the command */
+    struct cli_train train; /* train alone */
+    const char *word[4];    /* what follows the command */
     size_t word_count;
 };
 
