@@ -17,11 +17,11 @@ static int check_range(const char *name, uint32_t value, uint32_t least, uint32_
 static int check_heads(const struct shape *shape, struct diag *diag)
 {
     if (shape->width % shape->heads != 0 || shape->width / shape->heads % 2 != 0)
-        return diag_fail(diag, ERR_MISMATCH,
+        return diag_fail(diag, ERR_UNSUPPORTED,
                          "heads: a width of %u does not divide into %u heads of an even size", shape->width,
                          shape->heads);
     if (shape->heads % shape->kv_heads != 0)
-        return diag_fail(diag, ERR_MISMATCH, "kv_heads: %u do not divide %u heads", shape->kv_heads,
+        return diag_fail(diag, ERR_UNSUPPORTED, "kv_heads: %u do not divide %u heads", shape->kv_heads,
                          shape->heads);
     return 0;
 }

@@ -32,7 +32,7 @@ struct shape {
     uint32_t context;    /* positions in a window */
 };
 
-/* ERR_RANGE or ERR_MISMATCH, and which number is wrong. */
+/* ERR_RANGE or ERR_UNSUPPORTED, and which number is wrong. */
 int shape_check(const struct shape *shape, struct diag *diag);
 
 static inline size_t shape_head_size(const struct shape *shape)

@@ -69,10 +69,10 @@ int trainer_check(const struct trainer_settings *settings, struct diag *diag)
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges && rc == 0; i++)
         rc = check_real(ranges[i].name, ranges[i].value, ranges[i].least, ranges[i].most, diag);
     if (rc == 0 && settings->batch % settings->shards != 0)
-        rc = diag_fail(diag, ERR_MISMATCH, "shards: %u do not divide a batch of %u", settings->shards,
+        rc = diag_fail(diag, ERR_UNSUPPORTED, "shards: %u do not divide a batch of %u", settings->shards,
                        settings->batch);
     if (rc == 0 && settings->noise_share > 0.0 && settings->shape.layers < 2)
-        rc = diag_fail(diag, ERR_MISMATCH, "noise_share: one layer has no inner split to add noise at");
+        rc = diag_fail(diag, ERR_UNSUPPORTED, "noise_share: one layer has no inner split to add noise at");
     return rc;
 }
 

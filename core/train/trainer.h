@@ -34,7 +34,7 @@ struct trainer_settings {
 /* What the house model is trained with. */
 struct trainer_settings trainer_defaults(void);
 
-/* ERR_RANGE or ERR_MISMATCH, and which setting is wrong. */
+/* ERR_RANGE or ERR_UNSUPPORTED, and which setting is wrong. */
 int trainer_check(const struct trainer_settings *settings, struct diag *diag);
 
 /* The text: documents, each ended by a token of its own. Borrowed. */

@@ -74,7 +74,7 @@ const struct argp_option cli_train_options[] = {
     {"output", 'o', "DIR", 0, "the folder to write into (default model); made if need be", 0},
     {"resume", KEY_RESUME, 0, 0, "go on with the state that is in the folder", 0},
     {"threads", KEY_THREADS, "N", 0, "threads (default 1); the result is the same with any number", 0},
-    {"save-s", KEY_SAVE, "S", 0, "save the state every S seconds (default 120)", 0},
+    {"save-s", KEY_SAVE, "S", 0, "save the state every S seconds (default 120; 0: after every step)", 0},
     {"evaluate-steps", KEY_EVALUATE, "N", 0,
      "show bits per byte on parts of the held-out text every N steps (default 500; 0: never)", 0},
     {"json", KEY_JSON, 0, 0, "print JSON", 0},
@@ -132,7 +132,7 @@ error_t cli_train_parse(int key, char *text, struct argp_state *state)
     case KEY_THREADS:
         train->threads = (uint32_t) parse_whole(state, "threads", text, 1, PARALLEL_THREADS_MAX);
         return 0;
-    case KEY_SAVE: train->save_s = (uint32_t) parse_whole(state, "save-s", text, 1, SECONDS_MAX); return 0;
+    case KEY_SAVE: train->save_s = (uint32_t) parse_whole(state, "save-s", text, 0, SECONDS_MAX); return 0;
     case KEY_EVALUATE:
         train->evaluate_steps = (uint32_t) parse_whole(state, "evaluate-steps", text, 0, TRAINER_STEPS_MAX);
         return 0;

@@ -10,7 +10,7 @@
 struct cli_train {
     struct trainer_settings settings; /* not checked: trainer_check does */
     uint32_t threads;
-    uint32_t save_s;         /* seconds between two saved states */
+    uint32_t save_s;         /* seconds between two saved states; 0: after every step */
     uint32_t evaluate_steps; /* steps between two quick evaluations; 0: none */
 };
 

@@ -302,6 +302,20 @@ static int tell(const struct training *training)
 
 /* ---- the command ---- */
 
+/* Said before the training, not after it. */
+static int check_kinds(const struct training *training)
+{
+    const uint32_t context = training->options->settings.shape.context;
+    for (size_t i = 0; i < training->corpus.kinds; i++) {
+        const struct corpus_kind *kind = &training->corpus.kind[i];
+        if (kind->tokens.count <= context)
+            return diag_fail(training->diag, ERR_RANGE,
+                             "evaluation/%s.txt: a text of %zu tokens is too short for a context of %u",
+                             kind->name, kind->tokens.count, context);
+    }
+    return 0;
+}
+
 static int prepare(struct training *training)
 {
     const struct cli *cli = training->cli;
@@ -317,6 +331,8 @@ static int prepare(struct training *training)
     if (rc == 0)
         rc = corpus_read(cli->word[0], training->options->settings.shape.vocabulary, &training->corpus,
                          training->diag);
+    if (rc == 0)
+        rc = check_kinds(training);
     const struct trainer_text text = {training->corpus.tokens.id, training->corpus.tokens.count};
     if (rc == 0)
         rc = trainer_create(&training->options->settings, &text, training->options->threads,
