@@ -4,10 +4,9 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/err.h"
-
-#define STRIDE 16u /* tokens: rows of keys begin on multiples of the widest vector */
 
 static int check(const struct weights_geometry *geometry, uint32_t first, uint32_t last, uint32_t capacity,
                  struct diag *diag)
@@ -30,16 +29,16 @@ int infer_cache_create(struct infer_cache **ret_cache, const struct weights_geom
     struct infer_cache *cache = malloc(sizeof *cache);
     if (cache == NULL)
         return diag_fail(diag, -ENOMEM, "keys and values of %u tokens: out of memory", capacity);
-    uint32_t stride = (capacity + STRIDE - 1) / STRIDE * STRIDE;
+    uint32_t room = (capacity + INFER_CACHE_BLOCK - 1) / INFER_CACHE_BLOCK * INFER_CACHE_BLOCK;
     /* Bounded by WEIGHTS_*_MAX: below 2^10 * 2^10 * 2^10 * 2^24 floats, no overflow of 64 bits. */
-    uint64_t floats = (uint64_t) (last - first) * geometry->kv_heads * geometry->head_size * stride;
+    uint64_t floats = (uint64_t) (last - first) * geometry->kv_heads * geometry->head_size * room;
     *cache = (struct infer_cache){
         .first = first,
         .last = last,
         .kv_heads = geometry->kv_heads,
         .head_size = geometry->head_size,
         .capacity = capacity,
-        .stride = stride,
+        .room = room,
         .tokens = calloc(last - first, sizeof *cache->tokens),
         .keys = floats <= SIZE_MAX / sizeof(float) ? calloc(floats, sizeof(float)) : NULL,
         .values = floats <= SIZE_MAX / sizeof(float) ? calloc(floats, sizeof(float)) : NULL,
@@ -80,7 +79,7 @@ uint32_t infer_cache_tokens(const struct infer_cache *cache)
 static size_t head_offset(const struct infer_cache *cache, uint32_t layer, uint32_t head)
 {
     assert(layer >= cache->first && layer < cache->last && head < cache->kv_heads);
-    return ((size_t) (layer - cache->first) * cache->kv_heads + head) * cache->head_size * cache->stride;
+    return ((size_t) (layer - cache->first) * cache->kv_heads + head) * cache->head_size * cache->room;
 }
 
 float *infer_cache_keys(const struct infer_cache *cache, uint32_t layer, uint32_t head)
@@ -112,29 +111,42 @@ static int check_layers(const struct infer_cache *cache, const struct infer_cach
                      part->first, part->last, part->from, part->to, cache->first, cache->last);
 }
 
+/* Where a token's key begins among its head's; the next element lies INFER_CACHE_BLOCK floats on. */
+static size_t key_offset(const struct infer_cache *cache, uint32_t token)
+{
+    return (size_t) (token / INFER_CACHE_BLOCK) * INFER_CACHE_BLOCK * cache->head_size +
+           token % INFER_CACHE_BLOCK;
+}
+
+void infer_cache_store(const struct infer_cache *cache, uint32_t layer, uint32_t head, uint32_t token,
+                       const float *key, const float *value)
+{
+    assert(token < cache->capacity);
+    float *keys = infer_cache_keys(cache, layer, head) + key_offset(cache, token);
+    float *values = infer_cache_values(cache, layer, head) + (size_t) token * cache->head_size;
+    for (uint32_t i = 0; i < cache->head_size; i++)
+        keys[(size_t) i * INFER_CACHE_BLOCK] = key[i];
+    memcpy(values, value, cache->head_size * sizeof *values);
+}
+
 /* One token's key and value of one layer, out of the cache or into it. */
 static void copy_out(const struct infer_cache *cache, uint32_t layer, uint32_t token, float *to)
 {
     uint32_t size = cache->head_size, width = cache->kv_heads * size;
     for (uint32_t h = 0; h < cache->kv_heads; h++) {
-        const float *keys = infer_cache_keys(cache, layer, h), *values = infer_cache_values(cache, layer, h);
-        for (uint32_t i = 0; i < size; i++) {
-            to[h * size + i] = keys[(size_t) i * cache->stride + token];
-            to[width + h * size + i] = values[(size_t) token * size + i];
-        }
+        const float *keys = infer_cache_keys(cache, layer, h) + key_offset(cache, token);
+        const float *values = infer_cache_values(cache, layer, h) + (size_t) token * size;
+        for (uint32_t i = 0; i < size; i++)
+            to[h * size + i] = keys[(size_t) i * INFER_CACHE_BLOCK];
+        memcpy(to + width + h * size, values, size * sizeof *to);
     }
 }
 
 static void copy_in(const struct infer_cache *cache, uint32_t layer, uint32_t token, const float *from)
 {
     uint32_t size = cache->head_size, width = cache->kv_heads * size;
-    for (uint32_t h = 0; h < cache->kv_heads; h++) {
-        float *keys = infer_cache_keys(cache, layer, h), *values = infer_cache_values(cache, layer, h);
-        for (uint32_t i = 0; i < size; i++) {
-            keys[(size_t) i * cache->stride + token] = from[h * size + i];
-            values[(size_t) token * size + i] = from[width + h * size + i];
-        }
-    }
+    for (uint32_t h = 0; h < cache->kv_heads; h++)
+        infer_cache_store(cache, layer, h, token, from + h * size, from + width + h * size);
 }
 
 int infer_cache_export(const struct infer_cache *cache, const struct infer_cache_part *part,

@@ -3,8 +3,9 @@
  *
  * For each layer and each head of keys and values:
  *
- *   keys    [head_size][stride]   token t's key is column t, so that scores of all tokens are one product
- *   values  [capacity][head_size] token t's value is row t
+ *   keys    [blocks][head_size][INFER_CACHE_BLOCK]   token t's key is a column of its block: the scores of a block are
+ *                                                    one product, which reads it from its beginning to its end
+ *   values  [tokens][head_size]                      token t's value is row t
  *
  * Single precision. A process touches only the memory of the tokens that it stores, in pages. Where keys and values stay
  * at a server while the device moves on, they are taken out and put in again by infer_cache_export and
@@ -18,12 +19,15 @@
 #include "core/base/diag.h"
 #include "core/weights/weights.h"
 
+#define INFER_CACHE_BLOCK 32u /* tokens */
+
 struct infer_cache {
     uint32_t first, last; /* layers */
     uint32_t kv_heads, head_size;
-    uint32_t capacity, stride; /* tokens; a key's next element lies `stride` floats on */
-    uint32_t *tokens;          /* [last - first]: how many the layer holds */
-    float *keys, *values;      /* [last - first][kv_heads][head_size * stride], [...][capacity * head_size] */
+    uint32_t capacity;    /* tokens */
+    uint32_t room;        /* the same in whole blocks */
+    uint32_t *tokens;     /* [last - first]: how many the layer holds */
+    float *keys, *values; /* [last - first][kv_heads][room * head_size] each */
 };
 
 /* ERR_RANGE: the layers are not the model's, or the capacity is 0 or more than the model's context. -ENOMEM. */
@@ -46,6 +50,10 @@ float *infer_cache_values(const struct infer_cache *cache, uint32_t layer, uint3
 struct infer_cache_part {
     uint32_t first, last, from, to;
 };
+
+/* Puts one token's key and value of one head there. Borrowed: [head_size] each. */
+void infer_cache_store(const struct infer_cache *cache, uint32_t layer, uint32_t head, uint32_t token,
+                       const float *key, const float *value);
 
 /* Floats of a part outside of a cache, as [layer][token][key, then value][kv_heads * head_size]. 0: it is empty. */
 size_t infer_cache_floats(const struct infer_cache *cache, const struct infer_cache_part *part);

@@ -64,7 +64,7 @@ static void list_needs(const struct pass *pass, struct scratch *scratch, struct 
     for (size_t s = 0; s < pass->spans; s++)
         if ((size_t) pass->span[s].position + pass->span[s].rows > longest)
             longest = (size_t) pass->span[s].position + pass->span[s].rows;
-    scratch->score_stride = (longest + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    scratch->score_stride = (longest + INFER_CACHE_BLOCK - 1) / INFER_CACHE_BLOCK * INFER_CACHE_BLOCK;
     const struct need need[NEEDS] = {
         {&scratch->normed, rows * g->hidden},
         {&scratch->query, rows * query},
@@ -206,19 +206,12 @@ static void judge(const struct pass *pass, size_t number, size_t first)
 
 static void store(const struct pass *pass, const struct infer_span *span, size_t first, uint32_t layer)
 {
-    const struct weights_geometry *g = pass->geometry;
-    size_t size = g->head_size, width = g->kv_heads * size;
-    for (uint32_t h = 0; h < g->kv_heads; h++) {
-        float *keys = infer_cache_keys(span->cache, layer, h) + span->position;
-        float *values = infer_cache_values(span->cache, layer, h) + span->position * size;
-        for (uint32_t r = 0; r < span->rows; r++) {
-            const float *key = pass->scratch.key + (first + r) * width + h * size;
-            for (size_t i = 0; i < size; i++)
-                keys[i * span->cache->stride + r] = key[i];
-            memcpy(values + r * size, pass->scratch.value + (first + r) * width + h * size,
-                   size * sizeof *values);
-        }
-    }
+    size_t size = pass->geometry->head_size, width = pass->geometry->kv_heads * size;
+    for (uint32_t r = 0; r < span->rows; r++)
+        for (uint32_t h = 0; h < pass->geometry->kv_heads; h++)
+            infer_cache_store(span->cache, layer, h, span->position + r,
+                              pass->scratch.key + (first + r) * width + h * size,
+                              pass->scratch.value + (first + r) * width + h * size);
 }
 
 /* Rows of one span that look at their scores together, for one head of keys and values. */
@@ -268,29 +261,38 @@ static void weigh(const struct pass *pass, const struct block *block, size_t col
     }
 }
 
+/* Of whole blocks of tokens: what lies behind the last token is finite and is not looked at. */
+static void score(const struct pass *pass, const struct block *block, size_t rows, size_t columns)
+{
+    const struct scratch *scratch = &pass->scratch;
+    size_t size = pass->geometry->head_size;
+    const float *keys = infer_cache_keys(block->span->cache, block->layer, block->head);
+    for (size_t t = 0; t < columns; t += INFER_CACHE_BLOCK)
+        linalg_multiply(&(struct linalg_product){
+            .rows = rows,
+            .columns = INFER_CACHE_BLOCK,
+            .depth = size,
+            .a = {scratch->asked, size, 1},
+            .b = {keys + t * size, INFER_CACHE_BLOCK, 1},
+            .c = scratch->score + t,
+            .c_stride = scratch->score_stride,
+        });
+}
+
 static void attend_block(const struct pass *pass, const struct block *block)
 {
-    const struct infer_cache *cache = block->span->cache;
     const struct scratch *scratch = &pass->scratch;
     size_t size = pass->geometry->head_size, group = pass->geometry->heads / pass->geometry->kv_heads;
     size_t columns = (size_t) block->first + block->rows, rows = block->rows * group;
     gather_queries(pass, block);
-    linalg_multiply(&(struct linalg_product){
-        .rows = rows,
-        .columns = columns,
-        .depth = size,
-        .a = {scratch->asked, size, 1},
-        .b = {infer_cache_keys(cache, block->layer, block->head), cache->stride, 1},
-        .c = scratch->score,
-        .c_stride = scratch->score_stride,
-    });
+    score(pass, block, rows, columns);
     weigh(pass, block, columns);
     linalg_multiply(&(struct linalg_product){
         .rows = rows,
         .columns = size,
         .depth = columns,
         .a = {scratch->score, scratch->score_stride, 1},
-        .b = {infer_cache_values(cache, block->layer, block->head), size, 1},
+        .b = {infer_cache_values(block->span->cache, block->layer, block->head), size, 1},
         .c = scratch->part,
         .c_stride = size,
     });
