@@ -25,7 +25,6 @@
 
 struct integer_tile {
     const uint8_t *panel;
-    size_t all_groups;     /* of the panel */
     size_t first, groups;  /* those to be added; `first` begins a block of the format */
     const struct group *a; /* [groups][rows] */
     const float *from;     /* what the sums begin with */
@@ -65,7 +64,7 @@ ALWAYS_INLINE void add_scaled(size_t rows, FLOATS scale, const struct group *a, 
 ALWAYS_INLINE void add_q8_0(size_t rows, const struct integer_tile *tile, size_t n, const struct group *a,
                             FLOATS *sum)
 {
-    const uint8_t *w = tile->panel + packed_scales_bytes(tile->all_groups) + n * Q8_GROUP_BYTES;
+    const uint8_t *w = tile->panel + packed_pair_numbers(n, Q8_GROUP_BYTES);
     INTS dot[INTEGER_ROWS];
 #pragma GCC unroll 8
     for (size_t i = 0; i < rows; i++)
@@ -75,7 +74,7 @@ ALWAYS_INLINE void add_q8_0(size_t rows, const struct integer_tile *tile, size_t
 #pragma GCC unroll 8
         for (size_t i = 0; i < rows; i++)
             dot[i] = signed_add(dot[i], w + c * CHUNK_BYTES, a[i].z + 4 * c);
-    add_scaled(rows, floats_of_halves(tile->panel + n * LANES * sizeof(uint16_t)), a, dot, sum);
+    add_scaled(rows, floats_of_halves(tile->panel + packed_pair_scales(n, Q8_GROUP_BYTES)), a, dot, sum);
 }
 
 /* Integers of four bits, less `offset`. */
@@ -102,8 +101,8 @@ ALWAYS_INLINE void add_q4_0(size_t rows, const struct integer_tile *tile, size_t
                             FLOATS *sum)
 {
     INTS dot[INTEGER_ROWS];
-    dot_fours(rows, tile->panel + packed_scales_bytes(tile->all_groups) + n * Q4_GROUP_BYTES, 8, a, dot);
-    add_scaled(rows, floats_of_halves(tile->panel + n * LANES * sizeof(uint16_t)), a, dot, sum);
+    dot_fours(rows, tile->panel + packed_pair_numbers(n, Q4_GROUP_BYTES), 8, a, dot);
+    add_scaled(rows, floats_of_halves(tile->panel + packed_pair_scales(n, Q4_GROUP_BYTES)), a, dot, sum);
 }
 
 ALWAYS_INLINE void add_q4_k(size_t rows, const struct integer_tile *tile, size_t n, const struct group *a,
@@ -274,7 +273,6 @@ static void run_integer_panel(const struct stretch *stretch, size_t column)
     size_t columns = p->columns - column < LANES ? p->columns - column : LANES;
     struct integer_tile tile = {
         .panel = (const uint8_t *) p->packed + column / LANES * packed_panel_bytes(p->format, p->depth),
-        .all_groups = p->depth / GROUP,
         .first = stretch->first,
         .groups = stretch->groups,
         .a = stretch->a,

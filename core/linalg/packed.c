@@ -72,14 +72,14 @@ static void put_half(const uint8_t *half, size_t lane, uint8_t *to)
 
 static void put_q8_0(const struct target *to, const uint8_t *block, const uint8_t q[GROUP], size_t n)
 {
-    put_half(block, to->lane, to->panel + n * LANES * sizeof(uint16_t));
-    put_bytes(q, to->lane, to->panel + packed_scales_bytes(to->groups) + n * Q8_GROUP_BYTES);
+    put_half(block, to->lane, to->panel + packed_pair_scales(n, Q8_GROUP_BYTES));
+    put_bytes(q, to->lane, to->panel + packed_pair_numbers(n, Q8_GROUP_BYTES));
 }
 
 static void put_q4_0(const struct target *to, const uint8_t *block, const uint8_t q[GROUP], size_t n)
 {
-    put_half(block, to->lane, to->panel + n * LANES * sizeof(uint16_t));
-    put_halves(q, to->lane, to->panel + packed_scales_bytes(to->groups) + n * Q4_GROUP_BYTES);
+    put_half(block, to->lane, to->panel + packed_pair_scales(n, Q4_GROUP_BYTES));
+    put_halves(q, to->lane, to->panel + packed_pair_numbers(n, Q4_GROUP_BYTES));
 }
 
 static void put_q4_k(const struct target *to, const uint8_t *block, const uint8_t q[GROUP], size_t n)
@@ -152,9 +152,10 @@ static int put_floats(const struct target *to, const uint8_t *row)
  * clears the gaps, the matrix' last one the columns. */
 static void clear_gaps(const struct target *to)
 {
-    size_t scales = to->groups * LANES * sizeof(uint16_t);
-    if (to->format == LINALG_Q8_0 || to->format == LINALG_Q4_0)
-        memset(to->panel + scales, 0, packed_scales_bytes(to->groups) - scales);
+    size_t bytes = to->format == LINALG_Q8_0 ? Q8_GROUP_BYTES : Q4_GROUP_BYTES;
+    bool is_paired = to->format == LINALG_Q8_0 || to->format == LINALG_Q4_0;
+    if (is_paired && to->groups % 2 == 1)
+        memset(to->panel + packed_pair_scales(to->groups - 1, bytes) + 2 * LANES, 0, 2 * LANES);
     if (to->format == LINALG_Q6_K)
         for (size_t n = 0; n < to->groups / SUPER_GROUPS; n++)
             memset(to->panel + n * Q6_K_SUPER_BYTES + 2 * LANES, 0, 2 * LANES);

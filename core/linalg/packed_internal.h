@@ -2,8 +2,9 @@
  *
  *   F32     panels of 32 columns: float [depth][32]
  *   others  panels of 16 columns; a group is 32 integers of each column:
- *     Q8_0  half d[groups][16], padded to 64 bytes; int8 q[groups][8][16][4]
- *     Q4_0  half d[groups][16], padded to 64 bytes; uint8 q[groups][4][16][4]
+ *     Q8_0  [groups / 2] of { half d[2][16]; int8 q[2][8][16][4] }; if one group is left: half d[16]; 32 bytes of 0;
+ *           int8 q[8][16][4]
+ *     Q4_0  so with uint8 q[4][16][4] for a group
  *     Q4_K  [groups / 8] of { half d[16], least[16]; uint8 scale[8][16], minimum[8][16], q[8][4][16][4] }
  *     Q6_K  [groups / 8] of { half d[16]; 32 bytes of 0; int8 scale[16][16]; [8] of { uint8 low[4][16][4],
  *           high[2][16][4] } }
@@ -25,19 +26,26 @@
 #define Q8_GROUP_BYTES (8u * CHUNK_BYTES)
 #define Q4_GROUP_BYTES (4u * CHUNK_BYTES)
 #define Q6_GROUP_BYTES (6u * CHUNK_BYTES)
+#define PAIR_HEAD (4u * LANES)                /* d of two groups */
 #define SUPER_HEAD (4u * LANES + 16u * LANES) /* d and least, then scales and minima */
 #define Q4_K_SUPER_BYTES (SUPER_HEAD + SUPER_GROUPS * Q4_GROUP_BYTES)
 #define Q6_K_SUPER_BYTES (SUPER_HEAD + SUPER_GROUPS * Q6_GROUP_BYTES)
 
-static inline size_t packed_aligned(size_t bytes)
+/* Of n groups of Q8_0 or Q4_0, each of them `bytes` long: they come in pairs behind their scales. */
+static inline size_t packed_pairs_bytes(size_t n, size_t bytes)
 {
-    return (bytes + LINALG_PACKED_ALIGNMENT - 1) / LINALG_PACKED_ALIGNMENT * LINALG_PACKED_ALIGNMENT;
+    return (n + 1) / 2 * PAIR_HEAD + n * bytes;
 }
 
-/* Of d before the numbers, in a panel of Q8_0 or Q4_0. */
-static inline size_t packed_scales_bytes(size_t groups)
+/* Where group n's scales and its numbers begin. */
+static inline size_t packed_pair_scales(size_t n, size_t bytes)
 {
-    return packed_aligned(groups * LANES * sizeof(uint16_t));
+    return packed_pairs_bytes(n / 2 * 2, bytes) + n % 2 * LANES * sizeof(uint16_t);
+}
+
+static inline size_t packed_pair_numbers(size_t n, size_t bytes)
+{
+    return packed_pairs_bytes(n / 2 * 2, bytes) + PAIR_HEAD + n % 2 * bytes;
 }
 
 static inline size_t packed_panel_columns(enum linalg_weights format)
@@ -51,8 +59,8 @@ static inline size_t packed_panel_bytes(enum linalg_weights format, size_t depth
     size_t groups = depth / GROUP;
     switch (format) {
     case LINALG_F32: return depth * LINALG_PACKED_PANEL * sizeof(float);
-    case LINALG_Q8_0: return packed_scales_bytes(groups) + groups * Q8_GROUP_BYTES;
-    case LINALG_Q4_0: return packed_scales_bytes(groups) + groups * Q4_GROUP_BYTES;
+    case LINALG_Q8_0: return packed_pairs_bytes(groups, Q8_GROUP_BYTES);
+    case LINALG_Q4_0: return packed_pairs_bytes(groups, Q4_GROUP_BYTES);
     case LINALG_Q4_K: return groups / SUPER_GROUPS * Q4_K_SUPER_BYTES;
     case LINALG_Q6_K:
     default: return groups / SUPER_GROUPS * Q6_K_SUPER_BYTES;

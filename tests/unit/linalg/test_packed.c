@@ -388,7 +388,7 @@ static uint32_t digest(const uint8_t *bytes, size_t count)
 static void the_layout_is_that_of_files(void **state)
 {
     (void) state;
-    const uint32_t digests[LINALG_WEIGHTS_FORMATS] = {0x22e85b21u, 0xaf6b53d3u, 0xafa3abc7u, 0xeb698870u,
+    const uint32_t digests[LINALG_WEIGHTS_FORMATS] = {0x22e85b21u, 0x25234e8fu, 0x5742cff7u, 0xeb698870u,
                                                       0xd49f44dbu};
     for (unsigned format = 0; format < LINALG_WEIGHTS_FORMATS; format++) {
         (void) make(format, 1, 768, 83);
