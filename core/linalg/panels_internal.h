@@ -8,14 +8,14 @@
 
 _Static_assert(LINALG_PACKED_PANEL % PANEL == 0, "tiles divide a panel");
 
-/* A row alone takes as much of a panel as has chains of its own. */
+/* One row: what has registers of a panel, and of so many panels, since memory is read faster in several streams. */
 #define ROW_VECTORS (LINALG_PACKED_PANEL / WIDTH < WIDE_VECTORS ? LINALG_PACKED_PANEL / WIDTH : WIDE_VECTORS)
+#define ROW_PANELS (WIDTH == 1 ? 1 : WIDTH == 16 ? 4 : 2)
 
 #ifndef PACKED_DEPTH
 #define PACKED_DEPTH 192u
 #endif
 #define PACKED_ROWS 144u
-#define LINE_FLOATS 16u /* of a cache line */
 
 /* The packed floats from a column and a k on. */
 static const float *packed_at(const struct job *job, const float *packed, size_t column, size_t k)
@@ -39,14 +39,48 @@ static void run_packed(const struct job *job, const struct part *rows, const flo
     }
 }
 
+/* Columns of `panels` panels, `apart` floats from each other. */
+ALWAYS_INLINE void add_up_row(size_t panels, size_t apart, const struct tile *tile)
+{
+    const float *b = tile->b;
+    VECTOR sum[ROW_PANELS][ROW_VECTORS];
+#pragma GCC unroll 8
+    for (size_t i = 0; i < panels; i++)
+#pragma GCC unroll 8
+        for (size_t j = 0; j < ROW_VECTORS; j++)
+            sum[i][j] = vector_load(tile->start + i * tile->start_down + j * WIDTH);
+    for (size_t k = 0; k < tile->depth; k++, b += LINALG_PACKED_PANEL) {
+        VECTOR left = vector_of(tile->a[k]);
+#pragma GCC unroll 8
+        for (size_t i = 0; i < panels; i++)
+#pragma GCC unroll 8
+            for (size_t j = 0; j < ROW_VECTORS; j++)
+                sum[i][j] = vector_fused(left, vector_load(b + i * apart + j * WIDTH), sum[i][j]);
+    }
+#pragma GCC unroll 8
+    for (size_t i = 0; i < panels; i++)
+#pragma GCC unroll 8
+        for (size_t j = 0; j < ROW_VECTORS; j++)
+            vector_store(tile->c + i * tile->c_down + j * WIDTH, sum[i][j]);
+}
+
+/* Here the panels are what rows are to other tiles. */
 static void multiply_row(const struct job *job, const float *packed)
 {
-    struct tile tile = {.a = job->a.at, .a_across = 1, .b_down = LINALG_PACKED_PANEL, .depth = job->depth};
+    const size_t width = ROW_VECTORS * WIDTH, apart = job->depth * LINALG_PACKED_PANEL;
+    struct tile tile = {.a = job->a.at, .depth = job->depth};
     struct part part = {.rows = 1};
-    for (; part.j + ROW_VECTORS * WIDTH <= job->columns; part.j += ROW_VECTORS * WIDTH) {
+    while (part.j + width <= job->columns) {
+        bool are_many = part.j + ROW_PANELS * width <= job->columns;
         tile.b = packed_at(job, packed, part.j, 0);
         set_start(job, &part, 0, &tile);
-        add_up(1, ROW_VECTORS, false, &tile);
+        tile.start_down = job->start != NULL ? LINALG_PACKED_PANEL : 0;
+        tile.c_down = LINALG_PACKED_PANEL;
+        if (are_many)
+            add_up_row(ROW_PANELS, apart, &tile);
+        else
+            add_up_row(1, apart, &tile);
+        part.j += are_many ? ROW_PANELS * width : width;
     }
     run_packed(job, &part, packed, 0, NULL, &tile);
 }

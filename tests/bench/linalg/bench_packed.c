@@ -92,15 +92,18 @@ static void run_one_row(const struct work *work)
 
 static uint64_t seen; /* so that nothing is left out */
 
+/* In four streams, which is faster than one. */
 static void run_read(const struct work *work)
 {
+    const size_t quarter = work->bytes / 4 / 64 * 8;
     const uint64_t *words = work->packed.packed;
-    uint64_t sum[16] = {0};
-    for (size_t i = 0; i + 16 <= work->bytes / sizeof *words; i += 16)
-        for (size_t j = 0; j < 16; j++)
-            sum[j] ^= words[i + j];
-    for (size_t j = 0; j < 16; j++)
-        seen ^= sum[j];
+    uint64_t sum[4][8] = {{0}};
+    for (size_t i = 0; i < quarter; i += 8)
+        for (size_t stream = 0; stream < 4; stream++)
+            for (size_t j = 0; j < 8; j++)
+                sum[stream][j] ^= words[stream * quarter + i + j];
+    for (size_t j = 0; j < 8; j++)
+        seen ^= sum[0][j] ^ sum[1][j] ^ sum[2][j] ^ sum[3][j];
 }
 
 static double time_one(void (*run)(const struct work *), const struct work *work, size_t times)
