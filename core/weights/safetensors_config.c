@@ -262,10 +262,11 @@ int safetensors_read_config(struct weights *weights, const char *text, size_t si
         return diag_fail(diag, ERR_NOT_FOUND,
                          "config.json is missing; a safetensors model needs it for its shape");
     json_t *config = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    if (config == NULL)
+        return diag_fail(diag, ERR_SYNTAX, "config.json: not JSON: %s, line %d", error.text, error.line);
     if (!json_is_object(config)) {
         json_decref(config);
-        return diag_fail(diag, ERR_SYNTAX, "config.json: no JSON object: %s, line %d", error.text,
-                         error.line);
+        return diag_fail(diag, ERR_SYNTAX, "config.json: a JSON object would be right");
     }
     int rc = read_shape(config, weights, diag);
     rc = rc == 0 ? read_rope(config, weights, diag) : rc;

@@ -367,9 +367,10 @@ int tokenizer_read_json(struct tokenizer *tokenizer, const char *text, size_t si
     int rc = 0;
     if (json_is_object(root))
         rc = read_root(tokenizer, root, diag);
+    else if (root != NULL)
+        rc = diag_fail(diag, ERR_SYNTAX, "is no tokenizer; a JSON object would be right");
     else
-        rc = diag_fail(diag, ERR_SYNTAX, "is no tokenizer: no JSON object: %s, line %d", error.text,
-                       error.line);
+        rc = diag_fail(diag, ERR_SYNTAX, "is no tokenizer: not JSON: %s, line %d", error.text, error.line);
     json_decref(root);
     return rc;
 }

@@ -1,5 +1,5 @@
-"""Makes unicode_tables.h and unicode_tables.c: which characters are letters, numbers and white space. They come from the
-Unicode database of Python; `check` is skipped where Python has another version of it.
+"""Makes unicode_tables.h and unicode_tables.c: which characters are letters, numbers and white space. They come from
+the Unicode database of Python; `check` is skipped where Python has another version of it.
 
 usage: unicode_tables.py header > unicode_tables.h
        unicode_tables.py source > unicode_tables.c

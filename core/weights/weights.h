@@ -1,10 +1,11 @@
 /* Model files of others and of ours, read-only: the shape of a LLaMA-like decoder, and where its tensors lie.
  *
- * | kind        | what is opened                                                             | rotary layout          |
- * |-------------|----------------------------------------------------------------------------|------------------------|
- * | llama2.c    | one file: seven int32 and float32 tensors                                  | interleaved            |
- * | safetensors | a folder or its model.safetensors (or the index of several), config.json   | half-split             |
- * | GGUF        | one file, versions 2 and 3; architectures llama and qwen2                  | llama interleaved, qwen2 half-split |
+ * | kind        | what is opened                                                             | rotary layout |
+ * |-------------|----------------------------------------------------------------------------|---------------|
+ * | llama2.c    | one file: seven int32 and float32 tensors                                  | interleaved   |
+ * | safetensors | a folder or its model.safetensors (or the index of several), config.json   | half-split    |
+ * | GGUF, llama | one file, versions 2 and 3; architecture llama                             | interleaved   |
+ * | GGUF, qwen2 | the same; architecture qwen2                                               | half-split    |
  *
  * The kind is recognised from the content, not from the name. Files are not trusted. Lengths, counts, offsets
  * and names are checked before anything is read at them, each tensor's shape is compared with the model's
@@ -57,8 +58,8 @@ struct weights_geometry {
     enum weights_rotary rotary;
     bool is_tied;      /* the embedding is the head, too */
     bool has_qkv_bias; /* queries, keys and values have biases */
-    /* Frequency j is rope_theta^(-2 j / head_size) / rope_divisor[j]. NULL: all are 1. Of the struct's source:
-     * linear scaling, LLaMA-3's scaling, or a table in the file. */
+    /* Frequency j is rope_theta^(-2 j / head_size) / rope_divisor[j]. NULL: all divisors are 1. They come from
+     * linear scaling, from LLaMA-3's scaling, or from a table in the file. */
     const float *rope_divisor; /* [head_size / 2]; borrowed from the struct weights */
 };
 

@@ -72,7 +72,7 @@ static void read_q4_k(const uint8_t *block, float *ret_values)
         unpack_scales(block + 4, part, &scale, &offset);
         float by = scales * (float) scale, less = offsets * (float) offset; /* exact */
         for (uint32_t i = 0; i < 32; i++) {
-            uint32_t nibble = (nibbles[part / 2 * 32 + i] >> (part % 2 * 4)) & 15u;
+            uint32_t nibble = ((uint32_t) nibbles[part / 2 * 32 + i] >> (part % 2 * 4)) & 15;
             ret_values[part * 32 + i] = by * (float) nibble - less;
         }
     }
@@ -86,8 +86,8 @@ static void read_q6_k(const uint8_t *block, float *ret_values)
     float scale = half_to_float(u16_at(block + 208));
     for (uint32_t i = 0; i < K_ELEMENTS; i++) {
         uint32_t half = i / 128, quarter = i % 128 / 32, place = i % 32;
-        uint32_t low = (lower[half * 64 + quarter % 2 * 32 + place] >> (quarter / 2 * 4)) & 15u;
-        uint32_t high = (upper[half * 32 + place] >> (2 * quarter)) & 3u;
+        uint32_t low = ((uint32_t) lower[half * 64 + quarter % 2 * 32 + place] >> (quarter / 2 * 4)) & 15;
+        uint32_t high = ((uint32_t) upper[half * 32 + place] >> (2 * quarter)) & 3;
         float by = scale * (float) (int8_t) scales[i / 16]; /* exact */
         ret_values[i] = by * (float) ((int32_t) (low | high << 4) - 32);
     }
