@@ -1,25 +1,28 @@
 /* A trained model as files that others read: model.safetensors with half-precision numbers, and config.json
- * (github.com/huggingface/safetensors; Hugging Face's LlamaForCausalLM). */
+ * (core/weights/safetensors_write.h). */
 #ifndef HANDOFF_CORE_TRAIN_EXPORT_H
 #define HANDOFF_CORE_TRAIN_EXPORT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/diag.h"
 #include "core/train/shape.h"
-
-/* The nearest half-precision number (IEEE 754 binary16), of two the even one. Too large: infinite. */
-uint16_t export_half(float value);
-float export_from_half(uint16_t half);
+#include "core/weights/safetensors_write.h"
 
 /* Every parameter becomes the number that the file will hold. ERR_RANGE: one is too large for it. */
 int export_round(size_t count, float *params, struct diag *diag);
 
-/* `about` is a JSON object of texts for the file's metadata, e.g. {"seed": "1"}. */
-int export_safetensors(const struct shape *shape, const float *params, const char *about, const char *path,
-                       struct diag *diag);
+/* `text` [texts] is the file's metadata. */
+struct export_model {
+    const struct shape *shape;
+    const float *params; /* [shape_parameters] */
+    const struct safetensors_text *text;
+    size_t texts;
+    uint16_t end; /* the token that ends a text, and stands before one */
+};
 
-/* `end`: the token that ends a text, and stands before one. */
-int export_config(const struct shape *shape, uint16_t end, const char *path, struct diag *diag);
+int export_weights(const struct export_model *model, const char *path, struct diag *diag);
+int export_config(const struct export_model *model, const char *path, struct diag *diag);
 
 #endif

@@ -29,13 +29,11 @@ static void take_layer(struct pass *pass, struct taker *taker, struct pass_layer
     const struct shape *shape = &pass->shape;
     const size_t context = shape->context, rows = pass->sequences * context, width = shape->width;
     layer->x = take(taker, rows * width);
-    layer->inverse = take(taker, rows);
     layer->normed = take(taker, rows * width);
     layer->qkv = take(taker, rows * shape_qkv(shape));
     layer->probabilities = take(taker, pass->sequences * shape->heads * context * context);
     layer->attended = take(taker, rows * width);
     layer->middle = take(taker, rows * width);
-    layer->feed_inverse = take(taker, rows);
     layer->feed_normed = take(taker, rows * width);
     layer->gate_up = take(taker, rows * 2 * shape->hidden);
     layer->activated = take(taker, rows * shape->hidden);
@@ -51,7 +49,6 @@ static void take_rest(struct pass *pass, struct taker *taker)
     pass->noise = take(taker, rows * width);
     pass->noise_rms = take(taker, rows);
     pass->head_normed = take(taker, rows * width);
-    pass->head_inverse = take(taker, rows);
     pass->logits = take(taker, rows * shape->vocabulary);
     pass->nats = take(taker, rows);
     pass->grad = take(taker, rows * width);
@@ -209,15 +206,14 @@ static void run_layer(struct pass *pass, const float *params, uint32_t number)
     const float *weights = params + shape_layer_at(shape, number);
     struct rows_rotation rotation = pass_rotation(pass);
     float *next = pass_stream(pass, number + 1);
-    rows_norm(&(struct rows_norm){rows, width, layer->x, weights + pass->at.attention_norm}, layer->normed,
-              layer->inverse);
+    rows_norm(&(struct rows_norm){rows, width, layer->x, weights + pass->at.attention_norm}, layer->normed);
     pass_apply(rows, shape_qkv(shape), width, layer->normed, weights + pass->at.qkv, layer->qkv);
     rows_rotate(&rotation, 1.0f, layer->qkv);
     attend(pass, layer);
     pass_apply(rows, width, width, layer->attended, weights + pass->at.output, layer->middle);
     rows_add(rows * width, layer->x, layer->middle);
     rows_norm(&(struct rows_norm){rows, width, layer->middle, weights + pass->at.feed_norm},
-              layer->feed_normed, layer->feed_inverse);
+              layer->feed_normed);
     pass_apply(rows, 2 * hidden, width, layer->feed_normed, weights + pass->at.gate_up, layer->gate_up);
     rows_swiglu(rows, hidden, layer->gate_up, layer->activated);
     pass_apply(rows, width, hidden, layer->activated, weights + pass->at.down, next);
@@ -279,7 +275,7 @@ void pass_head(struct pass *pass, const float *params, uint32_t layers)
     const struct shape *shape = &pass->shape;
     rows_norm(&(struct rows_norm){pass->rows, shape->width, pass_stream(pass, layers),
                                   params + shape_norm_at(shape)},
-              pass->head_normed, pass->head_inverse);
+              pass->head_normed);
     pass_apply(pass->rows, shape->vocabulary, shape->width, pass->head_normed, params, pass->logits);
 }
 

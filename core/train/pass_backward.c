@@ -138,7 +138,7 @@ static void feed_backward(struct pass *pass, const struct pass_layer *layer, con
     grad_of_matrix(rows, 2 * hidden, width, pass->grad_gate_up, layer->feed_normed, grads + pass->at.gate_up);
     grad_of_input(rows, 2 * hidden, width, pass->grad_gate_up, weights + pass->at.gate_up, pass->grad_normed);
     rows_norm_backward(&(struct rows_norm){rows, width, layer->middle, weights + pass->at.feed_norm},
-                       layer->feed_inverse, pass->grad_normed, pass->grad, grads + pass->at.feed_norm);
+                       pass->grad_normed, pass->grad, grads + pass->at.feed_norm);
 }
 
 static void attention_backward(struct pass *pass, const struct pass_layer *layer, const float *weights,
@@ -153,7 +153,7 @@ static void attention_backward(struct pass *pass, const struct pass_layer *layer
     grad_of_matrix(rows, qkv, width, pass->grad_qkv, layer->normed, grads + pass->at.qkv);
     grad_of_input(rows, qkv, width, pass->grad_qkv, weights + pass->at.qkv, pass->grad_normed);
     rows_norm_backward(&(struct rows_norm){rows, width, layer->x, weights + pass->at.attention_norm},
-                       layer->inverse, pass->grad_normed, pass->grad, grads + pass->at.attention_norm);
+                       pass->grad_normed, pass->grad, grads + pass->at.attention_norm);
 }
 
 /* y = x + ratio * rms(x) * n, so grad_x = grad_y + ratio * x / (width * rms) * sum(grad_y * n). */
@@ -191,7 +191,7 @@ static double head_backward(struct pass *pass, const struct pass_batch *batch, u
     rows_add(vocabulary * width, pass->grad_embedding, grads);
     grad_of_input(rows, vocabulary, width, pass->logits, batch->params, pass->grad_normed);
     rows_norm_backward(&(struct rows_norm){rows, width, pass_stream(pass, layers), batch->params + norm},
-                       pass->head_inverse, pass->grad_normed, pass->grad, grads + norm);
+                       pass->grad_normed, pass->grad, grads + norm);
     for (size_t row = 0; row < rows; row++)
         nats += (double) pass->nats[row];
     return nats;

@@ -14,13 +14,11 @@
 /* What a layer's forward pass leaves for its backward pass. R rows: sequences * context. */
 struct pass_layer {
     float *x;             /* [R][width]: what it reads */
-    float *inverse;       /* [R] of the attention's norm */
     float *normed;        /* [R][width] */
     float *qkv;           /* [R][shape_qkv], queries and keys turned */
     float *probabilities; /* [sequences][heads][context][context] */
     float *attended;      /* [R][width] */
     float *middle;        /* [R][width]: the residual stream behind attention */
-    float *feed_inverse;  /* [R] */
     float *feed_normed;   /* [R][width] */
     float *gate_up;       /* [R][2 * hidden] */
     float *activated;     /* [R][hidden] */
@@ -38,7 +36,6 @@ struct pass {
     float *noise;          /* [R][width]: standard normal numbers */
     float *noise_rms;      /* [R]: of the rows before noise */
     float *head_normed;    /* [R][width] */
-    float *head_inverse;   /* [R] */
     float *logits;         /* [R][vocabulary] */
     float *nats;           /* [R] */
     uint16_t *target;      /* [R] */
@@ -65,7 +62,7 @@ static inline float *pass_stream(struct pass *pass, uint32_t layers)
 /* Everything up to the last layer. */
 void pass_forward(struct pass *pass, const struct pass_batch *batch);
 
-/* The last norm and the head, behind `layers` layers: head_normed, head_inverse, logits. */
+/* The last norm and the head, behind `layers` layers: head_normed, logits. */
 void pass_head(struct pass *pass, const float *params, uint32_t layers);
 
 struct rows_rotation pass_rotation(const struct pass *pass);

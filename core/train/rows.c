@@ -2,72 +2,37 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdbool.h>
+#include <string.h>
 
 #include "core/base/elementary.h"
+#include "core/linalg/rows.h"
 #include "core/train/lanes_internal.h"
 #include "core/train/shape.h"
 #include "core/train/simd_clones_internal.h"
 
-/* ---- exponential ---- */
-
-#define LEAST_EXPONENT (-87.0f) /* the result is still a normal number */
-#define MOST_EXPONENT 88.0f
-#define TO_INTEGER 0x1.8p23f /* adding and taking it away rounds to a whole number */
-#define LOG2_E 0x1.715476p+0f
-#define LN_2_HIGH 0x1.63p-1f /* 9 bits, so that its product with a whole number below 2^15 is exact */
-#define LN_2_LOW (-0x1.bd0106p-13f)
-
-/* exp(x) = 2^n * exp(r), |r| <= ln(2) / 2; Taylor's polynomial of degree 7 is within 5e-9 of exp(r). */
-ALWAYS_INLINE float exp_of(float x)
-{
-    x = x < LEAST_EXPONENT ? LEAST_EXPONENT : x;
-    x = x > MOST_EXPONENT ? MOST_EXPONENT : x;
-    float n = (x * LOG2_E + TO_INTEGER) - TO_INTEGER;
-    float r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
-    float sum = 1.0f / 5040.0f;
-    sum = sum * r + 1.0f / 720.0f;
-    sum = sum * r + 1.0f / 120.0f;
-    sum = sum * r + 1.0f / 24.0f;
-    sum = sum * r + 1.0f / 6.0f;
-    sum = sum * r + 0.5f;
-    sum = sum * (r * r) + r;
-    union {
-        int32_t bits;
-        float number;
-    } power = {.bits = ((int32_t) n + 127) * 0x800000};
-    return (sum + 1.0f) * power.number;
-}
-
-TRAIN_SIMD_CLONES void rows_exp(size_t count, float *x)
-{
-    for (size_t i = 0; i < count; i++)
-        x[i] = exp_of(x[i]);
-}
-
 /* ---- norms ---- */
 
-TRAIN_SIMD_CLONES void rows_norm(const struct rows_norm *norm, float *ret_y, float *ret_inverse)
+void rows_norm(const struct rows_norm *norm, float *ret_y)
 {
-    const size_t width = norm->width;
-    const float *restrict weight = norm->weight;
-    for (size_t row = 0; row < norm->rows; row++) {
-        const float *restrict x = norm->x + row * width;
-        float *restrict y = ret_y + row * width;
-        float inverse = 1.0f / sqrtf(sum_of_products(x, x, width) / (float) width + SHAPE_NORM_EPSILON);
-        for (size_t i = 0; i < width; i++)
-            y[i] = x[i] * inverse * weight[i];
-        ret_inverse[row] = inverse;
-    }
+    linalg_rms_norm(&(struct linalg_rms_norm){
+        .rows = norm->rows,
+        .columns = norm->width,
+        .x = norm->x,
+        .x_stride = norm->width,
+        .gain = norm->weight,
+        .epsilon = SHAPE_NORM_EPSILON,
+        .y = ret_y,
+        .y_stride = norm->width,
+    });
 }
 
 /* One row. With h = x * inverse and g = grad_y * weight: grad_x = inverse * (g - h * mean(g * h)). */
-ALWAYS_INLINE void norm_row_backward(const struct rows_norm *norm, size_t row, float inverse,
-                                     const float *restrict grad_y, float *restrict grad_x,
-                                     float *restrict grad_weight)
+ALWAYS_INLINE void norm_row_backward(const struct rows_norm *norm, size_t row, const float *restrict grad_y,
+                                     float *restrict grad_x, float *restrict grad_weight)
 {
     const size_t width = norm->width;
     const float *restrict x = norm->x + row * width, *restrict weight = norm->weight;
+    const float inverse = 1.0f / sqrtf(sum_of_products(x, x, width) / (float) width + SHAPE_NORM_EPSILON);
     float normed[SHAPE_WIDTH_MAX], weighted[SHAPE_WIDTH_MAX];
     for (size_t i = 0; i < width; i++) {
         normed[i] = x[i] * inverse;
@@ -79,13 +44,12 @@ ALWAYS_INLINE void norm_row_backward(const struct rows_norm *norm, size_t row, f
         grad_x[i] += inverse * (weighted[i] - normed[i] * mean);
 }
 
-TRAIN_SIMD_CLONES void rows_norm_backward(const struct rows_norm *norm, const float *inverse,
-                                          const float *grad_y, float *grad_x, float *grad_weight)
+TRAIN_SIMD_CLONES void rows_norm_backward(const struct rows_norm *norm, const float *grad_y, float *grad_x,
+                                          float *grad_weight)
 {
     assert(norm->width <= SHAPE_WIDTH_MAX);
     for (size_t row = 0; row < norm->rows; row++)
-        norm_row_backward(norm, row, inverse[row], grad_y + row * norm->width, grad_x + row * norm->width,
-                          grad_weight);
+        norm_row_backward(norm, row, grad_y + row * norm->width, grad_x + row * norm->width, grad_weight);
 }
 
 /* ---- positions ---- */
@@ -125,42 +89,21 @@ TRAIN_SIMD_CLONES void rows_rotate(const struct rows_rotation *rotation, float d
 
 /* ---- attention ---- */
 
-/* The greatest of a row: exact in any order. */
-ALWAYS_INLINE float greatest(const float *x, size_t count)
-{
-    float lane[LANES], most = x[0];
-    size_t whole = count / LANES * LANES;
-    for (size_t l = 0; l < LANES; l++)
-        lane[l] = x[0];
-    for (size_t i = 0; i < whole; i += LANES)
-        for (size_t l = 0; l < LANES; l++)
-            lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
-    for (size_t l = 0; l < LANES; l++)
-        most = lane[l] > most ? lane[l] : most;
-    for (size_t i = whole; i < count; i++)
-        most = x[i] > most ? x[i] : most;
-    return most;
-}
-
-/* x becomes exp((x - greatest) * scale); returns the sum. */
-ALWAYS_INLINE float exp_row(float *restrict x, size_t count, float scale, float most)
+TRAIN_SIMD_CLONES static void multiply_row(size_t count, float by, float *restrict x)
 {
     for (size_t i = 0; i < count; i++)
-        x[i] = exp_of((x[i] - most) * scale);
-    return sum_of(x, count);
+        x[i] *= by;
 }
 
-TRAIN_SIMD_CLONES void rows_softmax(const struct rows_scores *scores, float *x)
+void rows_softmax(const struct rows_scores *scores, float *x)
 {
-    assert(scores->columns >= scores->first + scores->rows && scores->scale > 0.0f);
+    assert(scores->columns >= scores->first + scores->rows);
     for (size_t row = 0; row < scores->rows; row++) {
-        float *restrict at = x + row * scores->stride;
+        float *at = x + row * scores->stride;
         const size_t seen = scores->first + row + 1;
-        float factor = 1.0f / exp_row(at, seen, scores->scale, greatest(at, seen));
-        for (size_t i = 0; i < seen; i++)
-            at[i] *= factor;
-        for (size_t i = seen; i < scores->columns; i++)
-            at[i] = 0.0f;
+        multiply_row(seen, scores->scale, at);
+        linalg_softmax(seen, at);
+        memset(at + seen, 0, (scores->columns - seen) * sizeof *at);
     }
 }
 
@@ -178,67 +121,105 @@ TRAIN_SIMD_CLONES void rows_softmax_backward(const struct rows_scores *scores, c
 
 /* ---- feed-forward ---- */
 
-ALWAYS_INLINE float sigmoid_of(float x)
-{
-    return 1.0f / (1.0f + exp_of(-x));
-}
-
-TRAIN_SIMD_CLONES void rows_swiglu(size_t rows, size_t hidden, const float *gate_up, float *ret_y)
+void rows_swiglu(size_t rows, size_t hidden, const float *gate_up, float *ret_y)
 {
     for (size_t row = 0; row < rows; row++) {
-        const float *restrict gate = gate_up + row * 2 * hidden, *restrict up = gate + hidden;
-        float *restrict y = ret_y + row * hidden;
-        for (size_t i = 0; i < hidden; i++)
-            y[i] = gate[i] * sigmoid_of(gate[i]) * up[i];
+        const float *gate = gate_up + row * 2 * hidden;
+        float *y = ret_y + row * hidden;
+        memcpy(y, gate, hidden * sizeof *y);
+        linalg_silu_product(hidden, y, gate + hidden);
     }
 }
 
-TRAIN_SIMD_CLONES void rows_swiglu_backward(size_t rows, size_t hidden, const float *gate_up,
-                                            const float *grad_y, float *ret_grad_gate_up)
+/* `power` is exp(-gate). */
+TRAIN_SIMD_CLONES static void swiglu_row_backward(size_t hidden, const float *restrict gate,
+                                                  const float *restrict power, const float *restrict grad_y,
+                                                  float *restrict ret_grad)
 {
+    const float *restrict up = gate + hidden;
+    float *restrict grad_up = ret_grad + hidden;
+    for (size_t i = 0; i < hidden; i++) {
+        float sigmoid = 1.0f / (1.0f + power[i]), silu = gate[i] * sigmoid;
+        grad_up[i] = grad_y[i] * silu;
+        ret_grad[i] = grad_y[i] * up[i] * (sigmoid + silu * (1.0f - sigmoid));
+    }
+}
+
+void rows_swiglu_backward(size_t rows, size_t hidden, const float *gate_up, const float *grad_y,
+                          float *ret_grad_gate_up)
+{
+    float power[SHAPE_HIDDEN_MAX];
+    assert(hidden <= SHAPE_HIDDEN_MAX);
     for (size_t row = 0; row < rows; row++) {
-        const float *restrict gate = gate_up + row * 2 * hidden, *restrict up = gate + hidden;
-        const float *restrict g = grad_y + row * hidden;
-        float *restrict grad_gate = ret_grad_gate_up + row * 2 * hidden, *restrict grad_up =
-                                                                             grad_gate + hidden;
-        for (size_t i = 0; i < hidden; i++) {
-            float sigmoid = sigmoid_of(gate[i]), silu = gate[i] * sigmoid;
-            grad_up[i] = g[i] * silu;
-            grad_gate[i] = g[i] * up[i] * (sigmoid + silu * (1.0f - sigmoid));
-        }
+        const float *gate = gate_up + row * 2 * hidden;
+        for (size_t i = 0; i < hidden; i++)
+            power[i] = -gate[i];
+        linalg_exp(hidden, power, power);
+        swiglu_row_backward(hidden, gate, power, grad_y + row * hidden, ret_grad_gate_up + row * 2 * hidden);
     }
 }
 
 /* ---- loss ---- */
 
-/* The row becomes exp(x - greatest); returns its sum, and the target's negative log probability. */
-ALWAYS_INLINE float cross_entropy_row(float *row, size_t columns, size_t target, float *ret_nats)
+/* The greatest of a row: exact in any order. */
+ALWAYS_INLINE float greatest(const float *x, size_t count)
 {
-    float most = greatest(row, columns), wanted = row[target];
-    float sum = exp_row(row, columns, 1.0f, most);
+    float lane[LANES], most = x[0];
+    size_t whole = count / LANES * LANES;
+    for (size_t l = 0; l < LANES; l++)
+        lane[l] = x[0];
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
+    for (size_t l = 0; l < LANES; l++)
+        most = lane[l] > most ? lane[l] : most;
+    for (size_t i = whole; i < count; i++)
+        most = x[i] > most ? x[i] : most;
+    return most;
+}
+
+/* The row loses its greatest; returns that. */
+TRAIN_SIMD_CLONES static float lower_row(size_t count, float *restrict x)
+{
+    const float most = greatest(x, count);
+    for (size_t i = 0; i < count; i++)
+        x[i] -= most;
+    return most;
+}
+
+TRAIN_SIMD_CLONES static float sum_row(size_t count, const float *x)
+{
+    return sum_of(x, count);
+}
+
+/* The row becomes exp(x - greatest); returns its sum, and the target's negative log probability. */
+static float cross_entropy_row(float *row, size_t columns, size_t target, float *ret_nats)
+{
+    assert(target < columns);
+    const float wanted = row[target], most = lower_row(columns, row);
+    linalg_exp(columns, row, row);
+    const float sum = sum_row(columns, row);
     *ret_nats = elementary_logf(sum) + (most - wanted);
     return sum;
 }
 
-TRAIN_SIMD_CLONES void rows_cross_entropy(size_t rows, size_t columns, float *logits, const uint16_t *target,
-                                          float *ret_nats)
+void rows_cross_entropy(size_t rows, size_t columns, float *logits, const uint16_t *target, float *ret_nats)
 {
     for (size_t row = 0; row < rows; row++)
         (void) cross_entropy_row(logits + row * columns, columns, target[row], &ret_nats[row]);
 }
 
-TRAIN_SIMD_CLONES void rows_cross_entropy_backward(size_t rows, size_t columns, float scale, float *logits,
-                                                   const uint16_t *target, float *ret_nats)
+void rows_cross_entropy_backward(size_t rows, size_t columns, float scale, float *logits,
+                                 const uint16_t *target, float *ret_nats)
 {
     for (size_t row = 0; row < rows; row++) {
-        float *restrict at = logits + row * columns;
-        assert(target[row] < columns);
-        float factor = scale / cross_entropy_row(at, columns, target[row], &ret_nats[row]);
-        for (size_t i = 0; i < columns; i++)
-            at[i] *= factor;
+        float *at = logits + row * columns;
+        multiply_row(columns, scale / cross_entropy_row(at, columns, target[row], &ret_nats[row]), at);
         at[target[row]] -= scale;
     }
 }
+
+/* ---- sums ---- */
 
 TRAIN_SIMD_CLONES void rows_add(size_t count, const float *restrict from, float *restrict to)
 {

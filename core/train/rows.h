@@ -1,5 +1,5 @@
 /* What a decoder does to rows of numbers between its products, forward and backward. The same operands give the same
- * bits on every processor: sums have one order, and the exponential is our own (rows.c). Matrices are row-major
+ * bits on every processor: sums have one order, and core/linalg/rows.h has the exponential. Matrices are row-major
  * without gaps unless a stride is given. */
 #ifndef HANDOFF_CORE_TRAIN_ROWS_H
 #define HANDOFF_CORE_TRAIN_ROWS_H
@@ -14,12 +14,10 @@ struct rows_norm {
 };
 
 /* y = x / sqrt(mean(x^2) + epsilon) * weight (Zhang and Sennrich, arXiv 1910.07467). */
-void rows_norm(const struct rows_norm *norm, float *ret_y /* [rows][width] */,
-               float *ret_inverse /* [rows] */);
+void rows_norm(const struct rows_norm *norm, float *ret_y /* [rows][width] */);
 
 /* Adds to grad_x [rows][width], and to grad_weight [width]. */
-void rows_norm_backward(const struct rows_norm *norm, const float *inverse, const float *grad_y,
-                        float *grad_x, float *grad_weight);
+void rows_norm_backward(const struct rows_norm *norm, const float *grad_y, float *grad_x, float *grad_weight);
 
 /* Cosines and sines of every position's angles, [positions][head_size / 2] each. */
 void rows_angles(size_t positions, size_t head_size, float *ret_cos, float *ret_sin);
@@ -59,9 +57,5 @@ void rows_cross_entropy_backward(size_t rows, size_t columns, float scale, float
 
 /* to += from */
 void rows_add(size_t count, const float *from, float *to);
-
-/* The exponential of every element, in place: 1.2 units in the last place (tests/unit/train/test_rows.c); below
- * -87 it is that of -87, above 88 that of 88. */
-void rows_exp(size_t count, float *x);
 
 #endif

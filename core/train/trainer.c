@@ -15,7 +15,7 @@
 #include "core/train/trainer_internal.h"
 
 #define PIECE_SIZE 16384u    /* floats: 64 KB of each of a piece's rows fit the second cache */
-#define START_DEVIATION 0.02 /* of weights, as GPT-2 (Radford et al. 2019) */
+#define START_EMBEDDING 0.05 /* deviation of the first weights: logits begin near 0 */
 
 struct trainer_settings trainer_defaults(void)
 {
@@ -78,6 +78,17 @@ int trainer_check(const struct trainer_settings *settings, struct diag *diag)
 
 /* ---- a fresh model ---- */
 
+/* A matrix keeps the size of what it is applied to. What is added to the residual stream is smaller, since the parts of
+ * all layers add up (as in GPT-2, Radford et al. 2019). */
+static double start_deviation(const struct shape *shape, const struct shape_tensor *tensor)
+{
+    const double kept = 1.0 / sqrt((double) tensor->columns);
+    const bool is_added = strstr(tensor->name, "o_proj") != NULL || strstr(tensor->name, "down_proj") != NULL;
+    if (tensor->at == 0)
+        return START_EMBEDDING;
+    return is_added ? kept / sqrt(2.0 * shape->layers) : kept;
+}
+
 static void start_tensor(struct trainer *trainer, size_t index)
 {
     const struct shape *shape = &trainer->settings.shape;
@@ -86,9 +97,7 @@ static void start_tensor(struct trainer *trainer, size_t index)
         .seed = trainer->settings.seed, .stream = RNG_WEIGHTS, .entity = (uint32_t) index};
     const size_t size = (tensor.rows > 0 ? tensor.rows : 1) * tensor.columns;
     float *param = trainer->params + tensor.at;
-    /* What is added to the residual stream begins smaller, since all layers' add up (GPT-2). */
-    const bool is_added = strstr(tensor.name, "o_proj") != NULL || strstr(tensor.name, "down_proj") != NULL;
-    const double deviation = is_added ? START_DEVIATION / sqrt(2.0 * shape->layers) : START_DEVIATION;
+    const double deviation = start_deviation(shape, &tensor);
     for (size_t i = 0; i < size; i += 2) {
         struct rng_block block = rng_block(&at, (uint32_t) (i / 2));
         double normal[2];

@@ -238,18 +238,21 @@ static int write_tokenizer(struct training *training)
 
 static int write_weights(struct training *training, const float *params)
 {
-    const struct shape *shape = &training->options->settings.shape;
-    char *weights = path_of(training, "model.safetensors"), *config = path_of(training, "config.json"),
-         about[160];
+    const struct trainer_settings *settings = &training->options->settings;
+    char seed[24], steps[16], arithmetic[16];
+    char *weights = path_of(training, "model.safetensors"), *config = path_of(training, "config.json");
+    (void) snprintf(seed, sizeof seed, "%llu", (unsigned long long) settings->seed); /* all fit */
+    (void) snprintf(steps, sizeof steps, "%u", settings->steps);
+    (void) snprintf(arithmetic, sizeof arithmetic, "%u", LINALG_ARITHMETIC);
+    const struct safetensors_text text[] = {
+        {"format", "pt"}, {"seed", seed}, {"steps", steps}, {"arithmetic", arithmetic}};
+    const struct export_model model = {&settings->shape, params, text, sizeof text / sizeof *text,
+                                       bpe_end(training->corpus.bpe)};
     int rc = weights != NULL && config != NULL ? 0 : -ENOMEM;
-    (void) snprintf(about, sizeof about,
-                    "{\"format\":\"pt\",\"seed\":\"%llu\",\"steps\":\"%u\",\"arithmetic\":\"%u\"}",
-                    (unsigned long long) training->options->settings.seed, training->options->settings.steps,
-                    LINALG_ARITHMETIC); /* fits */
     if (rc == 0)
-        rc = export_safetensors(shape, params, about, weights, training->diag);
+        rc = export_weights(&model, weights, training->diag);
     if (rc == 0)
-        rc = export_config(shape, bpe_end(training->corpus.bpe), config, training->diag);
+        rc = export_config(&model, config, training->diag);
     free(weights);
     free(config);
     return rc;
