@@ -207,6 +207,34 @@ def every_command_that_meets_a_failure_says_so_and_leaves_the_file_whole():
                      lambda wish: case.play(wish, look))
 
 
+@tap.test
+def a_training_that_meets_a_failure_says_so_and_goes_on_from_its_state():
+    with testbed.scratch() as folder:
+        for part in ('train', 'evaluation'):
+            os.makedirs(os.path.join(folder, 'texts', part))
+            with open(os.path.join(folder, 'texts', part, 'a.txt'), 'w', encoding='ascii') as file:
+                file.write('the cat and the hat ' * 20)
+        words = ('train', '@/texts', '-q', '-o', '@/model', '--layers', '2', '--width', '8', '--heads', '2', '--hidden', '8',
+                 '--vocabulary', '260', '--context', '8', '--steps', '3', '--save-s', '0')
+        case = Case(folder, testbed.ORCHESTRATOR, *words)
+
+        def read_model(place, ended):
+            tap.equal(ended.status, 0, ended.errors)
+            with open(os.path.join(place, 'model', 'model.safetensors'), 'rb') as file:
+                return file.read()
+
+        def look(place, ended):
+            check_end(ended)
+            resume = ['--resume'] if os.path.exists(os.path.join(place, 'model', 'training.state')) else []
+            again = failing.run('', testbed.ORCHESTRATOR, *(word.replace('@', place) for word in words), *resume,
+                                deadline_s=DEADLINE_S)
+            tap.equal(read_model(place, again), rightly, 'the model in the end')
+
+        rightly = case.play('', read_model)
+        for_each([f'{kind}:{n}' for kind in ('memory', 'read', 'write', 'open') for n in numbers(case.calls(kind), 30)],
+                 lambda wish: case.play(wish, look))
+
+
 # ---- over TCP ----
 
 NODE_STATUSES = (0, 1, 3, 4, 6, 7)  # as their manual pages say

@@ -26,6 +26,7 @@ experiments:
   - name: rules
     policies: [local, greedy]
 """
+TRAIN = ('--layers', 1, '--width', 8, '--heads', 2, '--hidden', 8, '--vocabulary', 260, '--context', 8, '--steps', 1)
 FULL = re.compile(r'^handoff-[a-z-]+: standard output: cannot write: ' + re.escape(os.strerror(errno.ENOSPC)) + '$', re.M)
 CLOSED = re.compile(r'^handoff-[a-z-]+: standard output: cannot write: ' + re.escape(os.strerror(errno.EBADF)) + '$', re.M)
 
@@ -37,7 +38,16 @@ def experiment(folder):
         file.write(SWEEP)
     testbed.orchestrator('run', '-q', '--over', 'memory', *SMALL, *HELD_OUT, '-p', 'greedy', '-e', 2, '-t', 5, '--db', db)
     testbed.orchestrator('sweep', sweep, '-q', '--jobs', 2, '--db', db)
+    for part in ('train', 'evaluation'):
+        os.makedirs(os.path.join(folder, 'texts', part))
+        with open(os.path.join(folder, 'texts', part, 'a.txt'), 'w', encoding='ascii') as file:
+            file.write('the cat and the hat ' * 20)
+    testbed.orchestrator(*trained(folder))
     return db
+
+
+def trained(folder, *how):
+    return ('train', os.path.join(folder, 'texts'), '-q', '-o', os.path.join(folder, 'model'), *TRAIN, *how)
 
 
 def commands(folder, db):
@@ -59,6 +69,7 @@ def commands(folder, db):
         'report': [('report', '-q', '--db', db, '-o', os.path.join(folder, 'report')),
                    ('report', '-q', '--db', db, '-o', os.path.join(folder, 'report'), '--json')],
         'delete': [('delete', '--db', db, '--run', 1, '--with-dependents', '--dry-run', *how) for how in ((), ('--json',))],
+        'train': [trained(folder, '--resume'), trained(folder, '--resume', '--json')],
         # Nobody joins, so it fails in any case.
         'twin': [('twin', '-q', *SMALL, '-p', 'greedy', '--wait-s', 1, '--db', another)],
     }
