@@ -141,4 +141,17 @@ def a_state_is_not_written_over():
         tap.equal(files_of(model), before)
 
 
+@tap.test
+def the_house_models_evaluation_set_is_what_was_recorded():
+    house = os.path.join(testbed.SOURCE_ROOT, 'deploy', 'models', 'house')
+    with open(os.path.join(house, 'texts.sha256'), encoding='ascii') as file:
+        recorded = {name: digest for digest, name in (line.split() for line in file)}
+    found = {'evaluation/' + name: digest for name, digest in files_of(os.path.join(house, 'evaluation')).items()}
+    tap.equal(found, {name: digest for name, digest in recorded.items() if name.startswith('evaluation/')})
+    held_out = {name.partition('/')[2] for name in recorded if name.startswith('held-out/')}
+    trained_on = {name.partition('/')[2] for name in recorded if name.startswith('train/')}
+    tap.equal(held_out & trained_on, set(), 'works that are held out and trained on')
+    tap.equal(len(held_out), 19, 'works held out')
+
+
 tap.main()
