@@ -171,13 +171,66 @@ static void texts_are_bounded_and_clean(void **state)
     struct scenario scenario;
     struct diag diag;
     assert_int_equal(read_text("run:\n  policy: abcdefghijklmnopqrstuvwxyz012345\n", &scenario, &diag), 0);
-    static const char *const dirty[] = {"\x80",         "\xc0\xaf",         "\xe2\x82",
-                                        "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x80\xa8",
-                                        "\xc2\x85",     "\xf0\x80\x80\x80"};
-    for (size_t i = 0; i < sizeof dirty / sizeof *dirty; i++) {
-        char assignment[32];
-        (void) snprintf(assignment, sizeof assignment, "run.name=%s", dirty[i]);
-        assert_int_equal(scenario_set(&scenario, assignment, NULL), ERR_SYNTAX);
+}
+
+static int set_name(const char *name, char ret_name[static 65])
+{
+    struct scenario scenario;
+    char assignment[32];
+    scenario_defaults(&scenario);
+    (void) snprintf(assignment, sizeof assignment, "run.name=%s", name);
+    int rc = scenario_set(&scenario, assignment, NULL);
+    (void) strcpy(ret_name, scenario.run.name);
+    return rc;
+}
+
+/* Each bound of what is text from both sides: the first and the last character of every length, of what is no
+ * character (U+D800 to U+DFFF), control characters, line ends, byte order marks. */
+static void a_text_has_the_characters_that_a_yaml_reader_gives_back(void **state)
+{
+    (void) state;
+    static const char *const dirty[] = {"\x1f",
+                                        "\x7f",
+                                        "\x80",
+                                        "\xc0\xaf",
+                                        "\xc1\xbf",
+                                        "\xc2\x80",
+                                        "\xc2\x85",
+                                        "\xc2\x9f",
+                                        "\xc3\xc3",
+                                        "\xe0\x9f\xbf",
+                                        "\xe2\x82",
+                                        "\xe2\x80\xa8",
+                                        "\xe2\x80\xa9",
+                                        "\xed\xa0\x80",
+                                        "\xed\xbf\xbf",
+                                        "\xef\xbb\xbf",
+                                        "\xef\xbf\xbe",
+                                        "\xef\xbf\xbf",
+                                        "\xf0\x80\x80\x80",
+                                        "\xf0\x8f\xbf\xbf",
+                                        "\xf0\x9f\x98",
+                                        "\xf4\x90\x80\x80",
+                                        "\xf5\x80\x80\x80"};
+    static const char *const clean[] = {" ",
+                                        "~",
+                                        "\xc2\xa0",
+                                        "\xdf\xbf",
+                                        "\xe0\xa0\x80",
+                                        "\xe2\x80\xa7",
+                                        "\xe2\x80\xaa",
+                                        "\xed\x9f\xbf",
+                                        "\xee\x80\x80",
+                                        "\xef\xbb\xbe",
+                                        "\xef\xbf\xbd",
+                                        "\xf0\x90\x80\x80",
+                                        "\xf4\x8f\xbf\xbf"};
+    char name[65];
+    for (size_t i = 0; i < sizeof dirty / sizeof *dirty; i++)
+        assert_int_equal(set_name(dirty[i], name), ERR_SYNTAX);
+    for (size_t i = 0; i < sizeof clean / sizeof *clean; i++) {
+        assert_int_equal(set_name(clean[i], name), 0);
+        assert_string_equal(name, clean[i]);
     }
 }
 
@@ -368,6 +421,7 @@ int main(void)
         cmocka_unit_test(malformed_numbers_are_refused),
         cmocka_unit_test(unknown_words_are_refused_with_the_known_ones),
         cmocka_unit_test(texts_are_bounded_and_clean),
+        cmocka_unit_test(a_text_has_the_characters_that_a_yaml_reader_gives_back),
         cmocka_unit_test(what_is_no_scenario_is_refused),
         cmocka_unit_test(anchors_aliases_and_tags_are_refused),
         cmocka_unit_test(a_text_above_the_limit_is_not_even_parsed),
