@@ -1,0 +1,114 @@
+/* Paced payloads between both ends of a connection in one loop: what arrives, and what the windows say of it. */
+#include "proto/node/paced_payload.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/base/clock.h"
+#include "core/base/units.h"
+#include "tests/lib/peer.h"
+
+#define RATE_BPS 80e6
+#define BYTES UINT64_C(3500000) /* 0.35 s: three windows and half of one */
+#define TINY_S 1e-6
+
+struct bench {
+    struct pair pair;
+    struct node_control control;
+    struct paced_payload paced;
+    struct paced_payload told; /* as it was when everything was sent: with its windows */
+    unsigned sent;
+    double end_s;
+};
+
+static void on_sent(void *user)
+{
+    struct bench *bench = user;
+    bench->sent++;
+    bench->end_s = units_ns_to_s(clock_monotonic_ns() - bench->control.begin_ns);
+    bench->told = bench->paced;
+}
+
+static const struct paced_payload_hooks hooks = {.on_sent = on_sent};
+
+static void open_bench(struct bench *bench)
+{
+    *bench = (struct bench){.sent = 0};
+    pair_init(&bench->pair, 4);
+    pair_connect(&bench->pair, &bench->pair.client);
+    pair_wait(&bench->pair, &bench->pair.accepted_count, 1);
+    assert_int_equal(wire_alarms_open(&bench->control.alarms, &bench->pair.loop), 0);
+    bench->control.begin_ns = clock_monotonic_ns();
+    paced_payload_init(&bench->paced, &bench->control, 3, 1, &hooks, bench);
+}
+
+static void close_bench(struct bench *bench)
+{
+    paced_payload_finish(&bench->paced);
+    wire_alarms_close(&bench->control.alarms);
+    pair_finish(&bench->pair);
+}
+
+static void send_all(struct bench *bench, const struct link_params *params)
+{
+    const struct proto_message result = {.id = PROTO_RESULT, .result = {.device = 3, .round = 9}};
+    assert_int_equal(paced_payload_send(&bench->paced, bench->pair.client.conn, &result, 9, BYTES, params),
+                     0);
+    assert_true(paced_payload_is_sending(&bench->paced));
+    pair_wait(&bench->pair, &bench->sent, 1);
+    assert_false(paced_payload_is_sending(&bench->paced));
+}
+
+/* However late this machine is: windows follow one another, and none is longer than it was. */
+static void the_windows_of_a_payload_say_when_and_how_fast_its_bytes_left(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench);
+    const struct link_params params = {.rate_bps = RATE_BPS, .queue_bytes = INFINITY};
+    send_all(&bench, &params);
+    const struct paced_payload *told = &bench.told;
+    assert_in_range(told->windows, 1, 4);
+    double bits = 0.0, set_bits = 0.0, before_s = 0.0;
+    for (size_t i = 0; i < told->windows; i++) {
+        assert_true(told->start_s[i] >= before_s - TINY_S);
+        assert_true(i == 0 || told->start_s[i] <= before_s + TINY_S);
+        assert_true(told->duration_s[i] >= (i + 1 < told->windows ? 0.1 : 0.02));
+        before_s = told->start_s[i] + told->duration_s[i];
+        set_bits += told->set_bps[i] * told->duration_s[i];
+        bits += told->achieved_bps[i] * told->duration_s[i];
+    }
+    assert_true(before_s <= bench.end_s + TINY_S);
+    assert_true(bits <= 8.0 * (double) BYTES * (1.0 + TINY_S));
+    assert_true(bits >= 8.0 * (double) BYTES - 0.03 * RATE_BPS); /* without a rest that is too short */
+    assert_true(set_bits >= bits * (1.0 - TINY_S) && set_bits <= RATE_BPS * bench.end_s);
+    paced_payload_tell_windows(&bench.paced);
+    assert_int_equal(bench.paced.windows, 0);
+    pair_wait(&bench.pair, &bench.pair.accepted[0].messages, 2);
+    close_bench(&bench);
+}
+
+static void without_a_rate_the_windows_say_nothing(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench);
+    const struct link_params params = {.rate_bps = INFINITY, .queue_bytes = INFINITY};
+    send_all(&bench, &params);
+    assert_int_equal(bench.told.windows, 0);
+    close_bench(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_windows_of_a_payload_say_when_and_how_fast_its_bytes_left),
+        cmocka_unit_test(without_a_rate_the_windows_say_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
