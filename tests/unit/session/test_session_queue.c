@@ -14,9 +14,10 @@ struct bench {
     struct session session;
     struct session_core *core;
     struct session_actions actions;
-    bool sends; /* device 0 sends its task to server 0 */
+    bool sends;     /* device 0 sends its task to server 0 */
+    bool both_send; /* and device 1 to server 1 */
     uint64_t round;
-    unsigned grants, decides;
+    unsigned grants, decides, recovers;
     unsigned asked[SERVERS];   /* since the last observations */
     double backlog_s[SERVERS]; /* as the last decide saw it */
 };
@@ -33,6 +34,10 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     if (bench->sends) {
         ret_decision->split[0] = 1;
         ret_decision->server[0] = 0;
+    }
+    if (bench->both_send) {
+        ret_decision->split[1] = 1;
+        ret_decision->server[1] = 1;
     }
     env_repair(view, ret_decision);
 }
@@ -75,6 +80,7 @@ static void feed(struct bench *bench, const struct session_event *event)
             assert_true(action->message.allot.round == bench->round);
             bench->asked[action->number]++;
         }
+        bench->recovers += action->kind == SESSION_DO_TELL_DEVICE && action->message.id == PROTO_RECOVER;
     }
 }
 
@@ -129,7 +135,7 @@ static void in_real_time_the_servers_are_asked_before_each_decision(void **state
 
 static void pass(struct bench *bench, uint32_t device, uint32_t tasks)
 {
-    const uint32_t task = (uint32_t) bench->round, server = 0;
+    const uint32_t task = (uint32_t) bench->round, server = device;
     const double arrival_s = 0.5;
     const struct proto_message message = {
         .id = PROTO_PASSED,
@@ -186,11 +192,70 @@ static void a_task_that_a_server_names_twice_is_awaited_once(void **state)
     close_bench(&bench);
 }
 
+static void lose(struct bench *bench, bool is_server, uint32_t number)
+{
+    feed(bench,
+         &(struct session_event){
+             .kind = SESSION_ON_PEER_LOST, .is_server = is_server, .number = number, .why = "scripted"});
+}
+
+/* Both send; what they send waits at the servers when the next slot has begun. */
+static void open_waiting(struct bench *bench)
+{
+    open_bench(bench, false);
+    bench->sends = bench->both_send = true;
+    feed(bench, &(struct session_event){.kind = SESSION_ON_START});
+    observe(bench, 0);
+    observe(bench, 1);
+    pass(bench, 0, 1);
+    pass(bench, 1, 1);
+    advance(bench, 0, 1.0);
+    advance(bench, 1, 1.0);
+    bench->sends = bench->both_send = false;
+    assert_int_equal(bench->grants, 2);
+}
+
+static void a_task_whose_server_is_lost_is_recovered_once(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_waiting(&bench);
+    lose(&bench, true, 0);
+    assert_int_equal(bench.recovers, 0);
+    observe(&bench, 0);
+    observe(&bench, 1);
+    assert_int_equal(bench.recovers, 1);
+    close_bench(&bench);
+}
+
+/* Its server and its device are lost in one slot; device 1's task keeps the slot's block open meanwhile. */
+static void a_task_that_ended_with_its_device_is_not_recovered_when_that_is_back(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_waiting(&bench);
+    lose(&bench, true, 0);
+    lose(&bench, false, 0);
+    observe(&bench, 1);
+    report(&bench, 1, PROTO_SERVER_NONE);
+    pass(&bench, 1, 0);
+    feed(&bench, &(struct session_event){.kind = SESSION_ON_PEER_BACK, .number = 0});
+    advance(&bench, 1, 1.0);
+    assert_int_equal(bench.grants, 3);
+    observe(&bench, 0);
+    observe(&bench, 1);
+    assert_int_equal(bench.decides, 3);
+    assert_int_equal(bench.recovers, 0);
+    close_bench(&bench);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_real_time_the_servers_are_asked_before_each_decision),
         cmocka_unit_test(a_task_that_a_server_names_twice_is_awaited_once),
+        cmocka_unit_test(a_task_whose_server_is_lost_is_recovered_once),
+        cmocka_unit_test(a_task_that_ended_with_its_device_is_not_recovered_when_that_is_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
