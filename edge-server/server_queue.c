@@ -219,7 +219,8 @@ static void run_slot(struct server_queue *queue)
         const struct visitor *visitor = &queue->expected.list[i];
         assert(i == 0 || visitor[-1].arrival_s <= visitor->arrival_s);
         finish_until(queue, visitor->arrival_s);
-        queue->error = add(queue, visitor->arrival_s, visitor);
+        int rc = add(queue, visitor->arrival_s, visitor);
+        queue->error = queue->error != 0 ? queue->error : rc;
     }
     finish_until(queue, end_s);
     advance(queue, end_s);
@@ -401,6 +402,7 @@ int server_queue_step(struct server_queue *queue, const struct server_queue_even
     rc = rc != 0 ? rc : queue->error;
     if (rc == 0 && queue->in_real_time && queue->station.count > 0)
         push(queue, SERVER_QUEUE_COMPUTE)->duration_s = station_due_s(&queue->station) - queue->station.now_s;
+    rc = rc != 0 ? rc : queue->error;
     *ret_actions =
         (struct server_queue_actions){.count = rc == 0 ? queue->actions : 0, .list = queue->action};
     return rc;
