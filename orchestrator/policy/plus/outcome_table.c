@@ -281,7 +281,8 @@ static void fill(void *user, struct load_table *table, uint32_t load, uint32_t f
     float load_feature = task_features_load(load);
     bool whole = outcome_table_reserve(own, (last - first + 1) * column);
     for (uint32_t i = 0; i < table->count && whole; i++)
-        whole = outcome_table_servers(own, table->view->tokens[table->who[i]], load) != NULL;
+        whole = own->device_tokens[table->who[i]] > 0 && /* 0: memory ran out in outcome_model_begin */
+                outcome_table_servers(own, table->view->tokens[table->who[i]], load) != NULL;
     for (uint32_t m = first; m <= last && whole; m++)
         for (uint32_t i = 0; i < table->count; i++)
             rows = outcome_table_put(own, table->who[i], m, load_feature, rows);
