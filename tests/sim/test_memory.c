@@ -1,0 +1,126 @@
+/* Whichever allocation fails in a session: it ends and says so, and leaves nothing behind. */
+#include <errno.h>
+
+#include "orchestrator/host/host_memory.h"
+#include "orchestrator/policy/catalog/catalog.h"
+#include "tests/lib/memory.h"
+#include "tests/sim/played.h"
+
+#define TRIES_MAX 20000u
+#define SLOTS 4u
+#define SMALL                                                                                                \
+    "devices.count=3", "servers.count=2", "ddpg.hidden_1=8", "ddpg.hidden_2=8", "ddpg.warmup=2",             \
+        "ddpg.batch=2"
+
+static int on_checkpoint(void *user, uint32_t episode, struct policy *policy)
+{
+    (void) episode;
+    return policy->kind->save(policy, true, user);
+}
+
+/* Two episodes, in which allocation `n` fails. False: it was not needed. */
+static bool play(const struct sim_played *played, const char *name, size_t n, int *ret_rc)
+{
+    struct diag diag = {{0}};
+    struct buf weights = {0};
+    struct policy policy = sim_policy(&played->world, &played->settings, name, true);
+    struct session session = {.world = &played->world,
+                              .policy = &policy,
+                              .phase = RNG_TRAIN,
+                              .episodes = 2,
+                              .slots = SLOTS,
+                              .checkpoint_every = policy_learns(policy.kind) ? 1 : 0,
+                              .record_tasks = true};
+    struct session_sink sink = {.checkpoint = on_checkpoint, .user = &weights};
+    struct session_result result;
+    if (policy_learns(policy.kind))
+        session_sinks_add(&session.sinks, sink);
+    memory_fail_at(n);
+    *ret_rc = host_memory_run(&session, &result, &diag);
+    bool failed = memory_has_failed();
+    policy_destroy(&policy);
+    buf_finish(&weights);
+    return failed;
+}
+
+/* `goes_on`: the policy may decide with what it knows when memory has run out. */
+static void play_without_memory(const char *const *keys, const char *name, bool goes_on)
+{
+    if (!memory_can_fail())
+        skip();
+    struct sim_played played = {.result = {0}};
+    played.world = full_world(keys, &played.settings);
+    size_t before = memory_blocks(), n = 1;
+    for (bool failed = true; failed && n < TRIES_MAX; n++) {
+        int rc;
+        failed = play(&played, name, n, &rc);
+        bool told = rc == (failed ? -ENOMEM : 0) || (rc == 0 && goes_on);
+        if (!told || memory_blocks() != before)
+            fail_msg("%s: allocation %zu: %d, %zu blocks, before %zu", name, n, rc, memory_blocks(), before);
+    }
+    assert_in_range(n, 50, TRIES_MAX - 1);
+    world_finish(&played.world);
+}
+
+static void a_session_of_rounds_says_that_memory_ran_out(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {SMALL, NULL};
+    play_without_memory(keys, "greedy", false);
+}
+
+/* Every one that suits the mode. */
+static void play_learners(const char *const *keys)
+{
+    size_t played = 0;
+    struct settings settings;
+    struct world world = full_world(keys, &settings);
+    for (size_t i = 0; i < catalog_count(); i++)
+        if (policy_learns(catalog_at(i)) && policy_suits(catalog_at(i), world.scenario.run.mode)) {
+            play_without_memory(keys, catalog_at(i)->name, true);
+            played++;
+        }
+    assert_true(played > 1);
+    world_finish(&world);
+}
+
+static void learners_in_rounds_say_that_memory_ran_out(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {SMALL, NULL};
+    play_learners(keys);
+}
+
+static void learners_in_queues_say_that_memory_ran_out(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {SMALL, "run.mode=queue", NULL};
+    play_learners(keys);
+}
+
+static void a_session_of_queues_says_that_memory_ran_out(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {SIM_BUSY, "devices.count=4", NULL};
+    play_without_memory(keys, "greedy", false);
+}
+
+static void faults_and_handovers_say_that_memory_ran_out(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {SMALL, "run.mode=queue", "chaos.rate=0.2", "faults.recovery=reoffload",
+                                       NULL};
+    play_without_memory(keys, "greedy", false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_session_of_rounds_says_that_memory_ran_out),
+        cmocka_unit_test(learners_in_rounds_say_that_memory_ran_out),
+        cmocka_unit_test(learners_in_queues_say_that_memory_ran_out),
+        cmocka_unit_test(a_session_of_queues_says_that_memory_ran_out),
+        cmocka_unit_test(faults_and_handovers_say_that_memory_ran_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
