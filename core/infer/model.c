@@ -187,6 +187,7 @@ static int load_matrix(struct infer_model *model, enum weights_role role, uint32
     if (matrix.packed == NULL)
         return fail_tensor(&loading, -ENOMEM, "out of memory");
     rc = pack_rows(&loading, &matrix);
+    weights_forget(model->weights, tensor);
     if (rc != 0) {
         free_matrix(&matrix);
         return rc;

@@ -1,3 +1,6 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* madvise */
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -44,4 +47,15 @@ void mapping_close(struct mapping *mapping)
     if (mapping->is_mapped)
         (void) munmap((void *) (uintptr_t) mapping->at, (size_t) mapping->size);
     *mapping = (struct mapping){0};
+}
+
+void mapping_forget(const struct mapping *mapping, const void *at, uint64_t bytes)
+{
+    const uint8_t *first = at;
+    if (!mapping->is_mapped || first < mapping->at || first >= mapping->at + mapping->size)
+        return;
+    uint64_t page = (uint64_t) sysconf(_SC_PAGESIZE), from = (uint64_t) (first - mapping->at);
+    uint64_t begin = (from + page - 1) / page * page, end = (from + bytes) / page * page;
+    if (begin < end) /* an advice: it may be ignored */
+        (void) madvise((void *) (uintptr_t) (mapping->at + begin), (size_t) (end - begin), MADV_DONTNEED);
 }

@@ -17,4 +17,8 @@ struct mapping {
 int mapping_open(const char *path, struct mapping *ret_mapping, struct diag *diag);
 void mapping_close(struct mapping *mapping);
 
+/* Gives the memory of the whole pages in [at, at + bytes) back, where they are the mapping's: they are read anew when
+ * they are next looked at. */
+void mapping_forget(const struct mapping *mapping, const void *at, uint64_t bytes);
+
 #endif

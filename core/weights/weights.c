@@ -33,6 +33,12 @@ void weights_close(struct weights *weights)
     free(weights);
 }
 
+void weights_forget(const struct weights *weights, const struct weights_tensor *tensor)
+{
+    for (size_t i = 0; i < weights->files; i++)
+        mapping_forget(&weights->file[i], tensor->at, tensor->bytes);
+}
+
 const struct weights_geometry *weights_geometry(const struct weights *weights)
 {
     return &weights->geometry;

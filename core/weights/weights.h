@@ -123,6 +123,10 @@ const char *weights_kind(const struct weights *weights);
 int weights_find(const struct weights *weights, enum weights_role role, uint32_t layer,
                  struct weights_tensor *ret_tensor);
 
+/* Gives the memory of a tensor's pages back, once it was copied; they are read from the file again when it is next looked
+ * at. */
+void weights_forget(const struct weights *weights, const struct weights_tensor *tensor);
+
 /* A fingerprint of the files: two models with the same one compute the same. Of a model in one file it is the
  * file's SHA-256. Of a safetensors model it is the SHA-256 of the SHA-256s of config.json and of the files with
  * tensors, in byte order of their names. Reads all of the files: about 3 s for a gigabyte. */

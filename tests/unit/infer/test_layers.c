@@ -3,8 +3,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -388,6 +390,61 @@ static void only_layers_that_are_used_are_loaded(void **state)
     close_bench(bench);
 }
 
+/* ---- memory ---- */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define COUNTS_MEMORY 0 /* it keeps what was freed */
+#else
+#define COUNTS_MEMORY 1
+#endif
+
+static size_t resident_bytes(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%*u %lu", &pages), 1);
+    assert_int_equal(fclose(file), 0);
+    return (size_t) pages * (size_t) sysconf(_SC_PAGESIZE);
+}
+
+/* Zeros, on a disk that keeps none: 13 MB a layer. */
+static struct weights *open_large(uint32_t layers)
+{
+    char path[] = "/tmp/handoff-large-model-XXXXXX";
+    const int32_t d = 512, ff = 1408, heads = 8, vocab = 256, context = 64;
+    const int32_t header[] = {d, ff, (int32_t) layers, heads, heads, vocab, context};
+    const size_t floats =
+        (size_t) d * (vocab + layers * (2 + 4 * d + 3 * ff) + 1) + (size_t) context * d / heads;
+    struct weights *weights = NULL;
+    struct diag diag = {{0}};
+    int file = mkstemp(path);
+    assert_int_equal(write(file, header, sizeof header), sizeof header);
+    assert_int_equal(ftruncate(file, (off_t) (sizeof header + floats * sizeof(float))), 0);
+    assert_int_equal(close(file), 0);
+    if (weights_open(path, &weights, &diag) != 0)
+        fail_msg("%s", diag.text);
+    assert_int_equal(unlink(path), 0);
+    return weights;
+}
+
+static void memory_holds_the_layers_that_are_used_and_four_mebibytes(void **state)
+{
+    (void) state;
+    struct weights *weights = open_large(8);
+    struct infer_model *model = NULL;
+    size_t before = resident_bytes();
+    assert_int_equal(infer_model_create(&model, weights, INFER_STORED, NULL), 0);
+    assert_int_equal(infer_model_load(model, 2, 4, NULL), 0);
+    size_t grown = resident_bytes() - before;
+    const size_t layer = 512 * (4 * 512 + 3 * 1408) * sizeof(float);
+    assert_true(model->bytes >= 2 * layer && model->bytes <= 2 * layer + 65536);
+    if (COUNTS_MEMORY && (grown < 2 * layer || grown > model->bytes + (4u << 20)))
+        fail_msg("%zu bytes more are resident, the layers have %zu", grown, model->bytes);
+    infer_model_destroy(model);
+    weights_close(weights);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -399,6 +456,7 @@ int main(void)
         cmocka_unit_test(a_value_that_is_no_number_fails_its_request_alone),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(only_layers_that_are_used_are_loaded),
+        cmocka_unit_test(memory_holds_the_layers_that_are_used_and_four_mebibytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
