@@ -412,10 +412,10 @@ static size_t resident_bytes(void)
 static struct weights *open_large(uint32_t layers)
 {
     char path[] = "/tmp/handoff-large-model-XXXXXX";
-    const int32_t d = 512, ff = 1408, heads = 8, vocab = 256, context = 64;
-    const int32_t header[] = {d, ff, (int32_t) layers, heads, heads, vocab, context};
-    const size_t floats =
-        (size_t) d * (vocab + layers * (2 + 4 * d + 3 * ff) + 1) + (size_t) context * d / heads;
+    enum { D = 512, FF = 1408, HEADS = 8, VOCAB = 256, CONTEXT = 64 };
+    const int32_t header[] = {D, FF, (int32_t) layers, HEADS, HEADS, VOCAB, CONTEXT};
+    const size_t layer = D * (2 + 4 * D + 3 * FF),
+                 floats = D * (VOCAB + 1) + layers * layer + CONTEXT * D / HEADS;
     struct weights *weights = NULL;
     struct diag diag = {{0}};
     int file = mkstemp(path);
