@@ -19,7 +19,7 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #endif
 
-#define STACK_GROUPS 1024u /* 44 KB */
+#define STACK_GROUPS 1024u /* 48 KB */
 #define STACK_ROWS 32u     /* of which so many groups have room: 1,024 numbers of a row */
 #define SMALLEST 0x1p-100f /* 127 / m is finite, and m / 127 keeps its bits */
 
@@ -33,24 +33,25 @@ struct integer_tile {
     size_t to_down;
 };
 
-static void quantize_group(const float *x, struct group *ret_group)
+/* What is taken from each of the weights' numbers. */
+static int32_t taken_from(enum linalg_weights format)
 {
-    uint32_t most = 0;
-    for (size_t k = 0; k < GROUP; k++) {
-        uint32_t size = bits_of_float(x[k]) & 0x7fffffffu;
-        most = size > most ? size : most;
-    }
-    float m = float_of_bits(most);
+    return format == LINALG_Q8_0 ? SIGNED_OFFSET : format == LINALG_Q4_0 ? 8 : format == LINALG_Q6_K ? 32 : 0;
+}
+
+static void quantize_group(enum linalg_weights format, const float *x, struct group *ret_group)
+{
+    const int32_t taken = taken_from(format);
+    float m = group_largest(x);
+    int32_t sum[2];
     *ret_group = (struct group){.d = m < SMALLEST ? 0.0f : NAN};
     if (!(m >= SMALLEST && m < INFINITY))
         return;
+    group_numbers(x, 127.0f / m, ret_group->z, sum);
     ret_group->d = m / 127.0f;
-    float by = 127.0f / m;
-    for (size_t k = 0; k < GROUP; k++) /* at most 127 in magnitude: so near is the quotient */
-        ret_group->z[k] = (int8_t) (bits_of_float(x[k] * by + ROUND_FLOAT) - bits_of_float(ROUND_FLOAT));
-    for (size_t half = 0; half < 2; half++)
-        for (size_t k = 0; k < 16; k++)
-            ret_group->sum[half] += ret_group->z[16 * half + k];
+    ret_group->sum = (float) (sum[0] + sum[1]);
+    ret_group->start[0] = -taken * (format == LINALG_Q6_K ? sum[0] : sum[0] + sum[1]);
+    ret_group->start[1] = -taken * sum[1];
 }
 
 /* Constant rows: every use is a loop of its own. */
@@ -68,7 +69,7 @@ ALWAYS_INLINE void add_q8_0(size_t rows, const struct integer_tile *tile, size_t
     INTS dot[INTEGER_ROWS];
 #pragma GCC unroll 8
     for (size_t i = 0; i < rows; i++)
-        dot[i] = signed_start(&a[i]);
+        dot[i] = ints_of(a[i].start[0]);
 #pragma GCC unroll 4
     for (size_t c = 0; c < 8; c += 2)
 #pragma GCC unroll 8
@@ -77,9 +78,7 @@ ALWAYS_INLINE void add_q8_0(size_t rows, const struct integer_tile *tile, size_t
     add_scaled(rows, floats_of_halves(tile->panel + packed_pair_scales(n, Q8_GROUP_BYTES)), a, dot, sum);
 }
 
-/* Integers of four bits, less `offset`. */
-ALWAYS_INLINE void dot_fours(size_t rows, const uint8_t *w, int32_t offset, const struct group *a,
-                             INTS *ret_dot)
+ALWAYS_INLINE void dot_fours(size_t rows, const uint8_t *w, const struct group *a, INTS *ret_dot)
 {
     FOURS part[INTEGER_ROWS];
 #pragma GCC unroll 8
@@ -94,14 +93,14 @@ ALWAYS_INLINE void dot_fours(size_t rows, const uint8_t *w, int32_t offset, cons
     }
 #pragma GCC unroll 8
     for (size_t i = 0; i < rows; i++)
-        ret_dot[i] = fours_sum(part[i], -offset * (a[i].sum[0] + a[i].sum[1]));
+        ret_dot[i] = fours_sum(part[i], a[i].start[0]);
 }
 
 ALWAYS_INLINE void add_q4_0(size_t rows, const struct integer_tile *tile, size_t n, const struct group *a,
                             FLOATS *sum)
 {
     INTS dot[INTEGER_ROWS];
-    dot_fours(rows, tile->panel + packed_pair_numbers(n, Q4_GROUP_BYTES), 8, a, dot);
+    dot_fours(rows, tile->panel + packed_pair_numbers(n, Q4_GROUP_BYTES), a, dot);
     add_scaled(rows, floats_of_halves(tile->panel + packed_pair_scales(n, Q4_GROUP_BYTES)), a, dot, sum);
 }
 
@@ -110,16 +109,15 @@ ALWAYS_INLINE void add_q4_k(size_t rows, const struct integer_tile *tile, size_t
 {
     const uint8_t *super = tile->panel + n / SUPER_GROUPS * Q4_K_SUPER_BYTES, *scales = super + 4 * LANES;
     size_t part = n % SUPER_GROUPS;
-    INTS dot[INTEGER_ROWS], all[INTEGER_ROWS];
-    dot_fours(rows, super + SUPER_HEAD + part * Q4_GROUP_BYTES, 0, a, dot);
+    INTS dot[INTEGER_ROWS];
+    dot_fours(rows, super + SUPER_HEAD + part * Q4_GROUP_BYTES, a, dot);
     FLOATS scale = floats_times(floats_of_halves(super), floats_of_unsigned(scales + part * LANES));
     FLOATS least = floats_times(floats_scaled(floats_of_halves(super + 2 * LANES), -1.0f),
                                 floats_of_unsigned(scales + (SUPER_GROUPS + part) * LANES));
+    add_scaled(rows, scale, a, dot, sum);
 #pragma GCC unroll 8
     for (size_t i = 0; i < rows; i++)
-        all[i] = ints_of(a[i].sum[0] + a[i].sum[1]);
-    add_scaled(rows, scale, a, dot, sum);
-    add_scaled(rows, least, a, all, sum);
+        sum[i] = floats_fused_all(floats_scaled(least, a[i].d), a[i].sum, sum[i]);
 }
 
 ALWAYS_INLINE void add_q6_k(size_t rows, const struct integer_tile *tile, size_t n, const struct group *a,
@@ -135,7 +133,7 @@ ALWAYS_INLINE void add_q6_k(size_t rows, const struct integer_tile *tile, size_t
         BYTES upper = bytes_load(w + (4 + half) * CHUNK_BYTES);
 #pragma GCC unroll 8
         for (size_t i = 0; i < rows; i++)
-            dot[i] = ints_of(-32 * a[i].sum[half]);
+            dot[i] = ints_of(a[i].start[half]);
 #pragma GCC unroll 2
         for (size_t c = 0; c < 2; c++) {
             BYTES both = bytes_load(w + (2 * half + c) * CHUNK_BYTES);
@@ -244,7 +242,7 @@ static void quantize_rows(const struct stretch *stretch, struct group *to)
         for (size_t j = 0; j < rows; j++) {
             const float *from = p->a + (stretch->row + i + j) * p->a_stride + stretch->first * GROUP;
             for (size_t n = 0; n < stretch->groups; n++)
-                quantize_group(from + n * GROUP, &to[n * rows + j]);
+                quantize_group(p->format, from + n * GROUP, &to[n * rows + j]);
         }
     }
 }

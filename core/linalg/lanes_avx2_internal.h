@@ -7,9 +7,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/linalg/group_x86_internal.h"
 #include "core/linalg/packed_internal.h"
 
 #define INTEGER_ROWS 4u
+#define SIGNED_OFFSET 0
 #define FLOATS struct avx2_floats
 #define INTS struct avx2_ints
 #define BYTES struct avx2_ints
@@ -79,6 +81,13 @@ static inline FLOATS floats_fused(FLOATS a, INTS b, FLOATS c)
                     _mm256_fmadd_ps(a.second, _mm256_cvtepi32_ps(b.second), c.second)};
 }
 
+/* a * b + c, rounded once */
+static inline FLOATS floats_fused_all(FLOATS a, float b, FLOATS c)
+{
+    const __m256 all = _mm256_set1_ps(b);
+    return (FLOATS){_mm256_fmadd_ps(a.first, all, c.first), _mm256_fmadd_ps(a.second, all, c.second)};
+}
+
 static inline INTS ints_of(int32_t value)
 {
     return (INTS){_mm256_set1_epi32(value), _mm256_set1_epi32(value)};
@@ -130,12 +139,6 @@ static inline __m256i four_of(const int8_t *z)
 static inline __m256i pairs_sum(__m256i pairs)
 {
     return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-}
-
-static inline INTS signed_start(const struct group *a)
-{
-    (void) a;
-    return ints_of(0);
 }
 
 /* The instruction wants one unsigned operand: the weight's sign goes to the activation. */

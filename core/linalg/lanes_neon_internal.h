@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/linalg/group_plain_internal.h"
 #include "core/linalg/packed_internal.h"
 
 #ifdef __ARM_FEATURE_DOTPROD
@@ -15,6 +16,7 @@
 #define INTEGER_ROWS 2u
 #endif
 #define QUARTERS 4u
+#define SIGNED_OFFSET 0
 #define FLOATS struct neon_floats
 #define INTS struct neon_ints
 #define BYTES struct neon_bytes
@@ -99,6 +101,14 @@ static inline FLOATS floats_fused(FLOATS a, INTS b, FLOATS c)
     return c;
 }
 
+/* a * b + c, rounded once */
+static inline FLOATS floats_fused_all(FLOATS a, float b, FLOATS c)
+{
+    for (size_t i = 0; i < QUARTERS; i++)
+        c.at[i] = vfmaq_n_f32(c.at[i], a.at[i], b);
+    return c;
+}
+
 static inline INTS ints_of(int32_t value)
 {
     INTS to;
@@ -170,12 +180,6 @@ static inline INTS sixes_add(INTS sum, BYTES first, BYTES second, const int8_t *
     for (size_t i = 0; i < QUARTERS; i++)
         sum.at[i] = quarter_add(sum.at[i], first.at[i], second.at[i], z0, z1);
     return sum;
-}
-
-static inline INTS signed_start(const struct group *a)
-{
-    (void) a;
-    return ints_of(0);
 }
 
 static inline INTS signed_add(INTS sum, const uint8_t *w, const int8_t *z)

@@ -7,9 +7,11 @@
 
 #include "core/linalg/fused_internal.h"
 #include "core/linalg/half_internal.h"
+#include "core/linalg/group_plain_internal.h"
 #include "core/linalg/packed_internal.h"
 
 #define INTEGER_ROWS 4u
+#define SIGNED_OFFSET 0
 #define FLOATS struct plain_floats
 #define INTS struct plain_ints
 #define BYTES struct plain_bytes
@@ -85,6 +87,14 @@ static inline FLOATS floats_fused(FLOATS a, INTS b, FLOATS c)
     return c;
 }
 
+/* a * b + c, rounded once */
+static inline FLOATS floats_fused_all(FLOATS a, float b, FLOATS c)
+{
+    for (size_t i = 0; i < LANES; i++)
+        c.at[i] = fused(a.at[i], b, c.at[i]);
+    return c;
+}
+
 static inline INTS ints_of(int32_t value)
 {
     INTS to;
@@ -123,13 +133,7 @@ static inline BYTES bytes_join(BYTES low, BYTES high, size_t place)
     return low;
 }
 
-/* Bytes that stand for signed numbers: what a row's sum of their products begins with, and two chunks more of it. */
-static inline INTS signed_start(const struct group *a)
-{
-    (void) a;
-    return ints_of(0);
-}
-
+/* Bytes that stand for signed numbers: two chunks more of a sum. A path may add SIGNED_OFFSET to each of them. */
 static inline INTS signed_add(INTS sum, const uint8_t *w, const int8_t *z)
 {
     for (size_t i = 0; i < LANES; i++)

@@ -6,9 +6,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/linalg/group_x86_internal.h"
 #include "core/linalg/packed_internal.h"
 
 #define INTEGER_ROWS 8u
+#define SIGNED_OFFSET 128
 #define FLOATS __m512
 #define INTS __m512i
 #define BYTES __m512i
@@ -54,6 +56,12 @@ static inline FLOATS floats_fused(FLOATS a, INTS b, FLOATS c)
     return _mm512_fmadd_ps(a, _mm512_cvtepi32_ps(b), c);
 }
 
+/* a * b + c, rounded once */
+static inline FLOATS floats_fused_all(FLOATS a, float b, FLOATS c)
+{
+    return _mm512_fmadd_ps(a, _mm512_set1_ps(b), c);
+}
+
 static inline INTS ints_of(int32_t value)
 {
     return _mm512_set1_epi32(value);
@@ -90,17 +98,12 @@ static inline INTS four_of(const int8_t *z)
     return _mm512_set1_epi32(four);
 }
 
-/* The instruction wants one unsigned operand: 128 is added to each weight, and taken from the sum. */
-static inline INTS signed_start(const struct group *a)
-{
-    return ints_of(-128 * (a->sum[0] + a->sum[1]));
-}
-
 static inline INTS sixes_add(INTS sum, BYTES first, BYTES second, const int8_t *z)
 {
     return _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sum, first, four_of(z)), second, four_of(z + 4));
 }
 
+/* The instruction wants one unsigned operand: SIGNED_OFFSET is added to each weight. */
 static inline INTS signed_add(INTS sum, const uint8_t *w, const int8_t *z)
 {
     const BYTES up = _mm512_set1_epi8(-128);

@@ -67,10 +67,12 @@ static inline size_t packed_panel_bytes(enum linalg_weights format, size_t depth
     }
 }
 
-/* One group of a row of activations. */
+/* One group of a row of activations. Where something is to be taken from each of the weights' numbers, it is taken from
+ * their sum of products at its start: times the sum of z, or of each half of z (Q6_K). */
 struct group {
     int8_t z[GROUP];
-    int32_t sum[2]; /* of each 16 of z */
+    int32_t start[2];
+    float sum; /* of z */
     float d;
 };
 
