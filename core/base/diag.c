@@ -37,6 +37,7 @@ void diag_prefix(struct diag *diag, const char *format, ...)
     va_start(args, format);
     (void) vsnprintf(prefix, sizeof prefix, format, args);
     va_end(args);
+    keep_one_line(prefix);
     size_t used = strlen(prefix);
     size_t keep = strlen(diag->text);
     if (used + 2 + keep >= sizeof diag->text)

@@ -74,7 +74,8 @@ static void a_diagnosis_is_one_bounded_line(void **state)
     (void) state;
     struct diag diag = {{0}};
     (void) diag_fail(&diag, ERR_SYNTAX, "a\nb\tc\033[31m");
-    assert_string_equal(diag.text, "a?b?c?[31m");
+    diag_prefix(&diag, "d\ne");
+    assert_string_equal(diag.text, "d?e: a?b?c?[31m");
     char *tall = malloc(5000);
     assert_non_null(tall);
     memset(tall, 'x', 4999);
