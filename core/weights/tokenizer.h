@@ -8,7 +8,8 @@
  * | tokenizer.json, ByteLevel     | BPE over bytes, with merges                   |
  * | tokenizer.json, byte_fallback | BPE over characters, with merges (LLaMA-2)    |
  *
- * BPE over bytes first cuts the text by the pattern of GPT-2, LLaMA-3 or Qwen2; any other is refused by name.
+ * BPE over bytes first cuts the text by the pattern of GPT-2, LLaMA-3, Qwen2 or SmolLM; any other is refused by
+ * name.
  * Text is bytes: what is no UTF-8 is encoded byte by byte, and no Unicode normalisation is done. The name of a
  * special token in a text is ordinary text, so a text cannot end a prompt or begin another.
  *

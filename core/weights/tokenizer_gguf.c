@@ -168,7 +168,7 @@ static int read_merged(struct tokenizer *tokenizer, const struct gguf *gguf, str
     tokenizer->takes_words = tokenizer->pattern == TOKENIZER_LLAMA3;
     if (tokenizer->pattern == TOKENIZER_UNCUT)
         return diag_fail(diag, ERR_UNSUPPORTED,
-                         "tokenizer.ggml.pre is %.*s; gpt-2, llama-bpe or qwen2 would be right",
+                         "tokenizer.ggml.pre is %.*s; gpt-2, llama-bpe, qwen2 or smollm would be right",
                          name.size < 100 ? (int) name.size : 100, name.at);
     rc = read_tokens(tokenizer, gguf, diag);
     return rc == 0 ? read_merges(tokenizer, gguf, diag) : rc;

@@ -19,6 +19,7 @@ enum tokenizer_pattern {
     TOKENIZER_GPT2,
     TOKENIZER_LLAMA3,
     TOKENIZER_QWEN2,
+    TOKENIZER_SMOLLM, /* each digit alone, then GPT-2's */
 };
 
 /* Where a space is put in front of a text. */

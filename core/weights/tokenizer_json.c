@@ -63,20 +63,36 @@ static int read_split(struct tokenizer *tokenizer, const json_t *split, struct d
     return 0;
 }
 
-/* `is_alone`: it cuts by GPT-2's pattern itself. */
-static int read_byte_level(struct tokenizer *tokenizer, const json_t *part, bool is_alone, struct diag *diag)
+/* `is_cutting`: it has to cut by GPT-2's pattern itself. */
+static int read_byte_level(const json_t *part, bool is_cutting, struct diag *diag)
 {
     const json_t *cuts = value_of(part, "use_regex");
-    bool is_cutting = cuts == NULL || json_is_true(cuts);
     if (json_is_true(value_of(part, "add_prefix_space")))
         return diag_fail(diag, ERR_UNSUPPORTED,
                          "pre_tokenizer: add_prefix_space is true; false would be right");
-    if (is_cutting != is_alone)
+    if ((cuts == NULL || json_is_true(cuts)) != is_cutting)
         return diag_fail(diag, ERR_UNSUPPORTED, "pre_tokenizer: ByteLevel; use_regex %s would be right",
-                         is_alone ? "true" : "false, behind a Split,");
-    if (is_alone)
-        tokenizer->pattern = TOKENIZER_GPT2;
+                         is_cutting ? "true" : "false, behind a Split,");
     return 0;
+}
+
+/* Split or Digits, then ByteLevel. */
+static int read_pair(struct tokenizer *tokenizer, const json_t *first, const json_t *second,
+                     struct diag *diag)
+{
+    bool is_digits = is_type(first, "Digits");
+    if (!is_type(second, "ByteLevel") || (!is_digits && !is_type(first, "Split")))
+        return diag_fail(diag, ERR_UNSUPPORTED,
+                         "pre_tokenizer: a sequence; Split or Digits, then ByteLevel would be right");
+    if (!is_digits) {
+        int rc = read_split(tokenizer, first, diag);
+        return rc == 0 ? read_byte_level(second, false, diag) : rc;
+    }
+    if (!json_is_true(value_of(first, "individual_digits")))
+        return diag_fail(diag, ERR_UNSUPPORTED,
+                         "pre_tokenizer: Digits; individual_digits true would be right");
+    tokenizer->pattern = TOKENIZER_SMOLLM;
+    return read_byte_level(second, true, diag);
 }
 
 /* Metaspace, in newer files of LLaMA-2's kind: marks spaces, and puts one in front. */
@@ -100,18 +116,18 @@ static int read_pre_tokenizer(struct tokenizer *tokenizer, const json_t *part, s
         tokenizer->by_character = true;
         return 0;
     }
-    if (is_type(part, "ByteLevel"))
-        return read_byte_level(tokenizer, part, true, diag);
+    if (is_type(part, "ByteLevel")) {
+        tokenizer->pattern = TOKENIZER_GPT2;
+        return read_byte_level(part, true, diag);
+    }
     if (is_type(part, "Metaspace"))
         return read_metaspace(tokenizer, part, diag);
     if (!is_type(part, "Sequence"))
-        return refuse("pre_tokenizer", part, "ByteLevel, Split and ByteLevel, or Metaspace", diag);
-    if (json_array_size(parts) != 2 || !is_type(json_array_get(parts, 0), "Split") ||
-        !is_type(json_array_get(parts, 1), "ByteLevel"))
-        return diag_fail(diag, ERR_UNSUPPORTED,
-                         "pre_tokenizer: a sequence; Split, then ByteLevel would be right");
-    int rc = read_split(tokenizer, json_array_get(parts, 0), diag);
-    return rc == 0 ? read_byte_level(tokenizer, json_array_get(parts, 1), false, diag) : rc;
+        return refuse("pre_tokenizer", part, "ByteLevel, Split or Digits and ByteLevel, or Metaspace", diag);
+    if (json_array_size(parts) != 2)
+        return diag_fail(diag, ERR_UNSUPPORTED, "pre_tokenizer: a sequence of %zu; two steps would be right",
+                         json_array_size(parts));
+    return read_pair(tokenizer, json_array_get(parts, 0), json_array_get(parts, 1), diag);
 }
 
 /* [Prepend U+2581, Replace " " by U+2581]: LLaMA-2's. */

@@ -132,6 +132,19 @@ static size_t gpt2_word(const struct reader *reader)
     return class != UNICODE_SPACE ? skip(reader, first, class, SIZE_MAX) : spaces(reader);
 }
 
+/* Numbers are cut out first, one by one, and the expression sees what lies between. So white space before a number ends
+ * its text, and no number goes with the space before it. */
+static size_t smollm_word(const struct reader *reader)
+{
+    size_t bytes = 0;
+    if (class_at(reader, 0, &bytes) == UNICODE_NUMBER)
+        return bytes;
+    size_t space = skip(reader, 0, UNICODE_SPACE, SIZE_MAX);
+    if (space > 0 && space < reader->size && class_at(reader, space, &bytes) == UNICODE_NUMBER)
+        return space;
+    return gpt2_word(reader);
+}
+
 /* \s*[\r\n]+: white space up to its last line feed or carriage return; 0: it has none. */
 static size_t line_ends(const struct reader *reader)
 {
@@ -181,6 +194,7 @@ size_t tokenizer_word(enum tokenizer_pattern pattern, const char *text, size_t s
     case TOKENIZER_GPT2: bytes = gpt2_word(&reader); break;
     case TOKENIZER_LLAMA3: bytes = llama3_word(&reader, 3); break;
     case TOKENIZER_QWEN2: bytes = llama3_word(&reader, 1); break;
+    case TOKENIZER_SMOLLM: bytes = smollm_word(&reader); break;
     }
     assert(bytes > 0 && bytes <= size);
     return bytes;

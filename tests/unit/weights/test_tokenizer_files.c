@@ -203,7 +203,7 @@ static void a_gguf_whose_tokenizer_does_not_fit_is_refused(void **state)
     files_set_text(gguf, "tokenizer.ggml.model", "gpt2");
     files_set_text(gguf, "tokenizer.ggml.pre", "deepseek-coder");
     refuse_gguf(gguf, ERR_UNSUPPORTED,
-                "tokenizer.ggml.pre is deepseek-coder; gpt-2, llama-bpe or qwen2 would be right");
+                "tokenizer.ggml.pre is deepseek-coder; gpt-2, llama-bpe, qwen2 or smollm would be right");
 }
 
 /* GPT-2's character for a byte. */
@@ -364,7 +364,7 @@ static void what_a_json_asks_for_beyond_that_is_refused_by_name(void **state)
                         "normalizer: Lowercase; Prepend and Replace, or a pre_tokenizer would be right");
     assert_json_refused(
         "pre_tokenizer", NULL, json_pack("{s:s}", "type", "Whitespace"), ERR_UNSUPPORTED,
-        "pre_tokenizer: Whitespace; ByteLevel, Split and ByteLevel, or Metaspace would be right");
+        "pre_tokenizer: Whitespace; ByteLevel, Split or Digits and ByteLevel, or Metaspace would be right");
     assert_json_refused(
         "pre_tokenizer", NULL,
         json_pack("{s:s, s:[{s:s, s:{s:s}, s:s}, {s:s}]}", "type", "Sequence", "pretokenizers", "type",
@@ -376,6 +376,35 @@ static void what_a_json_asks_for_beyond_that_is_refused_by_name(void **state)
     assert_json_refused("model", NULL, json_null(), ERR_NOT_FOUND, "is no tokenizer.json: it has no model");
     assert_json_refused("added_tokens", NULL, json_pack("[{s:i, s:s}]", "id", -1, "content", "x"), ERR_RANGE,
                         "added_tokens: its id; a whole number below 1048576 would be right");
+}
+
+static void digits_alone_before_the_bytes_are_a_pattern_of_their_own(void **state)
+{
+    (void) state;
+    json_t *vocab = json_object();
+    char name[3];
+    for (int i = 0; i < 256; i++) {
+        mask((uint32_t) i, name);
+        json_object_set_new(vocab, name, json_integer(i));
+    }
+    json_object_set_new(vocab, "12", json_integer(256));
+    json_object_set_new(vocab, "ab", json_integer(257));
+    json_t *json =
+        json_pack("{s:{s:s, s:[{s:s, s:b}, {s:s, s:b}]}, s:{s:s, s:o, s:[s, s]}}", "pre_tokenizer", "type",
+                  "Sequence", "pretokenizers", "type", "Digits", "individual_digits", 1, "type", "ByteLevel",
+                  "add_prefix_space", 0, "model", "type", "BPE", "vocab", vocab, "merges", "1 2", "a b");
+    json_t *digits =
+        json_array_get(json_object_get(json_object_get(json, "pre_tokenizer"), "pretokenizers"), 0);
+    json_incref(json);
+    struct tokenizer *tokenizer = open_json(json);
+    assert_ids(tokenizer, "ab12 3", (uint32_t[]){257, '1', '2', ' ', '3'}, 5);
+    tokenizer_close(tokenizer);
+    json_object_set_new(digits, "individual_digits", json_false());
+    char *text = json_dumps(json, 0);
+    assert_refused(text, strlen(text), 0, ERR_UNSUPPORTED,
+                   "pre_tokenizer: Digits; individual_digits true would be right");
+    free(text);
+    json_decref(json);
 }
 
 static void ids_given_twice_or_far_away_are_refused(void **state)
@@ -504,6 +533,7 @@ int main(void)
         cmocka_unit_test(merges_of_what_is_no_token_are_refused),
         cmocka_unit_test(a_json_of_characters_falls_back_to_bytes),
         cmocka_unit_test(what_a_json_asks_for_beyond_that_is_refused_by_name),
+        cmocka_unit_test(digits_alone_before_the_bytes_are_a_pattern_of_their_own),
         cmocka_unit_test(ids_given_twice_or_far_away_are_refused),
         cmocka_unit_test(a_tokenizer_is_found_beside_its_model_or_in_it),
         cmocka_unit_test(a_gguf_model_brings_its_tokenizer_and_its_special_tokens),

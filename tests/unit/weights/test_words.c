@@ -46,6 +46,35 @@ static void qwen_2_takes_digits_one_by_one(void **state)
     assert_words(TOKENIZER_QWEN2, "123 45", "1|2|3| |4|5");
 }
 
+/* Numbers cut out one by one, and GPT-2's words of what lies between: by two loops, one inside the other. */
+static void smollm_cuts_numbers_out_first(void **state)
+{
+    (void) state;
+    static const char *const texts[] = {
+        "a1 2  3\t4b 'll5's", "x  1", "  12", "1\n\n2 ", "no number  at all ", " 7", "\xc2\xbd \xc2\xb2."};
+    assert_words(TOKENIZER_SMOLLM, "in 1984  25 x", "in| |1|9|8|4|  |2|5| x");
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const char *text = texts[i];
+        size_t size = strlen(text), at = 0, wanted = 0, bytes = 0;
+        while (wanted < size) {
+            size_t end = wanted; /* of the part without a number */
+            while (end < size &&
+                   unicode_class_of(unicode_decode(text + end, size - end, &bytes)) != UNICODE_NUMBER)
+                end += bytes;
+            if (end == wanted) {
+                (void) unicode_decode(text + end, size - end, &bytes);
+                assert_int_equal(tokenizer_word(TOKENIZER_SMOLLM, text + at, size - at), bytes);
+                at = wanted += bytes;
+            }
+            while (wanted < end) {
+                size_t word = tokenizer_word(TOKENIZER_GPT2, text + wanted, end - wanted);
+                assert_int_equal(tokenizer_word(TOKENIZER_SMOLLM, text + at, size - at), word);
+                at = wanted += word;
+            }
+        }
+    }
+}
+
 static void letters_numbers_and_spaces_are_those_of_unicode(void **state)
 {
     (void) state;
@@ -111,6 +140,7 @@ int main(void)
         cmocka_unit_test(gpt_2_keeps_a_space_with_the_word_behind_it),
         cmocka_unit_test(llama_3_takes_three_digits_and_newlines_together),
         cmocka_unit_test(qwen_2_takes_digits_one_by_one),
+        cmocka_unit_test(smollm_cuts_numbers_out_first),
         cmocka_unit_test(letters_numbers_and_spaces_are_those_of_unicode),
         cmocka_unit_test(characters_are_decoded_as_the_standard_says),
         cmocka_unit_test(the_pattern_of_a_file_is_known_by_its_text_or_its_name),
