@@ -1,6 +1,8 @@
 """Our training beside torch's, of the same model, batch and number of threads: blocks of steps alternate, and each pair
 gives one ratio, so that a noisy neighbour slows both. Skips without torch (Debian: python3-torch).
 
+With two threads, only on a machine that has nothing else to do: torch's threads wait for each other by spinning.
+
 usage: bench_train.py BENCH_TRAIN [THREADS]
 """
 import statistics

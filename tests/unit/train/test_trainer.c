@@ -15,6 +15,7 @@
 #include "core/base/err.h"
 #include "core/base/file.h"
 #include "core/base/rng.h"
+#include "core/base/sha256.h"
 #include "core/train/trainer.h"
 
 #define TOKENS 20000u
@@ -144,6 +145,28 @@ static void another_seed_gives_another_model(void **state)
     assert_memory_not_equal(trainer_params(one), trainer_params(two), 1000);
     trainer_destroy(one);
     trainer_destroy(two);
+}
+
+/* On every processor and from every compiler. Whoever changes these bits on purpose raises LINALG_ARITHMETIC, and trains
+ * the house model anew (deploy/train-house-model). */
+static void the_bits_are_those_that_were_recorded(void **state)
+{
+    static const char recorded[] = "904c5be3b04fc4b472c1dcfe21af16edcad73cd83ee6f4d7015501c8f6643ac8";
+    struct scene *scene = *state;
+    struct sha256 sha;
+    uint8_t hash[SHA256_SIZE];
+    char text[2 * SHA256_SIZE + 1];
+    scene->settings.noise_share = 0.5;
+    scene->settings.exit_weight = 0.3;
+    struct trainer *trainer = create(scene, 2);
+    (void) run(trainer, 30);
+    sha256_begin(&sha);
+    sha256_add(&sha, trainer_params(trainer), shape_parameters(&scene->settings.shape) * sizeof(float));
+    sha256_end(&sha, hash);
+    for (size_t i = 0; i < SHA256_SIZE; i++)
+        (void) snprintf(text + 2 * i, 3, "%02x", hash[i]);
+    assert_string_equal(text, recorded);
+    trainer_destroy(trainer);
 }
 
 static void a_resumed_training_is_as_if_it_had_not_stopped(void **state)
@@ -301,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_loss_falls_far_below_the_unigram_entropy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_bits_do_not_depend_on_the_number_of_threads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_seed_gives_another_model, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_bits_are_those_that_were_recorded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_resumed_training_is_as_if_it_had_not_stopped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(noise_and_exits_take_part_in_training, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_state_of_another_training_is_refused, set_up, tear_down),
