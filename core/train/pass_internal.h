@@ -67,7 +67,7 @@ void pass_head(struct pass *pass, const float *params, uint32_t layers);
 
 struct rows_rotation pass_rotation(const struct pass *pass);
 
-/* A block of rows of one head's scores. */
+/* Where one head's numbers of one sequence begin, in floats. */
 struct pass_view {
     size_t qkv;               /* of the sequence's first row, in floats */
     size_t query, key, value; /* of the head within a row */
