@@ -2,6 +2,7 @@
 import atexit
 import csv
 import functools
+import hashlib
 import html.parser
 import json
 import os
@@ -112,6 +113,72 @@ def report(db, folder, *arguments, **options):
 def read(*path):
     with open(os.path.join(*path), 'rb') as file:
         return file.read()
+
+
+# Learners that have learned, seeds enough for a ranking, values of which one is better than the other.
+GOLDEN_SWEEP = """
+name: golden
+scenario: dapo-quick
+set: {devices.count: 3, servers.count: 2, run.episodes: 2, run.slots: 40, ddpg.warmup: 10, ddpg.batch: 8, ddpg.hidden_1: 8,
+      ddpg.hidden_2: 8, ppo.rollout: 20, ppo.batch: 10, evaluation.validate_episodes: 1, evaluation.validate_slots: 10,
+      evaluation.test_episodes: 1, evaluation.test_slots: 20}
+seeds: [1, 2, 3, 4, 5]
+experiments:
+  - {name: learning, policies: [dapo, ppo, local, optimum], curve: true, record_tasks: [1, 2]}
+  - {name: users, policies: [dapo, local, greedy, optimum], vary: {devices.count: [2, 3]}, record_tasks: [1]}
+  - {name: links, policies: [local, greedy], vary: {radio.fading: [rayleigh, none], radio.bandwidth_mhz: [5, 40]}}
+"""
+GOLDEN = os.path.join(testbed.SOURCE_ROOT, 'tests', 'golden', 'report.txt')
+BLOCKS = {'tr', 'p', 'h1', 'h2', 'h3', 'li', 'section', 'table', 'pre', 'figure', 'svg', 'div'}
+
+
+class Lines(html.parser.HTMLParser):
+    """What a page says, line by line; without its figures, and without what differs from machine to machine."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.words, self.silent = [], 0
+        self.feed(source)
+        self.close()
+        said = ' '.join(self.words).split('# the scenario in effect:')[0]
+        said = re.sub(r'\d{4}-\d\d-\d\dT[\d:]+Z', 'TIME', said)
+        said = re.sub(r'\d+\.\d+\.\d+ \([^)]*\)', 'VERSION', said)
+        said = re.sub(r'(\n\s*VERSION ).*( \d+ +TIME +TIME)', r'\1CPU\2', said)
+        self.lines = [' '.join(line.split()) for line in said.split('\n') if line.strip()]
+
+    def handle_starttag(self, tag, attributes):
+        self.silent += tag in ('svg', 'style')
+        self.words.append('\n' if tag in BLOCKS else '')
+
+    def handle_endtag(self, tag):
+        self.silent -= tag in ('svg', 'style')
+
+    def handle_data(self, data):
+        if not self.silent:
+            self.words.append(data)
+
+
+@tap.test
+def what_a_page_and_its_files_say_is_what_they_said():
+    """To renew: meson test -C build 'e2e report' --test-args=--write"""
+    need_gnuplot()
+    with testbed.scratch() as folder:
+        path, db = os.path.join(folder, 'golden.yaml'), os.path.join(folder, 'golden.db')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(GOLDEN_SWEEP)
+        testbed.orchestrator('sweep', path, '--db', db, '-q', '-j', 2)
+        output, _, _ = report(db, folder)
+        lines = Lines(read(output, 'index.html').decode().replace(db, 'golden.db')).lines
+        lines += [f'{name} {hashlib.sha256(read(output, name)).hexdigest()[:16]}'
+                  for name in sorted(os.listdir(output)) if name.endswith(('.csv', '.gp'))]
+        if '--write' in sys.argv[6:]:
+            with open(GOLDEN, 'w', encoding='utf-8') as file:
+                file.writelines(line + '\n' for line in lines)
+        with open(GOLDEN, encoding='utf-8') as file:
+            golden = file.read().splitlines()
+        for number, (line, wanted) in enumerate(zip(lines, golden), 1):
+            tap.equal(line, wanted, f'line {number} of tests/golden/report.txt')
+        tap.equal(len(lines), len(golden), 'lines')
 
 
 @tap.test
