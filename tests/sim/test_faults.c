@@ -320,6 +320,22 @@ static void an_event_tells_where_a_slowdown_begins_and_ends(void **state)
     world_finish(&world);
 }
 
+/* At full speed again with the next episode's first slot: it was slow until the last one of the episode before. */
+static void a_slowdown_that_ends_with_its_episode_is_told_in_the_next(void **state)
+{
+    (void) state;
+    char script[64];
+    (void) snprintf(script, sizeof script, "episode 1 slot 10 slow server 1 by 0.5 for %u", SLOTS - 10);
+    struct world world = make_world(NULL, "local", script, 5);
+    struct sim_record record;
+    play(&world, "local", 4, &record);
+    assert_int_equal(record.events, 2);
+    assert_event(&record.event[0], 1, 10);
+    assert_event(&record.event[1], 2, 0);
+    sim_record_finish(&record);
+    world_finish(&world);
+}
+
 static double slot_cost(const struct sim_record *record, size_t from, uint32_t devices)
 {
     double sum = 0.0;
@@ -496,6 +512,7 @@ int main(void)
         cmocka_unit_test(slow_nodes_take_longer_and_a_cut_way_is_noticed_by_its_device_alone),
         cmocka_unit_test(a_server_that_is_slowed_in_mid_run_takes_twice_as_long_and_nobody_is_told),
         cmocka_unit_test(an_event_tells_where_a_slowdown_begins_and_ends),
+        cmocka_unit_test(a_slowdown_that_ends_with_its_episode_is_told_in_the_next),
         cmocka_unit_test(the_optimum_knows_who_is_slow_and_nobody_beats_it),
         cmocka_unit_test(a_session_goes_on_while_everybody_is_down),
         cmocka_unit_test(faults_leave_the_same_bits_in_every_order_of_arrival),

@@ -129,6 +129,20 @@ static void an_episodes_end_is_written_at_once(void **state)
     finish(recorder, 1);
 }
 
+/* A row each millisecond, for less than a batch's time unless this machine is busy. */
+static void rows_that_come_one_by_one_wait_for_a_batch_s_time(void **state)
+{
+    struct scratch *s = *state;
+    struct recorder *recorder = start(s);
+    struct recorder_stats stats;
+    uint64_t start_ns = clock_monotonic_ns(), now_ns = start_ns;
+    for (uint32_t rows = 0; now_ns - start_ns < RECORDER_BATCH_NS / 2; now_ns = clock_monotonic_ns())
+        if (now_ns - start_ns >= rows * UINT64_C(1000000))
+            push(recorder, rows++, 1);
+    assert_int_equal(recorder_close(recorder, DB_FINISHED, true, NULL, &stats, NULL), 0);
+    assert_in_range(stats.batches, 1, 1 + (clock_monotonic_ns() - start_ns) / RECORDER_BATCH_NS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -138,6 +152,7 @@ int main(void)
         TEST(a_whole_batch_of_tasks_is_written_at_once),
         TEST(half_a_queue_of_events_is_written_at_once),
         TEST(an_episodes_end_is_written_at_once),
+        TEST(rows_that_come_one_by_one_wait_for_a_batch_s_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
