@@ -1,5 +1,6 @@
 #include "core/stats/bootstrap.h"
 
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include "core/base/err.h"
 #include "core/base/rng.h"
 #include "core/stats/sample.h"
+#include "tests/lib/memory.h"
 
 static int set_up(void **state)
 {
@@ -123,6 +125,22 @@ static void a_ratio_of_pairs_that_always_holds_has_no_width(void **state)
     assert_true(interval.low == 0.25 && interval.high == 0.25);
 }
 
+static void without_memory_it_is_not_made_and_leaves_nothing(void **state)
+{
+    (void) state;
+    if (!memory_can_fail())
+        skip();
+    size_t before = memory_blocks();
+    for (size_t n = 1; n <= 3; n++) {
+        struct bootstrap none;
+        memory_fail_at(n);
+        int rc = bootstrap_init(&none, 5);
+        assert_true(memory_has_failed());
+        assert_int_equal(rc, -ENOMEM);
+        assert_int_equal(memory_blocks(), before);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +151,7 @@ int main(void)
         cmocka_unit_test(one_number_has_no_interval),
         cmocka_unit_test(intervals_of_few_seeds_hold_the_truth_less_often),
         cmocka_unit_test(a_ratio_of_pairs_that_always_holds_has_no_width),
+        cmocka_unit_test(without_memory_it_is_not_made_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
