@@ -170,9 +170,7 @@ static void read_checkpoint(struct reader *reader, struct db_checkpoint *checkpo
 {
     checkpoint->run_id = read_integer(reader, 0);
     checkpoint->episode = read_u32(reader);
-    checkpoint->weights = NULL;
     checkpoint->weights_size = (size_t) read_integer(reader, 0);
-    checkpoint->learner = NULL;
     checkpoint->learner_size = (size_t) read_integer(reader, 0);
     checkpoint->validation_cost = read_real(reader);
 }
@@ -340,7 +338,7 @@ int store_each_checkpoint(struct store *store, int64_t run_id,
     struct binder binder = store_start(store, SELECT_CHECKPOINTS);
     binder_integer(&binder, run_id);
     struct reader reader;
-    struct db_checkpoint checkpoint;
+    struct db_checkpoint checkpoint = {0}; /* without blobs */
     int rc;
     while ((rc = next_row(store, &binder, &reader, diag)) == 1) {
         read_checkpoint(&reader, &checkpoint);
