@@ -3,15 +3,19 @@
 
 A mutant is a copy of one source file in which one line says something else: a comparison, an operator, a condition, a number, an
 argument's place, a statement left out, a result that is always 0. Each is built in a private copy of the source tree, and the
-tests nearest to the file are run until one fails. The mutants that survive name what can be broken without notice. A survivor is
-a hole in the tests, or does no harm (the new line does the same, or says it more slowly): a person has to tell.
+tests nearest to the file are run until one fails: those of its room, whole sessions, all others; with --programs, those of the
+programs, too. A test whose program is the same as without the mutant is not run. The mutants that survive name what can be broken
+without notice. A survivor is a hole in the tests, or does no harm (the new line does the same, or says it more slowly): a person
+has to tell. One whose machine code is the same is none.
 
   tests/mutants/mutants.py --count 20 --seed 1                    # 20 mutants of all rooms
   tests/mutants/mutants.py --count 50 core/model/link.c db        # of one file and of one room
   tests/mutants/mutants.py --count 20 --seed 1 --list             # which they would be
 
 The same count, seed and files name the same mutants as long as the sources stay. A run that was interrupted goes on with the same
-command: what is in the log (FOLDER/log.jsonl) is not done again. It takes minutes: a mutant costs a partial build and some tests.
+command: what is in the log (FOLDER/log.jsonl) is not done again; remove it when tests have changed. It takes minutes: first a build
+of all tests, then for each mutant a partial build and some tests. The suite e2e has tests of a minute, and a mutant that is caught
+by its last one costs a dozen: name the files that need it (those of orchestrator/command, say).
 """
 import argparse
 import collections
@@ -22,18 +26,24 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 ROOMS = ('core', 'db', 'edge-server', 'mobile-node', 'orchestrator', 'proto')  # with sources of the programs
-FATAL = '-Werror=incompatible-pointer-types -Werror=int-conversion'  # what no compiler should take for a program
+# What no compiler should take for a program; and sections, so that a program is the same when it does not use what is broken.
+FATAL = '-Werror=incompatible-pointer-types -Werror=int-conversion -ffunction-sections -fdata-sections'
+SUITES = ('sim', 'e2e', 'unit')
+SLOW = ('e2e failures', 'e2e golden, AVX2 alone', 'e2e golden, no vectors, another libm')  # and alike to others
 SLOWEST = 10  # a test that takes so many times as long as before has failed
 LEAST_S = 20  # and longer than this
-STAGES = 3    # Tree.plan: the room, whole sessions, all others
+STAGES = 4    # Tree.plan: the room, whole sessions, all others, the programs
 
 Mutant = collections.namedtuple('Mutant', 'file line kind old new')
+Test = collections.namedtuple('Test', 'command environment suite folder programs')  # folder: below tests; programs to build
 
 # ---- what can be broken in a line ----
 
@@ -179,17 +189,24 @@ def sources(names):
 # ---- a tree of our own ----
 
 class Tree:
-    """A copy of the sources with a build folder, and the tests that it can run."""
+    """A copy of the sources with a build folder, the tests that it can run, and what they are made of without a mutant."""
 
     def __init__(self, folder, jobs):
         self.source, self.build, self._jobs = os.path.join(folder, 'source'), os.path.join(folder, 'build'), jobs
+        self._times = os.path.join(folder, 'seconds.json')
         self._fresh()
         if not os.path.exists(os.path.join(self.build, 'build.ninja')):
+            linker = {'CC_LD': 'lld'} if shutil.which('ld.lld') else {}
             subprocess.run(['meson', 'setup', self.build, self.source, '--buildtype=release', '-Doptimization=1',
-                            '-Dc_args=' + FATAL], check=True, stdout=subprocess.DEVNULL)
+                            '-Dc_args=' + FATAL, '-Dc_link_args=-Wl,--gc-sections'], check=True, stdout=subprocess.DEVNULL,
+                           env=dict(os.environ, **linker))
         self._objects = self._read_objects()
         self._tests = self._read_tests()
-        self._usual_s = {}
+        self._usual_s = json.loads(read(self._times)) if os.path.exists(self._times) else {}
+        error = self.make(sorted({program for test in self._tests.values() for program in test.programs}))
+        if error:
+            sys.exit(f'the sources do not build: {error}')
+        self._made = {path: digest(os.path.join(self.build, path)) for path in self._paths()}
 
     def _fresh(self):
         """As the sources are now; files that are the same keep their times, so that little is built anew."""
@@ -200,29 +217,52 @@ class Tree:
             os.makedirs(os.path.dirname(there), exist_ok=True)
             if not os.path.exists(there) or read(here) != read(there):
                 shutil.copy(here, there)
+                os.utime(there)  # newer than what an interrupted run has built
 
     def _read_objects(self):
         with open(os.path.join(self.build, 'compile_commands.json'), encoding='utf-8') as file:
             commands = json.load(file)
-        return {os.path.relpath(os.path.join(self.build, one['file']), self.source): os.path.join(self.build, one['output'])
-                for one in commands}
+        return {os.path.relpath(os.path.join(self.build, one['file']), self.source): one['output'] for one in commands}
 
     def _read_tests(self):
-        """Of the suites unit and sim: name → (command, folder below tests, program to build)."""
-        shown = subprocess.run(['meson', 'introspect', self.build, '--tests'], capture_output=True, text=True, check=True)
+        """The tests of SUITES by their names."""
+        files = {target['id']: os.path.relpath(target['filename'][0], self.build) for target in self._introspect('--targets')}
         tests = {}
-        for test in json.loads(shown.stdout):
-            suites = {suite.split(':')[-1] for suite in test['suite']}
-            program = os.path.relpath(test['cmd'][0], self.build)
-            if suites & {'unit', 'sim'} and program.startswith('tests/'):
-                tests[test['name']] = (test['cmd'], os.path.dirname(program)[len('tests/'):], program)
+        for test in self._introspect('--tests'):
+            suite = next((name for name in SUITES if name in {each.split(':')[-1] for each in test['suite']}), None)
+            programs = [files[target] for target in test['depends']]
+            if suite and programs and test['name'] not in SLOW:
+                folder = os.path.dirname(programs[0])[len('tests/'):]
+                tests[test['name']] = Test(test['cmd'], test['env'], suite, folder, programs)
         return tests
 
+    def _introspect(self, what):
+        shown = subprocess.run(['meson', 'introspect', self.build, what], capture_output=True, text=True, check=True)
+        return json.loads(shown.stdout)
+
+    def _paths(self):
+        """What is compared with the same thing without a mutant: objects and programs."""
+        paths = {*self._objects.values(), *(program for test in self._tests.values() for program in test.programs)}
+        return [path for path in paths if os.path.isfile(os.path.join(self.build, path))]
+
+    def is_built(self, file):
+        """Whether this machine has a use for the source: other processors' kernels are not built."""
+        return self._objects.get(file) in self._made
+
+    def object_of(self, file):
+        return self._objects[file]
+
+    def same(self, path):
+        """Whether the object or program is what it is without a mutant."""
+        return digest(os.path.join(self.build, path)) == self._made[path]
+
     def plan(self, file):
-        """The tests of a file in stages: those of its name and of its room, whole sessions, all others."""
+        """The tests of a file in stages: those of its name and of its room, whole sessions, all others, the programs."""
         stem = os.path.basename(file)[:-2]
         parts = os.path.dirname(file).split('/')
         rooms = {'unit/' + name for name in ('/'.join(parts[1:]), parts[-1], parts[-1].split('-')[0]) if name}
+
+        family = 'unit/' + parts[1] + '/' if len(parts) > 2 else '-'  # rooms of one room, such as policies
 
         def has_its_name(name):
             words, own = set(name.split(' ')[-1].split('_')), set(stem.split('_'))
@@ -230,10 +270,15 @@ class Tree:
 
         def rank(name):
             return (not has_its_name(name), self._usual_s.get(name, 0.0), name)
-        room = [name for name in self._tests if self._tests[name][1] in rooms or has_its_name(name)]
-        sim = [name for name in self._tests if self._tests[name][1] == 'sim' and name not in room]
-        rest = [name for name in self._tests if name not in room and name not in sim]
-        return [sorted(stage, key=rank) for stage in (room, sim, rest)]
+
+        def stage_of(name):
+            test = self._tests[name]
+            if test.suite == 'e2e':
+                return 3
+            if test.folder in rooms or test.folder.startswith(family) or has_its_name(name):
+                return 0
+            return 1 if test.suite == 'sim' else 2
+        return [sorted((name for name in self._tests if stage_of(name) == stage), key=rank) for stage in range(STAGES)]
 
     def make(self, targets):
         """The end of what the build says when it fails; None: it is built."""
@@ -242,19 +287,32 @@ class Tree:
         return None if result.returncode == 0 else (errors or [result.stdout])[0][-160:]
 
     def programs(self, names):
-        return sorted({self._tests[name][2] for name in names})
+        return sorted({program for name in names for program in self._tests[name].programs})
+
+    def is_other(self, name):
+        """Whether the mutant is in what the test runs."""
+        return not all(self.same(program) for program in self._tests[name].programs)
 
     def run(self, name):
-        """Why the test failed; None: it passed."""
+        """Why the test failed, as soon as it does; None: it passed."""
         limit_s = max(LEAST_S, SLOWEST * self._usual_s.get(name, LEAST_S))
-        environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT='TAP', OPENBLAS_NUM_THREADS='1')
+        test = self._tests[name]
+        process = subprocess.Popen(test.command, cwd=self.build, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                   errors='replace', env={**os.environ, **test.environment}, start_new_session=True)
+        late = threading.Timer(limit_s, end, [process])
+        late.start()
         try:
-            result = subprocess.run(self._tests[name][0], cwd=self.build, capture_output=True, text=True, errors='replace',
-                                    timeout=limit_s, env=environment)
-        except subprocess.TimeoutExpired:
-            return f'not done after {limit_s:.0f} s'
-        failed = [line for line in result.stdout.split('\n') if line.startswith('not ok')]
-        return None if result.returncode == 0 and not failed else (failed or [f'status {result.returncode}'])[0][:120]
+            failed = next((line.strip() for line in process.stdout if line.startswith('not ok')), None)
+        finally:
+            in_time = late.is_alive()
+            late.cancel()
+            if failed:
+                end(process)
+            process.stdout.close()
+            status = process.wait()
+        if failed:
+            return failed[:120]
+        return None if status == 0 else f'status {status}' if in_time else f'not done after {limit_s:.0f} s'
 
     def learn(self, names):
         """Runs the tests that were never run, on the sources as they are; forgets those that fail here anyway."""
@@ -267,13 +325,18 @@ class Tree:
         for name in unknown:
             start = time.monotonic()
             why = self.run(name)
-            self._usual_s[name] = time.monotonic() - start
             if why:
                 print(f'{name}: left out, it fails without a mutant: {why}', flush=True)
                 del self._tests[name]
+            else:
+                self._usual_s[name] = round(time.monotonic() - start, 2)
+        with open(self._times, 'w', encoding='utf-8') as file:
+            json.dump(self._usual_s, file, indent=1)
 
-    def object_of(self, file):
-        return self._objects[file]
+
+def end(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def read(path):
@@ -301,33 +364,39 @@ def broken(path, mutant):
             file.write(text)
 
 
+def batches(names):
+    """The first alone: most mutants end there, and what is not built costs nothing."""
+    size = 1
+    while names:
+        yield names[:size]
+        names, size = names[size:], 3 * size
+
+
 def try_stage(tree, names):
     """(result, why) of tests with the mutant in place; None: they all passed."""
-    error = tree.make(tree.programs(names)) if names else None
-    if error:
-        return 'not built', error
-    for name in names:
-        why = tree.run(name)
-        if why:
-            return 'caught', f'{name}: {why}'
+    for some in batches(names):
+        error = tree.make(tree.programs(some))
+        if error:
+            return 'not built', error
+        for name in some:
+            why = tree.run(name) if tree.is_other(name) else None
+            if why:
+                return 'caught', f'{name}: {why}'
     return None
 
 
-def test_mutant(tree, mutant, near):
+def test_mutant(tree, mutant, stages):
     """(result, why): caught, survived, same (the same machine code), or not built."""
+    if not tree.is_built(mutant.file):
+        return 'not built', 'not for this processor'
     path, made = os.path.join(tree.source, mutant.file), tree.object_of(mutant.file)
-    target = os.path.relpath(made, tree.build)
-    error = tree.make([target])
-    if error:
-        sys.exit(f'{mutant.file} does not build: {error}')
-    before = digest(made)
     with broken(path, mutant):
-        error = tree.make([target])
+        error = tree.make([made])
         if error:
             return 'not built', error
-        if digest(made) == before:
+        if tree.same(made):
             return 'same', ''
-    for stage in range(1 if near else STAGES):
+    for stage in range(stages):
         tree.learn(tree.plan(mutant.file)[stage])  # on the sources as they are
         with broken(path, mutant):
             result = try_stage(tree, tree.plan(mutant.file)[stage])
@@ -372,8 +441,10 @@ def parse():
                         help='where the copy, its build and the log lie (default build-mutants)')
     parser.add_argument('-j', '--jobs', metavar='N', type=int, default=2, help='compilers at a time (default 2)')
     parser.add_argument('--near', action='store_true', help="run only the tests of the file's room: faster, and more survive")
+    parser.add_argument('--programs', action='store_true', help='run the suite e2e, too: minutes more for what survives so far')
     parser.add_argument('--list', action='store_true', help='print the mutants, build nothing')
     options = parser.parse_args()
+    options.stages = 1 if options.near else STAGES if options.programs else STAGES - 1
     if options.count < 1 or options.jobs < 1:
         parser.error('--count and --jobs are at least 1')
     return options
@@ -398,7 +469,7 @@ def main():
         if entry is None:
             tree = tree or Tree(options.folder, options.jobs)
             start = time.monotonic()
-            result, why = test_mutant(tree, mutant, options.near)
+            result, why = test_mutant(tree, mutant, options.stages)
             entry = {'mutant': list(mutant), 'result': result, 'why': why, 'seconds': round(time.monotonic() - start, 1)}
             with open(log, 'a', encoding='utf-8') as file:
                 file.write(json.dumps(entry) + '\n')
