@@ -2,12 +2,14 @@
 #ifndef HANDOFF_CORE_LINALG_GROUP_X86_INTERNAL_H
 #define HANDOFF_CORE_LINALG_GROUP_X86_INTERNAL_H
 
+#if defined(__AVX2__) /* it is included where these instructions are built for */
+
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/linalg/half_internal.h"
-#include "core/linalg/weight_blocks_internal.h"
+#include "core/linalg/weights_block_internal.h"
 
 static inline __m256i sizes_of(const float *x)
 {
@@ -41,5 +43,7 @@ static inline void group_numbers(const float *x, float by, int8_t ret_z[GROUP], 
     _mm256_storeu_si256((__m256i *) (void *) ret_z, z);
     _mm_storeu_si64(ret_sum, _mm_hadd_epi32(twos, twos));
 }
+
+#endif
 
 #endif

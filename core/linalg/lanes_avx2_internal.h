@@ -3,6 +3,8 @@
 #ifndef HANDOFF_CORE_LINALG_LANES_AVX2_INTERNAL_H
 #define HANDOFF_CORE_LINALG_LANES_AVX2_INTERNAL_H
 
+#if defined(__AVX2__) /* it is included where these instructions are built for */
+
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
@@ -188,5 +190,7 @@ static inline INTS fours_sum(FOURS sum, int32_t start)
     return (INTS){_mm256_add_epi32(pairs_sum(sum.first), _mm256_set1_epi32(start)),
                   _mm256_add_epi32(pairs_sum(sum.second), _mm256_set1_epi32(start))};
 }
+
+#endif
 
 #endif

@@ -3,6 +3,8 @@
 #ifndef HANDOFF_CORE_LINALG_LANES_NEON_INTERNAL_H
 #define HANDOFF_CORE_LINALG_LANES_NEON_INTERNAL_H
 
+#if defined(__aarch64__) /* it is included where these instructions are built for */
+
 #include <arm_neon.h>
 #include <stdint.h>
 #include <string.h>
@@ -203,5 +205,7 @@ static inline INTS fours_sum(FOURS sum, int32_t start)
         sum.at[i] = vaddq_s32(sum.at[i], vdupq_n_s32(start));
     return sum;
 }
+
+#endif
 
 #endif

@@ -2,6 +2,8 @@
 #ifndef HANDOFF_CORE_LINALG_LANES_VNNI_INTERNAL_H
 #define HANDOFF_CORE_LINALG_LANES_VNNI_INTERNAL_H
 
+#if defined(__AVX512VNNI__) /* it is included where these instructions are built for */
+
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
@@ -125,5 +127,7 @@ static inline INTS fours_sum(FOURS sum, int32_t start)
 {
     return _mm512_add_epi32(sum, ints_of(start));
 }
+
+#endif
 
 #endif
