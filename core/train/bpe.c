@@ -69,7 +69,8 @@ uint32_t bpe_letter(uint8_t byte)
     return 0x100 + others;
 }
 
-size_t bpe_encode_word(const struct bpe *bpe, uint16_t *word, size_t size)
+/* A word's bytes become tokens: word[size] in place. Returns how many. */
+static size_t encode_word(const struct bpe *bpe, uint16_t *word, size_t size)
 {
     for (;;) {
         uint16_t best = BPE_NONE; /* the pair that was learned first */
@@ -102,7 +103,7 @@ int bpe_encode(const struct bpe *bpe, const struct bpe_text *text, struct bpe_to
         uint16_t *word = tokens->id + tokens->count;
         for (size_t i = at; i < end; i++)
             word[i - at] = bpe->token_of_byte[text->bytes[i]];
-        tokens->count += bpe_encode_word(bpe, word, end - at);
+        tokens->count += encode_word(bpe, word, end - at);
     }
     return 0;
 }

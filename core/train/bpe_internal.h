@@ -24,7 +24,4 @@ struct bpe {
 /* GPT-2's letter for a byte: a printable one stands for itself, the others for what lies behind Latin-1. */
 uint32_t bpe_letter(uint8_t byte);
 
-/* A word's bytes become tokens: word[size] in place. Returns how many. */
-size_t bpe_encode_word(const struct bpe *bpe, uint16_t *word, size_t size);
-
 #endif

@@ -101,7 +101,8 @@ void pass_destroy(struct pass *pass)
     free(pass);
 }
 
-void pass_apply(size_t rows, size_t columns, size_t depth, const float *x, const float *w, float *ret_c)
+/* c[rows][columns] = x[rows][depth] w[columns][depth]^T */
+static void apply(size_t rows, size_t columns, size_t depth, const float *x, const float *w, float *ret_c)
 {
     linalg_multiply(&(struct linalg_product){
         .rows = rows,
@@ -207,16 +208,16 @@ static void run_layer(struct pass *pass, const float *params, uint32_t number)
     struct rows_rotation rotation = pass_rotation(pass);
     float *next = pass_stream(pass, number + 1);
     rows_norm(&(struct rows_norm){rows, width, layer->x, weights + pass->at.attention_norm}, layer->normed);
-    pass_apply(rows, shape_qkv(shape), width, layer->normed, weights + pass->at.qkv, layer->qkv);
+    apply(rows, shape_qkv(shape), width, layer->normed, weights + pass->at.qkv, layer->qkv);
     rows_rotate(&rotation, 1.0f, layer->qkv);
     attend(pass, layer);
-    pass_apply(rows, width, width, layer->attended, weights + pass->at.output, layer->middle);
+    apply(rows, width, width, layer->attended, weights + pass->at.output, layer->middle);
     rows_add(rows * width, layer->x, layer->middle);
     rows_norm(&(struct rows_norm){rows, width, layer->middle, weights + pass->at.feed_norm},
               layer->feed_normed);
-    pass_apply(rows, 2 * hidden, width, layer->feed_normed, weights + pass->at.gate_up, layer->gate_up);
+    apply(rows, 2 * hidden, width, layer->feed_normed, weights + pass->at.gate_up, layer->gate_up);
     rows_swiglu(rows, hidden, layer->gate_up, layer->activated);
-    pass_apply(rows, width, hidden, layer->activated, weights + pass->at.down, next);
+    apply(rows, width, hidden, layer->activated, weights + pass->at.down, next);
     rows_add(rows * width, layer->middle, next);
 }
 
@@ -276,7 +277,7 @@ void pass_head(struct pass *pass, const float *params, uint32_t layers)
     rows_norm(&(struct rows_norm){pass->rows, shape->width, pass_stream(pass, layers),
                                   params + shape_norm_at(shape)},
               pass->head_normed);
-    pass_apply(pass->rows, shape->vocabulary, shape->width, pass->head_normed, params, pass->logits);
+    apply(pass->rows, shape->vocabulary, shape->width, pass->head_normed, params, pass->logits);
 }
 
 static double sum_nats(const struct pass *pass)

@@ -50,9 +50,6 @@ struct pass {
     float *grad_embedding; /* [vocabulary][width] */
 };
 
-/* c[rows][columns] = x[rows][depth] w[columns][depth]^T */
-void pass_apply(size_t rows, size_t columns, size_t depth, const float *x, const float *w, float *ret_c);
-
 /* The residual stream behind `layers` layers. */
 static inline float *pass_stream(struct pass *pass, uint32_t layers)
 {

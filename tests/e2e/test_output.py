@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import small_llama
 import tap
 import testbed
 
@@ -52,7 +53,8 @@ def trained(folder, *how):
 
 def commands(folder, db):
     """Each command in each of its forms, by its name: (arguments, exit status where it can print)."""
-    another = os.path.join(folder, 'another.db')
+    another, small = os.path.join(folder, 'another.db'), os.path.join(folder, 'small.bin')
+    small_llama.write(small, os.path.join(folder, 'tokenizer.bin'))
     run = ('run', '-q', '--over', 'memory', *SMALL, '-p', 'greedy', '-e', 2, '-t', 5, '--db', another)
     of_words = ('policies', 'models', 'scenarios', 'keys', 'scenario', 'runs', 'comparison', 'episodes', 'splits', 'servers')
     return {
@@ -70,6 +72,9 @@ def commands(folder, db):
                    ('report', '-q', '--db', db, '-o', os.path.join(folder, 'report'), '--json')],
         'delete': [('delete', '--db', db, '--run', 1, '--with-dependents', '--dry-run', *how) for how in ((), ('--json',))],
         'train': [trained(folder, '--resume'), trained(folder, '--resume', '--json')],
+        'model': [('model', small, *how) for how in ((), ('--json',))],
+        'generate': [('generate', '--model', small, '--prompt', 'a', '--tokens', 3, '--portion', portion, *how)
+                     for portion, how in ((1, ()), (2, ('--json',)))],
         # Nobody joins, so it fails in any case.
         'twin': [('twin', '-q', *SMALL, '-p', 'greedy', '--wait-s', 1, '--db', another)],
     }
