@@ -100,7 +100,7 @@ void linalg_block_group(enum linalg_weights format, const uint8_t *block, size_t
 /* Four bytes of scales, four of minima, each with six bits of the first four groups' and two of the others', whose
  * lower four bits share the last four bytes. */
 void linalg_block_scales(const uint8_t *block, uint8_t ret_scale[SUPER_GROUPS],
-                          uint8_t ret_minimum[SUPER_GROUPS])
+                         uint8_t ret_minimum[SUPER_GROUPS])
 {
     const uint8_t *first = block + 4, *second = first + 4, *rest = first + 8;
     for (size_t i = 0; i < 4; i++) {
