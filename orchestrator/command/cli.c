@@ -66,12 +66,14 @@ enum key {
     KEY_COMPACT,
     KEY_MODEL,
     KEY_PROMPT,
+    KEY_IDS,
     KEY_TOKENIZER,
     KEY_WEIGHTS,
     KEY_ACTIVATION,
     KEY_SPLIT,
     KEY_TOKENS,
     KEY_PORTION,
+    KEY_LOGITS,
     KEY_MEASURE,
     KEY_TIMES_CSV
 };
@@ -179,6 +181,9 @@ static const struct {
     {GENERATE,
      {"model", KEY_MODEL, "FILE", 0, "a model file: GGUF, safetensors (or its folder), llama2.c", 0}},
     {GENERATE, {"prompt", KEY_PROMPT, "TEXT", 0, "the text to go on with", 0}},
+    {GENERATE,
+     {"ids", KEY_IDS, "I[,I...]", 0, "token ids in place of --prompt; prints ids, and needs no tokenizer",
+      0}},
     {GENERATE, {"tokenizer", KEY_TOKENIZER, "FILE", 0, "a tokenizer's file (default: the model's own)", 0}},
     {GENERATE, {"tokens", KEY_TOKENS, "N", 0, "at most N tokens of answer (default 128)", 0}},
     {GENERATE,
@@ -190,6 +195,7 @@ static const struct {
     {GENERATE,
      {"portion", KEY_PORTION, "N", 0, "tokens of the prompt computed at once (default 256); changes no bit",
       0}},
+    {GENERATE, {"logits", KEY_LOGITS, 0, 0, "--json: also the logits behind the prompt", 0}},
     {MODEL | GENERATE,
      {"weights", KEY_WEIGHTS, "stored|f32|q8|q4", 0,
       "format of the weights computed in (default: the file's)", 0}},
@@ -381,6 +387,7 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     case KEY_RESUME: cli->resume = true; return text != NULL ? parse_flag('r', text, state) : 0;
     case KEY_MODEL: cli->model = text; return 0;
     case KEY_PROMPT: cli->prompt = text; return 0;
+    case KEY_IDS: cli->ids = text; return 0;
     case KEY_TOKENIZER: cli->tokenizer = text; return 0;
     case KEY_WEIGHTS: cli->weights = text; return 0;
     case KEY_ACTIVATION: cli->activation = text; return 0;
@@ -394,6 +401,7 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     case KEY_PORTION:
         cli->portion = (uint32_t) parse_number(state, "--portion", text, 1, INFER_ROWS_MAX);
         return 0;
+    case KEY_LOGITS: cli->logits = true; return 0;
     case KEY_MEASURE: cli->measure = true; return 0;
     case KEY_TIMES_CSV: cli->times_csv = true; return 0;
     case KEY_FROM: cli->from = (int64_t) parse_number(state, "--from", text, 1, INT64_MAX); return 0;

@@ -75,11 +75,12 @@ struct cli {
     bool csv;                             /* export: CSV, not JSON */
     const char *trace_format, *direction; /* show trace; NULL: not given */
     const char *model, *prompt;           /* generate */
+    const char *ids;                      /* generate; NULL: the prompt is a text */
     const char *tokenizer;                /* generate; NULL: the model's own */
     const char *weights;                  /* model, generate; NULL: as stored */
     const char *activation;               /* generate; NULL: fp32 */
     uint32_t split, tokens, portion;      /* generate; 0 tokens or portion: not given */
-    bool split_given, measure, times_csv;
+    bool split_given, logits, measure, times_csv;
     struct cli_train train; /* train alone */
     const char *word[4];    /* what follows the command */
     size_t word_count;

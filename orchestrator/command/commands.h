@@ -31,6 +31,8 @@ int command_status(int code, struct diag *diag);
 void command_print_text(const struct buf *text);
 /* Takes the value over. NULL: there was no memory to make it. */
 int command_print_json(json_t *value, struct diag *diag);
+/* The same with 9 digits, as many as a float has. */
+int command_print_json_floats(json_t *value, struct diag *diag);
 /* Takes the row over. When there is no memory for it, the list becomes NULL and stays so: a list is whole or not
  * there. */
 void command_append_json(json_t **rows, json_t *row);

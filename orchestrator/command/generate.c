@@ -2,12 +2,16 @@
 #include "orchestrator/command/commands.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/base/parse.h"
 #include "core/base/process.h"
 #include "core/base/units.h"
 #include "core/infer/activation_word.h"
@@ -16,17 +20,18 @@
 #include "orchestrator/setup/stop_signal.h"
 
 #define TOKENS_DEFAULT 128u
+#define ID_TEXT_MAX 20 /* bytes of a number */
 
 struct generation {
     const struct cli *cli;
     struct weights *weights;
-    struct tokenizer *tokenizer;
+    struct tokenizer *tokenizer; /* NULL: the prompt came as ids, and so goes the answer */
     struct infer_model *model;
     struct infer_workspace workspace;
     struct infer_request *request;
     struct tokenizer_ids prompt;
     struct buf answer; /* the text so far */
-    json_t *ids;
+    json_t *ids, *logits;
     uint32_t tokens; /* of the answer */
     bool is_ended;   /* by the model's own last token */
     uint64_t start_ns, first_ns, last_ns;
@@ -39,7 +44,9 @@ static int encode_prompt(struct generation *g)
 {
     const char *text = g->cli->prompt;
     uint32_t context = weights_geometry(g->weights)->context;
-    int rc = tokenizer_encode(g->tokenizer, text, strlen(text), tokenizer_wants_begin(g->tokenizer),
+    int rc = tokenizer_open(g->weights, g->cli->tokenizer, &g->tokenizer, g->diag);
+    if (rc == 0)
+        rc = tokenizer_encode(g->tokenizer, text, strlen(text), tokenizer_wants_begin(g->tokenizer),
                               &g->prompt, g->diag);
     if (rc != 0)
         return rc;
@@ -49,6 +56,41 @@ static int encode_prompt(struct generation *g)
         return diag_fail(g->diag, ERR_TOO_BIG, "--prompt: %zu tokens leave no room in a context of %u",
                          g->prompt.count, context);
     return 0;
+}
+
+/* `size` bytes of a list. */
+static int read_id(struct generation *g, const char *text, size_t size)
+{
+    char number[ID_TEXT_MAX + 1] = {0};
+    uint64_t id = UINT64_MAX;
+    uint32_t vocab = weights_geometry(g->weights)->vocab;
+    int shown = (int) (size < ID_TEXT_MAX ? size : ID_TEXT_MAX);
+    if (size <= ID_TEXT_MAX)
+        memcpy(number, text, size);
+    if (parse_u64(number, &id) != 0 || id >= vocab)
+        return diag_fail(g->diag, ERR_RANGE, "--ids: number %zu is '%.*s'; 0 to %u would be right",
+                         g->prompt.count + 1, shown, text, vocab - 1);
+    int rc = array_reserve(&g->prompt.id, &g->prompt.capacity, g->prompt.count + 1);
+    if (rc != 0)
+        return diag_fail(g->diag, rc, "out of memory");
+    g->prompt.id[g->prompt.count++] = (uint32_t) id;
+    return 0;
+}
+
+static int read_ids(struct generation *g)
+{
+    uint32_t context = weights_geometry(g->weights)->context;
+    const char *text = g->cli->ids, *end;
+    int rc = 0;
+    do {
+        end = text + strcspn(text, ",");
+        if (g->prompt.count + 1 >= context)
+            return diag_fail(g->diag, ERR_TOO_BIG, "--ids: %zu and more leave no room in a context of %u",
+                             g->prompt.count + 1, context);
+        rc = read_id(g, text, (size_t) (end - text));
+        text = end + 1;
+    } while (rc == 0 && *end == ',');
+    return rc;
 }
 
 static int open_request(struct generation *g)
@@ -77,9 +119,7 @@ static int prepare(struct generation *g)
     if (rc == 0)
         rc = weights_open(cli->model, &g->weights, g->diag);
     if (rc == 0)
-        rc = tokenizer_open(g->weights, cli->tokenizer, &g->tokenizer, g->diag);
-    if (rc == 0)
-        rc = encode_prompt(g);
+        rc = cli->ids != NULL ? read_ids(g) : encode_prompt(g);
     if (rc == 0)
         rc = infer_model_create(&g->model, g->weights, format, g->diag);
     return rc == 0 ? open_request(g) : rc;
@@ -87,10 +127,21 @@ static int prepare(struct generation *g)
 
 /* ---- generating ---- */
 
+/* The bytes of a token behind another, borrowed; without a tokenizer its number in `number`, with a space. */
+static size_t write_token(const struct generation *g, uint32_t previous, uint32_t token,
+                          char number[ID_TEXT_MAX], const char **ret_bytes)
+{
+    if (g->tokenizer != NULL)
+        return tokenizer_decode(g->tokenizer, previous, token, ret_bytes);
+    *ret_bytes = number;
+    return (size_t) snprintf(number, ID_TEXT_MAX, "%s%" PRIu32, g->tokens > 0 ? " " : "", token);
+}
+
 static int tell_token(struct generation *g, uint32_t previous, uint32_t token)
 {
+    char number[ID_TEXT_MAX];
     const char *bytes;
-    size_t size = tokenizer_decode(g->tokenizer, previous, token, &bytes);
+    size_t size = write_token(g, previous, token, number, &bytes);
     if (g->cli->json) {
         command_append_json(&g->ids, json_integer(token));
         return buf_push(&g->answer, bytes, size);
@@ -102,6 +153,19 @@ static int tell_token(struct generation *g, uint32_t previous, uint32_t token)
     return 0;
 }
 
+static int keep_logits(struct generation *g)
+{
+    uint32_t vocab = weights_geometry(g->weights)->vocab;
+    g->logits = json_array();
+    for (uint32_t i = 0; i < vocab; i++) {
+        double logit = (double) g->request->logits[i];
+        if (!isfinite(logit))
+            return diag_fail(g->diag, ERR_RANGE, "--logits: that of token %" PRIu32 " is not finite", i);
+        command_append_json(&g->logits, json_real(logit));
+    }
+    return g->logits != NULL ? 0 : diag_fail(g->diag, -ENOMEM, "out of memory");
+}
+
 static int generate(struct generation *g)
 {
     uint32_t vocab = weights_geometry(g->weights)->vocab, most = g->tokens;
@@ -109,9 +173,11 @@ static int generate(struct generation *g)
     g->start_ns = clock_monotonic_ns();
     int rc = infer_request_feed(g->request, g->prompt.id, g->prompt.count, g->diag);
     g->first_ns = g->last_ns = clock_monotonic_ns();
+    if (rc == 0 && g->cli->logits)
+        rc = keep_logits(g);
     for (g->tokens = 0; rc == 0 && g->tokens < most && !stop_signal_raised();) {
         uint32_t token = infer_greedy(g->request->logits, vocab);
-        g->is_ended = token == tokenizer_end_id(g->tokenizer);
+        g->is_ended = g->tokenizer != NULL && token == tokenizer_end_id(g->tokenizer);
         if (g->is_ended)
             break;
         rc = tell_token(g, previous, token);
@@ -139,17 +205,17 @@ static double per_token_s(const struct generation *g)
 /* Bytes that are no whole UTF-8 text cannot stand in JSON: the ids are always there. */
 static int tell_json(struct generation *g)
 {
-    json_t *ids = g->ids;
-    g->ids = NULL;
-    json_t *text = json_stringn((const char *) g->answer.data, g->answer.size);
-    return command_print_json(json_pack("{s:o?, s:o, s:I, s:I, s:I, s:s, s:I, s:b, s:f, s:f}", "text", text,
-                                        "tokens", ids, "prompt_tokens", (json_int_t) g->prompt.count,
-                                        "layers", (json_int_t) weights_geometry(g->weights)->layers, "split",
-                                        (json_int_t) g->request->options.split, "weights",
-                                        infer_weights_name(g->model->format), "split_bytes",
-                                        (json_int_t) g->request->bytes, "ended", g->is_ended, "first_token_s",
-                                        first_token_s(g), "per_token_s", per_token_s(g)),
-                              g->diag);
+    json_t *ids = g->ids, *logits = g->logits;
+    g->ids = g->logits = NULL;
+    json_t *text = g->tokenizer != NULL ? json_stringn((const char *) g->answer.data, g->answer.size) : NULL;
+    return command_print_json_floats(
+        json_pack("{s:o?, s:o, s:I, s:I, s:I, s:s, s:I, s:b, s:f, s:f, s:o*}", "text", text, "tokens", ids,
+                  "prompt_tokens", (json_int_t) g->prompt.count, "layers",
+                  (json_int_t) weights_geometry(g->weights)->layers, "split",
+                  (json_int_t) g->request->options.split, "weights", infer_weights_name(g->model->format),
+                  "split_bytes", (json_int_t) g->request->bytes, "ended", g->is_ended, "first_token_s",
+                  first_token_s(g), "per_token_s", per_token_s(g), "logits", logits),
+        g->diag);
 }
 
 /* To standard error: standard output has the answer alone. */
@@ -173,18 +239,31 @@ static int tell(struct generation *g)
     return 0;
 }
 
+static int check_flags(const struct cli *cli, struct diag *diag)
+{
+    if (cli->model == NULL || (cli->prompt == NULL && cli->ids == NULL))
+        return diag_fail(diag, ERR_SYNTAX, "--model FILE and --prompt TEXT are needed, or --ids");
+    if (cli->ids != NULL && (cli->prompt != NULL || cli->tokenizer != NULL))
+        return diag_fail(diag, ERR_SYNTAX, "--ids takes the place of --prompt, and of its --tokenizer");
+    if (cli->logits && !cli->json)
+        return diag_fail(diag, ERR_SYNTAX, "--logits goes with --json");
+    return 0;
+}
+
 int command_generate(const struct cli *cli, struct diag *diag)
 {
+    int rc = check_flags(cli, diag);
+    if (rc != 0)
+        return command_status(rc, diag);
     struct generation g = {.cli = cli, .diag = diag, .ids = cli->json ? json_array() : NULL};
-    if (cli->model == NULL || cli->prompt == NULL)
-        return command_status(diag_fail(diag, ERR_SYNTAX, "--model FILE and --prompt TEXT are needed"), diag);
     stop_signal_catch();
-    int rc = prepare(&g);
+    rc = prepare(&g);
     if (rc == 0)
         rc = generate(&g);
     if (rc == 0)
         rc = tell(&g);
     json_decref(g.ids);
+    json_decref(g.logits);
     infer_request_destroy(g.request);
     infer_model_destroy(g.model);
     infer_workspace_finish(&g.workspace);

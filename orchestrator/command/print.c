@@ -1,6 +1,7 @@
 /* What the commands share: exit statuses, and how a result is printed. Standard output is looked at once, when the
  * process ends (core/base/process.h): what could not be written is told there. */
 #include <errno.h>
+#include <float.h>
 #include <stdio.h>
 
 #include "core/base/err.h"
@@ -46,16 +47,26 @@ void command_print_text(const struct buf *text)
         process_print_failed(errno);
 }
 
-int command_print_json(json_t *value, struct diag *diag)
+static int print_json(json_t *value, size_t flags, struct diag *diag)
 {
     errno = 0;
-    bool whole = value != NULL && json_dumpf(value, stdout, JSON_INDENT(2)) == 0;
+    bool whole = value != NULL && json_dumpf(value, stdout, JSON_INDENT(2) | flags) == 0;
     if (whole)
         (void) putchar('\n');
     else if (ferror(stdout) != 0)
         process_print_failed(errno);
     json_decref(value);
     return whole || ferror(stdout) != 0 ? 0 : diag_fail(diag, -ENOMEM, "out of memory");
+}
+
+int command_print_json(json_t *value, struct diag *diag)
+{
+    return print_json(value, 0, diag);
+}
+
+int command_print_json_floats(json_t *value, struct diag *diag)
+{
+    return print_json(value, JSON_REAL_PRECISION(FLT_DECIMAL_DIG), diag);
 }
 
 void command_append_json(json_t **rows, json_t *row)
