@@ -18,7 +18,7 @@ import testbed
 # Widths that are no multiples of a block, and wide ones for blocks of 256. The prompt is longer than a block of the cache.
 ODD = decoder.Shape()
 WIDE = decoder.Shape(layers=2, hidden=256, heads=8, kv_heads=2, head_size=32, ff=512, vocab=100)
-LLAMA3 = ('llama3', 8.0, 1.0, 4.0, 32)
+LLAMA3 = ('llama3', 8.0, 1.0, 4.0, 512)  # with waves that stay, that are mixed and that are stretched
 PROMPT = [7 * i * i % 71 + i % 3 for i in range(45)]
 
 CLOSE = 1e-4  # of the largest logit: single precision
@@ -29,9 +29,9 @@ OTHER = 0.3  # a file that is read wrongly says something else
 TRIES = 12   # prompts
 
 
-def logits_of(path, *more, ids=PROMPT):
+def logits_of(path, *more, ids=PROMPT, **options):
     answer = json.loads(testbed.orchestrator('generate', '--json', '--model', path, '--ids', ','.join(map(str, ids)), '--tokens', 1,
-                                             '--logits', *more)[0])
+                                             '--logits', *more, **options)[0])
     tap.equal(answer['tokens'], [int(numpy.argmax(answer['logits']))], 'the answer')
     return numpy.array(answer['logits'])
 
@@ -84,11 +84,24 @@ def safetensors_of_each_type_give_the_logits_of_the_oracle():
 
 
 @tap.test
+def rotary_scaling_is_found_in_older_and_newer_files():
+    for scaling in ((), ('linear', 4.0), LLAMA3):
+        shape, plain = replace(ODD, head_size=8, theta=500000.0, scaling=scaling), replace(ODD, head_size=8)
+        for is_newer in (False, True):
+            with testbed.scratch() as folder:
+                tensors = decoder.write_safetensors(folder, shape, 'F32', 9, is_newer=is_newer)
+                logits = logits_of(folder)
+                near(logits, decoder.Model(shape, tensors).logits(PROMPT), CLOSE, f'{scaling}, newer: {is_newer}')
+                tap.true(distance(logits, decoder.Model(plain, tensors).logits(PROMPT)) > 100 * CLOSE, 'scaling matters')
+
+
+@tap.test
 def gguf_of_each_type_of_floats_gives_the_logits_of_the_oracle():
     cases = (
         ('F32', ODD, 'llama'), ('F16', replace(ODD, is_tied=True, scaling=('linear', 2.0)), 'llama'),
         ('BF16', replace(ODD, head_size=8, theta=500000.0, scaling=LLAMA3), 'llama'), ('F32', replace(ODD, has_biases=True), 'qwen2'),
         ('F16', replace(ODD, has_biases=True, is_tied=True, theta=1e6), 'qwen2'), ('BF16', replace(ODD, has_biases=True), 'qwen2'),
+        ('F32', replace(ODD, has_biases=True), 'llama'),
     )
     for seed, (kind, shape, architecture) in enumerate(cases):
         with gguf(shape, all_of(kind), seed, architecture) as (path, tensors):
@@ -112,13 +125,13 @@ def judge_integers(path, shape, tensors, what):
     judge_rounding(path, decoder.Model(shape, tensors, seen=decoder.rounded), what)
 
 
-def judge_rounding(path, model, what):
+def judge_rounding(path, model, what, *more):
     """The oracle rounds to 8 bits, too. In double precision one activation in some 10^5 is rounded the other way, and then many
     behind it. So prompts are tried until none was: a product that is wrong anywhere is never close."""
     draw = numpy.random.default_rng(1)
     for number in range(1, TRIES + 1):
         ids = draw.permutation(model.shape.vocab)[:24]
-        apart = distance(logits_of(path, ids=ids), model.logits(ids))
+        apart = distance(logits_of(path, *more, ids=ids), model.logits(ids))
         if apart <= CLOSE:
             print(f'# {what}, rounded alike: {apart:.2g} apart, prompt {number}', flush=True)
             return
@@ -137,9 +150,28 @@ def gguf_of_mixed_types_gives_the_logits_of_the_oracle():
 
 
 @tap.test
+def floats_rounded_to_8_or_4_bits_give_the_logits_of_the_oracle():
+    with gguf(WIDE, all_of('F16'), 6) as (path, tensors):
+        exact = decoder.Model(WIDE, tensors).logits(PROMPT)
+        for word, bits in (('q8', 8), ('q4', 4)):
+            weights = {name: values if decoder.is_vector(name) or 'embed' in name else decoder.integers(values, bits)
+                       for name, values in tensors.items()}
+            judge_rounding(path, decoder.Model(WIDE, weights, seen=decoder.rounded), word, '--weights', word)
+        near(logits_of(path, '--weights', 'q8'), exact, EIGHT_BITS, 'q8')
+
+
+@tap.test
+def a_long_prompt_of_many_heads_on_one_of_keys_gives_the_logits_of_the_oracle():
+    shape = replace(ODD, heads=8, kv_heads=1, head_size=16, context=1024, theta=1e6)
+    ids = [i * i * i % 73 for i in range(700)]
+    with gguf(shape, all_of('F32'), 10) as (path, tensors):
+        near(logits_of(path, ids=ids), decoder.Model(shape, tensors).logits(ids), CLOSE, '700 tokens')
+
+
+@tap.test
 def llama2c_files_give_the_logits_of_the_oracle():
     for seed, is_tied in enumerate((True, False)):
-        shape = replace(ODD, head_size=8, is_tied=is_tied)
+        shape = replace(ODD, head_size=8, is_tied=is_tied, epsilon=1e-5)  # which the format implies
         with testbed.scratch() as folder:
             path = os.path.join(folder, 'model.bin')
             tensors = decoder.write_llama2c(path, shape, seed)
@@ -167,10 +199,14 @@ def positions_and_earlier_tokens_are_seen():
 
 
 @tap.test
-def splits_and_portions_give_the_same_logits_bit_for_bit():
+def splits_portions_and_vector_paths_give_the_same_logits_bit_for_bit():
+    paths = [{**os.environ, 'HANDOFF_VECTOR': word} for word in ('avx512', 'avx2', 'neon', 'none')]
+    paths = [path for path in paths if testbed.orchestrator('show', 'policies', status=None, env=path)[1] == '']
     for kind in ('F16', 'Q4_K'):
         with gguf(WIDE, all_of(kind), 6) as (path, _):
             whole = logits_of(path)
+            for environment in paths:
+                tap.equal(logits_of(path, env=environment).tolist(), whole.tolist(), f'{kind}, {environment["HANDOFF_VECTOR"]}')
             for split in range(WIDE.layers + 1):
                 parts = logits_of(path, '--split', split, '--portion', 7 + split)
                 tap.equal(parts.tolist(), whole.tolist(), f'{kind}, split {split}')

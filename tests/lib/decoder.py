@@ -31,7 +31,7 @@ class Shape:
     vocab: int = 77
     context: int = 64
     theta: float = 10000.0
-    epsilon: float = 1e-5
+    epsilon: float = 1e-3  # large enough to be seen
     is_tied: bool = False
     has_biases: bool = False
     scaling: tuple = ()  # ('linear', factor) or ('llama3', factor, low, high, context)
@@ -83,6 +83,16 @@ def rounded(x):
     most = numpy.abs(blocks).max(1, keepdims=True)
     most[most == 0] = 1
     return (numpy.rint(blocks * (numpy.float32(127) / most)) * (most / numpy.float32(127)).astype(float)).reshape(x.shape)
+
+
+def integers(values, bits):
+    """Weights of a row rounded to 8 or 4 bits as --weights q8 and q4 do: Q8_0 and Q4_0, in single precision."""
+    blocks = values.astype(numpy.float32).reshape(-1, 32)
+    most = numpy.take_along_axis(blocks, numpy.abs(blocks).argmax(1)[:, None], 1)
+    scale = (numpy.abs(most) / numpy.float32(127) if bits == 8 else most / numpy.float32(-8)).astype(numpy.float16)
+    low, high = (-127, 127) if bits == 8 else (-8, 7)
+    numbers = numpy.clip(numpy.rint(blocks / scale.astype(numpy.float32)), low, high)
+    return (numbers * scale.astype(float)).reshape(values.shape)
 
 
 def exactly(x):
@@ -257,8 +267,8 @@ def draw_tensor(draw, kind, name, size):
 
 # ---- files: each writer returns the values that the file holds ----
 
-def write_safetensors(folder, shape, kind, seed, model_type='llama', shards=1):
-    """A folder as Hugging Face's: in more than one shard the tensors are dealt out in turn."""
+def write_safetensors(folder, shape, kind, seed, model_type='llama', shards=1, is_newer=False):
+    """A folder as Hugging Face's: in more than one shard the tensors are dealt out in turn. is_newer: config.json as of 2025."""
     draw = numpy.random.default_rng(seed)
     tensors, stored = {}, {}
     for name, size in sizes(shape).items():
@@ -273,7 +283,7 @@ def write_safetensors(folder, shape, kind, seed, model_type='llama', shards=1):
         with open(os.path.join(folder, 'model.safetensors.index.json'), 'w', encoding='ascii') as file:
             json.dump({'metadata': {'total_size': sum(rows.size for rows in stored.values())}, 'weight_map': places}, file)
     with open(os.path.join(folder, 'config.json'), 'w', encoding='ascii') as file:
-        json.dump(_config(shape, model_type), file)
+        json.dump(_config(shape, model_type, is_newer), file)
     return tensors
 
 
@@ -289,7 +299,8 @@ def _write_shard(path, kind, tensors):
         file.write(struct.pack('<Q', len(text)) + text + b''.join(data))
 
 
-def _config(shape, model_type):
+def _config(shape, model_type, is_newer=False):
+    """Newer files keep all that is said of rotary positions in one object."""
     config = {
         'model_type': model_type, 'hidden_act': 'silu', 'num_hidden_layers': shape.layers, 'hidden_size': shape.hidden,
         'num_attention_heads': shape.heads, 'num_key_value_heads': shape.kv_heads, 'intermediate_size': shape.ff,
@@ -302,6 +313,9 @@ def _config(shape, model_type):
         kind, factor, *rest = shape.scaling
         config['rope_scaling'] = {'rope_type': kind, 'factor': factor} | dict(
             zip(('low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings'), rest))
+    if is_newer:
+        rope = config.pop('rope_scaling', {'rope_type': 'default'})
+        config['rope_parameters'] = {'rope_theta': config.pop('rope_theta'), **rope}
     return config
 
 
