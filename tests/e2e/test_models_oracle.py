@@ -30,8 +30,9 @@ TRIES = 12   # prompts
 
 
 def logits_of(path, *more, ids=PROMPT, **options):
-    answer = json.loads(testbed.orchestrator('generate', '--json', '--model', path, '--ids', ','.join(map(str, ids)), '--tokens', 1,
-                                             '--logits', *more, **options)[0])
+    output, _ = testbed.orchestrator('generate', '--json', '--logits', '--model', path, '--ids', ','.join(map(str, ids)),
+                                     '--tokens', 1, *more, **options)
+    answer = json.loads(output)
     tap.equal(answer['tokens'], [int(numpy.argmax(answer['logits']))], 'the answer')
     return numpy.array(answer['logits'])
 
@@ -80,7 +81,8 @@ def safetensors_of_each_type_give_the_logits_of_the_oracle():
     for seed, (kind, shape, model_type, shards) in enumerate(cases):
         with testbed.scratch() as folder:
             tensors = decoder.write_safetensors(folder, shape, kind, seed, model_type, shards)
-            near(logits_of(folder), decoder.Model(shape, tensors).logits(PROMPT), CLOSE, f'{kind}, {model_type}, {shards} files')
+            right = decoder.Model(shape, tensors).logits(PROMPT)
+            near(logits_of(folder), right, CLOSE, f'{kind}, {model_type}, {shards} files')
 
 
 @tap.test
@@ -99,9 +101,10 @@ def rotary_scaling_is_found_in_older_and_newer_files():
 def gguf_of_each_type_of_floats_gives_the_logits_of_the_oracle():
     cases = (
         ('F32', ODD, 'llama'), ('F16', replace(ODD, is_tied=True, scaling=('linear', 2.0)), 'llama'),
-        ('BF16', replace(ODD, head_size=8, theta=500000.0, scaling=LLAMA3), 'llama'), ('F32', replace(ODD, has_biases=True), 'qwen2'),
-        ('F16', replace(ODD, has_biases=True, is_tied=True, theta=1e6), 'qwen2'), ('BF16', replace(ODD, has_biases=True), 'qwen2'),
-        ('F32', replace(ODD, has_biases=True), 'llama'),
+        ('BF16', replace(ODD, head_size=8, theta=500000.0, scaling=LLAMA3), 'llama'),
+        ('F32', replace(ODD, has_biases=True), 'llama'), ('F32', replace(ODD, has_biases=True), 'qwen2'),
+        ('F16', replace(ODD, has_biases=True, is_tied=True, theta=1e6), 'qwen2'),
+        ('BF16', replace(ODD, has_biases=True), 'qwen2'),
     )
     for seed, (kind, shape, architecture) in enumerate(cases):
         with gguf(shape, all_of(kind), seed, architecture) as (path, tensors):
@@ -235,7 +238,8 @@ def torch_logits(torch, shape, tensors, ids):
     """With the operations of torch, in single precision."""
     of = torch.nn.functional
     weights = {name: torch.tensor(values, dtype=torch.float32) for name, values in tensors.items()}
-    angle = torch.outer(torch.arange(len(ids)), torch.tensor(decoder.frequencies(shape) / decoder.divisors(shape), dtype=torch.float32))
+    frequency = torch.tensor(decoder.frequencies(shape) / decoder.divisors(shape), dtype=torch.float32)
+    angle = torch.outer(torch.arange(len(ids)), frequency)
     cosine, sine = (function(torch.cat([angle, angle], -1))[None] for function in (torch.cos, torch.sin))
 
     def norm(x, name):
@@ -263,7 +267,8 @@ def torch_logits(torch, shape, tensors, ids):
         seen = torch.softmax(queries @ keys.transpose(1, 2) * shape.head_size ** -0.5 + hidden, -1) @ values
         x = x + linear(seen.transpose(0, 1).reshape(len(ids), -1), name + 'self_attn.o_proj')
         normed = norm(x, name + 'post_attention_layernorm.weight')
-        x = x + linear(of.silu(linear(normed, name + 'mlp.gate_proj')) * linear(normed, name + 'mlp.up_proj'), name + 'mlp.down_proj')
+        inner = of.silu(linear(normed, name + 'mlp.gate_proj')) * linear(normed, name + 'mlp.up_proj')
+        x = x + linear(inner, name + 'mlp.down_proj')
     head = 'model.embed_tokens' if shape.is_tied else 'lm_head'
     return linear(norm(x[-1], 'model.norm.weight'), head).numpy().astype(float)
 

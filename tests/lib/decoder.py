@@ -268,7 +268,7 @@ def draw_tensor(draw, kind, name, size):
 # ---- files: each writer returns the values that the file holds ----
 
 def write_safetensors(folder, shape, kind, seed, model_type='llama', shards=1, is_newer=False):
-    """A folder as Hugging Face's: in more than one shard the tensors are dealt out in turn. is_newer: config.json as of 2025."""
+    """A folder as Hugging Face's: to several shards the tensors are dealt out in turn. is_newer: config.json as of 2025."""
     draw = numpy.random.default_rng(seed)
     tensors, stored = {}, {}
     for name, size in sizes(shape).items():
@@ -277,8 +277,9 @@ def write_safetensors(folder, shape, kind, seed, model_type='llama', shards=1, i
     places = {}
     for shard in range(shards):
         file = 'model.safetensors' if shards == 1 else f'model-{shard + 1:05}-of-{shards:05}.safetensors'
-        _write_shard(os.path.join(folder, file), kind, {name: (tensors[name].shape, stored[name]) for name in names[shard::shards]})
-        places |= dict.fromkeys(names[shard::shards], file)
+        dealt = names[shard::shards]
+        _write_shard(os.path.join(folder, file), kind, {name: (tensors[name].shape, stored[name]) for name in dealt})
+        places |= dict.fromkeys(dealt, file)
     if shards > 1:
         with open(os.path.join(folder, 'model.safetensors.index.json'), 'w', encoding='ascii') as file:
             json.dump({'metadata': {'total_size': sum(rows.size for rows in stored.values())}, 'weight_map': places}, file)
@@ -385,7 +386,8 @@ def write_gguf(path, shape, kind, seed, architecture='llama', reorder=None):
         kinds['rope_freqs.weight'] = 'F32'
         stored['rope_freqs.weight'] = divisors(shape).astype('<f4').view(numpy.uint8)
     pairs = _gguf_keys(shape, architecture)
-    head, data, at = [struct.pack('<4sIQQ', b'GGUF', 3, len(stored), len(pairs)), *(_pair(*pair) for pair in pairs.items())], [], 0
+    head = [struct.pack('<4sIQQ', b'GGUF', 3, len(stored), len(pairs)), *(_pair(*pair) for pair in pairs.items())]
+    data, at = [], 0
     for name, rows in stored.items():
         size = tensors[name].shape if name in tensors else (shape.head_size // 2,)
         number = PLAIN[kinds[name]] if kinds[name] in PLAIN else BLOCKS[kinds[name]][0]
