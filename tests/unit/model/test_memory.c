@@ -1,0 +1,181 @@
+/* Whichever allocation fails: what is made of the model says so, and leaves nothing behind. */
+#include <errno.h>
+
+#include "check.h"
+#include "core/base/buf.h"
+#include "core/model/link.h"
+#include "core/model/station.h"
+#include "core/model/trace.h"
+#include "tests/lib/memory.h"
+
+#define TRIES_MAX 5000u
+
+/* Makes something, and if that succeeds, unmakes it. */
+typedef int maker(struct diag *diag);
+
+static void make_without_memory(maker *make)
+{
+    size_t before = memory_blocks(), n = 1;
+    if (!memory_can_fail())
+        skip();
+    for (bool failed = true; failed && n < TRIES_MAX; n++) {
+        struct diag diag = {{0}};
+        memory_fail_at(n);
+        int rc = make(&diag);
+        failed = memory_has_failed();
+        if ((rc != 0) != failed || memory_blocks() != before)
+            fail_msg("allocation %zu: %d, \"%s\", %zu blocks, before %zu", n, rc, diag.text, memory_blocks(),
+                     before);
+    }
+    assert_in_range(n, 3, TRIES_MAX - 1);
+}
+
+/* ---- what is made ---- */
+
+static int make_scenario(struct diag *diag)
+{
+    static const char text[] = "run: {name: \"mine\", slots: 7}\nradio:\n  bandwidth_mhz: 2.5e1\nmobility:\n"
+                               "faults:\n  script: slot 3 kill server 0\n";
+    struct scenario scenario;
+    scenario_defaults(&scenario);
+    return scenario_read(&scenario, text, sizeof text - 1, "x.yaml", diag);
+}
+
+static int make_scenario_text(struct diag *diag)
+{
+    struct scenario scenario;
+    struct buf text = {0};
+    (void) diag;
+    scenario_defaults(&scenario);
+    int rc = scenario_print(&scenario, &text);
+    buf_finish(&text);
+    return rc;
+}
+
+static int make_world(struct diag *diag)
+{
+    struct scenario scenario;
+    struct world world;
+    scenario_defaults(&scenario);
+    int rc = scenario_set(&scenario, "faults.script=slot 3 kill server 0; slot 5 rejoin server 0", diag);
+    if (rc == 0)
+        rc = world_init(&world, &scenario, NULL, diag);
+    if (rc == 0)
+        world_finish(&world);
+    return rc;
+}
+
+static struct world shown;
+
+static int make_view(struct diag *diag)
+{
+    struct env_view view;
+    (void) diag;
+    int rc = env_view_init(&view, &shown);
+    if (rc == 0)
+        env_view_finish(&view);
+    return rc;
+}
+
+static int make_decision(struct diag *diag)
+{
+    struct env_decision decision;
+    (void) diag;
+    int rc = env_decision_init(&decision, 5);
+    if (rc == 0)
+        env_decision_finish(&decision);
+    return rc;
+}
+
+static int make_trace(const char *text, struct diag *diag)
+{
+    struct trace trace;
+    int rc = trace_read(&trace, text, strlen(text), "t", TRACE_AUTO, diag);
+    if (rc == 0)
+        trace_finish(&trace);
+    return rc;
+}
+
+static int make_opportunities(struct diag *diag)
+{
+    return make_trace("0\n1\n1\n4\n10\n", diag);
+}
+
+static int make_log(struct diag *diag)
+{
+    return make_trace(
+        "Timestamp,Longitude,Latitude,Speed,CellID,DL_bitrate,UL_bitrate\n"
+        "2019.12.16_13.40.04,-8.4,51.8,10,A,5000,1000\n2019.12.16_13.40.05,-8.4,51.8,10,B,6000,1500\n"
+        "2019.12.16_13.40.06,-8.4,51.9,10,A,7000,1700\n",
+        diag);
+}
+
+static int make_station(struct diag *diag)
+{
+    struct station station;
+    int rc = 0;
+    (void) diag;
+    station_init(&station, DISCIPLINE_FIFO, 1.0, 0.0);
+    for (uint32_t i = 0; i < 40 && rc == 0; i++)
+        rc = station_add(&station, 0.0, i, 1.0);
+    station_finish(&station);
+    return rc;
+}
+
+static int make_link(struct diag *diag)
+{
+    const struct link_params params = {
+        .rate_bps = 1e6, .delay_s = 5.0, .jitter_s = 1.0, .loss = 0.1, .retransmit_s = 0.01};
+    struct link link;
+    int rc = 0;
+    (void) diag;
+    link_init(&link, &params, 0.0);
+    for (uint32_t i = 0; i < 40 && rc == 0; i++)
+        rc = link_offer(&link, 0.01 * i, 1500.0);
+    link_finish(&link);
+    return rc;
+}
+
+/* ---- the sentences ---- */
+
+static void a_scenario_is_read_and_printed_or_not(void **state)
+{
+    (void) state;
+    make_without_memory(make_scenario);
+    make_without_memory(make_scenario_text);
+}
+
+static void a_world_and_what_is_seen_of_it_are_whole_or_not_there(void **state)
+{
+    (void) state;
+    shown = check_world(NULL);
+    make_without_memory(make_world);
+    make_without_memory(make_view);
+    make_without_memory(make_decision);
+    world_finish(&shown);
+}
+
+static void a_trace_is_whole_or_not_there(void **state)
+{
+    (void) state;
+    make_without_memory(make_opportunities);
+    make_without_memory(make_log);
+}
+
+static void queues_say_that_they_cannot_grow(void **state)
+{
+    (void) state;
+    make_without_memory(make_station);
+    make_without_memory(make_link);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_scenario_is_read_and_printed_or_not),
+        cmocka_unit_test(a_world_and_what_is_seen_of_it_are_whole_or_not_there),
+        cmocka_unit_test(a_trace_is_whole_or_not_there),
+        cmocka_unit_test(queues_say_that_they_cannot_grow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
