@@ -561,6 +561,7 @@ def an_agent_that_comes_back_decides_again():
         run.finish()
         kinds = [row[2] for row in events(run.db)]
         tap.true('rejoin' in kinds and kinds.index('rejoin') <= 1, f'{kinds}')
+        tap.equal(kinds.count('rejoin'), 1, 'it is back once')
 
 
 @tap.test

@@ -46,6 +46,20 @@ static struct trace_stats stats_of(const struct trace *trace, enum scenario_dire
     return stats;
 }
 
+static void a_byte_order_mark_is_no_part_of_the_first_line(void **state)
+{
+    (void) state;
+    static const char *const texts[] = {"\xef\xbb\xbf"
+                                        "0\n1\n10\n",
+                                        "\xef\xbb\xbf\n0\n1\n10\n"};
+    for (size_t i = 0; i < 2; i++) {
+        struct trace trace = read(texts[i]);
+        assert_int_equal(trace.format, TRACE_MAHIMAHI);
+        assert_same(trace.duration_s, 0.010);
+        trace_finish(&trace);
+    }
+}
+
 static void an_opportunity_of_mahimahi_counts_in_the_millisecond_that_ends_with_it(void **state)
 {
     (void) state;
@@ -308,6 +322,7 @@ static void a_file_that_is_not_there_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_byte_order_mark_is_no_part_of_the_first_line),
         cmocka_unit_test(an_opportunity_of_mahimahi_counts_in_the_millisecond_that_ends_with_it),
         cmocka_unit_test(the_mean_of_mahimahi_is_its_bits_over_its_last_time),
         cmocka_unit_test(two_columns_hold_until_the_next_row_and_the_last_as_long_as_the_one_before),
