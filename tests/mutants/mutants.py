@@ -200,6 +200,9 @@ class Tree:
             subprocess.run(['meson', 'setup', self.build, self.source, '--buildtype=release', '-Doptimization=1',
                             '-Dc_args=' + FATAL, '-Dc_link_args=-Wl,--gc-sections'], check=True, stdout=subprocess.DEVNULL,
                            env=dict(os.environ, **linker))
+        error = self.make(['build.ninja'])  # a test may have come
+        if error:
+            sys.exit(f'the sources cannot be configured: {error}')
         self._objects = self._read_objects()
         self._tests = self._read_tests()
         self._usual_s = json.loads(read(self._times)) if os.path.exists(self._times) else {}
