@@ -19,6 +19,8 @@ _Static_assert(WEIGHTS_HASH_SIZE == SHA256_SIZE, "a fingerprint is a SHA-256");
 
 #define CONFIG_BYTES_MAX (1u << 20)
 
+#define HASHED_AT_ONCE (UINT64_C(16) << 20)
+
 void weights_close(struct weights *weights)
 {
     if (weights == NULL)
@@ -68,29 +70,62 @@ int weights_find(const struct weights *weights, enum weights_role role, uint32_t
     return 0;
 }
 
+uint64_t weights_bytes(const struct weights *weights)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < weights->files; i++)
+        bytes += weights->file[i].size;
+    return bytes;
+}
+
+/* Who hears how far the hashing is. */
+struct listener {
+    void (*tell)(void *user, uint64_t bytes);
+    void *user;
+    uint64_t bytes;
+};
+
+static void hash_file(const struct mapping *file, struct listener *listener,
+                      uint8_t *ret_hash /* [SHA256_SIZE] */)
+{
+    struct sha256 sha;
+    sha256_begin(&sha);
+    for (uint64_t at = 0; at < file->size; at += HASHED_AT_ONCE) {
+        uint64_t left = file->size - at, bytes = left < HASHED_AT_ONCE ? left : HASHED_AT_ONCE;
+        sha256_add(&sha, file->at + at, (size_t) bytes);
+        mapping_forget(file, file->at + at, bytes);
+        listener->bytes += bytes;
+        if (listener->tell != NULL)
+            listener->tell(listener->user, listener->bytes);
+    }
+    sha256_end(&sha, ret_hash);
+}
+
+void weights_hash(const struct weights *weights, void (*tell)(void *user, uint64_t bytes), void *user,
+                  uint8_t ret_hash[WEIGHTS_HASH_SIZE])
+{
+    struct listener listener = {.tell = tell, .user = user};
+    struct sha256 all;
+    uint8_t part[SHA256_SIZE];
+    if (weights->kind != WEIGHTS_KIND_SAFETENSORS) {
+        hash_file(weights->file, &listener, ret_hash);
+        return;
+    }
+    sha256_begin(&all);
+    sha256_add(&all, weights->config_hash, sizeof weights->config_hash);
+    for (size_t i = 0; i < weights->files; i++) {
+        hash_file(&weights->file[i], &listener, part);
+        sha256_add(&all, part, sizeof part);
+    }
+    sha256_end(&all, ret_hash);
+}
+
 static void hash_bytes(const void *bytes, size_t size, uint8_t *ret_hash /* [SHA256_SIZE] */)
 {
     struct sha256 sha;
     sha256_begin(&sha);
     sha256_add(&sha, bytes, size);
     sha256_end(&sha, ret_hash);
-}
-
-void weights_hash(const struct weights *weights, uint8_t ret_hash[WEIGHTS_HASH_SIZE])
-{
-    struct sha256 all;
-    uint8_t part[SHA256_SIZE];
-    if (weights->kind != WEIGHTS_KIND_SAFETENSORS) {
-        hash_bytes(weights->file->at, weights->file->size, ret_hash);
-        return;
-    }
-    sha256_begin(&all);
-    sha256_add(&all, weights->config_hash, sizeof weights->config_hash);
-    for (size_t i = 0; i < weights->files; i++) {
-        hash_bytes(weights->file[i].at, weights->file[i].size, part);
-        sha256_add(&all, part, sizeof part);
-    }
-    sha256_end(&all, ret_hash);
 }
 
 /* From what the first file's bytes say. A safetensors file begins with the length of its header, which is JSON. */

@@ -129,8 +129,11 @@ void weights_forget(const struct weights *weights, const struct weights_tensor *
 
 /* A fingerprint of the files: two models with the same one compute the same. Of a model in one file it is the
  * file's SHA-256. Of a safetensors model it is the SHA-256 of the SHA-256s of config.json and of the files with
- * tensors, in byte order of their names. Reads all of the files: about 3 s for a gigabyte. */
-void weights_hash(const struct weights *weights, uint8_t ret_hash[WEIGHTS_HASH_SIZE]);
+ * tensors, in byte order of their names. Reads all of the files: about 3 s for a gigabyte. `tell` may be NULL; it hears
+ * how many bytes of weights_bytes were read. */
+void weights_hash(const struct weights *weights, void (*tell)(void *user, uint64_t bytes), void *user,
+                  uint8_t ret_hash[WEIGHTS_HASH_SIZE]);
+uint64_t weights_bytes(const struct weights *weights);
 
 /* Rows `first` to `first + count - 1` as floats, exactly: each value is the product and sum that its format
  * defines, rounded once where it is no float. */

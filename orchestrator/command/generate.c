@@ -13,6 +13,7 @@
 #include "core/base/err.h"
 #include "core/base/parse.h"
 #include "core/base/process.h"
+#include "core/base/progress.h"
 #include "core/base/units.h"
 #include "core/infer/activation_word.h"
 #include "core/infer/request.h"
@@ -127,6 +128,47 @@ static int prepare(struct generation *g)
 
 /* ---- generating ---- */
 
+static int fail_interrupted(struct generation *g)
+{
+    return diag_fail(g->diag, -EINTR, "interrupted");
+}
+
+/* All layers before the clock starts: the first token's time is that of computing. */
+static int load(struct generation *g)
+{
+    uint32_t layers = weights_geometry(g->weights)->layers;
+    struct progress progress;
+    int rc = 0;
+    progress_start(&progress, "load", layers, g->cli->quiet);
+    for (uint32_t l = 0; l < layers && rc == 0; l++) {
+        rc = infer_model_load(g->model, l, l + 1, g->diag);
+        progress_update(&progress, l + 1, NULL);
+        if (rc == 0 && stop_signal_raised())
+            rc = fail_interrupted(g);
+    }
+    progress_stop(&progress, layers);
+    return rc == 0 ? infer_model_load_head(g->model, g->diag) : rc;
+}
+
+/* In portions, between which it can be interrupted and says how far it is. */
+static int feed_prompt(struct generation *g)
+{
+    size_t count = g->prompt.count, portion = g->request->options.portion, done = 0;
+    struct progress progress;
+    int rc = 0;
+    progress_start(&progress, "prompt", count, g->cli->quiet);
+    while (done < count && rc == 0) {
+        size_t rows = count - done < portion ? count - done : portion;
+        rc = infer_request_feed(g->request, g->prompt.id + done, rows, g->diag);
+        done += rows;
+        progress_update(&progress, done, NULL);
+        if (rc == 0 && stop_signal_raised())
+            rc = fail_interrupted(g);
+    }
+    progress_stop(&progress, done);
+    return rc;
+}
+
 /* The bytes of a token behind another, borrowed; without a tokenizer its number in `number`, with a space. */
 static size_t write_token(const struct generation *g, uint32_t previous, uint32_t token,
                           char number[ID_TEXT_MAX], const char **ret_bytes)
@@ -171,7 +213,7 @@ static int generate(struct generation *g)
     uint32_t vocab = weights_geometry(g->weights)->vocab, most = g->tokens;
     uint32_t previous = g->prompt.id[g->prompt.count - 1];
     g->start_ns = clock_monotonic_ns();
-    int rc = infer_request_feed(g->request, g->prompt.id, g->prompt.count, g->diag);
+    int rc = feed_prompt(g);
     g->first_ns = g->last_ns = clock_monotonic_ns();
     if (rc == 0 && g->cli->logits)
         rc = keep_logits(g);
@@ -258,6 +300,8 @@ int command_generate(const struct cli *cli, struct diag *diag)
     struct generation g = {.cli = cli, .diag = diag, .ids = cli->json ? json_array() : NULL};
     stop_signal_catch();
     rc = prepare(&g);
+    if (rc == 0)
+        rc = load(&g);
     if (rc == 0)
         rc = generate(&g);
     if (rc == 0)

@@ -66,13 +66,16 @@ static double layer_flop(const struct llm *llm, uint32_t rows)
 static int load_some(struct inquiry *inquiry)
 {
     uint64_t start = clock_monotonic_ns();
+    struct progress progress;
     uint32_t count = 0;
     int rc = 0;
+    progress_start(&progress, "load", inquiry->geometry->layers, inquiry->cli->quiet);
     while (rc == 0 && count < inquiry->geometry->layers &&
            (count == 0 || inquiry->model->bytes / count * (count + 1) <= MEASURE_BYTES)) {
         rc = infer_model_load(inquiry->model, count, count + 1, inquiry->diag);
-        count++;
+        progress_update(&progress, ++count, NULL);
     }
+    progress_stop(&progress, count);
     inquiry->layers_measured = count;
     inquiry->load_s = units_ns_to_s(clock_monotonic_ns() - start);
     return rc;
@@ -135,10 +138,19 @@ static int measure(struct inquiry *inquiry)
 
 /* ---- telling ---- */
 
-static void print_hash(const struct weights *weights, char ret_text[HASH_TEXT])
+static void on_hashed(void *user, uint64_t bytes)
+{
+    progress_update(user, bytes, NULL);
+}
+
+static void print_hash(const struct inquiry *inquiry, char ret_text[HASH_TEXT])
 {
     uint8_t hash[WEIGHTS_HASH_SIZE];
-    weights_hash(weights, hash);
+    uint64_t bytes = weights_bytes(inquiry->weights);
+    struct progress progress;
+    progress_start(&progress, "sha256", bytes, inquiry->cli->quiet);
+    weights_hash(inquiry->weights, on_hashed, &progress, hash);
+    progress_stop(&progress, bytes);
     for (size_t i = 0; i < sizeof hash; i++)
         (void) snprintf(ret_text + 2 * i, 3, "%02x", hash[i]);
 }
@@ -226,7 +238,7 @@ static int tell(const struct inquiry *inquiry)
         tell_csv(inquiry);
         return 0;
     }
-    print_hash(inquiry->weights, hash);
+    print_hash(inquiry, hash);
     if (inquiry->cli->json)
         return tell_json(inquiry, hash);
     (void) printf("%s: %s, %.4g parameters\n", inquiry->cli->word[0], weights_kind(inquiry->weights),

@@ -54,7 +54,7 @@ static void check_model(const struct weights *weights)
             check_tensor(weights, role, layer);
     for (uint32_t i = 0; geometry->rope_divisor != NULL && i < geometry->head_size / 2; i++)
         require(geometry->rope_divisor[i] > 0.0f);
-    weights_hash(weights, hash);
+    weights_hash(weights, NULL, NULL, hash);
 }
 
 static void try_file(const uint8_t *file, size_t size, const char *config)
