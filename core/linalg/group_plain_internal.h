@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "core/linalg/half_internal.h"
-#include "core/linalg/weights_block_internal.h"
+#include "core/linalg/weight_blocks_internal.h"
 
 /* The largest magnitude; no number if one is none. Bits of positive floats are in their order, with those of no numbers
  * at its end. */

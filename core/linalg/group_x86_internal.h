@@ -2,14 +2,14 @@
 #ifndef HANDOFF_CORE_LINALG_GROUP_X86_INTERNAL_H
 #define HANDOFF_CORE_LINALG_GROUP_X86_INTERNAL_H
 
-#if defined(__AVX2__) /* it is included where these instructions are built for */
+#ifdef __AVX2__ /* without it there is nothing here */
 
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/linalg/half_internal.h"
-#include "core/linalg/weights_block_internal.h"
+#include "core/linalg/weight_blocks_internal.h"
 
 static inline __m256i sizes_of(const float *x)
 {

@@ -3,7 +3,7 @@
 #ifndef HANDOFF_CORE_LINALG_LANES_AVX2_INTERNAL_H
 #define HANDOFF_CORE_LINALG_LANES_AVX2_INTERNAL_H
 
-#if defined(__AVX2__) /* it is included where these instructions are built for */
+#ifdef __AVX2__ /* without it there is nothing here */
 
 #include <immintrin.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
 #ifndef HANDOFF_CORE_LINALG_LANES_NEON_INTERNAL_H
 #define HANDOFF_CORE_LINALG_LANES_NEON_INTERNAL_H
 
-#if defined(__aarch64__) /* it is included where these instructions are built for */
+#ifdef __aarch64__ /* without it there is nothing here */
 
 #include <arm_neon.h>
 #include <stdint.h>

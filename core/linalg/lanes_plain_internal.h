@@ -10,7 +10,7 @@
 #include "core/linalg/group_plain_internal.h"
 #include "core/linalg/packed_internal.h"
 
-#define INTEGER_ROWS 4u
+#define INTEGER_ROWS 1u
 #define SIGNED_OFFSET 0
 #define FLOATS struct plain_floats
 #define INTS struct plain_ints

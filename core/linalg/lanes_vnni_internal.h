@@ -2,7 +2,7 @@
 #ifndef HANDOFF_CORE_LINALG_LANES_VNNI_INTERNAL_H
 #define HANDOFF_CORE_LINALG_LANES_VNNI_INTERNAL_H
 
-#if defined(__AVX512VNNI__) /* it is included where these instructions are built for */
+#ifdef __AVX512VNNI__ /* without it there is nothing here */
 
 #include <immintrin.h>
 #include <stdint.h>

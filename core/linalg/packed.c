@@ -87,7 +87,7 @@ static void put_q4_k(const struct target *to, const uint8_t *block, const uint8_
     uint8_t *super = to->panel + n / SUPER_GROUPS * Q4_K_SUPER_BYTES, *scales = super + 4 * LANES;
     uint8_t scale[SUPER_GROUPS], minimum[SUPER_GROUPS];
     size_t part = n % SUPER_GROUPS;
-    linalg_block_scales(block, scale, minimum);
+    linalg_blocks_scales(block, scale, minimum);
     put_half(block, to->lane, super);
     put_half(block + 2, to->lane, super + 2 * LANES);
     scales[part * LANES + to->lane] = scale[part];
@@ -110,7 +110,7 @@ static void put_q6_k(const struct target *to, const uint8_t *block, const uint8_
 static void put_group(const struct target *to, const uint8_t *block, size_t n)
 {
     uint8_t q[GROUP];
-    linalg_block_group(to->format, block, n % linalg_block_groups(to->format), q);
+    linalg_blocks_group(to->format, block, n % linalg_blocks_groups(to->format), q);
     switch (to->format) {
     case LINALG_Q8_0: put_q8_0(to, block, q, n); break;
     case LINALG_Q4_0: put_q4_0(to, block, q, n); break;
@@ -129,7 +129,7 @@ static bool is_sound(enum linalg_weights format, const uint8_t *block)
 
 static int put_integers(const struct target *to, const uint8_t *row)
 {
-    size_t parts = linalg_block_groups(to->format), bytes = linalg_block_bytes(to->format);
+    size_t parts = linalg_blocks_groups(to->format), bytes = linalg_blocks_bytes(to->format);
     for (size_t n = 0; n < to->groups; n++) {
         const uint8_t *block = row + n / parts * bytes;
         if (!is_sound(to->format, block))

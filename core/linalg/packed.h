@@ -26,7 +26,8 @@
  *
  * beginning with `start`, or 0. Sums of integers are exact, and so are their floats.
  *
- * Single precision, one thread. Nothing is allocated: blocks are copied to at most 60 KB of the stack. */
+ * Single precision, one thread. Nothing is allocated: blocks are copied to at most 120 KB of the stack. Small products
+ * of one row gain by fewer, larger ones: layers that share a row's numbers can share one W. */
 #ifndef HANDOFF_CORE_LINALG_PACKED_H
 #define HANDOFF_CORE_LINALG_PACKED_H
 
@@ -42,9 +43,9 @@
  * there is no column, or there are more than LINALG_COLUMNS_MAX. */
 size_t linalg_packed_bytes(enum linalg_weights format, size_t columns, size_t depth);
 
-/* Packs `count` rows of W, of columns first.. of all; linalg_packed_bytes(format, columns, depth) is not 0. Rows come in
- * any order and portions. The matrix is whole when every column was packed. ERR_CORRUPT: a row has a scale that is no
- * finite number; such a row may be half packed. */
+/* Packs `count` rows of W, those of column `first` and following; linalg_packed_bytes(format, columns, depth) is not 0.
+ * Rows come in any order and portions, and several threads may pack different ones. The matrix is whole when every
+ * column was packed. ERR_CORRUPT: a row has a scale that is no finite number; such a row may be half packed. */
 int linalg_pack_rows(enum linalg_weights format, size_t columns, size_t depth, size_t first, size_t count,
                      const void *rows, void *packed);
 

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "core/linalg/packed.h"
-#include "core/linalg/weights_block_internal.h"
+#include "core/linalg/weight_blocks_internal.h"
 
 #define LANES 16u                /* columns of a panel of integers */
 #define CHUNK_BYTES (4u * LANES) /* four numbers of each, or eight of four bits */

@@ -12,10 +12,8 @@ _Static_assert(LINALG_PACKED_PANEL % PANEL == 0, "tiles divide a panel");
 #define ROW_VECTORS (LINALG_PACKED_PANEL / WIDTH < WIDE_VECTORS ? LINALG_PACKED_PANEL / WIDTH : WIDE_VECTORS)
 #define ROW_PANELS (WIDTH == 1 ? 1 : WIDTH == 16 ? 4 : 2)
 
-#ifndef PACKED_DEPTH
-#define PACKED_DEPTH 192u
-#endif
-#define PACKED_ROWS 144u
+#define PACKED_DEPTH 192u /* of a panel: 24 KB, in the first cache or the second */
+#define PACKED_ROWS 144u  /* of a copy of a: 108 KB, in the second; whole tiles of each path */
 
 /* The packed floats from a column and a k on. */
 static const float *packed_at(const struct job *job, const float *packed, size_t column, size_t k)

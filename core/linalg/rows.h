@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* y[i] = exp(x[i]), with an error below 0.9 units in the last place (of all arguments, the worst has 0.892). exp(-infinity)
- * is 0, exp(infinity) infinite, exp(0) 1. y may be x. */
+/* y[i] = exp(x[i]), with an error below 0.9 units in the last place: of all arguments, the worst has 0.892.
+ * exp(-infinity) is 0, exp(infinity) infinite, exp(0) 1, and results may be denormal. y may be x. */
 void linalg_exp(size_t count, const float *x, float *y);
 
 /* Root mean square normalisation of each row (B. Zhang and R. Sennrich, 2019):
@@ -39,8 +39,8 @@ void linalg_rms_norm(const struct linalg_rms_norm *norm);
  * become 0, and those appended change no bit of the others: a causal mask can pad. count >= 1 */
 void linalg_softmax(size_t count, float *scores);
 
-/* In place: gate[i] = (gate[i] / (1 + exp(-gate[i]))) * up[i]; without `up` (NULL), the quotient. An infinite gate gives
- * infinity or no number. */
+/* In place: gate[i] = (gate[i] / (1 + exp(-gate[i]))) * up[i]; without `up` (NULL), the quotient. An infinite gate
+ * gives infinity or no number. */
 void linalg_silu_product(size_t count, float *gate, const float *up);
 
 /* So with GELU in the form with tanh (D. Hendrycks and K. Gimpel, 2016), which is the same as a quotient:

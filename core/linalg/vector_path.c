@@ -24,7 +24,7 @@ struct path {
 
 #if defined(__x86_64__)
 
-/* Clang's __builtin_cpu_supports does not know the word; asking the processor takes microseconds on a virtual machine. */
+/* Clang's __builtin_cpu_supports does not know the word. To ask the processor takes a virtual machine microseconds. */
 static bool has_f16c(void)
 {
 #if defined(__clang__)

@@ -8,7 +8,7 @@
 
 #include "core/base/err.h"
 #include "core/linalg/half_internal.h"
-#include "core/linalg/weights_block_internal.h"
+#include "core/linalg/weight_blocks_internal.h"
 
 struct kind {
     const char *name;
@@ -46,12 +46,12 @@ size_t linalg_row_bytes(enum linalg_weights format, size_t depth)
     return fits ? depth / kind->values * kind->bytes : 0;
 }
 
-size_t linalg_block_bytes(enum linalg_weights format)
+size_t linalg_blocks_bytes(enum linalg_weights format)
 {
     return kind_of(format)->bytes;
 }
 
-size_t linalg_block_groups(enum linalg_weights format)
+size_t linalg_blocks_groups(enum linalg_weights format)
 {
     return kind_of(format)->values / GROUP;
 }
@@ -84,9 +84,9 @@ static void group_of_q6_k(const uint8_t *block, size_t part, uint8_t ret_q[GROUP
     }
 }
 
-void linalg_block_group(enum linalg_weights format, const uint8_t *block, size_t part, uint8_t ret_q[GROUP])
+void linalg_blocks_group(enum linalg_weights format, const uint8_t *block, size_t part, uint8_t ret_q[GROUP])
 {
-    assert(part < linalg_block_groups(format));
+    assert(part < linalg_blocks_groups(format));
     switch (format) {
     case LINALG_Q8_0: memcpy(ret_q, block + 2, GROUP); break;
     case LINALG_Q4_0: group_of_q4_0(block, ret_q); break;
@@ -99,15 +99,15 @@ void linalg_block_group(enum linalg_weights format, const uint8_t *block, size_t
 
 /* Four bytes of scales, four of minima, each with six bits of the first four groups' and two of the others', whose
  * lower four bits share the last four bytes. */
-void linalg_block_scales(const uint8_t *block, uint8_t ret_scale[SUPER_GROUPS],
-                         uint8_t ret_minimum[SUPER_GROUPS])
+void linalg_blocks_scales(const uint8_t *block, uint8_t ret_scale[SUPER_GROUPS],
+                          uint8_t ret_minimum[SUPER_GROUPS])
 {
     const uint8_t *first = block + 4, *second = first + 4, *rest = first + 8;
     for (size_t i = 0; i < 4; i++) {
         ret_scale[i] = first[i] & 63u;
         ret_minimum[i] = second[i] & 63u;
-        ret_scale[4 + i] = (uint8_t) ((rest[i] & 15u) | first[i] >> 6 << 4);
-        ret_minimum[4 + i] = (uint8_t) (rest[i] >> 4 | second[i] >> 6 << 4);
+        ret_scale[4 + i] = (uint8_t) ((rest[i] & 15u) | (first[i] & 0xc0u) >> 2);
+        ret_minimum[4 + i] = (uint8_t) (rest[i] >> 4 | (second[i] & 0xc0u) >> 2);
     }
 }
 
@@ -128,7 +128,7 @@ static void dequantize_q4_0(const uint8_t *block, const uint8_t q[GROUP], float 
 static void dequantize_q4_k(const uint8_t *block, size_t part, const uint8_t q[GROUP], float *ret_values)
 {
     uint8_t scale[SUPER_GROUPS], minimum[SUPER_GROUPS];
-    linalg_block_scales(block, scale, minimum);
+    linalg_blocks_scales(block, scale, minimum);
     float d = float_of_half(half_at(block)) * (float) scale[part];
     float least = float_of_half(half_at(block + 2)) * (float) minimum[part];
     for (size_t i = 0; i < GROUP; i++)
@@ -146,7 +146,7 @@ static void dequantize_q6_k(const uint8_t *block, size_t part, const uint8_t q[G
 static void dequantize_group(enum linalg_weights format, const uint8_t *block, size_t part, float *ret_values)
 {
     uint8_t q[GROUP];
-    linalg_block_group(format, block, part, q);
+    linalg_blocks_group(format, block, part, q);
     switch (format) {
     case LINALG_Q8_0: dequantize_q8_0(block, q, ret_values); break;
     case LINALG_Q4_0: dequantize_q4_0(block, q, ret_values); break;
@@ -160,14 +160,14 @@ static void dequantize_group(enum linalg_weights format, const uint8_t *block, s
 void linalg_dequantize_rows(enum linalg_weights format, size_t count, size_t depth, const void *rows,
                             float *ret_values)
 {
-    size_t bytes = linalg_row_bytes(format, depth), groups = linalg_block_groups(format);
+    size_t bytes = linalg_row_bytes(format, depth), groups = linalg_blocks_groups(format);
     assert(bytes > 0);
     if (format == LINALG_F32) {
         memcpy(ret_values, rows, count * bytes);
         return;
     }
     const uint8_t *block = rows;
-    for (size_t n = 0; n < count * (depth / GROUP / groups); n++, block += linalg_block_bytes(format))
+    for (size_t n = 0; n < count * (depth / GROUP / groups); n++, block += linalg_blocks_bytes(format))
         for (size_t part = 0; part < groups; part++, ret_values += GROUP)
             dequantize_group(format, block, part, ret_values);
 }

@@ -1,6 +1,7 @@
 /* Products with packed weights, on each vector path that the processor has: one row with weights beyond every cache,
  * beside the bandwidth at which the same bytes can be read; 16 rows beside one; 128 rows of floats beside OpenBLAS.
- * Blocks of both alternate; each pair gives one ratio, so that a noisy neighbour slows both. Times are processor time. */
+ * Blocks of both alternate; each pair gives one ratio, so that a noisy neighbour slows both. Times are processor time.
+ * Arguments: names of paths, if not all are wanted. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -259,7 +260,6 @@ static void run_rows(void)
     print_time("floats of halves", begun);
 }
 
-/* Without an argument on every path; else on those of these names. */
 static bool is_wanted(const char *path, int argc, char **argv)
 {
     bool found = argc == 1;

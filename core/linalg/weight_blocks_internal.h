@@ -1,6 +1,6 @@
 /* The blocks of weights.h, taken apart. */
-#ifndef HANDOFF_CORE_LINALG_WEIGHTS_BLOCK_INTERNAL_H
-#define HANDOFF_CORE_LINALG_WEIGHTS_BLOCK_INTERNAL_H
+#ifndef HANDOFF_CORE_LINALG_WEIGHT_BLOCKS_INTERNAL_H
+#define HANDOFF_CORE_LINALG_WEIGHT_BLOCKS_INTERNAL_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,14 +19,14 @@
 #define SUPER_GROUPS 8u /* of a block of Q4_K or Q6_K */
 
 /* Bytes of a block; values of it / GROUP, or 0 for floats. */
-size_t linalg_block_bytes(enum linalg_weights format);
-size_t linalg_block_groups(enum linalg_weights format);
+size_t linalg_blocks_bytes(enum linalg_weights format);
+size_t linalg_blocks_groups(enum linalg_weights format);
 
 /* The integers of values 32 part .. 32 part + 31 of a block, as stored; Q8_0's in two's complement. */
-void linalg_block_group(enum linalg_weights format, const uint8_t *block, size_t part, uint8_t ret_q[GROUP]);
+void linalg_blocks_group(enum linalg_weights format, const uint8_t *block, size_t part, uint8_t ret_q[GROUP]);
 
 /* The 8 scales and 8 minima of a block of Q4_K. */
-void linalg_block_scales(const uint8_t *block, uint8_t ret_scale[SUPER_GROUPS],
-                         uint8_t ret_minimum[SUPER_GROUPS]);
+void linalg_blocks_scales(const uint8_t *block, uint8_t ret_scale[SUPER_GROUPS],
+                          uint8_t ret_minimum[SUPER_GROUPS]);
 
 #endif
