@@ -272,7 +272,6 @@ int safetensors_read_config(struct weights *weights, const char *text, size_t si
     rc = rc == 0 ? read_rope(config, weights, diag) : rc;
     weights->tokens.begin = read_id(config, "bos_token_id");
     weights->tokens.end = read_id(config, "eos_token_id");
-    weights->tokens.wants_begin = weights->tokens.begin != UINT32_MAX;
     json_decref(config);
     return rc;
 }

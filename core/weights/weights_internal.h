@@ -36,7 +36,7 @@ struct weights_entries {
 /* What a model says of its special tokens; UINT32_MAX: nothing. */
 struct weights_tokens {
     uint32_t begin, end;
-    bool wants_begin;
+    bool wants_begin; /* of a safetensors model its tokenizer.json says so */
 };
 
 struct weights {

@@ -167,12 +167,17 @@ struct buf files_llama2c(const struct weights_geometry *g)
     return file;
 }
 
-static struct files_key *key_to_set(struct files_gguf *gguf, const char *key, uint32_t type)
+struct files_key *files_find_key(struct files_gguf *gguf, const char *key)
 {
-    struct files_key *found = NULL;
     for (size_t i = 0; i < gguf->keys; i++)
         if (strcmp(gguf->key[i].name, key) == 0)
-            found = &gguf->key[i];
+            return &gguf->key[i];
+    return NULL;
+}
+
+static struct files_key *key_to_set(struct files_gguf *gguf, const char *key, uint32_t type)
+{
+    struct files_key *found = files_find_key(gguf, key);
     if (found == NULL) {
         assert_true(gguf->keys < sizeof gguf->key / sizeof *gguf->key);
         found = &gguf->key[gguf->keys++];
@@ -186,6 +191,11 @@ static struct files_key *key_to_set(struct files_gguf *gguf, const char *key, ui
 void files_set_u32(struct files_gguf *gguf, const char *key, uint32_t value)
 {
     push_u32(&key_to_set(gguf, key, GGUF_U32)->value, value);
+}
+
+void files_set_u64(struct files_gguf *gguf, const char *key, uint64_t value)
+{
+    push_u64(&key_to_set(gguf, key, GGUF_U64)->value, value);
 }
 
 void files_set_f32(struct files_gguf *gguf, const char *key, float value)

@@ -66,6 +66,7 @@ struct buf files_gguf_bytes(const struct files_gguf *gguf);
 void files_gguf_finish(struct files_gguf *gguf);
 /* Sets or replaces a key. */
 void files_set_u32(struct files_gguf *gguf, const char *key, uint32_t value);
+void files_set_u64(struct files_gguf *gguf, const char *key, uint64_t value);
 void files_set_f32(struct files_gguf *gguf, const char *key, float value);
 void files_set_bool(struct files_gguf *gguf, const char *key, bool value);
 void files_set_text(struct files_gguf *gguf, const char *key, const char *value);
@@ -73,6 +74,7 @@ void files_set_texts(struct files_gguf *gguf, const char *key, const char *const
 void files_set_numbers(struct files_gguf *gguf, const char *key, uint32_t type, const void *value,
                        size_t count);
 void files_remove_key(struct files_gguf *gguf, const char *key);
+struct files_key *files_find_key(struct files_gguf *gguf, const char *key);
 struct files_tensor *files_find_tensor(struct files_gguf *gguf, const char *name);
 /* Lays the tensors out one behind another, at multiples of its alignment. */
 void files_place(struct files_gguf *gguf);

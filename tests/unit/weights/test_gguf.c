@@ -75,6 +75,17 @@ static void a_head_size_of_its_own_need_not_divide_the_hidden_size(void **state)
     assert_int_equal(found.head_size, 6);
 }
 
+static void the_least_alignment_is_eight(void **state)
+{
+    (void) state;
+    struct weights_geometry found;
+    struct files_gguf *gguf = model();
+    files_set_u32(gguf, "general.alignment", 8);
+    gguf->alignment = 8;
+    files_place(gguf);
+    assert_opens(gguf, &found);
+}
+
 static void older_files_of_version_2_and_other_types_of_numbers_are_read(void **state)
 {
     (void) state;
@@ -273,6 +284,23 @@ static void absurd_counts_are_refused(void **state)
     refuse(gguf, ERR_RANGE, "llama.attention.head_count is 0; 1 to 1024 would be right");
 }
 
+static void numbers_of_any_width_are_read_and_bounded(void **state)
+{
+    (void) state;
+    struct weights_geometry found;
+    struct files_gguf *gguf = model();
+    files_set_u64(gguf, "llama.context_length", 12);
+    assert_opens(gguf, &found);
+    assert_int_equal(found.context, 12);
+    gguf = model();
+    files_set_u64(gguf, "llama.context_length", (UINT64_C(1) << 32) + 12);
+    refuse(gguf, ERR_RANGE, "llama.context_length is 4294967308; no model has so many");
+    gguf = model();
+    files_set_u32(gguf, "llama.context_length", UINT32_MAX);
+    memcpy(files_find_key(gguf, "llama.context_length")->value.data, &(uint32_t){GGUF_I32}, 4);
+    refuse(gguf, ERR_RANGE, "llama.context_length is negative; a number from 0 on would be right");
+}
+
 static void keys_that_are_missing_twice_or_of_another_type_are_refused(void **state)
 {
     (void) state;
@@ -294,6 +322,9 @@ static void keys_that_are_missing_twice_or_of_another_type_are_refused(void **st
     gguf = model();
     files_set_u32(gguf, "general.alignment", 24);
     refuse(gguf, ERR_RANGE, "general.alignment is 24; a power of two from 8 to 65536 would be right");
+    gguf = model();
+    files_set_u32(gguf, "general.alignment", 4);
+    refuse(gguf, ERR_RANGE, "general.alignment is 4; a power of two from 8 to 65536 would be right");
     gguf = model();
     files_set_f32(gguf, "llama.attention.layer_norm_rms_epsilon", (float) NAN);
     struct buf file = files_gguf_bytes(gguf);
@@ -364,6 +395,7 @@ int main(void)
         cmocka_unit_test(a_llama_comes_out_as_it_was_written_and_turns_neighbours),
         cmocka_unit_test(a_qwen2_has_biases_and_turns_halves),
         cmocka_unit_test(a_head_size_of_its_own_need_not_divide_the_hidden_size),
+        cmocka_unit_test(the_least_alignment_is_eight),
         cmocka_unit_test(older_files_of_version_2_and_other_types_of_numbers_are_read),
         cmocka_unit_test(divisors_of_the_rotary_frequencies_are_read),
         cmocka_unit_test(linear_scaling_divides_every_frequency),
@@ -372,6 +404,7 @@ int main(void)
         cmocka_unit_test(a_shape_that_does_not_fit_is_refused_with_the_one_that_would),
         cmocka_unit_test(a_place_outside_the_file_or_in_another_tensor_is_refused),
         cmocka_unit_test(absurd_counts_are_refused),
+        cmocka_unit_test(numbers_of_any_width_are_read_and_bounded),
         cmocka_unit_test(keys_that_are_missing_twice_or_of_another_type_are_refused),
         cmocka_unit_test(other_versions_and_byte_orders_are_refused),
         cmocka_unit_test(a_file_that_ends_anywhere_is_refused),

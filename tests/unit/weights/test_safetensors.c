@@ -217,6 +217,10 @@ static void parts_that_an_index_names_make_one_model(void **state)
     assert_same_geometry(weights_geometry(weights), &geometry);
     files_assert_values(weights);
     weights_close(weights);
+    struct diag diag = {{0}};
+    files_write(files, "b.safetensors", "\x02\0\0\0\0\0\0\0{}x", 11);
+    assert_int_equal(weights_open(path, &weights, &diag), ERR_CORRUPT);
+    assert_non_null(strstr(diag.text, ": file 2 of 2: has 1 bytes of tensors; its header accounts for 0"));
     free(text);
     json_decref(index);
     model_finish(model);
@@ -225,22 +229,25 @@ static void parts_that_an_index_names_make_one_model(void **state)
 static void an_index_cannot_lead_out_of_its_folder(void **state)
 {
     const struct files *files = *state;
-    struct weights *weights = NULL;
-    struct diag diag = {{0}};
-    struct buf wanted = {0};
-    char path[128];
-    const char *text = "{\"weight_map\": {\"a\": \"../secret\"}}";
-    files_write(files, "evil.json", text, strlen(text));
-    files_path(files, "evil.json", path);
-    assert_int_equal(weights_open(path, &weights, &diag), ERR_SYNTAX);
-    assert_int_equal(
-        buf_printf(
-            &wanted,
-            "%s: weight_map: tensor a lies in ../secret; a file's name without a folder would be right",
-            path),
-        0);
-    assert_string_equal(diag.text, wanted.data);
-    buf_finish(&wanted);
+    static const char *const names[] = {"../secret", "/etc/passwd", ".hidden", ""};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct weights *weights = NULL;
+        struct diag diag = {{0}};
+        struct buf wanted = {0}, text = {0};
+        char path[128];
+        assert_int_equal(buf_printf(&text, "{\"weight_map\": {\"a\": \"%s\"}}", names[i]), 0);
+        files_write(files, "evil.json", text.data, text.size);
+        files_path(files, "evil.json", path);
+        assert_int_equal(weights_open(path, &weights, &diag), ERR_SYNTAX);
+        assert_int_equal(
+            buf_printf(&wanted,
+                       "%s: weight_map: tensor a lies in %s; a file's name without a folder would be right",
+                       path, names[i]),
+            0);
+        assert_string_equal(diag.text, wanted.data);
+        buf_finish(&wanted);
+        buf_finish(&text);
+    }
 }
 
 static void the_fingerprint_covers_the_config_and_the_tensors(void **state)
@@ -377,6 +384,75 @@ static void llama_3_scaling_stretches_long_waves_alone(void **state)
         assert_true(fabsf(found[i] - wanted[i]) < 1e-5f);
     weights_close(weights);
     free(config);
+    json_decref(made.config);
+    buf_finish(&made.file);
+}
+
+static void other_scalings_are_read_or_refused(void **state)
+{
+    const struct files *files = *state;
+    struct text_model made = text_model(files);
+    for (int factor = 1; factor <= 2; factor++) {
+        json_object_set_new(made.config, "rope_scaling",
+                            json_pack("{s:s, s:i}", "type", "linear", "factor", factor));
+        char *config = json_dumps(made.config, 0);
+        struct weights *weights = files_open(&made.file, config);
+        const float *found = weights_geometry(weights)->rope_divisor;
+        assert_true(factor == 1 ? found == NULL : found[0] == 2.0f && found[3] == 2.0f);
+        weights_close(weights);
+        free(config);
+    }
+    json_decref(made.config);
+    buf_finish(&made.file);
+    assert_config_refused(files, "rope_scaling", json_pack("{s:s, s:f}", "type", "linear", "factor", 0.5),
+                          ERR_RANGE, "rotary scaling by 0.5; 1 to 1000000 would be right");
+    assert_config_refused(
+        files, "rope_scaling",
+        json_pack("{s:s, s:f, s:f, s:f, s:i}", "rope_type", "llama3", "factor", 8.0, "low_freq_factor", 4.0,
+                  "high_freq_factor", 4.0, "original_max_position_embeddings", 8192),
+        ERR_RANGE,
+        "config.json: rope_scaling llama3: low_freq_factor 4, high_freq_factor 4, "
+        "original_max_position_embeddings 8192; rising positive factors and a positive context would be "
+        "right");
+}
+
+/* Rotary frequencies follow from the base, and the head of a tied model is a copy. */
+static void tensors_that_say_nothing_new_are_passed_over(void **state)
+{
+    const struct files *files = *state;
+    const struct weights_geometry geometry = half_split_geometry();
+    struct model *model = model_of(&geometry, WEIGHTS_F32);
+    char path[128];
+    add(model, &geometry, WEIGHTS_HEAD, 0, WEIGHTS_F16);
+    add(model, &geometry, WEIGHTS_ATTENTION_NORM, 0, WEIGHTS_F32);
+    strcpy(model->name[model->tensors - 1], "model.layers.0.self_attn.rotary_emb.inv_freq");
+    write_model(files, "model.safetensors", model->tensor, model->tensors);
+    write_config(files, &geometry);
+    files_path(files, "model.safetensors", path);
+    struct weights *weights = open_path(path);
+    files_assert_values(weights);
+    weights_close(weights);
+    strcpy(model->name[model->tensors - 1], "model.layers.0.self_attn.q_norm.weight");
+    write_model(files, "model.safetensors", model->tensor, model->tensors);
+    struct diag diag = {{0}};
+    assert_int_equal(weights_open(path, &weights, &diag), ERR_UNSUPPORTED);
+    assert_non_null(strstr(diag.text, "tensor model.layers.0.self_attn.q_norm.weight has no place"));
+    model_finish(model);
+}
+
+static void a_model_without_its_config_is_refused_with_what_it_is_for(void **state)
+{
+    const struct files *files = *state;
+    struct text_model made = text_model(files);
+    struct weights *weights = NULL;
+    struct diag diag = {{0}};
+    char path[128];
+    files_path(files, "config.json", path);
+    assert_int_equal(unlink(path), 0);
+    files_path(files, "model.safetensors", path);
+    assert_int_equal(weights_open(path, &weights, &diag), -ENOENT);
+    assert_non_null(strstr(
+        diag.text, "config.json: No such file or directory; a safetensors model needs it for its shape"));
     json_decref(made.config);
     buf_finish(&made.file);
 }
@@ -553,6 +629,9 @@ int main(void)
         cmocka_unit_test(a_config_of_another_model_is_refused_by_name),
         cmocka_unit_test(numbers_of_a_config_are_checked),
         cmocka_unit_test(llama_3_scaling_stretches_long_waves_alone),
+        cmocka_unit_test(other_scalings_are_read_or_refused),
+        cmocka_unit_test(tensors_that_say_nothing_new_are_passed_over),
+        cmocka_unit_test(a_model_without_its_config_is_refused_with_what_it_is_for),
         cmocka_unit_test(a_window_shorter_than_the_context_becomes_the_context),
         cmocka_unit_test(a_header_that_does_not_fit_is_refused),
         cmocka_unit_test(a_header_that_is_no_header_is_refused),

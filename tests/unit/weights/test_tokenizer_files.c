@@ -206,6 +206,43 @@ static void a_gguf_whose_tokenizer_does_not_fit_is_refused(void **state)
                 "tokenizer.ggml.pre is deepseek-coder; gpt-2, llama-bpe, qwen2 or smollm would be right");
 }
 
+static void a_token_without_text_and_one_without_use_differ(void **state)
+{
+    (void) state;
+    struct files_gguf *gguf = scored();
+    struct files_key *tokens = files_find_key(gguf, "tokenizer.ggml.tokens");
+    struct files_key *types = files_find_key(gguf, "tokenizer.ggml.token_type");
+    const char *bytes = NULL;
+    tokens->value.size -= 6; /* of <tool>, the last */
+    memcpy(tokens->value.data + tokens->value.size - 8, &(uint64_t){0}, 8);
+    memcpy(types->value.data + types->value.size - 4, &(int32_t){5}, 4);
+    struct buf file = files_gguf_bytes(gguf);
+    struct tokenizer *tokenizer = open_bytes(file.data, file.size, 0);
+    assert_int_equal(tokenizer_decode(tokenizer, TOKENIZER_NONE, TOKENS - 1, &bytes), 0);
+    tokenizer_close(tokenizer);
+    buf_finish(&file);
+    memcpy(types->value.data + types->value.size - 4, &(int32_t){1}, 4);
+    refuse_gguf(gguf, ERR_RANGE, "token 264 has 0 bytes; 1 to 65535 would be right");
+}
+
+static void a_character_cut_off_stands_for_no_byte(void **state)
+{
+    (void) state;
+    char *text = malloc(3), bytes[3];
+    size_t size = 0;
+    assert_non_null(text);
+    memcpy(text, "a\xc4\xa0", 3);
+    assert_int_equal(tokenizer_unmask(text, 3, bytes, &size), 0);
+    assert_int_equal(size, 2);
+    assert_memory_equal(bytes, "a ", 2);
+    assert_int_equal(tokenizer_unmask(text, 2, bytes, &size), ERR_SYNTAX);
+    assert_int_equal(tokenizer_unmask("\xc5\x84", 2, bytes, &size), ERR_SYNTAX); /* the first beyond the 68 */
+    assert_int_equal(tokenizer_unmask("\xc5\x83", 2, bytes, &size), 0);
+    assert_int_equal((uint8_t) bytes[0], 0xad);
+    assert_int_equal(tokenizer_unmask(" ", 1, bytes, &size), ERR_SYNTAX);
+    free(text);
+}
+
 /* GPT-2's character for a byte. */
 static void mask(uint32_t byte, char *ret_text /* [3] */)
 {
@@ -359,6 +396,12 @@ static void what_a_json_asks_for_beyond_that_is_refused_by_name(void **state)
                         "model: vocab; an object of texts and ids would be right");
     assert_json_refused("model", "merges", json_pack("[s]", "a c"), ERR_NOT_FOUND, "merge 1: c is no token");
     assert_json_refused("model", "merges", json_pack("[[s]]", "a"), ERR_SYNTAX,
+                        "merge 1: two texts, or one with a space between, would be right");
+    assert_json_refused("model", "merges", json_pack("[[s,s,s]]", "a", "b", "c"), ERR_SYNTAX,
+                        "merge 1: two texts, or one with a space between, would be right");
+    assert_json_refused("model", "merges", json_pack("[[s,i]]", "a", 1), ERR_SYNTAX,
+                        "merge 1: two texts, or one with a space between, would be right");
+    assert_json_refused("model", "merges", json_pack("[[i,s]]", 1, "a"), ERR_SYNTAX,
                         "merge 1: two texts, or one with a space between, would be right");
     assert_json_refused("normalizer", "type", json_string("Lowercase"), ERR_UNSUPPORTED,
                         "normalizer: Lowercase; Prepend and Replace, or a pre_tokenizer would be right");
@@ -529,6 +572,8 @@ int main(void)
         cmocka_unit_test(a_llama2c_file_that_does_not_fit_is_refused),
         cmocka_unit_test(a_gguf_of_scored_pieces_marks_spaces),
         cmocka_unit_test(a_gguf_whose_tokenizer_does_not_fit_is_refused),
+        cmocka_unit_test(a_token_without_text_and_one_without_use_differ),
+        cmocka_unit_test(a_character_cut_off_stands_for_no_byte),
         cmocka_unit_test(a_gguf_of_merges_is_read),
         cmocka_unit_test(merges_of_what_is_no_token_are_refused),
         cmocka_unit_test(a_json_of_characters_falls_back_to_bytes),

@@ -3,17 +3,22 @@
 #include "core/weights/unicode.h"
 #include "files.h"
 
-/* The words, with a bar between. */
-static void assert_words(enum tokenizer_pattern pattern, const char *text, const char *wanted)
+/* The words, with a bar between. On a copy without a zero byte behind it: a sanitizer sees the first byte read too far. */
+static void assert_words(enum tokenizer_pattern pattern, const char *words, const char *wanted)
 {
     struct buf found = {0};
-    for (size_t at = 0; text[at] != '\0';) {
-        size_t bytes = tokenizer_word(pattern, text + at, strlen(text + at));
+    size_t size = strlen(words);
+    char *text = malloc(size);
+    assert_non_null(text);
+    memcpy(text, words, size);
+    for (size_t at = 0; at < size;) {
+        size_t bytes = tokenizer_word(pattern, text + at, size - at);
         assert_int_equal(buf_printf(&found, "%s%.*s", at > 0 ? "|" : "", (int) bytes, text + at), 0);
         at += bytes;
     }
     assert_string_equal((const char *) found.data, wanted);
     buf_finish(&found);
+    free(text);
 }
 
 static void gpt_2_keeps_a_space_with_the_word_behind_it(void **state)
@@ -33,6 +38,7 @@ static void llama_3_takes_three_digits_and_newlines_together(void **state)
     (void) state;
     assert_words(TOKENIZER_LLAMA3, "12345 6 1,000", "123|45| |6| |1|,|000");
     assert_words(TOKENIZER_LLAMA3, "I'LL (word) \"quoted\"", "I|'LL| (|word|)| \"|quoted|\"");
+    assert_words(TOKENIZER_LLAMA3, "I'LLx 'Vex", "I|'LL|x| '|Vex");
     assert_words(TOKENIZER_LLAMA3, "end.\n\nNext\r\n  x", "end|.\n\n|Next|\r\n| | x");
     assert_words(TOKENIZER_LLAMA3, "a \n \n  b", "a| \n \n| | b");
     assert_words(TOKENIZER_LLAMA3, "$word\tword", "$word|\tword");
