@@ -1,6 +1,6 @@
-/* The readers of tokenizers on arbitrary bytes, and what they read on the same bytes as a text: no crash, no leak; what is
- * refused is refused with one line; what is accepted gives ids of its own, and where nothing is put in front of a text,
- * decoding gives the text back.
+/* The readers of tokenizers on arbitrary bytes, and what they read on the same bytes as a text: no crash, no leak; what
+ * is refused is refused with one line; what is accepted gives ids of its own, and where nothing is put in front of a
+ * text, decoding gives the text back.
  *
  * The first two bytes are the model's vocabulary, for a tokenizer of llama2.c; the file follows. */
 #include <stddef.h>

@@ -421,9 +421,9 @@ static void what_a_json_asks_for_beyond_that_is_refused_by_name(void **state)
                         "added_tokens: its id; a whole number below 1048576 would be right");
 }
 
-static void digits_alone_before_the_bytes_are_a_pattern_of_their_own(void **state)
+/* A vocabulary of the bytes' characters, "12" and "ab". */
+static json_t *byte_vocab(void)
 {
-    (void) state;
     json_t *vocab = json_object();
     char name[3];
     for (int i = 0; i < 256; i++) {
@@ -432,10 +432,47 @@ static void digits_alone_before_the_bytes_are_a_pattern_of_their_own(void **stat
     }
     json_object_set_new(vocab, "12", json_integer(256));
     json_object_set_new(vocab, "ab", json_integer(257));
-    json_t *json =
-        json_pack("{s:{s:s, s:[{s:s, s:b}, {s:s, s:b}]}, s:{s:s, s:o, s:[s, s]}}", "pre_tokenizer", "type",
-                  "Sequence", "pretokenizers", "type", "Digits", "individual_digits", 1, "type", "ByteLevel",
-                  "add_prefix_space", 0, "model", "type", "BPE", "vocab", vocab, "merges", "1 2", "a b");
+    return vocab;
+}
+
+static void a_split_by_llama_3s_pattern_comes_before_the_bytes(void **state)
+{
+    (void) state;
+    static const char expression[] =
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+        "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+    json_t *json = json_pack(
+        "{s:{s:s, s:[{s:s, s:{s:s}, s:s, s:b}, {s:s, s:b, s:b}]}, s:{s:s, s:b, s:o, s:[]}}", "pre_tokenizer",
+        "type", "Sequence", "pretokenizers", "type", "Split", "pattern", "Regex", expression, "behavior",
+        "Isolated", "invert", 0, "type", "ByteLevel", "add_prefix_space", 0, "use_regex", 0, "model", "type",
+        "BPE", "ignore_merges", 1, "vocab", byte_vocab(), "merges");
+    json_t *parts = json_object_get(json_object_get(json, "pre_tokenizer"), "pretokenizers");
+    json_incref(json);
+    struct tokenizer *tokenizer = open_json(json);
+    /* Words that are tokens are taken whole, without merges; the third digit makes a word of no token. */
+    assert_ids(tokenizer, "ab 12123", (uint32_t[]){257, ' ', '1', '2', '1', '2', '3'}, 7);
+    assert_ids(tokenizer, "12", (uint32_t[]){256}, 1);
+    tokenizer_close(tokenizer);
+    json_object_set_new(json_array_get(parts, 1), "use_regex", json_true());
+    char *text = json_dumps(json, 0);
+    assert_refused(text, strlen(text), 0, ERR_UNSUPPORTED,
+                   "pre_tokenizer: ByteLevel; use_regex false, behind a Split, would be right");
+    free(text);
+    json_object_set_new(json_array_get(parts, 0), "behavior", json_string("Removed"));
+    text = json_dumps(json, 0);
+    assert_refused(text, strlen(text), 0, ERR_UNSUPPORTED,
+                   "pre_tokenizer: Split; behavior Isolated, invert false would be right");
+    free(text);
+    json_decref(json);
+}
+
+static void digits_alone_before_the_bytes_are_a_pattern_of_their_own(void **state)
+{
+    (void) state;
+    json_t *json = json_pack("{s:{s:s, s:[{s:s, s:b}, {s:s, s:b}]}, s:{s:s, s:o, s:[s, s]}}", "pre_tokenizer",
+                             "type", "Sequence", "pretokenizers", "type", "Digits", "individual_digits", 1,
+                             "type", "ByteLevel", "add_prefix_space", 0, "model", "type", "BPE", "vocab",
+                             byte_vocab(), "merges", "1 2", "a b");
     json_t *digits =
         json_array_get(json_object_get(json_object_get(json, "pre_tokenizer"), "pretokenizers"), 0);
     json_incref(json);
@@ -578,6 +615,7 @@ int main(void)
         cmocka_unit_test(merges_of_what_is_no_token_are_refused),
         cmocka_unit_test(a_json_of_characters_falls_back_to_bytes),
         cmocka_unit_test(what_a_json_asks_for_beyond_that_is_refused_by_name),
+        cmocka_unit_test(a_split_by_llama_3s_pattern_comes_before_the_bytes),
         cmocka_unit_test(digits_alone_before_the_bytes_are_a_pattern_of_their_own),
         cmocka_unit_test(ids_given_twice_or_far_away_are_refused),
         cmocka_unit_test(a_tokenizer_is_found_beside_its_model_or_in_it),

@@ -3,7 +3,8 @@
 #include "core/weights/unicode.h"
 #include "files.h"
 
-/* The words, with a bar between. On a copy without a zero byte behind it: a sanitizer sees the first byte read too far. */
+/* The words, with a bar between. On a copy without a zero byte behind it, so that a sanitizer sees a byte read too
+ * far. */
 static void assert_words(enum tokenizer_pattern pattern, const char *words, const char *wanted)
 {
     struct buf found = {0};
