@@ -105,4 +105,68 @@ def a_phone_that_asks_for_the_impossible_is_refused_and_its_server_serves_on():
         tap.equal(testbed.one(db, "SELECT count(*) FROM task WHERE status = 'done'"), SLOTS * DEVICES, 'tasks')
 
 
+PASSED, LINK_AUDIT = 0x17, 0x0c
+NOBODY = 99999  # no device of any run here
+USURPATIONS = {
+    'an observation of another device': lambda number, other, turn: observation_of(other, turn),
+    'an observation of no device': lambda number, other, turn: observation_of(NOBODY, turn),
+    'a report of another device': lambda number, other, turn: report_of(other, turn),
+    'a report of no device': lambda number, other, turn: report_of(NOBODY, turn),
+    'what another device has lived through': lambda number, other, turn: (PASSED, other, turn, b'', b'', b''),
+    'a link of another device': lambda number, other, turn: (LINK_AUDIT, other, 0, b'', b'', b'', b''),
+    'a link to no server': lambda number, other, turn: (LINK_AUDIT, number, 200, b'', b'', b'', b''),
+    'a server that has advanced': lambda number, other, turn: (wiretap.ADVANCED, 0, turn, 0, 0., 0., b'', b'', b'', b'', b''),
+    'no server that has advanced': lambda number, other, turn: (wiretap.ADVANCED, 200, turn, 0, 0., 0., b'', b'', b'', b'', b''),
+}
+
+
+def observation_of(number, round_number):
+    return (wiretap.OBSERVATION, number, round_number, 1., 1., 0., 10, struct.pack('<d', 1e-9), 0., b'', b'', b'', b'')
+
+
+def report_of(number, round_number):
+    return (wiretap.REPORT, number, round_number, *[1.] * 11, 0, 0., 0., 0., 0., 0, 256, 0., 0.)
+
+
+def usurper(phone, number, usurp):
+    """Plays the device's part until the first DECISION, and then speaks for somebody else. Returns why it was refused."""
+    for message in iter(phone.receive, []):
+        if message[0] == wiretap.SERVER:
+            phone.send(wiretap.READY)
+        elif message[0] == wiretap.SLOT:
+            phone.send(*observation_of(number, message[1]))
+        elif message[0] == wiretap.DECISION:
+            phone.send(*usurp(number, 0 if number > 0 else 1, message[2]))
+        elif message[0] == wiretap.REFUSE:
+            return message[2]
+    return 'it was not refused'
+
+
+@tap.test
+def who_speaks_for_others_is_refused_and_lost_and_the_run_goes_on():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        orchestrator = testbed.start_orchestrator('-s', 'dapo-quick', '-n', len(USURPATIONS) + 1, '-m', 1, '-e', 1, '-t', SLOTS,
+                                                  '-p', 'local', '--db', db)
+        port = orchestrator.port()
+        nodes = [testbed.start_server(port), testbed.start_device(port)]
+        told = {}
+
+        def play(name):
+            phone = Phone(port)
+            _, number = phone.join()
+            told[name] = usurper(phone, number, USURPATIONS[name])
+        players = [threading.Thread(target=play, args=[name], daemon=True) for name in USURPATIONS]
+        for player in players:
+            player.start()
+        for program in (orchestrator, *nodes):
+            tap.equal(program.wait(), 0, program.text())
+        for player in players:
+            player.join(testbed.DEADLINE_S)
+        for name in USURPATIONS:
+            tap.contains(told.get(name, 'nothing was heard'), 'does not belong to this connection')
+        tap.equal(testbed.one(db, "SELECT count(*) FROM event WHERE kind = 'node_lost'"), len(USURPATIONS), 'lost devices')
+        tap.equal(testbed.one(db, "SELECT count(*) FROM task WHERE status = 'done'"), SLOTS, 'tasks of the one that is left')
+
+
 tap.main()
