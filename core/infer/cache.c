@@ -20,6 +20,14 @@ static int check(const struct weights_geometry *geometry, uint32_t first, uint32
     return 0;
 }
 
+/* Not touched yet. The count is a multiple of a block's, and so of the alignment. */
+static float *allocate(uint64_t floats)
+{
+    assert(floats % LINALG_PACKED_ALIGNMENT == 0);
+    return floats <= SIZE_MAX / sizeof(float) ? aligned_alloc(LINALG_PACKED_ALIGNMENT, floats * sizeof(float))
+                                              : NULL;
+}
+
 int infer_cache_create(struct infer_cache **ret_cache, const struct weights_geometry *geometry,
                        uint32_t first, uint32_t last, uint32_t capacity, struct diag *diag)
 {
@@ -40,8 +48,8 @@ int infer_cache_create(struct infer_cache **ret_cache, const struct weights_geom
         .capacity = capacity,
         .room = room,
         .tokens = calloc(last - first, sizeof *cache->tokens),
-        .keys = floats <= SIZE_MAX / sizeof(float) ? calloc(floats, sizeof(float)) : NULL,
-        .values = floats <= SIZE_MAX / sizeof(float) ? calloc(floats, sizeof(float)) : NULL,
+        .keys = allocate(floats),
+        .values = allocate(floats),
     };
     if (cache->tokens == NULL || cache->keys == NULL || cache->values == NULL) {
         infer_cache_destroy(cache);
@@ -124,6 +132,8 @@ void infer_cache_store(const struct infer_cache *cache, uint32_t layer, uint32_t
     assert(token < cache->capacity);
     float *keys = infer_cache_keys(cache, layer, head) + key_offset(cache, token);
     float *values = infer_cache_values(cache, layer, head) + (size_t) token * cache->head_size;
+    if (token % INFER_CACHE_BLOCK == 0) /* what lies behind the last token is multiplied, too */
+        memset(keys, 0, (size_t) INFER_CACHE_BLOCK * cache->head_size * sizeof *keys);
     for (uint32_t i = 0; i < cache->head_size; i++)
         keys[(size_t) i * INFER_CACHE_BLOCK] = key[i];
     memcpy(values, value, cache->head_size * sizeof *values);

@@ -3,8 +3,8 @@
  *
  * For each layer and each head of keys and values:
  *
- *   keys    [blocks][head_size][INFER_CACHE_BLOCK]   token t's key is a column of its block: the scores of a block are
- *                                                    one product, which reads it from its beginning to its end
+ *   keys    [blocks][head_size][INFER_CACHE_BLOCK]   token t's key is a column of its block. That is a matrix of packed
+ *                                                    floats (core/linalg/packed.h), by which queries are multiplied
  *   values  [tokens][head_size]                      token t's value is row t
  *
  * Single precision. A process touches only the memory of the tokens that it stores, in pages. Where keys and values stay
@@ -17,9 +17,10 @@
 #include <stdint.h>
 
 #include "core/base/diag.h"
+#include "core/linalg/packed.h"
 #include "core/weights/weights.h"
 
-#define INFER_CACHE_BLOCK 32u /* tokens */
+#define INFER_CACHE_BLOCK LINALG_PACKED_PANEL /* tokens */
 
 struct infer_cache {
     uint32_t first, last; /* layers */
@@ -51,7 +52,7 @@ struct infer_cache_part {
     uint32_t first, last, from, to;
 };
 
-/* Puts one token's key and value of one head there. Borrowed: [head_size] each. */
+/* Puts one token's key and value of one head there, behind the token before it. Borrowed: [head_size] each. */
 void infer_cache_store(const struct infer_cache *cache, uint32_t layer, uint32_t head, uint32_t token,
                        const float *key, const float *value);
 

@@ -265,18 +265,17 @@ static void weigh(const struct pass *pass, const struct block *block, size_t col
 static void score(const struct pass *pass, const struct block *block, size_t rows, size_t columns)
 {
     const struct scratch *scratch = &pass->scratch;
-    size_t size = pass->geometry->head_size;
-    const float *keys = infer_cache_keys(block->span->cache, block->layer, block->head);
-    for (size_t t = 0; t < columns; t += INFER_CACHE_BLOCK)
-        linalg_multiply(&(struct linalg_product){
-            .rows = rows,
-            .columns = INFER_CACHE_BLOCK,
-            .depth = size,
-            .a = {scratch->asked, size, 1},
-            .b = {keys + t * size, INFER_CACHE_BLOCK, 1},
-            .c = scratch->score + t,
-            .c_stride = scratch->score_stride,
-        });
+    linalg_multiply_packed(&(struct linalg_packed_product){
+        .format = LINALG_F32,
+        .rows = rows,
+        .columns = (columns + INFER_CACHE_BLOCK - 1) / INFER_CACHE_BLOCK * INFER_CACHE_BLOCK,
+        .depth = pass->geometry->head_size,
+        .a = scratch->asked,
+        .a_stride = pass->geometry->head_size,
+        .packed = infer_cache_keys(block->span->cache, block->layer, block->head),
+        .c = scratch->score,
+        .c_stride = scratch->score_stride,
+    });
 }
 
 static void attend_block(const struct pass *pass, const struct block *block)
