@@ -60,7 +60,7 @@ static inline void fill_rows(enum linalg_weights format, size_t count, size_t de
     for (size_t n = 0; n < bytes / block; n++)
         for (size_t i = 0; i < halves; i++) {
             uint8_t *upper = rows + n * block + places[i] + 1;
-            uint8_t exponent = (uint8_t) ((*upper >> 2 & 31u) % 18u);
+            uint32_t exponent = (*upper >> 2 & 31u) % 18u;
             *upper = (uint8_t) ((*upper & 0x83u) | exponent << 2);
         }
 }
