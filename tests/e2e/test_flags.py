@@ -2,6 +2,7 @@
 address that a server tells, and what a message costs a node."""
 import json
 import os
+import re
 import resource
 import socket
 import struct
@@ -97,9 +98,25 @@ def a_twin_of_a_recorded_run_plays_its_world_and_weights_in_both_clocks():
         parameters = [testbed.rows(db, f'SELECT role, number, flops FROM node WHERE run_id = {run} ORDER BY role, number')
                       for run in (1, first, first + 1)]
         tap.true(parameters[0] == parameters[1] == parameters[2], "the run's nodes")
-        for arguments, part in ((('--run', 9), 'run 9'), (('--run', 1, '--checkpoint', 9), '9')):
+        for arguments, part in ((('--run', 9), 'run 9'), (('--run', 1, '--checkpoint', 9), '9'),
+                                (('-s', 'dapo-quick', '-p', 'local', '--set', 'radio.bandwidth_mhz=1000'), 'radio.bandwidth_mhz')):
             _, errors = testbed.orchestrator('twin', '-q', '--db', db, *arguments, status=2)
             tap.contains(errors, part)
+
+
+@tap.test
+def a_twin_is_told_as_a_table_in_which_what_nobody_did_has_no_number():
+    with testbed.scratch() as folder:
+        program = testbed.Program([testbed.ORCHESTRATOR, 'twin', '--quiet', '--die-with-parent', '--db', os.path.join(folder, 'x.db'),
+                                   '-s', 'dapo-quick', '-p', 'local', '-n', '2', '-m', '1', '-e', '1', '-t', '1', '--time-scale', '0.5'])
+        port = program.port()
+        nodes = [testbed.start_server(port), testbed.start_device(port, '--count', '2')]
+        tap.true(program.wait() in (0, 5), f'the clocks agree, or this machine is busy: {program.text()}')
+        for node in nodes:
+            tap.equal(node.wait(), 0, node.text())
+        rows = {words[0]: words[1:] for words in map(str.split, program.output) if words}
+        tap.true(all(re.fullmatch(r'[\d.]+', word) for word in rows['local_s']), f'local_s: {rows["local_s"]}')
+        tap.equal(rows['edge_s'], ['0.0000', '0.0000', '-', '0.0000'], f'edge_s in {program.text()}')
 
 
 def hello_of(*arguments):
