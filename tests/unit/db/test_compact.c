@@ -66,6 +66,7 @@ static void where_both_folders_share_it_there_is_room_for_what_is_kept_twice(voi
     assert_string_equal(space.folder[0], s->directory);
     assert_non_null(strstr(diag.text, "making it smaller needs"));
     assert_int_equal(compact(&db, 2 * kept + 1, &diag), 0);
+    assert_int_equal(space.asked, 1);
     assert_int_equal(db_size(&db, &bytes, &unused, &diag), 0);
     assert_int_equal(unused, 0);
     assert_int_equal(db_close(&db, &diag), 0);
@@ -84,6 +85,7 @@ static void of_two_file_systems_each_has_room_for_what_is_kept(void **state)
     assert_int_equal(setenv("SQLITE_TMPDIR", elsewhere, 1), 0);
     open_loose(s, &db, &kept);
     assert_int_equal(compact(&db, kept, &diag), -ENOSPC);
+    assert_int_equal(space.asked, 1); /* the file's own says no */
     assert_int_equal(compact(&db, kept + 1, &diag), 0);
     assert_int_equal(space.asked, 2);
     assert_string_equal(space.folder[0], s->directory);
