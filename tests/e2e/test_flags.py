@@ -91,6 +91,10 @@ def a_twin_of_a_recorded_run_plays_its_world_and_weights_in_both_clocks():
                                    "WHERE kind = 'twin' ORDER BY run_id"),
                   [(first, 'twin', 'virtual', 'memory', 'dapo', 7, 1, 2), (first + 1, 'twin', 'real', 'tcp', 'dapo', 7, first, 2)],
                   'runs')
+        told = json.loads(''.join(line for line in program.output if not line.startswith('READY')))
+        virtual, real = (testbed.one(db, f'SELECT mean_cost FROM episode WHERE run_id = {run}') for run in (first, first + 1))
+        difference = told['cost_difference_pct']
+        tap.true(abs(difference - 100 * (real - virtual) / virtual) < 1e-6, f'{difference} %: {virtual} and {real}')
         decided = [testbed.rows(db, f'SELECT slot, device, tokens, x_m, y_m, split, server FROM task WHERE run_id = {run} '
                                     'ORDER BY slot, device') for run in (first, first + 1)]
         tap.equal(len(decided[0]), 4, 'tasks')
