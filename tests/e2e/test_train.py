@@ -7,13 +7,12 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import python_with
 import tap
 import testbed
 
-try:
-    import llama
-except ImportError:
-    llama = None
+python_with.modules('numpy')
+import llama  # noqa: E402
 
 SHAPE = ('--layers', 2, '--width', 32, '--heads', 4, '--kv-heads', 2, '--hidden', 48, '--vocabulary', 300, '--context', 32)
 TRAINING = ('--steps', 300, '--warm-up', 10, '--rate', 1e-2, '--noise-share', 0.25, '--exit-weight', 0.1, '--evaluate-steps', 100)
@@ -81,8 +80,6 @@ def threads_and_interruptions_change_no_byte_of_its_files():
 
 @tap.test
 def its_files_foretell_the_text_as_it_says():
-    if llama is None:
-        raise tap.Skip('numpy is not installed')
     with testbed.scratch() as folder:
         texts, model = write_texts(folder), os.path.join(folder, 'model')
         told = json.loads(train(texts, model, '--quiet', '--json')[0])

@@ -1,5 +1,6 @@
 /* Whichever allocation fails in a session: it ends and says so, and leaves nothing behind. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "orchestrator/host/host_memory.h"
 #include "orchestrator/policy/catalog/catalog.h"
@@ -46,8 +47,6 @@ static bool play(const struct sim_played *played, const char *name, size_t n, in
 /* `goes_on`: the policy may decide with what it knows when memory has run out. */
 static void play_without_memory(const char *const *keys, const char *name, bool goes_on)
 {
-    if (!memory_can_fail())
-        skip();
     struct sim_played played = {.result = {0}};
     played.world = full_world(keys, &played.settings);
     size_t before = memory_blocks(), n = 1;
@@ -123,5 +122,9 @@ int main(void)
         cmocka_unit_test(a_session_of_queues_says_that_memory_ran_out),
         cmocka_unit_test(faults_and_handovers_say_that_memory_ran_out),
     };
+    if (!memory_can_fail()) {
+        (void) printf("1..0 # SKIP sanitizers allocate by functions of their own\n");
+        return 0; /* the plan above says it */
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

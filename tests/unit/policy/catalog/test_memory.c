@@ -1,5 +1,6 @@
 /* Whichever allocation fails while a policy is made: it says so, and leaves nothing behind. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "tests/lib/memory.h"
 #include "tests/unit/policy/full_slot.h"
@@ -35,8 +36,6 @@ static void try_all(const char *const *keys)
 {
     struct slot slot;
     size_t failed = 0;
-    if (!memory_can_fail())
-        skip();
     slot_open(&slot, keys);
     for (size_t i = 0; i < catalog_count(); i++) {
         const struct policy_kind *kind = catalog_at(i);
@@ -74,5 +73,9 @@ int main(void)
         cmocka_unit_test(a_policy_of_rounds_that_cannot_be_made_leaves_nothing),
         cmocka_unit_test(a_policy_of_queues_that_cannot_be_made_leaves_nothing),
     };
+    if (!memory_can_fail()) {
+        (void) printf("1..0 # SKIP sanitizers allocate by functions of their own\n");
+        return 0; /* the plan above says it */
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
