@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/base/half.h"
 
 #define SIGN 0x80000000u
 #define MAGNITUDE 0x7fffffffu
@@ -12,8 +13,6 @@
 
 #define HALF_LIMIT 65520.0f /* what is not below would round to infinity (IEEE 754, binary16) */
 #define HALF_INFINITE 0x7c00u
-#define HALF_NORMAL 0x38800000u /* 2^-14, the least magnitude with a full f16 significand */
-#define HALF_BIAS 0x38000000u   /* the exponents' biases differ by 127 - 15 */
 
 #define BF16_MAX 0x7f7fu
 
@@ -71,24 +70,6 @@ static bool is_finite_32(uint32_t bits)
 static bool is_finite_16(uint32_t half)
 {
     return (half & 0x7fffu) < HALF_INFINITE;
-}
-
-/* To the nearest f16, ties to even; |x| is below HALF_LIMIT. A small magnitude is added to 0.5, whose last bit is worth
- * as much as that of an f16 without a full significand: the sum rounds it. */
-static uint32_t half_of(float x)
-{
-    uint32_t bits = bits_of(x), magnitude = bits & MAGNITUDE;
-    uint32_t small = bits_of(float_of(magnitude) + 0.5f) - bits_of(0.5f);
-    uint32_t normal = (magnitude - HALF_BIAS + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
-    return (bits & SIGN) >> 16 | (magnitude < HALF_NORMAL ? small : normal);
-}
-
-static float half_value(uint32_t half)
-{
-    uint32_t magnitude = half & 0x7fffu;
-    uint32_t normal = (magnitude << 13) + HALF_BIAS;
-    uint32_t small = bits_of((float) magnitude * 0x1p-24f);
-    return float_of((half & 0x8000u) << 16 | (magnitude < 0x400u ? small : normal));
 }
 
 /* The least bf16 that is not below a magnitude, or the largest that there is. */
@@ -157,7 +138,7 @@ static void encode_fp16(const float *x, uint32_t columns, uint32_t k, uint8_t *t
 {
     (void) k;
     for (uint32_t i = 0; i < columns; i++)
-        put_16(to + (size_t) 2 * i, half_of(x[i]));
+        put_16(to + (size_t) 2 * i, half_of_float(x[i]));
 }
 
 static const char *check_fp16(const uint8_t *from, uint32_t columns, uint32_t k)
@@ -173,7 +154,7 @@ static void decode_fp16(const uint8_t *from, uint32_t columns, uint32_t k, float
 {
     (void) k;
     for (uint32_t i = 0; i < columns; i++)
-        to[i] = half_value(get_16(from + (size_t) 2 * i));
+        to[i] = half_to_float((uint16_t) get_16(from + (size_t) 2 * i));
 }
 
 /* ---- INT8 ---- */
@@ -338,7 +319,7 @@ static void encode_topk(const float *x, uint32_t columns, uint32_t k, uint8_t *t
         if (magnitude < least || (magnitude == least && equal == 0))
             continue;
         equal -= magnitude == least ? 1 : 0;
-        put_16(to + (size_t) 2 * taken++, half_of(x[i]));
+        put_16(to + (size_t) 2 * taken++, half_of_float(x[i]));
         pack(&packer, i, bits);
     }
     assert(taken == k && equal == 0);
@@ -367,7 +348,7 @@ static void decode_topk(const uint8_t *from, uint32_t columns, uint32_t k, float
     for (uint32_t i = 0; i < columns; i++)
         to[i] = 0.0f;
     for (uint32_t i = 0; i < k; i++)
-        to[unpack(&unpacker, bits)] = half_value(get_16(from + (size_t) 2 * i));
+        to[unpack(&unpacker, bits)] = half_to_float((uint16_t) get_16(from + (size_t) 2 * i));
 }
 
 /* ---- all formats ---- */
