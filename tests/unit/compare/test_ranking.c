@@ -1,5 +1,6 @@
 #include "orchestrator/compare/ranking.h"
 
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 
 #include "orchestrator/compare/reduction.h"
+#include "tests/lib/memory.h"
 
 struct fixture {
     struct evidence evidence;
@@ -232,6 +234,28 @@ static void the_mean_over_values_takes_the_seeds_that_all_have(void **state)
     assert_int_equal(headline.values, 0);
 }
 
+static void a_reduction_says_that_memory_ran_out_and_leaves_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct reduction headline;
+    size_t failed = 0;
+    if (!memory_can_fail())
+        skip();
+    ADD(fixture, "5", "local", "observations", 1, 4, 8);
+    ADD(fixture, "5", "dapo", "observations", 1, 3, 6);
+    assert_int_equal(evidence_sort(&fixture->evidence), 0);
+    size_t before = memory_blocks();
+    for (int rc = -ENOMEM; rc != 0; failed += rc != 0 ? 1 : 0) {
+        memory_fail_at(failed + 1);
+        rc = reduction_measure(&headline, &fixture->evidence.experiment[0], "dapo", "local", EVIDENCE_LATENCY,
+                               &fixture->bootstrap);
+        assert_true(memory_has_failed() || rc == 0);
+        assert_true(rc == 0 || rc == -ENOMEM);
+        assert_int_equal(memory_blocks(), before);
+    }
+    assert_int_equal(failed, 5 + 3); /* the table and its one value; sorting can do without */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +271,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_headline_names_the_greatest_reduction_its_value_and_the_mean,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_mean_over_values_takes_the_seeds_that_all_have, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_reduction_says_that_memory_ran_out_and_leaves_nothing, set_up,
                                         tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

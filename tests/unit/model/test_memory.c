@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "core/base/buf.h"
+#include "core/model/forecast.h"
 #include "core/model/link.h"
 #include "core/model/station.h"
 #include "core/model/trace.h"
@@ -168,6 +169,45 @@ static void queues_say_that_they_cannot_grow(void **state)
     make_without_memory(make_link);
 }
 
+/* Every pair is foreseen once, and the next allocation would fail. True: one was needed. */
+static bool foresee_pairs(struct forecast *forecast)
+{
+    uint32_t split = 0;
+    for (uint32_t n = 0; n < shown.devices; n++)
+        for (uint32_t m = 0; m < shown.servers; m++) {
+            double cost;
+            memory_fail_at(1);
+            int rc = forecast_server(forecast, m, &n, &split, 1, &cost);
+            bool failed = memory_has_failed();
+            if (rc != (failed ? -ENOMEM : 0) || !isinf(cost) != !failed)
+                fail_msg("device %u, server %u: %d, cost %g", n, m, rc, cost);
+            if (failed)
+                return true;
+        }
+    return false;
+}
+
+static void a_forecast_says_that_it_cannot_grow(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {"run.mode=queue", "servers.discipline=fifo", "devices.count=10",
+                                       "servers.count=4", NULL};
+    struct env_view view;
+    struct forecast forecast;
+    if (!memory_can_fail())
+        skip();
+    shown = check_world(keys);
+    struct forecast_source source = forecast_model(&shown);
+    assert_int_equal(env_view_init(&view, &shown), 0);
+    check_observe_all(&view, 0);
+    assert_int_equal(forecast_init(&forecast, &shown, &source), 0);
+    forecast_begin(&forecast, &view);
+    assert_true(foresee_pairs(&forecast));
+    forecast_finish(&forecast);
+    env_view_finish(&view);
+    world_finish(&shown);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +215,7 @@ int main(void)
         cmocka_unit_test(a_world_and_what_is_seen_of_it_are_whole_or_not_there),
         cmocka_unit_test(a_trace_is_whole_or_not_there),
         cmocka_unit_test(queues_say_that_they_cannot_grow),
+        cmocka_unit_test(a_forecast_says_that_it_cannot_grow),
     };
     if (!memory_can_fail()) {
         (void) printf("1..0 # SKIP sanitizers allocate by functions of their own\n");

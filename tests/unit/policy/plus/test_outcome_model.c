@@ -1,6 +1,8 @@
 /* The learned outcome model: it learns what the true model says, and it notices nodes that change. */
+#include "tests/lib/memory.h"
 #include "tests/unit/policy/plus/outcome_bench.h"
 
+#define SPLITS_MAX 200u
 #define RARE_GAIN 1e-13 /* of so bad a channel it has seen too little */
 
 static double true_cost(struct bench *bench, uint32_t n, uint32_t m)
@@ -119,6 +121,32 @@ static void the_others_stay_as_they_were_while_learning_goes_on(void **state)
     close_bench(&bench);
 }
 
+/* Not as one that computes in no time. */
+static void a_device_is_foreseen_at_no_split_when_memory_runs_out(void **state)
+{
+    (void) state;
+    struct bench bench;
+    struct forecast_spent spent[SPLITS_MAX];
+    if (!memory_can_fail())
+        skip();
+    open_bench(&bench, false);
+    uint32_t layers = bench.slot.world.llm->layers;
+    const struct env_view *view = &bench.slot.view;
+    assert_true(layers < SPLITS_MAX);
+    slot_draw(&bench.slot, 1, 0, 0, 0);
+    outcome_model_look(bench.model, view);
+    struct forecast_source source = outcome_model_source(bench.model);
+    memory_fail_at(1);
+    source.device(source.user, view, 0, spent);
+    assert_true(memory_has_failed());
+    for (uint32_t s = 0; s <= layers; s++)
+        assert_true(isinf(spent[s].s) && isinf(spent[s].j));
+    source.device(source.user, view, 0, spent);
+    for (uint32_t s = 1; s <= layers; s++)
+        assert_true(isfinite(spent[s].s) && spent[s].s > 0.0 && isfinite(spent[s].j) && spent[s].j > 0.0);
+    close_bench(&bench);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -127,6 +155,7 @@ int main(void)
         cmocka_unit_test(a_device_that_slows_down_weighs_the_servers_less_and_no_other_does),
         cmocka_unit_test(a_model_that_does_not_watch_foresees_the_same),
         cmocka_unit_test(the_others_stay_as_they_were_while_learning_goes_on),
+        cmocka_unit_test(a_device_is_foreseen_at_no_split_when_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
