@@ -130,6 +130,20 @@ def a_run_in_real_time_is_verified_and_its_clock_compared_with_the_model():
 
 
 @tap.test
+def what_replay_prints_of_a_clock_are_the_numbers_of_its_json_in_milliseconds():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        testbed.call(*testbed.launch(*SMALL, '-p', 'greedy', '-e', 1, '-t', 2, '-q', '--db', db, '--set', 'run.clock=real'))
+        output, _ = testbed.orchestrator('replay', '--verify', '-q', '--db', db)
+        rows = [row for row in verified(db)['measured_minus_modelled'] if row['tasks'] > 0]
+        tap.true(len(rows) >= 4, f'parts: {rows}')
+        for row in rows:
+            (line,) = [line for line in output.split('\n') if line.strip().startswith(row['part'])]
+            numbers = [f'{1e3 * row[name]:.3f}' for name in ('mean_s', 'p5_s', 'p50_s', 'p95_s', 'max_s')]
+            tap.equal(line.split(), [row['part'], str(row['tasks']), *numbers], 'a line of the table')
+
+
+@tap.test
 def the_runs_of_a_twin_are_verified_each_in_its_clock():
     with testbed.scratch() as folder:
         db = os.path.join(folder, 'x.db')
