@@ -561,6 +561,20 @@ def another_version_is_told_and_the_run_goes_on():
 
 
 @tap.test
+def only_with_openblas_does_another_vector_path_deserve_a_warning():
+    for linalg in ('portable', 'openblas', None):
+        with testbed.scratch() as folder:
+            db = os.path.join(folder, 'x.db')
+            testbed.orchestrator('run', '-q', '--over', 'memory', '--db', db, *what(2, 60, 4, 2))
+            connection = sqlite3.connect(db)
+            connection.execute("UPDATE run SET linalg = ?, vector_path = 'pebbles'", (linalg,))
+            connection.commit()
+            connection.close()
+            _, errors = resume(db, '--episodes', 3)
+            tap.equal("OpenBLAS's kernel pebbles" in errors, linalg == 'openblas', f'a warning with {linalg}')
+
+
+@tap.test
 def a_damaged_state_is_refused_and_nothing_is_dropped():
     damages = {
         'UPDATE checkpoint SET learner = substr(learner, 1, 1000) WHERE learner IS NOT NULL': 'ends too early',
