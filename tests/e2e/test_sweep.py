@@ -307,6 +307,36 @@ def a_policy_that_cannot_do_a_cell_leaves_it_out_and_says_why():
 
 
 @tap.test
+def a_learner_whose_training_is_too_short_is_told_once_for_all_seeds_of_a_place():
+    experiment = {'name': 'brief', 'policies': ['greedy', 'dapo'], 'vary': {'run.slots': [20, 40]}}
+    with testbed.scratch() as folder:
+        _, errors = sweep(folder, grid={**GRID, 'experiments': [experiment], 'set': {**SETTINGS, 'ddpg.warmup': 100}})
+        told = [line for line in errors.split('\n') if 'experiment brief' in line]
+        tap.equal(len(told), 1, f'warnings: {errors}')
+        tap.contains(told[0], 'experiment brief, run.slots = 20: ')
+
+
+@tap.test
+def a_sweep_whose_database_takes_no_more_fails_and_the_same_command_goes_on():
+    grid = {**GRID, 'experiments': [{'name': 'b', 'policies': ['local', 'greedy']}]}
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        sweep(folder, grid={**grid, 'name': 'other'})  # the tables are there
+
+        def change(statement):
+            connection = sqlite3.connect(db)
+            connection.execute(statement)
+            connection.commit()
+            connection.close()
+        change("CREATE TRIGGER full BEFORE UPDATE ON job WHEN new.status = 'done' BEGIN SELECT RAISE(ABORT, 'no more'); END")
+        _, errors = sweep(folder, grid=grid, status=1)
+        tap.contains(errors, 'no more')
+        change('DROP TRIGGER full')
+        output, _ = sweep(folder, grid=grid)
+        tap.contains(output, '4 of 4 cells done')
+
+
+@tap.test
 def another_content_under_the_same_name_is_refused():
     small = {**GRID, 'experiments': [{'name': 'b', 'policies': ['local']}]}
     with testbed.scratch() as folder:
