@@ -44,6 +44,7 @@ def experiment(folder):
         with open(os.path.join(folder, 'texts', part, 'a.txt'), 'w', encoding='ascii') as file:
             file.write('the cat and the hat ' * 20)
     testbed.orchestrator(*trained(folder))
+    small_llama.write(os.path.join(folder, 'small.bin'), os.path.join(folder, 'tokenizer.bin'))
     return db
 
 
@@ -54,7 +55,6 @@ def trained(folder, *how):
 def commands(folder, db):
     """Each command in each of its forms, by its name: (arguments, exit status where it can print)."""
     another, small = os.path.join(folder, 'another.db'), os.path.join(folder, 'small.bin')
-    small_llama.write(small, os.path.join(folder, 'tokenizer.bin'))
     run = ('run', '-q', '--over', 'memory', *SMALL, '-p', 'greedy', '-e', 2, '-t', 5, '--db', another)
     of_words = ('policies', 'models', 'scenarios', 'keys', 'scenario', 'runs', 'comparison', 'episodes', 'splits', 'servers')
     return {
