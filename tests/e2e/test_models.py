@@ -10,6 +10,9 @@ import small_llama
 import tap
 import testbed
 
+HOUSE_PROMPT = 'My fellow citizens, '
+HOUSE_ANSWER = ('especially, and of the family of the United States, and of the United States,'
+                ' to the fullest and favorable consideration of the subject. They')
 STORY = ('Once upon a time, there was a little girl named Lily. She loved to play outside in the park.'
          ' One day, she saw a big, red ball.')
 
@@ -54,6 +57,21 @@ def the_published_story_comes_out_at_every_split_in_any_portions_on_every_vector
                                           '--tokens', 20)
     tap.true(output.startswith(', there was a little girl named Lily.'), output)
     tap.contains(errors, '20 of answer', 'first token')
+
+
+@tap.test
+def the_house_model_goes_on_with_the_same_text_at_every_split_on_every_vector_path():
+    model = os.path.join(sys.argv[4], 'deploy', 'models', 'house')
+    told = set()
+    for environment in vector_paths():
+        for split in (0, 1, 6, 11, 12):
+            answer = generate(model, '--prompt', HOUSE_PROMPT, '--tokens', 40, '--split', split, '--portion', 2 + split,
+                              env=environment)
+            told.add(answer['text'])
+    tap.equal(told, {HOUSE_ANSWER}, 'answers')
+    said = json.loads(testbed.orchestrator('model', model, '--json')[0])
+    tap.equal((said['layers'], said['hidden'], said['heads'], said['kv_heads'], said['ff'], said['vocab'], said['tied']),
+              (12, 128, 4, 2, 352, 1024, True), 'geometry')
 
 
 @tap.test
