@@ -194,8 +194,6 @@ static void a_forecast_says_that_it_cannot_grow(void **state)
                                        "servers.count=4", NULL};
     struct env_view view;
     struct forecast forecast;
-    if (!memory_can_fail())
-        skip();
     shown = check_world(keys);
     struct forecast_source source = forecast_model(&shown);
     assert_int_equal(env_view_init(&view, &shown), 0);

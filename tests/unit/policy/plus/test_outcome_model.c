@@ -127,8 +127,10 @@ static void a_device_is_foreseen_at_no_split_when_memory_runs_out(void **state)
     (void) state;
     struct bench bench;
     struct forecast_spent spent[SPLITS_MAX];
-    if (!memory_can_fail())
-        skip();
+    if (!memory_can_fail()) {
+        print_message("# sanitizers allocate by functions of their own: nothing can fail\n");
+        return;
+    }
     open_bench(&bench, false);
     uint32_t layers = bench.slot.world.llm->layers;
     const struct env_view *view = &bench.slot.view;
