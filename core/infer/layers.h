@@ -1,13 +1,13 @@
 /* Layers of a decoder on rows of any mix of requests and positions.
  *
- * A row is one token of one request. Its result depends on the request's tokens up to it and on nothing else: not on the
- * rows beside it, nor on how the prompt was cut into calls, nor on the processor. For products,
+ * A row is one token of one request. Its result depends on the request's tokens up to it and on nothing else: not on
+ * the rows beside it, nor on how the prompt was cut into calls, nor on the processor. For products,
  * core/linalg/packed.h promises that. All else here keeps an order that depends on the row's position alone:
  *
  *   norm       x / sqrt(mean(x^2) + epsilon) * gain                              linalg_rms_norm
  *   rotation   pairs of query and key turn by position * frequency; the angle, its sine and cosine in double precision,
  *              rounded to floats; x' = x cos - y sin, y' = x sin + y cos, no operation fused
- *   scores     s[t] = chain of q[i] / sqrt(head_size) * k[t][i], i rising        linalg_multiply
+ *   scores     s[t] = chain of q[i] / sqrt(head_size) * k[t][i], i rising        linalg_multiply_packed
  *   softmax    over tokens 0 to the row's position                               linalg_softmax
  *   values     o[i] = chain of p[t] * v[t][i], t rising                          linalg_multiply
  *   inner part silu(gate) * up                                                   linalg_silu_product
@@ -54,8 +54,8 @@ int infer_embed(const struct infer_model *model, const uint32_t *token, size_t t
  *
  * `ret_failed` [spans] (may be NULL) says of every span whether it failed: its cache is as before then.
  * ERR_RANGE: some spans do not fit (all have failed), or have a value that is no finite number (they alone have failed,
- * with zeros for their rows; the others are right). ERR_STATE: a span does not begin where its cache ends, or two are of
- * one request. After these and any other error but values that are not finite, all spans have failed and x is as
+ * with zeros for their rows; the others are right). ERR_STATE: a span does not begin where its cache ends, or two are
+ * of one request. After these and any other error but values that are not finite, all spans have failed and x is as
  * before. */
 int infer_layers(struct infer_model *model, struct infer_workspace *workspace, uint32_t first, uint32_t last,
                  const struct infer_span *span, size_t spans, float *x, bool *ret_failed, struct diag *diag);
