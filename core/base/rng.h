@@ -34,6 +34,7 @@ enum rng_stream {
     RNG_REQUEST = 15,    /* does the device have a task in this slot? */
     RNG_LINK_DOWN = 16,  /* losses and jitter of a RESULT's way down */
     RNG_UPDATE = 17,     /* a learner's noise within an update */
+    RNG_PROMPT = 18,     /* which part of a text is a task's prompt */
     RNG_BOOTSTRAP = 24,  /* which seeds a resample takes */
     RNG_WINDOW = 32,     /* which windows of a text a training step reads */
     RNG_NOISE = 33,      /* noise on activations in training */

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "core/base/elementary.h"
 #include "core/base/err.h"
@@ -18,6 +19,10 @@
 
 /* What a paced link keeps to within 1 % on two cores (docs/real-time.md). */
 #define LINK_MAX_BPS 1e9
+
+#define MODEL_HASH_DIGITS 64u
+
+_Static_assert(sizeof((struct scenario *) NULL)->model.hash == MODEL_HASH_DIGITS + 1, "the key holds a hash");
 
 /* A link of `what` that reaches peak_bps in model time; `key` makes it slower. */
 static int check_peak(const struct scenario *scenario, const char *what, const char *key, double peak_bps,
@@ -125,6 +130,44 @@ static int check_times(const struct scenario *scenario, struct diag *diag)
     return scenario->model.times[0] != '\0' ? layer_times_read(&times, scenario->model.times, diag) : 0;
 }
 
+static int check_kept(const struct scenario *scenario, struct diag *diag)
+{
+    bool is_topk = scenario->compute.format == COMPUTE_TOPK,
+         computes = scenario->compute.kind == COMPUTE_MODEL;
+    struct llm llm;
+    if (scenario->compute.kept > 0 && !is_topk)
+        return diag_fail(diag, ERR_RANGE,
+                         "compute.kept: %" PRIu64
+                         " is of the format topk, and compute.format is %s: allowed 0",
+                         scenario->compute.kept, scenario_compute_format_words[scenario->compute.format]);
+    if (scenario->compute.kept == 0 && is_topk && computes)
+        return diag_fail(diag, ERR_RANGE,
+                         "compute.kept: is 0, and the format topk keeps at least 1 element of each row");
+    if (!is_topk || llm_keys_need_file(scenario))
+        return 0;
+    int rc = llm_keys_read(scenario, &llm, diag);
+    if (rc == 0 && scenario->compute.kept > llm.hidden)
+        rc = diag_fail(diag, ERR_RANGE,
+                       "compute.kept: %" PRIu64 " is more than the %u elements of a row of %s",
+                       scenario->compute.kept, llm.hidden, llm.name);
+    return rc;
+}
+
+static int check_compute(const struct scenario *scenario, struct diag *diag)
+{
+    const char *hash = scenario->model.hash;
+    if (scenario->compute.kind == COMPUTE_MODEL && scenario->model.file[0] == '\0')
+        return diag_fail(diag, ERR_RANGE, "model.file: is empty, compute.kind 'model' needs a model file");
+    if (scenario->compute.chunks > 1 && scenario->run.mode == MODE_QUEUE)
+        return diag_fail(diag, ERR_UNSUPPORTED,
+                         "compute.chunks: run.mode: queue sends a prompt whole, allowed 1");
+    if (hash[0] != '\0' && strspn(hash, "0123456789abcdef") != MODEL_HASH_DIGITS)
+        return diag_fail(diag, ERR_SYNTAX,
+                         "model.hash: '%s' is no SHA-256, which has %u digits 0 to 9 and a to f", hash,
+                         MODEL_HASH_DIGITS);
+    return check_kept(scenario, diag);
+}
+
 static int check_objective(const struct scenario *scenario, struct diag *diag)
 {
     double deadline_s = scenario->objective.deadline_s;
@@ -173,8 +216,8 @@ int scenario_check_world(const void *settings, struct scenario_values whole, str
 {
     (void) whole; /* it knows no other part */
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds, check_mobility, check_radio,     check_clock,  check_mode,
-        check_llm,    check_times,    check_objective, check_faults,
+        check_speeds, check_mobility, check_radio,   check_clock,     check_mode,
+        check_llm,    check_times,    check_compute, check_objective, check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](settings, diag);

@@ -76,10 +76,44 @@ void world_finish(struct world *world)
     free(world->device);
     free(world->server);
     free(world->tokens);
+    free(world->prompt);
     faults_destroy(world->faults);
     tracks_finish(&world->rate_tracks);
     tracks_finish(&world->place_tracks);
     *world = (struct world){0};
+}
+
+static int check_prompt(const struct world *world, const uint32_t *token, size_t tokens, struct diag *diag)
+{
+    if (tokens > WORLD_PROMPT_MAX)
+        return diag_fail(diag, ERR_TOO_BIG, "compute.text: %zu tokens are too many, allowed at most %u",
+                         tokens, WORLD_PROMPT_MAX);
+    for (size_t i = 0; i < tokens; i++)
+        if (token[i] >= world->llm->vocab)
+            return diag_fail(
+                diag, ERR_RANGE,
+                "compute.text: its token %zu is %u, and the vocabulary of %s has %u: the tokenizer is "
+                "of another model",
+                i, token[i], world->llm->name, world->llm->vocab);
+    return 0;
+}
+
+int world_set_prompt(struct world *world, const uint32_t *token, size_t tokens, struct diag *diag)
+{
+    uint32_t *prompt = NULL;
+    int rc = check_prompt(world, token, tokens, diag);
+    if (rc != 0)
+        return rc;
+    if (tokens > 0) {
+        prompt = malloc(tokens * sizeof *prompt);
+        if (prompt == NULL)
+            return diag_fail(diag, -ENOMEM, "compute.text: out of memory");
+        memcpy(prompt, token, tokens * sizeof *prompt);
+    }
+    free(world->prompt);
+    world->prompt = prompt;
+    world->prompt_tokens = (uint32_t) tokens;
+    return 0;
 }
 
 double world_track_s(const struct world *world, const struct track *track, uint32_t device,

@@ -4,6 +4,7 @@
 #define HANDOFF_CORE_MODEL_WORLD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/diag.h"
@@ -34,6 +35,8 @@ struct server_params {
     double memory_bytes; /* V_m; 0: not limited */
 };
 
+#define WORLD_PROMPT_MAX (1u << 20) /* tokens of the text that prompts are cut from */
+
 /* Rows of data files, read by the orchestrator only. A zeroed struct means no files. */
 struct dataset;
 struct faults;
@@ -52,6 +55,9 @@ struct world {
      * alike. */
     uint32_t *tokens;
     uint32_t token_rows;
+    /* The text of compute.text in tokens, from which prompts are cut (core/compute). Owned; NULL: none. */
+    uint32_t *prompt; /* [prompt_tokens] */
+    uint32_t prompt_tokens;
     struct faults *faults;      /* owned; NULL: nothing ever breaks */
     struct tracks rate_tracks;  /* owned; none: path loss and fading make the channels */
     struct tracks place_tracks; /* owned; none: devices move as mobility.kind says */
@@ -69,6 +75,11 @@ int world_init_empty(struct world *ret_world, const struct scenario *scenario, u
                      uint32_t servers);
 
 void world_finish(struct world *world);
+
+/* Copies the tokens of compute.text into the world, in place of those it has; 0: none. ERR_TOO_BIG: more than
+ * WORLD_PROMPT_MAX. ERR_RANGE: a token that is not in the model's vocabulary. -ENOMEM. The world is changed on success
+ * only. */
+int world_set_prompt(struct world *world, const uint32_t *token, size_t tokens, struct diag *diag);
 
 /* Do the run's tracks turn round at their ends? */
 static inline bool world_tracks_turn(const struct world *world)

@@ -113,7 +113,7 @@ static const struct {
       "queueing mode: in real time the policy decides anew, instead of repeating what it decided", 0}},
     {RUN, {"slots", 't', "T", 0, "slots in an episode (run.slots)", 0}},
     {RUN | EVALUATE | TWIN, {"seed", KEY_SEED, "S", 0, "seed of all draws (run.seed)", 0}},
-    {RUN, {"record", KEY_RECORD, "tasks|episodes", 0, "finest rows to record (run.record)", 0}},
+    {RUN, {"record", KEY_RECORD, "answers|tasks|episodes", 0, "finest rows to record (run.record)", 0}},
     {RUN | REPLAY,
      {"over", KEY_OVER, "tcp|memory", 0,
       "nodes are processes, or cores in this one (run: tcp, replay: memory)", 0}},

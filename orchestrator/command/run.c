@@ -153,7 +153,7 @@ static int run_policy(const struct cli *cli, const struct beginning *beginning, 
         .slots = run.row.slots,
         .first_episode = resume != NULL ? (uint32_t) (resume->after_episode + 1) : 0,
         .checkpoint_every = run.row.checkpoint_every,
-        .record_tasks = scenario->run.record == RECORD_TASKS,
+        .record_tasks = scenario->run.record != RECORD_EPISODES,
         .stop = stop_signal_flag(),
         .progress = &run.progress,
     };

@@ -156,7 +156,7 @@ static void unknown_words_are_refused_with_the_known_ones(void **state)
     assert_refused("radio:\n  sharing: fair\n", ERR_UNKNOWN,
                    "x.yaml:2: radio.sharing: 'fair' is not known, allowed equal, proportional or shared");
     assert_refused("run:\n  record: Tasks\n", ERR_UNKNOWN,
-                   "x.yaml:2: run.record: 'Tasks' is not known, allowed tasks or episodes");
+                   "x.yaml:2: run.record: 'Tasks' is not known, allowed answers, tasks or episodes");
 }
 
 static void texts_are_bounded_and_clean(void **state)
@@ -329,6 +329,45 @@ static void what_must_hold_between_keys_is_checked(void **state)
         "x.yaml: devices.memory_gb: 1 holds 2 layers of llama-2-7b, fewer than model.min_split, 3");
 }
 
+static void what_must_hold_between_keys_of_real_layers_is_checked(void **state)
+{
+    (void) state;
+    assert_refused("compute:\n  kind: model\n", ERR_RANGE,
+                   "x.yaml: model.file: is empty, compute.kind 'model' needs a model file");
+    assert_refused("compute:\n  kept: 5\n", ERR_RANGE,
+                   "x.yaml: compute.kept: 5 is of the format topk, and compute.format is fp16: allowed 0");
+    assert_refused("model:\n  file: a\ncompute:\n  kind: model\n  format: topk\n", ERR_RANGE,
+                   "x.yaml: compute.kept: is 0, and the format topk keeps at least 1 element of each row");
+    assert_refused("compute:\n  format: topk\n  kept: 4097\n", ERR_RANGE,
+                   "x.yaml: compute.kept: 4097 is more than the 4096 elements of a row of llama-2-7b");
+    assert_refused("run:\n  mode: queue\ncompute:\n  chunks: 2\n", ERR_UNSUPPORTED,
+                   "x.yaml: compute.chunks: run.mode: queue sends a prompt whole, allowed 1");
+    assert_refused("model:\n  hash: \"0AB\"\n", ERR_SYNTAX,
+                   "x.yaml: model.hash: '0AB' is no SHA-256, which has 64 digits 0 to 9 and a to f");
+    assert_refused("model:\n  bits_per_element: 0.001\n", ERR_RANGE,
+                   "x.yaml:2: model.bits_per_element: 0.001 is out of range, allowed 0.01 to 64 bit");
+}
+
+static void keys_of_real_layers_that_fit_together_are_taken(void **state)
+{
+    (void) state;
+    static const char *const texts[] = {
+        "compute:\n  format: topk\n",
+        "compute:\n  format: q4\n  head: device\n  weights: q8\n  batch: 256\n",
+        "compute:\n  format: topk\n  kept: 4096\n",
+        "compute:\n  chunks: 64\n",
+        "model:\n  file: a\ncompute:\n  kind: model\n  format: topk\n  kept: 65536\n",
+        "run:\n  record: answers\n",
+        "model:\n  bits_per_element: 0.01\n",
+    };
+    struct scenario scenario;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct diag diag = {{0}};
+        if (read_text(texts[i], &scenario, &diag) != 0)
+            fail_msg("%s: %s", texts[i], diag.text);
+    }
+}
+
 static void a_time_scale_that_no_link_could_keep_up_with_is_refused_with_one_that_fits(void **state)
 {
     (void) state;
@@ -426,6 +465,8 @@ int main(void)
         cmocka_unit_test(anchors_aliases_and_tags_are_refused),
         cmocka_unit_test(a_text_above_the_limit_is_not_even_parsed),
         cmocka_unit_test(what_must_hold_between_keys_is_checked),
+        cmocka_unit_test(what_must_hold_between_keys_of_real_layers_is_checked),
+        cmocka_unit_test(keys_of_real_layers_that_fit_together_are_taken),
         cmocka_unit_test(a_time_scale_that_no_link_could_keep_up_with_is_refused_with_one_that_fits),
         cmocka_unit_test(one_assignment_sets_one_key),
         cmocka_unit_test(how_policies_are_set_is_unknown_here),

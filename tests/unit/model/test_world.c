@@ -53,6 +53,30 @@ static void assert_sites_fail(const char *text, int code, const char *message)
     assert_load_fails(&scenario, code, message);
 }
 
+static void a_text_of_the_models_tokens_is_copied_into_the_world(void **state)
+{
+    (void) state;
+    struct world world = check_world((const char *[]){"devices.count=1", NULL});
+    uint32_t text[] = {3, 1, 31999, 0}, foreign[] = {5, 32000};
+    struct diag diag = {{0}};
+    assert_null(world.prompt);
+    assert_int_equal(world_set_prompt(&world, text, 4, &diag), 0);
+    assert_int_equal(world_set_prompt(&world, foreign, 2, &diag), ERR_RANGE);
+    assert_string_equal(diag.text,
+                        "compute.text: its token 1 is 32000, and the vocabulary of llama-2-7b has 32000: "
+                        "the tokenizer is of another model");
+    diag = (struct diag){{0}};
+    assert_int_equal(world_set_prompt(&world, text, WORLD_PROMPT_MAX + 1, &diag), ERR_TOO_BIG);
+    assert_string_equal(diag.text, "compute.text: 1048577 tokens are too many, allowed at most 1048576");
+    assert_int_equal(world.prompt_tokens, 4);
+    assert_ptr_not_equal(world.prompt, text);
+    assert_memory_equal(world.prompt, text, sizeof text);
+    assert_int_equal(world_set_prompt(&world, NULL, 0, &diag), 0);
+    assert_null(world.prompt);
+    assert_int_equal(world.prompt_tokens, 0);
+    world_finish(&world);
+}
+
 static void parameters_are_drawn_once_within_their_ranges(void **state)
 {
     (void) state;
@@ -316,6 +340,7 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_text_of_the_models_tokens_is_copied_into_the_world),
         cmocka_unit_test(parameters_are_drawn_once_within_their_ranges),
         cmocka_unit_test(servers_stand_on_the_documented_layout),
         cmocka_unit_test(memory_limits_the_split_of_a_device),
