@@ -10,7 +10,7 @@
 #include "core/base/err.h"
 
 #define REQUESTS_PIECE 4096u /* rows in one REQUESTS message; the schema allows 8192 */
-#define NODE_MINOR_MIN 2u    /* from it on a REPORT says who served */
+#define NODE_MINOR_MIN 3u    /* from it on a REPORT has the answer */
 #define TRACE_PIECE 4096u    /* points in one TRACE message; the schema allows no more */
 
 int members_init(struct members *members, const struct world *world)

@@ -68,7 +68,7 @@ def insolent_phone(port, attempts):
             if refusals is None:
                 answers = [Phone(data_port).attack(*attempt(token, number, message[2])) for attempt in attempts]
                 refusals = [[answer[2] for answer in one if answer[0] == wiretap.REFUSE] for one in answers]
-            phone.send(wiretap.REPORT, number, message[2], *[1.] * 11, 0, 0., 0., 0., 0., 0, 256, 0., 0.)
+            phone.send(*report_of(number, message[2]))
         elif message[0] == wiretap.GOODBYE:
             break
     return refusals
@@ -125,7 +125,7 @@ def observation_of(number, round_number):
 
 
 def report_of(number, round_number):
-    return (wiretap.REPORT, number, round_number, *[1.] * 11, 0, 0., 0., 0., 0., 0, 256, 0., 0.)
+    return (wiretap.REPORT, number, round_number, *[1.] * 11, 0, 0., 0., 0., 0., 0, 256, 0., 0., b'', 0, 0., 0., 0., 0)
 
 
 def usurper(phone, number, usurp):

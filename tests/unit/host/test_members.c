@@ -436,15 +436,15 @@ static void another_major_version_is_refused_and_a_newer_minor_one_is_not(void *
     assert_int_equal(take(node, &hello), 0);
 }
 
-static void a_node_that_cannot_say_who_served_is_refused(void **state)
+static void a_node_that_cannot_tell_its_answer_is_refused(void **state)
 {
     (void) state;
     struct proto_message hello = mobile(1);
     struct node *node = connect_node();
-    hello.hello.minor = 1;
-    expect_refusal(node, hello, ERR_VERSION, PROTO_REFUSE_VERSION,
-                   "speaks protocol 2.1, the orchestrator needs 2.2");
     hello.hello.minor = 2;
+    expect_refusal(node, hello, ERR_VERSION, PROTO_REFUSE_VERSION,
+                   "speaks protocol 2.2, the orchestrator needs 2.3");
+    hello.hello.minor = 3;
     assert_int_equal(take(node, &hello), 0);
 }
 
@@ -568,7 +568,7 @@ int main(void)
         TEST(a_run_that_is_full_refuses),
         TEST(a_process_needs_places_side_by_side),
         TEST(another_major_version_is_refused_and_a_newer_minor_one_is_not),
-        TEST(a_node_that_cannot_say_who_served_is_refused),
+        TEST(a_node_that_cannot_tell_its_answer_is_refused),
         TEST(a_server_says_where_it_takes_tasks),
         TEST(a_second_hello_is_refused),
         TEST(nothing_else_is_said_while_joining),
