@@ -50,7 +50,7 @@ PURE = [
     r'orchestrator/compare/(evidence|ranking|reduction)\.[ch]', r'orchestrator/replay/clock_gap\.[ch]',
     r'orchestrator/sweep/(sweep_eta|sweep_grid)\.[ch]', r'proto/node/(join|real_time)\.[ch]',
     r'proto/(decode|encode|frame|limits|message|scan|schema)\.[ch]',
-    r'core/model/(audit|cost|device_slot|env|faults|forecast|forecast_model|link|llm|mobility|radio|station|task_features'
+    r'core/model/(agenda|audit|cost|device_slot|env|faults|forecast|forecast_model|layer_work|link|llm|mobility|radio|station|task_features'
     r'|tracks?|transfer|world)\.[ch]',
     r'core/base/(array|elementary(_\w+)?|err|half|rng|sha256|text_markup|units)\.[ch]', r'core/infer/.*\.[ch]',
     r'core/compute/.*\.[ch]', r'core/rl/.*\.[ch]',
