@@ -76,9 +76,9 @@ static void on_job_done(struct wire_alarm *alarm)
  * set anew. */
 static int start_job(struct server *server, const struct server_action *action)
 {
-    assert(action->device < server->control.join.world.devices);
-    struct job *job = &server->job[action->device];
-    job->round = action->round;
+    assert(action->work.device < server->control.join.world.devices);
+    struct job *job = &server->job[action->work.device];
+    job->round = action->work.round;
     job->start_ns = clock_monotonic_ns();
     uint64_t due_ns =
         real_time_due_ns(&server->control.join.world.scenario, job->start_ns, action->duration_s);
@@ -90,8 +90,8 @@ static int end_job(struct server *server, const struct server_action *action, st
 {
     struct server_event computed = {
         .kind = SERVER_ON_COMPUTED,
-        .device = action->device,
-        .round = action->round,
+        .device = action->work.device,
+        .round = action->work.round,
         .elapsed_s = action->duration_s,
     };
     return step(server, &computed, diag);

@@ -138,8 +138,14 @@ static void serve(struct server_core *core, uint32_t device, struct server_actio
     const struct held_task *held = &core->device[device];
     assert(held->arrived && held->round == core->round && held->allotted != held->sent_on);
     struct server_action *action = push(core, actions, SERVER_DO_COMPUTE);
-    action->device = device;
-    action->round = held->round;
+    action->work = (struct layer_work){
+        .device = device,
+        .round = held->round,
+        .id = core->id,
+        .tokens = held->tokens,
+        .first_layer = held->split,
+        .last_layer = core->world->llm->layers,
+    };
     action->duration_s = full_speed_s(core, held->compute_share, held->tokens, held->split) /
                          faults_speed(core->world->faults, core->id, true, core->number);
 }

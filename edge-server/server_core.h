@@ -17,6 +17,7 @@
 
 #include "core/base/diag.h"
 #include "core/model/device_slot.h"
+#include "core/model/layer_work.h"
 #include "core/model/world.h"
 #include "proto/message.h"
 
@@ -38,16 +39,16 @@ struct server_event {
 };
 
 enum server_action_kind {
-    SERVER_DO_COMPUTE, /* run the rest of `device`'s layers for duration_s, then feed COMPUTED */
+    SERVER_DO_COMPUTE, /* run the layers of `work` for duration_s, then feed COMPUTED */
     SERVER_DO_ANSWER,  /* send the RESULT `message` of a task of slot `id` to `device` */
     SERVER_DO_TELL,    /* send `message` to the orchestrator */
 };
 
 struct server_action {
     enum server_action_kind kind;
-    uint32_t device;
-    uint64_t round;    /* COMPUTE */
-    struct slot_id id; /* ANSWER */
+    uint32_t device;        /* ANSWER */
+    struct slot_id id;      /* ANSWER */
+    struct layer_work work; /* COMPUTE */
     double duration_s;
     struct proto_message message;
 };

@@ -153,6 +153,24 @@ static double own_speed(const struct device_core *core)
     return faults_speed(core->world->faults, core->id, false, core->number);
 }
 
+/* Asks for the layers [first, last) of the task. */
+static void compute(const struct device_core *core, uint32_t first, uint32_t last,
+                    struct device_actions *actions)
+{
+    struct device_action *action = push(actions, DEVICE_DO_COMPUTE);
+    action->work = (struct layer_work){
+        .device = core->number,
+        .round = core->round,
+        .id = core->id,
+        .tokens = core->slot.tokens,
+        .first_layer = first,
+        .last_layer = last,
+    };
+    action->duration_s =
+        cost_local_s(core->world, &core->world->device[core->number], core->slot.tokens, last - first) /
+        own_speed(core);
+}
+
 static int on_decision(struct device_core *core, const struct msg_decision *decision,
                        struct device_actions *actions, struct diag *diag)
 {
@@ -173,9 +191,7 @@ static int on_decision(struct device_core *core, const struct msg_decision *deci
     core->recovering = core->resumed = false;
     core->has_task = true;
     set_state(core, DEVICE_COMPUTING);
-    push(actions, DEVICE_DO_COMPUTE)->duration_s =
-        cost_local_s(core->world, &core->world->device[core->number], core->slot.tokens, core->plan.split) /
-        own_speed(core);
+    compute(core, 0, core->plan.split, actions);
     return 0;
 }
 
@@ -270,7 +286,6 @@ static int send_task(struct device_core *core, double now_s, struct device_actio
 /* The pause is over (or there was none): follows the last RECOVER. */
 static int go_on(struct device_core *core, double now_s, struct device_actions *actions, struct diag *diag)
 {
-    const struct world *world = core->world;
     assert(core->has_task && core->recover.attempt > 0);
     core->recovering = false;
     if (core->recover.server != PROTO_SERVER_NONE) {
@@ -281,10 +296,7 @@ static int go_on(struct device_core *core, double now_s, struct device_actions *
     }
     core->resumed = true;
     set_state(core, DEVICE_COMPUTING);
-    push(actions, DEVICE_DO_COMPUTE)->duration_s =
-        cost_local_s(world, &world->device[core->number], core->slot.tokens,
-                     world->llm->layers - core->plan.split) /
-        own_speed(core);
+    compute(core, core->plan.split, core->world->llm->layers, actions);
     return 0;
 }
 

@@ -26,6 +26,7 @@
 #include "core/base/diag.h"
 #include "core/model/cost.h"
 #include "core/model/device_slot.h"
+#include "core/model/layer_work.h"
 #include "core/model/world.h"
 #include "proto/message.h"
 
@@ -59,7 +60,7 @@ struct device_event {
 
 enum device_action_kind {
     DEVICE_DO_TELL,    /* send `message` to the orchestrator */
-    DEVICE_DO_COMPUTE, /* run layers for duration_s, then feed COMPUTED */
+    DEVICE_DO_COMPUTE, /* run the layers of `work` for duration_s, then feed COMPUTED */
     DEVICE_DO_SEND, /* send the TASK `message` to `server` over a link that takes duration_s, then feed SENT */
     DEVICE_DO_WAIT,    /* let duration_s pass, then feed WAITED */
     DEVICE_DO_ABANDON, /* real time only: stop what is being computed or sent */
@@ -70,6 +71,7 @@ struct device_action {
     uint32_t server;   /* SEND */
     bool undelivered;  /* SEND: the scenario has cut the link, or the server is down: it is not received */
     double duration_s; /* COMPUTE, SEND, WAIT: the model's duration */
+    struct layer_work work; /* COMPUTE */
     /* TELL, SEND. Lists point into the core and live until its next step. A TASK's payload is empty: the shell
      * knows how many bytes it sends. */
     struct proto_message message;

@@ -88,8 +88,8 @@ static int step_server(struct host *host, uint32_t number, const struct server_e
         if (action->kind == SERVER_DO_COMPUTE) {
             struct server_event done = {
                 .kind = SERVER_ON_COMPUTED,
-                .device = action->device,
-                .round = action->round,
+                .device = action->work.device,
+                .round = action->work.round,
                 .elapsed_s = action->duration_s,
             };
             rc = step_server(host, number, &done);

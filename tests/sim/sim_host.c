@@ -330,8 +330,8 @@ static void step_server(struct host *host, uint32_t number, const struct server_
         const struct server_action *action = &actions.list[i];
         if (action->kind == SERVER_DO_COMPUTE) {
             struct server_event done = {.kind = SERVER_ON_COMPUTED,
-                                        .device = action->device,
-                                        .round = action->round,
+                                        .device = action->work.device,
+                                        .round = action->work.round,
                                         .elapsed_s = action->duration_s};
             step_server(host, number, &done);
         } else if (action->kind == SERVER_DO_ANSWER) {

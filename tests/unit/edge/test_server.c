@@ -64,7 +64,7 @@ static int allot_with(struct bench *bench, uint64_t round, const uint32_t *devic
 {
     bench->message = (struct proto_message){
         .id = PROTO_ALLOT,
-        .allot = {.round = round, .device = {device, count}, .compute_share = {share, count}},
+        .allot = {.round = round, .slot = round, .device = {device, count}, .compute_share = {share, count}},
     };
     return step(bench, (struct server_event){.kind = SERVER_ON_ALLOT, .message = &bench->message});
 }
@@ -120,8 +120,8 @@ static void play(struct bench *bench)
         const struct server_action *action = &list.list[i];
         if (action->kind == SERVER_DO_COMPUTE && !bench->jobs_last) {
             struct server_event done = {.kind = SERVER_ON_COMPUTED,
-                                        .device = action->device,
-                                        .round = action->round,
+                                        .device = action->work.device,
+                                        .round = action->work.round,
                                         .elapsed_s = action->duration_s};
             assert_int_equal(step(bench, done), 0);
         } else if (action->kind == SERVER_DO_ANSWER) {
@@ -240,7 +240,13 @@ static void a_task_that_comes_twice_is_refused_and_the_first_one_served(void **s
     assert_int_equal(allot(bench, 2, "ab"), 0);
     assert_int_equal(bench->actions.count, 1);
     assert_int_equal(bench->actions.list[0].kind, SERVER_DO_COMPUTE);
-    assert_int_equal(bench->actions.list[0].device, 0);
+    const struct layer_work *work = &bench->actions.list[0].work;
+    assert_int_equal(work->device, 0);
+    assert_int_equal(work->round, 2);
+    assert_int_equal(work->id.slot, 2);
+    assert_int_equal(work->tokens, 64);
+    assert_int_equal(work->first_layer, 8);
+    assert_int_equal(work->last_layer, bench->world.llm->layers);
     assert_int_equal(task(bench, 2, 'a', 0.9), ERR_STATE); /* while being served */
     assert_int_equal(task(bench, 2, 'b', 0.5), 0);
     assert_int_equal(computed(bench, 2, 'a', 1.0), 0);

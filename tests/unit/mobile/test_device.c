@@ -212,6 +212,20 @@ static void an_observation_that_closes_an_episode_waits_for_no_decision(void **s
     assert_int_equal(decision_event(bench, 5, 16, 1), ERR_STATE);
 }
 
+/* The action asks for the layers [first, last) of the task of the present round. */
+static void assert_work(const struct bench *bench, const struct device_action *action, uint32_t first,
+                        uint32_t last)
+{
+    assert_int_equal(action->kind, DEVICE_DO_COMPUTE);
+    assert_int_equal(action->work.device, DEVICE);
+    assert_int_equal(action->work.round, bench->core.round);
+    assert_int_equal(action->work.id.episode, bench->core.id.episode);
+    assert_int_equal(action->work.id.slot, bench->core.id.slot);
+    assert_int_equal(action->work.tokens, bench->core.slot.tokens);
+    assert_int_equal(action->work.first_layer, first);
+    assert_int_equal(action->work.last_layer, last);
+}
+
 static void a_local_task_reports_what_cost_outcome_says_and_sends_nothing(void **state)
 {
     struct bench *bench = *state;
@@ -222,7 +236,7 @@ static void a_local_task_reports_what_cost_outcome_says_and_sends_nothing(void *
                  &expected);
     assert_int_equal(decision_event(bench, 1, layers, PROTO_SERVER_NONE), 0);
     assert_int_equal(bench->actions.count, 1);
-    assert_int_equal(bench->actions.list[0].kind, DEVICE_DO_COMPUTE);
+    assert_work(bench, &bench->actions.list[0], 0, layers);
     double duration_s = bench->actions.list[0].duration_s;
     assert_same(duration_s, expected.times.local_s);
     assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, duration_s, duration_s), 0);
@@ -357,7 +371,7 @@ static void a_task_whose_server_is_lost_goes_on_at_its_device_when_that_is_notic
     assert_int_equal(bench->actions.list[0].kind, DEVICE_DO_WAIT);
     assert_near(bench->actions.list[0].duration_s, 2.2, 1e-12); /* virtual time: seconds of the slot */
     assert_int_equal(done_event(bench, DEVICE_ON_WAITED, 2.2, 2.2), 0);
-    assert_int_equal(bench->actions.list[0].kind, DEVICE_DO_COMPUTE);
+    assert_work(bench, &bench->actions.list[0], 16, world->llm->layers);
     double rest_s =
         cost_local_s(world, &world->device[DEVICE], bench->core.slot.tokens, world->llm->layers - 16);
     assert_near(bench->actions.list[0].duration_s, rest_s, 1e-12);
@@ -465,7 +479,7 @@ static void a_loss_noticed_in_real_time_stops_what_is_under_way(void **state)
     bring_to(bench, DEVICE_SENDING);
     assert_int_equal(recover_event(bench, 1, PROTO_SERVER_NONE, 0.0), 0);
     assert_int_equal(bench->actions.list[0].kind, DEVICE_DO_ABANDON);
-    assert_int_equal(bench->actions.list[1].kind, DEVICE_DO_COMPUTE);
+    assert_work(bench, &bench->actions.list[1], 16, bench->world.llm->layers);
 }
 
 static void a_recovery_that_cannot_be_is_refused(void **state)
