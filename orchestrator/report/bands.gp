@@ -27,10 +27,15 @@ set autoscale fix
 set style fill transparent solid 0.18 noborder
 here(p, v) = of(p) && stringcolumn('value') eq value[v]
 # Where a panel ends below: what lies further off than 1.5 times the middle half of the means' range is cut off (Tukey's fence).
+# A panel without a curve has axes alone.
 array fence[|value|]
+array empty[|value|]
 do for [v=1:|value|] {
+    undefine STATS_*
     stats data using (stringcolumn('value') eq value[v] ? column('mean') : NaN) nooutput
     fence[v] = exists('STATS_lo_quartile') ? STATS_lo_quartile - 1.5 * (STATS_up_quartile - STATS_lo_quartile) : NaN
+    empty[v] = !exists('STATS_records') || STATS_records == 0
+    undefine STATS_*
     stats data using (stringcolumn('value') eq value[v] ? column('low') : NaN) nooutput
     fence[v] = y_floor == 0 && exists('STATS_min') && STATS_min < fence[v] ? fence[v] : NaN
 }
@@ -47,7 +52,8 @@ do for [form in 'svg pdf'] {
             set key at screen 0.5, screen legend / height center top vertical \
                 maxrows legend_rows_of(|policy|, width) reverse Left samplen 2.2 width -1
         } else { unset key }
-        if (fence[v] == fence[v]) { set yrange [fence[v]:*] } else { set yrange [*:*] }
+        if (empty[v]) { set xrange [1:2] } else { set xrange [*:*] }
+        if (empty[v]) { set yrange [1:2] } else { if (fence[v] == fence[v]) { set yrange [fence[v]:*] } else { set yrange [*:*] } }
         plot for [p=last:1:-1] data using (learns[p] && here(p, v) ? column('x') : NaN):(y('low')):(y('high')) \
                  with filledcurves lc rgb colour[p], \
              for [p=last:1:-1] data using (here(p, v) ? column('x') : NaN):(y('mean')) \

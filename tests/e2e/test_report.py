@@ -128,7 +128,21 @@ experiments:
   - {name: users, policies: [dapo, local, greedy, optimum], vary: {devices.count: [2, 3]}, record_tasks: [1]}
   - {name: links, policies: [local, greedy], vary: {radio.fading: [rayleigh, none], radio.bandwidth_mhz: [5, 40]}}
 """
-GOLDEN = os.path.join(testbed.SOURCE_ROOT, 'tests', 'golden', 'report.txt')
+# One seed, no curve of what is at a place, no row of a task, nothing learned, nothing done: what is missing is said.
+LITTLE_SWEEP = """
+name: little
+scenario: dapo-quick
+set: {devices.count: 3, servers.count: 2, run.episodes: 2, run.slots: 20, ddpg.warmup: 10, ddpg.batch: 8, ddpg.hidden_1: 8,
+      ddpg.hidden_2: 8, ppo.rollout: 200, evaluation.validate_episodes: 1, evaluation.validate_slots: 5,
+      evaluation.test_episodes: 1, evaluation.test_slots: 10}
+seeds: [1]
+experiments:
+  - {name: curve, policies: [dapo, local], curve: true}
+  - {name: rules, policies: [local, greedy]}
+  - {name: late, policies: [dapo, ppo, optimum], vary: {devices.count: [2, 3]}, train: once}
+  - {name: queue, policies: [edge-nearest, optimum], set: {run.mode: queue}, record_tasks: [1]}
+"""
+GOLDEN = os.path.join(testbed.SOURCE_ROOT, 'tests', 'golden', '%s.txt')
 BLOCKS = {'tr', 'p', 'h1', 'h2', 'h3', 'li', 'section', 'table', 'pre', 'figure', 'svg', 'div'}
 
 
@@ -158,27 +172,60 @@ class Lines(html.parser.HTMLParser):
             self.words.append(data)
 
 
+def hold(name, lines):
+    """Compares with tests/golden/NAME.txt. To renew: meson test -C build 'e2e report' --test-args=--write"""
+    if '--write' in sys.argv[6:]:
+        with open(GOLDEN % name, 'w', encoding='utf-8') as file:
+            file.writelines(line + '\n' for line in lines)
+    with open(GOLDEN % name, encoding='utf-8') as file:
+        golden = file.read().splitlines()
+    for number, (line, wanted) in enumerate(zip(lines, golden), 1):
+        tap.equal(line, wanted, f'line {number} of tests/golden/{name}.txt')
+    tap.equal(len(lines), len(golden), 'lines')
+
+
+def sweep_into(folder, name, text):
+    path, db = os.path.join(folder, name + '.yaml'), os.path.join(folder, name + '.db')
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write(text)
+    testbed.orchestrator('sweep', path, '--db', db, '-q', '-j', 1)
+    return db
+
+
+def lines_of(db, folder):
+    """What the page says, what is said to be missing, and the digests of data and scripts."""
+    output, told, errors = report(db, folder)
+    lines = Lines(read(output, 'index.html').decode().replace(db, os.path.basename(db))).lines
+    lines += told['left_out'] + errors.splitlines()
+    return lines + [f'{name} {hashlib.sha256(read(output, name)).hexdigest()[:16]}'
+                    for name in sorted(os.listdir(output)) if name.endswith(('.csv', '.gp'))]
+
+
 @tap.test
 def what_a_page_and_its_files_say_is_what_they_said():
-    """To renew: meson test -C build 'e2e report' --test-args=--write"""
     need_gnuplot()
     with testbed.scratch() as folder:
-        path, db = os.path.join(folder, 'golden.yaml'), os.path.join(folder, 'golden.db')
-        with open(path, 'w', encoding='utf-8') as file:
-            file.write(GOLDEN_SWEEP)
-        testbed.orchestrator('sweep', path, '--db', db, '-q', '-j', 2)
-        output, _, _ = report(db, folder)
-        lines = Lines(read(output, 'index.html').decode().replace(db, 'golden.db')).lines
-        lines += [f'{name} {hashlib.sha256(read(output, name)).hexdigest()[:16]}'
-                  for name in sorted(os.listdir(output)) if name.endswith(('.csv', '.gp'))]
-        if '--write' in sys.argv[6:]:
-            with open(GOLDEN, 'w', encoding='utf-8') as file:
-                file.writelines(line + '\n' for line in lines)
-        with open(GOLDEN, encoding='utf-8') as file:
-            golden = file.read().splitlines()
-        for number, (line, wanted) in enumerate(zip(lines, golden), 1):
-            tap.equal(line, wanted, f'line {number} of tests/golden/report.txt')
-        tap.equal(len(lines), len(golden), 'lines')
+        hold('report', lines_of(sweep_into(folder, 'golden', GOLDEN_SWEEP), folder))
+
+
+@tap.test
+def what_a_page_of_little_says_is_what_it_said():
+    need_gnuplot()
+    with testbed.scratch() as folder:
+        db = sweep_into(folder, 'little', LITTLE_SWEEP)
+        with sweeps.connection(db) as file:
+            file.execute("UPDATE job SET status = 'failed', error = 'the disk is full' "
+                         "WHERE experiment = 'rules' AND policy = 'greedy'")
+        for arguments in (('-p', 'dapo', '-e', 2), ('-p', 'greedy', '-e', 1, '--set', 'radio.bandwidth_mhz=5')):
+            testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'dapo-quick', *sweeps.SMALL, *arguments, '--db', db)
+            testbed.orchestrator('evaluate', '-q', '-p', 'local,greedy', '--db', db)
+        rules = os.path.join(folder, 'rules.db')
+        testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'dapo-quick', *sweeps.SMALL, '-p', 'local', '-e', 1,
+                             '--db', rules)
+        testbed.orchestrator('evaluate', '-q', '-p', 'local', '--db', rules)
+        little = lines_of(db, folder)
+        shutil.rmtree(os.path.join(folder, 'out'))
+        hold('report_little', little + lines_of(rules, folder))
 
 
 @tap.test
