@@ -1,0 +1,280 @@
+"""What commands say of small runs, in words, in JSON and in errors, is what they said: tests/golden/said.txt.
+
+Wall times, dates and sizes of files are left out, and numbers have nine digits: libraries differ in the last ones. To renew:
+meson test -C build 'e2e said' --test-args=--write"""
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import small_llama
+import sweeps
+import tap
+import testbed
+
+GOLDEN = os.path.join(testbed.SOURCE_ROOT, 'tests', 'golden', 'said.txt')
+WRITE = '--write' in sys.argv[6:]
+WORLD = ('-s', 'dapo-quick', '-n', 3, '-m', 2)
+HELD_OUT = ('--set', 'evaluation.validate_episodes=1', '--set', 'evaluation.validate_slots=5', '--set', 'evaluation.test_episodes=1',
+            '--set', 'evaluation.test_slots=10')
+LEARNS = ('--set', 'ddpg.warmup=10', '--set', 'ddpg.batch=8', '--set', 'ddpg.hidden_1=8', '--set', 'ddpg.hidden_2=8')
+IN_MEMORY = ('run', '--over', 'memory', *WORLD)
+FAULTS = 'slot 3 kill server 1; slot 8 kill device 0; slot 12 rejoin server 1; slot 15 slow server 0 by 0.5 for 3'
+SWEEP = """\
+name: small
+scenario: dapo-quick
+seeds: [1, 2]
+set: {devices.count: 3, servers.count: 2, run.episodes: 2, run.slots: 20, ddpg.warmup: 10, ddpg.batch: 8, ddpg.hidden_1: 8,
+      ddpg.hidden_2: 8, evaluation.validate_episodes: 1, evaluation.validate_slots: 5, evaluation.test_episodes: 1,
+      evaluation.test_slots: 10}
+experiments:
+  - {name: rules, policies: [local, greedy]}
+  - {name: learning, policies: [dapo, optimum, ppo], vary: {devices.count: [2, 3]}, train: once}
+  - {name: queue, policies: [greedy, optimum], set: {run.mode: queue}}
+"""
+
+# ---- what differs from machine to machine, and from run to run ----
+
+CLOCKED = ('wall_s', 'started_utc')  # columns
+MASKS = (
+    (r'\d{4}-\d\d-\d\dT[\d:]+Z', 'TIME'),
+    (r'in \d+\.\d s \(\d+ slots/s\)', 'in S s (N slots/s)'),
+    (r'played in \d+\.\d s, \d+\.\d\d cores busy', 'played in S s, N cores busy'),
+    (r'about \d+ s with', 'about S s with'),
+    (r'("(?:wall_s|cpu_s|first_token_s|per_token_s|cores_busy|bytes_before|bytes_after)": ?)[-+.e\d]+', r'\1N'),
+    (r'\d+\.\d MB', 'N MB'),
+    (r'(unknown policy \S+; known are dapo), .*', r'\1'),
+)
+PROGRESS = re.compile(r'^\S+: \d+%(?:,| in) .*\n', re.M)  # of what takes more than four seconds
+
+
+def plain(text):
+    for pattern, what in MASKS:
+        text = re.sub(pattern, what, text)
+    return re.sub(r'-?\d+\.\d{9,}(?:e[-+]?\d+)?', lambda match: f'{float(match[0]):.9g}', text)
+
+
+def without_clock(lines):
+    """A table in which columns of CLOCKED are left out, whether it is CSV or words; other lines as they are."""
+    comma = lines and ',' in lines[0] and '  ' not in lines[0]
+    head = next(csv.reader([lines[0]])) if comma else re.split('  +', lines[0].strip()) if lines else []
+    if lines[:1] == ['['] or not any(name in CLOCKED for name in head):
+        return lines
+    rows = [next(csv.reader([line])) if comma else re.split('  +', line.strip()) for line in lines]
+    kept = [i for i, name in enumerate(head) if name not in CLOCKED]
+    return [(',' if comma else '  ').join(row[i] for i in kept) for row in rows]
+
+
+def folded(value):
+    """JSON in long lines, each row of a table from a new one: thousands of lines would hide what is different."""
+    rows, short = [], {}
+    for key, item in value.items() if isinstance(value, dict) else ():
+        if isinstance(item, list) and len(item) > 1:
+            rows += [{key: [one]} for one in item]
+        else:
+            short[key] = item
+    rows = value if isinstance(value, list) else [short, *rows]
+    return [line for row in rows for line in textwrap.wrap(json.dumps(row), 118, break_long_words=False, break_on_hyphens=False)]
+
+
+def lines_of(output):
+    text = plain(output)
+    try:
+        return folded(json.loads(re.sub(r'": ?N(?=[,}\n])', '": "N"', text)))
+    except ValueError:
+        return without_clock(text.splitlines())
+
+
+# ---- one command after another ----
+
+class Said:
+    """Plays commands in a folder and compares what they say with a part of the golden file, from its "# title" on."""
+
+    def __init__(self, title, folder):
+        self.title, self.folder, self.lines = title, folder, []
+
+    def say(self, *words, lines=None, fails=False):
+        """`lines`: only the first ones, of what is long and looked at elsewhere."""
+        ended = subprocess.run([testbed.ORCHESTRATOR, *map(str, words)], cwd=self.folder, stdin=subprocess.DEVNULL,
+                               capture_output=True, text=True, timeout=testbed.DEADLINE_S, check=False)
+        self.lines.append('$ ' + ' '.join(f"'{word}'" if ' ' in str(word) else str(word) for word in words))
+        self.lines += lines_of(ended.stdout.replace(self.folder, '.'))[:lines]
+        self.lines += ['! ' + line for line in plain(PROGRESS.sub('', ended.stderr).replace(self.folder, '.')).splitlines()]
+        tap.equal(ended.returncode != 0, fails, f'{words} fails: {ended.stderr}')
+        if fails:
+            self.lines.append(f'= {ended.returncode}')
+
+    def end(self):
+        with open(GOLDEN, encoding='utf-8') as file:
+            parts = dict(re.findall(r'^# (.*)\n((?:(?!# ).*\n)*)', file.read(), re.M))
+        if WRITE:
+            parts[self.title] = ''.join(line.rstrip() + '\n' for line in self.lines)
+            with open(GOLDEN, 'w', encoding='utf-8') as file:
+                file.writelines(f'# {title}\n{part}' for title, part in parts.items())
+        golden = parts.get(self.title, '').splitlines()
+        command = ''
+        for line, wanted in zip(self.lines, golden):
+            command = line if line.startswith('$') else command
+            tap.equal(line.rstrip(), wanted, f'{self.title}: {command}')
+        tap.equal(len(self.lines), len(golden), f'{self.title}: lines')
+
+
+def said(title):
+    """A test of one part: it gets a Said in a folder of its own."""
+    def make(play):
+        def compared():
+            with testbed.scratch() as folder:
+                part = Said(title, folder)
+                play(part)
+                part.end()
+        compared.__name__ = play.__name__
+        return tap.test(compared)
+    return make
+
+
+def in_both_forms(part, *words, **options):
+    part.say(*words, **options)
+    part.say(*words, '--json', **options)
+
+
+@said('runs')
+def what_is_said_of_recorded_runs_is_what_was_said(part):
+    part.say(*IN_MEMORY, *HELD_OUT, *LEARNS, '-p', 'dapo', '-e', 2, '-t', 30, '--db', 'x.db')
+    part.say(*IN_MEMORY, '-p', 'greedy', '-e', 2, '-t', 5, '--db', 'x.db', '--json')
+    part.say('evaluate', '--run', 1, '-p', 'dapo,local,greedy,optimum', '--db', 'x.db')
+    part.say('evaluate', '--run', 1, '-p', 'dapo,random', '--db', 'x.db', '--json')
+    in_both_forms(part, 'evaluate', '--run', 1, '--phase', 'validate', '-p', 'dapo,local,optimum', '--db', 'x.db')
+    in_both_forms(part, 'evaluate', *WORLD, *HELD_OUT, '--draws', 3, '-p', 'local,greedy,random')
+    part.say('evaluate', *WORLD, *HELD_OUT, *LEARNS, '--draws', 2, '-p', 'local,dapo', '--run', 1, '--db', 'x.db')
+    part.say('replay', '--policy', 'edge-nearest', '--run', 2, '--db', 'x.db')
+    part.say('replay', '--policy', 'random', '--run', 2, '--db', 'x.db', '--json')
+    part.say('replay', '--verify', '--db', 'x.db')
+    part.say('replay', '--verify', '--db', 'x.db', '--json', lines=12)
+    for word in ('runs', 'comparison', 'episodes', 'splits', 'servers'):
+        part.say('show', word, '--db', 'x.db')
+        part.say('show', word, '--db', 'x.db', '--json', lines=20)
+    for word in ('comparison', 'episodes', 'splits', 'servers'):
+        part.say('show', word, '--run', 1, '--db', 'x.db')
+    for metric in ('cost', 'latency', 'energy', 'p95', 'regret'):
+        part.say('compare', '--metric', metric, '--db', 'x.db')
+    part.say('run', '--resume', '--db', 'x.db')
+    part.say('run', '--resume', '-e', 3, '--run', 2, '--db', 'x.db')
+    part.say('run', '--resume', '-e', 3, '--run', 2, '--db', 'x.db', '--json')
+    part.say('run', '--over', 'memory', '--from', 1, '-e', 1, '-t', 5, '--db', 'x.db')
+    for what in ('tasks', 'episodes', 'events'):
+        for form in ('csv', 'json'):
+            part.say('export', what, '--run', 2, '--db', 'x.db', '--format', form, lines=4)
+    part.say('delete', '--run', 1, '--db', 'x.db', '--dry-run', fails=True)
+    in_both_forms(part, 'delete', '--run', 2, '--with-dependents', '--dry-run', '--db', 'x.db')
+    part.say('delete', '--run', 2, '--with-dependents', '--db', 'x.db')
+    part.say('delete', '--run', 1, '--with-dependents', '--compact', '--db', 'x.db', '--json')
+
+
+@said('failures and queues')
+def what_is_said_of_what_breaks_and_waits_is_what_was_said(part):
+    part.say(*IN_MEMORY, '-p', 'edge-nearest', '-e', 2, '-t', 20, '--set', f'faults.script={FAULTS}', '--set', 'chaos.rate=0.01',
+             '--db', 'faults.db')
+    part.say(*IN_MEMORY, '-p', 'edge-nearest', '-e', 1, '-t', 20, '--set', f'faults.script={FAULTS}', '--set',
+             'faults.recovery=reoffload', '--db', 'faults.db', '--json')
+    part.say('export', 'events', '--run', 1, '--db', 'faults.db', '--format', 'csv')
+    part.say('export', 'events', '--run', 1, '--db', 'faults.db', '--format', 'json')
+    in_both_forms(part, 'show', 'servers', '--run', 1, '--db', 'faults.db')
+    in_both_forms(part, 'replay', '--verify', '--db', 'faults.db')
+    part.say(*IN_MEMORY, '-p', 'edge-nearest', '-e', 2, '-t', 20, '--set', 'run.mode=queue', '--set', f'faults.script={FAULTS}',
+             '--db', 'queue.db')
+    for word in ('runs', 'episodes', 'splits', 'servers'):
+        part.say('show', word, '--db', 'queue.db')
+    part.say('replay', '--verify', '--db', 'queue.db')
+
+
+@said('sweeps')
+def what_is_said_of_a_sweep_is_what_was_said(part):
+    with open(os.path.join(part.folder, 'small.yaml'), 'w', encoding='utf-8') as file:
+        file.write(SWEEP)
+    in_both_forms(part, 'sweep', 'small.yaml', '--dry-run', '-j', 2, '--db', 'x.db')
+    in_both_forms(part, 'sweep', 'small.yaml', '-j', 1, '--db', 'x.db')
+    part.say('sweep', 'small.yaml', '--dry-run', '-j', 2, '--db', 'x.db')
+    part.say('sweep', 'small.yaml', '-j', 2, '--db', 'x.db')
+    with sweeps.connection(os.path.join(part.folder, 'x.db')) as file:
+        file.execute("UPDATE job SET status = 'waiting' WHERE number = 4")
+        file.execute("UPDATE job SET wall_s = 1.5 WHERE status = 'done'")
+    part.say('sweep', 'small.yaml', '--dry-run', '-j', 2, '--db', 'x.db')
+    in_both_forms(part, 'compare', '--db', 'x.db')
+    part.say('compare', '--experiment', 'learning', '--metric', 'energy', '--db', 'x.db')
+    part.say('delete', '--run', 1, '--with-dependents', '--dry-run', '--db', 'x.db')
+    part.say('delete', '--run', 1, '--with-dependents', '--dry-run', '--db', 'x.db', '--json')
+    part.say('show', 'runs', '--db', 'x.db')
+
+
+@said('comparisons')
+def what_is_said_of_seeds_enough_is_what_was_said(part):
+    db = sweeps.empty(part.folder)
+    with sweeps.connection(db) as file:
+        sweep = sweeps.add_sweep(file, 'paper')
+        for value, more in (('5', 0.0), ('50', 1.13)):
+            sweeps.add_results(file, sweep, 'users', 'devices.count', value, {
+                'dapo': [1.0 + more, 1.1, 1.2, 1.3, 1.4], 'local': [1.5, 1.7 + more, 1.6, 1.9, 1.8],
+                'random': [1.55, 1.68, 1.66 + more, 1.85, 1.83], 'greedy': [1.2, 1.3, 1.1, 1.5, 1.2 + more],
+                'best-response': [0.9, 1.0, 1.1, 1.2, 1.3], 'optimum': [0.8, 0.9, 1.0, 1.1, 1.2 + more / 2]})
+        sweeps.add_results(file, sweep, 'alone', '', '', {'dapo-plus': [1.0, 2.0, 3.0], 'local': [1.5, 2.5, 3.7], 'random': [7.0]})
+    for metric in ('cost', 'latency', 'energy', 'p95', 'regret'):
+        part.say('compare', '--metric', metric, '--db', 'x.db')
+    part.say('compare', '--db', 'x.db', '--json')
+
+
+@said('what there is')
+def what_is_said_of_what_there_is_is_what_was_said(part):
+    for word, lines in (('policies', 6), ('models', 3), ('scenarios', None), ('keys', 6), ('scenario', 12)):
+        part.say('show', word, lines=lines)
+        part.say('show', word, '--json', lines=lines)
+    with open(os.path.join(part.folder, 'up.trace'), 'w', encoding='ascii') as file:
+        file.writelines(f'{17 * i + i % 7 * 2}\n' for i in range(1, 400))
+    in_both_forms(part, 'show', 'trace', 'up.trace', '--format', 'mahimahi')
+    small_llama.write(os.path.join(part.folder, 'small.bin'), os.path.join(part.folder, 'tokenizer.bin'))
+    in_both_forms(part, 'model', 'small.bin')
+    part.say('generate', '--model', 'small.bin', '--ids', '5,6,7', '--tokens', 3, '--json', lines=2)
+
+
+@said('refusals')
+def what_is_refused_is_refused_in_the_words_it_was(part):
+    part.say(*IN_MEMORY, '-p', 'local', '-e', 1, '-t', 2, '--db', 'x.db')
+    with open(os.path.join(part.folder, 'bad.yaml'), 'w', encoding='utf-8') as file:
+        file.write(SWEEP.replace('[local, greedy]', '[local, gready]'))
+    for words in (
+            ('run', '--over', 'memory', '-p', 'dapo-mode', '--db', 'x.db'), ('run', '--set', 'run.slots=0', '--db', 'x.db'),
+            ('run', '--set', 'run.slot=1', '--db', 'x.db'), ('run', '--resume', '--run', 9, '--db', 'x.db'),
+            ('run', '--over', 'memory', '--set', 'run.clock=real', '--db', 'x.db'), ('run', '--from', 1, '-p', 'dapo', '--db', 'x.db'),
+            ('run', '-s', 'nowhere', '--db', 'x.db'), ('evaluate', '-p', 'dapo', '--db', 'x.db'), ('evaluate', '--db', 'none.db'),
+            ('evaluate', '-s', 'dapo', '--db', 'x.db'), ('evaluate', '--run', 7, '--db', 'x.db'), ('replay', '--db', 'x.db'),
+            ('replay', '--verify', '--run', 5, '--db', 'x.db'), ('replay', '--policy', 'dapo', '--db', 'x.db'),
+            ('replay', '--policy', 'none', '--db', 'x.db'), ('show',), ('show', 'everything'),
+            ('show', 'episodes', '--run', 4, '--db', 'x.db'),
+            ('show', 'scenario', 'nowhere'), ('show', 'trace', 'none.trace'), ('export', 'all', '--db', 'x.db'),
+            ('export', 'tasks', '--run', 3, '--db', 'x.db'), ('sweep',), ('sweep', 'none.yaml'), ('sweep', 'bad.yaml', '--db', 'x.db'),
+            ('sweep', 'bad.yaml', '--name', 'a b'), ('compare', '--db', 'x.db'), ('compare', '--metric', 'speed', '--db', 'x.db'),
+            ('report', 'x.db', '-o', 'out'), ('delete', '--db', 'x.db'), ('delete', '--run', 8, '--db', 'x.db'), ('twin', '--db', 'x.db'),
+            ('twin', '--run', 1, '-p', 'local', '--time-scale', '0', '--db', 'x.db'), ('generate',), ('model',), ('train',)):
+        part.say(*words, lines=4, fails=True)
+
+
+def no_port(text):
+    return re.sub(r'\b(port=|:)\d{4,5}\b', r'\1PORT', text)
+
+
+@said('processes')
+def what_processes_say_is_what_they_said(part):
+    run = testbed.Program([testbed.ORCHESTRATOR, 'run', *map(str, WORLD), '-p', 'greedy', '-e', '2', '-t', '5', '--db', 'x.db',
+                           '--die-with-parent'], cwd=part.folder)
+    port = run.port()
+    nodes = [testbed.start_server(port), testbed.start_server(port), testbed.start_device(port, '--count', '3')]
+    for name, program in (('orchestrator', run), *zip(('edge-server', 'edge-server', 'mobile-node'), nodes)):
+        tap.equal(program.wait(), 0, program.text())
+        part.lines.append(f'$ {name}')
+        part.lines += sorted(no_port(plain(PROGRESS.sub('', program.text()))).splitlines())
+
+
+tap.main()
