@@ -55,9 +55,8 @@ struct compute;
 /* The engine of a node. `path`: its model file; NULL: model.file. It loads layers when they are first used, and keeps
  * them. `world` is borrowed, and is one whose compute.kind is `model`.
  *
- * ERR_MISMATCH: the file's geometry or hash, or its context, contradict the scenario; or the scenario's
- * model.bits_per_element is not that of its format. ERR_UNSUPPORTED: compute.weights does not fit the file's widths.
- * Other errors are those of weights_open. */
+ * ERR_MISMATCH: the file's geometry or hash contradicts the scenario (which may have no hash). ERR_RANGE: a prompt is
+ * longer than its context. ERR_UNSUPPORTED: compute.weights does not fit its widths. Others are those of weights_open. */
 int compute_open(struct compute **ret_compute, const struct world *world, const char *path,
                  struct diag *diag);
 /* NULL is allowed. Its passes have been destroyed. */
@@ -104,19 +103,20 @@ int compute_pass_answer(const struct compute_pass *pass, struct compute_answer *
  * the server had, with `out` as the server had it: the answer is the same. */
 struct compute_step {
     struct compute_pass *pass;
+    uint32_t from; /* the first row's number in the prompt: as many as have gone through */
+    uint32_t rows;
     const uint8_t *in;
     size_t in_size;
-    uint32_t rows;
     uint8_t *out;
     size_t out_size;
-    int code;           /* becomes 0, or why the step failed; */
-    struct diag reason; /* then its sentence */
+    int code;           /* becomes 0, or why the step failed, */
+    struct diag reason; /* and then its sentence */
 };
 
 /* Takes all steps [COMPUTE_STEPS_MAX at most, each of another pass] through their layers together, layer by layer; a
  * step joins at its pass's first layer. Returns 0 when each step has ended, well or not.
  *
- * A step fails alone: ERR_RANGE (rows that the pass has no room for, a token that is not in the vocabulary, a value that
+ * A step fails alone: ERR_STATE (its rows are not the next), ERR_RANGE (rows that the pass has no room for, a token that is not in the vocabulary, a value that
  * is not finite or too large for the format), ERR_CORRUPT (bytes of another size, or that do not decode). Its pass is as
  * before then, and its `out` undefined.
  * Other returns: no step has been taken, and all passes are as before. -ENOMEM; ERR_CORRUPT: the model file has a number

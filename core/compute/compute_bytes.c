@@ -31,16 +31,21 @@ void compute_prompt(const struct world *world, uint32_t device, struct slot_id i
         ret_token[i] = world->prompt[(begin + i) % text];
 }
 
-struct activation_shape compute_shape(const struct world *world, uint32_t rows)
+struct activation_shape compute_shape_of(const struct scenario *scenario, uint32_t hidden, uint32_t rows)
 {
     static const enum activation_format formats[] = {
         [COMPUTE_FP32] = ACTIVATION_FP32, [COMPUTE_FP16] = ACTIVATION_FP16, [COMPUTE_INT8] = ACTIVATION_INT8,
         [COMPUTE_Q4] = ACTIVATION_INT4,   [COMPUTE_TOPK] = ACTIVATION_TOPK,
     };
-    return (struct activation_shape){.format = formats[world->scenario.compute.format],
+    return (struct activation_shape){.format = formats[scenario->compute.format],
                                      .rows = rows,
-                                     .columns = world->llm->hidden,
-                                     .k = (uint32_t) world->scenario.compute.kept};
+                                     .columns = hidden,
+                                     .k = (uint32_t) scenario->compute.kept};
+}
+
+struct activation_shape compute_shape(const struct world *world, uint32_t rows)
+{
+    return compute_shape_of(&world->scenario, world->llm->hidden, rows);
 }
 
 size_t compute_bytes(const struct world *world, uint32_t split, uint32_t tokens)

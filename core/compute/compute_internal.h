@@ -2,10 +2,43 @@
 #ifndef HANDOFF_CORE_COMPUTE_COMPUTE_INTERNAL_H
 #define HANDOFF_CORE_COMPUTE_COMPUTE_INTERNAL_H
 
+#include "core/compute/compute.h"
 #include "core/infer/activation.h"
-#include "core/model/world.h"
+#include "core/infer/layers.h"
+
+struct compute {
+    const struct world *world; /* borrowed */
+    struct weights *weights;
+    struct infer_model *model;
+    struct infer_workspace workspace;
+    uint32_t rows_max; /* that go through a layer in one call */
+    float *x;          /* [rows][hidden] */
+    size_t x_capacity;
+    float *last; /* [steps][hidden]: last rows of prompts */
+    size_t last_capacity;
+    float *logits; /* [some of these][vocab] */
+    size_t logits_capacity;
+    /* Of compute_answer: */
+    uint32_t *ids; /* the prompt */
+    size_t ids_capacity;
+    uint8_t *rows; /* what crosses, there and back */
+    size_t rows_capacity;
+};
+
+struct compute_pass {
+    struct compute *compute; /* borrowed */
+    struct compute_part part;
+    struct infer_cache *cache;
+    uint32_t rows; /* that have gone through */
+    struct compute_answer answer;
+};
 
 /* How rows are encoded where they cross a split. */
 struct activation_shape compute_shape(const struct world *world, uint32_t rows);
+struct activation_shape compute_shape_of(const struct scenario *scenario, uint32_t hidden, uint32_t rows);
+
+/* Final norm and head on rows [rows][hidden], some at a time: the answers' tokens. */
+int compute_tokens(struct compute *compute, const float *x, size_t rows, uint32_t *ret_token,
+                   struct diag *diag);
 
 #endif

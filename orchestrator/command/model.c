@@ -10,10 +10,10 @@
 #include "core/base/err.h"
 #include "core/base/progress.h"
 #include "core/base/units.h"
+#include "core/compute/compute_keys.h"
 #include "core/infer/activation_word.h"
 #include "core/infer/layers.h"
 #include "core/linalg/vector_path.h"
-#include "orchestrator/setup/model_file.h"
 #include "orchestrator/setup/stop_signal.h"
 
 #define MEASURE_S 0.25           /* of processor time, for each number of rows, at least */
@@ -270,7 +270,7 @@ int command_model(const struct cli *cli, struct diag *diag)
         rc = weights_open(cli->word[0], &inquiry.weights, diag);
     if (rc == 0) {
         inquiry.geometry = weights_geometry(inquiry.weights);
-        inquiry.llm = model_file_llm(inquiry.geometry);
+        inquiry.llm = compute_keys_llm(inquiry.geometry);
         rc = infer_model_create(&inquiry.model, inquiry.weights, format, diag);
     }
     stop_signal_catch();

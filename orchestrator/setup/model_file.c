@@ -1,20 +1,6 @@
 #include "orchestrator/setup/model_file.h"
 
-#define GATED_MATRICES 3u /* SwiGLU: gate, up, down */
-
-struct llm model_file_llm(const struct weights_geometry *geometry)
-{
-    return (struct llm){
-        .layers = geometry->layers,
-        .hidden = geometry->hidden,
-        .query = geometry->heads * geometry->head_size,
-        .kv = geometry->kv_heads * geometry->head_size,
-        .ff = geometry->ff,
-        .ff_mats = GATED_MATRICES,
-        .vocab = geometry->vocab,
-        .source = "a model file",
-    };
-}
+#include "core/compute/compute_keys.h"
 
 int model_file_read(const char *path, struct llm *ret_llm, struct diag *diag)
 {
@@ -22,7 +8,7 @@ int model_file_read(const char *path, struct llm *ret_llm, struct diag *diag)
     int rc = weights_open(path, &weights, diag);
     if (rc != 0)
         return rc;
-    *ret_llm = model_file_llm(weights_geometry(weights));
+    *ret_llm = compute_keys_llm(weights_geometry(weights));
     weights_close(weights);
     return 0;
 }

@@ -4,12 +4,8 @@
 
 #include "core/base/diag.h"
 #include "core/model/llm.h"
-#include "core/weights/weights.h"
 
-/* The geometry as core/model counts with it, without a name. */
-struct llm model_file_llm(const struct weights_geometry *geometry);
-
-/* That of the file or folder. Errors are those of weights_open. */
+/* The geometry of the file or folder. Errors are those of weights_open. */
 int model_file_read(const char *path, struct llm *ret_llm, struct diag *diag);
 
 #endif

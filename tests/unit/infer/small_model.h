@@ -15,6 +15,9 @@
 #define SMALL_VOCAB 70u
 #define SMALL_CONTEXT 96u
 
+/* Writes one to a file. Fails the test when that is not possible. */
+void small_model_write(const char *path, uint32_t seed);
+
 /* Opens a new one; the file is gone when this returns. Fails the test when that is not possible. */
 struct weights *small_model_open(uint32_t seed);
 
