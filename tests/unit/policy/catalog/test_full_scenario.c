@@ -270,6 +270,11 @@ static void the_shipped_scenarios_differ_from_dapo_as_they_say(void **state)
     load_shipped("dapo-quick", &full);
     assert_string_equal(shipped->run.name, "dapo-quick");
     assert_true(shipped->run.episodes * shipped->run.slots <= 20000);
+    load_shipped("house", &full);
+    assert_int_equal(shipped->compute.kind, COMPUTE_MODEL);
+    assert_int_equal(shipped->run.record, RECORD_ANSWERS);
+    assert_int_equal(shipped->run.clock, CLOCK_REAL);
+    assert_true(shipped->devices.count == 10 && shipped->servers.count == 3);
     load_shipped("melbourne", &full);
     assert_true(shipped->task.requests_csv[0] != '\0' && shipped->servers.positions_csv[0] != '\0' &&
                 shipped->devices.positions_csv[0] != '\0');
