@@ -534,8 +534,8 @@ static void a_slow_server_takes_longer(void **state)
     struct bench *bench = *state;
     world_finish(&bench->world);
     bench->world = check_world((const char *[]){"devices.count=5", "servers.count=2",
-                                                "faults.script=slot 0 slow server 1 by 0.5 for 1", NULL});
-    assert_int_equal(allot(bench, 1, "a"), 0); /* slot 0 */
+                                                "faults.script=slot 1 slow server 1 by 0.5 for 1", NULL});
+    assert_int_equal(allot(bench, 1, "a"), 0); /* slot 1 */
     assert_int_equal(task(bench, 1, 'a', 1.0), 0);
     const struct server_params *params = &bench->world.server[SERVER];
     assert_near(bench->result[0].edge_s, 2.0 * cost_edge_s(&bench->world, params->flops, 0.25, 64, 8), 1e-12);
