@@ -92,6 +92,8 @@ static void become_ready(struct node_control *control)
         node_control_fail(control, PROCESS_FAILED, diag_text(&diag, rc));
         return;
     }
+    if (control->ending)
+        return; /* its model cannot be opened */
     struct proto_message ready = {.id = PROTO_READY};
     (void) wire_conn_send(control->conn, &ready); /* on_close tells if it could not leave */
 }
@@ -241,6 +243,18 @@ int node_control_run(struct node_control *control)
     (void) uv_run(&control->loop.uv, UV_RUN_DEFAULT); /* returns when every handle is closed */
     assert(control->ending && control->conn == NULL);
     return control->status;
+}
+
+bool node_control_open_model(struct node_control *control, struct compute_jobs **ret_jobs)
+{
+    struct diag diag = {0};
+    const char *path = control->options->model;
+    int rc = compute_jobs_open(ret_jobs, &control->loop, &control->join.world, path, &diag);
+    if (rc == 0)
+        return true;
+    wire_conn_refuse(control->conn, PROTO_REFUSE_MODEL, diag_text(&diag, rc));
+    node_control_fail(control, PROCESS_USAGE, diag_text(&diag, rc));
+    return false;
 }
 
 void node_control_finish(struct node_control *control)

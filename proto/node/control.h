@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "proto/node/compute_jobs.h"
 #include "proto/node/join.h"
 #include "proto/node/options.h"
 #include "proto/wire/conn.h"
@@ -55,6 +56,9 @@ void node_control_start(struct node_control *control, uint16_t data_port);
 int node_control_run(struct node_control *control);
 /* Ends the process's work for a reason of our own, which is printed. */
 void node_control_fail(struct node_control *control, int status, const char *text);
+/* From on_ready, as its last act: opens the model that the scenario names, or --model. False: the orchestrator has been
+ * told why this node cannot take part (REFUSE MODEL), and the process ends with PROCESS_USAGE. */
+bool node_control_open_model(struct node_control *control, struct compute_jobs **ret_jobs);
 void node_control_finish(struct node_control *control);
 
 #endif

@@ -20,7 +20,8 @@ enum key {
     KEY_VERBOSE = 'v',
     KEY_RECONNECT = 256,
     KEY_DIE,
-    KEY_ADVERTISE
+    KEY_ADVERTISE,
+    KEY_MODEL
 };
 
 struct parsing {
@@ -62,6 +63,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_RECONNECT:
         options->reconnect_s = parse_count(state, "--reconnect-s", text, RECONNECT_MAX_S);
         return 0;
+    case KEY_MODEL: options->model = text; return 0;
     case KEY_DIE: options->die_with_parent = true; return 0;
     case KEY_VERBOSE: options->verbose = true; return 0;
     case ARGP_KEY_END:
@@ -73,7 +75,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 }
 
 #define EXIT_TEXT                                                                                            \
-    "\vExit status: 0 the run ended in order, 1 failed, 2 usage, 3 the orchestrator could not be reached "   \
+    "\vExit status: 0 the run ended in order, 1 failed, 2 usage, or a model file that the run cannot use, "  \
+    "3 the orchestrator could not be reached "                                                               \
     "or was lost, "                                                                                          \
     "4 refused by the orchestrator, 6 the orchestrator gave up the run, 7 killed by the scenario's faults, " \
     "130 ended by a signal."
@@ -81,6 +84,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 static const struct argp_option mobile_options[] = {
     {"orchestrator", KEY_ORCHESTRATOR, "HOST:PORT", 0, "where the orchestrator listens (needed)", 0},
     {"count", KEY_COUNT, "K", 0, "devices this process plays (default 1)", 0},
+    {"model", KEY_MODEL, "FILE", 0,
+     "model file, where the scenario has compute.kind model (default: the scenario's model.file)", 0},
     {"reconnect-s", KEY_RECONNECT, "S", 0,
      "keep trying to reach it for S seconds, at the start and when it is lost (default 10)", 0},
     {"die-with-parent", KEY_DIE, 0, 0, "end when the process that started this one ends", 0},
@@ -93,6 +98,8 @@ static const struct argp_option server_options[] = {
     {"listen", KEY_LISTEN, "HOST:PORT", 0,
      "where devices connect (default 127.0.0.1:0; port 0: any free one)", 0},
     {"advertise", KEY_ADVERTISE, "HOST", 0, "address that devices are told (default: that of --listen)", 0},
+    {"model", KEY_MODEL, "FILE", 0,
+     "model file, where the scenario has compute.kind model (default: the scenario's model.file)", 0},
     {"reconnect-s", KEY_RECONNECT, "S", 0,
      "keep trying to reach it for S seconds, at the start and when it is lost (default 10)", 0},
     {"die-with-parent", KEY_DIE, 0, 0, "end when the process that started this one ends", 0},

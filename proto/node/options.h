@@ -12,6 +12,7 @@ struct node_options {
     uint32_t count;             /* mobile node: devices played by this process */
     struct node_address listen; /* edge server: where data connections are taken; port 0: any */
     char advertise[256];        /* edge server: the host it tells devices; "": the one it listens on */
+    const char *model;          /* the model file; NULL: the scenario's model.file. Text of argv */
     uint32_t reconnect_s;       /* how long to keep trying to reach the orchestrator */
     bool die_with_parent;
     bool verbose;

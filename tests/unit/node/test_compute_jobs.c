@@ -1,0 +1,289 @@
+/* The pool of computations beside the loop: answers as in one process, and nothing that was dropped calls back. */
+#include "proto/node/compute_jobs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/base/err.h"
+#include "tests/unit/compute/node.h"
+
+#define TASKS 9u
+#define TOKENS 12u
+
+struct bench {
+    char path[NODE_PATH];
+    struct world world;
+    struct wire_loop loop;
+    struct compute_jobs *jobs;
+    unsigned done;
+    struct compute_job *job[TASKS];
+};
+
+/* One task of the bench: what its job has called back with. */
+struct outcome {
+    struct bench *bench;
+    unsigned calls;
+    int code;
+    bool is_ours, closes;
+    char reason[256];
+    struct shared_bytes *out;
+    struct compute_answer answer;
+    double seconds;
+};
+
+static void open_bench(struct bench *bench, const char *const *set)
+{
+    struct diag diag = {{0}};
+    *bench = (struct bench){.done = 0};
+    node_write_model(5, bench->path);
+    bench->world = node_world(bench->path, set);
+    assert_int_equal(wire_loop_init(&bench->loop, NULL, NULL), 0);
+    if (compute_jobs_open(&bench->jobs, &bench->loop, &bench->world, NULL, &diag) != 0)
+        fail_msg("%s", diag.text);
+}
+
+static void close_bench(struct bench *bench)
+{
+    compute_jobs_close(bench->jobs);
+    wire_loop_finish(&bench->loop);
+    world_finish(&bench->world);
+    assert_int_equal(unlink(bench->path), 0);
+}
+
+static void on_done(void *user, const struct compute_job_result *result)
+{
+    struct outcome *outcome = user;
+    struct bench *bench = outcome->bench;
+    outcome->calls++;
+    outcome->code = result->code;
+    outcome->is_ours = result->is_ours;
+    outcome->answer = result->answer;
+    outcome->out = shared_bytes_take(result->out);
+    outcome->seconds = result->seconds;
+    (void) snprintf(outcome->reason, sizeof outcome->reason, "%s", result->reason);
+    bench->done++;
+    if (outcome->closes) {
+        compute_jobs_close(bench->jobs);
+        bench->jobs = NULL;
+    }
+}
+
+static void wait_for(struct bench *bench, unsigned count)
+{
+    while (bench->done < count)
+        (void) uv_run(&bench->loop.uv, UV_RUN_ONCE);
+}
+
+static struct compute_task task_of(uint32_t number, uint32_t split)
+{
+    return (struct compute_task){
+        .device = number % 8, .id = {.slot = number}, .tokens = TOKENS - number % 3, .split = split};
+}
+
+static struct shared_bytes *prompt(const struct bench *bench, const struct compute_task *task)
+{
+    struct shared_bytes *bytes = shared_bytes_create(compute_bytes(&bench->world, 0, task->tokens));
+    assert_non_null(bytes);
+    node_prompt(&bench->world, task, bytes->data);
+    return bytes;
+}
+
+/* Starts layers [first, last) of a task, as a server does where they are the last ones. */
+static struct compute_job *start(struct bench *bench, const struct compute_job_task *part,
+                                 struct outcome *outcome)
+{
+    struct compute_job *job = NULL;
+    struct compute_job_task task = *part;
+    task.encodes_row =
+        part->last == bench->world.llm->layers && part->first < part->last && part->encodes_row;
+    task.on_done = on_done;
+    task.user = outcome;
+    *outcome = (struct outcome){.bench = bench, .closes = outcome->closes};
+    assert_int_equal(compute_jobs_start(bench->jobs, &task, &job), 0);
+    return job;
+}
+
+/* Device, server and, when the head is there, device again: all tasks side by side. */
+static void compare_with_one_process(const char *const *set, uint32_t split)
+{
+    struct bench bench;
+    struct outcome at_device[TASKS] = {0}, at_server[TASKS] = {0}, head[TASKS] = {0};
+    open_bench(&bench, set);
+    uint32_t layers = bench.world.llm->layers;
+    bool returns = bench.world.scenario.compute.head == COMPUTE_HEAD_DEVICE;
+    for (uint32_t i = 0; i < TASKS; i++) {
+        struct compute_task task = task_of(i, split);
+        struct shared_bytes *ids = prompt(&bench, &task);
+        const struct compute_job_task part = {.last = split, .tokens = task.tokens, .in = ids};
+        if (split == 0)
+            at_device[i].out = shared_bytes_take(ids);
+        else
+            (void) start(&bench, &part, &at_device[i]);
+        shared_bytes_give(ids);
+    }
+    wait_for(&bench, split == 0 ? 0 : TASKS);
+    bench.done = 0;
+    for (uint32_t i = 0; i < TASKS && split < layers; i++) {
+        const struct compute_job_task part = {.first = split,
+                                              .last = layers,
+                                              .tokens = task_of(i, split).tokens,
+                                              .in = at_device[i].out,
+                                              .encodes_row = returns};
+        assert_int_equal(at_device[i].code, 0);
+        (void) start(&bench, &part, &at_server[i]);
+    }
+    wait_for(&bench, split < layers ? TASKS : 0);
+    bench.done = 0;
+    for (uint32_t i = 0; i < TASKS && split < layers && returns; i++) {
+        const struct compute_job_task part = {
+            .first = layers, .last = layers, .tokens = 1, .in = at_server[i].out, .applies_head = true};
+        (void) start(&bench, &part, &head[i]);
+    }
+    wait_for(&bench, split < layers && returns ? TASKS : 0);
+
+    struct compute *compute = node_open(&bench.world);
+    for (uint32_t i = 0; i < TASKS; i++) {
+        struct compute_task task = task_of(i, split);
+        struct compute_answer wanted;
+        const struct outcome *last = split == layers ? &at_device[i] : returns ? &head[i] : &at_server[i];
+        assert_int_equal(compute_answer(compute, &task, &wanted, NULL), 0);
+        assert_int_equal(last->calls, 1);
+        assert_int_equal(last->answer.count, 1);
+        assert_int_equal(last->answer.token[0], wanted.token[0]);
+        assert_true(last->seconds > 0.0);
+        shared_bytes_give(at_device[i].out);
+        shared_bytes_give(at_server[i].out);
+    }
+    compute_close(compute);
+    close_bench(&bench);
+}
+
+static void answers_are_those_of_one_process(void **state)
+{
+    (void) state;
+    static const char *const sets[][4] = {
+        {"compute.batch=1", NULL},
+        {"compute.batch=16", "compute.format=int8", NULL},
+        {"compute.batch=4", "compute.head=device", NULL},
+    };
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        for (uint32_t split = 0; split <= 2; split++)
+            compare_with_one_process(sets[i], split);
+    compare_with_one_process(sets[0], 3);
+}
+
+static void a_job_whose_bytes_are_none_fails_alone(void **state)
+{
+    (void) state;
+    static const char *const set[] = {"compute.format=fp32", NULL};
+    struct bench bench;
+    struct outcome outcome[3] = {0};
+    open_bench(&bench, set);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct shared_bytes *rows = shared_bytes_create(compute_bytes(&bench.world, 1, TOKENS));
+        const struct compute_job_task part = {
+            .first = 1, .last = bench.world.llm->layers, .tokens = TOKENS, .in = rows};
+        if (i == 1)
+            memset(rows->data, 0xff, 4); /* no number */
+        (void) start(&bench, &part, &outcome[i]);
+        shared_bytes_give(rows);
+    }
+    wait_for(&bench, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(outcome[i].code != 0, i == 1);
+        assert_int_equal(outcome[i].answer.count, i == 1 ? 0 : 1);
+        assert_false(outcome[i].is_ours);
+    }
+    assert_non_null(strstr(outcome[1].reason, "finite"));
+    close_bench(&bench);
+}
+
+static void what_is_dropped_does_not_call_back(void **state)
+{
+    (void) state;
+    static const char *const set[] = {"compute.batch=2", NULL};
+    struct bench bench;
+    struct outcome outcome[TASKS] = {0};
+    struct compute_job *job[TASKS];
+    open_bench(&bench, set);
+    for (uint32_t i = 0; i < TASKS; i++) {
+        struct compute_task task = task_of(i, 1);
+        struct shared_bytes *ids = prompt(&bench, &task);
+        const struct compute_job_task part = {
+            .last = bench.world.llm->layers, .tokens = task.tokens, .in = ids};
+        job[i] = start(&bench, &part, &outcome[i]);
+        shared_bytes_give(ids);
+    }
+    compute_jobs_drop(job[0]); /* the thread has it */
+    compute_jobs_drop(job[TASKS - 1]);
+    compute_jobs_drop(job[4]);
+    compute_jobs_drop(NULL);
+    wait_for(&bench, TASKS - 3);
+    for (uint32_t i = 0; i < TASKS; i++)
+        assert_int_equal(outcome[i].calls, i == 0 || i == 4 || i == TASKS - 1 ? 0 : 1);
+    close_bench(&bench);
+}
+
+/* At any moment: the loop closes with nothing left (wire_loop_finish), and memory checkers find nothing. */
+static void a_pool_that_is_closed_calls_back_no_more(void **state)
+{
+    (void) state;
+    static const char *const set[] = {"compute.batch=3", NULL};
+    for (uint32_t calls = 0; calls <= TASKS; calls++) {
+        struct bench bench;
+        struct outcome outcome[TASKS] = {0};
+        open_bench(&bench, set);
+        for (uint32_t i = 0; i < TASKS; i++) {
+            struct compute_task task = task_of(i, 1);
+            struct shared_bytes *ids = prompt(&bench, &task);
+            const struct compute_job_task part = {
+                .last = bench.world.llm->layers, .tokens = task.tokens, .in = ids};
+            outcome[i].closes = i + 1 == calls;
+            (void) start(&bench, &part, &outcome[i]);
+            shared_bytes_give(ids);
+        }
+        wait_for(&bench, calls);
+        if (calls == 0)
+            compute_jobs_close(bench.jobs);
+        bench.jobs = NULL;
+        assert_int_equal(bench.done, calls);
+        close_bench(&bench);
+        assert_int_equal(bench.done, calls);
+    }
+}
+
+static void another_model_is_refused_with_a_sentence(void **state)
+{
+    (void) state;
+    static const char *const set[] = {NULL};
+    struct bench bench;
+    struct compute_jobs *other = NULL;
+    struct diag diag = {{0}};
+    char path[NODE_PATH];
+    open_bench(&bench, set);
+    node_write_model(6, path);
+    assert_int_equal(compute_jobs_open(&other, &bench.loop, &bench.world, path, &diag), ERR_MISMATCH);
+    assert_non_null(strstr(diag.text, "SHA-256"));
+    assert_null(other);
+    assert_int_equal(unlink(path), 0);
+    close_bench(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_are_those_of_one_process),
+        cmocka_unit_test(a_job_whose_bytes_are_none_fails_alone),
+        cmocka_unit_test(what_is_dropped_does_not_call_back),
+        cmocka_unit_test(a_pool_that_is_closed_calls_back_no_more),
+        cmocka_unit_test(another_model_is_refused_with_a_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
