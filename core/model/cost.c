@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "core/base/units.h"
+#include "core/model/chunks.h"
 #include "core/model/faults.h"
 #include "core/model/layer_times.h"
 #include "core/model/radio.h"
@@ -22,32 +23,69 @@ double cost_energy_j(const struct scenario *scenario, const struct task_joules *
     return joules->compute_j + joules->transmit_j + scenario->objective.server_energy * joules->server_j;
 }
 
-double cost_layer_flop(const struct world *world, uint32_t tokens)
+/* Of the rows' scores, those of the prompt's beginning alone are no work of theirs. */
+static double attention_flop(const struct llm *llm, struct chunk_rows rows)
+{
+    return llm_attention_flop(llm, rows.first + rows.count) - llm_attention_flop(llm, rows.first);
+}
+
+static double rows_flop(const struct world *world, struct chunk_rows rows)
 {
     if (world->times != NULL)
-        return layer_times_at(world->times, tokens) * (world->scenario.model.times_tflops * UNITS_TFLOP);
-    double flop = llm_layer_flop(world->llm, world->scenario.model.work, tokens);
+        return layer_times_at(world->times, rows.count) * (world->scenario.model.times_tflops * UNITS_TFLOP);
+    double flop = llm_layer_flop(world->llm, world->scenario.model.work, rows.count);
     switch (world->scenario.model.attention) {
     case ATTENTION_IGNORED: return flop;
-    case ATTENTION_COUNTED: return flop + llm_attention_flop(world->llm, tokens);
+    case ATTENTION_COUNTED: return flop + attention_flop(world->llm, rows);
     }
     assert(false); /* every word is above */
     return 0.0;
 }
 
+static struct chunk_rows whole(uint32_t tokens)
+{
+    return (struct chunk_rows){0, tokens};
+}
+
+double cost_layer_flop(const struct world *world, uint32_t tokens)
+{
+    return rows_flop(world, whole(tokens));
+}
+
+double cost_server_flop(const struct world *world, uint32_t tokens, uint32_t split)
+{
+    uint32_t chunks = chunks_of(world, tokens, split);
+    double flop = 0.0;
+    for (uint32_t i = 0; i < chunks; i++)
+        flop += rows_flop(world, chunks_rows(tokens, chunks, i));
+    return (double) (world->llm->layers - split) * flop;
+}
+
+static double local_rows_s(const struct world *world, const struct device_params *device,
+                           struct chunk_rows rows, uint32_t split)
+{
+    return (double) split * rows_flop(world, rows) / device->flops;
+}
+
+static double edge_rows_s(const struct world *world, double server_flops, double compute_share,
+                          struct chunk_rows rows, uint32_t split)
+{
+    if (split >= world->llm->layers)
+        return 0.0;
+    double layers = (double) (world->llm->layers - split);
+    return layers * rows_flop(world, rows) / (server_flops * compute_share);
+}
+
 double cost_local_s(const struct world *world, const struct device_params *device, uint32_t tokens,
                     uint32_t split)
 {
-    return (double) split * cost_layer_flop(world, tokens) / device->flops;
+    return local_rows_s(world, device, whole(tokens), split);
 }
 
 double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
                    uint32_t split)
 {
-    if (split >= world->llm->layers)
-        return 0.0;
-    double layers = (double) (world->llm->layers - split);
-    return layers * cost_layer_flop(world, tokens) / (server_flops * compute_share);
+    return edge_rows_s(world, server_flops, compute_share, whole(tokens), split);
 }
 
 struct task_joules cost_joules(const struct device_params *device, double server_power_w,
@@ -112,30 +150,129 @@ struct pace {
     double device, server;
 };
 
+static double down_s(const struct scenario *scenario)
+{
+    return transfer_expected_s(scenario, transfer_down_bits(scenario), transfer_down_bps(scenario));
+}
+
+static double rate_of(const struct world *world, const struct device_params *device, double gain,
+                      const struct task_plan *plan)
+{
+    double bandwidth_hz = plan->bandwidth_share * world->scenario.radio.bandwidth_mhz * UNITS_MHZ;
+    return radio_rate_bps(&world->scenario, bandwidth_hz, device->transmit_power_w, gain);
+}
+
+static double bits_of(const struct world *world, uint32_t split, uint32_t tokens)
+{
+    return llm_split_bits(world->llm, split, tokens, world->scenario.model.bits_per_element);
+}
+
+/* What a task does: which device, which prompt, over which link, at which speeds. */
+struct course {
+    const struct world *world;
+    const struct device_params *device;
+    const struct task_plan *plan;
+    struct pace pace;
+    uint32_t tokens;
+    double rate_bps;
+};
+
+/* A prompt that is sent whole. */
+static void go_whole(const struct course *course, struct task_times *ret)
+{
+    const struct world *world = course->world;
+    const struct task_plan *plan = course->plan;
+    double server_flops = world->server[plan->server].flops;
+    double bits = bits_of(world, plan->split, course->tokens);
+    ret->transmit_s =
+        transfer_expected_s(&world->scenario, bits, course->rate_bps) + down_s(&world->scenario);
+    ret->edge_s = cost_edge_s(world, server_flops, plan->compute_share, course->tokens, plan->split) /
+                  course->pace.server;
+}
+
+static struct chunk_stages stages_of(const struct course *course, struct chunk_rows rows)
+{
+    const struct world *world = course->world;
+    const struct task_plan *plan = course->plan;
+    double server_flops = world->server[plan->server].flops;
+    double bits = bits_of(world, plan->split, rows.count);
+    return (struct chunk_stages){
+        .local_s = local_rows_s(world, course->device, rows, plan->split) / course->pace.device,
+        .sending_s = radio_transmit_s(bits, course->rate_bps),
+        .transfer_s = transfer_expected_s(&world->scenario, bits, course->rate_bps),
+        .edge_s =
+            edge_rows_s(world, server_flops, plan->compute_share, rows, plan->split) / course->pace.server,
+    };
+}
+
+/* `ready`: the device has computed all of them before the first is sent. */
+static struct chunks_line line_of(const struct course *course, uint32_t chunks, bool ready)
+{
+    struct chunks_line line = {0};
+    for (uint32_t i = 0; i < chunks; i++) {
+        struct chunk_stages stages = stages_of(course, chunks_rows(course->tokens, chunks, i));
+        stages.local_s = ready ? 0.0 : stages.local_s;
+        chunks_pass(&line, &stages);
+    }
+    return line;
+}
+
+/* Each part of the latency is what its stage adds behind the one before; `busy` is how long each was at work. */
+static void go_in_chunks(const struct course *course, uint32_t chunks, struct task_times *ret,
+                         struct task_times *ret_busy)
+{
+    const struct chunks_line line = line_of(course, chunks, false);
+    bool arrives = isfinite(line.arrived_s);
+    double back_s = down_s(&course->world->scenario);
+    *ret = (struct task_times){
+        .local_s = line.computed_s,
+        .transmit_s = line.arrived_s - line.computed_s + back_s,
+        .edge_s = arrives ? line.done_s - line.arrived_s : line.edge_s,
+    };
+    *ret_busy = (struct task_times){
+        .local_s = line.local_s,
+        .transmit_s = line.sending_s + (arrives ? line.arrived_s - line.free_s : 0.0) + back_s,
+        .edge_s = line.edge_s,
+    };
+}
+
 static void compose(const struct world *world, struct pace pace, uint32_t device, uint32_t tokens,
                     double gain, const struct task_plan *plan, struct task_outcome *ret)
 {
-    const struct scenario *scenario = &world->scenario;
     const struct device_params *params = &world->device[device];
+    struct course course = {world, params, plan, pace, tokens, 0.0};
     bool remote = plan->split < world->llm->layers;
-    double server_power_w = 0.0;
+    uint32_t chunks = chunks_of(world, tokens, plan->split);
     *ret = (struct task_outcome){0};
-    ret->times.local_s = cost_local_s(world, params, tokens, plan->split) / pace.device;
-    if (remote) {
-        const struct server_params *server = &world->server[plan->server];
-        double bandwidth_hz = plan->bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
-        server_power_w = server->power_w;
-        ret->payload_bits = llm_split_bits(world->llm, plan->split, tokens, scenario->model.bits_per_element);
-        ret->rate_bps = radio_rate_bps(scenario, bandwidth_hz, params->transmit_power_w, gain);
-        ret->times.transmit_s =
-            transfer_expected_s(scenario, ret->payload_bits, ret->rate_bps) +
-            transfer_expected_s(scenario, transfer_down_bits(scenario), transfer_down_bps(scenario));
-        ret->times.edge_s =
-            cost_edge_s(world, server->flops, plan->compute_share, tokens, plan->split) / pace.server;
+    if (remote)
+        ret->rate_bps = course.rate_bps = rate_of(world, params, gain, plan);
+    ret->payload_bits = bits_of(world, plan->split, tokens);
+    struct task_times busy;
+    if (chunks > 1) {
+        go_in_chunks(&course, chunks, &ret->times, &busy);
+    } else {
+        ret->times.local_s = cost_local_s(world, params, tokens, plan->split) / pace.device;
+        if (remote)
+            go_whole(&course, &ret->times);
+        busy = ret->times;
     }
-    ret->joules = cost_joules(params, server_power_w, plan->compute_share, &ret->times);
+    double server_power_w = remote ? world->server[plan->server].power_w : 0.0;
+    ret->joules = cost_joules(params, server_power_w, plan->compute_share, &busy);
     ret->latency_s = cost_latency_s(&ret->times);
-    ret->energy_j = cost_energy_j(scenario, &ret->joules);
+    ret->energy_j = cost_energy_j(&world->scenario, &ret->joules);
+}
+
+double cost_resent_s(const struct world *world, uint32_t device, uint32_t tokens, double gain,
+                     const struct task_plan *plan)
+{
+    struct course course = {world, &world->device[device], plan, {1.0, 1.0}, tokens, 0.0};
+    uint32_t chunks = chunks_of(world, tokens, plan->split);
+    course.rate_bps = rate_of(world, course.device, gain, plan);
+    if (chunks > 1)
+        return line_of(&course, chunks, true).done_s + down_s(&world->scenario);
+    struct task_times times = {0};
+    go_whole(&course, &times);
+    return times.transmit_s + times.edge_s;
 }
 
 void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,

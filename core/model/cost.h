@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/model/chunks.h"
 #include "core/model/device_slot.h"
 #include "core/model/world.h"
 
@@ -29,14 +30,17 @@ double cost_energy_j(const struct scenario *scenario, const struct task_joules *
 /* FLOP of one layer for a prompt, as model.work and model.attention count them; with model.times the seconds that were
  * measured, times the speed of the node that was measured. */
 double cost_layer_flop(const struct world *world, uint32_t tokens);
+/* FLOP that layers split+1..L are for a server, chunk by chunk. With model.times few rows are slow, and the chunks of
+ * a prompt are more work than the whole of it. */
+double cost_server_flop(const struct world *world, uint32_t tokens, uint32_t split);
 
-/* Durations of the parts for a given split. */
+/* Durations of the parts for a given split, of a prompt that is computed whole. */
 double cost_local_s(const struct world *world, const struct device_params *device, uint32_t tokens,
                     uint32_t split);
 double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
                    uint32_t split);
 
-/* Joules for given times. A local task: server_power_w 0, and no transmit or edge time. */
+/* Joules for given times of work. A local task: server_power_w 0, and no transmit or edge time. */
 struct task_joules cost_joules(const struct device_params *device, double server_power_w,
                                double compute_share, const struct task_times *times);
 
@@ -65,7 +69,11 @@ bool cost_deadline_missed(const struct scenario *scenario, double latency_s);
 
 /* The whole path composed, as the cores compose it: a task of device n with split s at server m (ignored when
  * s = L), given shares of the server's bandwidth and speed, a gain, and no queue. Losses and jitter of
- * packets are not known in advance: transmit_s is its expected value (transfer.h). */
+ * packets are not known in advance: transmit_s is its expected value (transfer.h).
+ *
+ * In k > 1 chunks (chunks.h) each part is what its stage adds behind the one before: local_s = L_k, transmit_s =
+ * A_k - L_k and the RESULT's way, edge_s = E_k - A_k. Energies count the seconds of work: the sums of what the chunks
+ * take, and for the radio A_k - S_k and the RESULT's way, as with one chunk. */
 struct task_outcome {
     struct task_times times;
     struct task_joules joules;
@@ -83,7 +91,12 @@ struct task_plan {
 void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,
                   const struct task_plan *plan, struct task_outcome *ret);
 
-/* The same in slot `id`, at the speeds that the scenario's faults leave the nodes there (faults_speed).
+/* Seconds of that from the moment when the device has computed its layers of all chunks, and sends one after the
+ * other: after a loss. */
+double cost_resent_s(const struct world *world, uint32_t device, uint32_t tokens, double gain,
+                     const struct task_plan *plan);
+
+/* The same outcome in slot `id`, at the speeds that the scenario's faults leave the nodes there (faults_speed).
  * cost_outcome takes the declared speeds, which are all that policies and nodes are told. */
 void cost_outcome_in(const struct world *world, struct slot_id id, uint32_t device, uint32_t tokens,
                      double gain, const struct task_plan *plan, struct task_outcome *ret);

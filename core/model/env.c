@@ -458,9 +458,10 @@ static double device_work(const struct env_view *view, const struct env_decision
 {
     const struct world *world = view->world;
     uint32_t tokens = view->tokens[device];
-    bool linear = world->scenario.model.attention == ATTENTION_IGNORED && world->times == NULL;
-    return (double) (world->llm->layers - decision->split[device]) *
-           (linear ? (double) tokens : cost_layer_flop(world, tokens));
+    uint32_t split = decision->split[device];
+    if (world->scenario.model.attention == ATTENTION_IGNORED && world->times == NULL)
+        return (double) (world->llm->layers - split) * tokens;
+    return cost_server_flop(world, tokens, split);
 }
 
 static double bandwidth_share(const struct env_view *view, const struct env_decision *decision,

@@ -147,10 +147,8 @@ static double foreseen_s(const struct session_core *core, uint32_t n, uint32_t m
                                    .server = m,
                                    .bandwidth_share = bandwidth_share,
                                    .compute_share = compute_share};
-    struct task_outcome outcome;
-    cost_outcome(world, n, core->view.tokens[n], core->view.gain[(size_t) n * world->servers + m], &plan,
-                 &outcome);
-    return outcome.times.transmit_s + outcome.times.edge_s;
+    double gain = core->view.gain[(size_t) n * world->servers + m];
+    return cost_resent_s(world, n, core->view.tokens[n], gain, &plan);
 }
 
 struct offer {
