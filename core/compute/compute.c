@@ -161,11 +161,6 @@ uint32_t compute_pass_rows(const struct compute_pass *pass)
     return pass->rows;
 }
 
-uint32_t compute_pass_tokens(const struct compute_pass *pass)
-{
-    return pass->part.tokens;
-}
-
 int compute_pass_answer(const struct compute_pass *pass, struct compute_answer *ret_answer)
 {
     if (pass->answer.count == 0)

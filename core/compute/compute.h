@@ -83,9 +83,8 @@ int compute_pass_create(struct compute_pass **ret_pass, struct compute *compute,
 /* Before its engine is closed. NULL is allowed. */
 void compute_pass_destroy(struct compute_pass *pass);
 
-/* Tokens of the prompt that have gone through, and all of them. */
+/* Rows of the prompt that have gone through. */
 uint32_t compute_pass_rows(const struct compute_pass *pass);
-uint32_t compute_pass_tokens(const struct compute_pass *pass);
 
 /* The answer: after the last rows, where the head was applied here. ERR_STATE: it is not there. */
 int compute_pass_answer(const struct compute_pass *pass, struct compute_answer *ret_answer);

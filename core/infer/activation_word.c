@@ -8,6 +8,7 @@
 #include "core/base/parse.h"
 
 #define TOPK "topk:"
+#define Q4 "q4" /* int4, as scenarios call it */
 
 static const char *const words[ACTIVATION_FORMATS] = {
     [ACTIVATION_FP32] = "fp32", [ACTIVATION_FP16] = "fp16", [ACTIVATION_INT8] = "int8",
@@ -34,17 +35,19 @@ int activation_word_parse(const char *word, enum activation_format *ret_format, 
 {
     uint32_t k = 0;
     for (size_t i = 0; i < ACTIVATION_FORMATS; i++) {
+        const char *own = i == ACTIVATION_INT4 && strcmp(word, Q4) == 0 ? Q4 : words[i];
         bool fits = i == ACTIVATION_TOPK
                         ? strncmp(word, TOPK, strlen(TOPK)) == 0 && parse_topk(word + strlen(TOPK), &k) == 0
-                        : strcmp(word, words[i]) == 0;
+                        : strcmp(word, own) == 0;
         if (!fits)
             continue;
         *ret_format = (enum activation_format) i;
         *ret_k = k;
         return 0;
     }
-    return diag_fail(diag, ERR_SYNTAX,
-                     "'%s' is no encoding of activations; there are fp32, fp16, int8, int4 and topk:K "
-                     "(the K largest of each token)",
-                     word);
+    return diag_fail(
+        diag, ERR_SYNTAX,
+        "'%s' is no encoding of activations; there are fp32, fp16, int8, int4 (or q4) and topk:K "
+        "(the K largest of each token)",
+        word);
 }

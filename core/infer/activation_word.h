@@ -1,4 +1,4 @@
-/* The words for encodings of activations: "fp32", "fp16", "int8", "int4", "topk:K". */
+/* The words for encodings of activations: "fp32", "fp16", "int8", "int4" (or "q4", as in scenarios), "topk:K". */
 #ifndef HANDOFF_CORE_INFER_ACTIVATION_WORD_H
 #define HANDOFF_CORE_INFER_ACTIVATION_WORD_H
 

@@ -190,7 +190,7 @@ static const struct {
      {"split", KEY_SPLIT, "S", 0,
       "compute layers 1 to S and the rest apart, with the activations encoded between them", 0}},
     {GENERATE,
-     {"activation", KEY_ACTIVATION, "fp32|fp16|int8|int4|topk:K", 0, "how they are encoded (default fp32)",
+     {"activation", KEY_ACTIVATION, "fp32|fp16|int8|q4|topk:K", 0, "how they are encoded (default fp32)",
       0}},
     {GENERATE,
      {"portion", KEY_PORTION, "N", 0, "tokens of the prompt computed at once (default 256); changes no bit",

@@ -1,6 +1,7 @@
 #include "orchestrator/setup/scenario_source.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/base/file.h"
+#include "core/compute/compute_keys.h"
 #include "core/model/llm_keys.h"
 #include "orchestrator/setup/model_file.h"
 #include "orchestrator/setup/shipped_scenarios.h"
@@ -77,6 +79,7 @@ static int join_data_paths(struct scenario *scenario, const char *directory, str
         {scenario->mobility.trace, sizeof scenario->mobility.trace},
         {scenario->model.file, sizeof scenario->model.file},
         {scenario->model.times_csv, sizeof scenario->model.times_csv},
+        {scenario->compute.text, sizeof scenario->compute.text},
     };
     int rc = 0;
     for (size_t i = 0; i < sizeof named / sizeof *named && rc == 0; i++)
@@ -95,14 +98,31 @@ int scenario_source_model(struct scenario *scenario,
     return rc == 0 ? llm_keys_write(scenario, &llm, diag) : rc;
 }
 
+/* What the model file and the format make of keys, where nodes really compute. A recorded scenario has both already, and
+ * `before` are its bits: they follow the format, and were not given. */
+static int write_compute(struct scenario *scenario, const double *before, struct diag *diag)
+{
+    struct scenario defaults;
+    if (scenario->compute.kind != COMPUTE_MODEL || scenario->model.file[0] == '\0')
+        return 0; /* without a file, scenario_check speaks */
+    scenario_defaults(&defaults);
+    if (before != NULL && scenario->model.bits_per_element == *before)
+        scenario->model.bits_per_element = defaults.model.bits_per_element;
+    int rc = compute_keys_write_bits(scenario, diag);
+    if (rc == 0 && scenario->model.hash[0] == '\0')
+        rc = model_file_hash(scenario->model.file, scenario->model.hash, diag);
+    return rc;
+}
+
 int scenario_source_load(const struct scenario_source *source, struct full_scenario *ret_full,
                          struct diag *diag)
 {
     struct full_scenario full;
     assert(source->set_count == 0 || source->set != NULL);
+    bool is_recorded = source->name == NULL && source->recorded != NULL;
     int rc = 0;
     full_scenario_defaults(&full);
-    if (source->name == NULL && source->recorded != NULL)
+    if (is_recorded)
         full = *source->recorded;
     else
         rc = load_named(source->name != NULL ? source->name : "dapo", &full, diag);
@@ -120,6 +140,9 @@ int scenario_source_load(const struct scenario_source *source, struct full_scena
         rc = scenario_source_model(&full.scenario, model_file_read, diag);
     if (rc == 0)
         rc = full_scenario_check(&full, diag);
+    if (rc == 0)
+        rc = write_compute(&full.scenario,
+                           is_recorded ? &source->recorded->scenario.model.bits_per_element : NULL, diag);
     if (rc == 0)
         *ret_full = full;
     return rc;

@@ -18,7 +18,8 @@ struct scenario_source {
     const char *data;   /* the directory of data files that are named by a relative path; NULL: this one */
 };
 
-/* The scenario in effect, checked. It holds the geometry of the model file that it names. */
+/* The scenario in effect, checked. It holds the geometry of the model file that it names. Where compute.kind is `model`,
+ * it also holds the file's hash and the bits of compute.format; a hash that was given is left to the nodes to compare. */
 int scenario_source_load(const struct scenario_source *source, struct full_scenario *ret_full,
                          struct diag *diag);
 

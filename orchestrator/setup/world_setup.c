@@ -7,6 +7,7 @@
 
 #include "core/base/err.h"
 #include "orchestrator/policy/catalog/full_scenario.h"
+#include "orchestrator/setup/model_file.h"
 
 int world_setup_draw(struct world *ret_world, const struct scenario *scenario, uint64_t seed,
                      struct diag *diag)
@@ -18,6 +19,11 @@ int world_setup_draw(struct world *ret_world, const struct scenario *scenario, u
     if (rc == 0)
         rc = world_init(ret_world, &effective, data, diag);
     dataset_destroy(data);
+    if (rc != 0)
+        return rc;
+    rc = model_file_prompt(ret_world, diag);
+    if (rc != 0)
+        world_finish(ret_world);
     return rc;
 }
 

@@ -117,6 +117,8 @@ static void every_encoding_has_its_word(void **state)
         assert_int_equal(format, f);
         assert_int_equal(k, 0);
     }
+    assert_int_equal(activation_word_parse("q4", &format, &k, NULL), 0);
+    assert_int_equal(format, ACTIVATION_INT4);
     assert_int_equal(activation_word_parse("topk:64", &format, &k, NULL), 0);
     assert_int_equal(format, ACTIVATION_TOPK);
     assert_int_equal(k, 64);

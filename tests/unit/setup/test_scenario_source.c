@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "core/base/err.h"
+#include "core/compute/compute_keys.h"
+#include "orchestrator/setup/model_file.h"
 #include "orchestrator/setup/shipped_scenarios.h"
 #include "tests/lib/scratch.h"
 #include "tests/unit/model/check.h"
@@ -171,8 +173,8 @@ static void relative_data_files_lie_in_the_directory(void **state)
     static const char *const set[] = {"task.requests_csv=a.csv",  "servers.positions_csv=sites/b.csv",
                                       "devices.positions_csv=/c", "radio.trace=d.up",
                                       "mobility.trace=e",         "mobility.kind=trace",
-                                      "model.times_csv=f.csv"};
-    struct scenario_source source = {.set = set, .set_count = 7, .data = "/srv/data"};
+                                      "model.times_csv=f.csv",    "compute.text=g.txt"};
+    struct scenario_source source = {.set = set, .set_count = 8, .data = "/srv/data"};
     struct full_scenario full;
     (void) state;
     load(&source, &full);
@@ -182,6 +184,7 @@ static void relative_data_files_lie_in_the_directory(void **state)
     assert_string_equal(full.scenario.radio.trace, "/srv/data/d.up");
     assert_string_equal(full.scenario.mobility.trace, "/srv/data/e");
     assert_string_equal(full.scenario.model.times_csv, "/srv/data/f.csv");
+    assert_string_equal(full.scenario.compute.text, "/srv/data/g.txt");
     source.data = NULL;
     load(&source, &full);
     assert_string_equal(full.scenario.task.requests_csv, "a.csv");
@@ -269,6 +272,49 @@ static void a_model_file_whose_geometry_the_keys_tell_is_not_opened(void **state
     assert_int_equal(full.scenario.model.layers, 24);
 }
 
+/* Its README has the hash's parts. */
+static void where_nodes_compute_the_hash_and_the_formats_bits_are_written(void **state)
+{
+    static const char *const set[] = {"model.file=" HOUSE_MODEL, "compute.kind=model", "compute.format=q4"};
+    static const char *const other[] = {"compute.format=int8"};
+    static const char *const emulated[] = {"compute.kind=emulated"};
+    static const char *const given[] = {"model.file=" HOUSE_MODEL, "compute.kind=model", "compute.format=q4",
+                                        "model.bits_per_element=4"};
+    struct scenario_source source = {.set = set, .set_count = 3};
+    struct full_scenario full, again;
+    char hash[COMPUTE_HASH_DIGITS + 1];
+    (void) state;
+    load(&source, &full);
+    assert_int_equal(model_file_hash(HOUSE_MODEL, hash, NULL), 0);
+    assert_int_equal(strlen(hash), COMPUTE_HASH_DIGITS);
+    assert_string_equal(full.scenario.model.hash, hash);
+    assert_true(full.scenario.model.bits_per_element == 4.5);
+    assert_int_equal(full.scenario.model.layers, 12);
+    source = (struct scenario_source){.recorded = &full};
+    load(&source, &again);
+    assert_memory_equal(&again.scenario.model, &full.scenario.model, sizeof full.scenario.model);
+    source = (struct scenario_source){.recorded = &full, .set = other, .set_count = 1};
+    load(&source, &again);
+    assert_true(again.scenario.model.bits_per_element == 8.25);
+    source.set = emulated;
+    load(&source, &again);
+    assert_true(again.scenario.model.bits_per_element == 4.5); /* to compare the two */
+    source = (struct scenario_source){.set = given, .set_count = 4};
+    expect_failure(&source, ERR_MISMATCH,
+                   "model.bits_per_element: is 4, and compute.format makes rows of 4.5");
+}
+
+static void where_nodes_emulate_no_hash_is_written(void **state)
+{
+    static const char *const set[] = {"model.file=" HOUSE_MODEL, "compute.format=q4"};
+    const struct scenario_source source = {.set = set, .set_count = 2};
+    struct full_scenario full;
+    (void) state;
+    load(&source, &full);
+    assert_string_equal(full.scenario.model.hash, "");
+    assert_true(full.scenario.model.bits_per_element == 16.0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -289,6 +335,8 @@ int main(void)
         cmocka_unit_test(the_geometry_of_a_model_file_is_written_into_the_keys_once),
         cmocka_unit_test(a_model_file_that_cannot_be_read_is_named),
         cmocka_unit_test(a_model_file_whose_geometry_the_keys_tell_is_not_opened),
+        cmocka_unit_test(where_nodes_compute_the_hash_and_the_formats_bits_are_written),
+        cmocka_unit_test(where_nodes_emulate_no_hash_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

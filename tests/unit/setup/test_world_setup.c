@@ -1,9 +1,16 @@
 /* The world of a session: drawn from a scenario, or read back from a recorded run, of which nothing is believed. */
 #include "orchestrator/setup/world_setup.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/err.h"
+#include "core/weights/tokenizer.h"
+#include "orchestrator/setup/model_file.h"
+#include "orchestrator/setup/scenario_source.h"
 #include "tests/unit/setup/written_run.h"
 
 /* ---- drawn ---- */
@@ -45,6 +52,84 @@ static void a_world_has_the_requests_of_the_file_that_its_scenario_names(void **
     assert_true(world.token_rows > 0);
     assert_int_equal(world.tokens[0], 77);
     world_finish(&world);
+}
+
+/* ---- its text ---- */
+
+static struct scenario scenario_of_text(const char *text)
+{
+    struct scenario scenario = check_scenario((const char *[]){"model.file=" HOUSE_MODEL, NULL});
+    struct diag diag = {{0}};
+    if (scenario_source_model(&scenario, model_file_read, &diag) != 0)
+        fail_msg("%s", diag.text);
+    scenario.compute.kind = COMPUTE_MODEL;
+    assert_true(strlen(text) < sizeof scenario.compute.text);
+    memcpy(scenario.compute.text, text, strlen(text) + 1);
+    return scenario;
+}
+
+static void expect_text_failure(const struct scenario *scenario, int code, const char *said)
+{
+    struct world world;
+    struct diag diag = {{0}};
+    assert_int_equal(world_setup_draw(&world, scenario, 1, &diag), code);
+    assert_int_equal(strncmp(diag.text, "compute.text: ", strlen("compute.text: ")), 0);
+    if (strstr(diag.text, said) == NULL)
+        fail_msg("'%s' says nothing of '%s'", diag.text, said);
+}
+
+static void a_world_has_the_tokens_of_the_text_that_its_scenario_names(void **state)
+{
+    const struct scratch *s = *state;
+    static const char text[] = "In the beginning the state of the union was without form.\n";
+    struct scenario scenario = scenario_of_text(s->file);
+    struct weights *weights = NULL;
+    struct tokenizer *tokenizer = NULL;
+    struct tokenizer_ids ids = {0};
+    struct world world;
+    expect_text_failure(&scenario, -ENOENT, s->file);
+    scratch_write(s->file, "", 0);
+    expect_text_failure(&scenario, ERR_RANGE, "is empty");
+    scratch_write(s->file, text, strlen(text));
+    assert_int_equal(world_setup_draw(&world, &scenario, 1, NULL), 0);
+    assert_int_equal(weights_open(HOUSE_MODEL, &weights, NULL), 0);
+    assert_int_equal(tokenizer_open(weights, NULL, &tokenizer, NULL), 0);
+    assert_int_equal(tokenizer_encode(tokenizer, text, strlen(text), false, &ids, NULL), 0);
+    assert_int_equal(world.prompt_tokens, ids.count);
+    assert_memory_equal(world.prompt, ids.id, ids.count * sizeof *ids.id);
+    tokenizer_ids_finish(&ids);
+    tokenizer_close(tokenizer);
+    weights_close(weights);
+    world_finish(&world);
+    scenario.compute.kind = COMPUTE_EMULATED;
+    assert_int_equal(world_setup_draw(&world, &scenario, 1, NULL), 0);
+    assert_null(world.prompt);
+    world_finish(&world);
+}
+
+static void a_text_that_is_too_long_or_without_a_tokenizer_is_refused(void **state)
+{
+    const struct scratch *s = *state;
+    struct scenario scenario = scenario_of_text(s->file);
+    const size_t size = (size_t) 3 * (WORLD_PROMPT_MAX + 1);
+    char *text = malloc(size), path[SCRATCH_PATH];
+    assert_non_null(text);
+    for (size_t i = 0; i < size; i++)
+        text[i] = "\x01\x02\x03"[i % 3]; /* bytes that no merge joins */
+    scratch_write(s->file, text, size);
+    expect_text_failure(&scenario, ERR_TOO_BIG, "tokens are too many, allowed at most 1048576");
+    scratch_write(s->file, text, 30);
+    free(text);
+    static const char config[] = HOUSE_MODEL "/config.json", tensors[] = HOUSE_MODEL "/model.safetensors";
+    char copied[SCRATCH_PATH];
+    scratch_path(s, "model", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_true(snprintf(copied, sizeof copied, "%s/config.json", path) < SCRATCH_PATH);
+    assert_int_equal(symlink(config, copied), 0);
+    assert_true(snprintf(copied, sizeof copied, "%s/model.safetensors", path) < SCRATCH_PATH);
+    assert_int_equal(symlink(tensors, copied), 0);
+    memcpy(scenario.model.file, path, strlen(path) + 1);
+    expect_text_failure(&scenario, -ENOENT, "tokenizer.json");
 }
 
 /* ---- read back ---- */
@@ -173,6 +258,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
         cmocka_unit_test(a_world_is_drawn_with_the_seed_that_is_given),
         TEST(a_world_has_the_requests_of_the_file_that_its_scenario_names),
+        TEST(a_world_has_the_tokens_of_the_text_that_its_scenario_names),
+        TEST(a_text_that_is_too_long_or_without_a_tokenizer_is_refused),
         TEST(a_recorded_world_is_what_its_rows_say),
         TEST(requests_and_traces_come_from_the_rows),
         cmocka_unit_test(rows_that_do_not_fit_together_are_refused),
