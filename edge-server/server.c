@@ -13,6 +13,7 @@
 #include "edge-server/downlink.h"
 #include "edge-server/server_core.h"
 #include "edge-server/server_queue_real.h"
+#include "edge-server/server_queue_virtual.h"
 #include "proto/node/control.h"
 #include "proto/node/real_time.h"
 #include "proto/wire/alarm.h"
@@ -43,9 +44,11 @@ struct job {
 struct server {
     struct node_control control;
     struct wire_listener *listener;
-    struct server_core *core;             /* mode round; NULL in queueing mode and before the run */
-    struct server_queue *queue;           /* queueing mode */
-    struct server_queue_real *queue_real; /* queueing mode in real time; else NULL */
+    struct server_core *core; /* mode round; NULL in queueing mode and before the run */
+    /* Queueing mode; else NULL. */
+    struct server_queue_virtual *queue_virtual; /* virtual time */
+    struct server_queue *queue;                 /* real time, as is queue_real */
+    struct server_queue_real *queue_real;
     uv_timer_t door;
     struct peer *peers;
     struct peer **peer_of;     /* [N] the connection each device last sent on; NULL: none */
@@ -131,20 +134,22 @@ static int execute(struct server *server, const struct server_action *action, st
     return ERR_STATE;
 }
 
-/* Queueing mode. In virtual time the core runs to the end of its slot by itself. */
+static bool is_queue(const struct server *server)
+{
+    return server->queue_real != NULL || server->queue_virtual != NULL;
+}
+
 static int step_queue(struct server *server, const struct proto_message *message, struct diag *diag)
 {
     if (server->queue_real != NULL)
         return server_queue_real_take(server->queue_real, message, diag);
-    struct server_queue_event event = {.kind = SERVER_QUEUE_ON_MESSAGE, .message = message};
     struct server_queue_actions actions;
-    int rc = server_queue_step(server->queue, &event, &actions, diag);
+    int rc = server_queue_virtual_take(server->queue_virtual, message, &actions, diag);
     for (size_t i = 0; i < actions.count; i++) {
         const struct server_queue_action *action = &actions.list[i];
-        assert(action->kind == SERVER_QUEUE_ANSWER || action->kind == SERVER_QUEUE_TELL);
         if (action->kind == SERVER_QUEUE_ANSWER)
             (void) answer_queue(server, action); /* no downlink in virtual time: cannot fail */
-        else
+        else if (action->kind == SERVER_QUEUE_TELL)
             (void) wire_conn_send(server->control.conn,
                                   &action->message); /* a lost orchestrator shows in control.c */
     }
@@ -213,9 +218,9 @@ static int on_task(struct server *server, struct peer *peer, const struct proto_
     if (rc != 0)
         return rc;
     struct server_event event = {.kind = SERVER_ON_TASK, .message = message};
-    assert((server->queue != NULL) != (server->core != NULL));
+    assert(is_queue(server) != (server->core != NULL));
     server->peer_of[message->task.device] = peer;
-    return server->queue != NULL ? step_queue(server, message, diag) : step(server, &event, diag);
+    return is_queue(server) ? step_queue(server, message, diag) : step(server, &event, diag);
 }
 
 static void on_peer_message(struct wire_conn *conn, const struct proto_message *message)
@@ -314,7 +319,7 @@ static int on_message(void *user, const struct proto_message *message, struct di
         event.kind = SERVER_ON_REVOKE;
     else
         return diag_fail(diag, ERR_STATE, "%s is not for an edge server", proto_name(message->id));
-    return server->queue != NULL ? step_queue(server, message, diag) : step(server, &event, diag);
+    return is_queue(server) ? step_queue(server, message, diag) : step(server, &event, diag);
 }
 
 static int open_jobs(struct server *server)
@@ -345,18 +350,19 @@ static int open_downlinks(struct server *server)
 static int open_queue(struct server *server, bool in_real_time)
 {
     const struct join *join = &server->control.join;
-    int rc = server_queue_create(&server->queue, &join->world, join->first, in_real_time);
-    if (rc == 0 && in_real_time)
-        rc = server_queue_real_open(&server->queue_real, &server->control, server->queue, answer_queue,
-                                    server);
-    return rc;
+    if (!in_real_time)
+        return server_queue_virtual_create(&server->queue_virtual, &join->world, join->first);
+    int rc = server_queue_create(&server->queue, &join->world, join->first);
+    return rc != 0 ? rc
+                   : server_queue_real_open(&server->queue_real, &server->control, server->queue,
+                                            answer_queue, server);
 }
 
 static int on_ready(void *user, struct diag *diag)
 {
     struct server *server = user;
     const struct join *join = &server->control.join;
-    assert(server->peer_of == NULL && server->core == NULL && server->queue == NULL); /* on_reset */
+    assert(server->peer_of == NULL && server->core == NULL && !is_queue(server)); /* on_reset */
     server->peer_of = calloc(join->world.devices, sizeof(struct peer *));
     if (server->peer_of == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
@@ -392,10 +398,12 @@ static void forget_run(struct server *server)
 {
     server_core_destroy(server->core);
     server_queue_destroy(server->queue);
+    server_queue_virtual_destroy(server->queue_virtual);
     free(server->peer_of);
     free(server->job);
     server->core = NULL;
     server->queue = NULL;
+    server->queue_virtual = NULL;
     server->peer_of = NULL;
     server->job = NULL;
 }

@@ -1,14 +1,10 @@
 /* One edge server in queueing mode, as a pure state machine. It is a station (core/model/station) that serves
  * tasks first come first served, or all at once with equal shares. Tasks stay until they are done.
  *
- * Virtual time: ALLOT says which tasks arrive in the slot. When each has come or been revoked, the server goes
- * through the slot in one step: arrivals in order of (time, device), a RESULT for each task that is finished,
- * then ADVANCED. ALLOT tells all that the server needs of a task. It waits for the TASK itself because the task
- * has to cross the link. It serves a revoked task too: how much of a lost device's task had arrived must not
- * matter.
- *
- * Real time (in_real_time): tasks come at any time, COMPUTED says that the next one is done, and an ALLOT
- * without tasks asks for ADVANCED.
+ * ALLOT begins a slot, TASKs come at any time, and COMPUTED says that what the last COMPUTE named is done. END
+ * asks how the server stands: ADVANCED. The core does not know the clock. In virtual time its driver
+ * (server_queue_virtual) knows from ALLOT which tasks arrive when, lives through the slot, and feeds END at its
+ * end. In real time (server_queue_real) END follows ALLOT at once, and tells of the slot before.
  *
  * A server that misses an ALLOT, or is given a slot number that does not follow, forgets its tasks. The
  * orchestrator has given them to others. */
@@ -17,6 +13,7 @@
 
 #include "core/base/diag.h"
 #include "core/model/device_slot.h"
+#include "core/model/layer_work.h"
 #include "core/model/world.h"
 #include "proto/message.h"
 
@@ -24,28 +21,31 @@
 #define SERVER_QUEUE_TASKS_MAX 100000u
 
 enum server_queue_event_kind {
-    SERVER_QUEUE_ON_MESSAGE,  /* ALLOT, TASK, REVOKE */
-    SERVER_QUEUE_ON_COMPUTED, /* in_real_time: the last COMPUTE has ended */
+    SERVER_QUEUE_ON_MESSAGE, /* ALLOT, of which the lists are not read; TASK; REVOKE, which changes nothing here */
+    SERVER_QUEUE_ON_COMPUTED, /* the last COMPUTE has ended; when its task was forgotten nothing changes */
+    SERVER_QUEUE_ON_END,      /* tells ADVANCED */
 };
 
 struct server_queue_event {
     enum server_queue_event_kind kind;
-    double
-        now_s; /* in_real_time: seconds of the model since the episode's first ALLOT; virtual time: not read */
+    double now_s; /* seconds of the model since the episode's start; an ALLOT alone may set them back */
+    bool appends; /* the actions of the step before stay, in front of the new ones */
     const struct proto_message *message; /* borrowed for the call */
 };
 
 enum server_queue_action_kind {
-    SERVER_QUEUE_ANSWER,  /* send the RESULT `message` to `device` */
-    SERVER_QUEUE_TELL,    /* send `message` to the orchestrator */
-    SERVER_QUEUE_COMPUTE, /* in_real_time: feed COMPUTED after duration_s; replaces one that runs */
+    SERVER_QUEUE_ANSWER, /* send the RESULT `message` to `device` */
+    SERVER_QUEUE_TELL,   /* send `message` to the orchestrator */
+    SERVER_QUEUE_COMPUTE, /* run the layers of `work`, then feed COMPUTED; replaces one that runs. The same work
+                             again: its end has moved. With equal shares others, which end later, run as well */
 };
 
 struct server_queue_action {
     enum server_queue_action_kind kind;
     uint32_t device;
     struct slot_id id; /* ANSWER: the task's slot, which names its link's draws */
-    double duration_s;
+    struct layer_work work;
+    double due_s;                 /* COMPUTE: when it ends by the model, on the scale of now_s; maybe past */
     struct proto_message message; /* lists point into the core and live until its next step */
 };
 
@@ -58,8 +58,7 @@ struct server_queue_actions {
 struct server_queue;
 
 /* Borrows `world`; `number` is one of its servers. -ENOMEM. */
-int server_queue_create(struct server_queue **ret_queue, const struct world *world, uint32_t number,
-                        bool in_real_time);
+int server_queue_create(struct server_queue **ret_queue, const struct world *world, uint32_t number);
 void server_queue_destroy(struct server_queue *queue);
 
 /* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and nothing changed; or -ENOMEM. */

@@ -43,20 +43,19 @@ static int execute(struct server_queue_real *real, const struct server_queue_act
     case SERVER_QUEUE_ANSWER: return real->answer(real->user, action);
     case SERVER_QUEUE_COMPUTE:
         return wire_alarm_set(&real->control->alarms, &real->alarm,
-                              real_time_due_ns(scenario_of(real), clock_monotonic_ns(), action->duration_s));
+                              real_time_due_ns(scenario_of(real), real->zero_ns, action->due_s));
     }
     assert(false);
     return ERR_STATE;
 }
 
-static int feed(struct server_queue_real *real, enum server_queue_event_kind kind,
-                const struct proto_message *message, struct diag *diag)
+static double now_s(const struct server_queue_real *real)
 {
-    struct server_queue_event event = {
-        .kind = kind,
-        .now_s = real_time_s(scenario_of(real), real->zero_ns, clock_monotonic_ns()),
-        .message = message,
-    };
+    return real_time_s(scenario_of(real), real->zero_ns, clock_monotonic_ns());
+}
+
+static int feed(struct server_queue_real *real, struct server_queue_event event, struct diag *diag)
+{
     struct server_queue_actions actions;
     int rc = server_queue_step(real->queue, &event, &actions, diag);
     for (size_t i = 0; i < actions.count && rc == 0; i++)
@@ -69,7 +68,8 @@ static void feed_own(struct server_queue_real *real, enum server_queue_event_kin
                      const struct proto_message *message)
 {
     struct diag diag = {0};
-    int rc = feed(real, kind, message, &diag);
+    struct server_queue_event event = {.kind = kind, .now_s = now_s(real), .message = message};
+    int rc = feed(real, event, &diag);
     if (rc != 0)
         node_control_fail(real->control, PROCESS_FAILED, diag_text(&diag, rc));
 }
@@ -124,17 +124,33 @@ static void begin_episode(struct server_queue_real *real)
     real->zero_ns = clock_monotonic_ns();
 }
 
+/* In real time ALLOT names no tasks. It begins a slot, and asks how the server stands. */
+static int take_allot(struct server_queue_real *real, const struct proto_message *message, struct diag *diag)
+{
+    if (message->allot.device.count > 0)
+        return diag_fail(diag, ERR_RANGE, "ALLOT: it names tasks, in real time");
+    if (message->allot.slot == 0 || real->zero_ns == 0)
+        begin_episode(real);
+    struct server_queue_event event = {
+        .kind = SERVER_QUEUE_ON_MESSAGE, .now_s = now_s(real), .message = message};
+    int rc = feed(real, event, diag);
+    event.kind = SERVER_QUEUE_ON_END;
+    return rc != 0 ? rc : feed(real, event, diag);
+}
+
 int server_queue_real_take(struct server_queue_real *real, const struct proto_message *message,
                            struct diag *diag)
 {
-    if (message->id == PROTO_ALLOT && (message->allot.slot == 0 || real->zero_ns == 0))
-        begin_episode(real);
+    if (message->id == PROTO_ALLOT)
+        return take_allot(real, message, diag);
     if (message->id == PROTO_TASK) {
         int rc = server_queue_check_task(real->queue, &message->task, real->held_count, diag);
         if (rc != 0 || message->task.held_s > 0.0)
             return rc != 0 ? rc : hold(real, message);
     }
-    return feed(real, SERVER_QUEUE_ON_MESSAGE, message, diag);
+    struct server_queue_event event = {
+        .kind = SERVER_QUEUE_ON_MESSAGE, .now_s = now_s(real), .message = message};
+    return feed(real, event, diag);
 }
 
 int server_queue_real_open(struct server_queue_real **ret_real, struct node_control *control,

@@ -9,8 +9,8 @@
 #include "core/base/process.h"
 #include "core/model/env.h"
 #include "mobile-node/device_core.h"
-#include "mobile-node/device_queue.h"
 #include "mobile-node/device_queue_real.h"
+#include "mobile-node/device_queue_virtual.h"
 #include "mobile-node/device_real.h"
 #include "proto/node/control.h"
 #include "proto/node/real_time.h"
@@ -28,12 +28,14 @@ struct data_link {
 
 struct client {
     struct node_control control;
-    struct device_core *device;           /* [count], from control.join.first on; mode round */
-    struct device_queue **queue;          /* [count], queueing mode; NULL in mode round */
-    struct device_queue_real *queue_real; /* [count], queueing mode in real time; else NULL */
-    struct data_link *data;               /* [M] */
-    struct device_real *real;             /* [count], real time; NULL in virtual time */
-    uint8_t *payload; /* [payload_cap_bytes] what virtual time sends for activations: zeros */
+    struct device_core *device; /* [count], from control.join.first on; mode round */
+    /* [count], queueing mode; else NULL */
+    struct device_queue_virtual **queue_virtual; /* virtual time */
+    struct device_queue **queue;                 /* real time, as is queue_real */
+    struct device_queue_real *queue_real;
+    struct data_link *data;   /* [M] */
+    struct device_real *real; /* [count], real time; NULL in virtual time */
+    uint8_t *payload;         /* [payload_cap_bytes] what virtual time sends for activations: zeros */
     size_t payload_cap;
     uv_timer_t idle;
     bool idle_open;
@@ -62,12 +64,12 @@ static void on_data_message(struct wire_conn *conn, const struct proto_message *
     struct device_event event = {
         .kind = DEVICE_ON_RESULT,
         .now_s = message->result.finish_s,
-        .elapsed_s = client->queue == NULL ? device_core_down_s(&client->device[index]) : 0.0,
+        .elapsed_s = client->queue_virtual == NULL ? device_core_down_s(&client->device[index]) : 0.0,
         .message = message,
     };
     data->outstanding -= data->outstanding > 0 ? 1 : 0;
-    int rc = client->queue != NULL ? step_queue(client, index, message, &diag)
-                                   : step(client, &client->device[index], &event, &diag);
+    int rc = client->queue_virtual != NULL ? step_queue(client, index, message, &diag)
+                                           : step(client, &client->device[index], &event, &diag);
     if (rc != 0)
         wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, diag_text(&diag, rc));
 }
@@ -137,19 +139,17 @@ static int send_task(struct client *client, struct device_core *device, const st
     return step(client, device, &sent, diag);
 }
 
-/* Queueing mode in virtual time: the core runs to the end of its slot by itself. */
+/* Queueing mode in virtual time. */
 static int step_queue(struct client *client, uint32_t index, const struct proto_message *message,
                       struct diag *diag)
 {
-    struct device_queue_event event = {.kind = DEVICE_QUEUE_ON_MESSAGE, .message = message};
     struct device_queue_actions actions;
-    int rc = device_queue_step(client->queue[index], &event, &actions, diag);
+    int rc = device_queue_virtual_take(client->queue_virtual[index], message, &actions, diag);
     for (size_t i = 0; i < actions.count; i++) {
         const struct device_queue_action *action = &actions.list[i];
-        assert(action->kind == DEVICE_QUEUE_DELIVER || action->kind == DEVICE_QUEUE_TELL);
         if (action->kind == DEVICE_QUEUE_DELIVER)
             (void) send_cut(client, action->server, &action->message, diag);
-        else
+        else if (action->kind == DEVICE_QUEUE_TELL)
             (void) wire_conn_send(client->control.conn,
                                   &action->message); /* a lost orchestrator shows in control.c */
     }
@@ -193,7 +193,7 @@ static int take(struct client *client, uint32_t index, const struct proto_messag
     assert(index < client->control.join.count);
     if (client->queue_real != NULL)
         return device_queue_real_take(&client->queue_real[index], message, diag);
-    if (client->queue != NULL)
+    if (client->queue_virtual != NULL)
         return step_queue(client, index, message, diag);
     if (client->real != NULL)
         return device_real_take(&client->real[index], message, diag);
@@ -279,18 +279,27 @@ static int open_real(struct client *client)
     return rc;
 }
 
-static int open_queue(struct client *client)
+static int open_queue_virtual(struct client *client)
 {
     const struct join *join = &client->control.join;
-    bool in_real_time = real_time_is_kept(&join->world.scenario);
+    client->queue_virtual = calloc(join->count, sizeof(struct device_queue_virtual *));
+    int rc = client->queue_virtual != NULL ? 0 : -ENOMEM;
+    for (uint32_t i = 0; i < join->count && rc == 0; i++)
+        rc = device_queue_virtual_create(&client->queue_virtual[i], &join->world, join->first + i);
+    return rc;
+}
+
+static int open_queue_real(struct client *client)
+{
+    const struct join *join = &client->control.join;
     client->queue = calloc(join->count, sizeof(struct device_queue *));
-    client->queue_real = in_real_time ? calloc(join->count, sizeof *client->queue_real) : NULL;
-    int rc = client->queue == NULL || (in_real_time && client->queue_real == NULL) ? -ENOMEM : 0;
+    client->queue_real = calloc(join->count, sizeof *client->queue_real);
+    int rc = client->queue != NULL && client->queue_real != NULL ? 0 : -ENOMEM;
     for (uint32_t i = 0; i < join->count && rc == 0; i++) {
-        rc = device_queue_create(&client->queue[i], &join->world, join->first + i, in_real_time);
-        if (rc == 0 && in_real_time)
-            rc = device_queue_real_open(&client->queue_real[i], &client->control, client->queue[i],
-                                        join->first + i);
+        rc = device_queue_create(&client->queue[i], &join->world, join->first + i);
+        rc = rc != 0 ? rc
+                     : device_queue_real_open(&client->queue_real[i], &client->control, client->queue[i],
+                                              join->first + i);
     }
     return rc;
 }
@@ -298,11 +307,12 @@ static int open_queue(struct client *client)
 static int open_cores(struct client *client)
 {
     const struct join *join = &client->control.join;
+    bool in_real_time = real_time_is_kept(&join->world.scenario);
     if (env_is_queue(&join->world))
-        return open_queue(client);
+        return in_real_time ? open_queue_real(client) : open_queue_virtual(client);
     for (uint32_t i = 0; i < join->count; i++)
         device_core_init(&client->device[i], &join->world, join->first + i);
-    return real_time_is_kept(&join->world.scenario) ? open_real(client) : 0;
+    return in_real_time ? open_real(client) : 0;
 }
 
 static int on_ready(void *user, struct diag *diag)
@@ -344,8 +354,12 @@ static void forget_run(struct client *client)
 {
     for (uint32_t i = 0; client->queue != NULL && i < client->control.join.count; i++)
         device_queue_destroy(client->queue[i]);
+    for (uint32_t i = 0; client->queue_virtual != NULL && i < client->control.join.count; i++)
+        device_queue_virtual_destroy(client->queue_virtual[i]);
+    free(client->queue_virtual);
     free(client->queue);
     free(client->queue_real);
+    client->queue_virtual = NULL;
     client->queue = NULL;
     client->queue_real = NULL;
     free(client->device);

@@ -31,15 +31,15 @@ static int reserve(struct device_queue *queue)
 
 static void forget(struct device_queue *queue)
 {
-    const struct device_queue_task *sending = device_queue_find(queue, queue->sending);
-    if (sending != NULL) /* in_real_time: what the shell sends on would pass for the next transfer */
-        device_queue_push(queue, DEVICE_QUEUE_STOP)->server = sending->server;
+    const struct device_queue_task *sending = device_queue_find(queue, queue->asked.sending);
+    if (sending != NULL) /* what is sent on would pass for the next transfer */
+        device_queue_stop(queue, sending);
     queue->count = 0;
     station_clear(&queue->processor, queue->now_s);
     station_clear(&queue->radio, queue->now_s);
     queue->held_s = queue->now_s;
-    queue->linger_s = (double) INFINITY;
-    queue->computing = queue->sending = DEVICE_QUEUE_NO_ROUND;
+    queue->stands_still = false;
+    device_queue_ask_anew(queue);
 }
 
 /* ---- a slot ---- */
@@ -71,7 +71,8 @@ static void list_unsent(struct device_queue *queue)
     memset(queue->unsent, 0, queue->world->servers * sizeof *queue->unsent);
     for (size_t i = 0; i < queue->count; i++) {
         const struct device_queue_task *task = &queue->task[i];
-        const struct station_job *job = station_find(&queue->radio, task->round);
+        const struct station_job *job =
+            task->stage == SENDING ? station_find(&queue->radio, task->round) : NULL;
         if (job != NULL)
             queue->unsent[task->server] += job->work - job->done;
         else if (task->stage == COMPUTING && task->split < device_queue_layers(queue) && !task->resumed)
@@ -80,24 +81,26 @@ static void list_unsent(struct device_queue *queue)
     }
 }
 
-/* Also of tasks that are done: the list must not show whether a RESULT came before its server was lost. */
-static void list_accrued(struct device_queue *queue)
+/* In list_task and list_real. Also of tasks that are done: the list must not show whether a RESULT came before
+ * its server was lost. */
+static size_t list_accrued(struct device_queue *queue)
 {
+    size_t listed = 0;
     assert(queue->count <= queue->capacity); /* of the lists */
-    queue->listed = 0;
     for (size_t i = 0; i < queue->count; i++) {
         struct device_queue_task *task = &queue->task[i];
         struct task_joules joules = device_queue_joules(queue, task);
         double spent_j = joules.compute_j + joules.transmit_j;
         if (spent_j <= task->told_j)
             continue;
-        queue->list_task[queue->listed] = (uint32_t) task->round;
-        queue->list_real[queue->listed++] = spent_j - task->told_j;
+        queue->list_task[listed] = (uint32_t) task->round;
+        queue->list_real[listed++] = spent_j - task->told_j;
         task->told_j = spent_j;
     }
+    return listed;
 }
 
-/* In list_server, which is free until the core runs ahead. */
+/* In list_server. */
 static size_t list_sent(struct device_queue *queue)
 {
     size_t sent = 0;
@@ -109,8 +112,9 @@ static size_t list_sent(struct device_queue *queue)
 
 static void observe(struct device_queue *queue)
 {
+    size_t accrued = list_accrued(queue), sent = list_sent(queue);
+    queue->passed = 0;
     list_unsent(queue);
-    list_accrued(queue);
     struct proto_message *message = &device_queue_push(queue, DEVICE_QUEUE_TELL)->message;
     message->id = PROTO_OBSERVATION;
     message->observation = (struct msg_observation){
@@ -123,9 +127,9 @@ static void observe(struct device_queue *queue)
         .gain = {queue->slot.gain, queue->world->servers},
         .processor_s = station_left(&queue->processor, queue->now_s),
         .unsent_bits = {queue->unsent, queue->world->servers},
-        .accrued_task = {queue->list_task, queue->listed},
-        .accrued_j = {queue->list_real, queue->listed},
-        .sent_task = {queue->list_server, list_sent(queue)},
+        .accrued_task = {queue->list_task, accrued},
+        .accrued_j = {queue->list_real, accrued},
+        .sent_task = {queue->list_server, sent},
     };
 }
 
@@ -135,8 +139,7 @@ static void on_slot(struct device_queue *queue, const struct msg_slot *slot, dou
     bool same_episode = id.episode == queue->id.episode && id.phase == queue->id.phase;
     bool next = slot->round == queue->round + 1 && id.slot > 0 && id.slot == queue->id.slot + 1;
     bool follows = queue->round != DEVICE_QUEUE_NO_ROUND && next && same_episode && !queue->deciding;
-    queue->now_s = queue->in_real_time ? now_s : id.slot * queue->world->scenario.run.slot_s;
-    queue->begun_s = queue->now_s;
+    queue->now_s = queue->begun_s = now_s;
     if (!follows)
         forget(queue);
     queue->round = slot->round;
@@ -186,6 +189,7 @@ static int on_decision(struct device_queue *queue, const struct msg_decision *de
     if (rc != 0)
         return rc;
     queue->deciding = false;
+    queue->passed = 0;
     drop_done(queue); /* not earlier: a RECOVER may have taken one back */
     device_queue_count_band(queue);
     memcpy(queue->share, decision->share.data, queue->world->servers * sizeof *queue->share);
@@ -206,8 +210,6 @@ static int on_decision(struct device_queue *queue, const struct msg_decision *de
         device_queue_put(queue, &queue->processor, task,
                          cost_local_s(queue->world, device_queue_own(queue), task->tokens, task->split));
     }
-    if (!queue->in_real_time)
-        device_queue_run_ahead(queue);
     return 0;
 }
 
@@ -228,16 +230,12 @@ static int on_handover(struct device_queue *queue, const struct msg_handover *ha
         if (!unsent || task->stays || task->server != handover->from ||
             task->split == device_queue_layers(queue) || task->resumed)
             continue;
+        device_queue_stop(queue, task); /* while it names its old server */
         device_queue_redirect(task, (uint32_t) handover->to);
         task->handovers++;
         if (head == NULL || task->round != head->id)
             continue;
-        if (queue->in_real_time && queue->sending == head->id)
-            device_queue_push(queue, DEVICE_QUEUE_STOP)->server = (uint32_t) handover->from;
-        queue->sending = DEVICE_QUEUE_NO_ROUND;
         device_queue_hand_over(queue, task, station_find(&queue->radio, task->round));
-        if (queue->in_real_time)
-            device_queue_push(queue, DEVICE_QUEUE_WAIT)->duration_s = queue->held_s - queue->now_s;
     }
     return 0;
 }
@@ -260,8 +258,8 @@ static int on_recover(struct device_queue *queue, const struct msg_recover *reco
         device_queue_redirect(task, (uint32_t) recover->server);
     if (task->stage == COMPUTING && local) {
         station_find(&queue->processor, task->round)->work += device_queue_rest_s(queue, task);
-        queue->computing = DEVICE_QUEUE_NO_ROUND; /* in_real_time: takes longer than the shell was told */
     } else if (local) {
+        task->first_layer = task->split;
         device_queue_set_stage(task, COMPUTING);
         device_queue_put(queue, &queue->processor, task, device_queue_rest_s(queue, task));
     } else if (task->stage != COMPUTING) {
@@ -272,22 +270,30 @@ static int on_recover(struct device_queue *queue, const struct msg_recover *reco
 
 /* ---- results ---- */
 
-static int on_result(struct device_queue *queue, const struct msg_result *result, double now_s)
+double device_queue_way_s(struct device_queue *queue, const struct msg_result *result)
+{
+    const struct scenario *scenario = &queue->world->scenario;
+    const struct device_queue_task *task = device_queue_find(queue, result->round);
+    if (task == NULL || task->server != result->server)
+        return 0.0;
+    return transfer_task_s(queue->world, device_queue_id(queue, task), queue->number, task->server,
+                           TRANSFER_DOWN, transfer_down_bps(scenario), transfer_down_bits(scenario));
+}
+
+/* A task that is COMING may be answered already: its server and its device wait by clocks of their own. */
+static int on_result(struct device_queue *queue, const struct msg_result *result, double way_s)
 {
     struct device_queue_task *task = device_queue_find(queue, result->round);
-    if (task == NULL || task->stage != SERVED || task->server != result->server || task->resumed)
+    if (task == NULL || task->server != result->server || task->resumed)
         return 0; /* given up, with its server or with the device's past */
+    if (task->stage == COMING)
+        device_queue_set_stage(task, SERVED);
+    if (task->stage != SERVED)
+        return 0;
     task->times.queue_s = result->queue_s;
     task->times.edge_s = result->edge_s;
-    if (!queue->in_real_time) {
-        const struct scenario *scenario = &queue->world->scenario;
-        task->down_s =
-            transfer_task_s(queue->world, device_queue_id(queue, task), queue->number, task->server,
-                            TRANSFER_DOWN, transfer_down_bps(scenario), transfer_down_bits(scenario));
-    } else { /* time that no other part accounts for: the way of the last bytes and of the RESULT */
-        double rest_s = now_s - task->start_s - cost_latency_s(&task->times);
-        task->down_s = rest_s > 0.0 ? rest_s : 0.0;
-    }
+    double rest_s = queue->now_s - task->start_s - cost_latency_s(&task->times);
+    task->down_s = !isnan(way_s) ? way_s : rest_s > 0.0 ? rest_s : 0.0;
     device_queue_report(queue, task, result->busy_s);
     return 0;
 }
@@ -308,41 +314,72 @@ static int on_message(struct device_queue *queue, const struct device_queue_even
     if (message->id == PROTO_DECISION)
         return on_decision(queue, &message->decision, diag);
     if (message->id == PROTO_RESULT)
-        return on_result(queue, &message->result, event->now_s);
+        return on_result(queue, &message->result, event->way_s);
     return diag_fail(diag, ERR_STATE, "%s is not for a device", proto_name(message->id));
+}
+
+static int on_end(struct device_queue *queue, struct diag *diag)
+{
+    if (queue->round == DEVICE_QUEUE_NO_ROUND || queue->deciding)
+        return diag_fail(diag, ERR_STATE, "device %u: a slot ends that has not been decided", queue->number);
+    device_queue_pass(queue);
+    return 0;
 }
 
 static int on_ended(struct device_queue *queue, enum device_queue_event_kind kind, struct diag *diag)
 {
-    if (!queue->in_real_time)
-        return diag_fail(diag, ERR_STATE, "device %u: jobs end by themselves in virtual time", queue->number);
-    if (kind == DEVICE_QUEUE_ON_COMPUTED && queue->computing != DEVICE_QUEUE_NO_ROUND) {
-        queue->computing = DEVICE_QUEUE_NO_ROUND;
-        device_queue_computed(queue);
-    } else if (kind == DEVICE_QUEUE_ON_STEP) {
+    struct device_queue_asked *asked = &queue->asked;
+    bool computes = asked->computing != DEVICE_QUEUE_NO_ROUND,
+         sends = asked->sending != DEVICE_QUEUE_NO_ROUND;
+    switch (kind) {
+    case DEVICE_QUEUE_ON_COMPUTED:
+        asked->computing = DEVICE_QUEUE_NO_ROUND;
+        if (computes)
+            device_queue_computed(queue);
+        return 0;
+    case DEVICE_QUEUE_ON_SENT:
+        asked->sending = DEVICE_QUEUE_NO_ROUND;
+        if (sends)
+            device_queue_sent(queue);
+        return 0;
+    case DEVICE_QUEUE_ON_WAITED:
+        asked->wait_s = (double) NAN;
+        device_queue_waited(queue);
+        return 0;
+    case DEVICE_QUEUE_ON_STEP:
+        asked->step_s = (double) NAN;
         device_queue_set_rates(queue);
-    } else if (kind == DEVICE_QUEUE_ON_SENT && queue->sending != DEVICE_QUEUE_NO_ROUND) {
-        queue->sending = DEVICE_QUEUE_NO_ROUND;
-        device_queue_sent(queue);
-    } else if (kind == DEVICE_QUEUE_ON_CUT) {
-        queue->sending = DEVICE_QUEUE_NO_ROUND;
+        return 0;
+    case DEVICE_QUEUE_ON_CUT: asked->sending = DEVICE_QUEUE_NO_ROUND; return 0;
+    case DEVICE_QUEUE_ON_END: return on_end(queue, diag);
+    case DEVICE_QUEUE_ON_MESSAGE: break;
     }
-    return 0; /* WAITED: begin_jobs goes on; or the job was forgotten meanwhile */
+    assert(false);
+    return ERR_STATE;
+}
+
+/* After a DECISION until the next SLOT, whenever something may have changed. What was cut waits for more news. */
+static bool asks_after(const struct device_queue *queue, const struct device_queue_event *event)
+{
+    if (queue->round == DEVICE_QUEUE_NO_ROUND || queue->deciding)
+        return false;
+    return event->kind == DEVICE_QUEUE_ON_MESSAGE
+               ? event->message->id != PROTO_RESULT
+               : event->kind != DEVICE_QUEUE_ON_CUT && event->kind != DEVICE_QUEUE_ON_END;
 }
 
 int device_queue_step(struct device_queue *queue, const struct device_queue_event *event,
                       struct device_queue_actions *ret_actions, struct diag *diag)
 {
     assert(event->message != NULL || event->kind != DEVICE_QUEUE_ON_MESSAGE);
-    queue->actions = 0;
+    queue->actions = event->appends ? queue->actions : 0;
     queue->error = 0;
-    if (queue->in_real_time && event->now_s > queue->now_s)
+    if (event->now_s > queue->now_s)
         queue->now_s = event->now_s;
     int rc = event->kind == DEVICE_QUEUE_ON_MESSAGE ? on_message(queue, event, diag)
                                                     : on_ended(queue, event->kind, diag);
-    bool begins = queue->in_real_time && queue->round != DEVICE_QUEUE_NO_ROUND && !queue->deciding;
-    if (rc == 0 && begins && event->kind != DEVICE_QUEUE_ON_CUT)
-        device_queue_begin_jobs(queue);
+    if (rc == 0 && asks_after(queue, event))
+        device_queue_ask(queue);
     rc = rc != 0 ? rc : queue->error;
     *ret_actions =
         (struct device_queue_actions){.count = rc == 0 ? queue->actions : 0, .list = queue->action};
@@ -351,8 +388,7 @@ int device_queue_step(struct device_queue *queue, const struct device_queue_even
 
 /* ---- life ---- */
 
-int device_queue_create(struct device_queue **ret_queue, const struct world *world, uint32_t number,
-                        bool in_real_time)
+int device_queue_create(struct device_queue **ret_queue, const struct world *world, uint32_t number)
 {
     assert(number < world->devices);
     struct device_queue *queue = calloc(1, sizeof *queue);
@@ -360,11 +396,11 @@ int device_queue_create(struct device_queue **ret_queue, const struct world *wor
         return -ENOMEM;
     queue->world = world;
     queue->number = number;
-    queue->in_real_time = in_real_time;
-    queue->round = queue->computing = queue->sending = DEVICE_QUEUE_NO_ROUND;
+    queue->round = DEVICE_QUEUE_NO_ROUND;
+    device_queue_ask_anew(queue);
     station_init(&queue->processor, DISCIPLINE_FIFO, 1.0, 0.0);
     station_init(&queue->radio, DISCIPLINE_FIFO, 0.0, 0.0);
-    queue->linger_s = queue->step_s = (double) INFINITY;
+    queue->step_s = (double) INFINITY;
     queue->share = calloc(world->servers, sizeof *queue->share);
     queue->rate_bps = calloc(world->servers, sizeof *queue->rate_bps);
     queue->unsent = calloc(world->servers, sizeof *queue->unsent);

@@ -26,14 +26,21 @@ struct device_queue_task {
     double told_j;                      /* energy that observations have reported */
     double extra_bits, extra_j, backhaul_j;
     uint32_t attempt, handovers;
-    bool stays;   /* its device's trace has begun anew since: it is not handed over */
-    bool resumed; /* layers s+1..L run here, because a server was lost */
+    bool stays;           /* its device's trace has begun anew since: it is not handed over */
+    bool resumed;         /* layers s+1..L run here, because a server was lost */
+    uint32_t first_layer; /* where its present computation begins */
+};
+
+/* What the core waits for: it asks again when that changes. */
+struct device_queue_asked {
+    uint64_t computing, sending;              /* tasks; DEVICE_QUEUE_NO_ROUND: none */
+    double compute_s, send_s, wait_s, step_s; /* when each is due; NAN: it has not been asked for */
+    double rate_bps;                          /* of what is being sent */
 };
 
 struct device_queue {
     const struct world *world; /* borrowed */
     uint32_t number;
-    bool in_real_time;
     struct mobility mobility;
     struct device_slot slot;
     struct slot_id id;
@@ -42,21 +49,20 @@ struct device_queue {
     double now_s;   /* since the episode's start */
     double begun_s; /* the slot, likewise */
     struct station processor, radio;
-    double held_s; /* the radio stands still until then */
-    double
-        linger_s; /* virtual time: when the last bits of the radio's job arrive; INFINITY: not all are sent */
-    double step_s;    /* when the trace changes the rates within the slot; INFINITY: it does not */
-    double *share;    /* [M] of the band in this slot */
-    double *rate_bps; /* [M] in this slot */
+    double held_s;     /* the radio stands still until then */
+    bool stands_still; /* that is to be waited for */
+    double step_s;     /* when the trace changes the rates within the slot; INFINITY: it does not */
+    double *share;     /* [M] of the band in this slot */
+    double *rate_bps;  /* [M] in this slot */
     struct device_queue_task *task; /* [count] in order of rounds */
     size_t count, capacity;
-    uint64_t computing, sending; /* in_real_time: tasks of the shell's jobs; DEVICE_QUEUE_NO_ROUND: no job */
-    double computing_rate;
+    struct device_queue_asked asked;
     /* Lists of messages. */
     double *unsent; /* [M] */
-    uint32_t *list_task, *list_server;
-    double *list_real; /* [capacity] each */
-    size_t listed;
+    uint32_t *list_task,
+        *list_server; /* [capacity] each, and list_real: of an OBSERVATION, then of a PASSED */
+    double *list_real;
+    size_t passed; /* tasks that have arrived since the DECISION */
     struct device_queue_action *action;
     size_t actions, action_capacity;
     struct device_queue_action lost; /* written to when there is no memory for one more; the step fails */
@@ -92,12 +98,18 @@ void device_queue_start_sending(struct device_queue *queue, struct device_queue_
 /* The processor's, or the radio's, job is done now. */
 void device_queue_computed(struct device_queue *queue);
 void device_queue_sent(struct device_queue *queue);
+/* Time for which the core waited has passed. */
+void device_queue_waited(struct device_queue *queue);
 /* `server_busy_s`: of the whole server; 0: no server has served it. */
 void device_queue_report(struct device_queue *queue, struct device_queue_task *task, double server_busy_s);
-/* Virtual time: to the slot's end, then PASSED. */
-void device_queue_run_ahead(struct device_queue *queue);
-/* In real time: tells the shell what to begin. */
-void device_queue_begin_jobs(struct device_queue *queue);
+/* Tells PASSED. */
+void device_queue_pass(struct device_queue *queue);
+/* Says what is waited for now, where that has changed. */
+void device_queue_ask(struct device_queue *queue);
+/* Forgets what was asked for: it will be asked for anew. */
+void device_queue_ask_anew(struct device_queue *queue);
+/* Stops what is being sent when it is the task's. */
+void device_queue_stop(struct device_queue *queue, const struct device_queue_task *task);
 /* The transfer under way goes on at another server. Policy restart: from its beginning. Policy resume: from
  * where it is, while the old server passes on what it has. */
 void device_queue_hand_over(struct device_queue *queue, struct device_queue_task *task,

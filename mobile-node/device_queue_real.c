@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "core/base/clock.h"
@@ -63,10 +64,10 @@ static int on_result(void *user, const struct proto_message *result, struct diag
     return feed(device, DEVICE_QUEUE_ON_MESSAGE, result, diag);
 }
 
-static int set_alarm(struct device_queue_real *device, struct wire_alarm *alarm, double duration_s)
+static int set_alarm(struct device_queue_real *device, struct wire_alarm *alarm, double due_s)
 {
     return wire_alarm_set(&device->control->alarms, alarm,
-                          real_time_due_ns(scenario_of(device), clock_monotonic_ns(), duration_s));
+                          real_time_due_ns(scenario_of(device), device->zero_ns, due_s));
 }
 
 static int send_task(struct device_queue_real *device, const struct device_queue_action *action,
@@ -103,16 +104,16 @@ static int execute(struct device_queue_real *device, const struct device_queue_a
         (void) wire_conn_send(device->control->conn,
                               &action->message); /* a lost orchestrator shows in control.c */
         return 0;
-    case DEVICE_QUEUE_COMPUTE: return set_alarm(device, &device->compute, action->duration_s);
-    case DEVICE_QUEUE_WAIT: return set_alarm(device, &device->wait, action->duration_s);
-    case DEVICE_QUEUE_FOLLOW: return set_alarm(device, &device->step, action->duration_s);
+    case DEVICE_QUEUE_COMPUTE: return set_alarm(device, &device->compute, action->due_s);
+    case DEVICE_QUEUE_WAIT: return set_alarm(device, &device->wait, action->due_s);
+    case DEVICE_QUEUE_FOLLOW: return set_alarm(device, &device->step, action->due_s);
     case DEVICE_QUEUE_SEND: return send_task(device, action, diag);
     case DEVICE_QUEUE_RATE:
         if (device->sending != NULL)
             uplink_set_rate(device->sending, action->rate_bps * scenario_of(device)->run.time_scale);
         return 0;
     case DEVICE_QUEUE_STOP: stop_sending(device, action->server); return 0;
-    case DEVICE_QUEUE_DELIVER: break; /* virtual time */
+    case DEVICE_QUEUE_DELIVER: return 0; /* its TASK has gone behind its activations */
     }
     assert(false);
     return ERR_STATE;
@@ -124,6 +125,7 @@ static int feed(struct device_queue_real *device, enum device_queue_event_kind k
     struct device_queue_event event = {
         .kind = kind,
         .now_s = real_time_s(scenario_of(device), device->zero_ns, clock_monotonic_ns()),
+        .way_s = (double) NAN,
         .message = message,
     };
     struct device_queue_actions actions;

@@ -10,7 +10,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define NJ_PER_J 1e-9
 #define STEP_MIN_S 1e-9 /* rounding must not make a trace stand still */
@@ -58,7 +60,10 @@ struct device_queue_action *device_queue_push(struct device_queue *queue, enum d
     }
     assert(queue->actions < queue->action_capacity);
     struct device_queue_action *action = &queue->action[queue->actions++];
-    *action = (struct device_queue_action){.kind = kind};
+    memset(action, 0,
+           offsetof(struct device_queue_action, message)); /* a message is large: its owner fills it */
+    action->message.id = (enum proto_id) 0;
+    action->kind = kind;
     return action;
 }
 
@@ -94,8 +99,11 @@ static double busy_s(struct station *station, uint64_t round)
 
 struct task_joules device_queue_joules(struct device_queue *queue, const struct device_queue_task *task)
 {
-    double computed_s = task->compute_busy_s + busy_s(&queue->processor, task->round);
-    double sent_s = task->radio_busy_s + busy_s(&queue->radio, task->round);
+    double computed_s = task->compute_busy_s, sent_s = task->radio_busy_s;
+    if (task->stage == COMPUTING)
+        computed_s += busy_s(&queue->processor, task->round);
+    if (task->stage == SENDING)
+        sent_s += busy_s(&queue->radio, task->round);
     return (struct task_joules){.compute_j = device_queue_own(queue)->power_w * computed_s,
                                 .transmit_j =
                                     device_queue_own(queue)->transmit_power_w * sent_s + task->backhaul_j};
@@ -255,22 +263,19 @@ static struct msg_task task_message(const struct device_queue *queue, const stru
 static void arrived(struct device_queue *queue, struct device_queue_task *task)
 {
     device_queue_set_stage(task, SERVED);
-    if (queue->in_real_time)
-        return; /* its TASK has left behind its last byte */
-    assert(queue->listed < queue->capacity);
+    assert(queue->passed < queue->capacity); /* a task arrives once between two DECISIONs */
     struct device_queue_action *action = device_queue_push(queue, DEVICE_QUEUE_DELIVER);
     action->server = task->server;
     action->message.id = PROTO_TASK;
     action->message.task = task_message(queue, task);
-    queue->list_task[queue->listed] = (uint32_t) task->round;
-    queue->list_server[queue->listed] = task->server;
-    queue->list_real[queue->listed++] = task->arrive_s;
+    queue->list_task[queue->passed] = (uint32_t) task->round;
+    queue->list_server[queue->passed] = task->server;
+    queue->list_real[queue->passed++] = task->arrive_s;
 }
 
 void device_queue_sent(struct device_queue *queue)
 {
     struct station_job job = station_take(&queue->radio, queue->now_s);
-    queue->linger_s = (double) INFINITY;
     struct device_queue_task *task = device_queue_find(queue, job.id);
     assert(task != NULL && task->stage == SENDING);
     double begun_s = isnan(job.begun_s) ? queue->now_s : job.begun_s;
@@ -282,12 +287,11 @@ void device_queue_sent(struct device_queue *queue)
     task->times.interrupted_s += task->stood_still_s;
     device_queue_set_stage(task, COMING);
     tune_radio(queue);
-    if (queue->in_real_time || task->arrive_s <= queue->now_s)
+    if (task->arrive_s <= queue->now_s)
         arrived(queue, task);
 }
 
-/* ---- virtual time: running ahead ---- */
-
+/* The next whose last part is still being passed on by an old server. */
 static struct device_queue_task *next_coming(struct device_queue *queue)
 {
     struct device_queue_task *next = NULL;
@@ -297,120 +301,130 @@ static struct device_queue_task *next_coming(struct device_queue *queue)
     return next;
 }
 
-/* The radio is done with its job: when do the last bits arrive? Losses, jitter and delay at the present rate add
- * to the time of the rate itself. The next job waits for them, as it does behind a pacer. */
-static bool lingers(struct device_queue *queue)
+void device_queue_waited(struct device_queue *queue)
 {
-    const struct device_queue_task *task = device_queue_find(queue, station_next(&queue->radio)->id);
-    double bits = station_next(&queue->radio)->work, rate_bps = queue->radio.rate;
-    if (!isinf(queue->linger_s) || rate_bps <= 0.0)
-        return false;
-    double whole_s = transfer_task_s(queue->world, device_queue_id(queue, task), queue->number, task->server,
-                                     TRANSFER_UP, rate_bps, bits);
-    double late_s = whole_s - radio_transmit_s(bits, rate_bps);
-    if (!(late_s > 0.0))
-        return false;
-    queue->linger_s = queue->now_s + late_s;
-    return true;
-}
-
-/* The earliest thing that happens by itself, if it is not later than end_s. Of several at once the processor
- * goes first, then the radio. */
-static bool live_on(struct device_queue *queue, double end_s)
-{
-    struct device_queue_task *coming = next_coming(queue);
-    double compute_s = station_due_s(&queue->processor);
-    double send_s = isinf(queue->linger_s) ? station_due_s(&queue->radio) : queue->linger_s;
-    double come_s = coming != NULL ? coming->arrive_s : (double) INFINITY;
-    double held_s = queue->held_s > queue->now_s ? queue->held_s : (double) INFINITY;
-    double due_s = fmin(fmin(fmin(compute_s, send_s), fmin(come_s, held_s)), queue->step_s);
-    if (!(due_s <= end_s))
-        return false;
-    queue->now_s = due_s > queue->now_s ? due_s : queue->now_s;
-    if (due_s == compute_s)
-        device_queue_computed(queue);
-    else if (due_s == send_s && lingers(queue))
-        return true;
-    else if (due_s == send_s)
-        device_queue_sent(queue);
-    else if (due_s == come_s)
+    struct device_queue_task *coming;
+    while ((coming = next_coming(queue)) != NULL && coming->arrive_s <= queue->now_s)
         arrived(queue, coming);
-    else if (due_s == held_s)
-        tune_radio(queue); /* the radio goes on after a handover */
-    else
-        device_queue_set_rates(queue);
-    return true;
+    if (!queue->stands_still || queue->now_s < queue->held_s)
+        return;
+    queue->stands_still = false;
+    tune_radio(queue); /* it goes on after a handover */
 }
 
-void device_queue_run_ahead(struct device_queue *queue)
+void device_queue_pass(struct device_queue *queue)
 {
-    double end_s = (queue->id.slot + 1.0) * queue->world->scenario.run.slot_s;
-    assert(!queue->in_real_time && queue->now_s <= end_s);
-    queue->listed = 0;
-    while (queue->error == 0 && live_on(queue, end_s)) {
-    }
-    assert(queue->now_s <= end_s);
-    queue->now_s = end_s;
     struct proto_message *message = &device_queue_push(queue, DEVICE_QUEUE_TELL)->message;
     message->id = PROTO_PASSED;
     message->passed = (struct msg_passed){
         .device = queue->number,
         .round = queue->round,
-        .task = {queue->list_task, queue->listed},
-        .server = {queue->list_server, queue->listed},
-        .arrival_s = {queue->list_real, queue->listed},
+        .task = {queue->list_task, queue->passed},
+        .server = {queue->list_server, queue->passed},
+        .arrival_s = {queue->list_real, queue->passed},
     };
 }
 
-/* ---- in real time: telling the shell what to begin ---- */
+/* ---- asking ---- */
 
-static void begin_computing(struct device_queue *queue)
+void device_queue_ask_anew(struct device_queue *queue)
+{
+    double never_s = (double) NAN;
+    queue->asked = (struct device_queue_asked){
+        .computing = DEVICE_QUEUE_NO_ROUND,
+        .sending = DEVICE_QUEUE_NO_ROUND,
+        .compute_s = never_s,
+        .send_s = never_s,
+        .wait_s = never_s,
+        .step_s = never_s,
+    };
+}
+
+void device_queue_stop(struct device_queue *queue, const struct device_queue_task *task)
+{
+    if (queue->asked.sending != task->round)
+        return;
+    device_queue_push(queue, DEVICE_QUEUE_STOP)->server = task->server;
+    queue->asked.sending = DEVICE_QUEUE_NO_ROUND;
+}
+
+static void ask_to_compute(struct device_queue *queue)
 {
     const struct station_job *job = station_next(&queue->processor);
-    uint64_t round = job != NULL ? job->id : DEVICE_QUEUE_NO_ROUND;
-    bool same = round == queue->computing && queue->processor.rate == queue->computing_rate;
-    queue->computing = round;
-    queue->computing_rate = queue->processor.rate;
-    if (job != NULL && !same) /* one that came to the processor while a DECISION was awaited may be over */
-        device_queue_push(queue, DEVICE_QUEUE_COMPUTE)->duration_s =
-            fmax(station_due_s(&queue->processor) - queue->now_s, 0.0);
+    double due_s = station_due_s(&queue->processor);
+    if (job == NULL || (job->id == queue->asked.computing && due_s == queue->asked.compute_s))
+        return;
+    const struct device_queue_task *task = device_queue_find(queue, job->id);
+    struct device_queue_action *action = device_queue_push(queue, DEVICE_QUEUE_COMPUTE);
+    action->due_s = due_s;
+    action->work = (struct layer_work){
+        .device = queue->number,
+        .round = task->round,
+        .id = device_queue_id(queue, task),
+        .tokens = task->tokens,
+        .first_layer = task->first_layer,
+        .last_layer = task->resumed ? device_queue_layers(queue) : task->split,
+    };
+    queue->asked.computing = job->id;
+    queue->asked.compute_s = due_s;
 }
 
-static void begin_sending(struct device_queue *queue)
+/* The radio begins the task's transfer. */
+static void begin_sending(struct device_queue *queue, struct station_job *job)
 {
-    const struct station_job *job = station_next(&queue->radio);
-    if (job == NULL || queue->now_s < queue->held_s) {
-        queue->sending = DEVICE_QUEUE_NO_ROUND;
-        return;
-    }
-    if (job->id == queue->sending) {
-        device_queue_push(queue, DEVICE_QUEUE_RATE)->rate_bps = queue->radio.rate;
-        return;
-    }
-    struct device_queue_task *task = device_queue_find(queue, job->id);
-    station_find(&queue->radio, job->id)->done = 0.0; /* nothing has left before now, whatever was counted */
-    double left_bits = job->work;
-    queue->sending = job->id;
-    task->arrive_s = queue->now_s + (queue->radio.rate > 0.0 ? left_bits / queue->radio.rate : 0.0);
+    const struct device_queue_task *task = device_queue_find(queue, job->id);
+    double rate_bps = queue->radio.rate;
+    double arrive_s = queue->now_s + (rate_bps > 0.0 ? job->work / rate_bps : 0.0);
     struct device_queue_action *action = device_queue_push(queue, DEVICE_QUEUE_SEND);
+    job->done = 0.0; /* nothing has left before now, whatever was counted */
     action->server = task->server;
     action->id = device_queue_id(queue, task);
-    action->bits = left_bits;
-    action->rate_bps = queue->radio.rate;
+    action->bits = job->work;
+    action->rate_bps = rate_bps;
+    action->due_s = station_due_s(&queue->radio);
     action->message.id = PROTO_TASK;
     action->message.task = task_message(queue, task);
-    if (task->forwarded_s > task->arrive_s)
-        action->message.task.held_s = task->forwarded_s - task->arrive_s;
+    action->message.task.arrival_s = arrive_s;
+    if (task->forwarded_s > arrive_s)
+        action->message.task.held_s = task->forwarded_s - arrive_s;
 }
 
-void device_queue_begin_jobs(struct device_queue *queue)
+static void ask_to_send(struct device_queue *queue)
 {
-    assert(queue->in_real_time && !queue->deciding);
-    tune_radio(queue);
-    if (!isinf(queue->step_s))
-        device_queue_push(queue, DEVICE_QUEUE_FOLLOW)->duration_s = fmax(queue->step_s - queue->now_s, 0.0);
-    begin_computing(queue);
-    begin_sending(queue);
+    struct device_queue_asked *asked = &queue->asked;
+    const struct station_job *job = station_next(&queue->radio);
+    if (job == NULL || queue->stands_still)
+        return;
+    double due_s = station_due_s(&queue->radio);
+    if (job->id != asked->sending) {
+        begin_sending(queue, station_find(&queue->radio, job->id));
+    } else if (queue->radio.rate != asked->rate_bps || due_s != asked->send_s) {
+        struct device_queue_action *action = device_queue_push(queue, DEVICE_QUEUE_RATE);
+        action->rate_bps = queue->radio.rate;
+        action->due_s = due_s;
+    }
+    asked->sending = job->id;
+    asked->rate_bps = queue->radio.rate;
+    asked->send_s = station_due_s(&queue->radio);
+}
+
+static void ask_for_time(struct device_queue *queue, enum device_queue_action_kind kind, double *asked_s,
+                         double due_s)
+{
+    if (*asked_s != due_s)
+        device_queue_push(queue, kind)->due_s = *asked_s = due_s;
+}
+
+void device_queue_ask(struct device_queue *queue)
+{
+    const struct device_queue_task *coming = next_coming(queue);
+    double come_s = coming != NULL ? coming->arrive_s : (double) INFINITY;
+    double held_s = queue->stands_still ? queue->held_s : (double) INFINITY;
+    assert(!queue->deciding);
+    ask_to_compute(queue);
+    ask_to_send(queue);
+    ask_for_time(queue, DEVICE_QUEUE_WAIT, &queue->asked.wait_s, fmin(come_s, held_s));
+    ask_for_time(queue, DEVICE_QUEUE_FOLLOW, &queue->asked.step_s, queue->step_s);
 }
 
 /* ---- leaving a server ---- */
@@ -422,9 +436,9 @@ void device_queue_hand_over(struct device_queue *queue, struct device_queue_task
     assert(job->id == task->round && job->done <= job->work && job->work <= task->bits);
     double there_bits = task->bits - (job->work - job->done);
     double held_s = queue->now_s + scenario->handover.interruption_s;
-    queue->linger_s = (double) INFINITY;
     task->stood_still_s += held_s - fmax(queue->held_s, queue->now_s);
     queue->held_s = held_s;
+    queue->stands_still = held_s > queue->now_s;
     task->extra_bits += there_bits;
     if (scenario->handover.policy == HANDOVER_RESTART) {
         task->extra_j = device_queue_own(queue)->transmit_power_w * (task->radio_busy_s + job->busy_s);
@@ -442,13 +456,13 @@ void device_queue_hand_over(struct device_queue *queue, struct device_queue_task
     tune_radio(queue);
 }
 
-/* Its transfer is recalled: the radio stops waiting for its last bits and for its handover. */
+/* Its transfer is recalled: the radio stops waiting for its handover. */
 static void leave_radio(struct device_queue *queue, struct device_queue_task *task)
 {
     if (queue->held_s > queue->now_s)
         task->stood_still_s -= queue->held_s - queue->now_s;
     queue->held_s = fmin(queue->held_s, queue->now_s);
-    queue->linger_s = (double) INFINITY;
+    queue->stands_still = false;
 }
 
 void device_queue_recall(struct device_queue *queue, struct device_queue_task *task)
@@ -466,9 +480,7 @@ void device_queue_recall(struct device_queue *queue, struct device_queue_task *t
         task->times.interrupted_s += task->stood_still_s;
         task->radio_busy_s += job.busy_s;
         count_band(queue, task, task->radio_busy_s);
-        if (queue->in_real_time && queue->sending == task->round)
-            device_queue_push(queue, DEVICE_QUEUE_STOP)->server = task->server;
-        queue->sending = queue->sending == task->round ? DEVICE_QUEUE_NO_ROUND : queue->sending;
+        device_queue_stop(queue, task);
     } else if (queue->now_s > task->arrive_s) {
         task->times.interrupted_s += queue->now_s - task->arrive_s;
     } else {

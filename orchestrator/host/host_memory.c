@@ -10,23 +10,23 @@
 #include "core/base/err.h"
 #include "core/base/units.h"
 #include "edge-server/server_core.h"
-#include "edge-server/server_queue.h"
+#include "edge-server/server_queue_virtual.h"
 #include "mobile-node/device_core.h"
-#include "mobile-node/device_queue.h"
+#include "mobile-node/device_queue_virtual.h"
 #include "orchestrator/session/session_core.h"
 
 struct host {
     const struct session *session;
     struct session_core *core;
     bool is_queue;
-    struct device_core *device;         /* [N] mode round */
-    struct server_core **server;        /* [M] likewise */
-    struct device_queue **device_queue; /* [N] queueing mode */
-    struct server_queue **server_queue; /* [M] likewise */
-    bool *device_gone;                  /* [N] lost by a fault */
-    bool *server_gone;                  /* [M] */
-    bool *device_returns;               /* [N] gone until the next slot */
-    bool *server_returns;               /* [M] */
+    struct device_core *device;                 /* [N] mode round */
+    struct server_core **server;                /* [M] likewise */
+    struct device_queue_virtual **device_queue; /* [N] queueing mode */
+    struct server_queue_virtual **server_queue; /* [M] likewise */
+    bool *device_gone;                          /* [N] lost by a fault */
+    bool *server_gone;                          /* [M] */
+    bool *device_returns;                       /* [N] gone until the next slot */
+    bool *server_returns;                       /* [M] */
     /* Actions of the orchestrator yet to be executed, in order: a list that is walked while it grows, and is
      * emptied whenever its end is reached. */
     struct session_action *queue;
@@ -145,15 +145,14 @@ static int step_server_queue(struct host *host, uint32_t number, const struct pr
 
 static int step_device_queue(struct host *host, uint32_t number, const struct proto_message *message)
 {
-    struct device_queue_event event = {.kind = DEVICE_QUEUE_ON_MESSAGE, .message = message};
     struct device_queue_actions actions;
     assert(host->is_queue && !host->device_gone[number]);
-    int rc = device_queue_step(host->device_queue[number], &event, &actions, host->diag);
+    int rc = device_queue_virtual_take(host->device_queue[number], message, &actions, host->diag);
     for (size_t i = 0; i < actions.count && rc == 0; i++) {
         const struct device_queue_action *action = &actions.list[i];
         if (action->kind == DEVICE_QUEUE_TELL)
             rc = feed_message(host, &action->message);
-        else if (!host->server_gone[action->server])
+        else if (action->kind == DEVICE_QUEUE_DELIVER && !host->server_gone[action->server])
             rc = step_server_queue(host, action->server, &action->message);
     }
     return rc;
@@ -161,15 +160,14 @@ static int step_device_queue(struct host *host, uint32_t number, const struct pr
 
 static int step_server_queue(struct host *host, uint32_t number, const struct proto_message *message)
 {
-    struct server_queue_event event = {.kind = SERVER_QUEUE_ON_MESSAGE, .message = message};
     struct server_queue_actions actions;
     assert(host->is_queue && !host->server_gone[number]);
-    int rc = server_queue_step(host->server_queue[number], &event, &actions, host->diag);
+    int rc = server_queue_virtual_take(host->server_queue[number], message, &actions, host->diag);
     for (size_t i = 0; i < actions.count && rc == 0; i++) {
         const struct server_queue_action *action = &actions.list[i];
         if (action->kind == SERVER_QUEUE_TELL)
             rc = feed_message(host, &action->message);
-        else if (!host->device_gone[action->device])
+        else if (action->kind == SERVER_QUEUE_ANSWER && !host->device_gone[action->device])
             rc = step_device_queue(host, action->device, &action->message);
     }
     return rc;
@@ -194,14 +192,14 @@ static int renew(struct host *host, bool is_server, uint32_t number)
     const struct world *world = host->session->world;
     assert(number < (is_server ? world->servers : world->devices));
     if (host->is_queue && is_server) {
-        server_queue_destroy(host->server_queue[number]);
+        server_queue_virtual_destroy(host->server_queue[number]);
         host->server_queue[number] = NULL;
-        return server_queue_create(&host->server_queue[number], world, number, false);
+        return server_queue_virtual_create(&host->server_queue[number], world, number);
     }
     if (host->is_queue) {
-        device_queue_destroy(host->device_queue[number]);
+        device_queue_virtual_destroy(host->device_queue[number]);
         host->device_queue[number] = NULL;
-        return device_queue_create(&host->device_queue[number], world, number, false);
+        return device_queue_virtual_create(&host->device_queue[number], world, number);
     }
     if (!is_server) {
         device_core_init(&host->device[number], world, number);
@@ -359,8 +357,8 @@ static int setup(struct host *host, const struct session *session)
     host->is_queue = env_is_queue(world);
     host->device = calloc(world->devices, sizeof *host->device);
     host->server = calloc(world->servers, sizeof(struct server_core *));
-    host->device_queue = calloc(world->devices, sizeof(struct device_queue *));
-    host->server_queue = calloc(world->servers, sizeof(struct server_queue *));
+    host->device_queue = calloc(world->devices, sizeof(struct device_queue_virtual *));
+    host->server_queue = calloc(world->servers, sizeof(struct server_queue_virtual *));
     host->device_gone = calloc(world->devices, sizeof *host->device_gone);
     host->server_gone = calloc(world->servers, sizeof *host->server_gone);
     host->device_returns = calloc(world->devices, sizeof *host->device_returns);
@@ -379,9 +377,9 @@ static void teardown(struct host *host)
     for (uint32_t m = 0; host->server != NULL && m < host->session->world->servers; m++)
         server_core_destroy(host->server[m]);
     for (uint32_t m = 0; host->server_queue != NULL && m < host->session->world->servers; m++)
-        server_queue_destroy(host->server_queue[m]);
+        server_queue_virtual_destroy(host->server_queue[m]);
     for (uint32_t n = 0; host->device_queue != NULL && n < host->session->world->devices; n++)
-        device_queue_destroy(host->device_queue[n]);
+        device_queue_virtual_destroy(host->device_queue[n]);
     free(host->device);
     free(host->server);
     free(host->device_queue);

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge-server/server_queue.h"
-#include "mobile-node/device_queue.h"
+#include "edge-server/server_queue_virtual.h"
+#include "mobile-node/device_queue_virtual.h"
 #include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/session/session_core.h"
 #include "proto/message.h"
@@ -188,21 +188,55 @@ static void tick(struct fuzz *fuzz, unsigned how)
 static const enum proto_id to_device[] = {PROTO_SLOT,   PROTO_DECISION, PROTO_HANDOVER,   PROTO_RECOVER,
                                           PROTO_RESULT, PROTO_ALLOT,    PROTO_OBSERVATION};
 
-static void device_event(struct fuzz *fuzz, struct device_queue *device, struct device_queue *shadow,
+/* A core as its driver steps it: alone in real time, within device_queue_virtual else. */
+struct device {
+    struct device_queue *queue;
+    struct device_queue_virtual *virtual;
+};
+
+static struct device open_device(const struct fuzz *fuzz)
+{
+    struct device device = {NULL, NULL};
+    if (fuzz->in_real_time)
+        require(device_queue_create(&device.queue, fuzz->world, 1) == 0);
+    else
+        require(device_queue_virtual_create(&device.virtual, fuzz->world, 1) == 0);
+    return device;
+}
+
+static void close_device(struct device *device)
+{
+    device_queue_destroy(device->queue);
+    device_queue_virtual_destroy(device->virtual);
+}
+
+static int step_device(struct device *device, const struct device_queue_event *event,
+                       struct device_queue_actions *ret_actions, struct diag *diag)
+{
+    *ret_actions = (struct device_queue_actions){.count = 0};
+    if (device->queue != NULL)
+        return device_queue_step(device->queue, event, ret_actions, diag);
+    if (event->kind != DEVICE_QUEUE_ON_MESSAGE)
+        return 0; /* what ends in virtual time is the driver's own */
+    return device_queue_virtual_take(device->virtual, event->message, ret_actions, diag);
+}
+
+static void device_event(struct fuzz *fuzz, struct device *device, struct device *shadow,
                          const struct device_queue_event *event)
 {
     struct device_queue_actions is, was;
-    int rc = device_queue_step(device, event, &is, &fuzz->diag);
+    int rc = step_device(device, event, &is, &fuzz->diag);
     if (rc != 0) {
         require_refusal(fuzz, rc, is.count);
         return;
     }
-    require(device_queue_step(shadow, event, &was, &fuzz->diag) == 0 && is.count == was.count);
+    require(step_device(shadow, event, &was, &fuzz->diag) == 0 && is.count == was.count);
     for (size_t i = 0; i < is.count; i++) {
         const struct device_queue_action *a = &is.list[i], *b = &was.list[i];
         require(a->kind == b->kind && a->server == b->server && a->server < SERVERS);
-        require(a->duration_s == b->duration_s && a->bits == b->bits && a->rate_bps == b->rate_bps);
-        require(a->duration_s >= 0.0 && a->bits >= 0.0 && a->rate_bps >= 0.0);
+        require(a->due_s == b->due_s && a->bits == b->bits && a->rate_bps == b->rate_bps);
+        require(a->due_s >= 0.0 && a->bits >= 0.0 && a->rate_bps >= 0.0);
+        require(layer_work_is(&a->work, &b->work) && a->work.first_layer <= a->work.last_layer);
         require_same(fuzz, &a->message, &b->message);
     }
     if (event->kind == DEVICE_QUEUE_ON_MESSAGE && event->message->id == PROTO_SLOT)
@@ -210,7 +244,7 @@ static void device_event(struct fuzz *fuzz, struct device_queue *device, struct 
 }
 
 /* The next slot and a decision for it, as an orchestrator would have it. */
-static void device_slot(struct fuzz *fuzz, struct device_queue *device, struct device_queue *shadow)
+static void device_slot(struct fuzz *fuzz, struct device *device, struct device *shadow)
 {
     unsigned how = take(fuzz);
     const double share[SERVERS] = {how % 4 * 0.1, how % 3 * 0.5};
@@ -222,7 +256,7 @@ static void device_slot(struct fuzz *fuzz, struct device_queue *device, struct d
                                                   .split = split,
                                                   .server = how % 3 == 0 ? PROTO_SERVER_NONE : how % 2,
                                                   .share = {share, SERVERS}}};
-    struct device_queue_event event = {.now_s = fuzz->now_s, .message = &slot};
+    struct device_queue_event event = {.now_s = fuzz->now_s, .way_s = (double) NAN, .message = &slot};
     if (slot.slot.slot == 0 && fuzz->in_real_time)
         event.now_s = fuzz->now_s = 0.0;
     device_event(fuzz, device, shadow, &event);
@@ -237,44 +271,76 @@ static void device_slot(struct fuzz *fuzz, struct device_queue *device, struct d
 
 static void fuzz_device(struct fuzz *fuzz)
 {
-    struct device_queue *device, *shadow;
-    require(device_queue_create(&device, fuzz->world, 1, fuzz->in_real_time) == 0);
-    require(device_queue_create(&shadow, fuzz->world, 1, fuzz->in_real_time) == 0);
+    struct device device = open_device(fuzz), shadow = open_device(fuzz);
     for (unsigned i = 0; i < EVENTS_MAX && fuzz->at < fuzz->size; i++) {
         unsigned what = take(fuzz);
         tick(fuzz, what / 32);
         if (what % 16 >= 10) {
-            device_slot(fuzz, device, shadow);
+            device_slot(fuzz, &device, &shadow);
             continue;
         }
         struct proto_message message = {.id = (enum proto_id) 0};
-        struct device_queue_event event = {.now_s = fuzz->now_s, .message = &message};
+        struct device_queue_event event = {.now_s = fuzz->now_s, .way_s = (double) NAN, .message = &message};
         if (what % 16 < 7)
             message = make_message(fuzz, to_device[what % 16]);
         else
-            event.kind = what == 0xF9 ? DEVICE_QUEUE_ON_CUT : (enum device_queue_event_kind)(what % 16 - 6);
-        device_event(fuzz, device, shadow, &event);
+            event.kind = what == 0xF9   ? DEVICE_QUEUE_ON_CUT
+                         : what == 0xF8 ? DEVICE_QUEUE_ON_END
+                                        : (enum device_queue_event_kind)(what % 16 - 6);
+        device_event(fuzz, &device, &shadow, &event);
     }
-    device_queue_destroy(device);
-    device_queue_destroy(shadow);
+    close_device(&device);
+    close_device(&shadow);
 }
 
 /* ---- a server ---- */
 
-static void server_event(struct fuzz *fuzz, struct server_queue *server, struct server_queue *shadow,
+struct server {
+    struct server_queue *queue;
+    struct server_queue_virtual *virtual;
+};
+
+static struct server open_server(const struct fuzz *fuzz)
+{
+    struct server server = {NULL, NULL};
+    if (fuzz->in_real_time)
+        require(server_queue_create(&server.queue, fuzz->world, 1) == 0);
+    else
+        require(server_queue_virtual_create(&server.virtual, fuzz->world, 1) == 0);
+    return server;
+}
+
+static void close_server(struct server *server)
+{
+    server_queue_destroy(server->queue);
+    server_queue_virtual_destroy(server->virtual);
+}
+
+static int step_server(struct server *server, const struct server_queue_event *event,
+                       struct server_queue_actions *ret_actions, struct diag *diag)
+{
+    *ret_actions = (struct server_queue_actions){.count = 0};
+    if (server->queue != NULL)
+        return server_queue_step(server->queue, event, ret_actions, diag);
+    if (event->kind != SERVER_QUEUE_ON_MESSAGE)
+        return 0; /* what ends in virtual time is the driver's own */
+    return server_queue_virtual_take(server->virtual, event->message, ret_actions, diag);
+}
+
+static void server_event(struct fuzz *fuzz, struct server *server, struct server *shadow,
                          const struct server_queue_event *event)
 {
     struct server_queue_actions is, was;
-    int rc = server_queue_step(server, event, &is, &fuzz->diag);
+    int rc = step_server(server, event, &is, &fuzz->diag);
     if (rc != 0) {
         require_refusal(fuzz, rc, is.count);
         return;
     }
-    require(server_queue_step(shadow, event, &was, &fuzz->diag) == 0 && is.count == was.count);
+    require(step_server(shadow, event, &was, &fuzz->diag) == 0 && is.count == was.count);
     for (size_t i = 0; i < is.count; i++) {
         const struct server_queue_action *a = &is.list[i], *b = &was.list[i];
         require(a->kind == b->kind && a->device == b->device && a->device < DEVICES);
-        require(a->duration_s == b->duration_s && a->duration_s >= 0.0);
+        require(a->due_s == b->due_s && a->due_s >= 0.0 && layer_work_is(&a->work, &b->work));
         require_same(fuzz, &a->message, &b->message);
     }
     if (event->kind == SERVER_QUEUE_ON_MESSAGE && event->message->id == PROTO_ALLOT)
@@ -282,7 +348,7 @@ static void server_event(struct fuzz *fuzz, struct server_queue *server, struct 
 }
 
 /* The next ALLOT, for tasks that then come, or came before. */
-static void server_slot(struct fuzz *fuzz, struct server_queue *server, struct server_queue *shadow)
+static void server_slot(struct fuzz *fuzz, struct server *server, struct server *shadow)
 {
     unsigned how = take(fuzz), count = fuzz->in_real_time ? 0 : how % 4;
     uint32_t device[4], task[4], tokens[4], split[4];
@@ -322,14 +388,12 @@ static void server_slot(struct fuzz *fuzz, struct server_queue *server, struct s
 static void fuzz_server(struct fuzz *fuzz)
 {
     static const enum proto_id kinds[] = {PROTO_ALLOT, PROTO_TASK, PROTO_REVOKE, PROTO_RESULT};
-    struct server_queue *server, *shadow;
-    require(server_queue_create(&server, fuzz->world, 1, fuzz->in_real_time) == 0);
-    require(server_queue_create(&shadow, fuzz->world, 1, fuzz->in_real_time) == 0);
+    struct server server = open_server(fuzz), shadow = open_server(fuzz);
     for (unsigned i = 0; i < EVENTS_MAX && fuzz->at < fuzz->size; i++) {
         unsigned what = take(fuzz);
         tick(fuzz, what / 32);
         if (what % 16 >= 8) {
-            server_slot(fuzz, server, shadow);
+            server_slot(fuzz, &server, &shadow);
             continue;
         }
         struct proto_message message = {.id = (enum proto_id) 0};
@@ -337,11 +401,11 @@ static void fuzz_server(struct fuzz *fuzz)
         if (what % 16 < 6)
             message = make_message(fuzz, kinds[what % 16 < 4 ? what % 16 : 1]);
         else
-            event.kind = SERVER_QUEUE_ON_COMPUTED;
-        server_event(fuzz, server, shadow, &event);
+            event.kind = what / 32 == 7 ? SERVER_QUEUE_ON_END : SERVER_QUEUE_ON_COMPUTED;
+        server_event(fuzz, &server, &shadow, &event);
     }
-    server_queue_destroy(server);
-    server_queue_destroy(shadow);
+    close_server(&server);
+    close_server(&shadow);
 }
 
 /* ---- the orchestrator ---- */

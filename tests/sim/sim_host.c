@@ -5,9 +5,9 @@
 
 #include "core/base/rng.h"
 #include "edge-server/server_core.h"
-#include "edge-server/server_queue.h"
+#include "edge-server/server_queue_virtual.h"
 #include "mobile-node/device_core.h"
-#include "mobile-node/device_queue.h"
+#include "mobile-node/device_queue_virtual.h"
 #include "orchestrator/session/session_core.h"
 #include "proto/schema.h"
 
@@ -30,8 +30,8 @@ struct host {
     struct session_core *core;
     struct device_core *device;
     struct server_core **server;
-    struct device_queue **device_queue; /* queueing mode */
-    struct server_queue **server_queue;
+    struct device_queue_virtual **device_queue; /* queueing mode */
+    struct server_queue_virtual **server_queue;
     bool *device_gone, *server_gone;
     uint64_t allotted_round[WORLD_SERVERS_MAX]; /* 1 + round of the last ALLOT; 0: none */
     struct flight *flight;                      /* [FLIGHT_MAX] in the order of sending */
@@ -152,17 +152,17 @@ static void renew_server(struct host *host, uint32_t number)
 {
     const struct world *world = host->session->world;
     server_core_destroy(host->server[number]);
-    server_queue_destroy(host->server_queue[number]);
+    server_queue_virtual_destroy(host->server_queue[number]);
     assert_int_equal(server_core_create(&host->server[number], world, number), 0);
-    assert_int_equal(server_queue_create(&host->server_queue[number], world, number, false), 0);
+    assert_int_equal(server_queue_virtual_create(&host->server_queue[number], world, number), 0);
 }
 
 static void renew_device(struct host *host, uint32_t number)
 {
     const struct world *world = host->session->world;
-    device_queue_destroy(host->device_queue[number]);
+    device_queue_virtual_destroy(host->device_queue[number]);
     device_core_init(&host->device[number], world, number);
-    assert_int_equal(device_queue_create(&host->device_queue[number], world, number, false), 0);
+    assert_int_equal(device_queue_virtual_create(&host->device_queue[number], world, number), 0);
 }
 
 static void feed(struct host *host, const struct session_event *event);
@@ -344,29 +344,29 @@ static void step_server(struct host *host, uint32_t number, const struct server_
 
 static void step_device_queue(struct host *host, uint32_t number, const struct proto_message *message)
 {
-    struct device_queue_event event = {.kind = DEVICE_QUEUE_ON_MESSAGE, .message = message};
     struct device_queue_actions actions;
-    if (device_queue_step(host->device_queue[number], &event, &actions, &host->diag) != 0)
+    if (device_queue_virtual_take(host->device_queue[number], message, &actions, &host->diag) != 0)
         fail_msg("%s", host->diag.text);
     for (size_t i = 0; i < actions.count; i++) {
         const struct device_queue_action *action = &actions.list[i];
-        bool tells = action->kind == DEVICE_QUEUE_TELL;
-        launch(host, DEVICE, number, tells ? ORCHESTRATOR : SERVER, tells ? 0 : action->server,
-               &action->message);
+        if (action->kind == DEVICE_QUEUE_TELL)
+            launch(host, DEVICE, number, ORCHESTRATOR, 0, &action->message);
+        else if (action->kind == DEVICE_QUEUE_DELIVER)
+            launch(host, DEVICE, number, SERVER, action->server, &action->message);
     }
 }
 
 static void step_server_queue(struct host *host, uint32_t number, const struct proto_message *message)
 {
-    struct server_queue_event event = {.kind = SERVER_QUEUE_ON_MESSAGE, .message = message};
     struct server_queue_actions actions;
-    if (server_queue_step(host->server_queue[number], &event, &actions, &host->diag) != 0)
+    if (server_queue_virtual_take(host->server_queue[number], message, &actions, &host->diag) != 0)
         fail_msg("%s", host->diag.text);
     for (size_t i = 0; i < actions.count; i++) {
         const struct server_queue_action *action = &actions.list[i];
-        bool tells = action->kind == SERVER_QUEUE_TELL;
-        launch(host, SERVER, number, tells ? ORCHESTRATOR : DEVICE, tells ? 0 : action->device,
-               &action->message);
+        if (action->kind == SERVER_QUEUE_TELL)
+            launch(host, SERVER, number, ORCHESTRATOR, 0, &action->message);
+        else if (action->kind == SERVER_QUEUE_ANSWER)
+            launch(host, SERVER, number, DEVICE, action->device, &action->message);
     }
 }
 
@@ -448,8 +448,8 @@ static void setup(struct host *host)
     host->flight = calloc(FLIGHT_MAX, sizeof *host->flight);
     host->device = calloc(world->devices, sizeof *host->device);
     host->server = calloc(world->servers, sizeof(struct server_core *));
-    host->device_queue = calloc(world->devices, sizeof(struct device_queue *));
-    host->server_queue = calloc(world->servers, sizeof(struct server_queue *));
+    host->device_queue = calloc(world->devices, sizeof(struct device_queue_virtual *));
+    host->server_queue = calloc(world->servers, sizeof(struct server_queue_virtual *));
     host->device_gone = calloc(world->devices, sizeof *host->device_gone);
     host->server_gone = calloc(world->servers, sizeof *host->server_gone);
     assert_true(host->flight != NULL && host->device != NULL && host->server != NULL &&
@@ -482,10 +482,10 @@ void sim_host_run(const struct session *session, const struct sim_host_options *
         free_lists(&host.flight[i]);
     for (uint32_t m = 0; m < session->world->servers; m++) {
         server_core_destroy(host.server[m]);
-        server_queue_destroy(host.server_queue[m]);
+        server_queue_virtual_destroy(host.server_queue[m]);
     }
     for (uint32_t n = 0; n < session->world->devices; n++)
-        device_queue_destroy(host.device_queue[n]);
+        device_queue_virtual_destroy(host.device_queue[n]);
     free(host.device_queue);
     free(host.server_queue);
     free(host.flight);

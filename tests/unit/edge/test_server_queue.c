@@ -1,5 +1,5 @@
-/* A server in queueing mode alone: scripted slots, exact times. */
-#include "edge-server/server_queue.h"
+/* A server in queueing mode alone: scripted slots, exact times, in both clocks. */
+#include "edge-server/server_queue_virtual.h"
 
 #include "core/base/err.h"
 #include "core/model/cost.h"
@@ -14,7 +14,8 @@
 
 struct bench {
     struct world world;
-    struct server_queue *queue;
+    struct server_queue *queue;           /* real time; else NULL */
+    struct server_queue_virtual *virtual; /* virtual time; else NULL */
     struct server_queue_actions actions;
     struct diag diag;
     double work_s; /* of each task, of the whole server */
@@ -22,7 +23,9 @@ struct bench {
     struct msg_result result[TOLD_MAX];
     size_t results, advances;
     struct msg_advanced advanced; /* the last; its lists are those of the last step */
-    double compute_s;             /* of the last COMPUTE */
+    size_t computes;
+    double due_s;           /* of the last COMPUTE */
+    struct layer_work work; /* likewise */
 };
 
 /* A task takes the server 0.4 slots. */
@@ -34,19 +37,22 @@ static void open_bench(struct bench *bench, const char *discipline, bool in_real
     double now_s = cost_edge_s(&bench->world, bench->world.server[1].flops, 1.0, TOKENS, SPLIT);
     bench->world.server[1].flops *= now_s / (0.4 * SLOT_S);
     bench->work_s = 0.4 * SLOT_S;
-    assert_int_equal(server_queue_create(&bench->queue, &bench->world, 1, in_real_time), 0);
+    if (in_real_time)
+        assert_int_equal(server_queue_create(&bench->queue, &bench->world, 1), 0);
+    else
+        assert_int_equal(server_queue_virtual_create(&bench->virtual, &bench->world, 1), 0);
 }
 
 static void close_bench(struct bench *bench)
 {
     server_queue_destroy(bench->queue);
-    server_queue_destroy(NULL);
+    server_queue_virtual_destroy(bench->virtual);
     world_finish(&bench->world);
 }
 
 static void clear(struct bench *bench)
 {
-    bench->results = bench->advances = 0;
+    bench->results = bench->advances = bench->computes = 0;
 }
 
 static int step_at(struct bench *bench, enum server_queue_event_kind kind,
@@ -54,13 +60,17 @@ static int step_at(struct bench *bench, enum server_queue_event_kind kind,
 {
     struct server_queue_event event = {.kind = kind, .now_s = now_s, .message = message};
     bench->diag.text[0] = '\0';
-    int rc = server_queue_step(bench->queue, &event, &bench->actions, &bench->diag);
+    int rc = bench->virtual != NULL
+                 ? server_queue_virtual_take(bench->virtual, message, &bench->actions, &bench->diag)
+                 : server_queue_step(bench->queue, &event, &bench->actions, &bench->diag);
     assert_int_equal(rc != 0, bench->diag.text[0] != '\0');
     assert_true(rc == 0 || bench->actions.count == 0);
     for (size_t i = 0; i < bench->actions.count; i++) {
         const struct server_queue_action *action = &bench->actions.list[i];
         if (action->kind == SERVER_QUEUE_COMPUTE) {
-            bench->compute_s = action->duration_s;
+            bench->computes++;
+            bench->due_s = action->due_s;
+            bench->work = action->work;
         } else if (action->kind == SERVER_QUEUE_ANSWER) {
             assert_true(bench->results < TOLD_MAX);
             assert_int_equal(action->device, action->message.result.device);
@@ -102,7 +112,8 @@ static int allot_at(struct bench *bench, uint32_t round, const struct visit *vis
                                               .tokens = {tokens, count},
                                               .split = {split, count},
                                               .arrival_s = {arrival_s, count}}};
-    return step_at(bench, SERVER_QUEUE_ON_MESSAGE, &message, now_s);
+    int rc = step_at(bench, SERVER_QUEUE_ON_MESSAGE, &message, now_s);
+    return rc != 0 || bench->virtual != NULL ? rc : step_at(bench, SERVER_QUEUE_ON_END, NULL, now_s);
 }
 
 static void allot(struct bench *bench, uint32_t round, const struct visit *visit, size_t count)
@@ -323,13 +334,14 @@ static void in_real_time_tasks_come_when_they_come_and_end_when_they_have_ended(
     assert_int_equal(allot_at(&bench, 0, NULL, 0, 0.0), 0);
     assert_int_equal(bench.advances, 1);
     assert_int_equal(task_at(&bench, 1, 0, 0.1), 0);
-    assert_near(bench.compute_s, 0.2, TINY);
+    assert_near(bench.due_s, 0.3, TINY);
     assert_int_equal(task_at(&bench, 0, 0, 0.2), 0);
-    assert_near(bench.compute_s, 0.1, TINY);
+    assert_near(bench.due_s, 0.3, TINY);
+    assert_int_equal(bench.work.device, 1);
     assert_int_equal(step_at(&bench, SERVER_QUEUE_ON_COMPUTED, NULL, 0.32), 0); /* late by 0.02 */
     assert_near(bench.result[0].edge_s, 0.22, TINY);
     assert_near(bench.result[0].finish_s, 0.32, TINY);
-    assert_near(bench.compute_s, 0.2, TINY);
+    assert_near(bench.due_s, 0.52, TINY);
     assert_int_equal(allot_at(&bench, 1, NULL, 0, 0.42), 0); /* how does it stand? */
     assert_int_equal(bench.advances, 2);
     assert_near(bench.advanced.backlog_s, 0.1, TINY);
@@ -347,6 +359,34 @@ static void in_real_time_tasks_come_when_they_come_and_end_when_they_have_ended(
     close_bench(&bench);
 }
 
+static void what_is_computed_names_its_task_and_its_layers(void **state)
+{
+    (void) state;
+    for (int shared = 0; shared < 2; shared++) {
+        struct bench bench;
+        open_bench(&bench, shared ? "servers.discipline=processor-sharing" : "servers.discipline=fifo", true);
+        assert_int_equal(allot_at(&bench, 103, NULL, 0, 1.5), 0);
+        assert_int_equal(task_at(&bench, 2, 102, 1.6), 0); /* of the slot before */
+        assert_int_equal(bench.work.device, 2);
+        assert_int_equal(bench.work.round, 102);
+        assert_int_equal(bench.work.id.episode, 1);
+        assert_int_equal(bench.work.id.slot, 2);
+        assert_int_equal(bench.work.tokens, TOKENS);
+        assert_int_equal(bench.work.first_layer, SPLIT);
+        assert_int_equal(bench.work.last_layer, bench.world.llm->layers);
+        clear(&bench);
+        assert_int_equal(task_at(&bench, 0, 103, 1.7), 0);
+        assert_int_equal(bench.work.device, 2); /* the first still ends first, with sharing later */
+        assert_near(bench.due_s, shared ? 1.9 : 1.8, TINY);
+        assert_int_equal(step_at(&bench, SERVER_QUEUE_ON_COMPUTED, NULL, bench.due_s), 0);
+        assert_int_equal(bench.result[0].device, 2);
+        assert_int_equal(bench.work.device, 0);
+        assert_int_equal(bench.work.id.slot, 3);
+        assert_near(bench.due_s, 2.0, TINY);
+        close_bench(&bench);
+    }
+}
+
 /* The wall clock's ALLOT comes before the slot is decided, and struck: it is not missed. */
 static void in_real_time_who_is_paused_for_one_slot_forgets_too(void **state)
 {
@@ -357,9 +397,12 @@ static void in_real_time_who_is_paused_for_one_slot_forgets_too(void **state)
     assert_int_equal(task_at(&bench, 0, 0, 0.45), 0);
     assert_int_equal(allot_at(&bench, 1, NULL, 0, 0.5), 0);
     assert_near(bench.advanced.backlog_s, 0.15, TINY);
+    clear(&bench);
     assert_int_equal(allot_at(&bench, 2, NULL, 0, 1.0), 0);
     assert_same(bench.advanced.backlog_s, 0.0);
-    assert_int_equal(bench.actions.count, 1);
+    assert_int_equal(bench.computes, 0);
+    assert_int_equal(step_at(&bench, SERVER_QUEUE_ON_COMPUTED, NULL, 1.1), 0); /* of what was forgotten */
+    assert_int_equal(bench.results, 0);
     close_bench(&bench);
 }
 
@@ -373,7 +416,7 @@ static void in_real_time_a_task_of_an_episode_that_is_over_takes_no_time(void **
     assert_int_equal(task_at(&bench, 0, 99, 0.01), 0); /* it was under way when the episode ended */
     assert_int_equal(bench.actions.count, 0);
     assert_int_equal(task_at(&bench, 0, 100, 0.02), 0);
-    assert_near(bench.compute_s, 0.2, TINY);
+    assert_near(bench.due_s, 0.22, TINY);
     assert_int_equal(bench.actions.count, 1);
     close_bench(&bench);
 }
@@ -399,7 +442,10 @@ static void what_is_out_of_place_is_refused(void **state)
     assert_int_equal(step_at(&bench, SERVER_QUEUE_ON_MESSAGE, &message, 0.0), ERR_RANGE);
     message = (struct proto_message){.id = PROTO_SLOT};
     assert_int_equal(step_at(&bench, SERVER_QUEUE_ON_MESSAGE, &message, 0.0), ERR_STATE);
-    assert_int_equal(step_at(&bench, SERVER_QUEUE_ON_COMPUTED, NULL, 0.0), ERR_STATE);
+    struct bench fresh;
+    open_bench(&fresh, "servers.discipline=fifo", true);
+    assert_int_equal(step_at(&fresh, SERVER_QUEUE_ON_END, NULL, 0.0), ERR_STATE); /* no ALLOT has come */
+    close_bench(&fresh);
     static const struct visit fine[] = {{2, 6, 3.1}};
     allot(&bench, 6, fine, 1);                                      /* none of it has left a trace */
     assert_int_equal(allot_at(&bench, 7, NULL, 0, 0.0), ERR_STATE); /* its TASK is still to come */
@@ -453,6 +499,7 @@ int main(void)
         cmocka_unit_test(an_episode_begins_with_an_empty_server),
         cmocka_unit_test(a_slot_number_that_does_not_follow_begins_with_an_empty_server),
         cmocka_unit_test(in_real_time_tasks_come_when_they_come_and_end_when_they_have_ended),
+        cmocka_unit_test(what_is_computed_names_its_task_and_its_layers),
         cmocka_unit_test(in_real_time_who_is_paused_for_one_slot_forgets_too),
         cmocka_unit_test(in_real_time_a_task_of_an_episode_that_is_over_takes_no_time),
         cmocka_unit_test(what_is_out_of_place_is_refused),

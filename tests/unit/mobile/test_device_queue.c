@@ -1,5 +1,5 @@
-/* A device in queueing mode alone: scripted slots, exact times. */
-#include "mobile-node/device_queue.h"
+/* A device in queueing mode alone: scripted slots, exact times, in both clocks. */
+#include "mobile-node/device_queue_virtual.h"
 
 #include "core/base/err.h"
 #include "core/base/units.h"
@@ -11,7 +11,8 @@
 
 struct bench {
     struct world world;
-    struct device_queue *queue;
+    struct device_queue *queue;           /* real time; else NULL */
+    struct device_queue_virtual *virtual; /* virtual time; else NULL */
     struct device_queue_actions actions;
     struct diag diag;
     uint64_t round;
@@ -25,34 +26,66 @@ static void open_bench(struct bench *bench, const char *const *extra, bool in_re
     for (size_t i = 0; extra != NULL && extra[i] != NULL; i++)
         keys[6 + i] = extra[i];
     *bench = (struct bench){.world = check_world(keys)};
-    assert_int_equal(device_queue_create(&bench->queue, &bench->world, 0, in_real_time), 0);
+    if (in_real_time)
+        assert_int_equal(device_queue_create(&bench->queue, &bench->world, 0), 0);
+    else
+        assert_int_equal(device_queue_virtual_create(&bench->virtual, &bench->world, 0), 0);
 }
 
 static void close_bench(struct bench *bench)
 {
     device_queue_destroy(bench->queue);
+    device_queue_virtual_destroy(bench->virtual);
     world_finish(&bench->world);
 }
 
 static int step_at(struct bench *bench, enum device_queue_event_kind kind,
                    const struct proto_message *message, double now_s)
 {
-    struct device_queue_event event = {.kind = kind, .now_s = now_s, .message = message};
+    struct device_queue_event event = {
+        .kind = kind, .now_s = now_s, .way_s = (double) NAN, .message = message};
     return device_queue_step(bench->queue, &event, &bench->actions, &bench->diag);
 }
 
 static int take_at(struct bench *bench, const struct proto_message *message, double now_s)
 {
+    if (bench->virtual != NULL)
+        return device_queue_virtual_take(bench->virtual, message, &bench->actions, &bench->diag);
     return step_at(bench, DEVICE_QUEUE_ON_MESSAGE, message, now_s);
+}
+
+/* The i-th action of a kind in the last step; NULL: there are fewer. */
+static const struct device_queue_action *find(const struct bench *bench, enum device_queue_action_kind kind,
+                                              size_t which)
+{
+    for (size_t i = 0; i < bench->actions.count; i++)
+        if (bench->actions.list[i].kind == kind && which-- == 0)
+            return &bench->actions.list[i];
+    return NULL;
+}
+
+static const struct proto_message *told(const struct bench *bench, enum proto_id id)
+{
+    for (size_t i = 0; i < bench->actions.count; i++)
+        if (bench->actions.list[i].kind == DEVICE_QUEUE_TELL && bench->actions.list[i].message.id == id)
+            return &bench->actions.list[i].message;
+    return NULL;
+}
+
+/* Nothing goes out. */
+static void assert_silent(const struct bench *bench)
+{
+    assert_null(find(bench, DEVICE_QUEUE_TELL, 0));
+    assert_null(find(bench, DEVICE_QUEUE_DELIVER, 0));
+    assert_null(find(bench, DEVICE_QUEUE_SEND, 0));
 }
 
 static const struct proto_message *slot_at(struct bench *bench, uint32_t slot, double now_s)
 {
     struct proto_message message = {.id = PROTO_SLOT, .slot = {.round = bench->round = slot, .slot = slot}};
     assert_int_equal(take_at(bench, &message, now_s), 0);
-    assert_int_equal(bench->actions.count, 1);
-    const struct proto_message *observation = &bench->actions.list[0].message;
-    assert_int_equal(observation->id, PROTO_OBSERVATION);
+    const struct proto_message *observation = told(bench, PROTO_OBSERVATION);
+    assert_non_null(observation);
     memcpy(bench->gain[slot], observation->observation.gain.data, sizeof bench->gain[slot]);
     return observation;
 }
@@ -79,24 +112,6 @@ static void decide_at(struct bench *bench, uint32_t split, uint32_t server, doub
 static void decide(struct bench *bench, uint32_t split, uint32_t server, double share)
 {
     decide_at(bench, split, server, share, 0.0);
-}
-
-/* The i-th action of a kind in the last step; NULL: there are fewer. */
-static const struct device_queue_action *find(const struct bench *bench, enum device_queue_action_kind kind,
-                                              size_t which)
-{
-    for (size_t i = 0; i < bench->actions.count; i++)
-        if (bench->actions.list[i].kind == kind && which-- == 0)
-            return &bench->actions.list[i];
-    return NULL;
-}
-
-static const struct proto_message *told(const struct bench *bench, enum proto_id id)
-{
-    for (size_t i = 0; i < bench->actions.count; i++)
-        if (bench->actions.list[i].kind == DEVICE_QUEUE_TELL && bench->actions.list[i].message.id == id)
-            return &bench->actions.list[i].message;
-    return NULL;
 }
 
 static double rate_bps(const struct bench *bench, uint32_t slot_number, uint32_t server, double share)
@@ -161,7 +176,7 @@ static struct msg_task deliver(struct bench *bench, uint32_t split, uint32_t at_
             struct proto_message handover = {.id = PROTO_HANDOVER,
                                              .handover = {.round = t, .from = 0, .to = 1}};
             assert_int_equal(take_at(bench, &handover, 0.0), 0);
-            assert_int_equal(bench->actions.count, 0);
+            assert_silent(bench);
         }
         decide(bench, t == 0 ? split : 32, 0, 0.5);
         const struct device_queue_action *action = find(bench, DEVICE_QUEUE_DELIVER, 0);
@@ -299,7 +314,7 @@ static void a_lost_servers_task_is_computed_here_or_sent_elsewhere(void **state)
         assert_int_equal(take_at(&bench, &recover, 0.0), 0);
         struct proto_message late = {.id = PROTO_RESULT, .result = {.round = 0, .server = 0}};
         assert_int_equal(take_at(&bench, &late, 0.0), 0);
-        assert_int_equal(bench.actions.count, 0); /* the lost server's answer is nobody's */
+        assert_silent(&bench); /* the lost server's answer is nobody's */
         for (uint32_t t = next;; t++) {
             if (t > next)
                 slot(&bench, t);
@@ -380,7 +395,6 @@ static void what_is_out_of_place_is_refused(void **state)
     assert_int_equal(take_at(&bench, &recover, 0.0), ERR_STATE);
     struct proto_message handover = {.id = PROTO_HANDOVER, .handover = {.from = 1, .to = 1}};
     assert_int_equal(take_at(&bench, &handover, 0.0), ERR_STATE);
-    assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_COMPUTED, NULL, 0.0), ERR_STATE);
     struct proto_message allot = {.id = PROTO_ALLOT};
     assert_int_equal(take_at(&bench, &allot, 0.0), ERR_STATE);
     decide(&bench, 32, 0, 0.5); /* none of it has left a trace */
@@ -396,17 +410,18 @@ static void in_real_time_the_shell_is_told_what_to_begin_and_its_times_count(voi
     open_bench(&bench, resume, true);
     slot_at(&bench, 0, 0.0);
     decide_at(&bench, 2, 0, 0.5, 0.01);
-    assert_near(find(&bench, DEVICE_QUEUE_COMPUTE, 0)->duration_s, local_s(&bench, 2), TINY);
+    assert_near(find(&bench, DEVICE_QUEUE_COMPUTE, 0)->due_s, 0.01 + local_s(&bench, 2), TINY);
     assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_COMPUTED, NULL, 0.2), 0);
     const struct device_queue_action *send = find(&bench, DEVICE_QUEUE_SEND, 0);
     assert_near(send->bits, BITS, 0.0);
     assert_near(send->rate_bps, rate_bps(&bench, 0, 0, 0.5), TINY);
+    assert_near(send->due_s, 0.2 + BITS / send->rate_bps, TINY);
     slot_at(&bench, 1, 0.5);
     struct proto_message handover = {.id = PROTO_HANDOVER, .handover = {.round = 1, .from = 0, .to = 1}};
     assert_int_equal(take_at(&bench, &handover, 0.51), 0);
     assert_int_equal(find(&bench, DEVICE_QUEUE_STOP, 0)->server, 0);
-    assert_near(find(&bench, DEVICE_QUEUE_WAIT, 0)->duration_s, 0.1, TINY);
     decide_at(&bench, 32, 0, 0.5, 0.52);
+    assert_near(find(&bench, DEVICE_QUEUE_WAIT, 0)->due_s, 0.51 + 0.1, TINY);
     assert_null(find(&bench, DEVICE_QUEUE_SEND, 0));
     assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_WAITED, NULL, 0.615), 0);
     send = find(&bench, DEVICE_QUEUE_SEND, 0);
@@ -414,7 +429,7 @@ static void in_real_time_the_shell_is_told_what_to_begin_and_its_times_count(voi
     assert_near(send->bits + send->message.task.forwarded_bits, BITS, 1e-6);
     assert_near(send->message.task.forwarded_bits, rate_bps(&bench, 0, 0, 0.5) * (0.51 - 0.2), 1e-3);
     assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_SENT, NULL, 3.0), 0);
-    assert_null(find(&bench, DEVICE_QUEUE_DELIVER, 0)); /* its TASK has left behind its last byte */
+    assert_int_equal(find(&bench, DEVICE_QUEUE_DELIVER, 0)->server, 1);
     struct proto_message message = {.id = PROTO_RESULT,
                                     .result = {.edge_s = 0.5, .server = 1, .busy_s = 0.5}};
     assert_int_equal(take_at(&bench, &message, 3.6), 0);
@@ -436,10 +451,10 @@ static void in_real_time_a_job_that_is_overdue_when_it_is_told_of_ends_at_once(v
     decide_at(&bench, 1, 0, 0.5, 0.51);
     slot_at(&bench, 2, 1.0);
     assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_COMPUTED, NULL, 1.01), 0);
-    assert_int_equal(bench.actions.count, 0); /* a DECISION is awaited */
+    assert_null(find(&bench, DEVICE_QUEUE_COMPUTE, 0)); /* a DECISION is awaited */
     assert_true(local_s(&bench, 1) < 0.3);
     decide_at(&bench, 1, 0, 0.5, 1.4);
-    assert_same(find(&bench, DEVICE_QUEUE_COMPUTE, 0)->duration_s, 0.0);
+    assert_true(find(&bench, DEVICE_QUEUE_COMPUTE, 0)->due_s <= 1.4);
     close_bench(&bench);
 }
 
@@ -566,6 +581,82 @@ static void in_real_time_a_transfer_whose_connection_closes_is_sent_again(void *
     close_bench(&bench);
 }
 
+/* The layers that the i-th COMPUTE of the last step asks for. */
+static void assert_work(const struct bench *bench, size_t which, uint64_t round, uint32_t first,
+                        uint32_t last)
+{
+    const struct device_queue_action *action = find(bench, DEVICE_QUEUE_COMPUTE, which);
+    assert_non_null(action);
+    assert_int_equal(action->work.device, 0);
+    assert_int_equal(action->work.round, round);
+    assert_int_equal(action->work.id.slot, round);
+    assert_int_equal(action->work.tokens, 128);
+    assert_int_equal(action->work.first_layer, first);
+    assert_int_equal(action->work.last_layer, last);
+}
+
+static void what_is_computed_names_its_task_and_its_layers(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench, NULL, true);
+    slot_at(&bench, 0, 0.0);
+    decide_at(&bench, 20, 1, 0.5, 0.01);
+    assert_work(&bench, 0, 0, 0, 20);
+    slot_at(&bench, 1, 0.5);
+    recover_here(&bench); /* it is still computing: it goes on to the last layer */
+    decide_at(&bench, 3, 1, 0.5, 0.51);
+    assert_work(&bench, 0, 0, 0, 32);
+    assert_near(find(&bench, DEVICE_QUEUE_COMPUTE, 0)->due_s, 0.01 + local_s(&bench, 32), TINY);
+    assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_COMPUTED, NULL, 2.0), 0);
+    assert_int_equal(told(&bench, PROTO_REPORT)->report.round, 0);
+    assert_work(&bench, 0, 1, 0, 3);
+    close_bench(&bench);
+    /* It has been sent: what remains is computed here. */
+    open_bench(&bench, NULL, false);
+    (void) deliver(&bench, 2, 0);
+    slot(&bench, (uint32_t) bench.round + 1);
+    recover_here(&bench);
+    for (uint32_t t = (uint32_t) bench.round; t < 64; t++) {
+        if (t > bench.round)
+            slot(&bench, t);
+        decide(&bench, 32, 0, 0.5);
+        for (size_t i = 0; find(&bench, DEVICE_QUEUE_COMPUTE, i) != NULL; i++)
+            if (find(&bench, DEVICE_QUEUE_COMPUTE, i)->work.round == 0) {
+                assert_work(&bench, i, 0, 2, 32);
+                close_bench(&bench);
+                return;
+            }
+    }
+    fail_msg("the rest was never computed");
+}
+
+static void what_ends_but_is_not_waited_for_changes_nothing(void **state)
+{
+    (void) state;
+    static const enum device_queue_event_kind ends[] = {DEVICE_QUEUE_ON_COMPUTED, DEVICE_QUEUE_ON_SENT,
+                                                        DEVICE_QUEUE_ON_WAITED, DEVICE_QUEUE_ON_CUT};
+    struct bench bench;
+    open_bench(&bench, NULL, true);
+    assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_END, NULL, 0.0), ERR_STATE); /* no slot was decided */
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(step_at(&bench, ends[i], NULL, 0.0), 0);
+    slot_at(&bench, 0, 0.0);
+    assert_int_equal(step_at(&bench, DEVICE_QUEUE_ON_END, NULL, 0.0), ERR_STATE);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(step_at(&bench, ends[i], NULL, 0.0), 0);
+        assert_int_equal(bench.actions.count, 0);
+    }
+    decide_at(&bench, 2, 1, 0.5, 0.0);
+    assert_work(&bench, 0, 0, 0, 2);
+    for (size_t i = 1; i < 4; i++) {
+        assert_int_equal(step_at(&bench, ends[i], NULL, 0.0), 0);
+        assert_silent(&bench);
+        assert_null(find(&bench, DEVICE_QUEUE_COMPUTE, 0));
+    }
+    close_bench(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -584,6 +675,8 @@ int main(void)
         cmocka_unit_test(in_real_time_who_forgets_stops_sending),
         cmocka_unit_test(in_real_time_the_shell_is_told_what_to_begin_and_its_times_count),
         cmocka_unit_test(in_real_time_a_job_that_is_overdue_when_it_is_told_of_ends_at_once),
+        cmocka_unit_test(what_is_computed_names_its_task_and_its_layers),
+        cmocka_unit_test(what_ends_but_is_not_waited_for_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

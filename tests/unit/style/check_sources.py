@@ -40,12 +40,13 @@ def may_know(room):
 
 # The one place where a program includes another program's header, and the only ones it may.
 COMPOSER = 'orchestrator/host/host_memory.c'
-COMPOSED = ['mobile-node/device_core.h', 'mobile-node/device_queue.h', 'edge-server/server_core.h',
-            'edge-server/server_queue.h']
+COMPOSED = ['mobile-node/device_core.h', 'mobile-node/device_queue_virtual.h', 'edge-server/server_core.h',
+            'edge-server/server_queue_virtual.h']
 
 # Files that are functions of what they are given, and what they may not include or call.
 PURE = [
-    r'mobile-node/device_(core|queue|queue_tasks|queue_internal)\.[ch]', r'edge-server/server_(core|queue)\.[ch]',
+    r'mobile-node/device_(core|queue|queue_tasks|queue_internal|queue_virtual)\.[ch]',
+    r'edge-server/server_(core|queue|queue_virtual)\.[ch]',
     r'orchestrator/session/.*\.[ch]', r'orchestrator/policy/.*\.[ch]',
     r'orchestrator/compare/(evidence|ranking|reduction)\.[ch]', r'orchestrator/replay/clock_gap\.[ch]',
     r'orchestrator/sweep/(sweep_eta|sweep_grid)\.[ch]', r'proto/node/(join|real_time)\.[ch]',
