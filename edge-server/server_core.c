@@ -7,6 +7,7 @@
 #include "core/base/err.h"
 #include "core/model/cost.h"
 #include "core/model/faults.h"
+#include "edge-server/server_messages.h"
 
 #define ANSWERS_MAX 2u     /* RESULT and ADVANCED */
 #define PROMPT_MAX 131072u /* the longest that a TASK may name */
@@ -132,13 +133,11 @@ static int check_share(const struct server_core *core, double compute_share, uin
                      core->number, compute_share, tokens, longest_s, PROTO_DATA_TIME_MAX_S);
 }
 
-/* A task of the present round has arrived: its share of the server is its own, so it begins at once. */
-static void serve(struct server_core *core, uint32_t device, struct server_actions *actions)
+/* What is to be run of the device's task. */
+static struct layer_work work_of(const struct server_core *core, uint32_t device)
 {
     const struct held_task *held = &core->device[device];
-    assert(held->arrived && held->round == core->round && held->allotted != held->sent_on);
-    struct server_action *action = push(core, actions, SERVER_DO_COMPUTE);
-    action->work = (struct layer_work){
+    return (struct layer_work){
         .device = device,
         .round = held->round,
         .id = core->id,
@@ -146,6 +145,15 @@ static void serve(struct server_core *core, uint32_t device, struct server_actio
         .first_layer = held->split,
         .last_layer = core->world->llm->layers,
     };
+}
+
+/* A task of the present round has arrived: its share of the server is its own, so it begins at once. */
+static void serve(struct server_core *core, uint32_t device, struct server_actions *actions)
+{
+    const struct held_task *held = &core->device[device];
+    assert(held->arrived && held->round == core->round && held->allotted != held->sent_on);
+    struct server_action *action = push(core, actions, SERVER_DO_COMPUTE);
+    action->work = work_of(core, device);
     action->duration_s = full_speed_s(core, held->compute_share, held->tokens, held->split) /
                          faults_speed(core->world->faults, core->id, true, core->number);
 }
@@ -266,9 +274,9 @@ static int on_task(struct server_core *core, const struct msg_task *task, struct
                    struct diag *diag)
 {
     uint32_t device = (uint32_t) task->device;
-    if (device >= core->world->devices || task->split >= core->world->llm->layers)
-        return diag_fail(diag, ERR_RANGE, "TASK: device %u with split %llu does not exist here", device,
-                         (unsigned long long) task->split);
+    int rc = server_check_task(core->world, task, diag);
+    if (rc != 0)
+        return rc;
     struct held_task *held = &core->device[device];
     if (task->compute_share > 0.0)
         return take_sent_on(core, held, task, actions, diag);
@@ -341,15 +349,13 @@ static int on_computed(struct server_core *core, const struct server_event *even
     struct server_action *action = push(core, actions, SERVER_DO_ANSWER);
     action->device = event->device;
     action->id = core->id;
-    action->message.id = PROTO_RESULT;
-    action->message.result = (struct msg_result){
-        .device = event->device,
-        .round = held->round,
-        .queue_s = 0.0,
+    const struct layer_work work = work_of(core, event->device);
+    const struct server_account account = {
+        .server = core->number,
         .edge_s = event->elapsed_s,
         .finish_s = held->arrival_s + event->elapsed_s,
-        .server = core->number,
     };
+    server_tell_result(&action->message, &work, &account);
     if (held->sent_on) {
         held->arrived = held->sent_on = false;
         return 0;

@@ -13,6 +13,7 @@
 #include "core/model/device_slot.h"
 #include "core/model/faults.h"
 #include "core/model/station.h"
+#include "edge-server/server_messages.h"
 
 #define ROUND_BITS 32u /* rounds are below 2^32 (messages.def) */
 #define NO_JOB UINT64_MAX
@@ -105,16 +106,14 @@ static void answer(struct server_queue *queue, const struct station_job *job, co
     struct server_queue_action *action = push(queue, SERVER_QUEUE_ANSWER);
     action->device = work->device;
     action->id = work->id;
-    action->message.id = PROTO_RESULT;
-    action->message.result = (struct msg_result){
-        .device = work->device,
-        .round = work->round,
+    const struct server_account account = {
+        .server = queue->number,
         .queue_s = begun_s - job->arrived_s,
         .edge_s = now_s - begun_s,
         .finish_s = now_s,
-        .server = queue->number,
         .busy_s = job->busy_s,
     };
+    server_tell_result(&action->message, work, &account);
     note_served(queue, job);
     queue->busy_s += job->busy_s - job->accounted_s;
 }
@@ -218,9 +217,9 @@ static int on_allot(struct server_queue *queue, const struct msg_allot *allot, d
 int server_queue_check_task(const struct server_queue *queue, const struct msg_task *task, size_t held,
                             struct diag *diag)
 {
-    if (task->device >= queue->world->devices || task->split >= queue->world->llm->layers)
-        return diag_fail(diag, ERR_RANGE, "TASK: device %u with split %llu does not exist here",
-                         (unsigned) task->device, (unsigned long long) task->split);
+    int rc = server_check_task(queue->world, task, diag);
+    if (rc != 0)
+        return rc;
     if (queue->station.count + held >= SERVER_QUEUE_TASKS_MAX)
         return diag_fail(diag, ERR_STATE, "TASK of device %u: %u are here already", (unsigned) task->device,
                          SERVER_QUEUE_TASKS_MAX);

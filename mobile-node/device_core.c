@@ -7,6 +7,7 @@
 #include "core/model/faults.h"
 #include "core/model/radio.h"
 #include "core/model/transfer.h"
+#include "mobile-node/device_messages.h"
 
 static const char *const state_names[] = {
     [DEVICE_IDLE] = "idle",       [DEVICE_OBSERVED] = "observed", [DEVICE_COMPUTING] = "computing",
@@ -82,14 +83,8 @@ static struct device_action *push(struct device_actions *actions, enum device_ac
 static void move_to(struct device_core *core, struct slot_id id)
 {
     bool same_episode = core->moving && core->id.phase == id.phase && core->id.episode == id.episode;
-    uint32_t at = core->id.slot;
-    if (!same_episode || at > id.slot) {
-        mobility_start(core->world, core->number, id.phase, id.episode, &core->mobility);
-        at = 0;
-    }
-    for (; at < id.slot; at++)
-        mobility_step(core->world, core->number, id.phase, id.episode, at, &core->mobility);
-    assert(at == id.slot);
+    bool begins = !same_episode || core->id.slot > id.slot;
+    device_move(core->world, core->number, core->id, id, begins, &core->mobility);
     core->id = id;
     core->moving = true;
 }
@@ -106,35 +101,19 @@ static void on_slot(struct device_core *core, const struct msg_slot *slot, struc
     device_slot_meet(core->world, core->number, core->id, &core->mobility, &core->slot);
     set_state(core, slot->observe_only != 0 ? DEVICE_IDLE : DEVICE_OBSERVED);
 
-    struct proto_message *message = &push(actions, DEVICE_DO_TELL)->message;
-    message->id = PROTO_OBSERVATION;
-    message->observation = (struct msg_observation){
-        .device = core->number,
-        .round = core->round,
-        .x_m = core->slot.position.x,
-        .y_m = core->slot.position.y,
-        .speed_mps = core->slot.speed_mps,
-        .tokens = core->slot.tokens,
-        .gain = {core->slot.gain, core->world->servers},
-    };
+    device_tell_observation(&push(actions, DEVICE_DO_TELL)->message, core->world, core->number, core->round,
+                            &core->slot);
 }
 
 static int check_decision(const struct device_core *core, const struct msg_decision *decision,
                           struct diag *diag)
 {
-    uint32_t layers = core->world->llm->layers;
-    bool local = decision->server == PROTO_SERVER_NONE;
     if (decision->round != core->round)
         return diag_fail(diag, ERR_STATE, "DECISION of round %llu in round %llu",
                          (unsigned long long) decision->round, (unsigned long long) core->round);
-    if (decision->split > layers || local != (decision->split == layers))
-        return diag_fail(diag, ERR_RANGE, "DECISION: split %llu of %u layers does not go with server %llu",
-                         (unsigned long long) decision->split, layers, (unsigned long long) decision->server);
-    if (local)
-        return 0;
-    if (decision->server >= core->world->servers)
-        return diag_fail(diag, ERR_RANGE, "DECISION: server %llu of %u",
-                         (unsigned long long) decision->server, core->world->servers);
+    int rc = device_check_decision(core->world, decision, diag);
+    if (rc != 0 || decision->server == PROTO_SERVER_NONE)
+        return rc;
     if (!(decision->bandwidth_share > 0.0) || !(decision->compute_share > 0.0))
         return diag_fail(diag, ERR_RANGE, "DECISION: offloading with no share of the server");
     return 0;
@@ -153,12 +132,10 @@ static double own_speed(const struct device_core *core)
     return faults_speed(core->world->faults, core->id, false, core->number);
 }
 
-/* Asks for the layers [first, last) of the task. */
-static void compute(const struct device_core *core, uint32_t first, uint32_t last,
-                    struct device_actions *actions)
+/* The layers [first, last) of the task. */
+static struct layer_work work_of(const struct device_core *core, uint32_t first, uint32_t last)
 {
-    struct device_action *action = push(actions, DEVICE_DO_COMPUTE);
-    action->work = (struct layer_work){
+    return (struct layer_work){
         .device = core->number,
         .round = core->round,
         .id = core->id,
@@ -166,6 +143,13 @@ static void compute(const struct device_core *core, uint32_t first, uint32_t las
         .first_layer = first,
         .last_layer = last,
     };
+}
+
+static void compute(const struct device_core *core, uint32_t first, uint32_t last,
+                    struct device_actions *actions)
+{
+    struct device_action *action = push(actions, DEVICE_DO_COMPUTE);
+    action->work = work_of(core, first, last);
     action->duration_s =
         cost_local_s(core->world, &core->world->device[core->number], core->slot.tokens, last - first) /
         own_speed(core);
@@ -203,28 +187,21 @@ static void report(struct device_core *core, struct device_actions *actions)
     assert(local || core->plan.server < world->servers);
     double server_power_w = local ? 0.0 : world->server[core->plan.server].power_w;
     double compute_share = local ? 0.0 : core->plan.compute_share;
-    struct task_joules joules =
-        cost_joules(&world->device[core->number], server_power_w, compute_share, &core->times);
-
-    struct proto_message *message = &push(actions, DEVICE_DO_TELL)->message;
-    message->id = PROTO_REPORT;
-    message->report = (struct msg_report){
-        .device = core->number,
+    const struct device_account account = {
+        .number = core->number,
         .round = core->round,
-#define TASK_TIME(name, meaning) .name = core->times.name,
-#define TASK_JOULES(name, meaning) .name = joules.name,
-#include "core/model/cost.def"
-        .latency_s = cost_latency_s(&core->times),
-        .energy_j = cost_energy_j(&world->scenario, &joules),
+        .times = core->times,
+        .joules = cost_joules(&world->device[core->number], server_power_w, compute_share, &core->times),
         .rate_bps = core->rate_bps,
         .payload_bits = core->payload_bits,
-        .attempt = core->recover.attempt,
+        .attempt = (uint32_t) core->recover.attempt,
         .extra_bits = core->extra_bits,
         .extra_j = core->extra_j,
-        .served_by = local ? PROTO_SERVER_NONE : core->plan.server,
-        .bandwidth_share = local ? 0.0 : core->plan.bandwidth_share,
+        .server = local ? PROTO_SERVER_NONE : core->plan.server,
+        .bandwidth_share = core->plan.bandwidth_share,
         .compute_share = compute_share,
     };
+    device_tell_report(&push(actions, DEVICE_DO_TELL)->message, &world->scenario, &account);
     set_state(core, DEVICE_IDLE);
 }
 
@@ -269,17 +246,9 @@ static int send_task(struct device_core *core, double now_s, struct device_actio
     action->server = core->plan.server;
     action->duration_s = transfer.duration_s;
     action->undelivered = is_cut_off(core, core->plan.server);
-    action->message.id = PROTO_TASK;
-    action->message.task = (struct msg_task){
-        .device = core->number,
-        .round = core->round,
-        .split = core->plan.split,
-        .tokens = core->slot.tokens,
-        .sent_s = now_s,
-        .arrival_s = now_s + transfer.duration_s,
-        .declared_bits = transfer.bits,
-        .compute_share = core->recover.attempt > 0 ? core->plan.compute_share : 0.0,
-    };
+    const struct layer_work done = work_of(core, 0, core->plan.split);
+    device_tell_task(&action->message, &done, now_s, now_s + transfer.duration_s, transfer.bits);
+    action->message.task.compute_share = core->recover.attempt > 0 ? core->plan.compute_share : 0.0;
     return 0;
 }
 
@@ -349,9 +318,9 @@ static int check_recover(const struct device_core *core, const struct msg_recove
         return diag_fail(
             diag, ERR_STATE, "device %u: RECOVER %llu of round %llu, but nothing is to be recovered",
             core->number, (unsigned long long) recover->attempt, (unsigned long long) recover->round);
-    if (!local && recover->server >= core->world->servers)
-        return diag_fail(diag, ERR_RANGE, "RECOVER: server %llu of %u", (unsigned long long) recover->server,
-                         core->world->servers);
+    int rc = device_check_recover(core->world, recover, diag);
+    if (rc != 0)
+        return rc;
     if (!local && (!(recover->bandwidth_share > 0.0) || !(recover->compute_share > 0.0)))
         return diag_fail(diag, ERR_RANGE, "RECOVER: no share of server %llu",
                          (unsigned long long) recover->server);

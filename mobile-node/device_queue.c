@@ -12,6 +12,7 @@
 #include "core/model/faults.h"
 #include "core/model/radio.h"
 #include "core/model/transfer.h"
+#include "mobile-node/device_messages.h"
 #include "mobile-node/device_queue_internal.h"
 
 static int reserve(struct device_queue *queue)
@@ -43,19 +44,6 @@ static void forget(struct device_queue *queue)
 }
 
 /* ---- a slot ---- */
-
-static void move_to(struct device_queue *queue, struct slot_id id, bool follows)
-{
-    uint32_t at = queue->id.slot;
-    if (!follows) {
-        mobility_start(queue->world, queue->number, id.phase, id.episode, &queue->mobility);
-        at = 0;
-    }
-    for (; at < id.slot; at++)
-        mobility_step(queue->world, queue->number, id.phase, id.episode, at, &queue->mobility);
-    assert(at == id.slot);
-    queue->id = id;
-}
 
 static void drop_done(struct device_queue *queue)
 {
@@ -116,21 +104,13 @@ static void observe(struct device_queue *queue)
     queue->passed = 0;
     list_unsent(queue);
     struct proto_message *message = &device_queue_push(queue, DEVICE_QUEUE_TELL)->message;
-    message->id = PROTO_OBSERVATION;
-    message->observation = (struct msg_observation){
-        .device = queue->number,
-        .round = queue->round,
-        .x_m = queue->slot.position.x,
-        .y_m = queue->slot.position.y,
-        .speed_mps = queue->slot.speed_mps,
-        .tokens = queue->slot.tokens,
-        .gain = {queue->slot.gain, queue->world->servers},
-        .processor_s = station_left(&queue->processor, queue->now_s),
-        .unsent_bits = {queue->unsent, queue->world->servers},
-        .accrued_task = {queue->list_task, accrued},
-        .accrued_j = {queue->list_real, accrued},
-        .sent_task = {queue->list_server, sent},
-    };
+    device_tell_observation(message, queue->world, queue->number, queue->round, &queue->slot);
+    struct msg_observation *observation = &message->observation;
+    observation->processor_s = station_left(&queue->processor, queue->now_s);
+    observation->unsent_bits = (struct proto_reals){queue->unsent, queue->world->servers};
+    observation->accrued_task = (struct proto_u32s){queue->list_task, accrued};
+    observation->accrued_j = (struct proto_reals){queue->list_real, accrued};
+    observation->sent_task = (struct proto_u32s){queue->list_server, sent};
 }
 
 static void on_slot(struct device_queue *queue, const struct msg_slot *slot, double now_s)
@@ -143,7 +123,8 @@ static void on_slot(struct device_queue *queue, const struct msg_slot *slot, dou
     if (!follows)
         forget(queue);
     queue->round = slot->round;
-    move_to(queue, id, follows);
+    device_move(queue->world, queue->number, queue->id, id, !follows, &queue->mobility);
+    queue->id = id;
     queue->deciding = false;
     if (!faults_speaks(queue->world->faults, id, slot->observe_only != 0, false, queue->number)) {
         forget(queue);
@@ -165,16 +146,15 @@ static void on_slot(struct device_queue *queue, const struct msg_slot *slot, dou
 static int check_decision(const struct device_queue *queue, const struct msg_decision *decision,
                           struct diag *diag)
 {
-    bool local = decision->server == PROTO_SERVER_NONE;
     if (decision->round != queue->round || !queue->deciding)
         return diag_fail(diag, ERR_STATE, "device %u: DECISION of round %llu is not awaited", queue->number,
                          (unsigned long long) decision->round);
-    if (decision->split > device_queue_layers(queue) ||
-        local != (decision->split == device_queue_layers(queue)) ||
-        (!local && decision->server >= queue->world->servers) || (!local && queue->slot.tokens == 0))
-        return diag_fail(diag, ERR_RANGE, "DECISION: split %llu of %u layers does not go with server %llu",
-                         (unsigned long long) decision->split, device_queue_layers(queue),
-                         (unsigned long long) decision->server);
+    int rc = device_check_decision(queue->world, decision, diag);
+    if (rc != 0)
+        return rc;
+    if (decision->server != PROTO_SERVER_NONE && queue->slot.tokens == 0)
+        return diag_fail(diag, ERR_RANGE, "DECISION: device %u has no task that could go to server %llu",
+                         queue->number, (unsigned long long) decision->server);
     if (decision->share.count != queue->world->servers)
         return diag_fail(diag, ERR_RANGE, "DECISION: %zu shares for %u servers", decision->share.count,
                          queue->world->servers);
@@ -246,10 +226,12 @@ static int on_recover(struct device_queue *queue, const struct msg_recover *reco
 {
     struct device_queue_task *task = device_queue_find(queue, recover->round);
     bool local = recover->server == PROTO_SERVER_NONE;
-    if (task == NULL || task->resumed || task->split == device_queue_layers(queue) || !queue->deciding ||
-        (!local && recover->server >= queue->world->servers))
+    if (task == NULL || task->resumed || task->split == device_queue_layers(queue) || !queue->deciding)
         return diag_fail(diag, ERR_STATE, "device %u: RECOVER of round %llu, but nothing is to be recovered",
                          queue->number, (unsigned long long) recover->round);
+    int rc = device_check_recover(queue->world, recover, diag);
+    if (rc != 0)
+        return rc;
     device_queue_recall(queue, task);
     task->attempt = (uint32_t) recover->attempt;
     task->stays = false;

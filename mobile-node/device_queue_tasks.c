@@ -5,6 +5,7 @@
 #include "core/model/faults.h"
 #include "core/model/radio.h"
 #include "core/model/transfer.h"
+#include "mobile-node/device_messages.h"
 #include "mobile-node/device_queue_internal.h"
 
 #include <assert.h>
@@ -39,6 +40,19 @@ struct slot_id device_queue_id(const struct device_queue *queue, const struct de
 {
     assert(task->slot <= queue->id.slot);
     return (struct slot_id){queue->id.phase, queue->id.episode, task->slot};
+}
+
+struct layer_work device_queue_work(const struct device_queue *queue, const struct device_queue_task *task,
+                                    uint32_t first, uint32_t last)
+{
+    return (struct layer_work){
+        .device = queue->number,
+        .round = task->round,
+        .id = device_queue_id(queue, task),
+        .tokens = task->tokens,
+        .first_layer = first,
+        .last_layer = last,
+    };
 }
 
 const struct device_params *device_queue_own(const struct device_queue *queue)
@@ -147,32 +161,27 @@ static double mean_share(double spent_s, double passed_s)
 void device_queue_report(struct device_queue *queue, struct device_queue_task *task, double server_busy_s)
 {
     bool local = task->split == device_queue_layers(queue) || task->resumed;
-    struct task_joules joules = device_queue_joules(queue, task);
     double transfer_s = task->radio_busy_s;
-    struct task_times times = task->times;
-    times.transmit_s += task->down_s;
-    joules.server_j = local ? 0.0 : queue->world->server[task->server].power_w * server_busy_s;
-    device_queue_set_stage(task, DONE);
-    struct proto_message *message = &device_queue_push(queue, DEVICE_QUEUE_TELL)->message;
-    message->id = PROTO_REPORT;
-    message->report = (struct msg_report){
-        .device = queue->number,
+    struct device_account account = {
+        .number = queue->number,
         .round = task->round,
-#define TASK_TIME(name, meaning) .name = times.name,
-#define TASK_JOULES(name, meaning) .name = joules.name,
-#include "core/model/cost.def"
-        .latency_s = cost_latency_s(&times),
-        .energy_j = cost_energy_j(&queue->world->scenario, &joules),
+        .times = task->times,
+        .joules = device_queue_joules(queue, task),
         .rate_bps = transfer_s > 0.0 ? task->bits / transfer_s : 0.0,
         .payload_bits = task->bits,
         .attempt = task->attempt,
+        .handovers = task->handovers,
         .extra_bits = task->extra_bits,
         .extra_j = task->extra_j,
-        .handovers = task->handovers,
-        .served_by = local ? PROTO_SERVER_NONE : task->server,
-        .bandwidth_share = local ? 0.0 : mean_share(task->band_s, task->band_until_s - task->band_from_s),
-        .compute_share = local ? 0.0 : mean_share(server_busy_s, times.edge_s),
+        .server = local ? PROTO_SERVER_NONE : task->server,
+        .bandwidth_share = mean_share(task->band_s, task->band_until_s - task->band_from_s),
+        .compute_share = mean_share(server_busy_s, task->times.edge_s),
     };
+    account.times.transmit_s += task->down_s;
+    account.joules.server_j = local ? 0.0 : queue->world->server[task->server].power_w * server_busy_s;
+    device_queue_set_stage(task, DONE);
+    device_tell_report(&device_queue_push(queue, DEVICE_QUEUE_TELL)->message, &queue->world->scenario,
+                       &account);
 }
 
 /* ---- what happens at stations ---- */
@@ -246,18 +255,13 @@ void device_queue_computed(struct device_queue *queue)
         device_queue_start_sending(queue, task);
 }
 
-static struct msg_task task_message(const struct device_queue *queue, const struct device_queue_task *task)
+static void tell_task(const struct device_queue *queue, const struct device_queue_task *task, double arrive_s,
+                      struct proto_message *ret)
 {
-    return (struct msg_task){
-        .device = queue->number,
-        .round = task->round,
-        .split = task->split,
-        .tokens = task->tokens,
-        .sent_s = task->start_s + task->times.wait_s + task->times.local_s,
-        .arrival_s = task->arrive_s,
-        .declared_bits = task->bits,
-        .forwarded_bits = task->forwarded_bits,
-    };
+    const struct layer_work done = device_queue_work(queue, task, 0, task->split);
+    device_tell_task(ret, &done, task->start_s + task->times.wait_s + task->times.local_s, arrive_s,
+                     task->bits);
+    ret->task.forwarded_bits = task->forwarded_bits;
 }
 
 static void arrived(struct device_queue *queue, struct device_queue_task *task)
@@ -266,8 +270,7 @@ static void arrived(struct device_queue *queue, struct device_queue_task *task)
     assert(queue->passed < queue->capacity); /* a task arrives once between two DECISIONs */
     struct device_queue_action *action = device_queue_push(queue, DEVICE_QUEUE_DELIVER);
     action->server = task->server;
-    action->message.id = PROTO_TASK;
-    action->message.task = task_message(queue, task);
+    tell_task(queue, task, task->arrive_s, &action->message);
     queue->list_task[queue->passed] = (uint32_t) task->round;
     queue->list_server[queue->passed] = task->server;
     queue->list_real[queue->passed++] = task->arrive_s;
@@ -357,14 +360,8 @@ static void ask_to_compute(struct device_queue *queue)
     const struct device_queue_task *task = device_queue_find(queue, job->id);
     struct device_queue_action *action = device_queue_push(queue, DEVICE_QUEUE_COMPUTE);
     action->due_s = due_s;
-    action->work = (struct layer_work){
-        .device = queue->number,
-        .round = task->round,
-        .id = device_queue_id(queue, task),
-        .tokens = task->tokens,
-        .first_layer = task->first_layer,
-        .last_layer = task->resumed ? device_queue_layers(queue) : task->split,
-    };
+    action->work = device_queue_work(queue, task, task->first_layer,
+                                     task->resumed ? device_queue_layers(queue) : task->split);
     queue->asked.computing = job->id;
     queue->asked.compute_s = due_s;
 }
@@ -382,9 +379,7 @@ static void begin_sending(struct device_queue *queue, struct station_job *job)
     action->bits = job->work;
     action->rate_bps = rate_bps;
     action->due_s = station_due_s(&queue->radio);
-    action->message.id = PROTO_TASK;
-    action->message.task = task_message(queue, task);
-    action->message.task.arrival_s = arrive_s;
+    tell_task(queue, task, arrive_s, &action->message);
     if (task->forwarded_s > arrive_s)
         action->message.task.held_s = task->forwarded_s - arrive_s;
 }

@@ -45,8 +45,8 @@ COMPOSED = ['mobile-node/device_core.h', 'mobile-node/device_queue_virtual.h', '
 
 # Files that are functions of what they are given, and what they may not include or call.
 PURE = [
-    r'mobile-node/device_(core|queue|queue_tasks|queue_internal|queue_virtual)\.[ch]',
-    r'edge-server/server_(core|queue|queue_virtual)\.[ch]',
+    r'mobile-node/device_(core|messages|queue|queue_tasks|queue_internal|queue_virtual)\.[ch]',
+    r'edge-server/server_(core|messages|queue|queue_virtual)\.[ch]',
     r'orchestrator/session/.*\.[ch]', r'orchestrator/policy/.*\.[ch]',
     r'orchestrator/compare/(evidence|ranking|reduction)\.[ch]', r'orchestrator/replay/clock_gap\.[ch]',
     r'orchestrator/sweep/(sweep_eta|sweep_grid)\.[ch]', r'proto/node/(join|real_time)\.[ch]',
