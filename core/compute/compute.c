@@ -256,8 +256,7 @@ static int run_server(struct compute *compute, const struct compute_task *task,
     return rc == 0 && returns ? compute_head(compute, step.out, row, ret_answer, diag) : rc;
 }
 
-int compute_answer(struct compute *compute, const struct compute_task *task,
-                   struct compute_answer *ret_answer, struct diag *diag)
+static int check_task(const struct compute *compute, const struct compute_task *task, struct diag *diag)
 {
     const struct weights_geometry *g = compute->model->geometry;
     if (task->split > g->layers)
@@ -265,17 +264,36 @@ int compute_answer(struct compute *compute, const struct compute_task *task,
     if (task->tokens > g->context)
         return diag_fail(diag, ERR_RANGE, "a prompt of %u tokens: the model's context is 1 to %u",
                          task->tokens, g->context);
+    return 0;
+}
+
+int compute_answer_device(struct compute *compute, const struct compute_task *task,
+                          struct compute_answer *ret_answer, struct diag *diag)
+{
+    int rc = check_task(compute, task, diag);
+    if (rc != 0)
+        return rc;
     size_t bytes =
         compute_bytes(compute->world, task->split, task->tokens) + compute_row_bytes(compute->world);
-    int rc = array_reserve(&compute->ids, &compute->ids_capacity, (size_t) task->tokens);
+    rc = array_reserve(&compute->ids, &compute->ids_capacity, (size_t) task->tokens);
     if (rc == 0)
         rc = array_reserve(&compute->rows, &compute->rows_capacity, bytes);
     if (rc != 0)
         return diag_fail(diag, rc, "a task of %u tokens: out of memory", task->tokens);
     compute_prompt(compute->world, task->device, task->id, task->tokens, compute->ids);
-    if (task->split > 0)
-        rc = run_device(compute, task, ret_answer, diag);
-    if (rc == 0 && task->split < g->layers)
-        rc = run_server(compute, task, ret_answer, diag);
-    return rc;
+    return task->split > 0 ? run_device(compute, task, ret_answer, diag) : 0;
+}
+
+int compute_answer_server(struct compute *compute, const struct compute_task *task,
+                          struct compute_answer *ret_answer, struct diag *diag)
+{
+    assert(task->tokens <= compute->ids_capacity); /* the device's half came before */
+    return task->split < compute->model->geometry->layers ? run_server(compute, task, ret_answer, diag) : 0;
+}
+
+int compute_answer(struct compute *compute, const struct compute_task *task,
+                   struct compute_answer *ret_answer, struct diag *diag)
+{
+    int rc = compute_answer_device(compute, task, ret_answer, diag);
+    return rc == 0 ? compute_answer_server(compute, task, ret_answer, diag) : rc;
 }

@@ -138,4 +138,11 @@ struct compute_task {
 int compute_answer(struct compute *compute, const struct compute_task *task,
                    struct compute_answer *ret_answer, struct diag *diag);
 
+/* The same in two halves, for those who measure each: the device's layers, where it has any, then the rest, where there
+ * is one. What crosses stays with the engine between the two. The half that applies the head writes the answer. */
+int compute_answer_device(struct compute *compute, const struct compute_task *task,
+                          struct compute_answer *ret_answer, struct diag *diag);
+int compute_answer_server(struct compute *compute, const struct compute_task *task,
+                          struct compute_answer *ret_answer, struct diag *diag);
+
 #endif

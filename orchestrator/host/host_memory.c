@@ -13,6 +13,7 @@
 #include "edge-server/server_queue_virtual.h"
 #include "mobile-node/device_core.h"
 #include "mobile-node/device_queue_virtual.h"
+#include "orchestrator/host/host_answers.h"
 #include "orchestrator/session/session_core.h"
 
 struct host {
@@ -32,6 +33,7 @@ struct host {
     struct session_action *queue;
     size_t queue_head, queue_tail, queue_capacity;
     size_t next_fault;
+    struct host_answers *answers; /* NULL: nothing is really computed */
     uint64_t episode_start_ns;
     bool finished;
     struct diag *diag;
@@ -55,9 +57,22 @@ static int feed(struct host *host, const struct session_event *event)
     return 0;
 }
 
+/* With the answer of its task, if that is still in progress. */
+static int feed_report(struct host *host, const struct proto_message *message)
+{
+    struct proto_message answered = *message;
+    const struct session_event event = {.kind = SESSION_ON_MESSAGE, .message = &answered};
+    const struct db_task *task =
+        session_core_task(host->core, (uint32_t) message->report.device, message->report.round);
+    int rc = task != NULL ? host_answers_fill(host->answers, task, &answered.report, host->diag) : 0;
+    return rc == 0 ? feed(host, &event) : rc;
+}
+
 static int feed_message(struct host *host, const struct proto_message *message)
 {
     struct session_event event = {.kind = SESSION_ON_MESSAGE, .message = message};
+    if (host->answers != NULL && message->id == PROTO_REPORT)
+        return feed_report(host, message);
     return feed(host, &event);
 }
 
@@ -368,12 +383,15 @@ static int setup(struct host *host, const struct session *session)
         host->device_returns == NULL || host->server_returns == NULL)
         return -ENOMEM;
     int rc = make_cores(host);
-    return rc != 0 ? rc : session_core_create(&host->core, session);
+    if (rc == 0)
+        rc = session_core_create(&host->core, session);
+    return rc == 0 ? host_answers_open(&host->answers, session, host->diag) : rc;
 }
 
 static void teardown(struct host *host)
 {
     session_core_destroy(host->core);
+    host_answers_close(host->answers);
     for (uint32_t m = 0; host->server != NULL && m < host->session->world->servers; m++)
         server_core_destroy(host->server[m]);
     for (uint32_t m = 0; host->server_queue != NULL && m < host->session->world->servers; m++)

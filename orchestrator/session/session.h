@@ -34,6 +34,7 @@ struct session {
     uint32_t first_episode;    /* those before it were played by an earlier session: one that is resumed */
     uint32_t checkpoint_every; /* episodes; 0: none */
     bool record_tasks;
+    const char *model;          /* memory host: the model file in place of model.file; NULL: none */
     bool in_real_time;          /* a host that keeps the real clock sets it */
     struct session_sinks sinks; /* every row goes to each, in order; the first error ends the session */
     const struct session_fault *fault; /* [fault_count], in order of episode, slot, phase */

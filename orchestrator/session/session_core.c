@@ -8,6 +8,7 @@
 
 #include "core/base/err.h"
 #include "orchestrator/session/session_queue.h"
+#include "orchestrator/session/task_ledger.h"
 #include "orchestrator/session/task_row.h"
 
 static int allocate(struct session_core *core)
@@ -118,6 +119,17 @@ enum session_state session_core_state(const struct session_core *core)
 struct slot_id session_core_slot(const struct session_core *core)
 {
     return core->id;
+}
+
+const struct db_task *session_core_task(const struct session_core *core, uint32_t device, uint64_t round)
+{
+    struct ledger_block *block = NULL;
+    if (device >= core->session.world->devices)
+        return NULL;
+    if (core->queue == NULL)
+        return core->state == SESSION_EXECUTING && round == core->round ? &core->task[device] : NULL;
+    const struct open_task *task = task_ledger_find(core->queue, round, device, &block);
+    return task != NULL ? task_ledger_row(block, task) : NULL;
 }
 
 const struct session_result *session_core_result(const struct session_core *core)

@@ -113,6 +113,9 @@ int session_core_step(struct session_core *core, const struct session_event *eve
 enum session_state session_core_state(const struct session_core *core);
 /* The slot in progress, for progress bars, faults and deadlines in shells. */
 struct slot_id session_core_slot(const struct session_core *core);
+/* The row so far of the task that a device was given in a round; NULL: it is not in progress. For a shell that computes
+ * its answer: the key, the tokens and the split are there. Borrowed until the next step. */
+const struct db_task *session_core_task(const struct session_core *core, uint32_t device, uint64_t round);
 const struct session_result *session_core_result(const struct session_core *core);
 /* Still owed to the slot in progress: a shell's watchdog names these nodes. */
 bool session_core_waits_for(const struct session_core *core, bool is_server, uint32_t number);

@@ -56,6 +56,27 @@ static void a_session_grants_decides_gathers_and_ends(void **state)
     assert_false(result->stopped || result->abandoned);
 }
 
+static void the_task_of_a_round_is_there_while_it_is_in_progress(void **state)
+{
+    (void) state;
+    script_run(&script, "start", "grant(0.0)");
+    assert_null(session_core_task(script.core, 1, script.round));
+    script_run(&script, "o0 o1 o2", DECIDED);
+    for (uint32_t n = 0; n < SCRIPT_DEVICES; n++) {
+        const struct db_task *task = session_core_task(script.core, n, script.round);
+        assert_non_null(task);
+        assert_int_equal(task->device, n);
+        assert_int_equal(task->episode, 0);
+        assert_int_equal(task->slot, 0);
+        assert_int_equal(task->tokens, 64 + n);
+        assert_int_equal(task->split, n == 2 ? 32 : 16);
+    }
+    assert_null(session_core_task(script.core, 1, script.round + 1));
+    assert_null(session_core_task(script.core, SCRIPT_DEVICES, script.round));
+    script_run(&script, SLOT_ENDS, "tasks grant(0.1)");
+    assert_null(session_core_task(script.core, 1, script.round));
+}
+
 static void a_learner_closes_each_episode_with_one_more_observation(void **state)
 {
     (void) state;
@@ -414,6 +435,7 @@ int main(void)
 #define PLAIN(name) cmocka_unit_test_setup_teardown(name, plain, teardown)
 #define LEARNER(name) cmocka_unit_test_setup_teardown(name, learner, teardown)
         PLAIN(a_session_grants_decides_gathers_and_ends),
+        PLAIN(the_task_of_a_round_is_there_while_it_is_in_progress),
         LEARNER(a_learner_closes_each_episode_with_one_more_observation),
         LEARNER(deciding_waits_for_the_update_however_late_it_comes),
         LEARNER(the_delay_of_learning_does_not_depend_on_when_the_update_is_done),
