@@ -112,7 +112,7 @@ static void two_nodes_give_the_bytes_and_the_answer_of_one(void **state)
 /* ---- company ---- */
 
 #define COMPANY 24u
-#define LONG 90u
+#define LONG 88u /* with it, a wave ends within the prompt of a device */
 
 struct guest {
     struct compute_task task;
@@ -205,7 +205,7 @@ static void company_at_any_split_changes_no_bit_and_what_fails_fails_alone(void 
         assert_int_equal(compute_pass_create(&guest[i].pass, compute, &part.part, NULL), 0);
         step[i] = node_step(&world, &part, guest[i].pass, guest[i].task.tokens);
     }
-    guest[bad].prompt[4 * 80] = SMALL_VOCAB - 1;
+    guest[bad].prompt[4 * 70] = SMALL_VOCAB - 1;
     assert_int_equal(compute_run(compute, step, COMPANY, NULL), 0);
     for (uint32_t i = 0; i < COMPANY; i++) {
         assert_int_equal(step[i].code, i == bad ? ERR_RANGE : 0);
@@ -214,7 +214,7 @@ static void company_at_any_split_changes_no_bit_and_what_fails_fails_alone(void 
     }
     assert_int_equal(compute_pass_rows(guest[bad].pass), 0);
     assert_string_equal(step[bad].reason.text, "rows from 0 on: a value in layers 0 to 1 is not finite");
-    guest[bad].prompt[4 * 80] = 0;
+    guest[bad].prompt[4 * 70] = 0;
     assert_int_equal(compute_run(compute, &step[bad], 1, NULL), 0);
     assert_int_equal(step[bad].code, 0);
     for (uint32_t i = 0; i < COMPANY; i++)
