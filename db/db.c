@@ -361,7 +361,9 @@ int db_size(struct db *db, uint64_t *ret_bytes, uint64_t *ret_unused, struct dia
 int db_count_rows(struct db *db, uint64_t *ret_rows, struct diag *diag)
 {
     int64_t rows = 0;
-    int rc = read_integer(db, "SELECT (SELECT count(*) FROM task) + (SELECT count(*) FROM link_sample)",
+    int rc = read_integer(db,
+                          "SELECT (SELECT count(*) FROM task) + (SELECT count(*) FROM link_sample)"
+                          " + (SELECT count(*) FROM answer)",
                           &rows, diag);
     if (rc == 0)
         *ret_rows = (uint64_t) rows; /* the others are few beside these */

@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -26,6 +27,7 @@ _Static_assert(RECORDER_BATCH_ROWS <= RECORDER_QUEUE_ROWS, "a batch of rows find
 struct batch {
     uint64_t first, end; /* task rows */
     uint64_t items_first, items_end;
+    const struct answer_place *answer; /* as the recorder's */
 };
 
 static bool is_urgent(enum item_kind kind)
@@ -81,8 +83,20 @@ static int write_item(struct recorder *recorder, const struct item *item, struct
     case ITEM_LINK_SAMPLES: return write_link_samples(recorder, &item->bytes, diag);
     case ITEM_PROCESS_SAMPLE:
         return store_insert_process_sample(recorder->store, recorder->run_id, &item->process_sample, diag);
+    case ITEM_COMPUTE_SAMPLE:
+        return store_insert_compute_sample(recorder->store, recorder->run_id, &item->compute_sample, diag);
     }
     return ERR_STATE;
+}
+
+/* A task's row, and that of its answer. */
+static int write_task(struct recorder *recorder, const struct batch *batch, uint64_t row, struct diag *diag)
+{
+    size_t place = row % RECORDER_QUEUE_ROWS;
+    int rc = store_insert_task(recorder->store, &recorder->ring[place], diag);
+    if (rc == 0 && batch->answer != NULL && batch->answer[place].is_taken)
+        rc = store_insert_answer(recorder->store, &batch->answer[place].answer, diag);
+    return rc;
 }
 
 static int write_rows(struct recorder *recorder, const struct batch *batch, struct diag *diag)
@@ -93,7 +107,7 @@ static int write_rows(struct recorder *recorder, const struct batch *batch, stru
         uint64_t until = item != NULL ? item->after : batch->end;
         assert(row <= until && until <= batch->end);
         for (; row < until; row++) {
-            int rc = store_insert_task(recorder->store, &recorder->ring[row % RECORDER_QUEUE_ROWS], diag);
+            int rc = write_task(recorder, batch, row, diag);
             if (rc != 0)
                 return rc;
         }
@@ -139,7 +153,8 @@ static struct batch choose_batch(const struct recorder *recorder)
     struct batch batch = {.first = recorder->written,
                           .end = recorder->pushed,
                           .items_first = recorder->items_written,
-                          .items_end = recorder->items_written};
+                          .items_end = recorder->items_written,
+                          .answer = recorder->answer};
     assert(batch.first <= batch.end && batch.end - batch.first <= RECORDER_QUEUE_ROWS);
     assert(recorder->items_pushed - recorder->items_written <= RECORDER_QUEUE_ITEMS);
     if (batch.end - batch.first > RECORDER_BATCH_ROWS)
@@ -257,10 +272,43 @@ static bool has_room_for_tasks(const struct recorder *recorder, size_t count)
     return RECORDER_QUEUE_ROWS - (recorder->pushed - recorder->written) >= count;
 }
 
+/* The answer's place beside its task's row; *answer, the next one, goes on when it is this task's. */
+static void put_answer(struct recorder *recorder, size_t place, const struct db_answer **answer,
+                       const struct db_answer *end)
+{
+    const struct db_task *task = &recorder->ring[place];
+    const struct db_answer *next = *answer;
+    if (recorder->answer == NULL)
+        return;
+    struct answer_place *beside = &recorder->answer[place];
+    beside->is_taken = next < end && next->episode == task->episode && next->slot == task->slot &&
+                       next->device == task->device;
+    if (!beside->is_taken)
+        return;
+    beside->answer = *next;
+    beside->answer.run_id = recorder->run_id;
+    (*answer)++;
+}
+
+/* Mutex held: for good, since most runs have no answers. */
+static int reserve_answers(struct recorder *recorder)
+{
+    if (recorder->answer == NULL)
+        recorder->answer = calloc(RECORDER_QUEUE_ROWS, sizeof *recorder->answer);
+    return recorder->answer != NULL ? 0 : -ENOMEM;
+}
+
 int recorder_tasks(struct recorder *recorder, const struct db_task *task, size_t count)
 {
-    int rc = 0;
+    return recorder_answered_tasks(recorder, task, count, NULL, 0);
+}
+
+int recorder_answered_tasks(struct recorder *recorder, const struct db_task *task, size_t count,
+                            const struct db_answer *answer, size_t answers)
+{
+    const struct db_answer *end = answers > 0 ? answer + answers : answer;
     pthread_mutex_lock(&recorder->mutex);
+    int rc = answers > 0 ? reserve_answers(recorder) : 0;
     for (size_t done = 0; done < count && rc == 0;) {
         size_t some = count - done < RECORDER_BATCH_ROWS ? count - done : RECORDER_BATCH_ROWS;
         wait_for_room(recorder, has_room_for_tasks, some);
@@ -268,9 +316,10 @@ int recorder_tasks(struct recorder *recorder, const struct db_task *task, size_t
         if (rc != 0)
             break;
         for (size_t i = 0; i < some; i++) {
-            struct db_task *row = &recorder->ring[(recorder->pushed + i) % RECORDER_QUEUE_ROWS];
-            *row = task[done + i];
-            row->run_id = recorder->run_id;
+            size_t place = (recorder->pushed + i) % RECORDER_QUEUE_ROWS;
+            recorder->ring[place] = task[done + i];
+            recorder->ring[place].run_id = recorder->run_id;
+            put_answer(recorder, place, &answer, end);
         }
         assert(has_room_for_tasks(recorder, some) && !recorder->closing);
         recorder->pushed += some;
@@ -278,6 +327,7 @@ int recorder_tasks(struct recorder *recorder, const struct db_task *task, size_t
         announce(recorder);
     }
     pthread_mutex_unlock(&recorder->mutex);
+    assert(rc != 0 || answer == end); /* each was one of these tasks' */
     return rc;
 }
 
@@ -343,6 +393,12 @@ int recorder_link_samples(struct recorder *recorder, const struct db_link_sample
 int recorder_process_sample(struct recorder *recorder, const struct db_process_sample *sample)
 {
     struct item item = {.kind = ITEM_PROCESS_SAMPLE, .process_sample = *sample};
+    return push_item(recorder, &item);
+}
+
+int recorder_compute_sample(struct recorder *recorder, const struct db_compute_sample *sample)
+{
+    struct item item = {.kind = ITEM_COMPUTE_SAMPLE, .compute_sample = *sample};
     return push_item(recorder, &item);
 }
 

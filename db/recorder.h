@@ -36,15 +36,19 @@ int recorder_resume(struct recorder **ret_recorder, const char *path, const stru
 
 /* Hands over one slot's task rows, in device order. Rows are copied. */
 int recorder_tasks(struct recorder *recorder, const struct db_task *task, size_t count);
+/* The same with answers of some of these tasks, in the tasks' order: an answer is committed with its task. */
+int recorder_answered_tasks(struct recorder *recorder, const struct db_task *task, size_t count,
+                            const struct db_answer *answer, size_t answers);
 /* The episode's row; with the learner's checkpoint after it and what the learner went through since the one
  * before (either may be NULL: copied): all are committed at once, behind everything that was handed over
  * before. */
 int recorder_episode(struct recorder *recorder, const struct db_episode *episode,
                      const struct db_checkpoint *checkpoint, const struct db_experience *experience);
 int recorder_event(struct recorder *recorder, const struct db_event *event); /* its detail is copied */
-/* Samples of one link, and of one event loop: copied. */
+/* Samples of one link, of one event loop, and of a process's real layers: copied. */
 int recorder_link_samples(struct recorder *recorder, const struct db_link_sample *sample, size_t count);
 int recorder_process_sample(struct recorder *recorder, const struct db_process_sample *sample);
+int recorder_compute_sample(struct recorder *recorder, const struct db_compute_sample *sample);
 
 /* Why the thread has failed, once a push has said that it has: in the words of the failure. */
 void recorder_explain(struct recorder *recorder, struct diag *diag);

@@ -10,7 +10,7 @@
 #include "db/recorder.h"
 #include "db/store.h"
 
-enum item_kind { ITEM_EPISODE, ITEM_EVENT, ITEM_LINK_SAMPLES, ITEM_PROCESS_SAMPLE };
+enum item_kind { ITEM_EPISODE, ITEM_EVENT, ITEM_LINK_SAMPLES, ITEM_PROCESS_SAMPLE, ITEM_COMPUTE_SAMPLE };
 
 struct episode_item {
     struct db_episode row;
@@ -26,8 +26,15 @@ struct item {
         struct episode_item episode;
         struct db_event event;
         struct db_process_sample process_sample;
+        struct db_compute_sample compute_sample;
     };
     struct buf bytes; /* owned: the texts or blobs that the row points to, or an array of link samples */
+};
+
+/* Beside a task row. */
+struct answer_place {
+    bool is_taken;
+    struct db_answer answer;
 };
 
 struct recorder {
@@ -50,6 +57,9 @@ struct recorder {
     int rc; /* the thread's first error; nothing is written after it */
     struct diag diag;
     struct recorder_stats stats;
+
+    struct answer_place
+        *answer; /* [RECORDER_QUEUE_ROWS], beside the ring; NULL until the first comes; owned */
 
     struct item item[RECORDER_QUEUE_ITEMS];
     struct db_task ring[RECORDER_QUEUE_ROWS];

@@ -80,6 +80,7 @@ static void destroy(struct recorder *recorder)
 {
     claim_release(&recorder->claim); /* behind db_close: see claim.h */
     finish_sync(recorder);
+    free(recorder->answer);
     free(recorder);
 }
 

@@ -18,7 +18,8 @@
 /* The tables whose rows belong to one run; a test compares the list with the schema. Tasks, the most, are removed
  * episode by episode, so that somebody can be told how far it is. */
 static const char *const own[] = {
-    "event", "checkpoint", "experience", "link_sample", "process_sample", "episode", "node", "run",
+    "answer",         "event",          "checkpoint", "experience", "link_sample",
+    "process_sample", "compute_sample", "episode",    "node",       "run",
 };
 
 static const char plan_sql[] =
@@ -36,7 +37,9 @@ static const char remains_sql[] = "SELECT EXISTS (SELECT 1 FROM node WHERE run_i
                                   " OR EXISTS (SELECT 1 FROM checkpoint WHERE run_id = ?1)"
                                   " OR EXISTS (SELECT 1 FROM experience WHERE run_id = ?1)"
                                   " OR EXISTS (SELECT 1 FROM link_sample WHERE run_id = ?1)"
-                                  " OR EXISTS (SELECT 1 FROM process_sample WHERE run_id = ?1)";
+                                  " OR EXISTS (SELECT 1 FROM process_sample WHERE run_id = ?1)"
+                                  " OR EXISTS (SELECT 1 FROM compute_sample WHERE run_id = ?1)"
+                                  " OR EXISTS (SELECT 1 FROM answer WHERE run_id = ?1)";
 
 #define NAMES_A_RUN                                                                                          \
     " WHERE train_run_id IN (SELECT value FROM json_each(?1))"                                               \

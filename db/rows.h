@@ -42,6 +42,9 @@ struct db_run {
     const char *libc;             /* C library and its version; NULL: not recorded */
     const char *linalg;           /* 'portable', 'openblas'; NULL: not recorded */
     int64_t arithmetic;           /* version of the arithmetic; 0: recorded before there was one (NULL) */
+    /* Writing: the tokens of compute.text; store_read_prompt reads them. NULL: none. */
+    const uint32_t *prompt; /* [prompt_tokens] */
+    size_t prompt_tokens;
 };
 
 struct db_node {
@@ -76,6 +79,22 @@ struct db_task {
 #define TASK_RUN(name, unit, meaning) int64_t name;
 #define TASK(name, kind, unit, role, meaning) DB_TYPE_##kind name;
 #include "db/task.def"
+};
+
+#define DB_ANSWER_MAX 64u
+
+/* What the layers of a finished task really gave (compute.kind model). Measured seconds are NAN where a node had no
+ * layer. */
+struct db_answer {
+    int64_t run_id;
+    uint32_t episode, slot, device; /* of its task's row */
+    uint32_t tokens;
+    bool is_kept; /* the tokens themselves, not just how many */
+    uint32_t token[DB_ANSWER_MAX];
+    double first_token_s;
+    double device_layer_s, server_layer_s; /* measured, of one layer */
+    uint64_t activation_bytes;             /* < 2^63 */
+    bool overridden;
 };
 
 /* Statistics over the episode's finished tasks (NAN: there were none); `tasks` counts lost and expired ones
@@ -141,6 +160,15 @@ struct db_process_sample {
     int64_t number;   /* -1: NULL */
     double start_s, duration_s;
     double lag_max_s, lag_mean_s;
+};
+
+/* Real layers of a process that ended in an interval. */
+struct db_compute_sample {
+    const char *role; /* a literal: 'device', 'server' */
+    uint32_t number;
+    double start_s, duration_s;
+    uint32_t jobs, late_jobs;
+    double computed_s, late_s, worst_s;
 };
 
 /* A row of the view twin_comparison. */

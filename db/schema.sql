@@ -7,7 +7,7 @@
 -- count from 0.
 
 PRAGMA application_id = 1751215716; -- 0x68616e64, "hand"
-PRAGMA user_version = 4;            -- the last migration
+PRAGMA user_version = 5;            -- the last migration
 
 CREATE TABLE run ( -- one start of the orchestrator, or one policy's evaluation
     run_id             INTEGER PRIMARY KEY AUTOINCREMENT, -- of a run that was deleted: never given again
@@ -37,7 +37,8 @@ CREATE TABLE run ( -- one start of the orchestrator, or one policy's evaluation
     vector_path        TEXT, -- vector instructions that the arithmetic used
     libc               TEXT, -- C library and its version
     linalg             TEXT CHECK (linalg IN ('portable', 'openblas')), -- who multiplied matrices
-    arithmetic         INTEGER CHECK (arithmetic > 0) -- version of the arithmetic; NULL: recorded before there was one
+    arithmetic         INTEGER CHECK (arithmetic > 0), -- version of the arithmetic; NULL: recorded before there was one
+    prompt_tokens      BLOB -- token ids of compute.text, u32 little-endian each; NULL: none
 ) STRICT;
 
 CREATE INDEX run_by_parent ON run (parent_run_id);
@@ -106,6 +107,21 @@ CREATE TABLE task (
     PRIMARY KEY (run_id, episode, slot, device),
     CHECK ((status = 'done' OR status = 'recovered' OR status = 'reoffloaded') = (latency_s IS NOT NULL)),
     CHECK (latency_s IS NULL OR (energy_j IS NOT NULL AND cost IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE answer ( -- what a finished task's layers gave, with real layers alone
+    run_id           INTEGER NOT NULL REFERENCES run (run_id),
+    episode          INTEGER NOT NULL CHECK (episode >= 0),
+    slot             INTEGER NOT NULL CHECK (slot >= 0),
+    device           INTEGER NOT NULL CHECK (device >= 0),
+    tokens           INTEGER NOT NULL CHECK (tokens BETWEEN 0 AND 64), -- of the answer
+    answer           BLOB CHECK (length(answer) = 4 * tokens), -- their ids, u32 little-endian; NULL: they were not kept
+    first_token_s    REAL CHECK (first_token_s >= 0), -- start of the task to the first token
+    device_layer_s   REAL CHECK (device_layer_s >= 0), -- measured, of one layer on the device; NULL: it had none
+    server_layer_s   REAL CHECK (server_layer_s >= 0), -- likewise on the server
+    activation_bytes INTEGER NOT NULL CHECK (activation_bytes >= 0), -- crossed the link, encoded
+    overridden       INTEGER NOT NULL CHECK (overridden IN (0, 1)), -- 1: the device chose its own split or server
+    PRIMARY KEY (run_id, episode, slot, device)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE episode ( -- statistics over the episode's finished tasks; NULL: there were none
@@ -198,6 +214,22 @@ CREATE TABLE process_sample ( -- how late a process's event loop was in about a 
 ) STRICT;
 
 CREATE INDEX process_sample_by_run ON process_sample (run_id);
+
+CREATE TABLE compute_sample ( -- how late a process's real layers were in about a second
+    sample_id  INTEGER PRIMARY KEY,
+    run_id     INTEGER NOT NULL REFERENCES run (run_id),
+    role       TEXT NOT NULL CHECK (role IN ('device', 'server')),
+    number     INTEGER NOT NULL CHECK (number >= 0), -- the process's first node
+    start_s    REAL NOT NULL CHECK (start_s >= 0),
+    duration_s REAL NOT NULL CHECK (duration_s >= 0),
+    jobs       INTEGER NOT NULL CHECK (jobs >= 0), -- computations that ended
+    late_jobs  INTEGER NOT NULL CHECK (late_jobs BETWEEN 0 AND jobs),
+    computed_s REAL NOT NULL CHECK (computed_s >= 0), -- how long they computed
+    late_s     REAL NOT NULL CHECK (late_s >= 0), -- how long the late ones did
+    worst_s    REAL NOT NULL CHECK (worst_s >= 0) -- how late the latest ended
+) STRICT;
+
+CREATE INDEX compute_sample_by_run ON compute_sample (run_id);
 
 CREATE TABLE sweep ( -- a grid of cells: policies x seeds x scenario keys
     sweep_id    INTEGER PRIMARY KEY,

@@ -24,14 +24,16 @@ static const char select_tasks[] = "SELECT run_id"
 
 /* Every statement there is. A run's columns stand in the order of struct db_run, and so on. */
 static const char *const sql[STATEMENT_COUNT] = {
-    [INSERT_RUN] = "INSERT INTO run (" RUN_COLUMNS ")"
-                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [INSERT_RUN] = "INSERT INTO run (" RUN_COLUMNS ", prompt_tokens)"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [FINISH_RUN] = "UPDATE run SET status = ?, trusted = ?, untrusted_reason = ? WHERE run_id = ?",
     [INSERT_NODE] =
         "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split,"
         " memory_bytes, requests, address, rate_trace, place_trace)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [INSERT_TASK] = insert_task,
+    [INSERT_ANSWER] =
+        "INSERT INTO answer (run_id, " ANSWER_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [INSERT_EPISODE] =
         "INSERT INTO episode (run_id, episode, slots, mean_latency_s, p50_latency_s, p95_latency_s,"
         " p99_latency_s, mean_energy_j, mean_cost, episode_return, optimum_cost, tasks, deadline_misses,"
@@ -44,6 +46,9 @@ static const char *const sql[STATEMENT_COUNT] = {
                            " set_bps, achieved_bps) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     [INSERT_PROCESS_SAMPLE] = "INSERT INTO process_sample (run_id, role, number, start_s, duration_s,"
                               " lag_max_s, lag_mean_s) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    [INSERT_COMPUTE_SAMPLE] =
+        "INSERT INTO compute_sample (run_id, role, number, start_s, duration_s, jobs,"
+        " late_jobs, computed_s, late_s, worst_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [CLEAR_LEARNERS] = "UPDATE checkpoint SET learner = NULL"
                        " WHERE run_id = ? AND episode <> ? AND learner IS NOT NULL",
     [SET_UPDATES] = "UPDATE run SET updates = ? WHERE run_id = ?",
@@ -56,7 +61,10 @@ static const char *const sql[STATEMENT_COUNT] = {
     [SELECT_NODES] =
         "SELECT run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, memory_bytes,"
         " requests, address, rate_trace, place_trace FROM node WHERE run_id = ? ORDER BY role, number",
+    [SELECT_PROMPT] = "SELECT prompt_tokens FROM run WHERE run_id = ?",
     [SELECT_TASKS] = select_tasks,
+    [SELECT_ANSWERS] =
+        "SELECT run_id, " ANSWER_COLUMNS " FROM answer WHERE run_id = ? ORDER BY episode, slot, device",
     [SELECT_EVENTS] = "SELECT " EVENT_COLUMNS " FROM event WHERE run_id = ? ORDER BY event_id",
     [SELECT_CHECKPOINTS] =
         "SELECT run_id, episode, length(weights), coalesce(length(learner), 0), validation_cost"
@@ -90,6 +98,9 @@ static const char *const sql[STATEMENT_COUNT] = {
                             " (SELECT total(wall_s) FROM episode WHERE run_id = ?1 AND episode <= ?2)",
     [REWIND_PROCESS_SAMPLES] = "DELETE FROM process_sample WHERE run_id = ?1 AND start_s >="
                                " (SELECT total(wall_s) FROM episode WHERE run_id = ?1 AND episode <= ?2)",
+    [REWIND_COMPUTE_SAMPLES] = "DELETE FROM compute_sample WHERE run_id = ?1 AND start_s >="
+                               " (SELECT total(wall_s) FROM episode WHERE run_id = ?1 AND episode <= ?2)",
+    [REWIND_ANSWERS] = "DELETE FROM answer WHERE run_id = ? AND episode > ?",
     [REWIND_TASKS] = "DELETE FROM task WHERE run_id = ? AND episode > ?",
     [REWIND_EVENTS] = "DELETE FROM event WHERE run_id = ? AND episode > ?",
     [REWIND_CHECKPOINTS] = "DELETE FROM checkpoint WHERE run_id = ? AND episode > ?",
@@ -259,6 +270,7 @@ int store_insert_run(struct store *store, const struct db_run *run, int64_t *ret
     binder_text(&binder, run->libc);
     binder_text(&binder, run->linalg);
     binder_integer_or_null(&binder, run->arithmetic, 0);
+    binder_blob(&binder, run->prompt, run->prompt_tokens * sizeof *run->prompt);
     int rc = store_run(store, &binder, "record a run", diag);
     if (rc == 0)
         *ret_run_id = sqlite3_last_insert_rowid(store->db->handle);
@@ -321,6 +333,27 @@ int store_insert_task(struct store *store, const struct db_task *task, struct di
 #define TASK(name, kind, unit, role, meaning) BIND_##kind(&binder, task->name);
 #include "db/task.def"
     return store_run(store, &binder, "record a task", diag);
+}
+
+int store_insert_answer(struct store *store, const struct db_answer *answer, struct diag *diag)
+{
+    assert(answer->tokens <= DB_ANSWER_MAX);
+    struct binder binder = store_start(store, INSERT_ANSWER);
+    binder_integer(&binder, answer->run_id);
+    binder_integer(&binder, answer->episode);
+    binder_integer(&binder, answer->slot);
+    binder_integer(&binder, answer->device);
+    binder_integer(&binder, answer->tokens);
+    if (answer->is_kept)
+        binder_blob(&binder, answer->token, answer->tokens * sizeof *answer->token);
+    else
+        binder_text(&binder, NULL);
+    binder_real(&binder, answer->first_token_s);
+    binder_real(&binder, answer->device_layer_s);
+    binder_real(&binder, answer->server_layer_s);
+    binder_integer(&binder, (int64_t) answer->activation_bytes);
+    binder_integer(&binder, answer->overridden);
+    return store_run(store, &binder, "record an answer", diag);
 }
 
 int store_insert_episode(struct store *store, const struct db_episode *episode, struct diag *diag)
@@ -391,6 +424,23 @@ int store_insert_process_sample(struct store *store, int64_t run_id, const struc
     binder_real(&binder, sample->duration_s);
     binder_real(&binder, sample->lag_max_s);
     binder_real(&binder, sample->lag_mean_s);
+    return store_run(store, &binder, "record a process's sample", diag);
+}
+
+int store_insert_compute_sample(struct store *store, int64_t run_id, const struct db_compute_sample *sample,
+                                struct diag *diag)
+{
+    struct binder binder = store_start(store, INSERT_COMPUTE_SAMPLE);
+    binder_integer(&binder, run_id);
+    binder_text(&binder, sample->role);
+    binder_integer(&binder, sample->number);
+    binder_real(&binder, sample->start_s);
+    binder_real(&binder, sample->duration_s);
+    binder_integer(&binder, sample->jobs);
+    binder_integer(&binder, sample->late_jobs);
+    binder_real(&binder, sample->computed_s);
+    binder_real(&binder, sample->late_s);
+    binder_real(&binder, sample->worst_s);
     return store_run(store, &binder, "record a process's sample", diag);
 }
 

@@ -18,11 +18,14 @@ int store_finish_run(struct store *store, int64_t run_id, enum db_run_status sta
                      const char *reason, struct diag *diag);
 int store_insert_node(struct store *store, const struct db_node *node, struct diag *diag);
 int store_insert_task(struct store *store, const struct db_task *task, struct diag *diag);
+int store_insert_answer(struct store *store, const struct db_answer *answer, struct diag *diag);
 int store_insert_episode(struct store *store, const struct db_episode *episode, struct diag *diag);
 int store_insert_event(struct store *store, const struct db_event *event, struct diag *diag);
 int store_insert_link_sample(struct store *store, int64_t run_id, const struct db_link_sample *sample,
                              struct diag *diag);
 int store_insert_process_sample(struct store *store, int64_t run_id, const struct db_process_sample *sample,
+                                struct diag *diag);
+int store_insert_compute_sample(struct store *store, int64_t run_id, const struct db_compute_sample *sample,
                                 struct diag *diag);
 /* Where it carries the full learner state, that of the run's earlier checkpoints is cleared. */
 int store_insert_checkpoint(struct store *store, const struct db_checkpoint *checkpoint, struct diag *diag);
@@ -39,6 +42,10 @@ int store_set_validation_cost(struct store *store, int64_t run_id, uint32_t epis
 int store_read_run(struct store *store, int64_t run_id, struct db_run *ret_run, struct buf *arena,
                    struct diag *diag);
 
+/* Appends the tokens of a run's text, u32 each: to an empty buffer. None: nothing is appended. ERR_CORRUPT: they are no
+ * list of tokens. */
+int store_read_prompt(struct store *store, int64_t run_id, struct buf *tokens, struct diag *diag);
+
 /* Calls `row` for each in key order; a nonzero return stops and is returned. Text is valid during the call. */
 int store_each_run(struct store *store, int (*row)(void *user, const struct db_run *run), void *user,
                    struct diag *diag);
@@ -50,6 +57,9 @@ int store_each_task(struct store *store, int64_t run_id, int (*row)(void *user, 
  * last, or an error. One such reading at a time. */
 void store_tasks_open(struct store *store, int64_t run_id);
 int store_tasks_next(struct store *store, struct db_task *ret_task, struct diag *diag);
+/* Likewise for answers. ERR_CORRUPT: a row's tokens are not as many as it says. */
+void store_answers_open(struct store *store, int64_t run_id);
+int store_answers_next(struct store *store, struct db_answer *ret_answer, struct diag *diag);
 int store_each_event(struct store *store, int64_t run_id,
                      int (*row)(void *user, const struct db_event *event), void *user, struct diag *diag);
 int store_each_twin_part(struct store *store, int64_t real_run_id,

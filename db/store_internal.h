@@ -12,7 +12,7 @@
 struct db;
 struct sqlite3_stmt;
 
-/* Columns in the order in which they are bound and read. */
+/* Columns of a run but prompt_tokens, which may be large, and of others, in the order in which they are bound and read. */
 #define RUN_COLUMNS                                                                                          \
     "kind, scenario_name, scenario, config_json, seed, policy, parent_run_id, checkpoint_episode, phase, "   \
     "host, clock, time_scale, mode, version, cpu, started_utc, status, trusted, untrusted_reason, "          \
@@ -20,24 +20,31 @@ struct sqlite3_stmt;
 #define EVENT_COLUMNS                                                                                        \
     "run_id, episode, slot, phase, kind, role, number, action, until_slot, from_server, to_server, "         \
     "task_slot, speed, detail"
+#define ANSWER_COLUMNS                                                                                       \
+    "episode, slot, device, tokens, answer, first_token_s, device_layer_s, server_layer_s, "                 \
+    "activation_bytes, overridden"
 
 enum statement {
     INSERT_RUN,
     FINISH_RUN,
     INSERT_NODE,
     INSERT_TASK,
+    INSERT_ANSWER,
     INSERT_EPISODE,
     INSERT_EVENT,
     INSERT_CHECKPOINT,
     INSERT_LINK_SAMPLE,
     INSERT_PROCESS_SAMPLE,
+    INSERT_COMPUTE_SAMPLE,
     CLEAR_LEARNERS,
     SET_UPDATES,
     SET_VALIDATION_COST,
     SELECT_RUN,
     SELECT_RUNS,
     SELECT_NODES,
+    SELECT_PROMPT,
     SELECT_TASKS,
+    SELECT_ANSWERS,
     SELECT_EVENTS,
     SELECT_CHECKPOINTS,
     SELECT_WEIGHTS,
@@ -51,7 +58,9 @@ enum statement {
     RESUME_RUN,
     REWIND_LINK_SAMPLES,
     REWIND_PROCESS_SAMPLES,
+    REWIND_COMPUTE_SAMPLES,
     REWIND_TASKS,
+    REWIND_ANSWERS,
     REWIND_EVENTS,
     REWIND_CHECKPOINTS,
     REWIND_EXPERIENCE,

@@ -97,10 +97,13 @@ static void read_run(struct reader *reader, struct db_run *run)
     run->libc = read_text(reader);
     run->linalg = read_text(reader);
     run->arithmetic = read_integer(reader, 0);
+    run->prompt = NULL; /* store_read_prompt */
+    run->prompt_tokens = 0;
 }
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "node.requests is little-endian, and so must this machine be");
+_Static_assert(
+    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+    "node.requests, run.prompt_tokens and answer.answer are little-endian, and so must this machine be");
 
 /* SQLite aligns a blob's memory as malloc does. */
 static const void *read_bytes(struct reader *reader, size_t *ret_size)
@@ -146,6 +149,32 @@ static void read_task(struct reader *reader, struct db_task *task)
 #define TASK_RUN(name, unit, meaning) task->name = read_integer(reader, 0);
 #define TASK(name, kind, unit, role, meaning) task->name = READ_##kind(reader, #name);
 #include "db/task.def"
+}
+
+/* Whether the row holds as many tokens as it says. */
+static bool read_answer(struct reader *reader, struct db_answer *answer)
+{
+    size_t size = 0;
+    answer->run_id = read_integer(reader, 0);
+    answer->episode = read_u32(reader);
+    answer->slot = read_u32(reader);
+    answer->device = read_u32(reader);
+    int64_t tokens = read_integer(reader, -1);
+    answer->is_kept = sqlite3_column_type(reader->statement, reader->index) != SQLITE_NULL;
+    const void *bytes = read_bytes(reader, &size);
+    answer->first_token_s = read_real(reader);
+    answer->device_layer_s = read_real(reader);
+    answer->server_layer_s = read_real(reader);
+    answer->activation_bytes = (uint64_t) read_integer(reader, 0);
+    answer->overridden = read_integer(reader, 0) != 0;
+    if (tokens < 0 || tokens > (int64_t) DB_ANSWER_MAX ||
+        (answer->is_kept && size != (size_t) tokens * sizeof *answer->token))
+        return false;
+    answer->tokens = (uint32_t) tokens;
+    memset(answer->token, 0, sizeof answer->token);
+    if (bytes != NULL)
+        memcpy(answer->token, bytes, size);
+    return true;
 }
 
 static void read_event(struct reader *reader, struct db_event *event)
@@ -238,6 +267,28 @@ int store_read_run(struct store *store, int64_t run_id, struct db_run *ret_run, 
     store_reset(&binder);
     if (rc == 0)
         *ret_run = run;
+    return rc;
+}
+
+int store_read_prompt(struct store *store, int64_t run_id, struct buf *tokens, struct diag *diag)
+{
+    struct binder binder = store_start(store, SELECT_PROMPT);
+    binder_integer(&binder, run_id);
+    struct reader reader;
+    size_t size = 0;
+    int rc = next_row(store, &binder, &reader, diag);
+    assert(tokens->size == 0);
+    if (rc == 1) {
+        const void *bytes = read_bytes(&reader, &size);
+        rc = check_reader(store, &reader, diag);
+        if (rc == 0 && size % sizeof(uint32_t) != 0)
+            rc = diag_fail(diag, ERR_CORRUPT,
+                           "%s: run %lld: prompt_tokens has %zu bytes, which is no list of tokens of 4 bytes",
+                           store->db->path, (long long) run_id, size);
+        if (rc == 0 && size > 0)
+            rc = buf_push(tokens, bytes, size);
+    }
+    store_reset(&binder);
     return rc;
 }
 
@@ -420,5 +471,35 @@ int store_tasks_next(struct store *store, struct db_task *ret_task, struct diag 
     if (check != 0)
         return check;
     *ret_task = task;
+    return rc;
+}
+
+void store_answers_open(struct store *store, int64_t run_id)
+{
+    struct binder binder = store_start(store, SELECT_ANSWERS);
+    store_reset(&binder);
+    binder_integer(&binder, run_id);
+}
+
+int store_answers_next(struct store *store, struct db_answer *ret_answer, struct diag *diag)
+{
+    struct binder binder = {.statement = store->statement[SELECT_ANSWERS], .code = SQLITE_OK};
+    struct reader reader;
+    struct db_answer answer;
+    int rc = next_row(store, &binder, &reader, diag);
+    if (rc != 1) {
+        store_reset(&binder);
+        return rc;
+    }
+    bool whole = read_answer(&reader, &answer);
+    int check = check_reader(store, &reader, diag);
+    if (check == 0 && !whole)
+        check =
+            diag_fail(diag, ERR_CORRUPT,
+                      "%s: the answer in episode %u, slot %u of device %u has not as many tokens as it says",
+                      store->db->path, answer.episode, answer.slot, answer.device);
+    if (check != 0)
+        return check;
+    *ret_answer = answer;
     return rc;
 }

@@ -84,9 +84,9 @@ int store_read_elapsed(struct store *store, int64_t run_id, int64_t after_episod
 int store_rewind_run(struct store *store, const struct db_rewind *rewind, struct diag *diag)
 {
     /* Samples first: which are later is told by the episodes' wall times. */
-    static const enum statement deletes[] = {REWIND_LINK_SAMPLES, REWIND_PROCESS_SAMPLES, REWIND_TASKS,
-                                             REWIND_EVENTS,       REWIND_CHECKPOINTS,     REWIND_EXPERIENCE,
-                                             REWIND_EPISODES};
+    static const enum statement deletes[] = {
+        REWIND_LINK_SAMPLES, REWIND_PROCESS_SAMPLES, REWIND_COMPUTE_SAMPLES, REWIND_TASKS,   REWIND_ANSWERS,
+        REWIND_EVENTS,       REWIND_CHECKPOINTS,     REWIND_EXPERIENCE,      REWIND_EPISODES};
     struct binder binder = store_start(store, RESUME_RUN);
     binder_text(&binder, rewind->config_json);
     binder_integer(&binder, rewind->run_id);

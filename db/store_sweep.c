@@ -192,12 +192,12 @@ int store_end_job(struct store *store, const struct db_job *job, const char *utc
  * the training run of another job (NULL: none), ?3 and ?4 whether validation runs and task rows are taken, ?5
  * and ?6 the job. Rows go in the order of their keys. */
 static const char *const merging[] = {
-    "INSERT INTO run (run_id, " RUN_COLUMNS ")"
+    "INSERT INTO run (run_id, " RUN_COLUMNS ", prompt_tokens)"
     " SELECT run_id + ?1, kind, scenario_name, scenario, config_json, seed, policy,"
     " coalesce(parent_run_id + ?1, ?2), checkpoint_episode, phase, host, clock, time_scale, mode, version, "
     "cpu,"
     " started_utc, status, trusted, untrusted_reason, policy_sees, updates, vector_path, libc, linalg, "
-    "arithmetic"
+    "arithmetic, prompt_tokens"
     " FROM part.run WHERE ?3 OR kind <> 'validate' ORDER BY run_id",
 
     "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, "
@@ -212,6 +212,9 @@ static const char *const merging[] = {
     ") SELECT run_id + ?1"
 #include "db/task_names.def"
     " FROM part.task WHERE ?4 ORDER BY run_id, episode, slot, device",
+
+    "INSERT INTO answer (run_id, " ANSWER_COLUMNS ") SELECT run_id + ?1, " ANSWER_COLUMNS
+    " FROM part.answer WHERE ?4 ORDER BY run_id, episode, slot, device",
 
     "INSERT INTO episode (run_id, episode, slots, mean_latency_s, p50_latency_s, p95_latency_s, "
     "p99_latency_s,"

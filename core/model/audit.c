@@ -41,6 +41,31 @@ void audit_add_loop(struct audit *audit, const struct audit_loop *sample)
     audit->any_late = true;
 }
 
+void audit_add_jobs(struct audit *audit, const struct audit_jobs *sample)
+{
+    audit->computed_s += sample->computed_s;
+    if (sample->late_jobs == 0)
+        return;
+    audit->computed_late_s += sample->late_s;
+    if (!audit->any_job_late || sample->worst_s > audit->worst_jobs.worst_s)
+        audit->worst_jobs = *sample;
+    audit->any_job_late = true;
+}
+
+static bool judge_jobs(const struct audit *audit, char ret_reason[static AUDIT_TEXT])
+{
+    const struct audit_jobs *jobs = &audit->worst_jobs;
+    if (!(audit->computed_late_s > AUDIT_JOB_LATE_SHARE * audit->computed_s))
+        return true;
+    (void) text_format(ret_reason, AUDIT_TEXT,
+                       "layers were computed too late, by more than %.0f ms, for %.1f %% of the computed "
+                       "time; worst: %s %u at "
+                       "%.1f s, late by %.0f ms",
+                       AUDIT_JOB_LATE_S * MS, 100.0 * audit->computed_late_s / audit->computed_s, jobs->role,
+                       jobs->number, jobs->start_s, jobs->worst_s * MS); /* cut: still true */
+    return false;
+}
+
 bool audit_is_trusted(const struct audit *audit, char ret_reason[static AUDIT_TEXT])
 {
     const struct audit_link *link = &audit->worst_link;
@@ -66,5 +91,5 @@ bool audit_is_trusted(const struct audit *audit, char ret_reason[static AUDIT_TE
             loop->start_s, loop->lag_max_s * MS); /* cut: still true */
         return false;
     }
-    return true;
+    return judge_jobs(audit, ret_reason);
 }

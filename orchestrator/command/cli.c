@@ -232,7 +232,7 @@ static const struct {
     [CLI_MODEL] = {"model", "FILE", "Says what a model file holds, and what its layers cost."},
     [CLI_GENERATE] = {"generate", "", "Goes on with a text, token by token, in this process alone."},
     [CLI_TRAIN] = {"train", "FOLDER", "Trains a small language model on a folder of texts."},
-    [CLI_EXPORT] = {"export", "tasks|episodes|events", "Writes a run's rows as CSV or JSON."},
+    [CLI_EXPORT] = {"export", "tasks|episodes|events|answers", "Writes a run's rows as CSV or JSON."},
 };
 
 static uint64_t parse_number(struct argp_state *state, const char *flag, const char *text, uint64_t min,

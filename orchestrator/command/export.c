@@ -43,9 +43,12 @@ static int write_rows(const struct cli *cli, struct store *store, const char *wh
 int command_export(const struct cli *cli, struct diag *diag)
 {
     const char *what = cli->word_count > 0 ? cli->word[0] : "tasks";
-    if (strcmp(what, "tasks") != 0 && strcmp(what, "episodes") != 0 && strcmp(what, "events") != 0)
-        return command_status(
-            diag_fail(diag, ERR_UNKNOWN, "export what? '%s' is none of tasks, episodes, events", what), diag);
+    if (strcmp(what, "tasks") != 0 && strcmp(what, "episodes") != 0 && strcmp(what, "events") != 0 &&
+        strcmp(what, "answers") != 0)
+        return command_status(diag_fail(diag, ERR_UNKNOWN,
+                                        "export what? '%s' is none of tasks, episodes, events, answers",
+                                        what),
+                              diag);
     struct experiment_file file = {0};
     struct db_run run;
     struct buf texts = {0};

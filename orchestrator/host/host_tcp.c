@@ -201,7 +201,7 @@ static bool owns(const struct host_tcp *host, const struct member *member,
 {
     const struct world *world = host->session->world;
     uint64_t device = world->devices;
-    if (message->id == PROTO_LOOP_AUDIT)
+    if (message->id == PROTO_LOOP_AUDIT || message->id == PROTO_COMPUTE_AUDIT)
         return member->role != 0;
     if (message->id == PROTO_LINK_AUDIT && message->link_audit.server >= world->servers)
         return false;

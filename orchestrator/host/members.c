@@ -12,6 +12,7 @@
 #define REQUESTS_PIECE 4096u /* rows in one REQUESTS message; the schema allows 8192 */
 #define NODE_MINOR_MIN 3u    /* from it on a REPORT has the answer */
 #define TRACE_PIECE 4096u    /* points in one TRACE message; the schema allows no more */
+#define PROMPTS_PIECE 16384u /* tokens in one PROMPTS message; the schema allows 65536 */
 
 int members_init(struct members *members, const struct world *world)
 {
@@ -231,6 +232,19 @@ static void send_traces(const struct tracks *tracks, struct member *member)
     }
 }
 
+/* The text from which prompts are cut. */
+static void send_prompts(const struct world *world, struct member *member)
+{
+    for (uint32_t sent = 0; sent < world->prompt_tokens; sent += PROMPTS_PIECE) {
+        uint32_t left = world->prompt_tokens - sent;
+        struct proto_message message = {
+            .id = PROTO_PROMPTS,
+            .prompts = {.tokens = {world->prompt + sent, left < PROMPTS_PIECE ? left : PROMPTS_PIECE}},
+        };
+        (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
+    }
+}
+
 static void welcome(struct members *members, const struct world *world, struct member *member)
 {
     struct proto_message message = {
@@ -250,6 +264,7 @@ static void welcome(struct members *members, const struct world *world, struct m
                 .scenario = {(const char *) members->scenario.data, members->scenario.size},
                 .rate_traces = world->rate_tracks.count,
                 .place_traces = world->place_tracks.count,
+                .prompt_tokens = world->prompt_tokens,
             },
     };
     (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
@@ -258,6 +273,7 @@ static void welcome(struct members *members, const struct world *world, struct m
     if (member->role == MEMBER_MOBILE) {
         send_traces(&world->rate_tracks, member);
         send_traces(&world->place_tracks, member);
+        send_prompts(world, member);
     }
 }
 

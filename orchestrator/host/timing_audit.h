@@ -1,8 +1,8 @@
-/* Takes what nodes tell of their links and loops (LINK_AUDIT, LOOP_AUDIT), and what the orchestrator's own
+/* Takes what nodes tell of their links, loops and layers (LINK_AUDIT, LOOP_AUDIT, COMPUTE_AUDIT), and what the orchestrator's own
  * loop tells: to the verdict, and to the session's sinks.
  *
  * Each sample becomes a row, so a node may not tell as many as it likes. A window of a link is at least 20 ms of real
- * time long, and a device has one link at a time; an interval of a loop is about a second long. Hence the time since
+ * time long, and a device has one link at a time; an interval of a loop or of layers is about a second long. Hence the time since
  * the run began bounds how many there are. In virtual time there is nothing to audit. */
 #ifndef HANDOFF_ORCHESTRATOR_HOST_TIMING_AUDIT_H
 #define HANDOFF_ORCHESTRATOR_HOST_TIMING_AUDIT_H
@@ -18,7 +18,8 @@ struct timing_audit {
     double elapsed_s; /* real time since the run began; the owner keeps it */
     uint32_t devices, servers;
     uint64_t *windows; /* [2 * devices] told of each device's way up, then of each one's way down */
-    uint64_t *loops;   /* [devices + servers] intervals told by each process, at its first node's number */
+    /* [devices + servers] intervals told by each process, of its loop and of its layers: at its first node's number */
+    uint64_t *loops, *jobs;
 };
 
 int timing_audit_init(struct timing_audit *ret_audit, const struct session_sinks *sinks,

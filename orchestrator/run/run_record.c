@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
@@ -167,6 +168,8 @@ static int create_recorder(struct run_record *record, const struct world *world,
         .status = DB_RUNNING,
         .trusted = true,
         .updates = updates_of(run, kind),
+        .prompt = world->prompt,
+        .prompt_tokens = world->prompt_tokens,
     };
     return recorder_create(&record->recorder, run->path, &row, node, (size_t) world->devices + world->servers,
                            &record->run_id, diag);
@@ -238,10 +241,24 @@ static int told(struct run_record *record, int rc)
     return diag_fail(record->diag, rc, "%s: cannot record: %s", record->path, err_text(rc));
 }
 
+/* Keeps them until their tasks' rows come. */
+static int on_answers(void *user, const struct db_answer *answer, size_t count)
+{
+    struct run_record *record = user;
+    assert(record->answers == 0);
+    int rc = array_reserve(&record->answer, &record->answer_capacity, count);
+    if (rc == 0 && count > 0)
+        memcpy(record->answer, answer, count * sizeof *answer);
+    record->answers = rc == 0 ? count : 0;
+    return told(record, rc);
+}
+
 static int on_tasks(void *user, const struct db_task *task, size_t count)
 {
     struct run_record *record = user;
-    return told(record, recorder_tasks(record->recorder, task, count));
+    size_t answers = record->answers;
+    record->answers = 0;
+    return told(record, recorder_answered_tasks(record->recorder, task, count, record->answer, answers));
 }
 
 /* Can the run go on from here as if it had never stopped? Not after an episode that was cut short, nor
@@ -339,6 +356,23 @@ static int on_loop(void *user, const struct audit_loop *interval)
     return told(record, recorder_process_sample(record->recorder, &sample));
 }
 
+static int on_jobs(void *user, const struct audit_jobs *interval)
+{
+    struct run_record *record = user;
+    const struct db_compute_sample sample = {
+        .role = interval->role,
+        .number = interval->number,
+        .start_s = record->offset_s + interval->start_s,
+        .duration_s = interval->duration_s,
+        .jobs = interval->jobs,
+        .late_jobs = interval->late_jobs,
+        .computed_s = interval->computed_s,
+        .late_s = interval->late_s,
+        .worst_s = interval->worst_s,
+    };
+    return told(record, recorder_compute_sample(record->recorder, &sample));
+}
+
 static int on_checkpoint(void *user, uint32_t episode, struct policy *policy)
 {
     struct run_record *record = user;
@@ -369,6 +403,8 @@ struct session_sink run_record_sink(struct run_record *record)
         .checkpoint = on_checkpoint,
         .link = on_link,
         .loop = on_loop,
+        .answers = on_answers,
+        .jobs = on_jobs,
         .user = record,
     };
 }
@@ -390,6 +426,9 @@ int run_record_close(struct run_record *record, enum db_run_status status, struc
     buf_finish(&record->weights);
     buf_finish(&record->learner);
     buf_finish(&record->transitions);
+    free(record->answer);
+    record->answer = NULL;
+    record->answer_capacity = 0;
     record->recorder = NULL;
     return rc;
 }

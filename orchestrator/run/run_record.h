@@ -14,7 +14,9 @@ struct run_record {
     bool has_checkpoint;
     struct buf weights, learner, transitions;
     bool has_updates;
-    uint64_t updates; /* behind those weights */
+    uint64_t updates;         /* behind those weights */
+    struct db_answer *answer; /* [answers] that wait for their tasks' rows; owned */
+    size_t answers, answer_capacity;
     struct policy_experience experience;
     double offset_s;   /* a run that was resumed: its samples' times go on from here */
     struct diag *diag; /* says what the recorder could not do */

@@ -16,6 +16,15 @@ bool session_sinks_take_episodes(const struct session_sinks *sinks)
     return any;
 }
 
+int session_sinks_answers(const struct session_sinks *sinks, const struct db_answer *answer, size_t count)
+{
+    int rc = 0;
+    for (size_t i = 0; i < sinks->count && rc == 0; i++)
+        if (sinks->sink[i].answers != NULL)
+            rc = sinks->sink[i].answers(sinks->sink[i].user, answer, count);
+    return rc;
+}
+
 int session_sinks_tasks(const struct session_sinks *sinks, const struct db_task *task, size_t count)
 {
     int rc = 0;
@@ -67,5 +76,14 @@ int session_sinks_loop(const struct session_sinks *sinks, const struct audit_loo
     for (size_t i = 0; i < sinks->count && rc == 0; i++)
         if (sinks->sink[i].loop != NULL)
             rc = sinks->sink[i].loop(sinks->sink[i].user, interval);
+    return rc;
+}
+
+int session_sinks_jobs(const struct session_sinks *sinks, const struct audit_jobs *interval)
+{
+    int rc = 0;
+    for (size_t i = 0; i < sinks->count && rc == 0; i++)
+        if (sinks->sink[i].jobs != NULL)
+            rc = sinks->sink[i].jobs(sinks->sink[i].user, interval);
     return rc;
 }

@@ -27,9 +27,13 @@ struct session_sink {
     int (*event)(void *user, const struct db_event *event);
     /* Comes before the row of the episode after which it is, so that both can be written at once. */
     int (*checkpoint)(void *user, uint32_t episode, struct policy *policy);
-    /* Real time: windows of links, intervals of event loops. */
+    /* Of tasks with real layers: one for each that was finished. They come before the rows of these tasks, so that both
+     * can be written at once. */
+    int (*answers)(void *user, const struct db_answer *answer, size_t count);
+    /* Real time: windows of links, intervals of event loops and of layers. */
     int (*link)(void *user, const struct audit_link *window);
     int (*loop)(void *user, const struct audit_loop *interval);
+    int (*jobs)(void *user, const struct audit_jobs *interval);
     void *user;
 };
 
@@ -48,11 +52,13 @@ void session_sinks_add(struct session_sinks *sinks, struct session_sink sink);
 bool session_sinks_take_episodes(const struct session_sinks *sinks);
 
 /* Each hands a row to every sink that takes it. 0, or the first nonzero return. */
+int session_sinks_answers(const struct session_sinks *sinks, const struct db_answer *answer, size_t count);
 int session_sinks_tasks(const struct session_sinks *sinks, const struct db_task *task, size_t count);
 int session_sinks_episode(const struct session_sinks *sinks, const struct db_episode *episode);
 int session_sinks_event(const struct session_sinks *sinks, const struct db_event *event);
 int session_sinks_checkpoint(const struct session_sinks *sinks, uint32_t episode, struct policy *policy);
 int session_sinks_link(const struct session_sinks *sinks, const struct audit_link *window);
 int session_sinks_loop(const struct session_sinks *sinks, const struct audit_loop *interval);
+int session_sinks_jobs(const struct session_sinks *sinks, const struct audit_jobs *interval);
 
 #endif

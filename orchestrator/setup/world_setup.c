@@ -106,6 +106,18 @@ static int take_node(void *user, const struct db_node *node)
     return rc == 0 && has_requests ? take_requests(world, node, rows->diag) : rc;
 }
 
+/* The text from which its prompts were cut. */
+static int read_prompt(struct world *world, struct store *store, int64_t run_id, struct diag *diag)
+{
+    struct buf tokens = {0};
+    int rc = store_read_prompt(store, run_id, &tokens, diag);
+    if (rc == 0)
+        rc = world_set_prompt(world, (const uint32_t *) (const void *) tokens.data,
+                              tokens.size / sizeof(uint32_t), diag);
+    buf_finish(&tokens);
+    return rc;
+}
+
 int world_setup_read(struct world *ret_world, struct settings *ret_settings, struct store *store,
                      const struct db_run *run, struct diag *diag)
 {
@@ -124,6 +136,8 @@ int world_setup_read(struct world *ret_world, struct settings *ret_settings, str
     if (rc == 0 && (rows.devices != world.devices || rows.servers != world.servers))
         rc = diag_fail(diag, ERR_CORRUPT, "run %lld: %u of %u devices and %u of %u servers are recorded",
                        (long long) run->run_id, rows.devices, world.devices, rows.servers, world.servers);
+    if (rc == 0)
+        rc = read_prompt(&world, store, run->run_id, diag);
     if (rc == 0) {
         *ret_world = world;
         *ret_settings = full.settings;

@@ -27,6 +27,7 @@ void join_finish(struct join *join)
     free(join->rows_known);
     free(join->points_known[0]);
     free(join->points_known[1]);
+    free(join->prompt);
     *join = (struct join){0};
 }
 
@@ -116,6 +117,22 @@ static int reserve_traces(struct join *join, const struct msg_welcome *welcome, 
                                    &join->points_known[1], diag);
 }
 
+/* Memory for the text from which prompts are cut. */
+static int reserve_prompt(struct join *join, uint32_t tokens, struct diag *diag)
+{
+    if (tokens == 0 || join->role == NODE_SERVER)
+        return 0;
+    if (tokens > WORLD_PROMPT_MAX)
+        return diag_fail(diag, ERR_TOO_BIG, "WELCOME announces a text of %u tokens, at most %u are taken",
+                         tokens, WORLD_PROMPT_MAX);
+    join->prompt = calloc(tokens, sizeof *join->prompt);
+    if (join->prompt == NULL)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    join->prompt_tokens = tokens;
+    join->devices_missing++;
+    return 0;
+}
+
 static int take_welcome(struct join *join, const struct msg_welcome *welcome, struct diag *diag)
 {
     int rc = check_welcome(join, welcome, diag);
@@ -145,10 +162,12 @@ static int take_welcome(struct join *join, const struct msg_welcome *welcome, st
     if (!whole)
         return diag_fail(diag, -ENOMEM, "out of memory");
     rc = reserve_rows(join, (uint32_t) welcome->token_rows, diag);
-    return rc != 0 ? rc : reserve_traces(join, welcome, diag);
+    if (rc == 0)
+        rc = reserve_traces(join, welcome, diag);
+    return rc != 0 ? rc : reserve_prompt(join, (uint32_t) welcome->prompt_tokens, diag);
 }
 
-/* One device, one device's rows or one trace less to wait for. */
+/* One device, one device's rows, one trace or the text less to wait for. */
 static void count_arrival(uint32_t *missing)
 {
     assert(*missing > 0);
@@ -253,6 +272,27 @@ static int take_trace(struct join *join, const struct msg_trace *trace, struct d
     return rc;
 }
 
+/* Pieces of the text follow one another; when the last has come, the whole is looked at. */
+static int take_prompts(struct join *join, const struct msg_prompts *prompts, struct diag *diag)
+{
+    assert(join->prompt_known <= join->prompt_tokens);
+    if (prompts->tokens.count < 1 || prompts->tokens.count > join->prompt_tokens - join->prompt_known)
+        return diag_fail(diag, ERR_RANGE, "PROMPTS: a piece of %zu tokens does not fit the %u announced",
+                         prompts->tokens.count, join->prompt_tokens);
+    memcpy(join->prompt + join->prompt_known, prompts->tokens.data,
+           prompts->tokens.count * sizeof *prompts->tokens.data);
+    join->prompt_known += (uint32_t) prompts->tokens.count;
+    if (join->prompt_known < join->prompt_tokens)
+        return 0;
+    int rc = world_set_prompt(&join->world, join->prompt, join->prompt_tokens, diag);
+    if (rc != 0)
+        return rc;
+    free(join->prompt); /* the world has its own */
+    join->prompt = NULL;
+    count_arrival(&join->devices_missing);
+    return 0;
+}
+
 static void note_address(struct join *join, const struct msg_server *server)
 {
     struct node_address *address = &join->address[server->server];
@@ -296,6 +336,8 @@ int join_take(struct join *join, const struct proto_message *message, struct dia
         return take_requests(join, &message->requests, diag);
     if (join->welcome && message->id == PROTO_TRACE)
         return take_trace(join, &message->trace, diag);
+    if (join->welcome && message->id == PROTO_PROMPTS)
+        return take_prompts(join, &message->prompts, diag);
     if (join->welcome && message->id == PROTO_SERVER)
         return take_server(join, &message->server, diag);
     const char *name = proto_name(message->id);

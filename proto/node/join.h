@@ -1,5 +1,5 @@
 /* How a node process joins a run. It sends HELLO. In come WELCOME, all SERVER rows and, for a mobile node, its
- * DEVICE rows, their REQUESTS and the TRACEs that they play. Then it sends READY. Pure: the shells hand messages
+ * DEVICE rows, their REQUESTS, the TRACEs that they play and the PROMPTS. Then it sends READY. Pure: the shells hand messages
  * in and send what comes out. Both node programs use it. */
 #ifndef HANDOFF_PROTO_NODE_JOIN_H
 #define HANDOFF_PROTO_NODE_JOIN_H
@@ -32,6 +32,8 @@ struct join {
     bool *device_known, *server_known; /* [count], [M]; owned */
     uint32_t *rows_known;              /* [count] requests received; owned */
     uint32_t *points_known[2];         /* [world's rate_tracks, place_tracks] points received; owned */
+    uint32_t *prompt;                  /* [prompt_tokens] of the text, until all have come; owned */
+    uint32_t prompt_tokens, prompt_known;
 };
 
 void join_init(struct join *join, enum node_role role, uint32_t count);
@@ -42,7 +44,7 @@ void join_again(struct join *join);
 /* The first frame. `host` and `data_port` only for a server; `host` is borrowed by the message. */
 struct proto_message join_hello(const struct join *join, const char *host, uint16_t data_port);
 
-/* Takes WELCOME, DEVICE, REQUESTS, TRACE or SERVER. Refuses what is out of order, out of range or told twice,
+/* Takes WELCOME, DEVICE, REQUESTS, TRACE, PROMPTS or SERVER. Refuses what is out of order, out of range or told twice,
  * another major version, and a scenario it cannot read. */
 int join_take(struct join *join, const struct proto_message *message, struct diag *diag);
 

@@ -13,7 +13,8 @@ import testbed
 SMALL = ('-s', 'dapo-quick', '-n', 3, '-m', 2, '-e', 2, '-t', 5, '--set', 'evaluation.test_episodes=1', '--set',
          'evaluation.test_slots=10')
 TASKS = 2 * 5 * 3
-OWN = ('node', 'task', 'episode', 'event', 'checkpoint', 'experience', 'link_sample', 'process_sample')
+OWN = ('node', 'task', 'episode', 'event', 'checkpoint', 'experience', 'link_sample', 'process_sample', 'answer',
+       'compute_sample')
 SWEEP = """\
 name: small
 scenario: dapo-quick

@@ -47,7 +47,7 @@ _EPISODE = dict.fromkeys(
 REAL_LEFT_OUT = {**LEFT_OUT, 'task': _MEASURED, 'episode': {**LEFT_OUT['episode'], **_EPISODE}}
 REAL_QUEUE_LEFT_OUT = {**LEFT_OUT, 'task': {**_MEASURED, **_QUEUED},
                        'episode': {**LEFT_OUT['episode'], **_EPISODE, 'failures': 'made of what was measured'}}
-SAMPLES = ('link_sample', 'process_sample')  # measured from end to end
+SAMPLES = ('link_sample', 'process_sample', 'compute_sample')  # measured from end to end
 
 
 # ---- digests ----

@@ -199,6 +199,22 @@ struct db_task scratch_task(uint32_t episode, uint32_t slot, uint32_t device)
     };
 }
 
+struct db_answer scratch_answer(uint32_t episode, uint32_t slot, uint32_t device)
+{
+    return (struct db_answer){
+        .episode = episode,
+        .slot = slot,
+        .device = device,
+        .tokens = 2,
+        .is_kept = true,
+        .token = {100 * slot + device, 7},
+        .first_token_s = 0.5,
+        .device_layer_s = 0.125,
+        .server_layer_s = (double) NAN,
+        .activation_bytes = 4096,
+    };
+}
+
 struct db_episode scratch_episode(uint32_t episode)
 {
     return (struct db_episode){

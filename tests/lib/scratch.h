@@ -35,6 +35,8 @@ void scratch_expect(const char *path, const char *sql, const char *expected);
 struct db_run scratch_run(void);
 struct db_event scratch_event(enum db_event_kind kind); /* of no node, and nothing more is known of it */
 struct db_task scratch_task(uint32_t episode, uint32_t slot, uint32_t device);
+/* Of that task: its tokens are kept. */
+struct db_answer scratch_answer(uint32_t episode, uint32_t slot, uint32_t device);
 struct db_episode scratch_episode(uint32_t episode);
 
 #endif

@@ -58,7 +58,7 @@ static void a_new_database_is_one_clean_file_that_says_whose_it_is(void **state)
     scratch_path(s, "results.db-shm", other);
     assert_false(scratch_exists(other));
     scratch_expect(s->file, "PRAGMA application_id", "1751215716");
-    scratch_expect(s->file, "PRAGMA user_version", "4");
+    scratch_expect(s->file, "PRAGMA user_version", "5");
     scratch_expect(s->file, "PRAGMA journal_mode", "delete");
     scratch_expect(s->file, "PRAGMA integrity_check", "ok");
 }
@@ -191,7 +191,7 @@ static void a_newer_version_is_refused(void **state)
     open_and_close(s->file, DB_CREATE);
     scratch_exec(s->file, "PRAGMA user_version = 99");
     assert_refused(s->file, DB_READ, ERR_VERSION,
-                   "newer handoff (database version 99; this program knows up to 4)");
+                   "newer handoff (database version 99; this program knows up to 5)");
     assert_refused(s->file, DB_CREATE, ERR_VERSION, "newer handoff");
     scratch_expect(s->file, "PRAGMA user_version", "99");
 }
@@ -337,6 +337,25 @@ static void events_of_version_3_become_data_and_keep_their_sentences(void **stat
                    "12|NULL|NULL|NULL|NULL|NULL|NULL");
     scratch_expect(s->file, "SELECT detail FROM event WHERE event_id = 7",
                    "killed by the scenario, back in slot 60");
+}
+
+static void a_file_of_version_4_takes_answers(void **state)
+{
+    struct scratch *s = *state;
+    for (size_t i = 0; i < 3; i++)
+        scratch_exec(s->file, sql_migrations[i].text);
+    scratch_exec(s->file, version_3_rows);
+    scratch_exec(s->file, sql_migrations[3].text);
+    scratch_expect(s->file, "PRAGMA user_version", "4");
+    open_and_close(s->file, DB_READWRITE);
+    scratch_expect(s->file, "PRAGMA user_version", "5");
+    scratch_expect(s->file, "PRAGMA integrity_check", "ok");
+    scratch_expect(s->file, "SELECT count(*), count(prompt_tokens) FROM run", "2|0");
+    scratch_expect(s->file, "SELECT (SELECT count(*) FROM task), (SELECT count(*) FROM answer)", "11|0");
+    scratch_exec(s->file,
+                 "INSERT INTO answer (run_id, episode, slot, device, tokens, answer, activation_bytes,"
+                 " overridden) VALUES (1, 0, 0, 0, 1, x'07000000', 12, 0)");
+    scratch_expect(s->file, "PRAGMA foreign_key_check", "");
 }
 
 static void rows_of_a_run_that_was_deleted_by_hand_keep_its_number(void **state)
@@ -520,6 +539,7 @@ int main(void)
         TEST(what_version_2_recorded_is_kept_and_does_not_say_what_its_policies_saw),
         TEST(version_3_tells_who_served_where_it_is_known),
         TEST(events_of_version_3_become_data_and_keep_their_sentences),
+        TEST(a_file_of_version_4_takes_answers),
         TEST(rows_of_a_run_that_was_deleted_by_hand_keep_its_number),
         TEST(a_failing_migration_leaves_the_file_as_it_was),
         TEST(a_file_that_another_writer_holds_is_reported),

@@ -129,6 +129,45 @@ static void an_episodes_end_is_written_at_once(void **state)
     finish(recorder, 1);
 }
 
+/* Every second device has an answer, and somebody holds the file: batches divide slots of 5000 rows. */
+static void an_answer_is_committed_with_its_task(void **state)
+{
+    enum { DEVICES = 5000, SLOTS = 3 };
+    struct scratch *s = *state;
+    struct recorder *recorder = start(s);
+    struct db_task *task = calloc(DEVICES, sizeof *task);
+    struct db_answer *answer = calloc(DEVICES / 2, sizeof *answer);
+    struct recorder_stats stats;
+    sqlite3 *holder = NULL;
+    assert_true(task != NULL && answer != NULL);
+    push(recorder, 0, 1); /* before the first answer */
+    assert_int_equal(sqlite3_open(s->file, &holder), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(holder, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    for (uint32_t slot = 1; slot <= SLOTS; slot++) {
+        for (uint32_t i = 0; i < DEVICES; i++)
+            task[i] = scratch_task(7, slot, i);
+        for (uint32_t i = 0; i < DEVICES / 2; i++)
+            answer[i] = scratch_answer(7, slot, 2 * i + 1);
+        assert_int_equal(recorder_answered_tasks(recorder, task, DEVICES, answer, DEVICES / 2), 0);
+    }
+    assert_int_equal(sqlite3_exec(holder, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(holder), SQLITE_OK);
+    for (uint32_t i = 0; i < DEVICES; i++)
+        task[i] = scratch_task(7, SLOTS + 1, i);
+    assert_int_equal(recorder_tasks(recorder, task, DEVICES), 0); /* none of these */
+    expect_soon(s, "SELECT count(*) >= 4000 FROM task", "1");
+    static const char unpaired[] =
+        "SELECT count(*) FROM task AS t LEFT JOIN answer AS a USING (run_id, episode, slot, device)"
+        " WHERE (a.tokens IS NOT NULL) <> (t.episode = 7 AND t.slot <= 3 AND t.device % 2 = 1)";
+    scratch_expect(s->file, unpaired, "0");
+    assert_int_equal(recorder_close(recorder, DB_FINISHED, true, NULL, &stats, NULL), 0);
+    assert_true(stats.task_rows > DEVICES * SLOTS);
+    scratch_expect(s->file, unpaired, "0");
+    scratch_expect(s->file, "SELECT count(*), count(DISTINCT answer) FROM answer", "7500|2600");
+    free(task);
+    free(answer);
+}
+
 /* A row each millisecond, for less than a batch's time unless this machine is busy. */
 static void rows_that_come_one_by_one_wait_for_a_batch_s_time(void **state)
 {
@@ -152,6 +191,7 @@ int main(void)
         TEST(a_whole_batch_of_tasks_is_written_at_once),
         TEST(half_a_queue_of_events_is_written_at_once),
         TEST(an_episodes_end_is_written_at_once),
+        TEST(an_answer_is_committed_with_its_task),
         TEST(rows_that_come_one_by_one_wait_for_a_batch_s_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,7 @@ static int64_t record(const struct scratch *s, int64_t parent)
     const struct db_node node = {.flops = 1.0, .max_split = -1, .memory_bytes = (double) NAN};
     const struct db_link_sample link = {.duration_s = 0.1, .set_bps = 1.0, .achieved_bps = 1.0};
     const struct db_process_sample process = {.role = "orchestrator", .number = -1, .duration_s = 1.0};
+    const struct db_compute_sample layers = {.role = "device", .duration_s = 1.0, .jobs = 1};
     const struct db_event event = scratch_event(DB_EVENT_FAULT);
     int64_t run_id = 0;
     run.parent_run_id = parent;
@@ -40,9 +41,11 @@ static int64_t record(const struct scratch *s, int64_t parent)
     assert_int_equal(recorder_event(recorder, &event), 0);
     assert_int_equal(recorder_link_samples(recorder, &link, 1), 0);
     assert_int_equal(recorder_process_sample(recorder, &process), 0);
+    assert_int_equal(recorder_compute_sample(recorder, &layers), 0);
     for (uint32_t i = 0; i < TASKS; i++) {
         struct db_task task = scratch_task(i / 4, i % 4, 0);
-        assert_int_equal(recorder_tasks(recorder, &task, 1), 0);
+        const struct db_answer answer = scratch_answer(i / 4, i % 4, 0);
+        assert_int_equal(recorder_answered_tasks(recorder, &task, 1, &answer, 1), 0);
     }
     for (uint32_t i = 0; i < 2; i++) {
         struct db_episode episode = scratch_episode(i);

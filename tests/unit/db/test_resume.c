@@ -170,7 +170,14 @@ static void a_resumed_run_has_forgotten_what_is_later_and_nothing_else(void **st
     const struct db_process_sample interval = {
         .role = "orchestrator", .number = -1, .start_s = 9.0, .duration_s = 1.0};
     assert_int_equal(recorder_link_samples(recorder, windows, 2), 0);
+    const struct db_compute_sample layers[] = {{.role = "server", .start_s = 1.0},
+                                               {.role = "server", .start_s = 8.0}};
+    const struct db_task task[] = {scratch_task(3, 99, 0), scratch_task(5, 99, 0)};
+    const struct db_answer answer[] = {scratch_answer(3, 99, 0), scratch_answer(5, 99, 0)};
     assert_int_equal(recorder_process_sample(recorder, &interval), 0);
+    assert_int_equal(recorder_compute_sample(recorder, &layers[0]), 0);
+    assert_int_equal(recorder_compute_sample(recorder, &layers[1]), 0);
+    assert_int_equal(recorder_answered_tasks(recorder, task, 2, answer, 2), 0);
     close_as(other, DB_ABORTED);
     close_as(recorder, DB_ABORTED);
     scratch_exec(s->file, "UPDATE episode SET wall_s = 1.5");
@@ -179,7 +186,9 @@ static void a_resumed_run_has_forgotten_what_is_later_and_nothing_else(void **st
                    "aborted|{\"host\":\"memory\"}\nrunning|{\"resumed\":1}");
     close_as(recorder, DB_ABORTED);
     scratch_expect(s->file, "SELECT run_id, count(*), max(episode) FROM task GROUP BY run_id",
-                   "1|120|5\n2|80|3");
+                   "1|120|5\n2|81|3");
+    scratch_expect(s->file, "SELECT run_id, episode, slot FROM answer", "2|3|99");
+    scratch_expect(s->file, "SELECT start_s FROM compute_sample", "1.0");
     scratch_expect(s->file, "SELECT run_id, count(*), max(episode) FROM episode GROUP BY run_id",
                    "1|6|5\n2|4|3");
     scratch_expect(s->file, "SELECT run_id, count(*), max(episode) FROM event GROUP BY run_id",

@@ -59,10 +59,12 @@ static void the_tables_are_strict(void **state)
 {
     struct scratch *s = *state;
     scratch_exec(s->file, sql_schema);
-    scratch_expect(s->file,
-                   "SELECT group_concat(name) FROM (SELECT name FROM pragma_table_list"
-                   " WHERE type = 'table' AND strict AND schema = 'main' ORDER BY name)",
-                   "checkpoint,episode,event,experience,job,link_sample,node,process_sample,run,sweep,task");
+    scratch_expect(
+        s->file,
+        "SELECT group_concat(name) FROM (SELECT name FROM pragma_table_list"
+        " WHERE type = 'table' AND strict AND schema = 'main' ORDER BY name)",
+        "answer,checkpoint,compute_sample,episode,event,experience,job,link_sample,node,process_sample,run,"
+        "sweep,task");
 }
 
 /* Type and NOT NULL of each kind of task.def; 1 for the columns that are the key. */
@@ -180,6 +182,11 @@ static const char valid_rows[] =
     "INSERT INTO event (run_id, episode, slot, phase, kind, role, number, detail)"
     " VALUES (1, 0, 0, 'observe', 'node_lost', 'device', 0, '');"
     "INSERT INTO checkpoint (run_id, episode, weights) VALUES (1, 0, x'00');"
+    "INSERT INTO answer (run_id, episode, slot, device, tokens, answer, activation_bytes, overridden)"
+    " VALUES (1, 0, 0, 0, 1, x'07000000', 12, 0);"
+    "INSERT INTO compute_sample (run_id, role, number, start_s, duration_s, jobs, late_jobs, computed_s, "
+    "late_s,"
+    " worst_s) VALUES (1, 'device', 0, 1, 1, 4, 1, 0.5, 0.125, 0.01);"
     "INSERT INTO sweep (name, text, version, created_utc) VALUES ('paper', 'x', '1', 'now');"
     "INSERT INTO job (sweep_id, number, experiment, axis, value, policy, sees, seed, settings_json, status,"
     " attempts, test_run_id) VALUES (1, 1, 'users', '', '', 'greedy', 'model', 1, '{}', 'done', 1, 1);";
@@ -238,6 +245,22 @@ static void values_out_of_range_are_refused_in_every_table(void **state)
         "UPDATE event SET to_server = -1",
         "UPDATE event SET task_slot = -1",
         "UPDATE event SET speed = 0",
+        "UPDATE answer SET run_id = 9",
+        "UPDATE answer SET tokens = -1, answer = NULL",
+        "UPDATE answer SET tokens = 65, answer = NULL",
+        "UPDATE answer SET tokens = 2",
+        "UPDATE answer SET answer = x'070000'",
+        "UPDATE answer SET answer = 'four'",
+        "UPDATE answer SET first_token_s = -1",
+        "UPDATE answer SET device_layer_s = -1",
+        "UPDATE answer SET server_layer_s = -1",
+        "UPDATE answer SET activation_bytes = -1",
+        "UPDATE answer SET overridden = 2",
+        "INSERT INTO answer SELECT * FROM answer",
+        "UPDATE compute_sample SET role = 'orchestrator'",
+        "UPDATE compute_sample SET late_jobs = 5",
+        "UPDATE compute_sample SET late_s = -1",
+        "UPDATE compute_sample SET run_id = 9",
         "UPDATE checkpoint SET weights = NULL",
         "UPDATE checkpoint SET weights = 'text'",
         "INSERT INTO sweep SELECT 2, name, text, version, created_utc FROM sweep",

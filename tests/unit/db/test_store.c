@@ -524,6 +524,69 @@ static int ignore_event(void *user, const struct db_event *event)
     return 0;
 }
 
+/* ---- answers ---- */
+
+static void assert_same_answer(const struct db_answer *a, const struct db_answer *b)
+{
+    assert_true(a->run_id == b->run_id && a->activation_bytes == b->activation_bytes);
+    assert_int_equal(a->episode, b->episode);
+    assert_int_equal(a->slot, b->slot);
+    assert_int_equal(a->device, b->device);
+    assert_int_equal(a->tokens, b->tokens);
+    assert_int_equal(a->is_kept, b->is_kept);
+    assert_int_equal(a->overridden, b->overridden);
+    if (a->is_kept)
+        assert_memory_equal(a->token, b->token, a->tokens * sizeof *a->token);
+    assert_memory_equal(&a->first_token_s, &b->first_token_s, sizeof(double));
+    assert_memory_equal(&a->device_layer_s, &b->device_layer_s, sizeof(double));
+    assert_true(isnan(a->server_layer_s) == isnan(b->server_layer_s));
+}
+
+static void answers_come_back_in_key_order_with_their_tokens(void **state)
+{
+    struct fixture *f = *state;
+    struct db_answer in[] = {scratch_answer(0, 1, 2), scratch_answer(0, 2, 0), scratch_answer(1, 0, 1)}, out;
+    in[0].tokens = DB_ANSWER_MAX;
+    for (uint32_t i = 0; i < DB_ANSWER_MAX; i++)
+        in[0].token[i] = 1000000 + i;
+    in[1].is_kept = false; /* how many there were is all that is known */
+    in[1].overridden = true;
+    in[1].activation_bytes = 1ULL << 40;
+    in[2].tokens = 0;
+    for (size_t i = 3; i-- > 0;) {
+        in[i].run_id = 1;
+        assert_int_equal(store_insert_answer(f->store, &in[i], NULL), 0);
+    }
+    scratch_expect(f->scratch->file, "SELECT length(answer) FROM answer ORDER BY episode, slot",
+                   "256\nNULL\n0");
+    store_answers_open(f->store, 1);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(store_answers_next(f->store, &out, NULL), 1);
+        assert_same_answer(&out, &in[i]);
+    }
+    assert_int_equal(store_answers_next(f->store, &out, NULL), 0);
+    store_answers_open(f->store, 2);
+    assert_int_equal(store_answers_next(f->store, &out, NULL), 0);
+}
+
+static void the_text_of_a_run_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    static const uint32_t text[] = {0, 7, 4000000000};
+    struct db_run run = scratch_run();
+    struct buf tokens = {0};
+    int64_t run_id = 0;
+    run.prompt = text;
+    run.prompt_tokens = 3;
+    assert_int_equal(store_insert_run(f->store, &run, &run_id, NULL), 0);
+    assert_int_equal(store_read_prompt(f->store, f->run_id, &tokens, NULL), 0);
+    assert_int_equal(tokens.size, 0);
+    assert_int_equal(store_read_prompt(f->store, run_id, &tokens, NULL), 0);
+    assert_int_equal(tokens.size, sizeof text);
+    assert_memory_equal(tokens.data, text, sizeof text);
+    buf_finish(&tokens);
+}
+
 /* As a damaged file might hold it, or one that was made by hand. */
 static void force(const struct fixture *f, const char *statement)
 {
@@ -583,6 +646,32 @@ static void a_word_that_is_none_of_its_columns_is_refused_when_it_is_read(void *
     force(f, "UPDATE run SET kind = 'test', phase = 'asleep'");
     assert_corrupt(store_read_run(f->store, 1, &run, &texts, &diag), &diag, "run.phase is 'asleep'");
     buf_finish(&texts);
+}
+
+static void answers_and_texts_of_another_length_than_they_say_are_refused(void **state)
+{
+    static const char *const damages[] = {
+        "UPDATE answer SET tokens = 3",
+        "UPDATE answer SET tokens = 2000000000, answer = NULL",
+        "UPDATE answer SET tokens = 1, answer = x'070000'",
+        "UPDATE answer SET tokens = -1, answer = NULL",
+    };
+    struct fixture *f = *state;
+    struct db_answer answer = scratch_answer(0, 1, 2), out;
+    struct buf tokens = {0};
+    struct diag diag = {0};
+    answer.run_id = 1;
+    assert_int_equal(store_insert_answer(f->store, &answer, NULL), 0);
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        force(f, damages[i]);
+        store_answers_open(f->store, 1);
+        assert_corrupt(store_answers_next(f->store, &out, &diag), &diag,
+                       "the answer in episode 0, slot 1 of device 2 has not as many tokens as it says");
+    }
+    store_answers_open(f->store, 2); /* ends the reading */
+    force(f, "UPDATE run SET prompt_tokens = x'0102030405'");
+    assert_corrupt(store_read_prompt(f->store, 1, &tokens, &diag), &diag, "prompt_tokens has 5 bytes");
+    buf_finish(&tokens);
 }
 
 static int sum_checkpoints(void *user, const struct db_checkpoint *checkpoint)
@@ -788,7 +877,10 @@ int main(void)
         TEST(constraint_violations_name_the_file_and_the_rule),
         TEST(a_callback_stops_the_listing_with_its_own_code),
         TEST(events_come_back_in_the_order_of_happening),
+        TEST(answers_come_back_in_key_order_with_their_tokens),
+        TEST(the_text_of_a_run_comes_back),
         TEST(a_word_that_is_none_of_its_columns_is_refused_when_it_is_read),
+        TEST(answers_and_texts_of_another_length_than_they_say_are_refused),
         TEST(only_the_latest_checkpoint_carries_the_learner),
         TEST(an_export_of_tasks_has_the_columns_of_the_table_in_order),
         TEST(query_csv_follows_rfc_4180),

@@ -180,7 +180,10 @@ static int64_t record_run(const char *path, struct db_run run, uint32_t episodes
          .memory_bytes = NAN},
     };
     int64_t run_id = 0;
+    static const uint32_t text[] = {5, 6};
     run.scenario_name = "part";
+    run.prompt = text;
+    run.prompt_tokens = 2;
     assert_int_equal(recorder_create(&recorder, path, &run, node, 1, &run_id, NULL), 0);
     for (uint32_t e = 0; e < episodes; e++) {
         struct db_episode episode = scratch_episode(e);
@@ -196,7 +199,8 @@ static int64_t record_run(const char *path, struct db_run run, uint32_t episodes
         for (uint32_t slot = 0; run.kind == DB_RUN_TEST && slot < 10; slot++) {
             struct db_task task = scratch_task(e, slot, 0);
             task.latency_s = 10.0 - slot;
-            assert_int_equal(recorder_tasks(recorder, &task, 1), 0);
+            const struct db_answer answer = scratch_answer(e, slot, 0);
+            assert_int_equal(recorder_answered_tasks(recorder, &task, 1, &answer, 1), 0);
         }
         struct db_event event = scratch_event(DB_EVENT_FAULT);
         event.episode = e;
@@ -259,6 +263,9 @@ static void a_part_comes_in_under_new_numbers(void **state)
                    " GROUP BY run_id)",
                    "2:4,3:1,4:1,5:1");
     scratch_expect(file, "SELECT run_id, count(*) FROM task", "5|10");
+    scratch_expect(file, "SELECT run_id, count(*), hex(min(answer)), max(first_token_s) FROM answer",
+                   "5|10|0000000007000000|0.5");
+    scratch_expect(file, "SELECT DISTINCT hex(prompt_tokens) FROM run WHERE run_id > 1", "0500000006000000");
     scratch_expect(file, "SELECT count(*) FROM node", "4");
     scratch_expect(file, "SELECT count(*) FROM event", "7");
     scratch_expect(file,
@@ -294,7 +301,7 @@ static void task_rows_and_validations_stay_behind_when_nobody_wants_them(void **
     scratch_expect(file, "SELECT group_concat(DISTINCT run_id) FROM episode", "1,4");
     scratch_expect(file, "SELECT group_concat(DISTINCT run_id) FROM node", "1,4");
     scratch_expect(file, "SELECT group_concat(DISTINCT run_id) FROM event", "1,4");
-    scratch_expect(file, "SELECT count(*) FROM task", "0");
+    scratch_expect(file, "SELECT (SELECT count(*) FROM task), (SELECT count(*) FROM answer)", "0|0");
     /* The tasks' percentile is known all the same. */
     scratch_expect(file, "SELECT p95_latency_s FROM job WHERE number = 1", "10.0");
 }

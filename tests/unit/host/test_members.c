@@ -63,6 +63,10 @@ static void on_message(struct peer *peer, const struct proto_message *message)
         (void) snprintf(word, sizeof word, "trace%u.%u[%.0f+%zu of %u]", (unsigned) trace->kind,
                         (unsigned) trace->number, trace->start_s.data[0], trace->start_s.count,
                         (unsigned) trace->points);
+    } else if (message->id == PROTO_PROMPTS) {
+        const struct proto_u32s *tokens = &message->prompts.tokens;
+        (void) snprintf(word, sizeof word, "prompts[%u..%u]", tokens->data[0],
+                        tokens->data[tokens->count - 1]);
     }
     note(node, word);
 }
@@ -282,6 +286,22 @@ static void a_process_gets_the_traces_of_its_own_devices_and_each_once(void **st
     expect_told(far, 1, "welcome(0+1)");
     assert_int_equal(far->welcome.rate_traces, 2);
     assert_int_equal(far->welcome.place_traces, 1);
+}
+
+static void phones_get_the_text_of_prompts_in_pieces(void **state)
+{
+    (void) state;
+    enum { TOKENS = 20000 };
+    uint32_t *token = calloc(TOKENS, sizeof *token);
+    assert_non_null(token);
+    for (uint32_t i = 0; i < TOKENS; i++)
+        token[i] = i;
+    assert_int_equal(world_set_prompt(&run.world, token, TOKENS, NULL), 0);
+    free(token);
+    struct node *phone = join(mobile(2), 0), *far = join(server(4711), 0);
+    expect_told(phone, 5, "welcome(0+2) device0 device1 prompts[0..16383] prompts[16384..19999]");
+    expect_told(far, 1, "welcome(0+1)");
+    assert_int_equal(phone->welcome.prompt_tokens, TOKENS);
 }
 
 /* ---- coming back ---- */
@@ -558,6 +578,7 @@ int main(void)
         TEST(a_process_is_told_what_is_played_and_who_its_devices_are),
         TEST(real_requests_come_in_pieces_that_a_message_holds),
         TEST(a_process_gets_the_traces_of_its_own_devices_and_each_once),
+        TEST(phones_get_the_text_of_prompts_in_pieces),
         TEST(who_shows_the_runs_token_gets_its_place_back),
         TEST(a_claim_that_is_none_is_a_newcomers_hello),
         TEST(the_place_of_one_that_was_killed_is_kept_while_there_are_others),

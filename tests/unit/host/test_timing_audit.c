@@ -11,7 +11,8 @@
 struct heard {
     struct audit_link link[LINKS_MAX];
     struct audit_loop loop;
-    unsigned links, loops;
+    struct audit_jobs jobs;
+    unsigned links, loops, layers;
     int code;
 };
 
@@ -31,10 +32,19 @@ static int on_loop(void *user, const struct audit_loop *sample)
     return heard->code;
 }
 
+static int on_jobs(void *user, const struct audit_jobs *sample)
+{
+    struct heard *heard = user;
+    heard->jobs = *sample;
+    heard->layers++;
+    return heard->code;
+}
+
 static struct session_sinks sinks_of(struct heard *heard)
 {
     struct session_sinks sinks = {.count = 0};
-    session_sinks_add(&sinks, (struct session_sink){.link = on_link, .loop = on_loop, .user = heard});
+    session_sinks_add(
+        &sinks, (struct session_sink){.link = on_link, .loop = on_loop, .jobs = on_jobs, .user = heard});
     return sinks;
 }
 
@@ -69,7 +79,8 @@ static void only_audits_are_taken(void **state)
     (void) state;
     for (unsigned id = 1; id < 256; id++) {
         const struct proto_message message = {.id = (enum proto_id) id};
-        assert_int_equal(timing_audit_takes(&message), id == PROTO_LINK_AUDIT || id == PROTO_LOOP_AUDIT);
+        assert_int_equal(timing_audit_takes(&message),
+                         id == PROTO_LINK_AUDIT || id == PROTO_LOOP_AUDIT || id == PROTO_COMPUTE_AUDIT);
     }
 }
 
@@ -154,6 +165,63 @@ static void an_interval_of_a_loop_is_heard_and_judged_as_its_nodes(void **state)
     timing_audit_finish(&audit);
 }
 
+/* One of four jobs was late, by 300 ms. */
+static struct proto_message jobs(void)
+{
+    return (struct proto_message){.id = PROTO_COMPUTE_AUDIT,
+                                  .compute_audit = {.start_s = 1.0,
+                                                    .duration_s = 1.5,
+                                                    .jobs = 4,
+                                                    .late_jobs = 1,
+                                                    .computed_s = 2.0,
+                                                    .late_s = 0.5,
+                                                    .worst_s = 0.3}};
+}
+
+static void an_interval_of_layers_is_heard_and_judged_as_its_nodes(void **state)
+{
+    (void) state;
+    struct heard heard = {.code = 0};
+    struct session_sinks sinks = sinks_of(&heard);
+    struct timing_audit audit = audit_of(&sinks, CLOCK_REAL);
+    const struct proto_message message = jobs();
+    char reason[AUDIT_TEXT];
+    assert_int_equal(timing_audit_take(&audit, &message, "device", 5, NULL), 0);
+    assert_int_equal(heard.layers, 1);
+    assert_string_equal(heard.jobs.role, "device");
+    assert_int_equal(heard.jobs.number, 5);
+    assert_int_equal(heard.jobs.jobs, 4);
+    assert_int_equal(heard.jobs.late_jobs, 1);
+    assert_same(heard.jobs.start_s, 1.0);
+    assert_same(heard.jobs.duration_s, 1.5);
+    assert_same(heard.jobs.computed_s, 2.0);
+    assert_same(heard.jobs.late_s, 0.5);
+    assert_same(heard.jobs.worst_s, 0.3);
+    assert_same(audit.audit.computed_s, 2.0);
+    assert_same(audit.audit.computed_late_s, 0.5);
+    assert_false(audit_is_trusted(&audit.audit, reason));
+    assert_non_null(strstr(reason, "device 5"));
+    timing_audit_finish(&audit);
+}
+
+static void more_late_layers_than_layers_are_refused(void **state)
+{
+    (void) state;
+    struct heard heard = {.code = 0};
+    struct session_sinks sinks = sinks_of(&heard);
+    struct timing_audit audit = audit_of(&sinks, CLOCK_REAL);
+    struct proto_message many = jobs(), longer = jobs();
+    struct diag diag = {{0}};
+    many.compute_audit.late_jobs = 5;
+    longer.compute_audit.late_s = 2.5;
+    assert_int_equal(timing_audit_take(&audit, &many, "device", 5, &diag), ERR_RANGE);
+    assert_string_equal(diag.text, "COMPUTE_AUDIT: 5 of 4 jobs are late, with 0.5 of 2 s");
+    assert_int_equal(timing_audit_take(&audit, &longer, "device", 5, &diag), ERR_RANGE);
+    assert_int_equal(heard.layers, 0);
+    assert_same(audit.audit.computed_s, 0.0);
+    timing_audit_finish(&audit);
+}
+
 static void the_sinks_error_ends_the_taking(void **state)
 {
     (void) state;
@@ -192,8 +260,10 @@ static void nothing_is_audited_in_virtual_time(void **state)
     struct proto_message message = links();
     const struct proto_message loop = {.id = PROTO_LOOP_AUDIT, .loop_audit = {.duration_s = 1.0}};
     assert_int_equal(timing_audit_take(&audit, &message, "device", 3, NULL), ERR_STATE);
+    const struct proto_message layers = jobs();
     assert_int_equal(timing_audit_take(&audit, &loop, "device", 3, NULL), ERR_STATE);
-    assert_int_equal(heard.links + heard.loops, 0);
+    assert_int_equal(timing_audit_take(&audit, &layers, "device", 3, NULL), ERR_STATE);
+    assert_int_equal(heard.links + heard.loops + heard.layers, 0);
     timing_audit_finish(&audit);
 }
 
@@ -222,6 +292,9 @@ static void a_node_tells_no_more_than_there_can_be_in_the_time(void **state)
     assert_int_equal(count_taken(&audit, &windows, "server", 1), (512 + 10 * 50) / 2); /* the way down */
     assert_int_equal(count_taken(&audit, &loop, "device", 3), 16 + 10);
     assert_int_equal(count_taken(&audit, &loop, "server", 1), 16 + 10);
+    const struct proto_message layers = jobs();
+    assert_int_equal(count_taken(&audit, &layers, "device", 3), 16 + 10); /* beside those of its loop */
+    assert_int_equal(count_taken(&audit, &layers, "server", 1), 16 + 10);
     audit.elapsed_s = 11.0;
     assert_int_equal(count_taken(&audit, &windows, "device", 3), 50 / 2);
     timing_audit_finish(&audit);
@@ -235,6 +308,8 @@ int main(void)
         cmocka_unit_test(what_a_server_tells_is_of_the_way_down),
         cmocka_unit_test(lists_of_different_lengths_are_refused_whole),
         cmocka_unit_test(an_interval_of_a_loop_is_heard_and_judged_as_its_nodes),
+        cmocka_unit_test(an_interval_of_layers_is_heard_and_judged_as_its_nodes),
+        cmocka_unit_test(more_late_layers_than_layers_are_refused),
         cmocka_unit_test(the_sinks_error_ends_the_taking),
         cmocka_unit_test(a_sink_without_hooks_still_gets_a_verdict),
         cmocka_unit_test(nothing_is_audited_in_virtual_time),

@@ -104,6 +104,46 @@ static void late_loops_are_named_with_the_worst_one(void **state)
                         "7.0 s, late by 250 ms");
 }
 
+static void add_jobs(struct audit *audit, uint32_t late_jobs, double computed_s, double worst_s)
+{
+    const struct audit_jobs sample = {.role = "device",
+                                      .number = 4,
+                                      .start_s = 3.0,
+                                      .duration_s = 1.0,
+                                      .jobs = 10,
+                                      .late_jobs = late_jobs,
+                                      .computed_s = computed_s,
+                                      .late_s = 0.1 * late_jobs * computed_s,
+                                      .worst_s = worst_s};
+    audit_add_jobs(audit, &sample);
+}
+
+static void jobs_on_time_are_trusted_and_some_late_ones_are_forgiven(void **state)
+{
+    (void) state;
+    struct audit audit = {0};
+    char reason[AUDIT_TEXT];
+    add_jobs(&audit, 0, 2.0, 0.015);
+    assert_true(audit_is_trusted(&audit, reason));
+    add_jobs(&audit, 1, 2.0, 0.5); /* 0.2 of 4 s: 5 % */
+    assert_true(audit_is_trusted(&audit, reason));
+    assert_string_equal(reason, "");
+}
+
+static void late_jobs_are_named_with_the_worst_one(void **state)
+{
+    (void) state;
+    struct audit audit = {0};
+    char reason[AUDIT_TEXT];
+    add_jobs(&audit, 0, 3.0, 0.0);
+    add_jobs(&audit, 5, 1.0, 0.750);
+    add_jobs(&audit, 1, 1.0, 0.040); /* late too, but less */
+    assert_false(audit_is_trusted(&audit, reason));
+    assert_string_equal(reason,
+                        "layers were computed too late, by more than 20 ms, for 12.0 % of the computed time; "
+                        "worst: device 4 at 3.0 s, late by 750 ms");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +153,8 @@ int main(void)
         cmocka_unit_test(a_way_down_is_named_from_server_to_device),
         cmocka_unit_test(a_link_that_is_too_fast_is_off_too),
         cmocka_unit_test(late_loops_are_named_with_the_worst_one),
+        cmocka_unit_test(jobs_on_time_are_trusted_and_some_late_ones_are_forgiven),
+        cmocka_unit_test(late_jobs_are_named_with_the_worst_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -411,6 +411,84 @@ static void an_edge_server_needs_no_traces(void **state)
     assert_true(join_is_ready(&bench->join));
 }
 
+static struct proto_message prompts(const uint32_t *token, size_t count)
+{
+    return (struct proto_message){.id = PROTO_PROMPTS, .prompts = {.tokens = {token, count}}};
+}
+
+static struct proto_message welcome_with_text(const struct bench *bench, uint64_t tokens)
+{
+    struct proto_message message = welcome(bench, 0);
+    message.welcome.prompt_tokens = tokens;
+    return message;
+}
+
+static const uint32_t text[] = {7, 0, 31999, 7, 12};
+
+static void the_text_of_prompts_comes_in_pieces_and_must_have_come(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(take(bench, welcome_with_text(bench, 5)), 0);
+    assert_int_equal(take(bench, device(FIRST)), 0);
+    assert_int_equal(take(bench, device(FIRST + 1)), 0);
+    assert_int_equal(take(bench, server_row(0)), 0);
+    assert_int_equal(take(bench, server_row(1)), 0);
+    assert_int_equal(take(bench, prompts(text, 2)), 0);
+    assert_false(join_is_ready(&bench->join));
+    assert_null(bench->join.world.prompt);
+    assert_int_equal(take(bench, prompts(text + 2, 3)), 0);
+    assert_true(join_is_ready(&bench->join));
+    assert_int_equal(bench->join.world.prompt_tokens, 5);
+    assert_memory_equal(bench->join.world.prompt, text, sizeof text);
+}
+
+static void pieces_of_a_text_that_do_not_fit_are_refused(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(take(bench, prompts(text, 1)), ERR_STATE);
+    assert_int_equal(take(bench, welcome_with_text(bench, 4)), 0);
+    assert_int_equal(take(bench, prompts(text, 0)), ERR_RANGE);
+    assert_int_equal(take(bench, prompts(text, 5)), ERR_RANGE); /* more than announced */
+    assert_int_equal(take(bench, prompts(text, 3)), 0);
+    assert_int_equal(take(bench, prompts(text, 2)), ERR_RANGE);
+    assert_string_equal(bench->diag.text, "PROMPTS: a piece of 2 tokens does not fit the 4 announced");
+    assert_int_equal(take(bench, prompts(text, 1)), 0);
+    assert_int_equal(take(bench, prompts(text, 1)), ERR_RANGE); /* all have come */
+}
+
+static void a_text_that_was_not_announced_is_refused(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(take(bench, welcome(bench, 0)), 0);
+    assert_int_equal(take(bench, prompts(text, 1)), ERR_RANGE);
+}
+
+static void a_token_that_the_model_does_not_have_is_refused(void **state)
+{
+    struct bench *bench = *state;
+    const uint32_t strange[] = {1, 16777215};
+    assert_int_equal(take(bench, welcome_with_text(bench, 2)), 0);
+    assert_int_equal(take(bench, prompts(strange, 2)), ERR_RANGE);
+    assert_non_null(strstr(bench->diag.text, "its token 1 is 16777215, and the vocabulary"));
+    assert_false(join_is_ready(&bench->join));
+}
+
+static void a_text_longer_than_memory_should_hold_is_refused(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(take(bench, welcome_with_text(bench, WORLD_PROMPT_MAX + 1)), ERR_TOO_BIG);
+}
+
+static void an_edge_server_needs_no_text(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(take(bench, welcome_with_text(bench, 5)), 0);
+    assert_int_equal(take(bench, prompts(text, 5)), ERR_RANGE);
+    assert_int_equal(take(bench, server_row(1)), 0);
+    assert_int_equal(take(bench, server_row(0)), 0);
+    assert_true(join_is_ready(&bench->join));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +513,12 @@ int main(void)
         MOBILE(more_traces_than_devices_are_refused),
         MOBILE(more_bytes_of_traces_than_memory_should_hold_are_refused),
         SERVER(an_edge_server_needs_no_traces),
+        MOBILE(the_text_of_prompts_comes_in_pieces_and_must_have_come),
+        MOBILE(pieces_of_a_text_that_do_not_fit_are_refused),
+        MOBILE(a_text_that_was_not_announced_is_refused),
+        MOBILE(a_token_that_the_model_does_not_have_is_refused),
+        MOBILE(a_text_longer_than_memory_should_hold_is_refused),
+        SERVER(an_edge_server_needs_no_text),
 #undef MOBILE
 #undef SERVER
     };

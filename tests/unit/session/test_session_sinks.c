@@ -61,6 +61,17 @@ static int on_loop(void *user, const struct audit_loop *interval)
     return take(user, "loop", (int) interval->number);
 }
 
+static int on_answers(void *user, const struct db_answer *answer, size_t count)
+{
+    assert_int_equal(count, 2);
+    return take(user, "answers", (int) answer[1].slot);
+}
+
+static int on_jobs(void *user, const struct audit_jobs *interval)
+{
+    return take(user, "jobs", (int) interval->number);
+}
+
 static struct session_sink sink_of(struct taker *taker)
 {
     return (struct session_sink){.tasks = on_tasks,
@@ -69,10 +80,12 @@ static struct session_sink sink_of(struct taker *taker)
                                  .checkpoint = on_checkpoint,
                                  .link = on_link,
                                  .loop = on_loop,
+                                 .answers = on_answers,
+                                 .jobs = on_jobs,
                                  .user = taker};
 }
 
-/* The six hooks in turn, with row `number`. Returns the last code. */
+/* The eight hooks in turn, with row `number`. Returns the last code. */
 static int tell_all(const struct session_sinks *sinks, uint32_t number)
 {
     const struct db_task task[2] = {{.slot = 0}, {.slot = number}};
@@ -80,13 +93,13 @@ static int tell_all(const struct session_sinks *sinks, uint32_t number)
     const struct db_event event = {.slot = number};
     const struct audit_link window = {.device = number};
     const struct audit_loop interval = {.number = number};
+    const struct audit_jobs jobs = {.number = number};
+    const struct db_answer answer[2] = {{.slot = 0}, {.slot = number}};
     const int rc[] = {
-        session_sinks_tasks(sinks, task, 2),
-        session_sinks_event(sinks, &event),
-        session_sinks_checkpoint(sinks, number, NULL),
-        session_sinks_episode(sinks, &episode),
-        session_sinks_link(sinks, &window),
-        session_sinks_loop(sinks, &interval),
+        session_sinks_answers(sinks, answer, 2), session_sinks_tasks(sinks, task, 2),
+        session_sinks_event(sinks, &event),      session_sinks_checkpoint(sinks, number, NULL),
+        session_sinks_episode(sinks, &episode),  session_sinks_link(sinks, &window),
+        session_sinks_loop(sinks, &interval),    session_sinks_jobs(sinks, &jobs),
     };
     for (size_t i = 1; i < sizeof rc / sizeof *rc; i++)
         assert_int_equal(rc[i], rc[0]);
@@ -108,8 +121,9 @@ static void every_sink_sees_every_row_in_the_order_of_the_list(void **state)
     session_sinks_add(&sinks, sink_of(&first));
     session_sinks_add(&sinks, sink_of(&second));
     assert_int_equal(tell_all(&sinks, 4), 0);
-    assert_string_equal(seen, "b:tasks4 a:tasks4 b:event4 a:event4 b:checkpoint4 a:checkpoint4 "
-                              "b:episode4 a:episode4 b:link4 a:link4 b:loop4 a:loop4 ");
+    assert_string_equal(
+        seen, "b:answers4 a:answers4 b:tasks4 a:tasks4 b:event4 a:event4 b:checkpoint4 a:checkpoint4 "
+              "b:episode4 a:episode4 b:link4 a:link4 b:loop4 a:loop4 b:jobs4 a:jobs4 ");
 }
 
 static void a_row_that_a_sink_refuses_goes_no_further(void **state)
@@ -121,8 +135,9 @@ static void a_row_that_a_sink_refuses_goes_no_further(void **state)
     session_sinks_add(&sinks, sink_of(&second));
     session_sinks_add(&sinks, sink_of(&third));
     assert_int_equal(tell_all(&sinks, 5), -ENOSPC - 5);
-    assert_string_equal(seen, "a:tasks5 b:tasks5 a:event5 b:event5 a:checkpoint5 b:checkpoint5 "
-                              "a:episode5 b:episode5 a:link5 b:link5 a:loop5 b:loop5 ");
+    assert_string_equal(
+        seen, "a:answers5 b:answers5 a:tasks5 b:tasks5 a:event5 b:event5 a:checkpoint5 b:checkpoint5 "
+              "a:episode5 b:episode5 a:link5 b:link5 a:loop5 b:loop5 a:jobs5 b:jobs5 ");
 }
 
 static void a_sink_without_a_hook_is_passed_over(void **state)
