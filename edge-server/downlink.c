@@ -7,23 +7,46 @@
 #include "core/model/env.h"
 #include "core/model/transfer.h"
 
-/* A RESULT behind another. */
+/* A RESULT, with all that it borrows. */
 struct downlink_waiting {
     struct downlink_waiting *next;
     struct wire_conn *conn;
     struct slot_id id;
     struct proto_message result;
+    uint32_t token[COMPUTE_ANSWER_MAX];
+    uint8_t row[];
 };
 
-static int start(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
-                 const struct proto_message *result)
+static struct downlink_waiting *keep(struct wire_conn *conn, struct slot_id id,
+                                     const struct proto_message *result)
+{
+    const struct msg_result *from = &result->result;
+    struct downlink_waiting *kept = malloc(sizeof *kept + from->activation.size);
+    if (kept == NULL)
+        return NULL;
+    *kept = (struct downlink_waiting){.conn = conn, .id = id, .result = *result};
+    assert(from->tokens.count <= COMPUTE_ANSWER_MAX);
+    for (size_t i = 0; i < from->tokens.count; i++)
+        kept->token[i] = from->tokens.data[i];
+    for (size_t i = 0; i < from->activation.size; i++)
+        kept->row[i] = from->activation.data[i];
+    kept->result.result.tokens.data = kept->token;
+    kept->result.result.activation.data = kept->row;
+    return kept;
+}
+
+/* Takes `next` over. */
+static int start(struct downlink *downlink, struct downlink_waiting *next)
 {
     const struct world *world = &downlink->paced.control->join.world;
     const struct scenario *scenario = &world->scenario;
-    struct link_params link = transfer_link(world, id, downlink->paced.device, downlink->paced.server,
+    paced_payload_stop(&downlink->paced);
+    free(downlink->present);
+    downlink->present = next;
+    struct link_params link = transfer_link(world, next->id, downlink->paced.device, downlink->paced.server,
                                             TRANSFER_DOWN, transfer_down_bps(scenario));
     struct link_params real = transfer_scaled(&link, scenario->run.time_scale);
-    return paced_payload_send(&downlink->paced, conn, result, result->result.round,
+    return paced_payload_send(&downlink->paced, next->conn, &next->result, next->result.result.round,
                               (uint64_t) (transfer_down_bits(scenario) / 8.0), &real);
 }
 
@@ -34,8 +57,7 @@ static void start_next(struct downlink *downlink)
     if (next == NULL)
         return;
     downlink->waiting = next->next;
-    (void) start(downlink, next->conn, next->id, &next->result); /* out of memory: the RESULT is lost */
-    free(next);
+    (void) start(downlink, next); /* out of memory: the RESULT is lost */
 }
 
 static void on_sent(void *user)
@@ -47,17 +69,12 @@ static void on_sent(void *user)
 
 static const struct paced_payload_hooks hooks = {.on_sent = on_sent};
 
-static int enqueue(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
-                   const struct proto_message *result)
+static void enqueue(struct downlink *downlink, struct downlink_waiting *waiting)
 {
-    struct downlink_waiting *waiting = malloc(sizeof *waiting), **end = &downlink->waiting;
-    if (waiting == NULL)
-        return -ENOMEM;
-    *waiting = (struct downlink_waiting){.conn = conn, .id = id, .result = *result};
+    struct downlink_waiting **end = &downlink->waiting;
     while (*end != NULL)
         end = &(*end)->next;
     *end = waiting;
-    return 0;
 }
 
 /* Drops what waits for `conn`; NULL: everything. */
@@ -77,7 +94,7 @@ static void drop_waiting(struct downlink *downlink, const struct wire_conn *conn
 
 void downlink_init(struct downlink *downlink, struct node_control *control, uint32_t device, uint32_t server)
 {
-    downlink->waiting = NULL;
+    downlink->waiting = downlink->present = NULL;
     paced_payload_init(&downlink->paced, control, device, server, &hooks, downlink);
 }
 
@@ -85,15 +102,21 @@ void downlink_finish(struct downlink *downlink)
 {
     drop_waiting(downlink, NULL);
     paced_payload_finish(&downlink->paced);
+    free(downlink->present);
+    downlink->present = NULL;
 }
 
 int downlink_send(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
                   const struct proto_message *result)
 {
     assert(result->id == PROTO_RESULT && result->result.device == downlink->paced.device);
-    if (env_is_queue(&downlink->paced.control->join.world) && paced_payload_is_sending(&downlink->paced))
-        return enqueue(downlink, conn, id, result);
-    return start(downlink, conn, id, result);
+    struct downlink_waiting *kept = keep(conn, id, result);
+    if (kept == NULL)
+        return -ENOMEM;
+    if (!env_is_queue(&downlink->paced.control->join.world) || !paced_payload_is_sending(&downlink->paced))
+        return start(downlink, kept);
+    enqueue(downlink, kept);
+    return 0;
 }
 
 void downlink_forget(struct downlink *downlink, const struct wire_conn *conn)

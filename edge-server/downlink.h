@@ -10,6 +10,7 @@ struct downlink_waiting;
 
 struct downlink {
     struct paced_payload paced;
+    struct downlink_waiting *present; /* whose RESULT is on its way, or was the last; owned */
     struct downlink_waiting *waiting; /* queueing mode: in order; owned */
 };
 
@@ -18,7 +19,7 @@ void downlink_init(struct downlink *downlink, struct node_control *control, uint
 void downlink_finish(struct downlink *downlink);
 
 /* Sends the RESULT of a task of slot `id` on `conn`, which is borrowed until it has arrived or
- * downlink_forget. -ENOMEM. */
+ * downlink_forget. What the RESULT borrows is copied. -ENOMEM. */
 int downlink_send(struct downlink *downlink, struct wire_conn *conn, struct slot_id id,
                   const struct proto_message *result);
 /* The connection is closing: drops what is on its way there. */

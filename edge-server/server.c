@@ -11,6 +11,7 @@
 #include "core/base/process.h"
 #include "core/model/env.h"
 #include "edge-server/downlink.h"
+#include "edge-server/served_tasks.h"
 #include "edge-server/server_core.h"
 #include "edge-server/server_queue_real.h"
 #include "edge-server/server_queue_virtual.h"
@@ -37,7 +38,8 @@ struct job {
     struct wire_alarm alarm;
     uint32_t device;
     uint64_t round;
-    uint64_t start_ns;
+    uint64_t start_ns, due_ns;
+    bool is_due;                       /* it is due by the model, and is still being computed */
     uint64_t piece_round, piece_bytes; /* activations that have come for the TASK of that round */
 };
 
@@ -51,17 +53,18 @@ struct server {
     struct server_queue_real *queue_real;
     uv_timer_t door;
     struct peer *peers;
-    struct peer **peer_of;     /* [N] the connection each device last sent on; NULL: none */
-    struct job *job;           /* [N], real time (queueing mode: for its pieces); NULL in virtual time */
-    struct downlink *downlink; /* [N], real time; NULL where RESULTs take no time */
+    struct peer **peer_of;      /* [N] the connection each device last sent on; NULL: none */
+    struct job *job;            /* [N], real time (queueing mode: for its pieces); NULL in virtual time */
+    struct downlink *downlink;  /* [N], real time; NULL where RESULTs take no time */
+    struct compute_jobs *jobs;  /* compute.kind model; else NULL */
+    struct served_tasks *tasks; /* likewise */
 };
 
 static int step(struct server *server, const struct server_event *event, struct diag *diag);
 
 /* When the core refuses an event of this shell, that is our own mistake: the process ends and says so. */
-static void on_job_done(struct wire_alarm *alarm)
+static void end_real_job(struct job *job)
 {
-    struct job *job = alarm->user;
     struct server *server = job->server;
     struct diag diag = {0};
     struct server_event computed = {
@@ -75,6 +78,31 @@ static void on_job_done(struct wire_alarm *alarm)
         node_control_fail(&server->control, PROCESS_FAILED, diag_text(&diag, rc));
 }
 
+static void on_job_done(struct wire_alarm *alarm)
+{
+    struct job *job = alarm->user;
+    struct served_tasks *tasks = job->server->tasks;
+    job->is_due = tasks != NULL && served_tasks_computes(tasks, job->device, job->round);
+    if (!job->is_due) /* else on_computed goes on */
+        end_real_job(job);
+}
+
+/* What is computed has ended when the model says so and when it really has. */
+static void on_computed(void *user, uint32_t device, uint64_t round, const struct compute_job_result *result)
+{
+    struct server *server = user;
+    struct job *job = server->job != NULL && server->core != NULL ? &server->job[device] : NULL;
+    if (job == NULL)
+        return; /* virtual time waits for nothing */
+    bool is_asked = job->round == round && (job->is_due || wire_alarm_is_set(&job->alarm));
+    compute_audit_note(&server->control.computed, result->seconds, result->end_ns,
+                       is_asked ? job->due_ns : UINT64_MAX); /* early, or revoked */
+    if (!is_asked || !job->is_due)
+        return;
+    job->is_due = false;
+    end_real_job(job);
+}
+
 /* Real time: a job ends when its time has passed. An alarm that is still set belongs to a revoked job, and is
  * set anew. */
 static int start_job(struct server *server, const struct server_action *action)
@@ -83,9 +111,9 @@ static int start_job(struct server *server, const struct server_action *action)
     struct job *job = &server->job[action->work.device];
     job->round = action->work.round;
     job->start_ns = clock_monotonic_ns();
-    uint64_t due_ns =
-        real_time_due_ns(&server->control.join.world.scenario, job->start_ns, action->duration_s);
-    return wire_alarm_set(&server->control.alarms, &job->alarm, due_ns);
+    job->is_due = false;
+    job->due_ns = real_time_due_ns(&server->control.join.world.scenario, job->start_ns, action->duration_s);
+    return wire_alarm_set(&server->control.alarms, &job->alarm, job->due_ns);
 }
 
 /* Virtual time: a job of duration d ends at once. */
@@ -101,9 +129,9 @@ static int end_job(struct server *server, const struct server_action *action, st
 }
 
 /* Sends a RESULT: over the downlink when RESULTs take time, else at once. */
-static int answer(struct server *server, uint32_t device, struct slot_id id,
-                  const struct proto_message *result)
+static int send_result(void *user, uint32_t device, struct slot_id id, const struct proto_message *result)
 {
+    struct server *server = user;
     assert(device < server->control.join.world.devices && result->id == PROTO_RESULT);
     struct peer *peer = server->peer_of[device];
     if (peer == NULL)
@@ -112,6 +140,14 @@ static int answer(struct server *server, uint32_t device, struct slot_id id,
         return downlink_send(&server->downlink[device], peer->conn, id, result);
     (void) wire_conn_send(peer->conn, result); /* as above */
     return 0;
+}
+
+/* A RESULT leaves when what it tells of has been computed. */
+static int answer(struct server *server, uint32_t device, struct slot_id id,
+                  const struct proto_message *result)
+{
+    return server->tasks != NULL ? served_tasks_answer(server->tasks, device, id, result)
+                                 : send_result(server, device, id, result);
 }
 
 static int answer_queue(void *user, const struct server_queue_action *action)
@@ -187,20 +223,23 @@ static bool speaks_for(const struct peer *peer, uint64_t device)
     return peer->attached && device >= peer->first && device - peer->first < peer->count;
 }
 
-static void on_piece(struct server *server, const struct msg_piece *piece)
+static int on_piece(struct server *server, const struct msg_piece *piece, struct diag *diag)
 {
     assert(piece->device < server->control.join.world.devices); /* on_attach, speaks_for */
+    if (server->tasks != NULL)
+        return served_tasks_take_piece(server->tasks, piece, diag);
     struct job *job = &server->job[piece->device];
     if (job->piece_round != piece->round)
         job->piece_bytes = 0;
     job->piece_round = piece->round;
     job->piece_bytes += piece->bytes.size;
+    return 0;
 }
 
 /* In real time a TASK comes after all of its activations. */
 static int check_whole(const struct server *server, const struct msg_task *task, struct diag *diag)
 {
-    if (server->job == NULL)
+    if (server->job == NULL || server->tasks != NULL)
         return 0;
     const struct job *job = &server->job[task->device];
     double bytes = job->piece_round == task->round ? (double) job->piece_bytes : 0.0;
@@ -215,33 +254,43 @@ static int on_task(struct server *server, struct peer *peer, const struct proto_
                    struct diag *diag)
 {
     int rc = check_whole(server, &message->task, diag);
+    if (rc == 0 && server->tasks != NULL)
+        rc = served_tasks_take(server->tasks, &message->task, diag);
     if (rc != 0)
         return rc;
     struct server_event event = {.kind = SERVER_ON_TASK, .message = message};
     assert(is_queue(server) != (server->core != NULL));
     server->peer_of[message->task.device] = peer;
-    return is_queue(server) ? step_queue(server, message, diag) : step(server, &event, diag);
+    rc = is_queue(server) ? step_queue(server, message, diag) : step(server, &event, diag);
+    if (rc != 0 && server->tasks != NULL)
+        served_tasks_drop(server->tasks, (uint32_t) message->task.device, message->task.round);
+    return rc;
+}
+
+/* PIECEs come in real time, and with real layers. */
+static bool is_piece(const struct peer *peer, const struct proto_message *message)
+{
+    const struct server *server = peer->server;
+    return message->id == PROTO_PIECE && (server->job != NULL || server->tasks != NULL) &&
+           speaks_for(peer, message->piece.device);
 }
 
 static void on_peer_message(struct wire_conn *conn, const struct proto_message *message)
 {
     struct peer *peer = wire_conn_user(conn);
     struct server *server = peer->server;
+    struct diag diag = {0};
     if (!peer->attached && message->id == PROTO_ATTACH && server->peer_of != NULL) {
         on_attach(peer, &message->attach);
         return;
     }
-    if (message->id == PROTO_PIECE && server->job != NULL && speaks_for(peer, message->piece.device)) {
-        on_piece(server, &message->piece);
-        return;
-    }
-    if (message->id != PROTO_TASK || !speaks_for(peer, message->task.device)) {
+    bool is_task = message->id == PROTO_TASK && speaks_for(peer, message->task.device);
+    if (!is_task && !is_piece(peer, message)) {
         wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE,
                          "ATTACH first, then TASKs of the devices named there");
         return;
     }
-    struct diag diag = {0};
-    int rc = on_task(server, peer, message, &diag);
+    int rc = is_task ? on_task(server, peer, message, &diag) : on_piece(server, &message->piece, &diag);
     if (rc != 0)
         wire_conn_refuse(conn, rc == ERR_STATE ? PROTO_REFUSE_OUT_OF_STATE : PROTO_REFUSE_OUT_OF_RANGE,
                          diag_text(&diag, rc));
@@ -257,6 +306,8 @@ static void on_peer_close(struct wire_conn *conn, int status, const char *text)
     for (uint32_t i = 0; i < peer->count; i++) {
         if (server->peer_of[peer->first + i] == peer)
             server->peer_of[peer->first + i] = NULL;
+        if (server->tasks != NULL)
+            served_tasks_drop_pieces(server->tasks, peer->first + i);
         if (server->downlink != NULL)
             downlink_forget(&server->downlink[peer->first + i], conn);
     }
@@ -307,11 +358,22 @@ static void on_door(uv_timer_t *timer)
     }
 }
 
+static void drop_what_is_over(struct served_tasks *tasks, const struct world *world,
+                              const struct proto_message *message)
+{
+    if (message->id == PROTO_REVOKE && message->revoke.device < world->devices)
+        served_tasks_drop(tasks, (uint32_t) message->revoke.device, message->revoke.round);
+    else if (message->id == PROTO_ALLOT && message->allot.slot == 0)
+        served_tasks_drop_before(tasks, message->allot.round);
+}
+
 static int on_message(void *user, const struct proto_message *message, struct diag *diag)
 {
     struct server *server = user;
     if (message->id == PROTO_SERVER)
         return join_move_server(&server->control.join, &message->server, diag);
+    if (server->tasks != NULL)
+        drop_what_is_over(server->tasks, &server->control.join.world, message);
     struct server_event event = {.message = message};
     if (message->id == PROTO_ALLOT)
         event.kind = SERVER_ON_ALLOT;
@@ -358,6 +420,43 @@ static int open_queue(struct server *server, bool in_real_time)
                                             answer_queue, server);
 }
 
+/* ---- real layers (compute.kind model) ---- */
+
+static void on_bad_task(void *user, uint32_t device, const char *reason)
+{
+    struct server *server = user;
+    struct peer *peer = server->peer_of[device];
+    struct diag diag = {0};
+    if (peer == NULL)
+        return;
+    diag_fail(&diag, ERR_RANGE, "TASK of device %u: %s", device, reason);
+    wire_conn_refuse(peer->conn, PROTO_REFUSE_OUT_OF_RANGE, diag.text);
+}
+
+static void on_failure(void *user, const char *reason)
+{
+    struct server *server = user;
+    node_control_fail(&server->control, PROCESS_FAILED, reason);
+}
+
+static const struct served_tasks_hooks tasks_hooks = {
+    .send = send_result, .on_computed = on_computed, .on_bad_task = on_bad_task, .on_failure = on_failure};
+
+/* Last in on_ready: without a model this node cannot take part. In real time no first task shall be late, so all layers
+ * that may be asked for are loaded before the run. */
+static int open_tasks(struct server *server, bool in_real_time, struct diag *diag)
+{
+    const struct world *world = &server->control.join.world;
+    if (!node_control_open_model(&server->control, &server->jobs))
+        return 0;
+    int rc = in_real_time ? compute_jobs_load(server->jobs, (uint32_t) world->scenario.model.min_split,
+                                              world->llm->layers, diag)
+                          : 0;
+    if (rc == 0)
+        rc = served_tasks_create(&server->tasks, server->jobs, world, &tasks_hooks, server);
+    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
+}
+
 static int on_ready(void *user, struct diag *diag)
 {
     struct server *server = user;
@@ -373,11 +472,14 @@ static int on_ready(void *user, struct diag *diag)
         rc = open_jobs(server);
     if (rc == 0 && server->job != NULL)
         rc = open_downlinks(server);
+    if (rc == 0 && compute_is_real(&join->world))
+        rc = open_tasks(server, in_real_time, diag);
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
 static void let_go(struct server *server)
 {
+    served_tasks_stop(server->tasks);
     uint32_t devices = server->downlink != NULL ? server->control.join.world.devices : 0;
     for (uint32_t n = 0; n < devices; n++)
         downlink_finish(&server->downlink[n]);
@@ -396,6 +498,10 @@ static void let_go(struct server *server)
 
 static void forget_run(struct server *server)
 {
+    served_tasks_destroy(server->tasks);
+    compute_jobs_close(server->jobs);
+    server->tasks = NULL;
+    server->jobs = NULL;
     server_core_destroy(server->core);
     server_queue_destroy(server->queue);
     server_queue_virtual_destroy(server->queue_virtual);

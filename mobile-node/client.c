@@ -12,10 +12,13 @@
 #include "mobile-node/device_queue_real.h"
 #include "mobile-node/device_queue_virtual.h"
 #include "mobile-node/device_real.h"
+#include "mobile-node/task_store.h"
 #include "proto/node/control.h"
 #include "proto/node/real_time.h"
+#include "proto/node/whole_payload.h"
 
 #define IDLE_CHECK_MS 10000u
+#define REFILL_MS 1u /* until a connection has sent some of what is queued in it */
 
 /* One data connection, to server m, shared by the process's devices. */
 struct data_link {
@@ -24,6 +27,7 @@ struct data_link {
     struct wire_conn *conn; /* NULL: closed; opened by the next task */
     uint32_t outstanding;   /* tasks without a result */
     bool used;              /* since the last idle check */
+    struct whole_payload payload;
 };
 
 struct client {
@@ -37,14 +41,17 @@ struct client {
     struct device_real *real; /* [count], real time; NULL in virtual time */
     uint8_t *payload;         /* [payload_cap_bytes] what virtual time sends for activations: zeros */
     size_t payload_cap;
-    uv_timer_t idle;
-    bool idle_open;
+    struct compute_jobs *jobs; /* compute.kind model; else NULL */
+    struct task_store *store;  /* likewise */
+    uv_timer_t idle, refill;
+    bool timers_open;
 };
 
 static int step(struct client *client, struct device_core *device, const struct device_event *event,
                 struct diag *diag);
 static int step_queue(struct client *client, uint32_t index, const struct proto_message *message,
                       struct diag *diag);
+static void on_refill(uv_timer_t *timer);
 
 static void on_data_message(struct wire_conn *conn, const struct proto_message *message)
 {
@@ -68,7 +75,9 @@ static void on_data_message(struct wire_conn *conn, const struct proto_message *
         .message = message,
     };
     data->outstanding -= data->outstanding > 0 ? 1 : 0;
-    int rc = client->queue_virtual != NULL ? step_queue(client, index, message, &diag)
+    int rc = client->store != NULL ? task_store_take_result(client->store, &message->result, &diag) : 0;
+    if (rc == 0)
+        rc = client->queue_virtual != NULL ? step_queue(client, index, message, &diag)
                                            : step(client, &client->device[index], &event, &diag);
     if (rc != 0)
         wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, diag_text(&diag, rc));
@@ -87,6 +96,7 @@ static void on_data_close(struct wire_conn *conn, int status, const char *text)
         return;
     data->conn = NULL;
     data->outstanding = 0;
+    whole_payload_drop(&data->payload);
 }
 
 static const struct wire_handlers data_handlers = {.on_message = on_data_message, .on_close = on_data_close};
@@ -107,23 +117,67 @@ static int open_data(struct client *client, struct data_link *data, struct diag 
     return wire_conn_send(data->conn, &attach);
 }
 
-/* Sends the TASK with its payload cut. False: its server cannot be reached, and the task is lost. */
-static bool send_cut(struct client *client, uint32_t server, const struct proto_message *task,
-                     struct diag *diag)
+/* Sends what waits for the connections. */
+static void refill(struct client *client)
+{
+    bool left = false;
+    for (uint32_t m = 0; client->data != NULL && m < client->control.join.world.servers; m++) {
+        struct data_link *data = &client->data[m];
+        left = (data->conn != NULL && whole_payload_pump(&data->payload, data->conn)) || left;
+    }
+    if (left && !uv_is_active((uv_handle_t *) &client->refill))
+        (void) uv_timer_start(&client->refill, on_refill, REFILL_MS, 0); /* it is initialised: cannot fail */
+}
+
+static void on_refill(uv_timer_t *timer)
+{
+    refill(timer->data);
+}
+
+/* Sends the TASK: behind its activations, or with zeros for them, cut. A server that cannot be reached: the task is
+ * lost. */
+static void deliver(struct client *client, uint32_t server, const struct proto_message *task,
+                    struct shared_bytes *activation)
 {
     assert(server < client->control.join.world.servers && task->id == PROTO_TASK);
     struct data_link *data = &client->data[server];
-    if (data->conn == NULL && open_data(client, data, diag) != 0)
-        return false;
+    struct diag diag = {0};
+    if (data->conn == NULL && open_data(client, data, &diag) != 0)
+        return;
+    data->outstanding++;
+    data->used = true;
+    if (activation != NULL) {
+        if (whole_payload_add(&data->payload, task, activation) != 0)
+            node_control_fail(&client->control, PROCESS_FAILED, "a task's activations: out of memory");
+        refill(client);
+        return;
+    }
     struct proto_message message = *task;
     double declared_bytes = message.task.declared_bits / 8.0;
     size_t size =
         declared_bytes < (double) client->payload_cap ? (size_t) declared_bytes : client->payload_cap;
     message.task.payload = (struct proto_bytes){client->payload, size};
-    data->outstanding++;
-    data->used = true;
     (void) wire_conn_send(data->conn, &message); /* a lost server shows in on_data_close */
-    return true;
+}
+
+/* Sends a device's message, at once or when what it tells of has been computed. */
+static int say(struct client *client, uint32_t device, uint32_t server, const struct proto_message *message,
+               struct diag *diag)
+{
+    int rc = 0;
+    if (client->store != NULL)
+        rc = task_store_say(client->store, device, server, message);
+    else if (server != PROTO_SERVER_NONE)
+        deliver(client, server, message, NULL);
+    else
+        (void) wire_conn_send(client->control.conn, message); /* a lost orchestrator shows in control.c */
+    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
+}
+
+static int compute(struct client *client, const struct layer_work *work, struct diag *diag)
+{
+    int rc = client->store != NULL ? task_store_compute(client->store, work) : 0;
+    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
 static int send_task(struct client *client, struct device_core *device, const struct device_event *event,
@@ -134,9 +188,8 @@ static int send_task(struct client *client, struct device_core *device, const st
         .now_s = event->now_s + action->duration_s,
         .elapsed_s = action->duration_s,
     };
-    if (!action->undelivered)
-        (void) send_cut(client, action->server, &action->message, diag);
-    return step(client, device, &sent, diag);
+    int rc = action->undelivered ? 0 : say(client, device->number, action->server, &action->message, diag);
+    return rc != 0 ? rc : step(client, device, &sent, diag);
 }
 
 /* Queueing mode in virtual time. */
@@ -144,27 +197,26 @@ static int step_queue(struct client *client, uint32_t index, const struct proto_
                       struct diag *diag)
 {
     struct device_queue_actions actions;
-    int rc = device_queue_virtual_take(client->queue_virtual[index], message, &actions, diag);
-    for (size_t i = 0; i < actions.count; i++) {
+    int rc = device_queue_virtual_take(client->queue_virtual[index], message, &actions, diag), done = 0;
+    for (size_t i = 0; i < actions.count && done == 0; i++) {
         const struct device_queue_action *action = &actions.list[i];
+        uint32_t device = client->control.join.first + index;
         if (action->kind == DEVICE_QUEUE_DELIVER)
-            (void) send_cut(client, action->server, &action->message, diag);
+            done = say(client, device, action->server, &action->message, diag);
         else if (action->kind == DEVICE_QUEUE_TELL)
-            (void) wire_conn_send(client->control.conn,
-                                  &action->message); /* a lost orchestrator shows in control.c */
+            done = say(client, device, PROTO_SERVER_NONE, &action->message, diag);
+        else if (action->kind == DEVICE_QUEUE_COMPUTE)
+            done = compute(client, &action->work, diag);
     }
-    return rc;
+    return rc != 0 ? rc : done;
 }
 
 /* Virtual time: a job of duration d is over at once, and the core is told that it ended at now + d. */
 static int execute(struct client *client, struct device_core *device, const struct device_event *event,
                    const struct device_action *action, struct diag *diag)
 {
-    if (action->kind == DEVICE_DO_TELL) {
-        (void) wire_conn_send(client->control.conn,
-                              &action->message); /* a lost orchestrator shows in control.c */
-        return 0;
-    }
+    if (action->kind == DEVICE_DO_TELL)
+        return say(client, device->number, PROTO_SERVER_NONE, &action->message, diag);
     if (action->kind == DEVICE_DO_SEND)
         return send_task(client, device, event, action, diag);
     if (action->kind == DEVICE_DO_ABANDON)
@@ -175,7 +227,8 @@ static int execute(struct client *client, struct device_core *device, const stru
         .now_s = event->now_s + action->duration_s,
         .elapsed_s = action->duration_s,
     };
-    return step(client, device, &over, diag);
+    int rc = action->kind == DEVICE_DO_COMPUTE ? compute(client, &action->work, diag) : 0;
+    return rc != 0 ? rc : step(client, device, &over, diag);
 }
 
 static int step(struct client *client, struct device_core *device, const struct device_event *event,
@@ -191,6 +244,10 @@ static int step(struct client *client, struct device_core *device, const struct 
 static int take(struct client *client, uint32_t index, const struct proto_message *message, struct diag *diag)
 {
     assert(index < client->control.join.count);
+    if (client->store != NULL && message->id == PROTO_SLOT)
+        task_store_begin_slot(client->store, client->control.join.first + index, &message->slot);
+    else if (client->store != NULL && message->id == PROTO_DECISION)
+        task_store_begin_task(client->store, client->control.join.first + index);
     if (client->queue_real != NULL)
         return device_queue_real_take(&client->queue_real[index], message, diag);
     if (client->queue_virtual != NULL)
@@ -209,6 +266,7 @@ static int take(struct client *client, uint32_t index, const struct proto_messag
 /* Closes the connection. Its callbacks find no user from now on; the next task opens another connection. */
 static void hang_up(struct data_link *data)
 {
+    whole_payload_drop(&data->payload);
     if (data->conn == NULL)
         return;
     wire_conn_set_user(data->conn, NULL);
@@ -217,17 +275,22 @@ static void hang_up(struct data_link *data)
     data->outstanding = 0;
 }
 
+static void hang_up_everywhere(struct client *client, uint32_t server)
+{
+    hang_up(&client->data[server]);
+    for (uint32_t i = 0; client->real != NULL && i < client->control.join.count; i++)
+        device_real_hang_up(&client->real[i], server);
+    for (uint32_t i = 0; client->queue_real != NULL && i < client->control.join.count; i++)
+        device_queue_real_hang_up(&client->queue_real[i], server);
+}
+
 /* A server that came back may have another address: its old connections are closed. */
 static int move_server(struct client *client, const struct msg_server *server, struct diag *diag)
 {
     int rc = join_move_server(&client->control.join, server, diag);
     if (rc != 0)
         return rc;
-    hang_up(&client->data[server->server]);
-    for (uint32_t i = 0; client->real != NULL && i < client->control.join.count; i++)
-        device_real_hang_up(&client->real[i], (uint32_t) server->server);
-    for (uint32_t i = 0; client->queue_real != NULL && i < client->control.join.count; i++)
-        device_queue_real_hang_up(&client->queue_real[i], (uint32_t) server->server);
+    hang_up_everywhere(client, (uint32_t) server->server);
     return 0;
 }
 
@@ -315,6 +378,91 @@ static int open_cores(struct client *client)
     return in_real_time ? open_real(client) : 0;
 }
 
+/* None of these calls can fail. */
+static void open_timers(struct client *client)
+{
+    (void) uv_timer_init(&client->control.loop.uv, &client->idle);
+    (void) uv_timer_init(&client->control.loop.uv, &client->refill);
+    client->idle.data = client->refill.data = client;
+    client->timers_open = true;
+    (void) uv_timer_start(&client->idle, on_idle_check, IDLE_CHECK_MS, IDLE_CHECK_MS);
+}
+
+/* ---- real layers (compute.kind model) ---- */
+
+static void on_send(void *user, uint32_t server, const struct proto_message *message,
+                    struct shared_bytes *bytes)
+{
+    struct client *client = user;
+    if (server != PROTO_SERVER_NONE)
+        deliver(client, server, message, bytes);
+    else
+        (void) wire_conn_send(client->control.conn, message); /* a lost orchestrator shows in control.c */
+}
+
+static void on_send_frame(void *user, const void *frame, size_t size)
+{
+    struct client *client = user;
+    (void) wire_conn_send_frame(client->control.conn, frame, size); /* likewise */
+}
+
+/* As with any server that cannot be talked to: its tasks are lost. */
+static void on_bad_row(void *user, uint32_t server, const char *reason)
+{
+    struct client *client = user;
+    log_warn("data", "server %u has returned a row that is none: %s", server, reason);
+    hang_up_everywhere(client, server);
+}
+
+static void on_failure(void *user, const char *reason)
+{
+    struct client *client = user;
+    node_control_fail(&client->control, PROCESS_FAILED, reason);
+}
+
+/* Virtual time waits for nothing. */
+static void on_computed(void *user, const struct layer_work *work, const struct compute_job_result *result)
+{
+    struct client *client = user;
+    if (client->real != NULL)
+        device_real_computed(&client->real[work->device - client->control.join.first], work, result);
+}
+
+static const struct task_store_hooks store_hooks = {.send = on_send,
+                                                    .send_frame = on_send_frame,
+                                                    .on_computed = on_computed,
+                                                    .on_bad_row = on_bad_row,
+                                                    .on_failure = on_failure};
+
+/* In real time no first task shall be late: the layers that these devices may compute are loaded before the run. Those
+ * behind a lost server are loaded when they are asked for. */
+static int load_layers(struct client *client, struct diag *diag)
+{
+    const struct join *join = &client->control.join;
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < join->count; i++) {
+        uint32_t split = join->world.device[join->first + i].max_split;
+        most = split > most ? split : most;
+    }
+    most = most < join->world.llm->layers ? most : join->world.llm->layers;
+    return compute_jobs_load(client->jobs, 0, most, diag);
+}
+
+/* Last in on_ready: without a model this node cannot take part. */
+static int open_store(struct client *client, struct diag *diag)
+{
+    const struct join *join = &client->control.join;
+    if (!node_control_open_model(&client->control, &client->jobs))
+        return 0;
+    int rc = task_store_create(&client->store, client->jobs, &join->world, join->first, join->count);
+    if (rc != 0)
+        return diag_fail(diag, rc, "%s", err_text(rc));
+    task_store_set_hooks(client->store, &store_hooks, client);
+    for (uint32_t i = 0; client->real != NULL && i < join->count; i++)
+        device_real_set_store(&client->real[i], client->store);
+    return real_time_is_kept(&join->world.scenario) ? load_layers(client, diag) : 0;
+}
+
 static int on_ready(void *user, struct diag *diag)
 {
     struct client *client = user;
@@ -331,16 +479,14 @@ static int on_ready(void *user, struct diag *diag)
     int rc = open_cores(client);
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
-    if (client->idle_open)
-        return 0; /* the node has joined again */
-    rc = uv_timer_init(&client->control.loop.uv, &client->idle);
-    client->idle.data = client;
-    client->idle_open = rc == 0;
-    return rc != 0 ? rc : uv_timer_start(&client->idle, on_idle_check, IDLE_CHECK_MS, IDLE_CHECK_MS);
+    if (!client->timers_open)
+        open_timers(client); /* else the node has joined again */
+    return compute_is_real(&join->world) ? open_store(client, diag) : 0;
 }
 
 static void let_go(struct client *client)
 {
+    task_store_stop(client->store);
     for (uint32_t m = 0; client->data != NULL && m < client->control.join.world.servers; m++)
         hang_up(&client->data[m]);
     for (uint32_t i = 0; client->real != NULL && i < client->control.join.count; i++)
@@ -352,6 +498,10 @@ static void let_go(struct client *client)
 
 static void forget_run(struct client *client)
 {
+    task_store_destroy(client->store);
+    compute_jobs_close(client->jobs);
+    client->store = NULL;
+    client->jobs = NULL;
     for (uint32_t i = 0; client->queue != NULL && i < client->control.join.count; i++)
         device_queue_destroy(client->queue[i]);
     for (uint32_t i = 0; client->queue_virtual != NULL && i < client->control.join.count; i++)
@@ -381,8 +531,10 @@ static void on_reset(void *user)
 static void on_end(void *user)
 {
     struct client *client = user;
-    if (client->idle_open)
+    if (client->timers_open) {
         uv_close((uv_handle_t *) &client->idle, NULL);
+        uv_close((uv_handle_t *) &client->refill, NULL);
+    }
     let_go(client);
 }
 

@@ -86,7 +86,8 @@ static int send_task(struct device_queue_real *device, const struct device_queue
     struct link_params link = transfer_link(&device->control->join.world, action->id, device->number,
                                             action->server, TRANSFER_UP, action->rate_bps);
     struct link_params real = transfer_scaled(&link, scenario_of(device)->run.time_scale);
-    return uplink_send(*uplink, &action->message, (uint64_t) (action->bits / 8.0), &real, diag);
+    const struct uplink_load load = {.bytes = (uint64_t) (action->bits / 8.0)};
+    return uplink_send(*uplink, &action->message, &load, &real, diag);
 }
 
 static void stop_sending(struct device_queue_real *device, uint32_t server)

@@ -35,7 +35,26 @@ static void feed_own(struct device_real *device, enum device_event_kind kind)
 static void on_job_done(struct wire_alarm *alarm)
 {
     struct device_real *device = alarm->user;
-    feed_own(device, device->job_ends);
+    device->is_due = device->job_ends == DEVICE_ON_COMPUTED && device->store != NULL &&
+                     task_store_computes(device->store, device->core->number, device->core->round);
+    if (!device->is_due) /* else device_real_computed goes on */
+        feed_own(device, device->job_ends);
+}
+
+/* What is computed has ended when the model says so and when it really has. */
+void device_real_computed(struct device_real *device, const struct layer_work *work,
+                          const struct compute_job_result *result)
+{
+    bool is_present =
+        work->round == device->core->round &&
+        (device->is_due || (wire_alarm_is_set(&device->job) && device->job_ends == DEVICE_ON_COMPUTED));
+    if (!is_present)
+        return; /* it was given up */
+    compute_audit_note(&device->control->computed, result->seconds, result->end_ns, device->due_ns);
+    if (!device->is_due || task_store_computes(device->store, work->device, work->round))
+        return;
+    device->is_due = false;
+    feed_own(device, DEVICE_ON_COMPUTED);
 }
 
 static void on_sent(void *user)
@@ -47,7 +66,8 @@ static int on_result(void *user, const struct proto_message *result, struct diag
 {
     struct device_real *device = user;
     struct device_event event = {.kind = DEVICE_ON_RESULT, .message = result};
-    return feed(device, &event, diag);
+    int rc = device->store != NULL ? task_store_take_result(device->store, &result->result, diag) : 0;
+    return rc != 0 ? rc : feed(device, &event, diag);
 }
 
 /* Feeds `ends` when duration_s of the model have passed. */
@@ -56,8 +76,8 @@ static int pass(struct device_real *device, enum device_event_kind ends, double 
     assert(!wire_alarm_is_set(&device->job)); /* the core does one thing at a time */
     device->step_ns = clock_monotonic_ns();
     device->job_ends = ends;
-    return wire_alarm_set(&device->control->alarms, &device->job,
-                          real_time_due_ns(scenario_of(device), device->step_ns, duration_s));
+    device->due_ns = real_time_due_ns(scenario_of(device), device->step_ns, duration_s);
+    return wire_alarm_set(&device->control->alarms, &device->job, device->due_ns);
 }
 
 static int send_task(struct device_real *device, const struct device_action *action, struct diag *diag)
@@ -78,27 +98,47 @@ static int send_task(struct device_real *device, const struct device_action *act
     struct link_params link =
         transfer_link(core->world, core->id, core->number, action->server, TRANSFER_UP, core->rate_bps);
     struct link_params real = transfer_scaled(&link, scenario_of(device)->run.time_scale);
-    return uplink_send(*uplink, &action->message, (uint64_t) (action->message.task.declared_bits / 8.0),
-                       &real, diag);
+    const struct msg_task *task = &action->message.task;
+    const struct uplink_load load = {
+        .bytes = (uint64_t) (task->declared_bits / 8.0),
+        .content = device->store != NULL ? task_store_activation(device->store, task) : NULL,
+    };
+    return uplink_send(*uplink, &action->message, &load, &real, diag);
 }
 
 /* Stops what is being computed or sent. */
 static void abandon(struct device_real *device)
 {
     wire_alarm_cancel(&device->control->alarms, &device->job);
+    device->is_due = false;
     for (uint32_t m = 0; m < device->core->world->servers; m++)
         if (device->uplink[m] != NULL)
             uplink_abandon(device->uplink[m]);
 }
 
+static int tell(struct device_real *device, const struct proto_message *message, struct diag *diag)
+{
+    int rc = 0;
+    if (device->store != NULL)
+        rc = task_store_say(device->store, device->core->number, PROTO_SERVER_NONE, message);
+    else
+        (void) wire_conn_send(device->control->conn, message); /* a lost orchestrator shows in control.c */
+    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
+}
+
+static int compute(struct device_real *device, const struct device_action *action, struct diag *diag)
+{
+    int rc = device->store != NULL ? task_store_compute(device->store, &action->work) : 0;
+    if (rc == 0)
+        rc = pass(device, DEVICE_ON_COMPUTED, action->duration_s);
+    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
+}
+
 static int execute(struct device_real *device, const struct device_action *action, struct diag *diag)
 {
     switch (action->kind) {
-    case DEVICE_DO_TELL:
-        (void) wire_conn_send(device->control->conn,
-                              &action->message); /* a lost orchestrator shows in control.c */
-        return 0;
-    case DEVICE_DO_COMPUTE: return pass(device, DEVICE_ON_COMPUTED, action->duration_s);
+    case DEVICE_DO_TELL: return tell(device, &action->message, diag);
+    case DEVICE_DO_COMPUTE: return compute(device, action, diag);
     case DEVICE_DO_WAIT: return pass(device, DEVICE_ON_WAITED, action->duration_s);
     case DEVICE_DO_ABANDON: abandon(device); return 0;
     case DEVICE_DO_SEND: return send_task(device, action, diag);
@@ -142,6 +182,11 @@ int device_real_open(struct device_real *device, struct node_control *control, s
         .hooks = {.on_sent = on_sent, .on_result = on_result},
     };
     return device->uplink != NULL ? 0 : -ENOMEM;
+}
+
+void device_real_set_store(struct device_real *device, struct task_store *store)
+{
+    device->store = store;
 }
 
 void device_real_hang_up(struct device_real *device, uint32_t server)

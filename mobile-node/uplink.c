@@ -132,14 +132,16 @@ void uplink_destroy(struct uplink *uplink)
     free(uplink);
 }
 
-int uplink_send(struct uplink *uplink, const struct proto_message *task, uint64_t bytes,
+int uplink_send(struct uplink *uplink, const struct proto_message *task, const struct uplink_load *load,
                 const struct link_params *params, struct diag *diag)
 {
     assert(task->id == PROTO_TASK && task->task.device == uplink->device);
     uplink_abandon(uplink);
     if (uplink->conn == NULL && connect_server(uplink, diag) != 0)
         return 0; /* see uplink.h */
-    int rc = paced_payload_send(&uplink->paced, uplink->conn, task, task->task.round, bytes, params);
+    if (load->content != NULL)
+        paced_payload_fill(&uplink->paced, load->content);
+    int rc = paced_payload_send(&uplink->paced, uplink->conn, task, task->task.round, load->bytes, params);
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/model/link.h"
 #include "proto/node/control.h"
+#include "proto/node/shared_bytes.h"
 
 struct uplink;
 
@@ -18,16 +19,22 @@ struct uplink_hooks {
     int (*on_result)(void *user, const struct proto_message *result, struct diag *diag);
 };
 
+/* A task's activations. */
+struct uplink_load {
+    uint64_t bytes;               /* that the pacer counts */
+    struct shared_bytes *content; /* borrowed; NULL: zeros */
+};
+
 /* Everything is borrowed and outlives the uplink. It connects with the first task. -ENOMEM. */
 int uplink_create(struct uplink **ret_uplink, struct node_control *control, uint32_t device, uint32_t server,
                   const struct uplink_hooks *hooks, void *user);
 /* Closes the connection; the uplink goes with it. NULL-safe. */
 void uplink_destroy(struct uplink *uplink);
 
-/* Sends `bytes` of activations, then the TASK. They are fewer than it declares when an old server passes on the
- * rest. `params` are rates and times of real time. A task that is still on its way is abandoned. 0 also when
+/* Sends activations, then the TASK. They are fewer than it declares when an old server passes on the
+ * rest. With real layers the content crosses, all of it (paced_payload_fill). `params` are rates and times of real time. A task that is still on its way is abandoned. 0 also when
  * the server cannot be reached: the orchestrator notices by itself. Or -ENOMEM. */
-int uplink_send(struct uplink *uplink, const struct proto_message *task, uint64_t bytes,
+int uplink_send(struct uplink *uplink, const struct proto_message *task, const struct uplink_load *load,
                 const struct link_params *params, struct diag *diag);
 /* The rate holds at once, in bit/s of real time. 0: nothing leaves until the next rate. */
 void uplink_set_rate(struct uplink *uplink, double rate_bps);

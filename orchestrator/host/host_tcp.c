@@ -254,6 +254,20 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
                       diag_text(&diag, rc));
 }
 
+/* No other node can take its place: the scenario's model is at fault, or a file on that machine. */
+static void fail_model(struct host_tcp *host, const struct member *member, const char *text)
+{
+    bool is_server = member->role == MEMBER_SERVER;
+    uint32_t last = member->first + member->count - 1;
+    if (is_server || member->count == 1)
+        diag_fail(host->diag, ERR_UNSUPPORTED, "%s %u at %s: %s", is_server ? "server" : "device",
+                  member->first, member->address, text);
+    else
+        diag_fail(host->diag, ERR_UNSUPPORTED, "devices %u to %u at %s: %s", member->first, last,
+                  member->address, text);
+    host_tcp_fail(host, ERR_UNSUPPORTED);
+}
+
 static void on_close(struct wire_conn *conn, int status, const char *text)
 {
     struct member *member = wire_conn_user(conn);
@@ -263,6 +277,10 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
     members_remove(&host->members, member);
     if (host->ending)
         return;
+    if (host->core == NULL && gone.role != 0 && wire_conn_refusal(conn) == PROTO_REFUSE_MODEL) {
+        fail_model(host, &gone, text);
+        return;
+    }
     if (host->core == NULL) {
         if (gone.role != 0 && was_full) /* the others have been told of it: its place cannot be given away */
             host_tcp_fail(

@@ -53,6 +53,10 @@ static void on_lag(void *user, const struct wire_loop_lag_interval *interval)
                        .lag_mean_s = interval->mean_s},
     };
     (void) wire_conn_send(control->conn, &message); /* on_close tells if it could not leave */
+    if (!compute_is_real(&control->join.world) || control->computed.jobs == 0)
+        return;
+    message = compute_audit_tell(&control->computed, message.loop_audit.start_s, interval->duration_s);
+    (void) wire_conn_send(control->conn, &message); /* likewise */
 }
 
 /* `answers`: the PING's number, 0 for none. */

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "proto/node/compute_audit.h"
 #include "proto/node/compute_jobs.h"
 #include "proto/node/join.h"
 #include "proto/node/options.h"
@@ -41,10 +42,11 @@ struct node_control {
     uint64_t give_up_ns; /* stop trying to connect at this time: reconnect_s after the start or the loss */
     uint16_t data_port;  /* server: told in HELLO */
     bool ready, ending;
-    uint64_t begin_ns;         /* when the first slot came; 0: not yet */
-    struct wire_alarms alarms; /* real time: open from the first on_ready to the end */
-    struct wire_loop_lag lag;  /* real time */
-    int status;                /* enum process_exit so far */
+    uint64_t begin_ns;             /* when the first slot came; 0: not yet */
+    struct wire_alarms alarms;     /* real time: open from the first on_ready to the end */
+    struct wire_loop_lag lag;      /* real time */
+    struct compute_audit computed; /* real time, compute.kind model: told each second */
+    int status;                    /* enum process_exit so far */
 };
 
 /* Borrows all; every hook is needed. 0 or libuv's code. */

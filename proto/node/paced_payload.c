@@ -5,12 +5,12 @@
 
 #include "core/base/clock.h"
 #include "core/base/units.h"
+#include "proto/node/piece.h"
 
-#define PIECE_MAX 65536u                   /* bytes */
 #define WINDOW_LEAST_NS UINT64_C(20000000) /* the rest of a transfer is not sampled when it is shorter */
 #define BITS 8.0
 
-static const uint8_t zeros[PIECE_MAX];
+static const uint8_t zeros[PIECE_BYTES_MAX];
 
 /* ---- windows ---- */
 
@@ -66,22 +66,35 @@ static void close_window(struct paced_payload *paced, uint64_t least_ns)
 
 /* ---- sending ---- */
 
+/* Sends the next bytes as PIECEs: of the content, which may be shorter than what was declared, or zeros. */
+static void send_pieces(struct paced_payload *paced, uint64_t bytes)
+{
+    const struct shared_bytes *content = paced->content;
+    if (content != NULL && bytes > content->size - paced->taken)
+        bytes = content->size - paced->taken;
+    while (bytes > 0) {
+        size_t size = bytes < PIECE_BYTES_MAX ? (size_t) bytes : PIECE_BYTES_MAX;
+        const uint8_t *data = content != NULL ? content->data + paced->taken : zeros;
+        piece_send(paced->conn, paced->device, paced->round, (struct proto_bytes){data, size});
+        paced->taken += content != NULL ? size : 0;
+        bytes -= size;
+    }
+}
+
 static void on_bytes(void *user, uint64_t bytes)
 {
     struct paced_payload *paced = user;
     paced->crossed += bytes;
     assert(paced->crossed <= paced->bytes);
-    while (bytes > 0) {
-        size_t size = bytes < PIECE_MAX ? (size_t) bytes : PIECE_MAX;
-        struct proto_message piece = {
-            .id = PROTO_PIECE,
-            .piece = {.device = paced->device, .round = paced->round, .bytes = {zeros, size}},
-        };
-        (void) wire_conn_send(paced->conn, &piece); /* a lost peer shows in the connection's on_close */
-        bytes -= size;
-    }
+    send_pieces(paced, bytes);
     wire_conn_flush(paced->conn);
     close_window(paced, PACED_PAYLOAD_WINDOW_NS);
+}
+
+static void drop_content(struct paced_payload *paced)
+{
+    shared_bytes_give(paced->content);
+    paced->content = NULL;
 }
 
 static void on_done(void *user)
@@ -89,6 +102,9 @@ static void on_done(void *user)
     struct paced_payload *paced = user;
     assert(!paced_payload_is_sending(paced));
     close_window(paced, WINDOW_LEAST_NS);
+    if (paced->content != NULL)
+        send_pieces(paced, paced->content->size); /* what is left of it: see paced_payload.h */
+    drop_content(paced);
     (void) wire_conn_send(paced->conn, &paced->last); /* a lost peer shows in the connection's on_close */
     wire_conn_flush(paced->conn);
     paced->hooks->on_sent(paced->user);
@@ -116,6 +132,13 @@ void paced_payload_init(struct paced_payload *paced, struct node_control *contro
 void paced_payload_finish(struct paced_payload *paced)
 {
     wire_pacer_finish(&paced->pacer);
+    drop_content(paced);
+}
+
+void paced_payload_fill(struct paced_payload *paced, struct shared_bytes *content)
+{
+    paced_payload_stop(paced);
+    paced->content = shared_bytes_take(content);
 }
 
 int paced_payload_send(struct paced_payload *paced, struct wire_conn *conn, const struct proto_message *last,
@@ -127,6 +150,9 @@ int paced_payload_send(struct paced_payload *paced, struct wire_conn *conn, cons
     paced->round = round;
     paced->bytes = bytes;
     paced->crossed = 0;
+    paced->taken = 0;
+    if (paced->content != NULL) /* what came of it before, and was stopped, does not count */
+        piece_send(conn, paced->device, round, (struct proto_bytes){0});
     paced->queue_bytes = params->queue_bytes;
     int rc = wire_pacer_begin(&paced->pacer, params, bytes);
     open_window(paced, clock_monotonic_ns());
@@ -141,6 +167,7 @@ void paced_payload_set_rate(struct paced_payload *paced, double rate_bps)
 void paced_payload_stop(struct paced_payload *paced)
 {
     wire_pacer_stop(&paced->pacer);
+    drop_content(paced);
 }
 
 bool paced_payload_is_sending(const struct paced_payload *paced)

@@ -6,6 +6,7 @@
 
 #include "core/model/audit.h"
 #include "proto/node/control.h"
+#include "proto/node/shared_bytes.h"
 #include "proto/wire/pacer.h"
 
 #define PACED_PAYLOAD_WINDOW_NS UINT64_C(100000000)
@@ -25,7 +26,9 @@ struct paced_payload {
     struct wire_pacer pacer;
     struct proto_message last;
     uint64_t round, bytes;
-    uint64_t crossed; /* bytes handed to the connection */
+    uint64_t crossed;             /* bytes handed to the connection */
+    struct shared_bytes *content; /* NULL: zeros cross */
+    size_t taken;                 /* bytes of it that have crossed */
     double queue_bytes;
     /* The window in progress. */
     uint64_t window_ns;    /* its start */
@@ -46,6 +49,11 @@ void paced_payload_finish(struct paced_payload *paced);
  * `params`: rates and times of real time. What was on its way before is forgotten. -ENOMEM. */
 int paced_payload_send(struct paced_payload *paced, struct wire_conn *conn, const struct proto_message *last,
                        uint64_t round, uint64_t bytes, const struct link_params *params);
+/* Right before paced_payload_send, whose `bytes` say what the pacer counts: these bytes cross in place of zeros, and all
+ * of them do. Of content that is longer, the rest follows unpaced, right before the message. That is what an old server
+ * passes on after a handover: the way between servers is emulated, and only its time is kept (TASK.held_s). What was on
+ * its way before is forgotten. Takes a share of the bytes. */
+void paced_payload_fill(struct paced_payload *paced, struct shared_bytes *content);
 /* The rate holds at once. 0: nothing leaves until the next rate. */
 void paced_payload_set_rate(struct paced_payload *paced, double rate_bps);
 /* Forgets what is on its way. */

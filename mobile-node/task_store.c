@@ -1,0 +1,461 @@
+#include "mobile-node/task_store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/base/err.h"
+#include "core/model/env.h"
+
+#define BYTE_BITS 8u
+
+struct open_task {
+    struct open_task *next; /* of its device */
+    struct task_store *store;
+    struct layer_work work; /* what is computed, or was last */
+    uint32_t at;            /* layers that `activation` has gone through */
+    struct shared_bytes *activation;
+    struct compute_job *job; /* NULL: nothing is computed */
+    uint32_t then;           /* behind the job, layers up to this one; 0: nothing */
+    bool offloads;           /* a server gets, or got, the rest of it */
+    bool reported;
+    uint32_t served_by; /* of the row that the head is applied to */
+    struct compute_answer answer;
+    uint64_t bytes; /* that have crossed */
+    double device_s, server_s;
+};
+
+/* Something a device has said that has to wait. */
+struct said {
+    struct said *next;
+    uint32_t server;
+    struct proto_message message; /* TASK or REPORT */
+    struct buf frame;             /* another message, encoded: it has lists that die */
+};
+
+struct device_tasks {
+    struct open_task *open;
+    struct said *said, **said_end;
+    struct slot_id slot;
+    bool has_slot;
+};
+
+struct task_store {
+    struct compute_jobs *jobs;
+    const struct world *world;
+    uint32_t first, count;
+    const struct task_store_hooks *hooks;
+    void *user;
+    struct device_tasks device[];
+};
+
+/* ---- tasks ---- */
+
+static struct device_tasks *device_of(struct task_store *store, uint32_t device)
+{
+    assert(device >= store->first && device - store->first < store->count);
+    return &store->device[device - store->first];
+}
+
+static struct open_task *find(const struct task_store *store, uint64_t device, uint64_t round)
+{
+    if (device < store->first || device - store->first >= store->count)
+        return NULL;
+    struct open_task *task = store->device[device - store->first].open;
+    while (task != NULL && task->work.round != round)
+        task = task->next;
+    return task;
+}
+
+static void destroy(struct open_task *task)
+{
+    compute_jobs_drop(task->job);
+    shared_bytes_give(task->activation);
+    free(task);
+}
+
+static struct shared_bytes *make_prompt(const struct task_store *store, const struct layer_work *work)
+{
+    struct shared_bytes *bytes = shared_bytes_create(compute_bytes(store->world, 0, work->tokens));
+    uint32_t *token = malloc(work->tokens * sizeof *token);
+    if (bytes != NULL && token != NULL) {
+        compute_prompt(store->world, work->device, work->id, work->tokens, token);
+        for (uint32_t i = 0; i < work->tokens; i++)
+            for (uint32_t b = 0; b < sizeof *token; b++)
+                bytes->data[sizeof *token * i + b] = (uint8_t) (token[i] >> BYTE_BITS * b);
+    } else {
+        shared_bytes_give(bytes);
+        bytes = NULL;
+    }
+    free(token);
+    return bytes;
+}
+
+static struct open_task *begin_task(struct task_store *store, const struct layer_work *work)
+{
+    struct open_task *task = calloc(1, sizeof *task);
+    struct device_tasks *device = device_of(store, work->device);
+    if (task == NULL)
+        return NULL;
+    assert(work->first_layer == 0 && work->tokens > 0);
+    *task = (struct open_task){.store = store, .work = *work, .activation = make_prompt(store, work)};
+    if (task->activation == NULL) {
+        free(task);
+        return NULL;
+    }
+    task->next = device->open;
+    device->open = task;
+    return task;
+}
+
+/* ---- what is said ---- */
+
+/* Has what the message waits for come? */
+static bool may_leave(const struct task_store *store, const struct said *said)
+{
+    const struct proto_message *message = &said->message;
+    const struct open_task *task;
+    if (message->id == PROTO_TASK) {
+        task = find(store, message->task.device, message->task.round);
+        return task == NULL || task->at == message->task.split;
+    }
+    if (message->id != PROTO_REPORT)
+        return true;
+    task = find(store, message->report.device, message->report.round);
+    return task == NULL || (task->answer.count > 0 && task->job == NULL);
+}
+
+static void send_report(struct task_store *store, struct open_task *task, const struct proto_message *message)
+{
+    struct proto_message whole = *message;
+    struct msg_report *report = &whole.report;
+    report->answer = (struct proto_u32s){task->answer.token, task->answer.count};
+    report->activation_bytes = task->bytes;
+    report->device_compute_s = task->device_s;
+    report->server_compute_s = report->served_by == PROTO_SERVER_NONE ? 0.0 : task->server_s;
+    report->first_token_s = report->latency_s; /* an answer has one token */
+    task->reported = true;
+    store->hooks->send(store->user, PROTO_SERVER_NONE, &whole, NULL);
+}
+
+/* What a task that is forgotten had to say is not sent. */
+static void leave(struct task_store *store, struct said *said)
+{
+    const struct proto_message *message = &said->message;
+    struct open_task *task;
+    if (message->id == PROTO_TASK) {
+        struct shared_bytes *bytes = task_store_activation(store, &message->task);
+        if (bytes != NULL)
+            store->hooks->send(store->user, said->server, message, bytes);
+    } else if (message->id == PROTO_REPORT) {
+        task = find(store, message->report.device, message->report.round);
+        if (task != NULL)
+            send_report(store, task, message);
+    } else {
+        store->hooks->send_frame(store->user, said->frame.data, said->frame.size);
+    }
+}
+
+static void let_leave(struct task_store *store, struct device_tasks *device)
+{
+    while (device->said != NULL && may_leave(store, device->said)) {
+        struct said *said = device->said;
+        device->said = said->next;
+        if (device->said == NULL)
+            device->said_end = &device->said;
+        leave(store, said);
+        buf_finish(&said->frame);
+        free(said);
+    }
+}
+
+int task_store_say(struct task_store *store, uint32_t device, uint32_t server,
+                   const struct proto_message *message)
+{
+    struct device_tasks *tasks = device_of(store, device);
+    bool is_kept = message->id == PROTO_TASK || message->id == PROTO_REPORT;
+    if (tasks->said == NULL && !is_kept) {
+        store->hooks->send(store->user, server, message, NULL);
+        return 0;
+    }
+    struct said *said = calloc(1, sizeof *said);
+    int rc = said == NULL ? -ENOMEM : 0;
+    if (rc == 0) {
+        said->server = server;
+        said->message = *message;
+        rc = is_kept ? 0 : proto_encode(message, &said->frame, NULL);
+    }
+    if (rc != 0) {
+        free(said);
+        return rc;
+    }
+    struct open_task *task = message->id == PROTO_TASK ? find(store, device, message->task.round) : NULL;
+    if (task != NULL)
+        task->offloads = true;
+    *tasks->said_end = said;
+    tasks->said_end = &said->next;
+    let_leave(store, tasks);
+    return 0;
+}
+
+/* ---- computing ---- */
+
+static int start(struct open_task *task, uint32_t last);
+
+static void fail_memory(struct task_store *store)
+{
+    store->hooks->on_failure(store->user, "a task's layers: out of memory");
+}
+
+static void on_done(void *user, const struct compute_job_result *result)
+{
+    struct open_task *task = user;
+    struct task_store *store = task->store;
+    struct layer_work work = task->work;
+    task->job = NULL;
+    if (result->code != 0) { /* its own rows */
+        store->hooks->on_failure(store->user, result->reason);
+        return;
+    }
+    task->device_s += result->seconds;
+    if (work.last_layer == store->world->llm->layers) {
+        task->answer = result->answer;
+    } else {
+        shared_bytes_give(task->activation);
+        task->activation = shared_bytes_take(result->out);
+        task->at = work.last_layer;
+    }
+    uint32_t then = task->then;
+    task->then = 0;
+    if (then > 0 && start(task, then) != 0) {
+        fail_memory(store);
+        return;
+    }
+    if (store->hooks->on_computed != NULL)
+        store->hooks->on_computed(store->user, &work, result);
+    let_leave(store, device_of(store, work.device)); /* the hook may have ended the task */
+}
+
+/* Layers from where the activations are. With the head at the device, the last row of a task that goes to a server is
+ * encoded there. It is encoded here too when the server is lost, so that the answer is the same. */
+static int start(struct open_task *task, uint32_t last)
+{
+    struct task_store *store = task->store;
+    bool as_server = last == store->world->llm->layers && task->offloads &&
+                     store->world->scenario.compute.head == COMPUTE_HEAD_DEVICE;
+    assert(task->job == NULL && task->at < last);
+    task->work.first_layer = task->at;
+    task->work.last_layer = last;
+    const struct compute_job_task job = {
+        .first = task->at,
+        .last = last,
+        .tokens = task->work.tokens,
+        .in = task->activation,
+        .encodes_row = as_server,
+        .applies_head = as_server,
+        .on_done = on_done,
+        .user = task,
+    };
+    return compute_jobs_start(store->jobs, &job, &task->job);
+}
+
+int task_store_compute(struct task_store *store, const struct layer_work *work)
+{
+    struct open_task *task = find(store, work->device, work->round);
+    uint32_t layers = store->world->llm->layers;
+    if (task == NULL)
+        task = begin_task(store, work);
+    if (task == NULL)
+        return -ENOMEM;
+    task->offloads = task->offloads || work->last_layer < layers;
+    bool is_done = work->last_layer == layers ? task->answer.count > 0 : task->at == work->last_layer;
+    bool is_wanted =
+        task->job != NULL && (task->work.last_layer == work->last_layer || task->then == work->last_layer);
+    if (work->first_layer == work->last_layer || is_done || is_wanted)
+        return 0;
+    if (task->job == NULL)
+        return start(task, work->last_layer);
+    task->then = work->last_layer;
+    return 0;
+}
+
+bool task_store_computes(const struct task_store *store, uint32_t device, uint64_t round)
+{
+    const struct open_task *task = find(store, device, round);
+    return task != NULL && task->job != NULL;
+}
+
+struct shared_bytes *task_store_activation(struct task_store *store, const struct msg_task *message)
+{
+    struct open_task *task = find(store, message->device, message->round);
+    if (task == NULL || task->at != message->split)
+        return NULL;
+    task->offloads = true;
+    task->bytes += task->activation->size;
+    return task->activation;
+}
+
+/* ---- answers ---- */
+
+static void on_head(void *user, const struct compute_job_result *result)
+{
+    struct open_task *task = user;
+    struct task_store *store = task->store;
+    uint32_t device = task->work.device;
+    task->job = NULL;
+    if (result->code != 0 && result->is_ours) {
+        store->hooks->on_failure(store->user, result->reason);
+        return;
+    }
+    if (result->code != 0) {
+        store->hooks->on_bad_row(store->user, task->served_by, result->reason);
+        return;
+    }
+    task->answer = result->answer;
+    task->device_s += result->seconds;
+    let_leave(store, device_of(store, device));
+}
+
+static int start_head(struct open_task *task, const struct msg_result *result)
+{
+    struct task_store *store = task->store;
+    struct shared_bytes *row = shared_bytes_create(result->activation.size);
+    if (row == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < row->size; i++)
+        row->data[i] = result->activation.data[i];
+    const struct compute_job_task job = {
+        .first = store->world->llm->layers,
+        .last = store->world->llm->layers,
+        .tokens = 1,
+        .in = row,
+        .applies_head = true,
+        .on_done = on_head,
+        .user = task,
+    };
+    int rc = compute_jobs_start(store->jobs, &job, &task->job);
+    shared_bytes_give(row);
+    return rc;
+}
+
+static int check_result(const struct task_store *store, const struct msg_result *result, struct diag *diag)
+{
+    const struct world *world = store->world;
+    bool at_device = world->scenario.compute.head == COMPUTE_HEAD_DEVICE;
+    size_t row = at_device ? compute_row_bytes(world) : 0, tokens = at_device ? 0 : 1;
+    if (result->activation.size != row || result->tokens.count != tokens)
+        return diag_fail(
+            diag, ERR_RANGE,
+            "RESULT of device %llu: %zu tokens and %zu bytes of a row came, and %zu and %zu were due",
+            (unsigned long long) result->device, result->tokens.count, result->activation.size, tokens, row);
+    for (size_t i = 0; i < tokens; i++)
+        if (result->tokens.data[i] >= world->llm->vocab)
+            return diag_fail(diag, ERR_RANGE, "RESULT of device %llu: token %u of a vocabulary of %u",
+                             (unsigned long long) result->device, result->tokens.data[i], world->llm->vocab);
+    return 0;
+}
+
+int task_store_take_result(struct task_store *store, const struct msg_result *result, struct diag *diag)
+{
+    struct open_task *task = find(store, result->device, result->round);
+    int rc = check_result(store, result, diag);
+    if (rc != 0 || task == NULL || task->answer.count > 0 || task->job != NULL)
+        return rc;
+    task->server_s = result->compute_s;
+    task->served_by = (uint32_t) result->server;
+    if (result->activation.size > 0) {
+        rc = start_head(task, result);
+        return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
+    }
+    task->answer.count = (uint32_t) result->tokens.count;
+    for (uint32_t i = 0; i < task->answer.count; i++)
+        task->answer.token[i] = result->tokens.data[i];
+    return 0;
+}
+
+/* ---- slots ---- */
+
+/* Forgets tasks before `round`; `all`: also those that have not been reported. */
+static void forget(struct task_store *store, struct device_tasks *device, uint64_t round, bool all)
+{
+    struct open_task **place = &device->open;
+    while (*place != NULL) {
+        struct open_task *task = *place;
+        if (task->work.round >= round || !(all || task->reported)) {
+            place = &task->next;
+            continue;
+        }
+        *place = task->next;
+        destroy(task);
+    }
+    let_leave(store, device);
+}
+
+void task_store_begin_slot(struct task_store *store, uint32_t device, const struct msg_slot *slot)
+{
+    struct device_tasks *tasks = device_of(store, device);
+    struct slot_id id = {(enum rng_phase) slot->phase, (uint32_t) slot->episode, (uint32_t) slot->slot};
+    bool follows = tasks->has_slot && tasks->slot.phase == id.phase && tasks->slot.episode == id.episode &&
+                   tasks->slot.slot + 1 == id.slot;
+    tasks->slot = id;
+    tasks->has_slot = true;
+    if (!follows || !env_is_queue(store->world))
+        forget(store, tasks, slot->round, true);
+}
+
+void task_store_begin_task(struct task_store *store, uint32_t device)
+{
+    forget(store, device_of(store, device), UINT64_MAX, false);
+}
+
+int task_store_create(struct task_store **ret_store, struct compute_jobs *jobs, const struct world *world,
+                      uint32_t first, uint32_t count)
+{
+    struct task_store *store = calloc(1, sizeof *store + count * sizeof store->device[0]);
+    if (store == NULL)
+        return -ENOMEM;
+    store->jobs = jobs;
+    store->world = world;
+    store->first = first;
+    store->count = count;
+    for (uint32_t i = 0; i < count; i++)
+        store->device[i].said_end = &store->device[i].said;
+    *ret_store = store;
+    return 0;
+}
+
+void task_store_set_hooks(struct task_store *store, const struct task_store_hooks *hooks, void *user)
+{
+    assert(hooks->send != NULL && hooks->send_frame != NULL && hooks->on_bad_row != NULL &&
+           hooks->on_failure != NULL);
+    store->hooks = hooks;
+    store->user = user;
+}
+
+void task_store_stop(struct task_store *store)
+{
+    for (uint32_t i = 0; store != NULL && i < store->count; i++)
+        for (struct open_task *task = store->device[i].open; task != NULL; task = task->next) {
+            compute_jobs_drop(task->job);
+            task->job = NULL;
+        }
+}
+
+void task_store_destroy(struct task_store *store)
+{
+    for (uint32_t i = 0; store != NULL && i < store->count; i++) {
+        struct device_tasks *device = &store->device[i];
+        while (device->open != NULL) {
+            struct open_task *task = device->open;
+            device->open = task->next;
+            destroy(task);
+        }
+        while (device->said != NULL) {
+            struct said *said = device->said;
+            device->said = said->next;
+            buf_finish(&said->frame);
+            free(said);
+        }
+    }
+    free(store);
+}
