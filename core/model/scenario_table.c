@@ -318,16 +318,15 @@ int scenario_table_check(const struct scenario_table *table, const void *values,
 }
 
 /* The shortest of 15, 16 or 17 digits that reads back to the same bits. */
-static int print_real(double value, struct buf *text)
+static const char *format_real(double value, char ret_digits[static 40])
 {
-    char digits[40];
     for (int precision = 15; precision <= 17; precision++) {
-        (void) snprintf(digits, sizeof digits, "%.*g", precision, value); /* at most 24 characters */
-        double again = strtod(digits, NULL);
+        (void) snprintf(ret_digits, 40, "%.*g", precision, value); /* at most 24 characters */
+        double again = strtod(ret_digits, NULL);
         if (memcmp(&again, &value, sizeof value) == 0)
             break;
     }
-    return buf_printf(text, "%s", digits);
+    return ret_digits;
 }
 
 static int print_text(const char *value, struct buf *text)
@@ -340,8 +339,9 @@ static int print_text(const char *value, struct buf *text)
 
 static int print_field(const void *field, const struct scenario_row *row, struct buf *text)
 {
+    char digits[40];
     switch (row->kind) {
-    case SCENARIO_REAL: return print_real(*(const double *) field, text);
+    case SCENARIO_REAL: return buf_printf(text, "%s", format_real(*(const double *) field, digits));
     case SCENARIO_INT: return buf_printf(text, "%" PRIu64, *(const uint64_t *) field);
     case SCENARIO_TEXT: return print_text(field, text);
     case SCENARIO_WORD: return buf_printf(text, "%s", row->words[*(const unsigned *) field]);
@@ -379,19 +379,30 @@ size_t scenario_table_key_count(const struct scenario_table *table)
     return places.keys;
 }
 
-/* Defaults are short. */
+/* As print_text does; what does not fit is cut off. */
+static void quote(const char *value, char ret_text[static 64])
+{
+    size_t used = 0;
+    ret_text[used++] = '"';
+    for (; *value != '\0' && used < 60; value++) {
+        if (*value == '"' || *value == '\\')
+            ret_text[used++] = '\\';
+        ret_text[used++] = *value;
+    }
+    ret_text[used++] = '"';
+    ret_text[used] = '\0';
+}
+
+/* Defaults are short. No memory is needed: nobody can fail to tell them. */
 static void write_default(const struct scenario_row *row, char ret_text[static 64])
 {
-    const void *const field[] = {
-        [SCENARIO_REAL] = &row->real_default,
-        [SCENARIO_INT] = &row->int_default,
-        [SCENARIO_TEXT] = row->text_default,
-        [SCENARIO_WORD] = &row->word_default,
-    };
-    struct buf text = {0};
-    bool printed = print_field(field[row->kind], row, &text) == 0;
-    (void) snprintf(ret_text, 64, "%.63s", printed ? (const char *) text.data : "");
-    buf_finish(&text);
+    char digits[40];
+    switch (row->kind) {
+    case SCENARIO_REAL: (void) snprintf(ret_text, 64, "%s", format_real(row->real_default, digits)); break;
+    case SCENARIO_INT: (void) snprintf(ret_text, 64, "%" PRIu64, row->int_default); break;
+    case SCENARIO_TEXT: quote(row->text_default, ret_text); break;
+    case SCENARIO_WORD: (void) snprintf(ret_text, 64, "%s", row->words[row->word_default]); break;
+    }
 }
 
 void scenario_table_key_at(const struct scenario_table *table, size_t index, struct scenario_key *ret_key,

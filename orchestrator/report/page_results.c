@@ -1,6 +1,7 @@
 /* The page's tables: headline, map, results. */
 #include "orchestrator/report/page_internal.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,7 +281,7 @@ static void print_metric(struct html *html, struct report *report, const struct 
 {
     double *sample = calloc(policy->tests, sizeof *sample);
     if (sample == NULL) {
-        html_raw(html, "<td></td>");
+        html->code = html->code == 0 ? -ENOMEM : html->code;
         return;
     }
     size_t n = ranking_values(policy, metric, sample);

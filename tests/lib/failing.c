@@ -3,14 +3,18 @@
  *   HANDOFF_FAIL=KIND:N     the N-th call of that kind after main has begun fails; 0: none
  *   HANDOFF_FAIL=KIND:N+    that one and all later ones
  *   HANDOFF_FAIL=KIND:N!    the process is killed (SIGKILL) instead of the call
- *   HANDOFF_FAIL_COUNT=FILE gets the number of calls when the process ends
+ *   HANDOFF_FAIL_COUNT=FILE gets the number of calls when the process ends, and below it the number of each call that
+ *                           came from a new place of the program. A place is where the program's last functions were
+ *                           that the call came through; what libraries do between them does not count
  *
  * KIND is memory, open, read, write, sync or truncate. Reads and writes are those of regular files and sockets: on
  * pipes, which libuv uses to talk to itself, they do not fail. Only the process itself is meant, not its children. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
+#include <link.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -42,11 +46,80 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
+/* ---- places ---- */
+
+#define PLACES 8192u   /* at most; a power of two */
+#define FRAMES_SEEN 48 /* of a call */
+#define FRAMES_KEPT 4  /* of the program's own functions */
+
+static struct {
+    uintptr_t key;        /* 0: free */
+    unsigned long number; /* of the first call from there */
+} place[PLACES];
+static atomic_flag places_busy = ATOMIC_FLAG_INIT;
+static uintptr_t program_begin, program_end;
+static bool notes_places;
+static _Thread_local bool within; /* walking the stack may allocate */
+
+/* The program comes first. */
+static int find_program(struct dl_phdr_info *info, size_t size, void *unused)
+{
+    (void) size;
+    (void) unused;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type == PT_LOAD && (part->p_flags & PF_X) != 0) {
+            program_begin = info->dlpi_addr + part->p_vaddr;
+            program_end = program_begin + part->p_memsz;
+        }
+    }
+    return 1;
+}
+
+/* The last of the program's functions that the call came through, as one number. */
+static uintptr_t place_of_call(void)
+{
+    void *frame[FRAMES_SEEN];
+    uintptr_t key = 1;
+    int count = backtrace(frame, FRAMES_SEEN), kept = 0;
+    for (int i = 0; i < count && kept < FRAMES_KEPT; i++) {
+        uintptr_t at = (uintptr_t) frame[i];
+        if (at < program_begin || at >= program_end)
+            continue;
+        key = (key ^ at) * 0x9e3779b97f4a7c15u;
+        kept++;
+    }
+    return key;
+}
+
+static void note_place(unsigned long number)
+{
+    if (within)
+        return;
+    within = true;
+    int kept = errno;
+    uintptr_t key = place_of_call();
+    while (atomic_flag_test_and_set(&places_busy))
+        ;
+    size_t at = key >> 40 & (PLACES - 1);
+    for (size_t tries = 0; tries < PLACES && place[at].key != 0 && place[at].key != key; tries++)
+        at = (at + 1) & (PLACES - 1);
+    if (place[at].key == 0) {
+        place[at].key = key;
+        place[at].number = number;
+    }
+    atomic_flag_clear(&places_busy);
+    errno = kept;
+    within = false;
+}
+
 static bool fails(enum kind kind)
 {
-    if (kind != chosen || !atomic_load(&armed))
+    if (kind != chosen || within || !atomic_load(&armed))
         return false;
     unsigned long number = atomic_fetch_add(&calls, 1) + 1;
+    if (notes_places)
+        note_place(number);
     if (first == 0 || (later_too ? number < first : number != first))
         return false;
     if (kills && getpid() == process)
@@ -217,6 +290,8 @@ static int watched_main(int count, char **arguments, char **environment)
 {
     process = getpid();
     read_wish(getenv("HANDOFF_FAIL"));
+    (void) dl_iterate_phdr(find_program, NULL);
+    notes_places = chosen != KINDS && first == 0 && getenv("HANDOFF_FAIL_COUNT") != NULL;
     atomic_store(&armed, true);
     return real_main(count, arguments, environment);
 }
@@ -239,5 +314,8 @@ __attribute__((destructor)) static void tell(void)
     if (file == NULL)
         return;
     (void) fprintf(file, "%lu\n", atomic_load(&calls));
+    for (size_t i = 0; i < PLACES; i++)
+        if (place[i].key != 0)
+            (void) fprintf(file, "%lu\n", place[i].number);
     (void) fclose(file);
 }

@@ -10,10 +10,12 @@ LIBRARY = os.path.join(testbed.BUILD_ROOT, 'tests', 'lib', 'libfailing.so')
 
 
 class Ended:
-    """How a program ended: status as a shell sees it, or None when it had to be ended; what it printed; calls counted."""
+    """How a program ended: status as a shell sees it, or None when it had to be ended; what it printed; calls counted, and the
+    first one of each place of the program."""
 
     def __init__(self, status, output, errors, calls):
-        self.status, self.output, self.errors, self.calls = status, output, errors, calls
+        self.status, self.output, self.errors = status, output, errors
+        self.calls, self.places = calls[0] if calls else 0, sorted(calls[1:])
 
 
 def _has_sanitizers():
@@ -28,11 +30,15 @@ def environment(wish, count=None):
     return dict(env, HANDOFF_FAIL_COUNT=count) if count else env
 
 
-def run(wish, *arguments, deadline_s=testbed.DEADLINE_S):
+def run(wish, *arguments, deadline_s=testbed.DEADLINE_S, path=None):
+    """`path`: a folder whose programs come first."""
     with tempfile.TemporaryDirectory(prefix='handoff-test-') as folder:
         count = os.path.join(folder, 'calls')
+        env = environment(wish, count)
+        if path:
+            env['PATH'] = f'{path}:{env["PATH"]}'
         child = subprocess.Popen([str(a) for a in arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, text=True, env=environment(wish, count))
+                                 stderr=subprocess.PIPE, text=True, env=env)
         try:
             output, errors = child.communicate(timeout=deadline_s)
             status = child.returncode if child.returncode >= 0 else 128 - child.returncode
@@ -40,10 +46,10 @@ def run(wish, *arguments, deadline_s=testbed.DEADLINE_S):
             child.kill()
             output, errors = child.communicate()
             status = None
-        calls = 0
+        calls = []
         if os.path.exists(count):
             with open(count, encoding='ascii') as file:
-                calls = int(file.read())
+                calls = [int(line) for line in file]
         return Ended(status, output, errors, calls)
 
 
