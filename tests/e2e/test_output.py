@@ -1,6 +1,7 @@
 """What is printed arrives, or the program says that it did not: on a full disk, with a closed output, and into a closed pipe."""
 import errno
 import os
+import pty
 import re
 import signal
 import sqlite3
@@ -166,6 +167,48 @@ def a_reader_that_has_gone_ends_a_program_without_a_word():
             tap.equal(into_closed_pipe(*words), (128 + signal.SIGPIPE, ''), f'end of {words}')
         testbed.check_database(db)
         tap.equal(testbed.rows(db, "SELECT DISTINCT status FROM run"), [('finished',)], 'status')
+
+
+def on_a_terminal(*arguments, when_it_shows=None):
+    """(exit status, what is left on the terminal of standard error, all that was there) of a program. when_it_shows: (text, call),
+    which is called with standard output when the text is there."""
+    ours, theirs = pty.openpty()
+    with open(ours, 'rb', buffering=0) as screen:
+        child = subprocess.Popen([str(a) for a in arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs,
+                                 text=True)
+        os.close(theirs)
+        seen = b''
+        try:
+            while piece := screen.read(4096):
+                seen += piece
+                if when_it_shows and when_it_shows[0] in seen:
+                    when_it_shows[1](child.stdout)
+                    when_it_shows = None
+        except OSError as error:
+            tap.equal(error.errno, errno.EIO, 'how a terminal says that nobody writes any more')
+        finally:
+            child.stdout.close()
+            status = child.wait(timeout=testbed.DEADLINE_S)
+    return status, re.sub(r'[^\n]*\r\x1b\[K', '', seen.decode().replace('\r\n', '\n')), seen.decode()
+
+
+@tap.test
+def a_terminal_shows_how_many_nodes_have_joined_and_that_line_ends():
+    with testbed.scratch() as folder:
+        run = (testbed.ORCHESTRATOR, 'run', *SMALL, '-n', 1, '-m', 1, '-p', 'greedy', '-e', 1, '-t', 5, '--die-with-parent')
+        status, left, seen = on_a_terminal(*run, '--wait-s', 2, '--db', os.path.join(folder, 'none.db'))
+        tap.equal(status, 1, left)
+        tap.contains(seen, 'nodes [' + 28 * '.' + ']   0%')
+        tap.true(re.match(r'nodes: 0% in \d\.\d s\nhandoff-orchestrator: waited 2 s: 0 of 1 devices and 0 of 1 servers have joined',
+                          left), left)
+
+        def join(output):
+            where = ('--orchestrator', f'127.0.0.1:{int(output.readline()[len("READY port="):])}', '--die-with-parent')
+            nodes.extend(testbed.Program([program, *where]) for program in (testbed.EDGE_SERVER, testbed.MOBILE_NODE))
+        nodes = []
+        status, left, seen = on_a_terminal(*run, '--db', os.path.join(folder, 'all.db'), when_it_shows=(b'nodes [', join))
+        tap.equal([status, *(node.wait() for node in nodes)], [0, 0, 0], left)
+        tap.true(re.fullmatch(r'nodes: 100% in \d+\.\d s\n', left), f'{left!r}')
 
 
 @tap.test

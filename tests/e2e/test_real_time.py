@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 import threading
 
@@ -213,6 +214,61 @@ def a_run_is_trusted_exactly_if_its_own_samples_say_so():
             kept_up = share(links) <= limit['LINK_SHARE'] and share(loops) <= limit['LATE_SHARE']
             tap.equal(result['trusted'], kept_up, f'run {run}: {share(links):.4f} of bits off, {share(loops):.4f} of the time late')
             tap.equal(reason is None, kept_up, f'why run {run} is not trusted: {reason}')
+
+
+def twin_in_any_case(db, *arguments):
+    """(exit status, output): how far the clocks are apart depends on the machine."""
+    ended = subprocess.run(testbed.launch('--twin', '-q', '--db', db, *SMALL, '-p', 'static', '-t', 2, *arguments), text=True,
+                           capture_output=True, timeout=testbed.DEADLINE_S, check=False)
+    tap.true(ended.returncode in (0, 5), f'{ended.stdout}{ended.stderr}')
+    return ended.returncode, ended.stdout
+
+
+def verdict_in_words(text):
+    """What the sentences say, by the names of the JSON."""
+    virtual, real = re.search(r'runs (\d+) \(virtual\) and (\d+) \(real', text).groups()
+    latency, energy = re.search(r'latency differs by ([\d.]+) % \(at most 3 %\), energy by ([\d.]+) % \(at most 2 %\): ',
+                                text).groups()
+    off = re.search(r'the clocks do not agree; (\w+) is off', text)
+    tap.true(off or 'the clocks agree' in text, text)
+    return {'virtual_run': int(virtual), 'real_run': int(real), 'latency_mape_pct': float(latency),
+            'energy_mape_pct': float(energy), 'agrees': off is None, 'part_off': off[1] if off else None}
+
+
+def check_verdict(db, status, said):
+    run = said['real_run']
+    tap.equal(testbed.one(db, 'SELECT parent_run_id FROM run WHERE run_id = ?', run), said['virtual_run'], 'its parent')
+    parts = {part: (mape, off) for part, mape, off in testbed.rows(
+        db, 'SELECT part, mape_pct, off_pct FROM twin_comparison WHERE run_id = ?', run)}
+    mape = {'latency': parts['latency_s'][0], 'energy': parts['energy_j'][0]}
+    for name, value in mape.items():
+        told = said[name + '_mape_pct']
+        tap.true(abs(told - value) <= 0.0051, f'{name} differs by {told} % as is said, by {value} % in the file')
+    late, costly = mape['latency'] > 3.0, mape['energy'] > 2.0
+    tap.equal((said['agrees'], status), (False, 5) if late or costly else (True, 0), f'whether the clocks agree: {mape}')
+    if late or costly:
+        worst = max(off for part, (_, off) in parts.items()
+                    if part.endswith('_s' if late else '_j') and part not in ('latency_s', 'energy_j', 'server_j'))
+        tap.equal(parts[said['part_off']][1], worst, f"{said['part_off']} is what lies furthest apart")
+
+
+@tap.test
+def a_twins_verdict_follows_from_its_parts():
+    """On a machine that keeps time the clocks agree, 25 times as fast they do not. Whatever they do, words, JSON and the exit
+    status say what the file says."""
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        for scale in (1, 25):
+            how = ('--time-scale', scale, '--set', 'radio.bandwidth_mhz=1')
+            status, text = twin_in_any_case(db, *how)
+            check_verdict(db, status, verdict_in_words(text))
+            status, output = twin_in_any_case(db, *how, '--json')
+            result = json.loads(output)
+            check_verdict(db, status, result)
+            tap.equal([tuple(part[name] for name in ('part', 'tasks', 'virtual_mean', 'real_mean', 'mape_pct', 'off_pct'))
+                       for part in result['parts']],
+                      testbed.rows(db, 'SELECT part, tasks, virtual_mean, real_mean, mape_pct, off_pct FROM twin_comparison '
+                                   'WHERE run_id = ?', result['real_run']), 'parts')
 
 
 @tap.test

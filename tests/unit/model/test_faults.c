@@ -116,6 +116,26 @@ static void seconds_are_slots_of_the_scenario(void **state)
     faults_destroy(faults);
 }
 
+/* Seconds are not slots: what is long in one may be short in the other. */
+static void a_fault_of_many_years_is_as_long_as_its_slots_allow(void **state)
+{
+    (void) state;
+    struct scenario hours = check_scenario((const char *[]){
+        "run.slot_s=3600", "faults.script=7200000s slow server 0 by 0.5 for 14400000.5s", NULL});
+    struct scenario moments = check_scenario((const char *[]){
+        "run.slot_s=0.001", "faults.script=slot 5 slow server 0 by 0.5 for 4294967.2s", NULL});
+    struct faults *faults = NULL;
+    assert_int_equal(faults_create(&faults, &hours, 10, 3, 7, NULL), 0);
+    assert_same(faults_speed(faults, at(0, 1999), true, 0), 1.0);
+    assert_same(faults_speed(faults, at(0, 2000), true, 0), 0.5);
+    assert_same(faults_speed(faults, at(0, 6000), true, 0), 0.5);
+    assert_same(faults_speed(faults, at(0, 6001), true, 0), 1.0);
+    faults_destroy(faults);
+    assert_int_equal(faults_create(&faults, &moments, 10, 3, 7, NULL), 0);
+    assert_same(faults_speed(faults, at(0, 4000000000u), true, 0), 0.5);
+    faults_destroy(faults);
+}
+
 static void where_spans_meet_the_slower_one_holds(void **state)
 {
     (void) state;
@@ -353,6 +373,7 @@ int main(void)
         cmocka_unit_test(a_pause_of_one_slot_loses_that_slot_alone),
         cmocka_unit_test(a_statement_may_hold_in_one_episode_alone),
         cmocka_unit_test(seconds_are_slots_of_the_scenario),
+        cmocka_unit_test(a_fault_of_many_years_is_as_long_as_its_slots_allow),
         cmocka_unit_test(where_spans_meet_the_slower_one_holds),
         cmocka_unit_test(a_slowdown_without_a_span_goes_on_as_far_as_its_statement_reaches),
         cmocka_unit_test(what_is_no_script_is_refused_with_the_statement_and_what_is_allowed),

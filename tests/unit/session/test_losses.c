@@ -521,10 +521,14 @@ static void mess(const struct rng_at *at, uint32_t index)
     bool is_lost = false;
     for (size_t i = 0; i < script.events; i++)
         is_lost = is_lost || (script.event[i].number == number &&
-                              (script.event[i].role == DB_ROLE_SERVER) == (word[0] == 'a'));
+                              (script.event[i].role == DB_ROLE_SERVER) == (word[0] == 'a' || word[0] == 'e'));
     enum session_state before = session_core_state(script.core);
     int rc = word[0] == 'x' || postponed ? 0 : script_word(&script, word); /* may well be refused */
     script.round = script.granted;
+    if (is_lost && rare) {
+        assert_int_equal(script.actions.count, 0); /* nobody is lost twice */
+        assert_int_equal(session_core_state(script.core), before);
+    }
     if (is_lost && (word[0] == 'o' || word[0] == 'r' || word[0] == 'a')) {
         assert_int_equal(script.actions.count,
                          0); /* the dead move nothing; a report of theirs may just be late */

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/timerfd.h>
 
 #include <cmocka.h>
 
@@ -85,6 +86,22 @@ static void alarms_ring_in_order_and_never_early(void **state)
     run_until(ALARMS);
     for (unsigned i = 1; i < ALARMS; i++)
         assert_true(after_ns[bench.rung[i - 1]] <= after_ns[bench.rung[i]]);
+}
+
+/* What the kernel is asked to wait for, whatever the clock says meanwhile: whoever wakes early waits busily. */
+static void the_kernel_waits_until_the_first_alarm_is_due(void **state)
+{
+    (void) state;
+    for (unsigned i = 0; i < 20; i++) {
+        struct itimerspec left;
+        set(0, 1000 * MS + 137 * i * MS);
+        uint64_t before_ns = clock_monotonic_ns();
+        assert_int_equal(timerfd_gettime(bench.alarms.fd, &left), 0);
+        uint64_t after_ns = clock_monotonic_ns();
+        uint64_t left_ns = (uint64_t) left.it_value.tv_sec * 1000 * MS + (uint64_t) left.it_value.tv_nsec;
+        assert_true(before_ns + left_ns <= bench.alarm[0].due_ns + MS);
+        assert_true(after_ns + left_ns + MS >= bench.alarm[0].due_ns);
+    }
 }
 
 static void alarms_due_at_once_ring_in_the_order_they_were_set(void **state)
@@ -184,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         ROW(alarms_ring_in_order_and_never_early),
+        ROW(the_kernel_waits_until_the_first_alarm_is_due),
         ROW(alarms_due_at_once_ring_in_the_order_they_were_set),
         ROW(an_alarm_set_anew_rings_once_and_a_cancelled_one_never),
         ROW(an_alarm_that_sets_itself_for_now_lets_the_loop_turn),
