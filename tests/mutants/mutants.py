@@ -15,7 +15,11 @@ has to tell. One whose machine code is the same is none.
 The same count, seed and files name the same mutants as long as the sources stay. A run that was interrupted goes on with the same
 command: what is in the log (FOLDER/log.jsonl) is not done again; remove it when tests have changed. It takes minutes: first a build
 of all tests, then for each mutant a partial build and some tests. The suite e2e has tests of a minute, and a mutant that is caught
-by its last one costs a dozen: name the files that need it (those of orchestrator/command, say).
+by its last one costs a dozen: name the files that need it (those of orchestrator/command, say). Or name the tests: with --then the
+same command tries them on what has survived so far, and keeps what it finds in the log.
+
+  tests/mutants/mutants.py --near --count 60 --seed 2                                       # the rooms' own tests
+  tests/mutants/mutants.py --near --count 60 --seed 2 --then 'e2e said' --then 'e2e report'   # and these, for what is left
 """
 import argparse
 import collections
@@ -191,7 +195,8 @@ def sources(names):
 class Tree:
     """A copy of the sources with a build folder, the tests that it can run, and what they are made of without a mutant."""
 
-    def __init__(self, folder, jobs):
+    def __init__(self, folder, jobs, named=()):
+        self._named = named  # tests that are wanted by name
         self.source, self.build, self._jobs = os.path.join(folder, 'source'), os.path.join(folder, 'build'), jobs
         self._times = os.path.join(folder, 'seconds.json')
         self._fresh()
@@ -234,7 +239,7 @@ class Tree:
         for test in self._introspect('--tests'):
             suite = next((name for name in SUITES if name in {each.split(':')[-1] for each in test['suite']}), None)
             programs = [files[target] for target in test['depends']]
-            if suite and programs and test['name'] not in SLOW:
+            if suite and programs and (test['name'] not in SLOW or test['name'] in self._named):
                 folder = os.path.dirname(programs[0])[len('tests/'):]
                 tests[test['name']] = Test(test['cmd'], test['env'], suite, folder, programs)
         return tests
@@ -289,6 +294,9 @@ class Tree:
         errors = [line for line in result.stdout.split('\n') if 'error:' in line]
         return None if result.returncode == 0 else (errors or [result.stdout])[0][-160:]
 
+    def has(self, name):
+        return name in self._tests
+
     def programs(self, names):
         return sorted({program for name in names for program in self._tests[name].programs})
 
@@ -319,7 +327,7 @@ class Tree:
 
     def learn(self, names):
         """Runs the tests that were never run, on the sources as they are; forgets those that fail here anyway."""
-        unknown = [name for name in names if name not in self._usual_s]
+        unknown = [name for name in names if self.has(name) and name not in self._usual_s]
         if not unknown:
             return
         error = self.make(self.programs(unknown))
@@ -388,6 +396,13 @@ def try_stage(tree, names):
     return None
 
 
+def test_named(tree, mutant, names):
+    """(result, why) of tests that are named, for what has survived all others."""
+    tree.learn(names)
+    with broken(os.path.join(tree.source, mutant.file), mutant):
+        return try_stage(tree, [name for name in names if tree.has(name)]) or ('survived', '')
+
+
 def test_mutant(tree, mutant, stages):
     """(result, why): caught, survived, same (the same machine code), or not built."""
     if not tree.is_built(mutant.file):
@@ -445,6 +460,8 @@ def parse():
     parser.add_argument('-j', '--jobs', metavar='N', type=int, default=2, help='compilers at a time (default 2)')
     parser.add_argument('--near', action='store_true', help="run only the tests of the file's room: faster, and more survive")
     parser.add_argument('--programs', action='store_true', help='run the suite e2e, too: minutes more for what survives so far')
+    parser.add_argument('--then', metavar='TEST', action='append', default=[],
+                        help='a test by its name that is tried on what survives; can be given several times')
     parser.add_argument('--list', action='store_true', help='print the mutants, build nothing')
     options = parser.parse_args()
     options.stages = 1 if options.near else STAGES if options.programs else STAGES - 1
@@ -469,11 +486,15 @@ def main():
     known, tree, entries = read_log(log), None, []
     for number, mutant in enumerate(chosen, 1):
         entry = known.get(key(mutant))
-        if entry is None:
-            tree = tree or Tree(options.folder, options.jobs)
+        left = [name for name in options.then if entry is None or entry['result'] == 'survived' and name not in entry.get('tried', [])]
+        if entry is None or left:
+            tree = tree or Tree(options.folder, options.jobs, options.then)
             start = time.monotonic()
-            result, why = test_mutant(tree, mutant, options.stages)
-            entry = {'mutant': list(mutant), 'result': result, 'why': why, 'seconds': round(time.monotonic() - start, 1)}
+            result, why = test_mutant(tree, mutant, options.stages) if entry is None else ('survived', '')
+            if result == 'survived' and left:
+                result, why = test_named(tree, mutant, left)
+            entry = {'mutant': list(mutant), 'result': result, 'why': why, 'seconds': round(time.monotonic() - start, 1),
+                     'tried': (entry or {}).get('tried', []) + left}
             with open(log, 'a', encoding='utf-8') as file:
                 file.write(json.dumps(entry) + '\n')
         entries.append(entry)
