@@ -47,7 +47,7 @@ MASKS = (
     (r'about \d+ s with', 'about S s with'),
     (r'("(?:wall_s|cpu_s|first_token_s|per_token_s|cores_busy|bytes_before|bytes_after)": ?)[-+.e\d]+', r'\1N'),
     (r'\d+\.\d MB', 'N MB'),
-    (r'(unknown policy \S+; known are dapo), .*', r'\1'),
+    (r'(; known are|, and shipped are) dapo, .*', r'\1 ...'),
 )
 PROGRESS = re.compile(r'^\S+: \d+%(?:,| in) .*\n', re.M)  # of what takes more than four seconds
 
@@ -228,7 +228,7 @@ def what_is_said_of_seeds_enough_is_what_was_said(part):
 
 @said('what there is')
 def what_is_said_of_what_there_is_is_what_was_said(part):
-    for word, lines in (('policies', 6), ('models', 3), ('scenarios', None), ('keys', 6), ('scenario', 12)):
+    for word, lines in (('policies', 6), ('models', 3), ('scenarios', 2), ('keys', 6), ('scenario', 12)):
         part.say('show', word, lines=lines)
         part.say('show', word, '--json', lines=lines)
     with open(os.path.join(part.folder, 'up.trace'), 'w', encoding='ascii') as file:
@@ -244,6 +244,12 @@ def what_is_refused_is_refused_in_the_words_it_was(part):
     part.say(*IN_MEMORY, '-p', 'local', '-e', 1, '-t', 2, '--db', 'x.db')
     with open(os.path.join(part.folder, 'bad.yaml'), 'w', encoding='utf-8') as file:
         file.write(SWEEP.replace('[local, greedy]', '[local, gready]'))
+    for name, text in (('tab.yaml', 'name: small\nexperiments:\n\t- {}\n'), ('open.yaml', 'name: [small\n'),
+                       ('two.yaml', 'a: 1\n---\nb: 2\n'), ('alias.yaml', 'name: *small\n'), ('empty.yaml', ''), ('list.yaml', '- 1\n')):
+        with open(os.path.join(part.folder, name), 'w', encoding='utf-8') as file:
+            file.write(text)
+        part.say('sweep', name, '--db', 'x.db', fails=True)
+        part.say('run', '--over', 'memory', '-s', name, '--db', 'x.db', fails=True)
     for words in (
             ('run', '--over', 'memory', '-p', 'dapo-mode', '--db', 'x.db'), ('run', '--set', 'run.slots=0', '--db', 'x.db'),
             ('run', '--set', 'run.slot=1', '--db', 'x.db'), ('run', '--resume', '--run', 9, '--db', 'x.db'),
