@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "core/base/err.h"
+#include "db/results.h"
 #include "db/sql.h"
 #include "db/store.h"
 #include "tests/lib/scratch.h"
@@ -870,6 +871,90 @@ static void a_query_that_would_write_or_is_wrong_is_refused(void **state)
     scratch_expect(f->scratch->file, "SELECT count(*) FROM run", "1");
 }
 
+static void drop_all(const char *path, const char *type)
+{
+    char names[4096], drop[4160];
+    char query[128];
+    (void) snprintf(query, sizeof query,
+                    "SELECT name FROM sqlite_schema WHERE type = '%s' AND name NOT LIKE 'sqlite%%'", type);
+    scratch_query(path, query, names, sizeof names);
+    for (char *rest = NULL, *name = strtok_r(names, " |\n", &rest); name != NULL;
+         name = strtok_r(NULL, " |\n", &rest)) {
+        (void) snprintf(drop, sizeof drop, "DROP %s %s", type, name);
+        scratch_exec(path, drop);
+    }
+}
+
+/* No result looks like an empty one. The row's functions are never called. */
+static void whatever_is_asked_of_a_file_without_tables_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s = f->store;
+    struct diag diag = {0};
+    struct db_run run = scratch_run();
+    struct db_task task = scratch_task(0, 0, 0);
+    struct db_episode episode = scratch_episode(0);
+    struct db_event event = scratch_event(DB_EVENT_FAULT);
+    struct db_checkpoint checkpoint = {.run_id = 1, .weights = "w", .weights_size = 1};
+    struct db_progress progress;
+    struct db_sweep sweep = {.name = "s", .text = "t"};
+    struct db_job job = {.sweep_id = 1, .number = 1};
+    struct buf text = {0};
+    int64_t id = 0;
+    uint64_t rows = 0;
+    double seconds = 0.0;
+    drop_all(f->scratch->file, "view");
+    drop_all(f->scratch->file, "table");
+#define FAILS(call) (diag = (struct diag){0}, assert_true((call) < 0), assert_int_not_equal(diag.text[0], 0))
+    FAILS(store_insert_run(s, &run, &id, &diag));
+    FAILS(store_finish_run(s, 1, DB_FINISHED, true, NULL, &diag));
+    FAILS(store_insert_task(s, &task, &diag));
+    FAILS(store_insert_episode(s, &episode, &diag));
+    FAILS(store_insert_event(s, &event, &diag));
+    FAILS(store_insert_checkpoint(s, &checkpoint, &diag));
+    FAILS(store_set_validation_cost(s, 1, 0, 1.0, &diag));
+    FAILS(store_read_run(s, 1, &run, &text, &diag));
+    FAILS(store_read_run(s, 0, &run, &text, &diag));
+    FAILS(store_each_run(s, NULL, NULL, &diag));
+    FAILS(store_each_node(s, 1, NULL, NULL, &diag));
+    FAILS(store_each_task(s, 1, NULL, NULL, &diag));
+    store_tasks_open(s, 1);
+    FAILS(store_tasks_next(s, &task, &diag));
+    FAILS(store_each_event(s, 1, NULL, NULL, &diag));
+    FAILS(store_each_twin_part(s, 1, NULL, NULL, &diag));
+    FAILS(store_each_checkpoint(s, 1, NULL, NULL, &diag));
+    FAILS(store_read_checkpoint(s, 1, -1, &checkpoint, &text, &diag));
+    FAILS(store_read_learner(s, 1, &checkpoint, &text, &diag));
+    FAILS(store_each_experience(s, 1, NULL, NULL, &diag));
+    FAILS(store_read_progress(s, 1, 10, &progress, &diag));
+    FAILS(store_read_elapsed(s, 1, 0, &seconds, &diag));
+    FAILS(store_find_sweep(s, "s", &id, &text, &diag));
+    FAILS(store_insert_sweep(s, &sweep, &id, &diag));
+    FAILS(store_insert_job(s, &job, &diag));
+    FAILS(store_each_job(s, 1, NULL, NULL, &diag));
+    FAILS(store_renew_jobs(s, 1, &diag));
+    FAILS(store_start_job(s, &job, "w", "t", &diag));
+    FAILS(store_end_job(s, &job, "t", &diag));
+    FAILS(results_each_outcome(s, NULL, NULL, &diag));
+    FAILS(results_each_evaluation(s, NULL, NULL, &diag));
+    FAILS(results_each_curve_point(s, NULL, NULL, &diag));
+    FAILS(results_each_sweep(s, NULL, NULL, &diag));
+    FAILS(results_each_job_count(s, NULL, NULL, &diag));
+    FAILS(results_each_origin(s, NULL, NULL, &diag));
+    FAILS(results_each_unfinished(s, NULL, NULL, &diag));
+    FAILS(results_each_numbers(s, "latencies", 1, NULL, NULL, &diag));
+    FAILS(db_count_rows(&f->db, &rows, &diag));
+    for (size_t i = 0; i < sql_queries_count; i++) {
+        FAILS(store_query_json(s, sql_queries[i].text, 1, &text, &diag));
+        FAILS(store_query_csv(s, sql_queries[i].text, 1, &text, &diag));
+        FAILS(store_query_table(s, sql_queries[i].text, 1, &text, &diag));
+    }
+#undef FAILS
+    assert_int_equal(id, 0);
+    assert_int_equal(rows, 0);
+    buf_finish(&text);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
 
 int main(void)
@@ -902,6 +987,7 @@ int main(void)
         TEST(query_table_aligns_numbers_right_and_text_left),
         TEST(a_streamed_result_is_the_same_in_pieces),
         TEST(every_named_query_is_found_and_answers),
+        TEST(whatever_is_asked_of_a_file_without_tables_fails),
         TEST(a_query_that_would_write_or_is_wrong_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

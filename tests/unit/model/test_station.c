@@ -78,6 +78,10 @@ static void a_job_without_work_is_done_at_once_and_one_taken_early_is_done(void 
     struct station_job job = station_take(&station, 4.0); /* in real time it had ended then */
     assert_same(job.done, job.work);
     assert_same(job.busy_s, 1.0);
+    station_set_rate(&station, station.now_s, 0.0);
+    double now_s = station.now_s + 1.0;
+    assert_int_equal(station_add(&station, now_s, 77, 0.0), 0);
+    assert_same(station_due_s(&station), now_s); /* nothing is left to do, whatever the rate */
     station_finish(&station);
 }
 
