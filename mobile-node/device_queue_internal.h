@@ -73,9 +73,6 @@ struct device_queue {
 
 /* Of the task's slot: names its draws. */
 struct slot_id device_queue_id(const struct device_queue *queue, const struct device_queue_task *task);
-/* The layers [first, last) of the task. */
-struct layer_work device_queue_work(const struct device_queue *queue, const struct device_queue_task *task,
-                                    uint32_t first, uint32_t last);
 const struct device_params *device_queue_own(const struct device_queue *queue);
 uint32_t device_queue_layers(const struct device_queue *queue);
 /* The only way to change a stage: asserts that `next` may follow. */

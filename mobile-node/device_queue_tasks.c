@@ -42,8 +42,8 @@ struct slot_id device_queue_id(const struct device_queue *queue, const struct de
     return (struct slot_id){queue->id.phase, queue->id.episode, task->slot};
 }
 
-struct layer_work device_queue_work(const struct device_queue *queue, const struct device_queue_task *task,
-                                    uint32_t first, uint32_t last)
+static struct layer_work work_of(const struct device_queue *queue, const struct device_queue_task *task,
+                                 uint32_t first, uint32_t last)
 {
     return (struct layer_work){
         .device = queue->number,
@@ -258,7 +258,7 @@ void device_queue_computed(struct device_queue *queue)
 static void tell_task(const struct device_queue *queue, const struct device_queue_task *task, double arrive_s,
                       struct proto_message *ret)
 {
-    const struct layer_work done = device_queue_work(queue, task, 0, task->split);
+    const struct layer_work done = work_of(queue, task, 0, task->split);
     device_tell_task(ret, &done, task->start_s + task->times.wait_s + task->times.local_s, arrive_s,
                      task->bits);
     ret->task.forwarded_bits = task->forwarded_bits;
@@ -360,8 +360,8 @@ static void ask_to_compute(struct device_queue *queue)
     const struct device_queue_task *task = device_queue_find(queue, job->id);
     struct device_queue_action *action = device_queue_push(queue, DEVICE_QUEUE_COMPUTE);
     action->due_s = due_s;
-    action->work = device_queue_work(queue, task, task->first_layer,
-                                     task->resumed ? device_queue_layers(queue) : task->split);
+    action->work =
+        work_of(queue, task, task->first_layer, task->resumed ? device_queue_layers(queue) : task->split);
     queue->asked.computing = job->id;
     queue->asked.compute_s = due_s;
 }
