@@ -92,6 +92,8 @@ static void on_computed(void *user, uint32_t device, uint64_t round, const struc
 {
     struct server *server = user;
     struct job *job = server->job != NULL && server->core != NULL ? &server->job[device] : NULL;
+    if (server->queue_real != NULL)
+        server_queue_real_computed(server->queue_real, device, round, result);
     if (job == NULL)
         return; /* virtual time waits for nothing */
     bool is_asked = job->round == round && (job->is_due || wire_alarm_is_set(&job->alarm));
@@ -454,6 +456,8 @@ static int open_tasks(struct server *server, bool in_real_time, struct diag *dia
                           : 0;
     if (rc == 0)
         rc = served_tasks_create(&server->tasks, server->jobs, world, &tasks_hooks, server);
+    if (rc == 0 && server->queue_real != NULL)
+        server_queue_real_set_tasks(server->queue_real, server->tasks);
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 

@@ -22,6 +22,10 @@ struct server_queue_real {
     struct server_queue *queue;
     int (*answer)(void *user, const struct server_queue_action *action);
     void *user;
+    struct served_tasks *tasks; /* compute.kind model; else NULL. Borrowed */
+    struct layer_work work;     /* of the last COMPUTE, */
+    uint64_t due_ns;            /* and when it is due */
+    bool is_due;                /* it is due by the model, and is still being computed */
     struct wire_alarm alarm;
     uint64_t zero_ns; /* when the episode's first ALLOT came */
     struct held *held;
@@ -42,8 +46,10 @@ static int execute(struct server_queue_real *real, const struct server_queue_act
         return 0;
     case SERVER_QUEUE_ANSWER: return real->answer(real->user, action);
     case SERVER_QUEUE_COMPUTE:
-        return wire_alarm_set(&real->control->alarms, &real->alarm,
-                              real_time_due_ns(scenario_of(real), real->zero_ns, action->due_s));
+        real->work = action->work;
+        real->is_due = false;
+        real->due_ns = real_time_due_ns(scenario_of(real), real->zero_ns, action->due_s);
+        return wire_alarm_set(&real->control->alarms, &real->alarm, real->due_ns);
     }
     assert(false);
     return ERR_STATE;
@@ -76,7 +82,29 @@ static void feed_own(struct server_queue_real *real, enum server_queue_event_kin
 
 static void on_due(struct wire_alarm *alarm)
 {
-    feed_own(alarm->user, SERVER_QUEUE_ON_COMPUTED, NULL);
+    struct server_queue_real *real = alarm->user;
+    real->is_due =
+        real->tasks != NULL && served_tasks_computes(real->tasks, real->work.device, real->work.round);
+    if (!real->is_due) /* else server_queue_real_computed goes on */
+        feed_own(real, SERVER_QUEUE_ON_COMPUTED, NULL);
+}
+
+void server_queue_real_computed(struct server_queue_real *real, uint32_t device, uint64_t round,
+                                const struct compute_job_result *result)
+{
+    bool is_asked = real->work.device == device && real->work.round == round &&
+                    (real->is_due || wire_alarm_is_set(&real->alarm));
+    compute_audit_note(&real->control->computed, result->seconds, result->end_ns,
+                       is_asked ? real->due_ns : UINT64_MAX); /* others are not due yet */
+    if (!is_asked || !real->is_due)
+        return;
+    real->is_due = false;
+    feed_own(real, SERVER_QUEUE_ON_COMPUTED, NULL);
+}
+
+void server_queue_real_set_tasks(struct server_queue_real *real, struct served_tasks *tasks)
+{
+    real->tasks = tasks;
 }
 
 static void drop(struct held *held)
@@ -121,6 +149,7 @@ static void begin_episode(struct server_queue_real *real)
         drop(real->held);
     assert(real->held_count == 0);
     wire_alarm_cancel(&real->control->alarms, &real->alarm);
+    real->is_due = false;
     real->zero_ns = clock_monotonic_ns();
 }
 

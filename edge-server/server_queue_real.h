@@ -3,6 +3,7 @@
 #ifndef HANDOFF_EDGE_SERVER_SERVER_QUEUE_REAL_H
 #define HANDOFF_EDGE_SERVER_SERVER_QUEUE_REAL_H
 
+#include "edge-server/served_tasks.h"
 #include "edge-server/server_queue.h"
 #include "proto/node/control.h"
 
@@ -18,5 +19,10 @@ void server_queue_real_close(struct server_queue_real *real);
 /* Feeds ALLOT, TASK or REVOKE; a TASK whose activations are still being passed on waits here for them. */
 int server_queue_real_take(struct server_queue_real *real, const struct proto_message *message,
                            struct diag *diag);
+
+/* With real layers: a task ends when the model says so and when it has really been computed. */
+void server_queue_real_set_tasks(struct server_queue_real *real, struct served_tasks *tasks);
+void server_queue_real_computed(struct server_queue_real *real, uint32_t device, uint64_t round,
+                                const struct compute_job_result *result);
 
 #endif

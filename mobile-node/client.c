@@ -424,8 +424,11 @@ static void on_failure(void *user, const char *reason)
 static void on_computed(void *user, const struct layer_work *work, const struct compute_job_result *result)
 {
     struct client *client = user;
+    uint32_t index = work->device - client->control.join.first;
     if (client->real != NULL)
-        device_real_computed(&client->real[work->device - client->control.join.first], work, result);
+        device_real_computed(&client->real[index], work, result);
+    else if (client->queue_real != NULL)
+        device_queue_real_computed(&client->queue_real[index], work, result);
 }
 
 static const struct task_store_hooks store_hooks = {.send = on_send,
@@ -460,6 +463,8 @@ static int open_store(struct client *client, struct diag *diag)
     task_store_set_hooks(client->store, &store_hooks, client);
     for (uint32_t i = 0; client->real != NULL && i < join->count; i++)
         device_real_set_store(&client->real[i], client->store);
+    for (uint32_t i = 0; client->queue_real != NULL && i < join->count; i++)
+        device_queue_real_set_store(&client->queue_real[i], client->store);
     return real_time_is_kept(&join->world.scenario) ? load_layers(client, diag) : 0;
 }
 

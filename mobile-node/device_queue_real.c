@@ -30,7 +30,25 @@ static void feed_own(struct device_queue_real *device, enum device_queue_event_k
 
 static void on_computed(struct wire_alarm *alarm)
 {
-    feed_own(alarm->user, DEVICE_QUEUE_ON_COMPUTED);
+    struct device_queue_real *device = alarm->user;
+    device->is_due =
+        device->store != NULL && task_store_computes(device->store, device->number, device->work.round);
+    if (!device->is_due) /* else device_queue_real_computed goes on */
+        feed_own(device, DEVICE_QUEUE_ON_COMPUTED);
+}
+
+void device_queue_real_computed(struct device_queue_real *device, const struct layer_work *work,
+                                const struct compute_job_result *result)
+{
+    bool is_asked =
+        layer_work_is(work, &device->work) && (device->is_due || wire_alarm_is_set(&device->compute));
+    compute_audit_note(&device->control->computed, result->seconds, result->end_ns,
+                       is_asked ? device->compute.due_ns
+                                : UINT64_MAX); /* it waits for its turn, or was given up */
+    if (!is_asked || !device->is_due || task_store_computes(device->store, work->device, work->round))
+        return;
+    device->is_due = false;
+    feed_own(device, DEVICE_QUEUE_ON_COMPUTED);
 }
 
 static void on_waited(struct wire_alarm *alarm)
@@ -61,7 +79,8 @@ static void on_cut(void *user)
 static int on_result(void *user, const struct proto_message *result, struct diag *diag)
 {
     struct device_queue_real *device = user;
-    return feed(device, DEVICE_QUEUE_ON_MESSAGE, result, diag);
+    int rc = device->store != NULL ? task_store_take_result(device->store, &result->result, diag) : 0;
+    return rc != 0 ? rc : feed(device, DEVICE_QUEUE_ON_MESSAGE, result, diag);
 }
 
 static int set_alarm(struct device_queue_real *device, struct wire_alarm *alarm, double due_s)
@@ -86,7 +105,11 @@ static int send_task(struct device_queue_real *device, const struct device_queue
     struct link_params link = transfer_link(&device->control->join.world, action->id, device->number,
                                             action->server, TRANSFER_UP, action->rate_bps);
     struct link_params real = transfer_scaled(&link, scenario_of(device)->run.time_scale);
-    const struct uplink_load load = {.bytes = (uint64_t) (action->bits / 8.0)};
+    /* After a handover the rate has to carry what the old server does not pass on; the bytes come from here alike. */
+    const struct uplink_load load = {
+        .bytes = (uint64_t) (action->bits / 8.0),
+        .content = device->store != NULL ? task_store_activation(device->store, &action->message.task) : NULL,
+    };
     return uplink_send(*uplink, &action->message, &load, &real, diag);
 }
 
@@ -97,15 +120,33 @@ static void stop_sending(struct device_queue_real *device, uint32_t server)
     device->sending = NULL;
 }
 
+static int tell(struct device_queue_real *device, const struct proto_message *message, struct diag *diag)
+{
+    int rc = 0;
+    if (device->store != NULL)
+        rc = task_store_say(device->store, device->number, PROTO_SERVER_NONE, message);
+    else
+        (void) wire_conn_send(device->control->conn, message); /* a lost orchestrator shows in control.c */
+    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
+}
+
+static int compute(struct device_queue_real *device, const struct device_queue_action *action,
+                   struct diag *diag)
+{
+    int rc = device->store != NULL ? task_store_compute(device->store, &action->work) : 0;
+    device->work = action->work;
+    device->is_due = false;
+    device->due_ns = real_time_due_ns(scenario_of(device), device->zero_ns, action->due_s);
+    rc = rc != 0 ? rc : set_alarm(device, &device->compute, action->due_s);
+    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
+}
+
 static int execute(struct device_queue_real *device, const struct device_queue_action *action,
                    struct diag *diag)
 {
     switch (action->kind) {
-    case DEVICE_QUEUE_TELL:
-        (void) wire_conn_send(device->control->conn,
-                              &action->message); /* a lost orchestrator shows in control.c */
-        return 0;
-    case DEVICE_QUEUE_COMPUTE: return set_alarm(device, &device->compute, action->due_s);
+    case DEVICE_QUEUE_TELL: return tell(device, &action->message, diag);
+    case DEVICE_QUEUE_COMPUTE: return compute(device, action, diag);
     case DEVICE_QUEUE_WAIT: return set_alarm(device, &device->wait, action->due_s);
     case DEVICE_QUEUE_FOLLOW: return set_alarm(device, &device->step, action->due_s);
     case DEVICE_QUEUE_SEND: return send_task(device, action, diag);
@@ -146,6 +187,7 @@ static void begin_episode(struct device_queue_real *device)
         if (device->uplink[m] != NULL)
             uplink_stop(device->uplink[m]);
     device->sending = NULL;
+    device->is_due = false;
     device->zero_ns = clock_monotonic_ns();
 }
 
@@ -175,6 +217,11 @@ int device_queue_real_open(struct device_queue_real *device, struct node_control
         .hooks = {.on_sent = on_sent, .on_cut = on_cut, .on_result = on_result},
     };
     return device->uplink != NULL ? 0 : -ENOMEM;
+}
+
+void device_queue_real_set_store(struct device_queue_real *device, struct task_store *store)
+{
+    device->store = store;
 }
 
 void device_queue_real_hang_up(struct device_queue_real *device, uint32_t server)
