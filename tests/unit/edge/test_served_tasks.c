@@ -1,0 +1,268 @@
+/* What a server keeps of tasks that it really computes: bytes that are due, answers that wait, and what costs nobody else. */
+#include "edge-server/served_tasks.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/base/err.h"
+#include "tests/unit/compute/node.h"
+
+#define DEVICES 8u
+#define TOKENS 20u /* the scenario's */
+
+struct bench {
+    char path[NODE_PATH];
+    struct world world;
+    struct wire_loop loop;
+    struct compute_jobs *jobs;
+    struct served_tasks *tasks;
+    unsigned results, bad, computed;
+    uint32_t token[DEVICES];
+    size_t row[DEVICES];
+};
+
+static int on_send(void *user, uint32_t device, struct slot_id id, const struct proto_message *result)
+{
+    struct bench *bench = user;
+    assert_int_equal(id.slot, 11);
+    assert_int_equal(result->result.device, device);
+    assert_true(result->result.compute_s > 0.0);
+    bench->token[device] = result->result.tokens.count == 1 ? result->result.tokens.data[0] : UINT32_MAX;
+    bench->row[device] = result->result.activation.size;
+    bench->results++;
+    return 0;
+}
+
+static void on_computed(void *user, uint32_t device, uint64_t round, const struct compute_job_result *result)
+{
+    struct bench *bench = user;
+    assert_true(device < DEVICES && round > 0 && result->end_ns > 0);
+    bench->computed++;
+}
+
+static void on_bad_task(void *user, uint32_t device, const char *reason)
+{
+    struct bench *bench = user;
+    assert_int_equal(device, 1);
+    assert_non_null(strstr(reason, "finite"));
+    bench->bad++;
+}
+
+static void on_failure(void *user, const char *reason)
+{
+    (void) user;
+    fail_msg("%s", reason);
+}
+
+static const struct served_tasks_hooks hooks = {
+    .send = on_send, .on_computed = on_computed, .on_bad_task = on_bad_task, .on_failure = on_failure};
+
+static void open_bench(struct bench *bench, const char *const *set)
+{
+    struct diag diag = {{0}};
+    *bench = (struct bench){.results = 0};
+    node_write_model(5, bench->path);
+    bench->world = node_world(bench->path, set);
+    assert_int_equal(wire_loop_init(&bench->loop, NULL, NULL), 0);
+    if (compute_jobs_open(&bench->jobs, &bench->loop, &bench->world, NULL, &diag) != 0)
+        fail_msg("%s", diag.text);
+    assert_int_equal(served_tasks_create(&bench->tasks, bench->jobs, &bench->world, &hooks, bench), 0);
+}
+
+static void close_bench(struct bench *bench)
+{
+    served_tasks_stop(bench->tasks);
+    served_tasks_destroy(bench->tasks);
+    compute_jobs_close(bench->jobs);
+    wire_loop_finish(&bench->loop);
+    world_finish(&bench->world);
+    assert_int_equal(unlink(bench->path), 0);
+}
+
+static int piece(struct bench *bench, uint32_t device, struct proto_bytes bytes, struct diag *diag)
+{
+    const struct msg_piece message = {.device = device, .round = 9, .bytes = bytes};
+    return served_tasks_take_piece(bench->tasks, &message, diag);
+}
+
+static int take(struct bench *bench, uint32_t device, uint32_t split, struct diag *diag)
+{
+    const struct msg_task task = {.device = device, .round = 9, .split = split, .tokens = TOKENS};
+    return served_tasks_take(bench->tasks, &task, diag);
+}
+
+static void answer(struct bench *bench, uint32_t device)
+{
+    const struct proto_message result = {.id = PROTO_RESULT, .result = {.device = device, .round = 9}};
+    assert_int_equal(served_tasks_answer(bench->tasks, device, (struct slot_id){.slot = 11}, &result), 0);
+}
+
+static void turn_until(struct bench *bench, const unsigned *count, unsigned wanted)
+{
+    while (*count < wanted)
+        (void) uv_run(&bench->loop.uv, UV_RUN_ONCE);
+}
+
+static struct compute_task task_of(uint32_t device, uint32_t split)
+{
+    return (struct compute_task){.device = device, .id = {.slot = 11}, .tokens = TOKENS, .split = split};
+}
+
+/* Sends a task's prompt in pieces. */
+static void send_prompt(struct bench *bench, uint32_t device)
+{
+    uint8_t ids[4 * TOKENS];
+    const struct compute_task task = task_of(device, 0);
+    node_prompt(&bench->world, &task, ids);
+    for (size_t at = 0; at < sizeof ids; at += 30)
+        assert_int_equal(piece(bench, device,
+                               (struct proto_bytes){ids + at, sizeof ids - at < 30 ? sizeof ids - at : 30},
+                               NULL),
+                         0);
+}
+
+/* RESULTs that the core tells before their layers are done wait for them; later ones leave at once. */
+static void results_leave_with_the_answers_of_one_process(void **state)
+{
+    (void) state;
+    static const char *const sets[][3] = {{"compute.batch=16", NULL},
+                                          {"compute.batch=1", "run.mode=queue", NULL}};
+    for (size_t s = 0; s < 2; s++) {
+        struct bench bench;
+        open_bench(&bench, sets[s]);
+        for (uint32_t n = 0; n < DEVICES; n++) {
+            send_prompt(&bench, n);
+            assert_int_equal(take(&bench, n, 0, NULL), 0);
+            assert_true(served_tasks_computes(bench.tasks, n, 9));
+            if (n % 2 == 0)
+                answer(&bench, n);
+        }
+        assert_int_equal(bench.results, 0);
+        turn_until(&bench, &bench.results, DEVICES / 2);
+        turn_until(&bench, &bench.computed, DEVICES);
+        struct compute *engine = node_open(&bench.world);
+        for (uint32_t n = 0; n < DEVICES; n++) {
+            const struct compute_task task = task_of(n, 0);
+            struct compute_answer wanted;
+            if (n % 2 == 1)
+                answer(&bench, n);
+            assert_int_equal(compute_answer(engine, &task, &wanted, NULL), 0);
+            assert_int_equal(bench.token[n], wanted.token[0]);
+        }
+        assert_int_equal(bench.results, DEVICES);
+        answer(&bench, 0); /* it is over */
+        assert_int_equal(bench.results, DEVICES);
+        compute_close(engine);
+        close_bench(&bench);
+    }
+}
+
+static void with_the_head_at_the_device_the_last_row_goes_back(void **state)
+{
+    (void) state;
+    static const char *const set[] = {"compute.head=device", NULL};
+    struct bench bench;
+    open_bench(&bench, set);
+    send_prompt(&bench, 0);
+    assert_int_equal(take(&bench, 0, 0, NULL), 0);
+    answer(&bench, 0);
+    turn_until(&bench, &bench.results, 1);
+    assert_int_equal(bench.token[0], UINT32_MAX);
+    assert_int_equal(bench.row[0], compute_row_bytes(&bench.world));
+    close_bench(&bench);
+}
+
+static void a_task_has_exactly_the_bytes_that_it_says(void **state)
+{
+    (void) state;
+    static const char *const set[] = {"compute.format=fp32", NULL};
+    struct bench bench;
+    struct diag none = {{0}}, few = {{0}}, many = {{0}};
+    open_bench(&bench, set);
+    size_t due = compute_bytes(&bench.world, 1, TOKENS);
+    uint8_t *rows = calloc(due + 1, 1);
+    assert_int_equal(take(&bench, 0, 1, &none), ERR_RANGE);
+    assert_non_null(strstr(none.text, "TASK of device 0: 0 bytes of activations came"));
+    assert_int_equal(piece(&bench, 0, (struct proto_bytes){rows, due - 1}, NULL), 0);
+    assert_int_equal(take(&bench, 0, 1, &few), ERR_RANGE);
+    assert_non_null(strstr(few.text, "were due for 20 tokens behind layer 1"));
+    assert_int_equal(piece(&bench, 0, (struct proto_bytes){rows, 2}, &many), ERR_RANGE);
+    assert_non_null(strstr(many.text, "which no task has"));
+    assert_int_equal(piece(&bench, 0, (struct proto_bytes){NULL, 0}, NULL), 0); /* anew */
+    assert_int_equal(piece(&bench, 0, (struct proto_bytes){rows, due}, NULL), 0);
+    assert_int_equal(take(&bench, 0, 1, NULL), 0);
+    assert_int_equal(piece(&bench, 2, (struct proto_bytes){rows, due}, NULL), 0);
+    served_tasks_drop_pieces(bench.tasks, 2); /* its connection is gone */
+    assert_int_equal(take(&bench, 2, 1, NULL), ERR_RANGE);
+    free(rows);
+    close_bench(&bench);
+}
+
+static void rows_that_are_no_numbers_cost_their_task_alone(void **state)
+{
+    (void) state;
+    static const char *const set[] = {"compute.format=fp32", NULL};
+    struct bench bench;
+    open_bench(&bench, set);
+    size_t due = compute_bytes(&bench.world, 1, TOKENS);
+    uint8_t *rows = calloc(due, 1);
+    for (uint32_t n = 0; n < 3; n++) {
+        memset(rows, n == 1 ? 0xff : 0, due);
+        assert_int_equal(piece(&bench, n, (struct proto_bytes){rows, due}, NULL), 0);
+        assert_int_equal(take(&bench, n, 1, NULL), 0);
+        answer(&bench, n);
+    }
+    turn_until(&bench, &bench.results, 2);
+    turn_until(&bench, &bench.bad, 1);
+    assert_int_equal(bench.results, 2);
+    answer(&bench, 1);
+    assert_int_equal(bench.results, 2);
+    free(rows);
+    close_bench(&bench);
+}
+
+static void tasks_that_are_over_answer_nothing(void **state)
+{
+    (void) state;
+    static const char *const set[] = {"run.mode=queue", NULL};
+    struct bench bench;
+    open_bench(&bench, set);
+    for (uint32_t n = 0; n < 3; n++) {
+        send_prompt(&bench, n);
+        assert_int_equal(take(&bench, n, 0, NULL), 0);
+    }
+    served_tasks_drop(bench.tasks, 0, 9);
+    served_tasks_drop(bench.tasks, 0, 8); /* there is none */
+    answer(&bench, 0);
+    answer(&bench, 1);
+    turn_until(&bench, &bench.results, 1);
+    served_tasks_drop_before(bench.tasks, 9);
+    answer(&bench, 2);
+    turn_until(&bench, &bench.results, 2);
+    send_prompt(&bench, 2);
+    assert_int_equal(take(&bench, 2, 0, NULL), 0);
+    served_tasks_drop_before(bench.tasks, 10);
+    answer(&bench, 2);
+    assert_int_equal(bench.results, 2);
+    assert_false(served_tasks_computes(bench.tasks, 2, 9));
+    close_bench(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(results_leave_with_the_answers_of_one_process),
+        cmocka_unit_test(with_the_head_at_the_device_the_last_row_goes_back),
+        cmocka_unit_test(a_task_has_exactly_the_bytes_that_it_says),
+        cmocka_unit_test(rows_that_are_no_numbers_cost_their_task_alone),
+        cmocka_unit_test(tasks_that_are_over_answer_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
