@@ -75,7 +75,8 @@ enum key {
     KEY_PORTION,
     KEY_LOGITS,
     KEY_MEASURE,
-    KEY_TIMES_CSV
+    KEY_TIMES_CSV,
+    KEY_LIMIT
 };
 
 /* Flags that are short for a scenario key. */
@@ -164,6 +165,12 @@ static const struct {
       "both clocks "
       "share",
       0}},
+    {REPLAY,
+     {"model", KEY_MODEL, "FILE", 0,
+      "--verify: the model that computed a run's answers, where model.file is not any more", 0}},
+    {SHOW, {"model", KEY_MODEL, "FILE", 0, "answers: the run's model, where model.file is not any more", 0}},
+    {SHOW, {"tokenizer", KEY_TOKENIZER, "FILE", 0, "answers: its tokenizer's file (default: its own)", 0}},
+    {SHOW, {"limit", KEY_LIMIT, "N", 0, "answers: the first N alone (default 20)", 0}},
     {ALL, {"json", KEY_JSON, 0, 0, "print JSON", 0}},
     {ALL, {"quiet", 'q', 0, 0, "no progress", 0}},
     {COMPARE | REPORT,
@@ -219,9 +226,10 @@ static const struct {
                       "Drives policies over held-out slots of a recorded run and compares them."},
     [CLI_REPLAY] = {"replay", "",
                     "Reruns recorded runs: --verify compares every number, --policy asks what if."},
-    [CLI_SHOW] = {"show",
-                  "policies|models|scenarios|keys|scenario|trace|runs|comparison|episodes|splits|servers",
-                  "Prints what there is, or what was recorded."},
+    [CLI_SHOW] =
+        {"show",
+         "policies|models|scenarios|keys|scenario|trace|runs|comparison|episodes|splits|servers|answers",
+         "Prints what there is, or what was recorded."},
     [CLI_TWIN] = {"twin", "", "Plays a scenario in virtual time and in real time, and compares the two."},
     [CLI_SWEEP] = {"sweep", "FILE",
                    "Plays a grid of policies, seeds and scenario keys, several cells at a time."},
@@ -387,6 +395,7 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     case KEY_MODEL: cli->model = text; return 0;
     case KEY_PROMPT: cli->prompt = text; return 0;
     case KEY_IDS: cli->ids = text; return 0;
+    case KEY_LIMIT: cli->limit = (uint32_t) parse_number(state, "--limit", text, 1, UINT32_MAX); return 0;
     case KEY_TOKENIZER: cli->tokenizer = text; return 0;
     case KEY_WEIGHTS: cli->weights = text; return 0;
     case KEY_ACTIVATION: cli->activation = text; return 0;

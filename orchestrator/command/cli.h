@@ -74,9 +74,11 @@ struct cli {
     const char *output;                   /* export: NULL: stdout; report: a folder */
     bool csv;                             /* export: CSV, not JSON */
     const char *trace_format, *direction; /* show trace; NULL: not given */
-    const char *model, *prompt;           /* generate */
+    const char *model;                    /* generate; replay, show: NULL: the scenario's */
+    const char *prompt;                   /* generate */
+    uint32_t limit;                       /* show answers; 0: not given */
     const char *ids;                      /* generate; NULL: the prompt is a text */
-    const char *tokenizer;                /* generate; NULL: the model's own */
+    const char *tokenizer;                /* generate, show; NULL: the model's own */
     const char *weights;                  /* model, generate; NULL: as stored */
     const char *activation;               /* generate; NULL: fp32 */
     uint32_t split, tokens, portion;      /* generate; 0 tokens or portion: not given */

@@ -16,6 +16,7 @@
 #include "orchestrator/command/cli_options.h"
 #include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/replay/verify.h"
+#include "orchestrator/replay/verify_answers.h"
 #include "orchestrator/run/run_policy.h"
 #include "orchestrator/setup/recorded_run.h"
 #include "orchestrator/setup/stop_signal.h"
@@ -120,6 +121,79 @@ static void tell_rounding(const struct recorded_run *recorded, const struct veri
         (unsigned long long) verification->rounded, why);
 }
 
+/* ---- answers ---- */
+
+static int open_model(const struct cli *cli, const struct world *world, struct compute **ret_compute,
+                      struct diag *diag)
+{
+    int rc = compute_open(ret_compute, world, cli->model, diag);
+    if (rc == 0)
+        return 0;
+    diag_add(diag, "; --model names the run's model where it lies now");
+    return rc == ERR_MISMATCH ? ERR_NOT_FOUND : rc; /* no row differs: the run's file is not there */
+}
+
+/* Rows that another program's arithmetic recorded need not have its answers. */
+static void print_answers(const struct recorded_run *recorded, const struct answer_verification *answers)
+{
+    (void) printf("  %llu of %llu answers identical", (unsigned long long) answers->identical,
+                  (unsigned long long) answers->compared);
+    if (answers->counted > 0)
+        (void) printf(", %llu of them compared by their number of tokens alone",
+                      (unsigned long long) answers->counted);
+    (void) printf("\n");
+    if (answers->overridden > 0)
+        (void) printf("  %llu more were of devices that chose for themselves: not compared\n",
+                      (unsigned long long) answers->overridden);
+    if (answers->first_difference[0] != '\0')
+        (void) printf("  first difference: %s\n", answers->first_difference);
+    if (answers->different > 0 && recorded->run.arithmetic != LINALG_ARITHMETIC)
+        (void) printf("  the run was recorded with arithmetic %lld, and this program has %d\n",
+                      (long long) recorded->run.arithmetic, LINALG_ARITHMETIC);
+}
+
+static json_t *answers_json(const struct answer_verification *answers)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:s}", "compared", (json_int_t) answers->compared,
+                     "identical", (json_int_t) answers->identical, "different",
+                     (json_int_t) answers->different, "counted", (json_int_t) answers->counted, "overridden",
+                     (json_int_t) answers->overridden, "first_difference", answers->first_difference);
+}
+
+/* Computes the answers of a run with real layers again, and adds what it finds to what was told of its rows. */
+static int verify_run_answers(const struct cli *cli, const struct recorded_run *recorded, struct store *store,
+                              uint64_t tasks, json_t *rows, enum process_exit *status, struct diag *diag)
+{
+    struct compute *compute = NULL;
+    struct progress progress;
+    struct answer_verification answers = {
+        .world = &recorded->world,
+        .store = store,
+        .run_id = recorded->run.run_id,
+        .phase = recorded->phase,
+        .progress = &progress,
+        .stop = stop_signal_flag(),
+    };
+    int rc = open_model(cli, &recorded->world, &compute, diag);
+    if (rc != 0)
+        return rc;
+    answers.source = (struct answer_source){verify_answers_compute, compute};
+    progress_start(&progress, "answers", tasks, cli->quiet);
+    rc = verify_answers(&answers, diag);
+    progress_stop(&progress, tasks);
+    compute_close(compute);
+    if (rc != 0)
+        return rc;
+    json_t *row = json_array_get(rows, json_array_size(rows) - 1);
+    if (!cli->json)
+        print_answers(recorded, &answers);
+    else if (json_object_set_new(row, "answers", answers_json(&answers)) != 0)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    if (answers.different > 0)
+        *status = PROCESS_MISMATCH;
+    return 0;
+}
+
 static void tell(const struct cli *cli, const struct recorded_run *recorded,
                  struct verification *verification, json_t **rows)
 {
@@ -169,6 +243,9 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
     struct progress progress;
     const struct host_options host = cli_host_options(cli);
     int rc = recorded_run_read(&recorded, store, run_id, diag);
+    enum scenario_compute_kind kind = recorded.world.scenario.compute.kind;
+    recorded.world.scenario.compute.kind =
+        COMPUTE_EMULATED; /* answers are computed afterwards, by themselves */
     if (rc == 0)
         rc = check_memory(cli, &recorded, diag);
     if (rc == 0)
@@ -199,6 +276,9 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
     *ret_status = verification.different > 0 ? PROCESS_MISMATCH
                   : verification.rounded > 0 ? PROCESS_ROUNDED
                                              : PROCESS_OK;
+    recorded.world.scenario.compute.kind = kind;
+    if (rc == 0 && kind == COMPUTE_MODEL)
+        rc = verify_run_answers(cli, &recorded, store, verification.compared, *rows, ret_status, diag);
     verify_finish(&verification);
     recorded_run_finish(&recorded);
     return rc;

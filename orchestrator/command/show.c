@@ -12,6 +12,7 @@
 #include "db/experiment_file.h"
 #include "db/sql.h"
 #include "orchestrator/command/cli_options.h"
+#include "orchestrator/command/show_answers.h"
 #include "orchestrator/command/show_trace.h"
 #include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/policy/catalog/full_scenario.h"
@@ -176,6 +177,8 @@ int command_show(const struct cli *cli, struct diag *diag)
         return command_status(show_scenarios(cli, diag), diag);
     if (strcmp(what, "keys") == 0)
         return command_status(show_keys(cli, diag), diag);
+    if (strcmp(what, "answers") == 0)
+        return command_status(show_answers(cli, diag), diag);
     if (strcmp(what, "trace") == 0)
         return command_status(show_trace(cli, diag), diag);
     if (strcmp(what, "scenario") == 0)
@@ -184,7 +187,7 @@ int command_show(const struct cli *cli, struct diag *diag)
         diag_fail(
             diag, ERR_UNKNOWN,
             "show what? '%s' is none of policies, models, scenarios, keys, scenario [NAME], trace FILE, "
-            "runs, comparison, episodes, splits, servers",
+            "runs, comparison, episodes, splits, servers, answers",
             what),
         diag);
 }

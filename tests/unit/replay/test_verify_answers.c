@@ -1,0 +1,192 @@
+/* Answers of a recorded run against those of a source that a test makes up. */
+#include "orchestrator/replay/verify_answers.h"
+
+#include <stdio.h>
+
+#include "core/base/err.h"
+#include "db/recorder.h"
+#include "tests/lib/scratch.h"
+#include "tests/unit/model/check.h"
+
+#define DEVICES 4u
+#define SLOTS 3u
+
+static struct world world;
+
+static int begin(void **state)
+{
+    static const char *const keys[] = {"devices.count=4", "servers.count=2", NULL};
+    world = check_world(keys);
+    return scratch_setup(state);
+}
+
+static int end(void **state)
+{
+    world_finish(&world);
+    return scratch_teardown(state);
+}
+
+/* One token, which the task's key and what is asked of the model determine. */
+static int make_answer(void *user, const struct compute_task *task, struct compute_answer *ret_answer,
+                       struct diag *diag)
+{
+    unsigned *asked = user;
+    (void) diag;
+    (*asked)++;
+    assert_int_equal(task->id.phase, RNG_TEST);
+    *ret_answer = (struct compute_answer){
+        .count = 1,
+        .token = {1000 * task->split + 100 * task->id.slot + 10 * task->device + task->tokens % 10}};
+    return 0;
+}
+
+static struct db_task task_of(uint32_t slot, uint32_t device)
+{
+    struct db_task task = scratch_task(0, slot, device);
+    if (device == 1) { /* all at the device: whatever stands in `split` */
+        task.server = task.served_by = DB_SERVER_NULL;
+        task.split = 0;
+    }
+    if (slot == 1 && device == 2) {
+        task.latency_s = task.energy_j = task.cost = (double) NAN;
+        task.status = DB_TASK_DEVICE_LOST;
+    }
+    return task;
+}
+
+/* All but the lost one's; slot 2 kept no tokens. */
+static void record(const struct scratch *s)
+{
+    struct recorder *recorder = NULL;
+    const struct db_run run = scratch_run();
+    int64_t run_id = 0;
+    assert_int_equal(recorder_create(&recorder, s->file, &run, NULL, 0, &run_id, NULL), 0);
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        struct db_task task[DEVICES];
+        struct db_answer answer[DEVICES];
+        size_t answers = 0;
+        for (uint32_t n = 0; n < DEVICES; n++) {
+            task[n] = task_of(slot, n);
+            uint32_t split = task[n].server == DB_SERVER_NULL ? world.llm->layers : task[n].split;
+            if (task[n].status == DB_TASK_DEVICE_LOST)
+                continue;
+            answer[answers] = scratch_answer(0, slot, n);
+            answer[answers].tokens = 1;
+            answer[answers].token[0] = 1000 * split + 100 * slot + 10 * n + 8;
+            answer[answers++].is_kept = slot != 2;
+        }
+        assert_int_equal(recorder_answered_tasks(recorder, task, DEVICES, answer, answers), 0);
+    }
+    assert_int_equal(recorder_close(recorder, DB_FINISHED, true, NULL, NULL, NULL), 0);
+}
+
+static struct answer_verification verify(const struct scratch *s, unsigned *asked, int code,
+                                         struct diag *diag)
+{
+    struct db db;
+    struct store *store = NULL;
+    *asked = 0;
+    assert_int_equal(db_open(&db, s->file, DB_READ, NULL), 0);
+    assert_int_equal(store_create(&store, &db, NULL), 0);
+    struct answer_verification verification = {
+        .world = &world, .store = store, .run_id = 1, .phase = RNG_TEST, .source = {make_answer, asked}};
+    assert_int_equal(verify_answers(&verification, diag), code);
+    store_destroy(store);
+    assert_int_equal(db_close(&db, NULL), 0);
+    return verification;
+}
+
+static void every_finished_task_is_computed_again(void **state)
+{
+    const struct scratch *s = *state;
+    unsigned asked = 0;
+    record(s);
+    struct answer_verification found = verify(s, &asked, 0, NULL);
+    assert_string_equal(found.first_difference, "");
+    assert_int_equal(asked, 11);
+    assert_int_equal(found.compared, 11);
+    assert_int_equal(found.identical, 11);
+    assert_int_equal(found.counted, 4);
+    assert_int_equal(found.different + found.overridden, 0);
+}
+
+/* What one statement does to the file, and what is said of it. */
+static const struct {
+    const char *statement, *said;
+} damages[] = {
+    {"UPDATE answer SET answer = x'07000000' WHERE slot = 1 AND device = 3",
+     "episode 0, slot 1, device 3: token 0 of the answer was recorded as 7 and is 8138"},
+    {"UPDATE answer SET tokens = 2, answer = NULL WHERE slot = 0 AND device = 0",
+     "episode 0, slot 0, device 0: the answer was recorded with 2 tokens and has 1"},
+    {"UPDATE answer SET tokens = 0, answer = x'' WHERE slot = 0 AND device = 0",
+     "episode 0, slot 0, device 0: the answer was recorded with 0 tokens and has 1"},
+    {"DELETE FROM answer WHERE slot = 0 AND device = 2",
+     "episode 0, slot 0, device 2: the task was finished, and no answer was recorded"},
+    {"UPDATE answer SET device = 2 WHERE slot = 1 AND device = 3",
+     "episode 0, slot 1, device 2: an answer was recorded, and no task that was finished"},
+    {"DELETE FROM task WHERE slot = 2 AND device = 3",
+     "episode 0, slot 2, device 3: an answer was recorded, and no task that was finished"},
+    {"UPDATE task SET split = 9 WHERE slot = 0 AND device = 0",
+     "episode 0, slot 0, device 0: token 0 of the answer was recorded as 8008 and is 9008"},
+};
+
+static void what_was_changed_in_the_file_is_found(void **state)
+{
+    const struct scratch *s = *state;
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        unsigned asked = 0;
+        record(s);
+        scratch_exec(s->file, damages[i].statement);
+        struct answer_verification found = verify(s, &asked, 0, NULL);
+        assert_string_equal(found.first_difference, damages[i].said);
+        assert_true(found.different >= 1);
+        assert_int_equal(found.identical + found.different, found.compared);
+        (void) remove(s->file);
+    }
+}
+
+static void what_a_device_chose_for_itself_is_not_compared(void **state)
+{
+    const struct scratch *s = *state;
+    unsigned asked = 0;
+    record(s);
+    scratch_exec(s->file,
+                 "UPDATE answer SET overridden = 1, answer = x'07000000' WHERE slot = 1 AND device = 3");
+    struct answer_verification found = verify(s, &asked, 0, NULL);
+    assert_int_equal(found.overridden, 1);
+    assert_int_equal(found.compared, 10);
+    assert_int_equal(found.identical, 10);
+    assert_int_equal(asked, 10);
+}
+
+static void a_task_that_no_model_has_is_refused(void **state)
+{
+    static const char *const statements[] = {
+        "UPDATE task SET tokens = 0 WHERE slot = 0 AND device = 0",
+        "UPDATE task SET split = 1000000 WHERE slot = 0 AND device = 0",
+        "UPDATE task SET device = 77 WHERE slot = 0 AND device = 3;"
+        "UPDATE answer SET device = 77 WHERE slot = 0 AND device = 3",
+    };
+    const struct scratch *s = *state;
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
+        struct diag diag = {{0}};
+        unsigned asked = 0;
+        record(s);
+        scratch_exec(s->file, statements[i]);
+        (void) verify(s, &asked, ERR_CORRUPT, &diag);
+        assert_non_null(strstr(diag.text, "cannot be computed"));
+        (void) remove(s->file);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+        TEST(every_finished_task_is_computed_again),
+        TEST(what_was_changed_in_the_file_is_found),
+        TEST(what_a_device_chose_for_itself_is_not_compared),
+        TEST(a_task_that_no_model_has_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
