@@ -206,8 +206,11 @@ static void what_a_device_says_leaves_in_order_when_its_layers_are_there(void **
 static void a_device_whose_server_is_lost_has_the_servers_answer(void **state)
 {
     (void) state;
-    static const char *const sets[][3] = {{"compute.format=q4", NULL},
-                                          {"compute.format=q4", "compute.head=device", NULL}};
+    static const char *const sets[][4] = {
+        {"compute.format=q4", NULL},
+        {"compute.format=topk", "compute.kept=1", "compute.head=device",
+         NULL}, /* a row that says other things */
+    };
     for (uint32_t i = 0; i < 4; i++) {
         struct bench bench;
         uint32_t split = i / 2;
