@@ -84,6 +84,41 @@ static void play_policies(const char *const *keys)
     world_finish(&world);
 }
 
+/* As one of a new run, which fills its buffers as it begins; or one that is tested. */
+static int create(const struct sim_played *played, const struct policy_kind *kind, bool training, size_t n,
+                  bool *ret_failed)
+{
+    struct diag diag = {{0}};
+    struct policy policy = {0};
+    const struct policy_options options = {
+        .world = &played->world, .settings = settings_values(&played->settings), .training = training};
+    memory_fail_at(n);
+    int rc = policy_create(&policy, kind, &options, &diag);
+    *ret_failed = memory_has_failed();
+    policy_destroy(&policy); /* in any case */
+    return rc;
+}
+
+static void every_policy_is_there_or_says_that_memory_ran_out(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {SMALL, NULL};
+    struct sim_played played = {.result = {0}};
+    played.world = full_world(keys, &played.settings);
+    size_t before = memory_blocks();
+    for (size_t i = 0; i < 2 * catalog_count(); i++) {
+        const struct policy_kind *kind = catalog_at(i / 2);
+        bool failed = true;
+        for (size_t n = 1; failed && !kind->asks && n < TRIES_MAX; n++) {
+            int rc = create(&played, kind, i % 2 == 0, n, &failed);
+            if ((failed && rc != -ENOMEM) || memory_blocks() != before)
+                fail_msg("%s: allocation %zu: %d, %zu blocks, before %zu", kind->name, n, rc, memory_blocks(),
+                         before);
+        }
+    }
+    world_finish(&played.world);
+}
+
 static void policies_in_rounds_say_that_memory_ran_out(void **state)
 {
     (void) state;
@@ -117,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_session_of_rounds_says_that_memory_ran_out),
+        cmocka_unit_test(every_policy_is_there_or_says_that_memory_ran_out),
         cmocka_unit_test(policies_in_rounds_say_that_memory_ran_out),
         cmocka_unit_test(policies_in_queues_say_that_memory_ran_out),
         cmocka_unit_test(a_session_of_queues_says_that_memory_ran_out),
