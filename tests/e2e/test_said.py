@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import small_llama
@@ -265,6 +266,52 @@ def what_is_refused_is_refused_in_the_words_it_was(part):
             ('report', 'x.db', '-o', 'out'), ('delete', '--db', 'x.db'), ('delete', '--run', 8, '--db', 'x.db'), ('twin', '--db', 'x.db'),
             ('twin', '--run', 1, '-p', 'local', '--time-scale', '0', '--db', 'x.db'), ('generate',), ('model',), ('train',)):
         part.say(*words, lines=4, fails=True)
+
+
+def timed(*words, **options):
+    """(seconds that a command took, its output)."""
+    start = time.monotonic()
+    output, _ = testbed.orchestrator(*words, **options)
+    return time.monotonic() - start, output
+
+
+def check_time(told_s, took_s, what):
+    tap.true(0 <= told_s <= took_s + 0.06, f'{what}: {told_s} s are told, all took {took_s} s')  # told in tenths
+
+
+@tap.test
+def the_times_that_are_told_are_no_longer_than_the_command_took():
+    with testbed.scratch() as folder:
+        db, model = os.path.join(folder, 'x.db'), os.path.join(folder, 'small.bin')
+        took_s, output = timed(*IN_MEMORY, '-p', 'optimum', '-e', 4, '-t', 500, '--db', db)
+        told_s, rate = (float(n) for n in re.search(r'in ([\d.]+) s \((\d+) slots/s\)', output).groups())
+        check_time(told_s, took_s, 'run')
+        tap.true(2000 / (told_s + 0.0501) <= rate + 0.51 and (told_s < 0.06 or rate - 0.51 <= 2000 / (told_s - 0.0501)),
+                 f'2000 slots in {told_s} s are {rate} slots/s')
+        took_s, output = timed(*IN_MEMORY, '-p', 'optimum', '-e', 2, '-t', 200, '--db', db, '--json')
+        (row,) = json.loads(output)
+        episodes_s = [wall_s for wall_s, in testbed.rows(db, 'SELECT wall_s FROM episode WHERE run_id = ?', row['run_id'])]
+        check_time(row['wall_s'], took_s, 'run --json')
+        tap.true(abs(row['wall_s'] - sum(episodes_s)) < 1e-9 and min(episodes_s) > 0, f"{row['wall_s']} s in {episodes_s}")
+        sweep = os.path.join(folder, 'small.yaml')
+        with open(sweep, 'w', encoding='utf-8') as file:
+            file.write(SWEEP)
+        took_s, output = timed('sweep', sweep, '-q', '-j', 1, '--db', db)
+        told_s, busy = (float(n) for n in re.search(r'played in ([\d.]+) s, ([\d.]+) cores busy', output).groups())
+        check_time(told_s, took_s, 'sweep')
+        tap.true(0 < busy <= 1.1, f'{busy} cores busy with one worker')  # the kernel counts in ticks
+        cells_s = [wall_s for wall_s, in testbed.rows(db, 'SELECT wall_s FROM job')]
+        tap.true(min(cells_s) > 0 and sum(cells_s) <= told_s + 0.06, f'one after the other in {told_s} s: {cells_s}')
+        small_llama.write(model, os.path.join(folder, 'tokenizer.bin'))
+        took_s, output = timed('model', model, '--measure', '-q')
+        check_time(float(re.search(r'loaded in ([\d.]+) ms', output)[1]) / 1e3, took_s, 'model')
+        layers = int(re.search(r' of (\d+) layers', output)[1])
+        rows = re.findall(r'^ +(\d+) +([\d.]+) +(\d+) +([\d.]+)$', output, re.M)
+        for count, layer_us, rate, _ in rows:
+            tokens = int(count) / (float(layer_us) * layers * 1e-6)
+            tap.true(abs(tokens - float(rate)) <= tokens * 0.051 / float(layer_us) + 1,
+                     f'{count} rows in {layer_us} us are {rate} tokens/s')
+        tap.true(len(rows) > 1, output)
 
 
 def no_port(text):
