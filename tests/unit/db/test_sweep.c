@@ -275,6 +275,19 @@ static void a_part_comes_in_under_new_numbers(void **state)
     scratch_expect(file, "PRAGMA foreign_key_check", "");
 }
 
+static void a_part_whose_name_is_too_long_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct diag diag = {{0}};
+    char path[9000];
+    memset(path, 'a', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    struct db_job job = make_job(f, 1);
+    assert_int_equal(merge(f, &job, path, true, &diag), ERR_TOO_BIG);
+    assert_int_equal(diag.text[0], 'a'); /* it is named as far as there is room */
+    scratch_expect(f->scratch->file, "SELECT status FROM job WHERE number = 1", "waiting");
+}
+
 static void of_checkpoints_the_best_and_the_last_come_along_without_the_learner(void **state)
 {
     struct fixture *f = *state;
@@ -401,6 +414,7 @@ int main(void)
         TEST(jobs_that_ran_or_failed_wait_again_and_others_do_not),
         TEST(a_sweep_is_claimed_by_one_process_beside_its_runs),
         TEST(a_part_comes_in_under_new_numbers),
+        TEST(a_part_whose_name_is_too_long_is_refused),
         TEST(of_checkpoints_the_best_and_the_last_come_along_without_the_learner),
         TEST(task_rows_and_validations_stay_behind_when_nobody_wants_them),
         TEST(a_test_of_another_jobs_learner_belongs_to_that_training),

@@ -482,8 +482,10 @@ static void bytes_behind_the_last_field_are_refused(void **state)
         const uint8_t *body = body_of(bench, &size);
         buf_clear(&bench->other);
         assert_int_equal(buf_push(&bench->other, body, size), 0);
-        assert_int_equal(buf_push(&bench->other, "\x01", 1), 0);
-        check_refused(bench, row, "a stray byte", ERR_SYNTAX);
+        assert_int_equal(buf_push(&bench->other, "\x01\x02", 2), 0);
+        check_refused(bench, row, "stray bytes", ERR_SYNTAX);
+        struct verdict verdict = fence_decode(&bench->fence, bench->other.data, bench->other.size);
+        assert_non_null(strstr(verdict.diag.text, ": 2 stray bytes"));
     }
 }
 

@@ -242,9 +242,26 @@ static void what_was_saved_in_full_goes_on_with_the_same_bits(void **state)
     buf_finish(&b);
 }
 
+static void the_smallest_net_is_made_and_one_without_something_is_not(void **state)
+{
+    (void) state;
+    for (int less = 0; less < 5; less++) {
+        struct deep_sets_config config = {.features = less != 1,
+                                          .hidden = less != 2,
+                                          .members_max = less != 3,
+                                          .sets_max = less != 4,
+                                          .rate = 0.01f,
+                                          .seed = 1};
+        struct deep_sets *net = NULL;
+        assert_int_equal(deep_sets_create(&net, &config), less == 0 ? 0 : ERR_RANGE);
+        deep_sets_destroy(net);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_smallest_net_is_made_and_one_without_something_is_not),
         cmocka_unit_test(the_gradient_is_what_differences_say),
         cmocka_unit_test(two_tables_in_a_step_count_as_their_mean),
         cmocka_unit_test(it_learns_to_count_what_is_in_a_set_beside_what_is_in_all),
