@@ -24,6 +24,8 @@ struct bench {
     struct wire_pacer pacer;
     struct wire_loop_lag lag;
     double lag_max_s;
+    uv_check_t turn; /* the loop's */
+    unsigned turns;
     uint64_t bytes, start_ns, done_ns;
     unsigned dones, looks;
     /* The schedule of rates: from at_s[i] on, mbps[i]. */
@@ -71,6 +73,19 @@ static void on_done(void *user)
     wire_pacer_finish(&bench.pacer);
     wire_loop_lag_flush(&bench.lag);
     wire_alarms_close(&bench.alarms);
+    uv_close((uv_handle_t *) &bench.turn, NULL);
+}
+
+static void on_turn(uv_check_t *turn)
+{
+    (void) turn;
+    bench.turns++;
+}
+
+static void count_turns(void)
+{
+    assert_int_equal(uv_check_init(&bench.loop.uv, &bench.turn), 0);
+    assert_int_equal(uv_check_start(&bench.turn, on_turn), 0);
 }
 
 static const struct wire_pacer_hooks hooks = {.on_bytes = on_bytes, .on_done = on_done};
@@ -102,6 +117,7 @@ static double play(const struct link_params *params, const double *at_s, const d
     bench.alarm.on_due = on_rate;
     assert_int_equal(wire_loop_init(&bench.loop, NULL, NULL), 0);
     assert_int_equal(wire_alarms_open(&bench.alarms, &bench.loop), 0);
+    count_turns();
     wire_pacer_init(&bench.pacer, &bench.alarms, params, &hooks, &bench);
     assert_int_equal(wire_loop_lag_start(&bench.lag, &bench.alarms, on_interval, NULL), 0);
     bench.start_ns = clock_monotonic_ns();
@@ -123,6 +139,7 @@ static double play_transfer(const struct link_params *params, const struct wire_
     memset(&bench, 0, sizeof bench);
     assert_int_equal(wire_loop_init(&bench.loop, NULL, NULL), 0);
     assert_int_equal(wire_alarms_open(&bench.alarms, &bench.loop), 0);
+    count_turns();
     wire_pacer_init(&bench.pacer, &bench.alarms, &plain, own, &bench);
     assert_int_equal(wire_loop_lag_start(&bench.lag, &bench.alarms, on_interval, NULL), 0);
     bench.start_ns = clock_monotonic_ns();
@@ -158,6 +175,16 @@ static void a_transfer_takes_as_long_as_its_rate_says(void **state)
         uint64_t bytes = (uint64_t) (rates[i] * 1e6 * 0.2 / 8.0);
         assert_true(is_in_time(&plain, at_s, &rates[i], 1, bytes, 0.2 * (1.0 - 1e-6), 0.202));
     }
+}
+
+/* Who looks whether it is time is late less often, but takes a processor for it. */
+static void nobody_looks_at_the_clock_while_a_packet_is_on_its_way(void **state)
+{
+    (void) state;
+    static const double at_s[] = {0.0}, mbps[] = {0.05};
+    double took_s = play(&plain, at_s, mbps, 1, 1250); /* one packet, for 0.2 s */
+    unsigned probes = (unsigned) (took_s * 1e9 / WIRE_LOOP_LAG_PROBE_NS);
+    assert_in_range(bench.turns, 1, 2 * probes + 20);
 }
 
 static void a_rate_that_changes_in_flight_is_kept_before_and_after(void **state)
@@ -226,6 +253,7 @@ static void open_bench(const struct wire_pacer_hooks *own)
     memset(&bench, 0, sizeof bench);
     assert_int_equal(wire_loop_init(&bench.loop, NULL, NULL), 0);
     assert_int_equal(wire_alarms_open(&bench.alarms, &bench.loop), 0);
+    count_turns();
     wire_pacer_init(&bench.pacer, &bench.alarms, &plain, own, &bench);
     assert_int_equal(wire_loop_lag_start(&bench.lag, &bench.alarms, on_interval, NULL), 0);
     bench.start_ns = clock_monotonic_ns();
@@ -313,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_transfer_takes_as_long_as_its_rate_says),
+        cmocka_unit_test(nobody_looks_at_the_clock_while_a_packet_is_on_its_way),
         cmocka_unit_test(a_rate_that_changes_in_flight_is_kept_before_and_after),
         cmocka_unit_test(delay_comes_on_top),
         cmocka_unit_test(losses_and_jitter_take_what_the_model_says_they_take),
