@@ -238,17 +238,19 @@ static int on_piece(struct server *server, const struct msg_piece *piece, struct
     return 0;
 }
 
-/* In real time a TASK comes after all of its activations. */
-static int check_whole(const struct server *server, const struct msg_task *task, struct diag *diag)
+/* In real time a TASK comes after all of its activations. The next chunk needs its own. */
+static int check_whole(struct server *server, const struct msg_task *task, struct diag *diag)
 {
     if (server->job == NULL || server->tasks != NULL)
         return 0;
-    const struct job *job = &server->job[task->device];
+    struct job *job = &server->job[task->device];
     double bytes = job->piece_round == task->round ? (double) job->piece_bytes : 0.0;
     double due = floor((task->declared_bits - task->forwarded_bits) / 8.0);
     if (bytes < due)
         return diag_fail(diag, ERR_RANGE, "TASK of device %u: %.0f of %.0f bytes came before it",
                          (unsigned) task->device, bytes, due);
+    if (task->chunks > 0)
+        job->piece_bytes -= (uint64_t) due;
     return 0;
 }
 

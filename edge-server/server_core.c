@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "core/base/err.h"
@@ -15,16 +16,19 @@
 /* What is known of one device's task. An early task (no ALLOT of its round yet) has arrived but is not
  * allotted. */
 struct held_task {
-    bool allotted; /* in the present round's ALLOT and not yet finished */
-    bool arrived;
+    bool allotted;  /* in the present round's ALLOT and not yet finished */
+    bool arrived;   /* its first chunk, or all */
     bool revoked;   /* allotted in `round`, and taken back */
     bool sent_on;   /* its first server was lost: it was not allotted, and no ADVANCED waits for it */
     uint64_t round; /* of the task that arrived */
     double compute_share;
-    double arrival_s;
     uint32_t split;
     uint32_t tokens;
-    double busy_s; /* compute time in the present round */
+    uint32_t chunks, came, computed; /* how many there are, are here, are done */
+    bool at_work;                    /* on chunk `computed` */
+    double done_s;                   /* when the last that is done was: by the model's arrivals */
+    double worked_s;                 /* on them */
+    double busy_s;                   /* compute time in the present round */
 };
 
 struct server_core {
@@ -35,6 +39,7 @@ struct server_core {
     struct slot_id id;        /* likewise */
     bool any_round;           /* an ALLOT has come */
     struct held_task *device; /* [N] by device */
+    double *arrival_s;        /* [N compute.chunks] when each chunk of a device's task arrived */
     uint32_t *order;          /* [N] devices of the last ALLOT, ascending */
     uint32_t allotted;        /* how many of `order` */
     uint32_t unfinished;      /* allotted, neither served nor revoked */
@@ -53,9 +58,11 @@ int server_core_create(struct server_core **ret_core, const struct world *world,
     core->world = world;
     core->number = number;
     core->device = calloc(world->devices, sizeof *core->device);
+    core->arrival_s =
+        calloc((size_t) world->devices * world->scenario.compute.chunks, sizeof *core->arrival_s);
     core->order = calloc(world->devices, sizeof *core->order);
     core->job = calloc((size_t) world->devices + 1, sizeof *core->job);
-    if (core->device == NULL || core->order == NULL || core->job == NULL) {
+    if (core->device == NULL || core->arrival_s == NULL || core->order == NULL || core->job == NULL) {
         server_core_destroy(core);
         return -ENOMEM;
     }
@@ -68,6 +75,7 @@ void server_core_destroy(struct server_core *core)
     if (core == NULL)
         return;
     free(core->device);
+    free(core->arrival_s);
     free(core->order);
     free(core->job);
     free(core);
@@ -114,11 +122,20 @@ static void advance(struct server_core *core, struct server_actions *actions)
     set_state(core, SERVER_IDLE);
 }
 
+/* When the present chunk of a device's task, or the one behind it, arrived. */
+static double *arrival_s(const struct server_core *core, uint32_t device, uint32_t chunk)
+{
+    assert(chunk < core->world->scenario.compute.chunks);
+    return &core->arrival_s[(size_t) device * core->world->scenario.compute.chunks + chunk];
+}
+
+/* All chunks at full speed. */
 static double full_speed_s(const struct server_core *core, double compute_share, uint32_t tokens,
                            uint32_t split)
 {
     assert(compute_share > 0.0 && split < core->world->llm->layers);
-    return cost_edge_s(core->world, core->world->server[core->number].flops, compute_share, tokens, split);
+    return cost_server_flop(core->world, tokens, split) /
+           (core->world->server[core->number].flops * compute_share);
 }
 
 /* A share comes from outside: one so small that a slow server could not tell how long it took is refused. */
@@ -133,8 +150,8 @@ static int check_share(const struct server_core *core, double compute_share, uin
                      core->number, compute_share, tokens, longest_s, PROTO_DATA_TIME_MAX_S);
 }
 
-/* What is to be run of the device's task. */
-static struct layer_work work_of(const struct server_core *core, uint32_t device)
+/* What is to be run of the device's task, now or last. */
+static struct layer_work work_of(const struct server_core *core, uint32_t device, uint32_t chunk)
 {
     const struct held_task *held = &core->device[device];
     return (struct layer_work){
@@ -144,17 +161,21 @@ static struct layer_work work_of(const struct server_core *core, uint32_t device
         .tokens = held->tokens,
         .first_layer = held->split,
         .last_layer = core->world->llm->layers,
+        .rows = chunks_rows(held->tokens, held->chunks, chunk),
     };
 }
 
-/* A task of the present round has arrived: its share of the server is its own, so it begins at once. */
+/* A task of the present round has arrived: its share of the server is its own, so its next chunk begins at once. */
 static void serve(struct server_core *core, uint32_t device, struct server_actions *actions)
 {
-    const struct held_task *held = &core->device[device];
+    struct held_task *held = &core->device[device];
     assert(held->arrived && held->round == core->round && held->allotted != held->sent_on);
+    assert(held->computed < held->came && !held->at_work);
+    held->at_work = true;
     struct server_action *action = push(core, actions, SERVER_DO_COMPUTE);
-    action->work = work_of(core, device);
-    action->duration_s = full_speed_s(core, held->compute_share, held->tokens, held->split) /
+    action->work = work_of(core, device, held->computed);
+    action->duration_s = cost_edge_rows_s(core->world, core->world->server[core->number].flops,
+                                          held->compute_share, action->work.rows, held->split) /
                          faults_speed(core->world->faults, core->id, true, core->number);
 }
 
@@ -240,6 +261,55 @@ static int on_allot(struct server_core *core, const struct msg_allot *allot, str
     return 0;
 }
 
+static void take_first(struct server_core *core, struct held_task *held, const struct msg_task *task)
+{
+    held->split = (uint32_t) task->split;
+    held->tokens = (uint32_t) task->tokens;
+    held->chunks = task->chunks > 0 ? (uint32_t) task->chunks : 1;
+    held->came = 1;
+    held->computed = 0;
+    held->at_work = false;
+    held->done_s = held->worked_s = 0.0;
+    *arrival_s(core, (uint32_t) task->device, 0) = task->arrival_s;
+}
+
+/* One of those behind the first. */
+static int take_chunk(struct server_core *core, const struct msg_task *task, struct server_actions *actions,
+                      struct diag *diag)
+{
+    struct held_task *held = &core->device[task->device];
+    bool is_past = core->any_round && task->round < core->round;
+    if (is_past || (held->revoked && held->round == task->round))
+        return 0; /* late */
+    bool follows = held->arrived && held->round == task->round && held->came == task->chunk &&
+                   held->chunks == task->chunks && held->tokens == task->tokens && held->split == task->split;
+    if (!follows)
+        return diag_fail(diag, ERR_STATE, "TASK of device %u: chunk %llu does not follow the one before",
+                         (unsigned) task->device, (unsigned long long) task->chunk);
+    *arrival_s(core, (uint32_t) task->device, held->came) = task->arrival_s;
+    held->came++;
+    if ((held->allotted || held->sent_on) && held->round == core->round && !held->at_work)
+        serve(core, (uint32_t) task->device, actions);
+    return 0;
+}
+
+/* The device has cut its prompt as the scenario says, or not at all. */
+static int check_cut(const struct server_core *core, const struct msg_task *task, struct diag *diag)
+{
+    uint32_t tokens = (uint32_t) task->tokens, split = (uint32_t) task->split;
+    if (task->chunks == 0 && task->chunk == 0)
+        return 0;
+    uint32_t chunks = chunks_of(core->world, tokens, split);
+    if (task->chunks != chunks || task->chunk >= chunks ||
+        task->rows != chunks_rows(tokens, chunks, (uint32_t) task->chunk).count)
+        return diag_fail(diag, ERR_RANGE,
+                         "TASK of device %u: chunk %llu of %llu with %llu rows, but %u "
+                         "tokens are cut into %u chunks",
+                         (unsigned) task->device, (unsigned long long) task->chunk,
+                         (unsigned long long) task->chunks, (unsigned long long) task->rows, tokens, chunks);
+    return 0;
+}
+
 /* A task that was sent on brings its share. It belongs to the present slot or to a later one; in that slot its
  * device has no other task here. */
 static int take_sent_on(struct server_core *core, struct held_task *held, const struct msg_task *task,
@@ -259,10 +329,8 @@ static int take_sent_on(struct server_core *core, struct held_task *held, const 
         .arrived = true,
         .round = task->round,
         .compute_share = task->compute_share,
-        .arrival_s = task->arrival_s,
-        .split = (uint32_t) task->split,
-        .tokens = (uint32_t) task->tokens,
     };
+    take_first(core, held, task);
     if (early)
         core->any_sent_on = true;
     else
@@ -275,9 +343,13 @@ static int on_task(struct server_core *core, const struct msg_task *task, struct
 {
     uint32_t device = (uint32_t) task->device;
     int rc = server_check_task(core->world, task, diag);
+    if (rc == 0)
+        rc = check_cut(core, task, diag);
     if (rc != 0)
         return rc;
     struct held_task *held = &core->device[device];
+    if (task->chunk > 0)
+        return take_chunk(core, task, actions, diag);
     if (task->compute_share > 0.0)
         return take_sent_on(core, held, task, actions, diag);
     bool early = !core->any_round || task->round > core->round;
@@ -294,9 +366,7 @@ static int on_task(struct server_core *core, const struct msg_task *task, struct
     held->arrived = true;
     held->sent_on = false;
     held->round = task->round;
-    held->arrival_s = task->arrival_s;
-    held->split = (uint32_t) task->split;
-    held->tokens = (uint32_t) task->tokens;
+    take_first(core, held, task);
     held->revoked = false;
     if (!early)
         serve(core, device, actions);
@@ -321,7 +391,7 @@ static int on_revoke(struct server_core *core, const struct msg_revoke *revoke,
 static int check_computed(const struct server_core *core, const struct server_event *event, struct diag *diag)
 {
     const struct held_task *held = event->device < core->world->devices ? &core->device[event->device] : NULL;
-    bool at_work = held != NULL && held->arrived && held->round == event->round &&
+    bool at_work = held != NULL && held->arrived && held->at_work && held->round == event->round &&
                    (held->sent_on || (core->state == SERVER_SERVING && held->allotted));
     if (!at_work)
         return diag_fail(diag, ERR_STATE, "server %u: COMPUTED of device %u without a job", core->number,
@@ -337,6 +407,23 @@ static bool was_revoked(const struct server_core *core, const struct server_even
     return event->round < core->round || (held->revoked && held->round == event->round);
 }
 
+/* One more chunk is done. */
+static void finish_chunk(struct server_core *core, uint32_t device, double elapsed_s)
+{
+    struct held_task *held = &core->device[device];
+    held->done_s = fmax(*arrival_s(core, device, held->computed), held->done_s) + elapsed_s;
+    held->worked_s += elapsed_s;
+    held->at_work = false;
+    held->computed++;
+}
+
+/* What the server adds to the task's latency: what it did after the last chunk had come. */
+static double edge_s(const struct server_core *core, uint32_t device)
+{
+    const struct held_task *held = &core->device[device];
+    return held->chunks == 1 ? held->worked_s : held->done_s - *arrival_s(core, device, held->chunks - 1);
+}
+
 static int on_computed(struct server_core *core, const struct server_event *event,
                        struct server_actions *actions, struct diag *diag)
 {
@@ -346,14 +433,21 @@ static int on_computed(struct server_core *core, const struct server_event *even
     if (rc != 0)
         return rc;
     struct held_task *held = &core->device[event->device];
+    finish_chunk(core, event->device, event->elapsed_s);
+    if (held->computed < held->chunks) {
+        if (held->came > held->computed)
+            serve(core, event->device, actions);
+        return 0;
+    }
     struct server_action *action = push(core, actions, SERVER_DO_ANSWER);
     action->device = event->device;
     action->id = core->id;
-    const struct layer_work work = work_of(core, event->device);
+    const struct layer_work work = work_of(core, event->device, held->chunks - 1);
     const struct server_account account = {
         .server = core->number,
-        .edge_s = event->elapsed_s,
-        .finish_s = held->arrival_s + event->elapsed_s,
+        .edge_s = edge_s(core, event->device),
+        .finish_s = held->done_s,
+        .busy_s = held->chunks > 1 ? held->compute_share * held->worked_s : 0.0,
     };
     server_tell_result(&action->message, &work, &account);
     if (held->sent_on) {
@@ -361,7 +455,7 @@ static int on_computed(struct server_core *core, const struct server_event *even
         return 0;
     }
     core->served++;
-    held->busy_s = event->elapsed_s;
+    held->busy_s = held->worked_s;
     close_task(core, held, actions);
     return 0;
 }

@@ -7,6 +7,10 @@
  *                     COMPUTE each TASK that arrives, RESULT each COMPUTED    ADVANCED
  *                     (early TASKs wait for their ALLOT)
  *
+ * A prompt may come in chunks (chunks.h), a TASK each, in order. They are computed one after the other, each as
+ * soon as it is there and the one before is done; the RESULT follows the last. It says what computing adds behind
+ * the last one's arrival (edge_s), and what the whole server spent (busy_s).
+ *
  * A TASK that brings a share was sent on by a device whose server was lost. It is served like the others, but no
  * ADVANCED waits for it. A server that the scenario slows down takes longer.
  *
@@ -27,7 +31,7 @@ enum server_event_kind {
     SERVER_ON_ALLOT,    /* message ALLOT */
     SERVER_ON_TASK,     /* message TASK */
     SERVER_ON_REVOKE,   /* message REVOKE */
-    SERVER_ON_COMPUTED, /* the job of `device` in `round` ended; elapsed_s */
+    SERVER_ON_COMPUTED, /* the job of `device` in `round` ended; elapsed_s; a device has one at a time */
 };
 
 struct server_event {

@@ -249,6 +249,7 @@ static int on_task(struct server_queue *queue, const struct msg_task *task, doub
         .tokens = tokens,
         .first_layer = split,
         .last_layer = queue->world->llm->layers,
+        .rows = {0, tokens},
     };
     work->id.slot -= (uint32_t) (queue->round - task->round); /* rounds count an episode's slots */
     return 0;

@@ -144,7 +144,8 @@ static void deliver(struct client *client, uint32_t server, const struct proto_m
     struct diag diag = {0};
     if (data->conn == NULL && open_data(client, data, &diag) != 0)
         return;
-    data->outstanding++;
+    data->outstanding +=
+        task->task.chunk + 1 < task->task.chunks ? 0 : 1; /* of a task's chunks the last counts */
     data->used = true;
     if (activation != NULL) {
         if (whole_payload_add(&data->payload, task, activation) != 0)
@@ -189,7 +190,7 @@ static int send_task(struct client *client, struct device_core *device, const st
         .elapsed_s = action->duration_s,
     };
     int rc = action->undelivered ? 0 : say(client, device->number, action->server, &action->message, diag);
-    return rc != 0 ? rc : step(client, device, &sent, diag);
+    return rc != 0 || action->more ? rc : step(client, device, &sent, diag);
 }
 
 /* Queueing mode in virtual time. */

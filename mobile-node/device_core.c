@@ -1,6 +1,7 @@
 #include "mobile-node/device_core.h"
 
 #include <assert.h>
+#include <math.h>
 
 #include "core/base/err.h"
 #include "core/base/units.h"
@@ -75,7 +76,7 @@ static struct device_action *push(struct device_actions *actions, enum device_ac
     struct device_action *action = &actions->list[actions->count++];
     action->kind = kind;
     action->duration_s = 0.0;
-    action->undelivered = false;
+    action->undelivered = action->more = false;
     return action;
 }
 
@@ -132,8 +133,19 @@ static double own_speed(const struct device_core *core)
     return faults_speed(core->world->faults, core->id, false, core->number);
 }
 
-/* The layers [first, last) of the task. */
-static struct layer_work work_of(const struct device_core *core, uint32_t first, uint32_t last)
+static struct chunk_rows whole(const struct device_core *core)
+{
+    return (struct chunk_rows){0, core->slot.tokens};
+}
+
+static struct chunk_rows present_chunk(const struct device_core *core)
+{
+    return chunks_rows(core->slot.tokens, core->chunks, core->computed);
+}
+
+/* The layers [first, last) of some rows of the task. */
+static struct layer_work work_of(const struct device_core *core, uint32_t first, uint32_t last,
+                                 struct chunk_rows rows)
 {
     return (struct layer_work){
         .device = core->number,
@@ -142,17 +154,26 @@ static struct layer_work work_of(const struct device_core *core, uint32_t first,
         .tokens = core->slot.tokens,
         .first_layer = first,
         .last_layer = last,
+        .rows = rows,
     };
 }
 
-static void compute(const struct device_core *core, uint32_t first, uint32_t last,
+static void compute(const struct device_core *core, uint32_t first, uint32_t last, struct chunk_rows rows,
                     struct device_actions *actions)
 {
     struct device_action *action = push(actions, DEVICE_DO_COMPUTE);
-    action->work = work_of(core, first, last);
+    action->work = work_of(core, first, last, rows);
     action->duration_s =
-        cost_local_s(core->world, &core->world->device[core->number], core->slot.tokens, last - first) /
+        cost_local_rows_s(core->world, &core->world->device[core->number], rows, last - first) /
         own_speed(core);
+}
+
+/* Everything that follows goes in so many chunks. */
+static void begin_attempt(struct device_core *core, uint32_t chunks)
+{
+    core->chunks = chunks;
+    core->computed = core->packets = 0;
+    core->free_s = core->arrived_s = core->aired_s = core->ahead_s = 0.0;
 }
 
 static int on_decision(struct device_core *core, const struct msg_decision *decision,
@@ -170,13 +191,24 @@ static int on_decision(struct device_core *core, const struct msg_decision *deci
     core->times = (struct task_times){0};
     core->rate_bps = 0.0;
     core->payload_bits = 0.0;
-    core->extra_bits = core->extra_j = core->up_s = 0.0;
+    begin_attempt(core, chunks_of(core->world, core->slot.tokens, core->plan.split));
+    core->extra_bits = core->extra_j = core->up_s = core->early_s = core->server_busy_s = 0.0;
     core->recover = (struct msg_recover){0};
     core->recovering = core->resumed = false;
     core->has_task = true;
     set_state(core, DEVICE_COMPUTING);
-    compute(core, 0, core->plan.split, actions);
+    compute(core, 0, core->plan.split, present_chunk(core), actions);
     return 0;
+}
+
+/* How long each was at work: longer than what it added to the latency where chunks overlap. */
+static struct task_times times_at_work(const struct device_core *core)
+{
+    struct task_times work = core->times;
+    work.transmit_s += core->early_s;
+    if (core->server_busy_s > 0.0)
+        work.edge_s = core->server_busy_s / core->plan.compute_share;
+    return work;
 }
 
 static void report(struct device_core *core, struct device_actions *actions)
@@ -187,11 +219,12 @@ static void report(struct device_core *core, struct device_actions *actions)
     assert(local || core->plan.server < world->servers);
     double server_power_w = local ? 0.0 : world->server[core->plan.server].power_w;
     double compute_share = local ? 0.0 : core->plan.compute_share;
+    const struct task_times work = times_at_work(core);
     const struct device_account account = {
         .number = core->number,
         .round = core->round,
         .times = core->times,
-        .joules = cost_joules(&world->device[core->number], server_power_w, compute_share, &core->times),
+        .joules = cost_joules(&world->device[core->number], server_power_w, compute_share, &work),
         .rate_bps = core->rate_bps,
         .payload_bits = core->payload_bits,
         .attempt = (uint32_t) core->recover.attempt,
@@ -205,14 +238,14 @@ static void report(struct device_core *core, struct device_actions *actions)
     set_state(core, DEVICE_IDLE);
 }
 
-/* What sending the activations to a server takes. */
+/* What sending the activations of some rows to a server takes: of the link, and until they have arrived. */
 struct transfer {
-    double rate_bps, bits, duration_s;
+    double rate_bps, bits, sending_s, duration_s;
 };
 
 /* 0; ERR_RANGE: the server cannot be reached with this share of its bandwidth. */
 static int plan_transfer(const struct device_core *core, uint32_t server, double bandwidth_share,
-                         struct transfer *ret_transfer, struct diag *diag)
+                         struct chunk_rows rows, struct transfer *ret_transfer, struct diag *diag)
 {
     const struct world *world = core->world;
     const struct scenario *scenario = &world->scenario;
@@ -220,36 +253,66 @@ static int plan_transfer(const struct device_core *core, uint32_t server, double
     double bandwidth_hz = bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
     double rate_bps = radio_rate_bps(scenario, bandwidth_hz, world->device[core->number].transmit_power_w,
                                      core->slot.gain[server]);
-    double bits =
-        llm_split_bits(world->llm, core->plan.split, core->slot.tokens, scenario->model.bits_per_element);
-    double duration_s = transfer_task_s(world, core->id, core->number, server, TRANSFER_UP, rate_bps, bits);
+    double bits = llm_split_bits(world->llm, core->plan.split, rows.count, scenario->model.bits_per_element);
+    double duration_s = transfer_part_s(world, core->id, core->number, server, TRANSFER_UP, rate_bps, bits,
+                                        rows.first > 0 ? core->packets : 0);
     if (!(duration_s < PROTO_DATA_TIME_MAX_S))
         return diag_fail(diag, ERR_RANGE, "device %u cannot reach server %u: its rate is %g bit/s",
                          core->number, server, rate_bps);
-    *ret_transfer = (struct transfer){rate_bps, bits, duration_s};
+    *ret_transfer = (struct transfer){rate_bps, bits, radio_transmit_s(bits, rate_bps), duration_s};
     return 0;
 }
 
-/* Sends the activations to the server of the plan, from now_s on. */
+/* Puts a transfer behind those of the chunks before it. Returns when the link takes it up. */
+static double queue_up(struct device_core *core, double now_s, const struct transfer *transfer,
+                       double *ret_duration_s)
+{
+    double wait_s = fmax(core->free_s - now_s, 0.0);
+    *ret_duration_s = fmax(core->arrived_s - now_s, wait_s + transfer->duration_s);
+    core->ahead_s = core->aired_s - wait_s;
+    core->aired_s += transfer->sending_s;
+    core->packets += transfer_packets(transfer->bits);
+    core->free_s = now_s + wait_s + transfer->sending_s;
+    core->arrived_s = now_s + *ret_duration_s;
+    core->rate_bps = transfer->rate_bps;
+    core->payload_bits = core->computed > 0 ? core->payload_bits + transfer->bits : transfer->bits;
+    return now_s + wait_s;
+}
+
+/* Sends the activations of the present chunk to the server of the plan, from now_s on. */
+static int send_chunk(struct device_core *core, double now_s, struct device_actions *actions,
+                      struct diag *diag)
+{
+    struct transfer transfer;
+    const struct chunk_rows rows = present_chunk(core);
+    int rc = plan_transfer(core, core->plan.server, core->plan.bandwidth_share, rows, &transfer, diag);
+    if (rc != 0)
+        return rc;
+    struct device_action *action = push(actions, DEVICE_DO_SEND);
+    double begin_s = queue_up(core, now_s, &transfer, &action->duration_s);
+    action->server = core->plan.server;
+    action->more = core->computed + 1 < core->chunks;
+    action->undelivered = is_cut_off(core, core->plan.server);
+    const struct layer_work done = work_of(core, 0, core->plan.split, rows);
+    device_tell_task(&action->message, &done, begin_s, core->arrived_s, transfer.bits);
+    struct msg_task *task = &action->message.task;
+    task->compute_share = core->recover.attempt > 0 ? core->plan.compute_share : 0.0;
+    if (core->chunks > 1) {
+        task->chunk = core->computed;
+        task->chunks = core->chunks;
+        task->rows = rows.count;
+    }
+    return 0;
+}
+
+/* Sends the last chunk, or all that there is. */
 static int send_task(struct device_core *core, double now_s, struct device_actions *actions,
                      struct diag *diag)
 {
-    struct transfer transfer;
-    int rc = plan_transfer(core, core->plan.server, core->plan.bandwidth_share, &transfer, diag);
-    if (rc != 0)
-        return rc;
-    core->rate_bps = transfer.rate_bps;
-    core->payload_bits = transfer.bits;
-    set_state(core, DEVICE_SENDING);
-
-    struct device_action *action = push(actions, DEVICE_DO_SEND);
-    action->server = core->plan.server;
-    action->duration_s = transfer.duration_s;
-    action->undelivered = is_cut_off(core, core->plan.server);
-    const struct layer_work done = work_of(core, 0, core->plan.split);
-    device_tell_task(&action->message, &done, now_s, now_s + transfer.duration_s, transfer.bits);
-    action->message.task.compute_share = core->recover.attempt > 0 ? core->plan.compute_share : 0.0;
-    return 0;
+    int rc = send_chunk(core, now_s, actions, diag);
+    if (rc == 0)
+        set_state(core, DEVICE_SENDING);
+    return rc;
 }
 
 /* The pause is over (or there was none): follows the last RECOVER. */
@@ -257,6 +320,7 @@ static int go_on(struct device_core *core, double now_s, struct device_actions *
 {
     assert(core->has_task && core->recover.attempt > 0);
     core->recovering = false;
+    begin_attempt(core, 1);
     if (core->recover.server != PROTO_SERVER_NONE) {
         core->plan.server = (uint32_t) core->recover.server;
         core->plan.bandwidth_share = core->recover.bandwidth_share;
@@ -265,7 +329,19 @@ static int go_on(struct device_core *core, double now_s, struct device_actions *
     }
     core->resumed = true;
     set_state(core, DEVICE_COMPUTING);
-    compute(core, core->plan.split, core->world->llm->layers, actions);
+    compute(core, core->plan.split, core->world->llm->layers, whole(core), actions);
+    return 0;
+}
+
+/* A chunk that is not the last: it is sent, but not to a server whose loss was noticed, while the next is computed. */
+static int on_chunk(struct device_core *core, double now_s, bool noticed, struct device_actions *actions,
+                    struct diag *diag)
+{
+    int rc = noticed ? 0 : send_chunk(core, now_s, actions, diag);
+    if (rc != 0)
+        return rc;
+    core->computed++;
+    compute(core, 0, core->plan.split, present_chunk(core), actions);
     return 0;
 }
 
@@ -278,10 +354,15 @@ static int on_computed(struct device_core *core, const struct device_event *even
         return 0;
     }
     double before_s = core->times.local_s;
-    core->times.local_s = event->elapsed_s;
+    core->times.local_s += event->elapsed_s;
     bool noticed = core->recovering && core->recover.after_s <= 0.0;
-    int rc =
-        noticed ? go_on(core, event->now_s, actions, diag) : send_task(core, event->now_s, actions, diag);
+    int rc;
+    if (core->computed + 1 < core->chunks)
+        rc = on_chunk(core, event->now_s, noticed, actions, diag);
+    else if (noticed)
+        rc = go_on(core, event->now_s, actions, diag);
+    else
+        rc = send_task(core, event->now_s, actions, diag);
     if (rc != 0)
         core->times.local_s = before_s;
     return rc;
@@ -295,7 +376,7 @@ static void write_off(struct device_core *core)
     assert(core->times.transmit_s >= core->up_s);
     core->extra_bits += core->payload_bits;
     core->extra_j += core->world->device[core->number].transmit_power_w * core->transfer_s;
-    core->times.queue_s = core->times.edge_s = 0.0;
+    core->times.queue_s = core->times.edge_s = core->server_busy_s = 0.0;
     core->times.transmit_s = core->up_s;
 }
 
@@ -326,7 +407,8 @@ static int check_recover(const struct device_core *core, const struct msg_recove
                          (unsigned long long) recover->server);
     struct transfer transfer; /* made when it begins; here it has to be possible */
     return local ? 0
-                 : plan_transfer(core, (uint32_t) recover->server, recover->bandwidth_share, &transfer, diag);
+                 : plan_transfer(core, (uint32_t) recover->server, recover->bandwidth_share, whole(core),
+                                 &transfer, diag);
 }
 
 static int on_recover(struct device_core *core, const struct device_event *event,
@@ -338,7 +420,13 @@ static int on_recover(struct device_core *core, const struct device_event *event
         return rc;
     core->recover = *recover;
     switch (core->state) {
-    case DEVICE_COMPUTING: core->recovering = true; return 0;
+    case DEVICE_COMPUTING:
+        core->recovering = true;
+        if (recover->after_s > 0.0 || core->computed == 0)
+            return 0;
+        push(actions, DEVICE_DO_ABANDON); /* as below */
+        core->payload_bits = 0.0;
+        return 0;
     case DEVICE_SENDING:
         core->recovering = true;
         if (recover->after_s > 0.0)
@@ -360,7 +448,8 @@ static int on_recover(struct device_core *core, const struct device_event *event
 
 static int on_sent(struct device_core *core, const struct device_event *event, struct device_actions *actions)
 {
-    core->transfer_s = event->elapsed_s;
+    core->transfer_s = event->elapsed_s + core->ahead_s;
+    core->early_s += core->ahead_s;
     core->times.transmit_s += event->elapsed_s;
     core->up_s = core->times.transmit_s;
     core->sent_s = event->now_s;
@@ -394,6 +483,7 @@ static int on_result(struct device_core *core, const struct device_event *event,
                          (unsigned long long) result->round, (unsigned long long) core->round);
     core->times.queue_s = result->queue_s;
     core->times.edge_s = result->edge_s;
+    core->server_busy_s = result->busy_s;
     core->times.transmit_s += rest_s(core, event->now_s);
     core->times.transmit_s += event->elapsed_s;
     report(core, actions);

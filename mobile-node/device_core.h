@@ -7,13 +7,16 @@
  *     ▲  observation              layers 1..s      │   TASK to server       (server runs s+1..L)   report │
  *     └────────────────────────────────────────────┘ s = L: report at once ◄──────────────────────────────┘
  *
+ * In chunks (chunks.h) COMPUTED of each but the last keeps it COMPUTING: it SENDs that chunk, and COMPUTEs the next
+ * meanwhile. SENT tells of the last chunk alone. After a loss the prompt goes whole.
+ *
  * SLOT is accepted in every state. It tells a device whose task was lost with its server to abandon the task.
  * Any other event out of its state is ERR_STATE, and the shell closes the connection that brought it.
  *
  * A task whose server is lost goes on when RECOVER says how. That depends on where the device is then:
  *
  *   COMPUTING, SENDING    What is under way ends first; then as from WAITING. With after_s = 0 (the loss was
- *                         noticed in real time) at once: ABANDON what is being sent.
+ *                         noticed in real time) ABANDON what is being sent at once, and go on when all is computed.
  *   WAITING, IDLE         WAIT until after_s has passed since the task arrived (PAUSING). Then COMPUTE layers
  *                         s+1..L, or SEND the activations to another server.
  *
@@ -43,7 +46,7 @@ enum device_event_kind {
     DEVICE_ON_SLOT,     /* message SLOT */
     DEVICE_ON_DECISION, /* message DECISION for this device */
     DEVICE_ON_COMPUTED, /* the compute job ended; elapsed_s */
-    DEVICE_ON_SENT,     /* the task has left; elapsed_s is its time on the link */
+    DEVICE_ON_SENT,     /* the task (its last chunk) has left; elapsed_s is its time on the link */
     DEVICE_ON_RESULT,   /* message RESULT for this device */
     DEVICE_ON_RECOVER,  /* message RECOVER for this device */
     DEVICE_ON_WAITED,   /* the pause is over */
@@ -63,14 +66,15 @@ enum device_action_kind {
     DEVICE_DO_COMPUTE, /* run the layers of `work` for duration_s, then feed COMPUTED */
     DEVICE_DO_SEND, /* send the TASK `message` to `server` over a link that takes duration_s, then feed SENT */
     DEVICE_DO_WAIT,    /* let duration_s pass, then feed WAITED */
-    DEVICE_DO_ABANDON, /* real time only: stop what is being computed or sent */
+    DEVICE_DO_ABANDON, /* real time only: stop what is being sent */
 };
 
 struct device_action {
     enum device_action_kind kind;
     uint32_t server;   /* SEND */
     bool undelivered;  /* SEND: the scenario has cut the link, or the server is down: it is not received */
-    double duration_s; /* COMPUTE, SEND, WAIT: the model's duration */
+    bool more;         /* SEND: chunks will follow this one, and it is not told when it has left */
+    double duration_s; /* COMPUTE, SEND, WAIT: the model's duration; SEND: with the wait for chunks ahead */
     struct layer_work work; /* COMPUTE */
     /* TELL, SEND. Lists point into the core and live until its next step. A TASK's payload is empty: the shell
      * knows how many bytes it sends. */
@@ -97,12 +101,19 @@ struct device_core {
     struct task_times times;
     double rate_bps;
     double payload_bits;
-    double sent_s;              /* when the task arrived, seconds since the slot's start */
-    double transfer_s;          /* of the last transfer */
-    double up_s;                /* of all transfers; transmit_s is longer by the way of a RESULT */
-    bool has_task;              /* DECISION has come in this slot */
-    bool resumed;               /* layers s+1..L are being computed here */
-    bool recovering;            /* RECOVER has come, and is not followed yet */
+    uint32_t chunks, computed; /* of the present attempt: how many there are; layers 1..s are done of */
+    uint32_t packets;          /* that its chunks before the present one have taken */
+    double free_s,
+        arrived_s;           /* when the last one leaves the link free, and arrives, since the slot's start */
+    double aired_s, ahead_s; /* the link's work: of chunks so far; of that, before the last was computed */
+    double early_s;          /* the sum of ahead_s of all attempts */
+    double server_busy_s;    /* as RESULT has it */
+    double sent_s;           /* when the task arrived, seconds since the slot's start */
+    double transfer_s;       /* of the last transfer */
+    double up_s;             /* of all transfers; transmit_s is longer by the way of a RESULT */
+    bool has_task;           /* DECISION has come in this slot */
+    bool resumed;            /* layers s+1..L are being computed here */
+    bool recovering;         /* RECOVER has come, and is not followed yet */
     struct msg_recover recover; /* the last; attempt 0: none in this slot */
     double extra_bits, extra_j; /* of transfers to lost servers */
 };

@@ -52,6 +52,7 @@ static struct layer_work work_of(const struct device_queue *queue, const struct 
         .tokens = task->tokens,
         .first_layer = first,
         .last_layer = last,
+        .rows = {0, task->tokens},
     };
 }
 

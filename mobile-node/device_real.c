@@ -83,7 +83,7 @@ static int pass(struct device_real *device, enum device_event_kind ends, double 
 static int send_task(struct device_real *device, const struct device_action *action, struct diag *diag)
 {
     if (action->undelivered) /* the time passes, but nothing is sent */
-        return pass(device, DEVICE_ON_SENT, action->duration_s);
+        return action->more ? 0 : pass(device, DEVICE_ON_SENT, action->duration_s);
     assert(action->server < device->core->world->servers);
     struct uplink **uplink = &device->uplink[action->server];
     int rc = 0;
@@ -92,25 +92,28 @@ static int send_task(struct device_real *device, const struct device_action *act
                            device);
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
-    device->step_ns = clock_monotonic_ns();
+    uint64_t bytes = (uint64_t) (action->message.task.declared_bits / 8.0);
     device->server = action->server;
+    if (!action->more)
+        device->step_ns = clock_monotonic_ns();
+    if (action->message.task.chunk > 0)
+        return uplink_send_on(*uplink, &action->message, bytes, diag);
     const struct device_core *core = device->core;
     struct link_params link =
         transfer_link(core->world, core->id, core->number, action->server, TRANSFER_UP, core->rate_bps);
     struct link_params real = transfer_scaled(&link, scenario_of(device)->run.time_scale);
-    const struct msg_task *task = &action->message.task;
     const struct uplink_load load = {
-        .bytes = (uint64_t) (task->declared_bits / 8.0),
-        .content = device->store != NULL ? task_store_activation(device->store, task) : NULL,
+        .bytes = bytes,
+        .content = device->store != NULL ? task_store_activation(device->store, &action->message.task) : NULL,
     };
     return uplink_send(*uplink, &action->message, &load, &real, diag);
 }
 
-/* Stops what is being computed or sent. */
+/* Stops what is being sent. */
 static void abandon(struct device_real *device)
 {
-    wire_alarm_cancel(&device->control->alarms, &device->job);
-    device->is_due = false;
+    if (device->job_ends == DEVICE_ON_SENT)
+        wire_alarm_cancel(&device->control->alarms, &device->job);
     for (uint32_t m = 0; m < device->core->world->servers; m++)
         if (device->uplink[m] != NULL)
             uplink_abandon(device->uplink[m]);
@@ -162,6 +165,8 @@ int device_real_take(struct device_real *device, const struct proto_message *mes
     struct device_event event = {.kind = DEVICE_ON_DECISION, .message = message};
     if (message->id == PROTO_SLOT) {
         event.kind = DEVICE_ON_SLOT;
+        wire_alarm_cancel(&device->control->alarms, &device->job);
+        device->is_due = false;
         abandon(device);
     } else if (message->id == PROTO_RECOVER) {
         event.kind = DEVICE_ON_RECOVER;

@@ -145,6 +145,15 @@ int uplink_send(struct uplink *uplink, const struct proto_message *task, const s
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
+int uplink_send_on(struct uplink *uplink, const struct proto_message *task, uint64_t bytes, struct diag *diag)
+{
+    assert(task->id == PROTO_TASK && task->task.chunk > 0);
+    if (uplink->conn == NULL)
+        return 0;
+    int rc = paced_payload_add(&uplink->paced, task, bytes);
+    return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
+}
+
 void uplink_set_rate(struct uplink *uplink, double rate_bps)
 {
     paced_payload_set_rate(&uplink->paced, rate_bps);

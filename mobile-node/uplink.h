@@ -36,6 +36,9 @@ void uplink_destroy(struct uplink *uplink);
  * the server cannot be reached: the orchestrator notices by itself. Or -ENOMEM. */
 int uplink_send(struct uplink *uplink, const struct proto_message *task, const struct uplink_load *load,
                 const struct link_params *params, struct diag *diag);
+/* Sends the next chunk of the same task behind those before it. 0 also when the connection is gone, as above. */
+int uplink_send_on(struct uplink *uplink, const struct proto_message *task, uint64_t bytes,
+                   struct diag *diag);
 /* The rate holds at once, in bit/s of real time. 0: nothing leaves until the next rate. */
 void uplink_set_rate(struct uplink *uplink, double rate_bps);
 /* Stops the task on its way, if there is one. The server drops what it has of it, and goes on answering for

@@ -61,31 +61,31 @@ double cost_server_flop(const struct world *world, uint32_t tokens, uint32_t spl
     return (double) (world->llm->layers - split) * flop;
 }
 
-static double local_rows_s(const struct world *world, const struct device_params *device,
-                           struct chunk_rows rows, uint32_t split)
-{
-    return (double) split * rows_flop(world, rows) / device->flops;
-}
-
-static double edge_rows_s(const struct world *world, double server_flops, double compute_share,
-                          struct chunk_rows rows, uint32_t split)
-{
-    if (split >= world->llm->layers)
-        return 0.0;
-    double layers = (double) (world->llm->layers - split);
-    return layers * rows_flop(world, rows) / (server_flops * compute_share);
-}
-
 double cost_local_s(const struct world *world, const struct device_params *device, uint32_t tokens,
                     uint32_t split)
 {
-    return local_rows_s(world, device, whole(tokens), split);
+    return cost_local_rows_s(world, device, whole(tokens), split);
+}
+
+double cost_local_rows_s(const struct world *world, const struct device_params *device,
+                         struct chunk_rows rows, uint32_t split)
+{
+    return (double) split * rows_flop(world, rows) / device->flops;
 }
 
 double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
                    uint32_t split)
 {
-    return edge_rows_s(world, server_flops, compute_share, whole(tokens), split);
+    return cost_edge_rows_s(world, server_flops, compute_share, whole(tokens), split);
+}
+
+double cost_edge_rows_s(const struct world *world, double server_flops, double compute_share,
+                        struct chunk_rows rows, uint32_t split)
+{
+    if (split >= world->llm->layers)
+        return 0.0;
+    double layers = (double) (world->llm->layers - split);
+    return layers * rows_flop(world, rows) / (server_flops * compute_share);
 }
 
 struct task_joules cost_joules(const struct device_params *device, double server_power_w,
@@ -197,21 +197,19 @@ static struct chunk_stages stages_of(const struct course *course, struct chunk_r
     double server_flops = world->server[plan->server].flops;
     double bits = bits_of(world, plan->split, rows.count);
     return (struct chunk_stages){
-        .local_s = local_rows_s(world, course->device, rows, plan->split) / course->pace.device,
+        .local_s = cost_local_rows_s(world, course->device, rows, plan->split) / course->pace.device,
         .sending_s = radio_transmit_s(bits, course->rate_bps),
         .transfer_s = transfer_expected_s(&world->scenario, bits, course->rate_bps),
-        .edge_s =
-            edge_rows_s(world, server_flops, plan->compute_share, rows, plan->split) / course->pace.server,
+        .edge_s = cost_edge_rows_s(world, server_flops, plan->compute_share, rows, plan->split) /
+                  course->pace.server,
     };
 }
 
-/* `ready`: the device has computed all of them before the first is sent. */
-static struct chunks_line line_of(const struct course *course, uint32_t chunks, bool ready)
+static struct chunks_line line_of(const struct course *course, uint32_t chunks)
 {
     struct chunks_line line = {0};
     for (uint32_t i = 0; i < chunks; i++) {
-        struct chunk_stages stages = stages_of(course, chunks_rows(course->tokens, chunks, i));
-        stages.local_s = ready ? 0.0 : stages.local_s;
+        const struct chunk_stages stages = stages_of(course, chunks_rows(course->tokens, chunks, i));
         chunks_pass(&line, &stages);
     }
     return line;
@@ -221,7 +219,7 @@ static struct chunks_line line_of(const struct course *course, uint32_t chunks, 
 static void go_in_chunks(const struct course *course, uint32_t chunks, struct task_times *ret,
                          struct task_times *ret_busy)
 {
-    const struct chunks_line line = line_of(course, chunks, false);
+    const struct chunks_line line = line_of(course, chunks);
     bool arrives = isfinite(line.arrived_s);
     double back_s = down_s(&course->world->scenario);
     *ret = (struct task_times){
@@ -266,11 +264,8 @@ double cost_resent_s(const struct world *world, uint32_t device, uint32_t tokens
                      const struct task_plan *plan)
 {
     struct course course = {world, &world->device[device], plan, {1.0, 1.0}, tokens, 0.0};
-    uint32_t chunks = chunks_of(world, tokens, plan->split);
-    course.rate_bps = rate_of(world, course.device, gain, plan);
-    if (chunks > 1)
-        return line_of(&course, chunks, true).done_s + down_s(&world->scenario);
     struct task_times times = {0};
+    course.rate_bps = rate_of(world, course.device, gain, plan);
     go_whole(&course, &times);
     return times.transmit_s + times.edge_s;
 }

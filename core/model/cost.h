@@ -39,6 +39,12 @@ double cost_local_s(const struct world *world, const struct device_params *devic
                     uint32_t split);
 double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
                    uint32_t split);
+/* The same of some rows of a prompt, behind those before them. model.attention counts the scores that these rows add.
+ * Measured times (model.times) are those of a prompt of that many rows: what is looked at before them adds nothing. */
+double cost_local_rows_s(const struct world *world, const struct device_params *device,
+                         struct chunk_rows rows, uint32_t split);
+double cost_edge_rows_s(const struct world *world, double server_flops, double compute_share,
+                        struct chunk_rows rows, uint32_t split);
 
 /* Joules for given times of work. A local task: server_power_w 0, and no transmit or edge time. */
 struct task_joules cost_joules(const struct device_params *device, double server_power_w,
@@ -91,8 +97,8 @@ struct task_plan {
 void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,
                   const struct task_plan *plan, struct task_outcome *ret);
 
-/* Seconds of that from the moment when the device has computed its layers of all chunks, and sends one after the
- * other: after a loss. */
+/* Seconds of that when the device has computed its layers, and sends everything to another server after a loss: whole,
+ * since no chunk has to wait for another. */
 double cost_resent_s(const struct world *world, uint32_t device, uint32_t tokens, double gain,
                      const struct task_plan *plan);
 

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/model/chunks.h"
 #include "core/model/device_slot.h"
 
 struct layer_work {
@@ -15,13 +16,14 @@ struct layer_work {
     struct slot_id id; /* the task's own slot, which may be an earlier one */
     uint32_t tokens;
     uint32_t first_layer, last_layer; /* [first_layer, last_layer), counted from 0; equal: no layer */
+    struct chunk_rows rows;           /* of the prompt; those before them have been through these layers */
 };
 
-/* The same layers of the same task. */
+/* The same layers of the same rows of the same task. */
 static inline bool layer_work_is(const struct layer_work *a, const struct layer_work *b)
 {
     return a->device == b->device && a->round == b->round && a->first_layer == b->first_layer &&
-           a->last_layer == b->last_layer;
+           a->last_layer == b->last_layer && a->rows.first == b->rows.first;
 }
 
 #endif

@@ -70,7 +70,7 @@ bool transfer_down_is_free(const struct scenario *scenario)
            scenario->link.delay_s <= 0.0 && scenario->link.jitter_s <= 0.0 && scenario->link.loss <= 0.0;
 }
 
-static uint32_t packets_of(double bits)
+uint32_t transfer_packets(double bits)
 {
     double packets = ceil(bits / PACKET_BITS);
     return packets > 1.0 ? (uint32_t) packets : 1;
@@ -82,7 +82,7 @@ double transfer_s(const struct link_params *link, double bits)
     double last_s = radio_transmit_s(bits, link->rate_bps);
     if ((link->loss <= 0.0 && link->jitter_s <= 0.0) || isinf(last_s))
         return last_s + link->delay_s;
-    uint32_t packets = packets_of(bits);
+    uint32_t packets = transfer_packets(bits);
     double packet_s = radio_transmit_s(PACKET_BITS, link->rate_bps);
     double longest_s = LINK_LOSSES_MAX * link->retransmit_s + link->jitter_s;
     double end_s = last_s;
@@ -103,13 +103,20 @@ static bool is_plain(const struct scenario *scenario)
     return scenario->link.loss <= 0.0 && scenario->link.jitter_s <= 0.0;
 }
 
-double transfer_task_s(const struct world *world, struct slot_id id, uint32_t device, uint32_t server,
-                       enum transfer_way way, double rate_bps, double bits)
+double transfer_part_s(const struct world *world, struct slot_id id, uint32_t device, uint32_t server,
+                       enum transfer_way way, double rate_bps, double bits, uint32_t packets)
 {
     if (is_plain(&world->scenario))
         return radio_transmit_s(bits, rate_bps) + world->scenario.link.delay_s;
-    const struct link_params link = transfer_link(world, id, device, server, way, rate_bps);
+    struct link_params link = transfer_link(world, id, device, server, way, rate_bps);
+    link.first_packet += packets;
     return transfer_s(&link, bits);
+}
+
+double transfer_task_s(const struct world *world, struct slot_id id, uint32_t device, uint32_t server,
+                       enum transfer_way way, double rate_bps, double bits)
+{
+    return transfer_part_s(world, id, device, server, way, rate_bps, bits, 0);
 }
 
 /* ---- what is expected ---- */
@@ -169,7 +176,8 @@ double transfer_expected_s(const struct scenario *scenario, double bits, double 
     double end_s = radio_transmit_s(bits, rate_bps);
     if (is_plain(scenario) || isinf(end_s))
         return end_s + scenario->link.delay_s;
-    struct train train = {.packets = packets_of(bits), .packet_s = radio_transmit_s(PACKET_BITS, rate_bps)};
+    struct train train = {.packets = transfer_packets(bits),
+                          .packet_s = radio_transmit_s(PACKET_BITS, rate_bps)};
     train.last_s = end_s - (train.packets - 1.0) * train.packet_s;
     return end_s + expected_late_s(scenario, &train) + scenario->link.delay_s;
 }

@@ -39,6 +39,11 @@ double transfer_s(const struct link_params *link, double bits);
 double transfer_task_s(const struct world *world, struct slot_id id, uint32_t device, uint32_t server,
                        enum transfer_way way, double rate_bps, double bits);
 
+/* The same of a part of a task, behind `packets` that went before it. */
+double transfer_part_s(const struct world *world, struct slot_id id, uint32_t device, uint32_t server,
+                       enum transfer_way way, double rate_bps, double bits, uint32_t packets);
+uint32_t transfer_packets(double bits);
+
 /* The expected value of the above over the draws: what is known in advance. Exact, and the same bits, without
  * loss and jitter; else the largest of the packets' latenesses is integrated numerically, to about 5 % of
  * what loss and jitter add. */

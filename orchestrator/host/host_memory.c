@@ -136,8 +136,10 @@ static int execute_device(struct host *host, uint32_t number, double now_s,
     if (action->kind == DEVICE_DO_ABANDON)
         return 0; /* nothing is ever under way */
     assert(action->server < host->session->world->servers);
+    int rc = 0;
     event.kind = DEVICE_ON_SENT; /* before the task is delivered: its result may come back within the call */
-    int rc = step_device(host, number, &event);
+    if (!action->more)
+        rc = step_device(host, number, &event);
     struct server_event task = {.kind = SERVER_ON_TASK, .message = &action->message};
     if (rc == 0 && !action->undelivered && !host->server_gone[action->server])
         rc = step_server(host, action->server, &task);

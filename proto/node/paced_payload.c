@@ -2,7 +2,10 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/clock.h"
 #include "core/base/units.h"
 #include "proto/node/piece.h"
@@ -81,12 +84,35 @@ static void send_pieces(struct paced_payload *paced, uint64_t bytes)
     }
 }
 
+static bool has_more_chunks(const struct proto_message *message)
+{
+    return message->id == PROTO_TASK && message->task.chunk + 1 < message->task.chunks;
+}
+
+/* The message behind the first of the parts. Returns whether the payload ends with it. */
+static bool end_part(struct paced_payload *paced)
+{
+    assert(paced->parts > 0 && paced->crossed == paced->part[0].end);
+    bool more = has_more_chunks(&paced->part[0].message);
+    (void) wire_conn_send(paced->conn, &paced->part[0].message); /* a lost peer shows in on_close */
+    paced->parts--;
+    memmove(paced->part, paced->part + 1, paced->parts * sizeof *paced->part);
+    return !more;
+}
+
 static void on_bytes(void *user, uint64_t bytes)
 {
     struct paced_payload *paced = user;
-    paced->crossed += bytes;
-    assert(paced->crossed <= paced->bytes);
-    send_pieces(paced, bytes);
+    assert(paced->crossed + bytes <= paced->bytes);
+    while (bytes > 0) {
+        if (paced->crossed == paced->part[0].end)
+            (void) end_part(paced); /* others are behind it */
+        uint64_t left = paced->part[0].end - paced->crossed;
+        uint64_t most = bytes < left ? bytes : left;
+        send_pieces(paced, most);
+        paced->crossed += most;
+        bytes -= most;
+    }
     wire_conn_flush(paced->conn);
     close_window(paced, PACED_PAYLOAD_WINDOW_NS);
 }
@@ -101,13 +127,16 @@ static void on_done(void *user)
 {
     struct paced_payload *paced = user;
     assert(!paced_payload_is_sending(paced));
+    bool ends = false;
     close_window(paced, WINDOW_LEAST_NS);
     if (paced->content != NULL)
         send_pieces(paced, paced->content->size); /* what is left of it: see paced_payload.h */
     drop_content(paced);
-    (void) wire_conn_send(paced->conn, &paced->last); /* a lost peer shows in the connection's on_close */
+    while (paced->parts > 0)
+        ends = end_part(paced);
     wire_conn_flush(paced->conn);
-    paced->hooks->on_sent(paced->user);
+    if (ends)
+        paced->hooks->on_sent(paced->user);
 }
 
 static bool is_full(void *user)
@@ -133,6 +162,8 @@ void paced_payload_finish(struct paced_payload *paced)
 {
     wire_pacer_finish(&paced->pacer);
     drop_content(paced);
+    free(paced->part);
+    paced->part = NULL;
 }
 
 void paced_payload_fill(struct paced_payload *paced, struct shared_bytes *content)
@@ -141,21 +172,43 @@ void paced_payload_fill(struct paced_payload *paced, struct shared_bytes *conten
     paced->content = shared_bytes_take(content);
 }
 
+static int add_part(struct paced_payload *paced, const struct proto_message *last, uint64_t bytes)
+{
+    assert(last->id == PROTO_TASK || last->id == PROTO_RESULT);
+    int rc = array_reserve(&paced->part, &paced->part_capacity, paced->parts + 1);
+    if (rc != 0)
+        return rc;
+    paced->bytes += bytes;
+    paced->part[paced->parts++] = (struct paced_part){paced->bytes, *last};
+    return 0;
+}
+
 int paced_payload_send(struct paced_payload *paced, struct wire_conn *conn, const struct proto_message *last,
                        uint64_t round, uint64_t bytes, const struct link_params *params)
 {
-    assert(last->id == PROTO_TASK || last->id == PROTO_RESULT);
     paced->conn = conn;
-    paced->last = *last;
     paced->round = round;
-    paced->bytes = bytes;
-    paced->crossed = 0;
-    paced->taken = 0;
+    paced->bytes = paced->crossed = 0;
+    paced->taken = paced->parts = 0;
     if (paced->content != NULL) /* what came of it before, and was stopped, does not count */
         piece_send(conn, paced->device, round, (struct proto_bytes){0});
     paced->queue_bytes = params->queue_bytes;
-    int rc = wire_pacer_begin(&paced->pacer, params, bytes);
+    int rc = add_part(paced, last, bytes);
+    if (rc == 0)
+        rc = wire_pacer_begin(&paced->pacer, params, bytes);
     open_window(paced, clock_monotonic_ns());
+    return rc;
+}
+
+int paced_payload_add(struct paced_payload *paced, const struct proto_message *last, uint64_t bytes)
+{
+    assert(paced->conn != NULL && paced->content == NULL && bytes > 0);
+    bool rests = !paced_payload_is_sending(paced);
+    int rc = add_part(paced, last, bytes);
+    if (rc == 0)
+        rc = wire_pacer_send(&paced->pacer, bytes);
+    if (rests)
+        open_window(paced, clock_monotonic_ns());
     return rc;
 }
 

@@ -13,8 +13,15 @@
 #define PACED_PAYLOAD_WINDOWS 32u
 
 struct paced_payload_hooks {
-    /* The model says that the last byte has arrived, and the message is on its way behind it. */
+    /* The model says that the last byte has arrived, and the message is on its way behind it. Not told of a TASK
+     * that is followed by more chunks. */
     void (*on_sent)(void *user);
+};
+
+/* Up to `end` bytes of the payload, and the message that follows them. */
+struct paced_part {
+    uint64_t end;
+    struct proto_message message;
 };
 
 struct paced_payload {
@@ -24,7 +31,9 @@ struct paced_payload {
     void *user;
     struct wire_conn *conn; /* borrowed while something is on its way */
     struct wire_pacer pacer;
-    struct proto_message last;
+    struct paced_part
+        *part; /* [parts] owned; the bytes not crossed yet, and the message behind each part of them */
+    size_t parts, part_capacity;
     uint64_t round, bytes;
     uint64_t crossed;             /* bytes handed to the connection */
     struct shared_bytes *content; /* NULL: zeros cross */
@@ -54,6 +63,8 @@ int paced_payload_send(struct paced_payload *paced, struct wire_conn *conn, cons
  * passes on after a handover: the way between servers is emulated, and only its time is kept (TASK.held_s). What was on
  * its way before is forgotten. Takes a share of the bytes. */
 void paced_payload_fill(struct paced_payload *paced, struct shared_bytes *content);
+/* Sends more on the same link, behind what is on its way there or was: the next chunk of a task. Zeros cross. -ENOMEM. */
+int paced_payload_add(struct paced_payload *paced, const struct proto_message *last, uint64_t bytes);
 /* The rate holds at once. 0: nothing leaves until the next rate. */
 void paced_payload_set_rate(struct paced_payload *paced, double rate_bps);
 /* Forgets what is on its way. */

@@ -70,6 +70,16 @@ def both_clocks_agree_over_a_rough_link_and_back():
 
 @tap.test
 @testbed.real_time
+def both_clocks_agree_on_prompts_in_chunks():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        result = twin(db, *SMALL, '-p', 'static', '-t', 3, '--set', 'compute.chunks=4', '--set', 'link.delay_s=0.02')
+        tap.true(result['agrees'], f"the clocks agree: {result}")
+        tap.equal({part['tasks'] for part in result['parts']}, {12}, 'every task was compared')
+
+
+@tap.test
+@testbed.real_time
 def nothing_is_faster_in_real_time_than_the_model_says():
     with testbed.scratch() as folder:
         db = os.path.join(folder, 'x.db')

@@ -147,6 +147,22 @@ def rough_links_record_the_same_and_replay():
 
 
 @tap.test
+def prompts_in_chunks_record_the_same_and_replay():
+    chunks = ('--set', 'compute.chunks=4')
+    extra = ('-p', 'optimum', *chunks, '--set', 'link.delay_s=0.01', '--set', 'link.result_kb=30', '--set', 'link.down_mbps=20',
+             '--set', 'faults.recovery=reoffload', '--set', 'faults.script=slot 20 pause server 1 for 2')
+    with testbed.scratch() as folder:
+        memory = run_over_memory(folder, extra)
+        compare(memory, run_over_tcp(folder, [2, 3], extra))
+        testbed.orchestrator('replay', '-q', '--verify', '--db', os.path.join(folder, 'memory.db'))
+        _, refused = testbed.orchestrator('run', '--over', 'memory', *WHAT, *chunks, '--set', 'run.mode=queue', status=2)
+        tap.true('compute.chunks: run.mode: queue sends a prompt whole, allowed 1' in refused, refused)
+    with testbed.scratch() as folder:
+        whole = run_over_memory(folder, extra + ('--set', 'compute.chunks=1'))
+        tap.true(whole['task'] != memory['task'], 'chunks make a difference')
+
+
+@tap.test
 def another_seed_records_something_else():
     with testbed.scratch() as folder:
         first = run_over_memory(folder, LEARNING)

@@ -314,6 +314,8 @@ static void step_device(struct host *host, uint32_t number, const struct device_
             continue;
         if (action->kind == DEVICE_DO_SEND && !action->undelivered)
             launch(host, DEVICE, number, SERVER, action->server, &action->message);
+        if (action->kind == DEVICE_DO_SEND && action->more)
+            continue;
         done.kind = action->kind == DEVICE_DO_SEND   ? DEVICE_ON_SENT
                     : action->kind == DEVICE_DO_WAIT ? DEVICE_ON_WAITED
                                                      : DEVICE_ON_COMPUTED;

@@ -541,6 +541,106 @@ static void a_slow_server_takes_longer(void **state)
     assert_near(bench->result[0].edge_s, 2.0 * cost_edge_s(&bench->world, params->flops, 0.25, 64, 8), 1e-12);
 }
 
+/* ---- in chunks ---- */
+
+static int chunk_with(struct bench *bench, uint64_t round, uint64_t chunk, uint64_t chunks, uint64_t rows,
+                      double arrival_s)
+{
+    bench->message = (struct proto_message){
+        .id = PROTO_TASK,
+        .task = {.round = round,
+                 .split = 8,
+                 .tokens = 64,
+                 .arrival_s = arrival_s,
+                 .chunk = chunk,
+                 .chunks = chunks,
+                 .rows = rows},
+    };
+    return step(bench, (struct server_event){.kind = SERVER_ON_TASK, .message = &bench->message});
+}
+
+/* 64 tokens of device a in four chunks. */
+static int chunk(struct bench *bench, uint64_t round, uint64_t number, double arrival_s)
+{
+    return chunk_with(bench, round, number, 4, 16, arrival_s);
+}
+
+static void cut_in_four(struct bench *bench, bool jobs_last)
+{
+    world_finish(&bench->world);
+    bench->world =
+        check_world((const char *[]){"devices.count=5", "servers.count=2", "compute.chunks=4", NULL});
+    server_core_destroy(bench->core);
+    assert_int_equal(server_core_create(&bench->core, &bench->world, SERVER), 0);
+    bench->jobs_last = jobs_last;
+}
+
+/* A chunk that is late holds those behind it back; one that is early waits for the one before it. */
+static void a_result_follows_the_last_chunk_and_says_what_came_after_its_arrival(void **state)
+{
+    struct bench *bench = *state;
+    cut_in_four(bench, false);
+    double each_s = cost_edge_s(&bench->world, bench->world.server[SERVER].flops, 0.25, 16, 8);
+    assert_int_equal(chunk(bench, 1, 0, 1.0), 0); /* before their ALLOT */
+    assert_int_equal(chunk(bench, 1, 1, 1.0 + 0.5 * each_s), 0);
+    assert_int_equal(allot(bench, 1, "a"), 0);
+    assert_int_equal(chunk(bench, 1, 2, 1.0 + 9.0 * each_s), 0);
+    assert_int_equal(bench->answers, 0);
+    assert_int_equal(chunk(bench, 1, 3, 1.0 + 9.5 * each_s), 0);
+    assert_int_equal(bench->answers, 1);
+    assert_near(bench->result[0].finish_s, 1.0 + 11.0 * each_s, 1e-9);
+    assert_near(bench->result[0].edge_s, 1.5 * each_s, 1e-9);
+    assert_near(bench->result[0].busy_s, 0.25 * 4.0 * each_s, 1e-9);
+    assert_int_equal(bench->advances, 1);
+    assert_near(bench->advanced.busy_s, 4.0 * each_s, 1e-9);
+}
+
+static void one_chunk_is_computed_at_a_time(void **state)
+{
+    struct bench *bench = *state;
+    cut_in_four(bench, true);
+    assert_int_equal(allot(bench, 1, "a"), 0);
+    for (uint64_t i = 0; i < 4; i++) {
+        assert_int_equal(chunk(bench, 1, i, 1.0), 0);
+        assert_int_equal(bench->actions.count, i == 0 ? 1 : 0);
+    }
+    for (uint32_t i = 1; i < 4; i++) {
+        assert_int_equal(computed(bench, 1, 'a', 0.5), 0);
+        assert_int_equal(bench->actions.count, 1);
+        assert_int_equal(bench->actions.list[0].kind, SERVER_DO_COMPUTE);
+        assert_int_equal(bench->actions.list[0].work.rows.first, 16 * i);
+        assert_int_equal(bench->actions.list[0].work.rows.count, 16);
+    }
+    assert_int_equal(computed(bench, 1, 'a', 0.5), 0);
+    assert_int_equal(bench->answers, 1);
+    assert_int_equal(computed(bench, 1, 'a', 0.5), ERR_STATE);
+}
+
+static void chunks_that_are_cut_otherwise_or_out_of_order_are_refused(void **state)
+{
+    struct bench *bench = *state;
+    cut_in_four(bench, true);
+    assert_int_equal(allot(bench, 1, "a"), 0);
+    assert_int_equal(chunk(bench, 1, 1, 1.0), ERR_STATE);
+    assert_int_equal(chunk_with(bench, 1, 0, 3, 21, 1.0), ERR_RANGE);
+    assert_int_equal(chunk_with(bench, 1, 4, 4, 16, 1.0), ERR_RANGE);
+    assert_int_equal(chunk_with(bench, 1, 0, 4, 17, 1.0), ERR_RANGE);
+    assert_int_equal(chunk_with(bench, 1, 1, 0, 0, 1.0), ERR_RANGE);
+    assert_int_equal(chunk(bench, 1, 0, 1.0), 0);
+    assert_int_equal(chunk(bench, 1, 0, 1.0), ERR_STATE);
+    assert_int_equal(chunk(bench, 1, 2, 1.0), ERR_STATE);
+    assert_int_equal(chunk(bench, 2, 1, 1.0), ERR_STATE);
+    assert_int_equal(chunk(bench, 1, 1, 1.0), 0);
+    assert_int_equal(revoke(bench, 1, 'a'), 0);
+    assert_int_equal(chunk(bench, 1, 2, 1.0), 0); /* it was on its way */
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(allot(bench, 2, "a"), 0);
+    assert_int_equal(chunk(bench, 1, 3, 1.0), 0);
+    assert_int_equal(bench->actions.count, 0);
+    assert_int_equal(chunk(bench, 2, 0, 1.0), 0);
+    assert_int_equal(bench->actions.count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -569,6 +669,11 @@ int main(void)
         ROW(an_allot_out_of_order_is_refused),
         ROW(an_allot_of_wrong_devices_or_shares_is_refused_and_the_right_one_taken),
 #undef ROW
+        cmocka_unit_test_setup_teardown(a_result_follows_the_last_chunk_and_says_what_came_after_its_arrival,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(one_chunk_is_computed_at_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(chunks_that_are_cut_otherwise_or_out_of_order_are_refused, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

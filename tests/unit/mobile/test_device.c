@@ -670,6 +670,103 @@ static void a_server_that_no_bit_ever_reaches_is_an_error_and_not_an_endless_tra
     assert_unchanged(bench, &before);
 }
 
+/* ---- in chunks ---- */
+
+/* In round 7, with 128 tokens in three chunks: 42, 43 and 43 rows; the first one is being computed. */
+static void begin_chunks(struct bench *bench)
+{
+    bench->world.scenario.compute.chunks = 3;
+    device_core_init(&bench->core, &bench->world, DEVICE);
+    assert_int_equal(slot_event(bench, 7, 0, 2, 0), 0);
+    assert_int_equal(decision_event(bench, 7, 16, 1), 0);
+    assert_int_equal(bench->actions.count, 1);
+    assert_int_equal(bench->actions.list[0].work.rows.first, 0);
+    assert_int_equal(bench->actions.list[0].work.rows.count, 42);
+}
+
+static void a_chunk_is_sent_while_the_next_is_computed(void **state)
+{
+    struct bench *bench = *state;
+    static const uint32_t first[] = {0, 42, 85}, count[] = {42, 43, 43};
+    begin_chunks(bench);
+    double arrived_s = 0.0;
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(bench->core.state, DEVICE_COMPUTING);
+        assert_int_equal(done_event(bench, DEVICE_ON_SENT, 1.0, 1.0), ERR_STATE);
+        assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 0.01 * (i + 1), 0.01), 0);
+        const struct device_action *send = &bench->actions.list[0], *next = &bench->actions.list[1];
+        assert_int_equal(bench->actions.count, i < 2 ? 2 : 1);
+        assert_int_equal(send->kind, DEVICE_DO_SEND);
+        assert_int_equal(send->more, i < 2);
+        assert_int_equal(send->message.task.chunk, i);
+        assert_int_equal(send->message.task.chunks, 3);
+        assert_int_equal(send->message.task.rows, count[i]);
+        assert_true(send->message.task.arrival_s >= arrived_s);
+        assert_near(send->message.task.arrival_s, 0.01 * (i + 1) + send->duration_s, 1e-12);
+        arrived_s = send->message.task.arrival_s;
+        if (i < 2) {
+            assert_int_equal(next->kind, DEVICE_DO_COMPUTE);
+            assert_int_equal(next->work.rows.first, first[i + 1]);
+            assert_int_equal(next->work.rows.count, count[i + 1]);
+        }
+    }
+    assert_int_equal(bench->core.state, DEVICE_SENDING);
+}
+
+/* Real time. Nothing more is sent to a server that is lost, but the rest is computed: then all goes again, whole. */
+static void a_loss_noticed_between_chunks_sends_all_again_when_all_is_computed(void **state)
+{
+    struct bench *bench = *state;
+    begin_chunks(bench);
+    assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 1.0, 1.0), 0);
+    assert_int_equal(recover_event(bench, 1, 0, 0.0), 0);
+    assert_int_equal(bench->actions.count, 1);
+    assert_int_equal(bench->actions.list[0].kind, DEVICE_DO_ABANDON);
+    assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 2.0, 1.0), 0);
+    assert_int_equal(bench->actions.count, 1);
+    assert_int_equal(bench->actions.list[0].kind, DEVICE_DO_COMPUTE);
+    assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 3.0, 1.0), 0);
+    assert_int_equal(bench->actions.count, 1);
+    const struct device_action *send = &bench->actions.list[0];
+    assert_int_equal(send->kind, DEVICE_DO_SEND);
+    assert_int_equal(send->server, 0);
+    assert_false(send->more);
+    assert_int_equal(send->message.task.chunks, 0);
+    assert_near(send->message.task.declared_bits, 128.0 * 16.0 * bench->world.llm->hidden, 1e-3);
+    assert_near(bench->core.payload_bits, send->message.task.declared_bits, 1e-3);
+    assert_near(bench->core.times.local_s, 3.0, 1e-12);
+    assert_int_equal(bench->core.state, DEVICE_SENDING);
+}
+
+/* The radio worked while the device still computed, and the server before the last chunk came. */
+static void energies_count_work_and_not_what_it_adds(void **state)
+{
+    struct bench *bench = *state;
+    const struct device_params *params = &bench->world.device[DEVICE];
+    begin_chunks(bench);
+    double sending_s = 0.0, last_s = 0.0;
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(done_event(bench, DEVICE_ON_COMPUTED, 50.0 * (i + 1), 50.0), 0);
+        last_s = bench->actions.list[0].duration_s; /* the link is free each time */
+        sending_s += last_s;
+    }
+    assert_int_equal(done_event(bench, DEVICE_ON_SENT, 150.0 + last_s, last_s), 0);
+    bench->message = (struct proto_message){
+        .id = PROTO_RESULT,
+        .result = {.device = DEVICE, .round = 7, .edge_s = 1.0, .busy_s = 0.25 * 2.5, .server = 1}};
+    assert_int_equal(step(bench, (struct device_event){.kind = DEVICE_ON_RESULT,
+                                                       .now_s = 150.0 + last_s + 1.0,
+                                                       .message = &bench->message}),
+                     0);
+    const struct msg_report *report = &bench->actions.list[0].message.report;
+    assert_near(report->local_s, 150.0, 1e-9);
+    assert_near(report->transmit_s, last_s, 1e-9);
+    assert_near(report->edge_s, 1.0, 1e-9);
+    assert_near(report->latency_s, 151.0 + last_s, 1e-9);
+    assert_near(report->transmit_j, params->transmit_power_w * sending_s, 1e-9);
+    assert_near(report->server_j, bench->world.server[1].power_w * 0.25 * 2.5, 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -701,6 +798,10 @@ int main(void)
         ROW(offloading_without_a_share_of_the_server_is_refused),
         ROW(a_server_that_no_bit_ever_reaches_is_an_error_and_not_an_endless_transfer),
 #undef ROW
+        cmocka_unit_test_setup_teardown(a_chunk_is_sent_while_the_next_is_computed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_loss_noticed_between_chunks_sends_all_again_when_all_is_computed,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(energies_count_work_and_not_what_it_adds, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -342,6 +342,8 @@ static void what_must_hold_between_keys_of_real_layers_is_checked(void **state)
                    "x.yaml: compute.kept: 4097 is more than the 4096 elements of a row of llama-2-7b");
     assert_refused("run:\n  mode: queue\ncompute:\n  chunks: 2\n", ERR_UNSUPPORTED,
                    "x.yaml: compute.chunks: run.mode: queue sends a prompt whole, allowed 1");
+    assert_refused("model:\n  file: a\ncompute:\n  kind: model\n  chunks: 2\n", ERR_UNSUPPORTED,
+                   "x.yaml: compute.chunks: compute.kind 'model' computes a prompt whole, allowed 1");
     assert_refused("model:\n  hash: \"0AB\"\n", ERR_SYNTAX,
                    "x.yaml: model.hash: '0AB' is no SHA-256, which has 64 digits 0 to 9 and a to f");
     assert_refused("model:\n  bits_per_element: 0.001\n", ERR_RANGE,

@@ -104,11 +104,62 @@ static void without_a_rate_the_windows_say_nothing(void **state)
     close_bench(&bench);
 }
 
+#define CHUNKS 3u
+#define CHUNK_BYTES UINT64_C(100000)
+
+struct arrivals {
+    uint64_t bytes;
+    uint64_t tasks;
+};
+static struct arrivals arrivals;
+
+/* Each TASK comes behind all bytes of its chunk, and before any of the next. */
+static void on_arrival(struct peer *peer, const struct proto_message *message)
+{
+    (void) peer;
+    if (message->id == PROTO_PIECE) {
+        arrivals.bytes += message->piece.bytes.size;
+        return;
+    }
+    assert_int_equal(message->id, PROTO_TASK);
+    assert_int_equal(message->task.chunk, arrivals.tasks);
+    arrivals.tasks++;
+    assert_int_equal(arrivals.bytes, arrivals.tasks * CHUNK_BYTES);
+}
+
+/* The first goes alone and has crossed before the second is ready; the third is ready at once. */
+static void chunks_follow_one_another_and_the_last_is_told(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench);
+    arrivals = (struct arrivals){0};
+    bench.pair.accepted[0].on_message = on_arrival;
+    const struct link_params params = {.rate_bps = RATE_BPS, .delay_s = 0.005, .queue_bytes = INFINITY};
+    struct proto_message task = {.id = PROTO_TASK,
+                                 .task = {.device = 3, .round = 9, .tokens = 1, .chunks = CHUNKS}};
+    uint64_t begin_ns = clock_monotonic_ns();
+    assert_int_equal(paced_payload_send(&bench.paced, bench.pair.client.conn, &task, 9, CHUNK_BYTES, &params),
+                     0);
+    pair_wait(&bench.pair, &bench.pair.accepted[0].messages, 3); /* two PIECEs at least and their TASK */
+    while (arrivals.tasks < 1)
+        pair_wait(&bench.pair, &bench.pair.accepted[0].messages, bench.pair.accepted[0].messages + 1);
+    assert_int_equal(bench.sent, 0);
+    for (task.task.chunk = 1; task.task.chunk < CHUNKS; task.task.chunk++)
+        assert_int_equal(paced_payload_add(&bench.paced, &task, CHUNK_BYTES), 0);
+    while (arrivals.tasks < CHUNKS)
+        pair_wait(&bench.pair, &bench.pair.accepted[0].messages, bench.pair.accepted[0].messages + 1);
+    assert_int_equal(bench.sent, 1);
+    assert_true(units_ns_to_s(clock_monotonic_ns() - begin_ns) >= 0.03); /* 10 ms each */
+    close_bench(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_windows_of_a_payload_say_when_and_how_fast_its_bytes_left),
         cmocka_unit_test(without_a_rate_the_windows_say_nothing),
+        cmocka_unit_test(chunks_follow_one_another_and_the_last_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
