@@ -8,52 +8,38 @@
 
 #include "core/base/err.h"
 #include "orchestrator/session/session_queue.h"
-#include "orchestrator/session/task_ledger.h"
-#include "orchestrator/session/task_row.h"
+#include "orchestrator/session/session_round.h"
+
+static int create_nodes(struct session_core *core)
+{
+    uint32_t devices = core->session.world->devices, servers = core->session.world->servers;
+    core->device = calloc((size_t) devices + servers, sizeof *core->device);
+    if (core->device == NULL)
+        return -ENOMEM;
+    core->server = core->device + devices;
+    for (uint32_t n = 0; n < devices; n++)
+        core->device[n] = (struct session_node){.number = n, .alive = true};
+    for (uint32_t m = 0; m < servers; m++)
+        core->server[m] = (struct session_node){.is_server = true, .number = m, .alive = true};
+    core->devices_left = devices;
+    return 0;
+}
 
 static int allocate(struct session_core *core)
 {
     const struct world *world = core->session.world;
-    size_t devices = world->devices, servers = world->servers;
-    core->device_alive = calloc(devices, sizeof *core->device_alive);
-    core->server_alive = calloc(servers, sizeof *core->server_alive);
-    core->device_owes = calloc(devices, sizeof *core->device_owes);
-    core->server_owes = calloc(servers, sizeof *core->server_owes);
-    core->reported = calloc(devices, sizeof *core->reported);
-    core->cost = calloc(devices, sizeof *core->cost);
-    core->load = calloc(servers, sizeof *core->load);
-    core->task = calloc(devices, sizeof *core->task);
-    core->allot_device = calloc(devices, sizeof *core->allot_device);
-    core->allot_share = calloc(devices, sizeof *core->allot_share);
-    core->device_lost = calloc(devices, sizeof *core->device_lost);
-    core->server_lost = calloc(servers, sizeof *core->server_lost);
-    core->device_back = calloc(devices, sizeof *core->device_back);
-    core->server_back = calloc(servers, sizeof *core->server_back);
-    core->at_server = calloc(devices, sizeof *core->at_server);
-    core->attempt = calloc(devices, sizeof *core->attempt);
-    core->status = calloc(devices, sizeof *core->status);
-    core->action_capacity = SESSION_ACTIONS_PER_NODE * (devices + servers) + SESSION_ACTIONS_EXTRA;
-    core->action = calloc(core->action_capacity, sizeof *core->action);
-    core->outcome_capacity = devices;
-    core->outcome = calloc(core->outcome_capacity, sizeof *core->outcome);
-    bool whole = core->device_alive != NULL && core->server_alive != NULL && core->device_owes != NULL &&
-                 core->server_owes != NULL && core->reported != NULL && core->cost != NULL &&
-                 core->load != NULL && core->task != NULL && core->allot_device != NULL &&
-                 core->allot_share != NULL && core->action != NULL && core->device_lost != NULL &&
-                 core->server_lost != NULL && core->device_back != NULL && core->server_back != NULL &&
-                 core->at_server != NULL && core->attempt != NULL && core->status != NULL &&
-                 core->outcome != NULL;
-    int rc = whole ? 0 : -ENOMEM;
+    core->sums_up = session_sinks_take_episodes(&core->session.sinks);
+    task_ledger_init(&core->ledger, world->devices);
+    core->load = calloc(world->servers, sizeof *core->load);
+    int rc = core->load != NULL ? create_nodes(core) : -ENOMEM;
+    rc = rc != 0 ? rc : session_tasks_reserve(core);
+    rc = rc != 0 ? rc : env_view_init(&core->view, world);
+    rc = rc != 0 ? rc : env_decision_init(&core->decision, world->devices);
+    rc = rc != 0 ? rc
+                 : episode_stats_init(&core->stats,
+                                      core->sums_up ? (size_t) core->session.slots * world->devices : 1);
     if (rc == 0)
-        rc = env_view_init(&core->view, world);
-    if (rc == 0)
-        rc = env_decision_init(&core->decision, world->devices);
-    if (rc == 0)
-        rc = episode_stats_init(&core->stats, session_sinks_take_episodes(&core->session.sinks)
-                                                  ? (size_t) core->session.slots * devices
-                                                  : 1);
-    if (rc == 0 && env_is_queue(world))
-        rc = session_queue_create(core);
+        rc = core->is_queue ? session_queue_create(core) : session_round_create(core);
     return rc;
 }
 
@@ -65,18 +51,14 @@ int session_core_create(struct session_core **ret_core, const struct session *se
         return -ENOMEM;
     core->session = *session;
     core->state = SESSION_NEW;
+    core->is_queue = env_is_queue(session->world);
     int rc = allocate(core);
     if (rc != 0) {
         session_core_destroy(core);
         return rc;
     }
-    for (uint32_t n = 0; n < session->world->devices; n++)
-        core->device_alive[n] = true;
-    for (uint32_t m = 0; m < session->world->servers; m++) {
-        core->server_alive[m] = true;
+    for (uint32_t m = 0; m < session->world->servers; m++)
         core->view.server_up[m] = true;
-    }
-    core->devices_left = session->world->devices;
     *ret_core = core;
     return 0;
 }
@@ -85,26 +67,11 @@ void session_core_destroy(struct session_core *core)
 {
     if (core == NULL)
         return;
-    free(core->device_alive);
-    free(core->server_alive);
-    free(core->device_owes);
-    free(core->server_owes);
-    free(core->reported);
-    free(core->cost);
-    free(core->load);
-    free(core->task);
-    free(core->allot_device);
-    free(core->allot_share);
-    free(core->action);
-    free(core->device_lost);
-    free(core->server_lost);
-    free(core->device_back);
-    free(core->server_back);
-    free(core->at_server);
-    free(core->attempt);
-    free(core->status);
-    free(core->outcome);
     session_queue_destroy(core);
+    session_round_destroy(core);
+    session_tasks_destroy(core);
+    free(core->device);
+    free(core->load);
     env_view_finish(&core->view);
     env_decision_finish(&core->decision);
     episode_stats_finish(&core->stats);
@@ -123,13 +90,8 @@ struct slot_id session_core_slot(const struct session_core *core)
 
 const struct db_task *session_core_task(const struct session_core *core, uint32_t device, uint64_t round)
 {
-    struct ledger_block *block = NULL;
-    if (device >= core->session.world->devices)
-        return NULL;
-    if (core->queue == NULL)
-        return core->state == SESSION_EXECUTING && round == core->round ? &core->task[device] : NULL;
-    const struct open_task *task = task_ledger_find(core->queue, round, device, &block);
-    return task != NULL ? task_ledger_row(block, task) : NULL;
+    const struct open_task *task = task_ledger_find(&core->ledger, round, device);
+    return task != NULL ? task->row : NULL;
 }
 
 const struct session_result *session_core_result(const struct session_core *core)
@@ -140,8 +102,7 @@ const struct session_result *session_core_result(const struct session_core *core
 bool session_core_waits_for(const struct session_core *core, bool is_server, uint32_t number)
 {
     assert(number < (is_server ? core->session.world->servers : core->session.world->devices));
-    return is_server ? core->server_owes[number]
-                     : core->device_owes[number] || session_queue_awaited(core, number) > 0;
+    return (is_server ? core->server : core->device)[number].owes > 0;
 }
 
 struct session_action *session_core_push(struct session_actions *actions, enum session_action_kind kind,
@@ -152,6 +113,37 @@ struct session_action *session_core_push(struct session_actions *actions, enum s
     action->kind = kind;
     action->number = number;
     return action;
+}
+
+struct proto_message *session_tell(const struct session_node *node, enum proto_id id,
+                                   struct session_actions *actions)
+{
+    enum session_action_kind kind = node->is_server ? SESSION_DO_TELL_SERVER : SESSION_DO_TELL_DEVICE;
+    struct proto_message *message = &session_core_push(actions, kind, node->number)->message;
+    message->id = id;
+    return message;
+}
+
+struct msg_allot *session_tell_allot(struct session_core *core, uint32_t server, size_t count,
+                                     struct session_actions *actions)
+{
+    assert(count <= core->allot.used);
+    struct msg_allot *message = &session_tell(&core->server[server], PROTO_ALLOT, actions)->allot;
+    *message = (struct msg_allot){
+        .round = core->round,
+        .device = {core->allot.device + core->allot.used - count, count},
+        .phase = (uint64_t) core->id.phase,
+        .episode = core->id.episode,
+        .slot = core->id.slot,
+    };
+    return message;
+}
+
+void session_tell_revoke(struct session_core *core, uint32_t server, uint32_t device,
+                         struct session_actions *actions)
+{
+    session_tell(&core->server[server], PROTO_REVOKE, actions)->revoke =
+        (struct msg_revoke){.device = device, .round = core->round};
 }
 
 void session_set_state(struct session_core *core, enum session_state next)
@@ -167,27 +159,12 @@ void session_set_state(struct session_core *core, enum session_state next)
     core->state = next;
 }
 
-void session_set_owed(struct session_core *core, bool *owes)
-{
-    core->owed += *owes ? 0 : 1;
-    *owes = true;
-}
-
-void session_clear_owed(struct session_core *core, bool *owes)
-{
-    assert(!*owes || core->owed > 0);
-    core->owed -= *owes ? 1 : 0;
-    *owes = false;
-}
-
-/* How many answers the flags of nodes and tasks say are owed: what `owed` must be. */
+/* How many answers the nodes owe: what `owed` must be. */
 static uint32_t count_owed(const struct session_core *core)
 {
     uint32_t owed = 0;
-    for (uint32_t n = 0; n < core->session.world->devices; n++)
-        owed += (core->device_owes[n] ? 1 : 0) + session_queue_awaited(core, n);
-    for (uint32_t m = 0; m < core->session.world->servers; m++)
-        owed += core->server_owes[m] ? 1 : 0;
+    for (uint32_t i = 0; i < core->session.world->devices + core->session.world->servers; i++)
+        owed += core->device[i].owes;
     return owed;
 }
 
@@ -216,14 +193,13 @@ static void grant(struct session_core *core, struct session_actions *actions)
 {
     session_set_state(core, SESSION_OBSERVING);
     env_view_begin(&core->view, core->id);
-    if (core->queue != NULL)
+    if (core->is_queue)
         session_queue_grant(core);
     session_faults_begin(core, actions);
-    core->owed = 0;
-    for (uint32_t n = 0; n < core->session.world->devices; n++) {
-        core->device_owes[n] = core->device_alive[n];
-        core->owed += core->device_alive[n] ? 1 : 0;
-    }
+    assert(core->owed == 0);
+    for (uint32_t n = 0; n < core->session.world->devices; n++)
+        if (core->device[n].alive)
+            session_owe(core, &core->device[n]);
     assert(core->owed == count_owed(core));
     struct proto_message *message = &session_core_push(actions, SESSION_DO_GRANT, 0)->message;
     message->id = PROTO_SLOT;
@@ -270,7 +246,7 @@ static void next_slot(struct session_core *core, struct session_actions *actions
         grant(core, actions);
         return;
     }
-    if ((wants_the_end(core) || core->queue != NULL) && !core->closing) {
+    if ((wants_the_end(core) || core->is_queue) && !core->closing) {
         core->closing = true;
         core->id.slot++;
         grant(core, actions);
@@ -291,71 +267,6 @@ static void next_slot(struct session_core *core, struct session_actions *actions
 
 /* ---- deciding ---- */
 
-static void tell_decisions(struct session_core *core, struct session_actions *actions)
-{
-    for (uint32_t n = 0; n < core->session.world->devices; n++) {
-        core->device_owes[n] = core->view.present[n] && !session_faults_strike(core, false, n);
-        if (!core->device_owes[n])
-            continue;
-        core->owed++;
-        bool local = core->decision.server[n] == ENV_LOCAL;
-        struct proto_message *message = &session_core_push(actions, SESSION_DO_TELL_DEVICE, n)->message;
-        message->id = PROTO_DECISION;
-        message->decision = (struct msg_decision){
-            .device = n,
-            .round = core->round,
-            .split = core->decision.split[n],
-            .server = local ? PROTO_SERVER_NONE : core->decision.server[n],
-            .bandwidth_share = core->decision.bandwidth_share[n],
-            .compute_share = core->decision.compute_share[n],
-        };
-    }
-}
-
-static void tell_allotments(struct session_core *core, struct session_actions *actions)
-{
-    uint32_t used = 0;
-    for (uint32_t m = 0; m < core->session.world->servers; m++) {
-        core->server_owes[m] = core->server_alive[m] && !session_faults_strike(core, true, m);
-        if (!core->server_owes[m])
-            continue;
-        core->owed++;
-        uint32_t first = used;
-        for (uint32_t n = 0; n < core->session.world->devices; n++)
-            if (core->view.present[n] && core->decision.server[n] == m && session_faults_takes(core, n, m)) {
-                assert(used < core->session.world->devices); /* a device has one server */
-                core->allot_device[used] = n;
-                core->allot_share[used++] = core->decision.compute_share[n];
-            }
-        struct proto_message *message = &session_core_push(actions, SESSION_DO_TELL_SERVER, m)->message;
-        message->id = PROTO_ALLOT;
-        message->allot = (struct msg_allot){
-            .round = core->round,
-            .device = {core->allot_device + first, used - first},
-            .compute_share = {core->allot_share + first, used - first},
-            .phase = (uint64_t) core->id.phase,
-            .episode = core->id.episode,
-            .slot = core->id.slot,
-        };
-    }
-}
-
-/* Rows of tasks as decided; reports fill in the rest. */
-static void begin_rows(struct session_core *core)
-{
-    const struct world *world = core->session.world;
-    for (uint32_t n = 0; n < world->devices; n++) {
-        uint32_t server = core->decision.server[n];
-        assert(server == ENV_LOCAL || server < world->servers);
-        assert(core->decision.split[n] <= world->llm->layers);
-        core->reported[n] = false;
-        core->at_server[n] = server;
-        core->attempt[n] = 0;
-        core->status[n] = DB_TASK_DONE;
-        task_row_decide(&core->task[n], &core->view, &core->decision, n);
-    }
-}
-
 /* A slot is over, in whatever mode: counts it, and goes on. */
 static void leave_slot(struct session_core *core, struct session_actions *actions)
 {
@@ -369,57 +280,18 @@ static void leave_slot(struct session_core *core, struct session_actions *action
     next_slot(core, actions);
 }
 
-void session_add_outcome(struct session_core *core, const struct db_task *row, bool moved)
-{
-    assert(core->outcomes < core->outcome_capacity);
-    core->outcome[core->outcomes++] = (struct policy_outcome){
-        .slot = row->slot,
-        .device = row->device,
-        .latency_s = row->latency_s,
-        .energy_j = row->energy_j,
-        .cost = row->cost,
-#define TASK_TIME(name, meaning) .times.name = row->name,
-#define TASK_JOULES(name, meaning) .joules.name = row->name,
-#include "core/model/cost.def"
-        .recovered = row->status != DB_TASK_DONE || moved,
-    };
-}
-
+/* Whoever was waited for has answered. In queueing mode that is first for devices, then for servers. */
 static void end_slot(struct session_core *core, struct session_actions *actions)
 {
-    const struct world *world = core->session.world;
-    uint64_t done_before = core->done;
-    assert(core->queue == NULL && core->owed == 0);
-    session_faults_end(core);
-    core->reward = env_reward(core->cost, core->reported, world->devices);
-    for (uint32_t n = 0; n < world->devices; n++) {
-        core->cost_sum += core->reported[n] ? core->cost[n] : 0.0;
-        core->done += core->reported[n] ? 1 : 0;
-        if (core->reported[n])
-            session_add_outcome(core, &core->task[n], false);
-        if (session_sinks_take_episodes(&core->session.sinks))
-            episode_stats_add(&core->stats, &core->task[n]);
-    }
-    core->stats.row.episode_return += core->reward;
-    if (core->done == done_before) /* every task was lost: 0 would pass for the best reward of all */
-        core->transition_open = false;
-    core->result.tasks += world->devices;
-    if (core->session.record_tasks) {
-        struct session_action *action = session_core_push(actions, SESSION_DO_TASKS, 0);
-        action->tasks.row = core->task;
-        action->tasks.count = world->devices;
-    }
-    leave_slot(core, actions);
-}
-
-/* Queueing mode: whoever was waited for has answered. */
-static void go_on_queue(struct session_core *core, struct session_actions *actions)
-{
-    if (core->owed == 0 && !session_queue_is_serving(core))
+    assert(core->owed == 0);
+    if (core->is_queue && !core->serving)
         session_queue_serve(core, actions);
     if (core->owed > 0)
         return;
-    session_queue_end(core);
+    if (core->is_queue)
+        session_queue_end(core);
+    else
+        session_round_end(core, actions);
     leave_slot(core, actions);
 }
 
@@ -431,30 +303,17 @@ static bool any_present(const struct session_core *core)
     return any;
 }
 
-static void execute_round(struct session_core *core, struct session_actions *actions)
+static void execute(struct session_core *core, struct session_actions *actions)
 {
-    env_allocate(&core->view, &core->decision, core->load);
-    session_set_state(core, SESSION_EXECUTING);
-    core->owed = 0;
-    begin_rows(core);
-    tell_allotments(core, actions);
-    tell_decisions(core, actions);
-    session_faults_execute(core, actions);
+    if (core->is_queue)
+        session_queue_begin(core, actions);
+    else
+        session_round_begin(core, actions);
     assert(core->owed == count_owed(core));
-    if (core->owed == 0)
-        end_slot(core, actions);
-}
-
-static void execute_queue(struct session_core *core, struct session_actions *actions)
-{
-    core->error = session_queue_begin(core, actions);
-    if (core->error != 0)
-        return;
-    assert(core->owed == count_owed(core));
-    if (core->session.in_real_time) /* nobody is waited for */
+    if (core->is_queue && core->session.in_real_time) /* nobody is waited for */
         leave_slot(core, actions);
     else if (core->owed == 0)
-        go_on_queue(core, actions);
+        end_slot(core, actions);
 }
 
 static const enum db_event_kind event_of_note[] = {
@@ -479,7 +338,7 @@ static void decide(struct session_core *core, struct session_actions *actions)
 {
     struct policy *policy = core->session.policy;
     assert(core->state == SESSION_LEARNING && !core->updating && core->owed == 0);
-    if (core->queue != NULL)
+    if (core->is_queue)
         session_queue_settle(core, actions);
     bool update = core->transition_open && any_present(core); /* a view of nobody teaches nothing */
     struct policy_feedback feedback = {
@@ -499,16 +358,13 @@ static void decide(struct session_core *core, struct session_actions *actions)
     if (core->closing) {
         next_slot(core, actions);
     } else {
-        if (core->queue != NULL)
+        if (core->is_queue)
             session_queue_prepare(core, actions);
         policy->kind->decide(policy, &core->view, &core->decision);
         note_decision(core, actions);
         core->transition_open = learning(core);
         core->outcome_due = true;
-        if (core->queue != NULL)
-            execute_queue(core, actions);
-        else
-            execute_round(core, actions);
+        execute(core, actions);
     }
     if (update && core->state != SESSION_DONE) {
         core->updating = true;
@@ -518,7 +374,7 @@ static void decide(struct session_core *core, struct session_actions *actions)
 
 static void observed(struct session_core *core, struct session_actions *actions)
 {
-    if (core->queue != NULL && session_queue_asks(core, actions))
+    if (core->is_queue && session_queue_asks(core, actions))
         return;
     session_set_state(core, SESSION_LEARNING);
     if (!core->updating)
@@ -528,122 +384,71 @@ static void observed(struct session_core *core, struct session_actions *actions)
 /* ---- events ---- */
 
 static int on_observation(struct session_core *core, const struct msg_observation *observation,
-                          struct session_actions *actions, struct diag *diag)
+                          struct diag *diag)
 {
     uint32_t n = (uint32_t) observation->device;
-    if (core->state != SESSION_OBSERVING || observation->round != core->round || !core->device_owes[n])
+    if (core->state != SESSION_OBSERVING || observation->round != core->round || core->device[n].owes == 0)
         return diag_fail(diag, ERR_STATE, "OBSERVATION of device %u for round %llu is not awaited", n,
                          (unsigned long long) observation->round);
     if (observation->gain.count != core->session.world->servers)
         return diag_fail(diag, ERR_RANGE, "OBSERVATION of device %u: %zu gains for %u servers", n,
                          observation->gain.count, core->session.world->servers);
-    int rc = core->queue != NULL ? session_queue_observation(core, observation, diag) : 0;
+    int rc = core->is_queue ? session_queue_observation(core, observation, diag) : 0;
     if (rc != 0)
         return rc;
     env_view_observe(&core->view, n, (struct vec2){observation->x_m, observation->y_m},
                      observation->speed_mps, (uint32_t) observation->tokens, observation->gain.data);
-    session_clear_owed(core, &core->device_owes[n]);
-    if (core->owed == 0)
-        observed(core, actions);
+    session_answered(core, &core->device[n]);
     return 0;
 }
 
-static int on_report(struct session_core *core, const struct msg_report *report,
-                     struct session_actions *actions, struct diag *diag)
-{
-    uint32_t n = (uint32_t) report->device;
-    bool executing = core->state == SESSION_EXECUTING && report->round == core->round;
-    bool given_up = executing && !core->device_owes[n] && core->task[n].status == DB_TASK_SERVER_LOST;
-    bool taken_back = executing && report->attempt < core->attempt[n];
-    if (report->round < core->round || given_up || taken_back)
-        return 0; /* late: its server was lost, and the slot goes on or has closed without it */
-    if (!executing || !core->device_owes[n] || report->attempt != core->attempt[n])
-        return diag_fail(diag, ERR_STATE, "REPORT of device %u for round %llu is not awaited", n,
-                         (unsigned long long) report->round);
-    int rc = task_row_check(core->session.world, report, &core->at_server[n], diag);
-    if (rc != 0)
-        return rc;
-    task_row_report(&core->task[n], core->session.world, report);
-    core->task[n].status = core->status[n];
-    core->cost[n] = core->task[n].cost;
-    core->reported[n] = true;
-    session_clear_owed(core, &core->device_owes[n]);
-    if (core->owed == 0)
-        end_slot(core, actions);
-    return 0;
-}
-
-static int on_advanced(struct session_core *core, const struct msg_advanced *advanced,
-                       struct session_actions *actions, struct diag *diag)
+static int on_advanced(struct session_core *core, const struct msg_advanced *advanced, struct diag *diag)
 {
     uint32_t m = (uint32_t) advanced->server;
-    if (core->state != SESSION_EXECUTING || advanced->round != core->round || !core->server_owes[m])
+    if (core->server[m].owes == 0 || advanced->round != core->round)
         return diag_fail(diag, ERR_STATE, "ADVANCED of server %u for round %llu is not awaited", m,
                          (unsigned long long) advanced->round);
-    session_clear_owed(core, &core->server_owes[m]);
-    if (core->owed == 0)
-        end_slot(core, actions);
-    return 0;
-}
-
-/* Queueing mode: after a message or a loss, has the last thing gone that the core waited for? */
-static void go_on_if_done(struct session_core *core, struct session_actions *actions)
-{
-    if (core->owed > 0)
-        return;
-    if (core->state == SESSION_EXECUTING)
-        go_on_queue(core, actions);
-    else if (core->state == SESSION_OBSERVING)
-        observed(core, actions);
-}
-
-static int on_queue_message(struct session_core *core, const struct proto_message *message,
-                            struct session_actions *actions, struct diag *diag)
-{
-    int rc = ERR_STATE;
-    uint32_t owed = core->owed;
-    if (message->id == PROTO_PASSED)
-        rc = session_queue_passed(core, &message->passed, diag);
-    else if (message->id == PROTO_REPORT)
-        rc = session_queue_report(core, &message->report, diag);
-    else
-        rc = session_queue_advanced(core, &message->advanced, diag);
-    if (rc == 0 && owed > core->owed)
-        go_on_if_done(core, actions);
+    int rc = core->is_queue ? session_queue_advanced(core, advanced, diag) : 0;
+    if (rc == 0)
+        session_answered(core, &core->server[m]);
     return rc;
 }
 
-static int on_message(struct session_core *core, const struct proto_message *message,
-                      struct session_actions *actions, struct diag *diag)
+static int take_message(struct session_core *core, const struct proto_message *message, struct diag *diag)
 {
     const struct world *world = core->session.world;
-    bool is_queue = core->queue != NULL;
-    if (is_queue && ((message->id == PROTO_PASSED && message->passed.device < world->devices) ||
-                     (message->id == PROTO_REPORT && message->report.device < world->devices) ||
-                     (message->id == PROTO_ADVANCED && message->advanced.server < world->servers)))
-        return on_queue_message(core, message, actions, diag);
     if (message->id == PROTO_OBSERVATION && message->observation.device < world->devices)
-        return on_observation(core, &message->observation, actions, diag);
+        return on_observation(core, &message->observation, diag);
+    if (message->id == PROTO_PASSED && core->is_queue && message->passed.device < world->devices)
+        return session_queue_passed(core, &message->passed, diag);
     if (message->id == PROTO_REPORT && message->report.device < world->devices)
-        return on_report(core, &message->report, actions, diag);
+        return session_tasks_report(core, &message->report, diag);
     if (message->id == PROTO_ADVANCED && message->advanced.server < world->servers)
-        return on_advanced(core, &message->advanced, actions, diag);
+        return on_advanced(core, &message->advanced, diag);
     const char *name = proto_name(message->id);
     return diag_fail(diag, ERR_STATE, "%s is not for the orchestrator's core",
                      name != NULL ? name : "this message");
 }
 
-/* After a loss: has the last thing that the core waited for gone with it? */
-static void go_on_without(struct session_core *core, struct session_actions *actions)
+/* After a message or a loss: has the last thing gone that the core waited for? */
+static void go_on(struct session_core *core, struct session_actions *actions)
 {
     if (core->owed > 0)
         return;
-    if (core->queue != NULL)
-        go_on_if_done(core, actions);
-    else if (core->state == SESSION_EXECUTING)
+    if (core->state == SESSION_EXECUTING)
         end_slot(core, actions);
     else if (core->state == SESSION_OBSERVING)
         observed(core, actions);
+}
+
+static int on_message(struct session_core *core, const struct proto_message *message,
+                      struct session_actions *actions, struct diag *diag)
+{
+    uint32_t owed = core->owed;
+    int rc = take_message(core, message, diag);
+    if (rc == 0 && core->owed < owed)
+        go_on(core, actions);
+    return rc;
 }
 
 static int on_peer(struct session_core *core, const struct session_event *event,
@@ -656,7 +461,7 @@ static int on_peer(struct session_core *core, const struct session_event *event,
     if (event->kind == SESSION_ON_PEER_BACK)
         session_faults_back(core, event, actions);
     else if (session_faults_lose(core, event, actions))
-        go_on_without(core, actions);
+        go_on(core, actions);
     return 0;
 }
 
@@ -706,15 +511,11 @@ static int step(struct session_core *core, const struct session_event *event,
 int session_core_step(struct session_core *core, const struct session_event *event,
                       struct session_actions *ret_actions, struct diag *diag)
 {
-    int rc = core->queue != NULL ? session_queue_reserve(core) : 0;
     assert(event->kind != SESSION_ON_MESSAGE || event->message != NULL);
+    int rc = core->is_queue ? session_tasks_reserve(core) : 0; /* a round has a bound */
     *ret_actions =
         (struct session_actions){.count = 0, .capacity = core->action_capacity, .list = core->action};
-    if (rc != 0)
-        return diag_fail(diag, rc, "out of memory");
-    core->error = 0;
-    rc = step(core, event, ret_actions, diag);
-    return rc == 0 && core->error != 0 ? diag_fail(diag, core->error, "out of memory") : rc;
+    return rc != 0 ? diag_fail(diag, rc, "out of memory") : step(core, event, ret_actions, diag);
 }
 
 int session_core_record(const struct session_core *core, const struct session_action *action,

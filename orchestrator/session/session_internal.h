@@ -2,10 +2,30 @@
 #ifndef HANDOFF_ORCHESTRATOR_SESSION_SESSION_INTERNAL_H
 #define HANDOFF_ORCHESTRATOR_SESSION_SESSION_INTERNAL_H
 
+#include <assert.h>
+
 #include "orchestrator/session/episode_stats.h"
 #include "orchestrator/session/session_core.h"
+#include "orchestrator/session/task_ledger.h"
 
-struct task_ledger;
+/* A device or a server, as the session knows it. */
+struct session_node {
+    bool is_server;
+    uint32_t number;
+    bool alive;    /* takes part in the slot: neither lost nor down by the scenario */
+    bool lost;     /* really lost, not by the scenario */
+    bool back;     /* lost, and here again: takes part from the next slot */
+    uint32_t owes; /* answers: an OBSERVATION, a PASSED, an ADVANCED, REPORTs that are awaited */
+};
+
+/* Lists of the ALLOT messages, server after server. */
+struct allot_lists {
+    uint32_t *device;                /* [capacity] */
+    double *share;                   /* [capacity] mode round */
+    uint32_t *task, *tokens, *split; /* [capacity] queueing mode */
+    double *arrival_s;               /* [capacity] likewise */
+    size_t used, capacity;
+};
 
 struct session_core {
     struct session session; /* as given; world and policy borrowed */
@@ -16,74 +36,99 @@ struct session_core {
     bool updating;        /* LEARN was asked for and LEARNED has not come */
     bool transition_open; /* the policy has decided, and not yet learned from it */
     bool outcome_due;     /* the policy has decided, and not yet heard the outcome */
-    double reward;        /* of the last slot */
-    /* Tasks finished since the last decision: [outcomes] of [outcome_capacity], which is N at least. In queueing
-     * mode it is at least the number of tasks in the ledger. */
+    bool stop_after_slot;
+    double reward; /* of the last slot */
+    /* Tasks finished since the last decision: [outcomes] of [outcome_capacity], at least the ledger's tasks. */
     struct policy_outcome *outcome;
     size_t outcomes, outcome_capacity;
 
-    bool *device_alive;    /* [N] takes part in the slot: neither lost nor down by the scenario */
-    bool *server_alive;    /* [M] */
-    bool *device_lost;     /* [N] really lost, not by the scenario */
-    bool *server_lost;     /* [M] */
-    bool *device_back;     /* [N] lost, and here again: takes part from the next slot */
-    bool *server_back;     /* [M] */
-    uint32_t *at_server;   /* [N] where the task in progress is now; ENV_LOCAL: at its device */
-    uint32_t *attempt;     /* [N] RECOVERs told in this slot */
-    bool *device_owes;     /* [N] an OBSERVATION or a REPORT */
-    bool *server_owes;     /* [M] an ADVANCED */
-    uint32_t owed;         /* how many nodes owe something */
-    uint32_t devices_left; /* not lost, or back */
-    bool stop_after_slot;
+    struct session_node *device; /* [N], and behind them */
+    struct session_node *server; /* [M], in one array: owned by `device` */
+    uint32_t owed;               /* by all of them */
+    uint32_t devices_left;       /* not lost, or back */
+    bool any_back;               /* a node is back */
 
     struct env_view view;
     struct env_decision decision;
-    bool *reported;                /* [N] */
-    double *cost;                  /* [N] of reported tasks */
-    enum db_task_status *status;   /* [N] of the task when its report comes */
-    uint32_t *load;                /* [M] */
-    struct db_task *task;          /* [N] rows of the slot */
+    uint32_t *load; /* [M] */
+    struct task_ledger ledger;
+    struct allot_lists allot;
+    double *cost;   /* [N] mode round: of the slot's tasks */
+    bool *reported; /* [N] likewise */
+
+    bool is_queue; /* queueing mode, with all that follows */
+    bool serving;  /* of EXECUTING: devices have passed, servers have not advanced */
+    bool asked;    /* in real time: servers have been asked in this slot */
+    double *share; /* [N][M] of the band */
+
     struct db_episode episode_row; /* last finished episode */
     struct episode_stats stats;
-    uint32_t *allot_device; /* [N] lists of the ALLOT messages, server after server */
-    double *allot_share;    /* [N] */
-
-    bool any_back;                 /* a node is back */
-    bool any_attempt;              /* a device has been told RECOVER in this slot */
+    bool sums_up;                  /* a sink takes rows of episodes */
     struct session_action *action; /* [action_capacity] SESSION_ACTIONS_PER_NODE (N + M) + extra, or more */
     size_t action_capacity;
     struct session_result result;
-    struct task_ledger *queue; /* queueing mode; NULL in mode round */
-    int error;                 /* out of memory in this step */
-    double cost_sum;           /* over done tasks, in order of slot and device */
+    double cost_sum; /* over done tasks, in order of slot and device */
     uint64_t done;
 };
 
+/* The node owes one answer more, or one less. */
+static inline void session_owe(struct session_core *core, struct session_node *node)
+{
+    node->owes++;
+    core->owed++;
+}
+static inline void session_answered(struct session_core *core, struct session_node *node)
+{
+    assert(node->owes > 0 && core->owed > 0);
+    node->owes--;
+    core->owed--;
+}
+
+/* ---- session_core.c: the conversation of both modes ---- */
+
 /* Every change of state. It must be one that session_core.h shows. */
 void session_set_state(struct session_core *core, enum session_state next);
-/* A node owes something from now on, or no longer: `owes` is its place in device_owes or server_owes. Both do
- * nothing when that is so already. */
-void session_set_owed(struct session_core *core, bool *owes);
-void session_clear_owed(struct session_core *core, bool *owes);
-/* Does the task of the device reach the server to which it was sent, and is it there to send it? */
-bool session_faults_takes(const struct session_core *core, uint32_t device, uint32_t server);
-/* The slot is over: counts what was saved. */
-void session_faults_end(struct session_core *core);
-/* An event about no node. `detail` lives until its action is executed. */
-void session_event_of_policy(struct session_core *core, enum db_event_kind kind, const char *detail,
-                             struct session_actions *actions);
-/* A task of device n, decided in `slot`, goes on elsewhere. */
-struct session_move {
-    enum db_event_action action;
-    uint32_t from, to; /* servers; `to` ENV_LOCAL: its device does the rest */
-};
-void session_event_of_move(struct session_core *core, const struct db_task *row,
-                           const struct session_move *move, struct session_actions *actions);
-/* A task is finished: the policy will hear of it when it learns. `moved`: handed over to another server. */
-void session_add_outcome(struct session_core *core, const struct db_task *row, bool moved);
 /* Appends an action to the core's list. */
 struct session_action *session_core_push(struct session_actions *actions, enum session_action_kind kind,
                                          uint32_t number);
+/* A message to a device or server, with its id set. */
+struct proto_message *session_tell(const struct session_node *node, enum proto_id id,
+                                   struct session_actions *actions);
+/* ALLOT to a server: the slot, and the last `count` of the lists' devices. */
+struct msg_allot *session_tell_allot(struct session_core *core, uint32_t server, size_t count,
+                                     struct session_actions *actions);
+/* REVOKE: the server is not to wait for the device. */
+void session_tell_revoke(struct session_core *core, uint32_t server, uint32_t device,
+                         struct session_actions *actions);
+
+/* ---- session_tasks.c: what becomes of tasks, in both modes ---- */
+
+/* Memory for what the next step may add: actions, tasks, lists. -ENOMEM: the step must not be taken. */
+int session_tasks_reserve(struct session_core *core);
+void session_tasks_destroy(struct session_core *core);
+/* The tasks that have been decided in this slot enter the ledger. In mode round every device has one, lost where it is
+ * absent. */
+void session_tasks_open(struct session_core *core);
+/* DECISION to every device that is there to hear it. */
+void session_tasks_decisions(struct session_core *core, struct session_actions *actions);
+/* Its REPORT is owed. */
+void session_task_await(struct session_core *core, struct open_task *task);
+int session_tasks_report(struct session_core *core, const struct msg_report *report, struct diag *diag);
+/* The task has ended without a REPORT. `status`: DB_TASK_EXPIRED, DB_TASK_SERVER_LOST, DB_TASK_DEVICE_LOST. */
+void session_task_lose(struct session_core *core, struct open_task *task, enum db_task_status status);
+/* What was reported of it in this slot is taken back, unless it is kept; so is all that its server has done for it.
+ * What was reported before this slot stays done. False: it has ended. */
+bool session_task_take_back(struct session_core *core, struct open_task *task, bool keeps_reports);
+/* The tasks of a server that is lost end, or are orphans. */
+void session_tasks_orphan(struct session_core *core, uint32_t server, bool keeps_reports);
+/* That is said of one task. */
+void session_task_orphan(struct session_core *core, struct open_task *task);
+/* Orphans go on elsewhere, not before `after_s`. */
+void session_tasks_recover(struct session_core *core, double after_s, struct session_actions *actions);
+/* A task that has ended is counted, and the policy will hear of it. */
+void session_task_settle(struct session_core *core, struct ledger_block *block, struct open_task *task);
+/* Rows go out in order of slots: a slot's when its last task is settled and those of every earlier one have left. */
+void session_tasks_leave(struct session_core *core, struct session_actions *actions);
 
 /* ---- session_faults.c: nodes that go and come ---- */
 
@@ -92,15 +137,23 @@ void session_faults_resume(struct session_core *core);
 /* A slot is about to be granted: who takes part in it? */
 void session_faults_begin(struct session_core *core, struct session_actions *actions);
 /* Will the scenario take the node down in the slot that has been decided? */
-bool session_faults_strike(const struct session_core *core, bool is_server, uint32_t number);
+bool session_faults_strike(const struct session_core *core, const struct session_node *node);
 /* The slot has been decided and told: whom the scenario strikes in it. */
 void session_faults_strike_all(struct session_core *core, struct session_actions *actions);
-/* Mode round: that, and what becomes of the tasks. */
-void session_faults_execute(struct session_core *core, struct session_actions *actions);
 /* PEER_LOST of a node that exists; false: no news. */
 bool session_faults_lose(struct session_core *core, const struct session_event *event,
                          struct session_actions *actions);
 void session_faults_back(struct session_core *core, const struct session_event *event,
                          struct session_actions *actions);
+/* An event about no node. `detail` lives until its action is executed. */
+void session_event_of_policy(struct session_core *core, enum db_event_kind kind, const char *detail,
+                             struct session_actions *actions);
+/* A task goes on elsewhere. */
+struct session_move {
+    enum db_event_action action;
+    uint32_t from, to; /* servers; `to` ENV_LOCAL: its device does the rest */
+};
+void session_event_of_move(struct session_core *core, const struct db_task *row,
+                           const struct session_move *move, struct session_actions *actions);
 
 #endif

@@ -20,8 +20,6 @@
 
 int session_queue_create(struct session_core *core);
 void session_queue_destroy(struct session_core *core);
-/* Before each step. -ENOMEM: the step must not be taken. */
-int session_queue_reserve(struct session_core *core);
 
 /* A slot is granted. */
 void session_queue_grant(struct session_core *core);
@@ -29,29 +27,25 @@ void session_queue_grant(struct session_core *core);
 void session_queue_settle(struct session_core *core, struct session_actions *actions);
 /* Before the policy decides: RECOVERs and HANDOVERs of earlier tasks, and what the view says of them. */
 void session_queue_prepare(struct session_core *core, struct session_actions *actions);
+/* Counts what is on its way to each server. */
+void session_queue_look(struct session_core *core);
 /* Tasks whose server is lost or has been left go on elsewhere. */
 void session_queue_move(struct session_core *core, struct session_actions *actions);
 /* It has decided: tasks enter the ledger, DECISIONs go out, the scenario strikes. */
-int session_queue_begin(struct session_core *core, struct session_actions *actions);
+void session_queue_begin(struct session_core *core, struct session_actions *actions);
 /* All have PASSED: ALLOTs. */
 void session_queue_serve(struct session_core *core, struct session_actions *actions);
-bool session_queue_is_serving(const struct session_core *core);
 /* In real time: asks the servers how they stand. False: nobody is to be waited for. */
 bool session_queue_asks(struct session_core *core, struct session_actions *actions);
 void session_queue_end(struct session_core *core);
-/* Counts what is on its way to each server. */
-void session_queue_look(struct session_core *core);
 
 int session_queue_observation(struct session_core *core, const struct msg_observation *observation,
                               struct diag *diag);
-int session_queue_report(struct session_core *core, const struct msg_report *report, struct diag *diag);
 int session_queue_passed(struct session_core *core, const struct msg_passed *passed, struct diag *diag);
+/* Of a server whose ADVANCED is owed. */
 int session_queue_advanced(struct session_core *core, const struct msg_advanced *advanced, struct diag *diag);
 
-/* The tasks of a node that is lost. */
-void session_queue_lose_server(struct session_core *core, uint32_t m);
+/* The tasks of a device that is lost. */
 void session_queue_lose_device(struct session_core *core, uint32_t n, struct session_actions *actions);
-/* REPORTs that the device owes because servers have finished its tasks; 0 in mode round. */
-uint32_t session_queue_awaited(const struct session_core *core, uint32_t device);
 
 #endif

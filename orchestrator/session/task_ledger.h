@@ -1,22 +1,33 @@
-/* The ledger of queueing mode: the tasks that are in the system, shared by the session_queue files. A slot's tasks
- * are a block; blocks are in order of slots, a block's tasks in order of device. Private to this folder. */
+/* The ledger of open tasks: those that have been decided and whose slot's rows have not been handed out. A slot's
+ * tasks are a block; blocks are in order of slots, a block's tasks in order of device. In mode round there is one block,
+ * from a slot's decision to its end. Private to this folder.
+ *
+ * A block's memory is used again. Its rows stay as they are after it has left, until a later block needs the memory:
+ * whoever records them has time until the next slot is decided. */
 #ifndef HANDOFF_ORCHESTRATOR_SESSION_TASK_LEDGER_H
 #define HANDOFF_ORCHESTRATOR_SESSION_TASK_LEDGER_H
 
-#include "orchestrator/session/session_internal.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* A task from its decision to the end of its slot's block. Its row is beside it. */
+#include "db/rows.h"
+
+/* A task from its decision to the end of its slot's block. */
 struct open_task {
-    uint32_t at_server; /* ENV_LOCAL: all of it runs on its device */
-    uint32_t attempt;
-    bool ended;       /* reported, lost or expired */
-    bool settled;     /* and counted */
-    bool there;       /* it has arrived at its server */
+    struct db_task *row; /* its block's */
+    uint64_t round;
+    uint32_t at_server; /* where it is now; ENV_LOCAL: all of it runs on its device */
+    uint32_t attempt;   /* RECOVERs told */
+    bool ended;         /* reported, lost or expired */
+    bool settled;       /* and counted */
+    bool there;         /* its server was told that it comes; queueing mode: it has arrived there */
+    bool orphan;        /* its server is lost: how it goes on is not said yet */
+    bool awaited;       /* its REPORT is owed */
+    /* Queueing mode: */
     bool sent;        /* nothing of it is left to be sent, though an old server may still pass it on */
     bool stays;       /* its device's trace has begun anew since: it is not handed over */
-    bool passing;     /* it arrives there in this slot */
-    bool orphan;      /* its server is lost: the next slot says how it goes on */
-    bool awaited;     /* its server has finished it: its REPORT is owed */
+    bool passing;     /* it arrives at its server in this slot */
     double arrival_s; /* while passing */
     double joules;    /* told by its device so far */
     double server_j;  /* likewise by its server */
@@ -26,47 +37,47 @@ struct open_task {
 /* The tasks that were decided in one slot, in order of device. */
 struct ledger_block {
     uint64_t round;
-    uint32_t slot, count, open; /* open: not yet settled */
-    struct open_task *task;     /* [count], owned */
-    struct db_task *row;        /* [count], owned */
+    uint32_t count, open;   /* open: not yet settled */
+    struct open_task *task; /* [count], owned */
+    struct db_task *row;    /* [count], owned */
 };
 
 struct task_ledger {
-    bool serving;               /* of EXECUTING: devices have passed, servers have not advanced */
-    bool asked;                 /* in real time: servers have been asked in this slot */
-    struct ledger_block *block; /* [count] in order of slots; owned */
-    size_t count, capacity;
-    struct ledger_block *retired; /* rows that are being recorded; freed when a later step settles a slot */
-    size_t retired_count, retired_capacity;
-    bool retires;      /* in this step, whose actions point to them */
-    uint32_t *awaited; /* [N] REPORTs owed after a RESULT */
-    double *share;     /* [N][M] */
-    /* Lists of the ALLOT messages, server after server; [list_capacity]. */
-    uint32_t *list_device, *list_task, *list_tokens, *list_split;
-    double *list_arrival;
-    size_t list_capacity;
+    /* [count] in order of slots; those from there to `held` have memory and no tasks; owned */
+    struct ledger_block *block;
+    size_t count, held, capacity;
+    uint32_t tasks_max; /* of a block */
 };
 
-/* The task that a device was given in a round, and its block; NULL: none that is still in the ledger. */
-struct open_task *task_ledger_find(struct task_ledger *queue, uint64_t round, uint32_t device,
-                                   struct ledger_block **ret_block);
-struct db_task *task_ledger_row(const struct ledger_block *block, const struct open_task *task);
+/* An empty ledger whose blocks have up to `tasks_max` tasks. */
+void task_ledger_init(struct task_ledger *ret_ledger, uint32_t tasks_max);
+void task_ledger_finish(struct task_ledger *ledger);
+/* Makes room for one more block, so that what left since the last call stays as it is. 0 or -ENOMEM. */
+int task_ledger_reserve(struct task_ledger *ledger);
 
-typedef void task_ledger_work(struct session_core *core, struct ledger_block *block, struct open_task *task,
-                              struct session_actions *actions);
-/* Calls `work` for every task in the ledger, in order of slots and devices. */
-void task_ledger_each(struct session_core *core, struct session_actions *actions, task_ledger_work *work);
+/* Begins the next block, for which room was reserved. */
+void task_ledger_open(struct task_ledger *ledger, uint64_t round);
+/* Another task of the newest block, with a row and nothing known. */
+struct open_task *task_ledger_add(struct task_ledger *ledger);
+/* The first blocks leave, all of whose tasks are settled. */
+void task_ledger_leave(struct task_ledger *ledger, size_t blocks);
 
-/* Enters the tasks that have been decided in this slot. -ENOMEM. */
-int task_ledger_open_block(struct session_core *core);
-void task_ledger_finish_block(struct ledger_block *block);
-/* The task's REPORT is owed no longer. */
-void task_ledger_unawait(struct session_core *core, struct open_task *task, uint32_t device);
-/* The task has ended without a REPORT. `status`: DB_TASK_EXPIRED, DB_TASK_SERVER_LOST, DB_TASK_DEVICE_LOST. */
-void task_ledger_end_task(struct session_core *core, struct db_task *row, struct open_task *task,
-                          enum db_task_status status);
-double task_ledger_slot_s(const struct session_core *core);
-/* The slot in which something happens now: the closing observation is none of its own. */
-uint32_t task_ledger_present_slot(const struct session_core *core);
+/* How many tasks there are. */
+size_t task_ledger_tasks(const struct task_ledger *ledger);
+/* The task that a device was given in a round; NULL: none that is still in the ledger. */
+struct open_task *task_ledger_find(const struct task_ledger *ledger, uint64_t round, uint32_t device);
+
+/* A place among all tasks, in order of slots and devices. Zeroed: before the first. */
+struct ledger_place {
+    size_t block; /* of the task that was last given */
+    uint32_t next;
+};
+/* The next one; NULL: that was the last. */
+static inline struct open_task *task_ledger_next(const struct task_ledger *ledger, struct ledger_place *place)
+{
+    while (place->block < ledger->count && place->next == ledger->block[place->block].count)
+        *place = (struct ledger_place){.block = place->block + 1};
+    return place->block < ledger->count ? &ledger->block[place->block].task[place->next++] : NULL;
+}
 
 #endif

@@ -1,0 +1,121 @@
+/* Mode round: the conversation of a slot. */
+#include "orchestrator/session/session_round.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/model/faults.h"
+
+int session_round_create(struct session_core *core)
+{
+    core->cost = calloc(core->session.world->devices, sizeof *core->cost);
+    core->reported = calloc(core->session.world->devices, sizeof *core->reported);
+    return core->cost == NULL || core->reported == NULL ? -ENOMEM : 0;
+}
+
+void session_round_destroy(struct session_core *core)
+{
+    free(core->cost);
+    free(core->reported);
+}
+
+/* ---- deciding ---- */
+
+/* Does the task of the device reach the server to which it was sent, and is it there to send it? */
+static bool arrives(const struct session_core *core, uint32_t n, uint32_t m)
+{
+    return core->view.present[n] && !faults_cut(core->session.world->faults, core->id, n, m) &&
+           !session_faults_strike(core, &core->device[n]);
+}
+
+static void allot_server(struct session_core *core, uint32_t m, struct session_actions *actions)
+{
+    struct allot_lists *allot = &core->allot;
+    size_t first = allot->used;
+    for (uint32_t n = 0; n < core->session.world->devices; n++)
+        if (core->decision.server[n] == m && arrives(core, n, m)) {
+            assert(allot->used < allot->capacity); /* a device has one server */
+            core->ledger.block[0].task[n].there = true;
+            allot->device[allot->used] = n;
+            allot->share[allot->used++] = core->decision.compute_share[n];
+        }
+    size_t count = allot->used - first;
+    struct msg_allot *message = session_tell_allot(core, m, count, actions);
+    message->compute_share.data = allot->share + first;
+    message->compute_share.count = count;
+}
+
+static void tell_allotments(struct session_core *core, struct session_actions *actions)
+{
+    core->allot.used = 0;
+    for (uint32_t m = 0; m < core->session.world->servers; m++) {
+        if (!core->server[m].alive || session_faults_strike(core, &core->server[m]))
+            continue;
+        session_owe(core, &core->server[m]);
+        allot_server(core, m, actions);
+    }
+}
+
+/* Whom the scenario strikes, and the tasks that do not reach their servers. */
+static void strike(struct session_core *core, struct session_actions *actions)
+{
+    const struct world *world = core->session.world;
+    if (world->faults == NULL)
+        return;
+    session_faults_strike_all(core, actions);
+    struct ledger_place place = {0};
+    for (struct open_task *task; (task = task_ledger_next(&core->ledger, &place)) != NULL;) {
+        uint32_t m = task->at_server;
+        bool reaches = m == ENV_LOCAL ||
+                       (core->server[m].alive && !faults_cut(world->faults, core->id, task->row->device, m));
+        if (!reaches && !task->ended && !task->orphan && session_task_take_back(core, task, true))
+            session_task_orphan(core, task);
+    }
+    session_tasks_recover(core, world->scenario.faults.detect_s, actions);
+}
+
+void session_round_begin(struct session_core *core, struct session_actions *actions)
+{
+    assert(core->ledger.count == 0 && core->owed == 0); /* one block at a time */
+    env_allocate(&core->view, &core->decision, core->load);
+    session_set_state(core, SESSION_EXECUTING);
+    session_tasks_open(core);
+    tell_allotments(core, actions);
+    session_tasks_decisions(core, actions);
+    strike(core, actions);
+}
+
+/* ---- the slot is over ---- */
+
+void session_round_end(struct session_core *core, struct session_actions *actions)
+{
+    uint64_t done_before = core->done;
+    assert(core->ledger.count == 1 && core->owed == 0);
+    struct ledger_block *block = &core->ledger.block[0];
+    for (uint32_t n = 0; n < block->count; n++) {
+        session_task_settle(core, block, &block->task[n]);
+        core->reported[n] = !isnan(block->row[n].latency_s);
+        core->cost[n] = block->row[n].cost;
+    }
+    core->reward = env_reward(core->cost, core->reported, block->count);
+    core->stats.row.episode_return += core->reward;
+    if (core->done == done_before) /* every task was lost: 0 would pass for the best reward of all */
+        core->transition_open = false;
+    session_tasks_leave(core, actions);
+    assert(core->ledger.count == 0);
+}
+
+/* ---- a device that is lost ---- */
+
+void session_round_lose_device(struct session_core *core, uint32_t n, struct session_actions *actions)
+{
+    assert(!core->device[n].alive);
+    struct open_task *task = task_ledger_find(&core->ledger, core->round, n);
+    if (task == NULL)
+        return; /* nothing has been decided */
+    session_task_lose(core, task, DB_TASK_DEVICE_LOST);
+    if (task->there && core->server[task->at_server].owes > 0)
+        session_tell_revoke(core, task->at_server, n, actions);
+}
