@@ -29,7 +29,8 @@ static int allocate(struct session_core *core)
 {
     const struct world *world = core->session.world;
     core->sums_up = session_sinks_take_episodes(&core->session.sinks);
-    task_ledger_init(&core->ledger, world->devices);
+    task_ledger_init(&core->ledger, world->devices,
+                     world->scenario.compute.kind == COMPUTE_MODEL && core->session.record_tasks);
     core->load = calloc(world->servers, sizeof *core->load);
     int rc = core->load != NULL ? create_nodes(core) : -ENOMEM;
     rc = rc != 0 ? rc : session_tasks_reserve(core);
@@ -522,8 +523,12 @@ int session_core_record(const struct session_core *core, const struct session_ac
                         double episode_wall_s)
 {
     const struct session_sinks *sinks = &core->session.sinks;
-    if (action->kind == SESSION_DO_TASKS)
-        return session_sinks_tasks(sinks, action->tasks.row, action->tasks.count);
+    if (action->kind == SESSION_DO_TASKS) {
+        int rc = action->tasks.answers > 0
+                     ? session_sinks_answers(sinks, action->tasks.answer, action->tasks.answers)
+                     : 0;
+        return rc != 0 ? rc : session_sinks_tasks(sinks, action->tasks.row, action->tasks.count);
+    }
     if (action->kind == SESSION_DO_EVENT)
         return session_sinks_event(sinks, &action->event);
     if (action->kind == SESSION_DO_CHECKPOINT)

@@ -63,11 +63,11 @@ struct session_event {
 };
 
 enum session_action_kind {
-    SESSION_DO_GRANT,        /* send the SLOT `message` to every mobile process */
-    SESSION_DO_TELL_DEVICE,  /* send `message` to device `number` */
-    SESSION_DO_TELL_SERVER,  /* send `message` to server `number` */
-    SESSION_DO_LEARN,        /* run policy_update, then feed LEARNED */
-    SESSION_DO_TASKS,        /* hand `tasks`, rows of one slot in order of device, to the sinks */
+    SESSION_DO_GRANT,       /* send the SLOT `message` to every mobile process */
+    SESSION_DO_TELL_DEVICE, /* send `message` to device `number` */
+    SESSION_DO_TELL_SERVER, /* send `message` to server `number` */
+    SESSION_DO_LEARN,       /* run policy_update, then feed LEARNED */
+    SESSION_DO_TASKS, /* hand `tasks`, rows of one slot in order of device, and their answers to the sinks */
     SESSION_DO_EPISODE,      /* hand core->episode_row to the sinks */
     SESSION_DO_EVENT,        /* hand `event` to the sinks */
     SESSION_DO_CHECKPOINT,   /* save the policy after episode `number`, whose EPISODE follows */
@@ -86,6 +86,9 @@ struct session_action {
         struct {
             const struct db_task *row; /* [count], the core's own until the next slot is decided */
             size_t count;
+            const struct db_answer
+                *answer; /* [answers] of those that were finished, likewise; compute.kind model */
+            size_t answers;
         } tasks; /* TASKS */
         struct db_event
             event; /* EVENT; its `detail` is borrowed from the PEER_LOST that led to it, or the core's */

@@ -181,6 +181,8 @@ int session_tasks_report(struct session_core *core, const struct msg_report *rep
         return rc;
     unawait(core, task);
     task_row_report(task->row, core->session.world, report);
+    if (task->answer != NULL)
+        task_row_answer(task->answer, core->session.world, task->row, report);
     task->row->handovers = (uint32_t) report->handovers;
     task->row->status = status_of(task);
     task->row->end_slot = ended_in(core, task->row);
@@ -392,12 +394,15 @@ void session_tasks_leave(struct session_core *core, struct session_actions *acti
     const struct task_ledger *ledger = &core->ledger;
     size_t whole = 0;
     for (; whole < ledger->count && ledger->block[whole].open == 0; whole++) {
-        const struct ledger_block *block = &ledger->block[whole];
+        struct ledger_block *block = &ledger->block[whole];
         if (!core->session.record_tasks || block->count == 0)
             continue;
         struct session_action *action = session_core_push(actions, SESSION_DO_TASKS, 0);
         action->tasks.row = block->row;
         action->tasks.count = block->count;
+        task_ledger_gather_answers(block);
+        action->tasks.answer = block->answer;
+        action->tasks.answers = block->answers;
     }
     task_ledger_leave(&core->ledger, whole);
 }

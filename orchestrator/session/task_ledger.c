@@ -2,21 +2,23 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/array.h"
 
-void task_ledger_init(struct task_ledger *ret_ledger, uint32_t tasks_max)
+void task_ledger_init(struct task_ledger *ret_ledger, uint32_t tasks_max, bool keeps_answers)
 {
     assert(tasks_max > 0);
-    *ret_ledger = (struct task_ledger){.tasks_max = tasks_max};
+    *ret_ledger = (struct task_ledger){.tasks_max = tasks_max, .keeps_answers = keeps_answers};
 }
 
 static void finish_block(struct ledger_block *block)
 {
     free(block->task);
     free(block->row);
+    free(block->answer);
     *block = (struct ledger_block){0};
 }
 
@@ -37,8 +39,9 @@ int task_ledger_reserve(struct task_ledger *ledger)
     struct ledger_block block = {
         .task = calloc(ledger->tasks_max, sizeof *block.task),
         .row = calloc(ledger->tasks_max, sizeof *block.row),
+        .answer = ledger->keeps_answers ? calloc(ledger->tasks_max, sizeof *block.answer) : NULL,
     };
-    if (block.task == NULL || block.row == NULL) {
+    if (block.task == NULL || block.row == NULL || (ledger->keeps_answers && block.answer == NULL)) {
         finish_block(&block);
         return -ENOMEM;
     }
@@ -52,7 +55,7 @@ void task_ledger_open(struct task_ledger *ledger, uint64_t round)
     assert(ledger->count == 0 || ledger->block[ledger->count - 1].round < round);
     struct ledger_block *block = &ledger->block[ledger->count++];
     block->round = round;
-    block->count = block->open = 0;
+    block->count = block->open = block->answers = 0;
 }
 
 struct open_task *task_ledger_add(struct task_ledger *ledger)
@@ -61,9 +64,21 @@ struct open_task *task_ledger_add(struct task_ledger *ledger)
     struct ledger_block *block = &ledger->block[ledger->count - 1];
     assert(block->count < ledger->tasks_max && block->open == block->count);
     struct open_task *task = &block->task[block->count];
-    *task = (struct open_task){.row = &block->row[block->count], .round = block->round};
+    *task = (struct open_task){
+        .row = &block->row[block->count],
+        .answer = block->answer != NULL ? &block->answer[block->count] : NULL,
+        .round = block->round,
+    };
     block->open = ++block->count;
     return task;
+}
+
+void task_ledger_gather_answers(struct ledger_block *block)
+{
+    assert(block->open == 0 && block->answers == 0);
+    for (uint32_t i = 0; i < block->count && block->answer != NULL; i++)
+        if (!isnan(block->row[i].latency_s))
+            block->answer[block->answers++] = block->answer[i];
 }
 
 void task_ledger_leave(struct task_ledger *ledger, size_t blocks)

@@ -16,6 +16,8 @@
 /* A task from its decision to the end of its slot's block. */
 struct open_task {
     struct db_task *row; /* its block's */
+    struct db_answer
+        *answer; /* likewise; NULL: the ledger keeps none. It is known when the task is reported */
     uint64_t round;
     uint32_t at_server; /* where it is now; ENV_LOCAL: all of it runs on its device */
     uint32_t attempt;   /* RECOVERs told */
@@ -40,6 +42,10 @@ struct ledger_block {
     uint32_t count, open;   /* open: not yet settled */
     struct open_task *task; /* [count], owned */
     struct db_task *row;    /* [count], owned */
+    struct db_answer *
+        answer; /* [count], owned; NULL: none are kept. Of tasks in order; when it leaves, of its finished tasks
+                                 alone: [answers] */
+    uint32_t answers;
 };
 
 struct task_ledger {
@@ -47,10 +53,11 @@ struct task_ledger {
     struct ledger_block *block;
     size_t count, held, capacity;
     uint32_t tasks_max; /* of a block */
+    bool keeps_answers; /* its tasks are really computed (compute.kind model) */
 };
 
 /* An empty ledger whose blocks have up to `tasks_max` tasks. */
-void task_ledger_init(struct task_ledger *ret_ledger, uint32_t tasks_max);
+void task_ledger_init(struct task_ledger *ret_ledger, uint32_t tasks_max, bool keeps_answers);
 void task_ledger_finish(struct task_ledger *ledger);
 /* Makes room for one more block, so that what left since the last call stays as it is. 0 or -ENOMEM. */
 int task_ledger_reserve(struct task_ledger *ledger);
@@ -59,6 +66,8 @@ int task_ledger_reserve(struct task_ledger *ledger);
 void task_ledger_open(struct task_ledger *ledger, uint64_t round);
 /* Another task of the newest block, with a row and nothing known. */
 struct open_task *task_ledger_add(struct task_ledger *ledger);
+/* Gathers the answers of a block's finished tasks at the beginning of its list: it is about to leave. */
+void task_ledger_gather_answers(struct ledger_block *block);
 /* The first blocks leave, all of whose tasks are settled. */
 void task_ledger_leave(struct task_ledger *ledger, size_t blocks);
 

@@ -53,6 +53,37 @@ void task_row_report(struct db_task *row, const struct world *world, const struc
     row->status = DB_TASK_DONE;
 }
 
+/* Measured seconds of one of several layers. */
+static double per_layer(double seconds, uint32_t layers)
+{
+    return seconds > 0.0 && layers > 0 ? seconds / layers : (double) NAN;
+}
+
+_Static_assert(DB_ANSWER_MAX == 64, "REPORT.answer has up to 64 tokens (messages.def)");
+
+void task_row_answer(struct db_answer *ret_answer, const struct world *world, const struct db_task *row,
+                     const struct msg_report *report)
+{
+    /* Who had no server to the end did all. */
+    uint32_t layers = world->llm->layers,
+             device_layers = report->server_compute_s > 0.0 ? row->split : layers;
+    assert(report->answer.count <= DB_ANSWER_MAX && row->split <= layers);
+    *ret_answer = (struct db_answer){
+        .episode = row->episode,
+        .slot = row->slot,
+        .device = row->device,
+        .tokens = (uint32_t) report->answer.count,
+        .is_kept = world->scenario.run.record == RECORD_ANSWERS,
+        .first_token_s = report->first_token_s,
+        .device_layer_s = per_layer(report->device_compute_s, device_layers),
+        .server_layer_s = per_layer(report->server_compute_s, layers - row->split),
+        .activation_bytes = report->activation_bytes,
+        .overridden = report->overridden != 0,
+    };
+    for (size_t i = 0; i < report->answer.count; i++)
+        ret_answer->token[i] = report->answer.data[i];
+}
+
 /* And when it is lost. */
 #define LOSE_KEY(name)
 #define LOSE_WORLD(name)

@@ -14,6 +14,10 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
 /* What its device reported, priced by cost_task (A15). */
 void task_row_report(struct db_task *row, const struct world *world, const struct msg_report *report);
 
+/* The answer that its device reported, with real layers. The row has been reported, too. */
+void task_row_answer(struct db_answer *ret_answer, const struct world *world, const struct db_task *row,
+                     const struct msg_report *report);
+
 /* Can the server that it names have served the task? `at_server`: where the task was, ENV_LOCAL at its device; NULL:
  * that is the device's to know. 0, ERR_RANGE or ERR_STATE. */
 int task_row_check(const struct world *world, const struct msg_report *report, const uint32_t *at_server,

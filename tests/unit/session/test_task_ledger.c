@@ -20,7 +20,7 @@ static void a_task_is_found_by_its_round_and_device_alone(void **state)
     (void) state;
     static const unsigned masks[] = {0x3f, 0x2a, 0x00, 0x20, 0x01};
     struct task_ledger ledger;
-    task_ledger_init(&ledger, DEVICES);
+    task_ledger_init(&ledger, DEVICES, false);
     for (uint64_t slot = 0; slot < 5; slot++)
         open_slot(&ledger, 10 + 2 * slot, masks[slot]);
     assert_int_equal(task_ledger_tasks(&ledger), 6 + 3 + 1 + 1);
@@ -40,7 +40,7 @@ static void tasks_come_in_order_of_slots_and_devices_across_empty_blocks(void **
     (void) state;
     struct task_ledger ledger;
     struct ledger_place place = {0};
-    task_ledger_init(&ledger, DEVICES);
+    task_ledger_init(&ledger, DEVICES, false);
     assert_null(task_ledger_next(&ledger, &place));
     static const unsigned masks[] = {0x00, 0x05, 0x00, 0x08};
     for (uint64_t slot = 0; slot < 4; slot++)
@@ -65,7 +65,7 @@ static void rows_that_have_left_last_while_the_next_block_is_opened(void **state
 {
     (void) state;
     struct task_ledger ledger;
-    task_ledger_init(&ledger, DEVICES);
+    task_ledger_init(&ledger, DEVICES, false);
     open_slot(&ledger, 0, 0x3f);
     for (uint64_t round = 1; round < 40; round++) {
         assert_int_equal(task_ledger_reserve(&ledger), 0);
@@ -90,7 +90,7 @@ static void one_block_at_a_time_needs_the_memory_of_one(void **state)
 {
     (void) state;
     struct task_ledger ledger;
-    task_ledger_init(&ledger, DEVICES);
+    task_ledger_init(&ledger, DEVICES, false);
     for (uint64_t round = 0; round < 10; round++) {
         open_slot(&ledger, round, 0x3f);
         assert_int_equal(ledger.held, 1);
@@ -103,6 +103,44 @@ static void one_block_at_a_time_needs_the_memory_of_one(void **state)
     task_ledger_finish(&ledger);
 }
 
+static void answers_of_finished_tasks_leave_in_order(void **state)
+{
+    (void) state;
+    struct task_ledger ledger;
+    task_ledger_init(&ledger, DEVICES, true);
+    open_slot(&ledger, 3, 0x2f); /* devices 0 to 3, and 5 */
+    struct ledger_block *block = &ledger.block[0];
+    for (uint32_t i = 0; i < block->count; i++) {
+        struct open_task *task = &block->task[i];
+        task->row->latency_s = i == 1 || i == 3 ? (double) NAN : 1.0; /* those were lost */
+        task->answer->device = task->row->device;
+    }
+    block->open = 0;
+    task_ledger_gather_answers(block);
+    assert_int_equal(block->answers, 3);
+    assert_int_equal(block->answer[0].device, 0);
+    assert_int_equal(block->answer[1].device, 2);
+    assert_int_equal(block->answer[2].device, 5);
+    task_ledger_leave(&ledger, 1);
+    open_slot(&ledger, 4, 0x01);
+    assert_int_equal(ledger.block[0].answers, 0);
+    assert_ptr_equal(ledger.block[0].task[0].answer, ledger.block[0].answer);
+    task_ledger_finish(&ledger);
+}
+
+static void a_ledger_that_keeps_no_answers_has_none(void **state)
+{
+    (void) state;
+    struct task_ledger ledger;
+    task_ledger_init(&ledger, DEVICES, false);
+    open_slot(&ledger, 3, 0x3f);
+    assert_null(ledger.block[0].task[2].answer);
+    ledger.block[0].open = 0;
+    task_ledger_gather_answers(&ledger.block[0]);
+    assert_int_equal(ledger.block[0].answers, 0);
+    task_ledger_finish(&ledger);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -110,6 +148,8 @@ int main(void)
         cmocka_unit_test(tasks_come_in_order_of_slots_and_devices_across_empty_blocks),
         cmocka_unit_test(rows_that_have_left_last_while_the_next_block_is_opened),
         cmocka_unit_test(one_block_at_a_time_needs_the_memory_of_one),
+        cmocka_unit_test(answers_of_finished_tasks_leave_in_order),
+        cmocka_unit_test(a_ledger_that_keeps_no_answers_has_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
