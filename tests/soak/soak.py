@@ -147,6 +147,35 @@ def an_hour_of_scaled_real_time_with_chaos_leaves_nothing_behind():
 
 
 @tap.test
+def an_hour_of_real_layers_with_faults_and_handovers_accounts_for_every_task():
+    model = os.path.join(testbed.SOURCE_ROOT, 'deploy', 'models', 'house')
+    settings = ('run.mode=queue', f'model.file={model}', f'compute.text={model}/evaluation/sotu.txt', 'task.probability=0.2',
+                'radio.bandwidth_mhz=0.01', 'servers.coverage_m=350', 'mobility.speed_mean=40', 'mobility.speed_max=60', 'handover.policy=resume',
+                'chaos.rate=0.005', 'faults.recovery=reoffload')
+    with testbed.scratch() as folder:
+        soak = Soak(folder, 6, 3, 3600, 3, '-s', 'house', '-p', 'edge-best-channel', '-e', 10000, '-t', 50,
+                    *(flag for setting in settings for flag in ('--set', setting)))
+        soak.run()
+        soak.judge()
+        account(soak.db)
+
+
+def account(db):
+    """Every task has ended in one way, what ended well has its answer, and each answer is that of one process."""
+    ways = dict(testbed.rows(db, 'SELECT status, count(*) FROM task GROUP BY status'))
+    moved, handovers = testbed.one(db, 'SELECT count(*) FROM task WHERE handovers > 0'), testbed.one(
+        db, "SELECT count(*) FROM event WHERE kind = 'handover'")
+    print(f'# tasks {ways}; {handovers} handovers, {moved} tasks moved', flush=True)
+    tap.true(handovers > 0 and moved > 0 and ways.get('reoffloaded', 0) > 0, f'{ways}, {handovers} handovers')
+    ended = testbed.one(db, 'SELECT count(*) FROM task WHERE latency_s IS NOT NULL')
+    answered = testbed.one(db, 'SELECT count(*) FROM task JOIN answer USING (run_id, episode, slot, device) '
+                               'WHERE latency_s IS NOT NULL AND length(answer) = 4')
+    tap.equal((answered, testbed.one(db, 'SELECT count(*) FROM answer')), (ended, ended), 'answers of tasks that ended')
+    output = testbed.orchestrator('replay', '--verify', '--run', 1, '--db', db, '-q')
+    tap.contains(output, f'{ended} of {ended} answers identical')
+
+
+@tap.test
 def minutes_of_virtual_time_with_chaos_leave_nothing_behind():
     with testbed.scratch() as folder:
         soak = Soak(folder, 8, 3, 180, 1, '-s', 'dapo', '-p', 'greedy', '-e', 100000, '-t', 100, '--set', 'chaos.rate=0.005')
