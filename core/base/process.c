@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -126,6 +127,12 @@ void process_ready(uint16_t port)
     assert(port != 0); /* the system has chosen one by now */
     (void) printf("READY port=%u\n", (unsigned) port);
     process_flush();
+}
+
+void process_keep_no_spare_memory(void)
+{
+    (void) mallopt(M_ARENA_MAX, 1);               /* what cannot be set stays as it is: more memory, no fault */
+    (void) mallopt(M_MMAP_THRESHOLD, 128 * 1024); /* fixed: else it grows with each buffer that is freed */
 }
 
 uint64_t process_raise_file_limit(void)

@@ -39,6 +39,10 @@ int process_die_with_parent(void);
 /* Prints "READY port=N\n" on stdout and flushes: scripts and tests wait for this line. */
 void process_ready(uint16_t port);
 
+/* For a process whose threads take and free large buffers: memory that is free goes back to the system. By itself the C
+ * library keeps a heap for each thread, and large buffers for later. */
+void process_keep_no_spare_memory(void);
+
 /* Raises the soft limit of open files to the hard one; returns the limit now in force. */
 uint64_t process_raise_file_limit(void);
 

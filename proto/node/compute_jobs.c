@@ -6,6 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
+#include "core/base/process.h"
 #include "core/base/units.h"
 
 /* While a job is in a batch, the thread alone uses its task's bytes and its result. */
@@ -235,6 +236,7 @@ int compute_jobs_open(struct compute_jobs **ret_jobs, struct wire_loop *loop, co
     struct compute_jobs *jobs = calloc(1, sizeof *jobs);
     if (jobs == NULL)
         return diag_fail(diag, -ENOMEM, "computations: out of memory");
+    process_keep_no_spare_memory(); /* before a thread has a heap of its own */
     jobs->loop = loop;
     jobs->world = world;
     jobs->waiting_end = &jobs->waiting;
