@@ -106,25 +106,6 @@ bool session_core_waits_for(const struct session_core *core, bool is_server, uin
     return (is_server ? core->server : core->device)[number].owes > 0;
 }
 
-struct session_action *session_core_push(struct session_actions *actions, enum session_action_kind kind,
-                                         uint32_t number)
-{
-    assert(actions->count < actions->capacity);
-    struct session_action *action = &actions->list[actions->count++];
-    action->kind = kind;
-    action->number = number;
-    return action;
-}
-
-struct proto_message *session_tell(const struct session_node *node, enum proto_id id,
-                                   struct session_actions *actions)
-{
-    enum session_action_kind kind = node->is_server ? SESSION_DO_TELL_SERVER : SESSION_DO_TELL_DEVICE;
-    struct proto_message *message = &session_core_push(actions, kind, node->number)->message;
-    message->id = id;
-    return message;
-}
-
 struct msg_allot *session_tell_allot(struct session_core *core, uint32_t server, size_t count,
                                      struct session_actions *actions)
 {

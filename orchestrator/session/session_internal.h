@@ -84,16 +84,31 @@ static inline void session_answered(struct session_core *core, struct session_no
     core->owed--;
 }
 
+/* Appends an action to the core's list. */
+static inline struct session_action *session_core_push(struct session_actions *actions,
+                                                       enum session_action_kind kind, uint32_t number)
+{
+    assert(actions->count < actions->capacity);
+    struct session_action *action = &actions->list[actions->count++];
+    action->kind = kind;
+    action->number = number;
+    return action;
+}
+
+/* A message to a device or server, with its id set. */
+static inline struct proto_message *session_tell(const struct session_node *node, enum proto_id id,
+                                                 struct session_actions *actions)
+{
+    enum session_action_kind kind = node->is_server ? SESSION_DO_TELL_SERVER : SESSION_DO_TELL_DEVICE;
+    struct proto_message *message = &session_core_push(actions, kind, node->number)->message;
+    message->id = id;
+    return message;
+}
+
 /* ---- session_core.c: the conversation of both modes ---- */
 
 /* Every change of state. It must be one that session_core.h shows. */
 void session_set_state(struct session_core *core, enum session_state next);
-/* Appends an action to the core's list. */
-struct session_action *session_core_push(struct session_actions *actions, enum session_action_kind kind,
-                                         uint32_t number);
-/* A message to a device or server, with its id set. */
-struct proto_message *session_tell(const struct session_node *node, enum proto_id id,
-                                   struct session_actions *actions);
 /* ALLOT to a server: the slot, and the last `count` of the lists' devices. */
 struct msg_allot *session_tell_allot(struct session_core *core, uint32_t server, size_t count,
                                      struct session_actions *actions);
