@@ -131,7 +131,7 @@ void process_ready(uint16_t port)
 
 void process_keep_no_spare_memory(void)
 {
-    (void) mallopt(M_ARENA_MAX, 1);               /* what cannot be set stays as it is: more memory, no fault */
+    (void) mallopt(M_ARENA_MAX, 1); /* what cannot be set stays as it is: more memory, no fault */
     (void) mallopt(M_MMAP_THRESHOLD, 128 * 1024); /* fixed: else it grows with each buffer that is freed */
 }
 

@@ -11,7 +11,7 @@
 #define SLOTS 4u
 #define SMALL                                                                                                \
     "devices.count=3", "servers.count=2", "ddpg.hidden_1=8", "ddpg.hidden_2=8", "ddpg.warmup=2",             \
-        "ddpg.batch=2"
+        "ddpg.batch=2", "ddpg.buffer=1000", "dqn.buffer=1000", "plus.buffer=1000"
 
 static int on_checkpoint(void *user, uint32_t episode, struct policy *policy)
 {
