@@ -388,6 +388,15 @@ SELECT h.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = h.run_id) AS po
 FROM (SELECT run_id, split, count(*) AS tasks FROM task GROUP BY run_id, split) AS h
 ORDER BY h.run_id, h.split;
 
+-- Where each second went: means over finished tasks, whose parts add up to the latency.
+CREATE VIEW task_seconds AS
+SELECT run_id, split, count(*) AS tasks, avg(wait_s) AS wait_s, avg(local_s) AS local_s, avg(transmit_s) AS transmit_s,
+       avg(queue_s) AS queue_s, avg(edge_s) AS edge_s, avg(interrupted_s) AS interrupted_s, avg(latency_s) AS latency_s
+FROM task
+WHERE latency_s IS NOT NULL
+GROUP BY run_id, split
+ORDER BY run_id, split;
+
 -- What each server had to do, by who served; servers that served nobody have 0 tasks. `lost` counts the tasks that were
 -- decided for the server and that nobody has finished. busy_s adds the tasks' compute times; as tasks share a server, it
 -- can exceed the time that passed.

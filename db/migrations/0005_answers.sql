@@ -35,3 +35,11 @@ CREATE TABLE compute_sample ( -- how late a process's real layers were in about 
 ) STRICT;
 
 CREATE INDEX compute_sample_by_run ON compute_sample (run_id);
+
+CREATE VIEW task_seconds AS
+SELECT run_id, split, count(*) AS tasks, avg(wait_s) AS wait_s, avg(local_s) AS local_s, avg(transmit_s) AS transmit_s,
+       avg(queue_s) AS queue_s, avg(edge_s) AS edge_s, avg(interrupted_s) AS interrupted_s, avg(latency_s) AS latency_s
+FROM task
+WHERE latency_s IS NOT NULL
+GROUP BY run_id, split
+ORDER BY run_id, split;

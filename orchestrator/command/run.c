@@ -88,6 +88,22 @@ static void print_summary(const struct run *run, const struct session_result *re
                       (unsigned long long) stats->waits, stats->waited_s);
 }
 
+/* Where layers were computed, people want to see what became of them. */
+static bool shows_seconds(const struct run *run)
+{
+    return run->world->scenario.compute.kind == COMPUTE_MODEL &&
+           run->world->scenario.run.record != RECORD_EPISODES;
+}
+
+static int print_seconds(const struct run *run)
+{
+    (void) printf("\nwhere each second went: means of finished tasks, by split\n");
+    int rc = command_print_query(run->cli, "task_seconds", run->record.run_id, run->diag);
+    (void) printf("\nwhat was asked and answered: show answers --run %lld --db %s\n",
+                  (long long) run->record.run_id, run->row.path);
+    return rc;
+}
+
 /* After the session: closes the record whatever happened, and prints the outcome. */
 static int conclude(struct run *run, int rc, const struct session_result *result)
 {
@@ -107,6 +123,8 @@ static int conclude(struct run *run, int rc, const struct session_result *result
         rc = command_print_query(run->cli, "run_summary", run->record.run_id, run->diag);
     else
         print_summary(run, result, &stats);
+    if (rc == 0 && !run->cli->json && shows_seconds(run))
+        rc = print_seconds(run);
     return rc != 0 ? command_status(rc, run->diag) : (result->stopped ? PROCESS_SIGNAL : PROCESS_OK);
 }
 

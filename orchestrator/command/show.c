@@ -163,7 +163,7 @@ int command_show(const struct cli *cli, struct diag *diag)
     } recorded[] = {
         {"runs", "runs", false},          {"comparison", "policy_comparison", false},
         {"episodes", "episodes", true},   {"splits", "split_histogram", true},
-        {"servers", "server_load", true},
+        {"servers", "server_load", true}, {"seconds", "task_seconds", true},
     };
     const char *what = cli->word_count > 0 ? cli->word[0] : "";
     for (size_t i = 0; i < sizeof recorded / sizeof *recorded; i++)
@@ -187,7 +187,7 @@ int command_show(const struct cli *cli, struct diag *diag)
         diag_fail(
             diag, ERR_UNKNOWN,
             "show what? '%s' is none of policies, models, scenarios, keys, scenario [NAME], trace FILE, "
-            "runs, comparison, episodes, splits, servers, answers",
+            "runs, comparison, episodes, splits, servers, seconds, answers",
             what),
         diag);
 }

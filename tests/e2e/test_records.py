@@ -110,7 +110,7 @@ def the_scenario_in_effect_reads_back_as_itself():
     with testbed.scratch() as folder:
         path = os.path.join(folder, 'printed.yaml')
         for name in json.loads(testbed.orchestrator('show', 'scenarios', '--json')[0]):
-            printed, _ = testbed.orchestrator('show', 'scenario', name)
+            printed, _ = testbed.orchestrator('show', 'scenario', name, cwd=testbed.SOURCE_ROOT)  # it names a model there
             with open(path, 'w', encoding='utf-8') as file:
                 file.write(printed)
             tap.equal(testbed.orchestrator('show', 'scenario', path)[0], printed, name)

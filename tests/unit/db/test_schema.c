@@ -463,6 +463,20 @@ static void split_histogram_counts_every_decision(void **state)
     scratch_expect(s->file, "SELECT total(share) FROM split_histogram", "1.0");
 }
 
+static void task_seconds_are_means_over_finished_tasks(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_exec(s->file,
+                 "UPDATE task SET wait_s = 1, local_s = 2, transmit_s = 3, queue_s = 4, edge_s = split, "
+                 "interrupted_s = 5, latency_s = 15 + split WHERE run_id = 3 AND latency_s IS NOT NULL");
+    scratch_expect(
+        s->file,
+        "SELECT split, tasks, wait_s + local_s + transmit_s + queue_s + edge_s + interrupted_s - latency_s,"
+        " local_s, edge_s FROM task_seconds WHERE run_id = 3",
+        "0|7|0.0|2.0|0.0\n1|7|0.0|2.0|1.0\n2|7|0.0|2.0|2.0");
+}
+
 static void server_load_shows_idle_servers_too(void **state)
 {
     struct scratch *s = *state;
@@ -543,6 +557,7 @@ int main(void)
         TEST(policy_comparison_keeps_scenarios_and_seeds_apart),
         TEST(policy_comparison_takes_the_percentile_from_the_tasks),
         TEST(split_histogram_counts_every_decision),
+        TEST(task_seconds_are_means_over_finished_tasks),
         TEST(server_load_shows_idle_servers_too),
         TEST(server_load_counts_a_task_where_it_was_served),
         TEST(an_episode_that_is_not_closed_is_counted_and_named),
