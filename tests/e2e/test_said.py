@@ -190,6 +190,10 @@ def what_is_said_of_what_breaks_and_waits_is_what_was_said(part):
     for word in ('runs', 'episodes', 'splits', 'servers'):
         part.say('show', word, '--db', 'queue.db')
     part.say('replay', '--verify', '--db', 'queue.db')
+    part.say(*IN_MEMORY, '-p', 'edge-nearest', '-e', 2, '-t', 20, '--set', 'run.mode=queue', '--set', 'run.record=episodes',
+             '--db', 'few.db', '--json')
+    part.say('export', 'tasks', '--db', 'few.db', '--format', 'json')
+    part.say('show', 'episodes', '--db', 'few.db')
 
 
 @said('sweeps')

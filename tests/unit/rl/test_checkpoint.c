@@ -174,6 +174,22 @@ static void an_actor_alone_decides_the_same(void **state)
         check_actor_alone(&learner_kinds[k]);
 }
 
+/* Who goes on learning with another run's weights begins with them as targets. */
+static void weights_alone_are_their_own_targets(void **state)
+{
+    (void) state;
+    struct fixture f = fixture_make();
+    struct buf weights = {0};
+    const struct network *actor = &((const struct ddpg *) f.fresh)->actor.network;
+    assert_int_equal(offpolicy_save(f.trained, CHECKPOINT_ACTOR, &weights), 0);
+    assert_int_equal(load_exact(f.fresh, weights.data, weights.size), 0);
+    assert_memory_equal(actor->target, actor->params, actor->size * sizeof *actor->params);
+    assert_memory_equal(actor->params, ((const struct ddpg *) f.trained)->actor.network.params,
+                        actor->size * sizeof *actor->params);
+    buf_finish(&weights);
+    fixture_finish(&f);
+}
+
 /* A bandit is DDPG too; but no algorithm takes another's. */
 static void a_checkpoint_of_another_algorithm_is_refused(void **state)
 {
@@ -390,6 +406,7 @@ int main(void)
         cmocka_unit_test(a_checkpoint_has_the_bytes_that_it_has_always_had),
         cmocka_unit_test(a_resumed_learner_goes_on_bit_for_bit),
         cmocka_unit_test(an_actor_alone_decides_the_same),
+        cmocka_unit_test(weights_alone_are_their_own_targets),
         cmocka_unit_test(a_checkpoint_of_another_algorithm_is_refused),
         cmocka_unit_test(an_actor_loads_whatever_the_buffers_capacity),
         cmocka_unit_test(without_the_buffer_the_learners_own_transitions_stay),
