@@ -143,6 +143,7 @@ experiments:
   - {name: queue, policies: [edge-nearest, optimum], set: {run.mode: queue}, record_tasks: [1]}
 """
 GOLDEN = os.path.join(testbed.SOURCE_ROOT, 'tests', 'golden', '%s.txt')
+BEGIN, END = '\x01', '\x02'  # of what stands as it is
 BLOCKS = {'tr', 'p', 'h1', 'h2', 'h3', 'li', 'section', 'table', 'pre', 'figure', 'svg', 'div'}
 
 
@@ -155,6 +156,8 @@ class Lines(html.parser.HTMLParser):
         self.feed(source)
         self.close()
         said = ' '.join(self.words).split('# the scenario in effect:')[0]
+        said = re.sub(BEGIN + r'\s*run:.*?' + END, 'SCENARIO', said, flags=re.S)  # it has keys that come and go
+        said = said.replace(BEGIN, '').replace(END, '')
         said = re.sub(r'\d{4}-\d\d-\d\dT[\d:]+Z', 'TIME', said)
         said = re.sub(r'\d+\.\d+\.\d+ \([^)]*\)', 'VERSION', said)
         said = re.sub(r'(\n\s*VERSION ).*( \d+ +TIME +TIME)', r'\1CPU\2', said)
@@ -162,10 +165,11 @@ class Lines(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.silent += tag in ('svg', 'style')
-        self.words.append('\n' if tag in BLOCKS else '')
+        self.words.append('\n' + BEGIN if tag == 'pre' else '\n' if tag in BLOCKS else '')
 
     def handle_endtag(self, tag):
         self.silent -= tag in ('svg', 'style')
+        self.words.append(END if tag == 'pre' else '')
 
     def handle_data(self, data):
         if not self.silent:
