@@ -14,6 +14,8 @@ uint32_t chunks_of(const struct world *world, uint32_t tokens, uint32_t split)
 struct chunk_rows chunks_rows(uint32_t tokens, uint32_t chunks, uint32_t chunk)
 {
     assert(chunk < chunks && chunks <= tokens);
+    if (chunks == 1) /* as most often: no division */
+        return (struct chunk_rows){0, tokens};
     uint64_t first = (uint64_t) tokens * chunk / chunks;
     uint64_t end = (uint64_t) tokens * (chunk + 1) / chunks;
     return (struct chunk_rows){(uint32_t) first, (uint32_t) (end - first)};

@@ -67,10 +67,15 @@ double cost_local_s(const struct world *world, const struct device_params *devic
     return cost_local_rows_s(world, device, whole(tokens), split);
 }
 
+static double local_s(const struct device_params *device, uint32_t split, double layer_flop)
+{
+    return (double) split * layer_flop / device->flops;
+}
+
 double cost_local_rows_s(const struct world *world, const struct device_params *device,
                          struct chunk_rows rows, uint32_t split)
 {
-    return (double) split * rows_flop(world, rows) / device->flops;
+    return local_s(device, split, rows_flop(world, rows));
 }
 
 double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
@@ -79,13 +84,17 @@ double cost_edge_s(const struct world *world, double server_flops, double comput
     return cost_edge_rows_s(world, server_flops, compute_share, whole(tokens), split);
 }
 
+static double edge_s(uint32_t layers, double layer_flop, double flops)
+{
+    return (double) layers * layer_flop / flops;
+}
+
 double cost_edge_rows_s(const struct world *world, double server_flops, double compute_share,
                         struct chunk_rows rows, uint32_t split)
 {
     if (split >= world->llm->layers)
         return 0.0;
-    double layers = (double) (world->llm->layers - split);
-    return layers * rows_flop(world, rows) / (server_flops * compute_share);
+    return edge_s(world->llm->layers - split, rows_flop(world, rows), server_flops * compute_share);
 }
 
 struct task_joules cost_joules(const struct device_params *device, double server_power_w,
@@ -177,17 +186,19 @@ struct course {
     double rate_bps;
 };
 
-/* A prompt that is sent whole. */
-static void go_whole(const struct course *course, struct task_times *ret)
+/* A prompt that is not cut. */
+static void go_whole(const struct course *course, double bits, struct task_times *ret)
 {
     const struct world *world = course->world;
     const struct task_plan *plan = course->plan;
-    double server_flops = world->server[plan->server].flops;
-    double bits = bits_of(world, plan->split, course->tokens);
+    double layer_flop = rows_flop(world, whole(course->tokens));
+    ret->local_s = local_s(course->device, plan->split, layer_flop) / course->pace.device;
+    if (plan->split >= world->llm->layers)
+        return;
+    double flops = world->server[plan->server].flops * plan->compute_share;
     ret->transmit_s =
         transfer_expected_s(&world->scenario, bits, course->rate_bps) + down_s(&world->scenario);
-    ret->edge_s = cost_edge_s(world, server_flops, plan->compute_share, course->tokens, plan->split) /
-                  course->pace.server;
+    ret->edge_s = edge_s(world->llm->layers - plan->split, layer_flop, flops) / course->pace.server;
 }
 
 static struct chunk_stages stages_of(const struct course *course, struct chunk_rows rows)
@@ -245,17 +256,14 @@ static void compose(const struct world *world, struct pace pace, uint32_t device
     if (remote)
         ret->rate_bps = course.rate_bps = rate_of(world, params, gain, plan);
     ret->payload_bits = bits_of(world, plan->split, tokens);
-    struct task_times busy;
-    if (chunks > 1) {
-        go_in_chunks(&course, chunks, &ret->times, &busy);
-    } else {
-        ret->times.local_s = cost_local_s(world, params, tokens, plan->split) / pace.device;
-        if (remote)
-            go_whole(&course, &ret->times);
-        busy = ret->times;
-    }
+    struct task_times at_work;
+    const struct task_times *busy = chunks > 1 ? &at_work : &ret->times;
+    if (chunks > 1)
+        go_in_chunks(&course, chunks, &ret->times, &at_work);
+    else
+        go_whole(&course, ret->payload_bits, &ret->times);
     double server_power_w = remote ? world->server[plan->server].power_w : 0.0;
-    ret->joules = cost_joules(params, server_power_w, plan->compute_share, &busy);
+    ret->joules = cost_joules(params, server_power_w, plan->compute_share, busy);
     ret->latency_s = cost_latency_s(&ret->times);
     ret->energy_j = cost_energy_j(&world->scenario, &ret->joules);
 }
@@ -266,7 +274,7 @@ double cost_resent_s(const struct world *world, uint32_t device, uint32_t tokens
     struct course course = {world, &world->device[device], plan, {1.0, 1.0}, tokens, 0.0};
     struct task_times times = {0};
     course.rate_bps = rate_of(world, course.device, gain, plan);
-    go_whole(&course, &times);
+    go_whole(&course, bits_of(world, plan->split, tokens), &times);
     return times.transmit_s + times.edge_s;
 }
 
