@@ -75,6 +75,22 @@ static int check_speeds(const struct scenario *scenario, struct diag *diag)
     return 0;
 }
 
+static int check_guests(const struct scenario *scenario, struct diag *diag)
+{
+    uint64_t guests = scenario->devices.guests, count = scenario->devices.count;
+    if (guests == 0)
+        return 0;
+    if (guests >= count)
+        return diag_fail(diag, ERR_RANGE,
+                         "devices.guests: %" PRIu64 " of devices.count, %" PRIu64
+                         ", leaves nobody to begin with, allowed 0 to %" PRIu64,
+                         guests, count, count - 1);
+    if (scenario->run.clock != CLOCK_REAL || scenario->compute.kind != COMPUTE_MODEL)
+        return diag_fail(diag, ERR_UNSUPPORTED,
+                         "devices.guests: guests need run.clock: real and compute.kind: model, allowed 0");
+    return 0;
+}
+
 static int check_mobility(const struct scenario *scenario, struct diag *diag)
 {
     double mean = scenario->mobility.speed_mean;
@@ -219,8 +235,8 @@ int scenario_check_world(const void *settings, struct scenario_values whole, str
 {
     (void) whole; /* it knows no other part */
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds, check_mobility, check_radio,   check_clock,     check_mode,
-        check_llm,    check_times,    check_compute, check_objective, check_faults,
+        check_speeds, check_guests, check_mobility, check_radio,     check_clock,  check_mode,
+        check_llm,    check_times,  check_compute,  check_objective, check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](settings, diag);

@@ -103,30 +103,6 @@ static int open_waiting(struct host_tcp *host)
     return whole ? 0 : diag_fail(host->diag, -ENOMEM, "out of memory");
 }
 
-static void start(struct host_tcp *host)
-{
-    assert(!host->members.started && host->core == NULL);
-    assert(members_is_full(&host->members) && members_is_ready(&host->members));
-    progress_stop(&host->joining, members_joined(&host->members));
-    int rc = host->on_joined != NULL ? host->on_joined(host->user, host) : 0;
-    if (rc == 0) {
-        rc = session_core_create(&host->core, host->session);
-        if (rc != 0)
-            diag_fail(host->diag, rc, "%s", err_text(rc));
-    }
-    host->members.started = true;
-    struct session_event event = {.kind = SESSION_ON_START};
-    host->start_ns = clock_monotonic_ns();
-    if (rc == 0 && host->session->in_real_time)
-        rc = keep_real_time(host);
-    if (rc == 0)
-        rc = open_waiting(host);
-    if (rc == 0)
-        rc = host_tcp_feed(host, &event, host->diag);
-    if (rc != 0)
-        host_tcp_fail(host, rc);
-}
-
 /* A member is ready while the run is going on: its nodes take part from the next slot, those that the
  * scenario brings back in this one. Devices learn first where a server is now. */
 static void come_back(struct host_tcp *host, const struct member *member)
@@ -154,6 +130,33 @@ static void come_back(struct host_tcp *host, const struct member *member)
     host_tcp_release(host);
 }
 
+static void start(struct host_tcp *host)
+{
+    assert(!host->members.started && host->core == NULL);
+    assert(members_is_full(&host->members) && members_is_ready(&host->members));
+    progress_stop(&host->joining, members_joined(&host->members));
+    int rc = host->on_joined != NULL ? host->on_joined(host->user, host) : 0;
+    if (rc == 0) {
+        rc = session_core_create(&host->core, host->session);
+        if (rc != 0)
+            diag_fail(host->diag, rc, "%s", err_text(rc));
+    }
+    host->members.started = true;
+    struct session_event event = {.kind = SESSION_ON_START};
+    host->start_ns = clock_monotonic_ns();
+    if (rc == 0 && host->session->in_real_time)
+        rc = keep_real_time(host);
+    if (rc == 0)
+        rc = open_waiting(host);
+    if (rc == 0)
+        rc = host_tcp_feed(host, &event, host->diag);
+    if (rc != 0)
+        host_tcp_fail(host, rc);
+    for (struct member *member = host->members.all; member != NULL && !host->ending; member = member->next)
+        if (member->is_guest && member->ready)
+            come_back(host, member);
+}
+
 static void tell_addresses(struct host_tcp *host, const struct member *member)
 {
     for (uint32_t m = 0; m < host->session->world->servers; m++) {
@@ -175,14 +178,15 @@ static void on_joining_message(struct host_tcp *host, struct member *member,
     if (rc != 0) {
         log_warn("join", "%s", diag_text(&diag, rc));
         wire_conn_refuse(member->conn, reason, diag_text(&diag, rc));
-        if (started ||
-            !members_is_full(&host->members)) /* else the others have been told of it: see on_close */
+        /* Else the others have been told of it: see on_close. */
+        if (started || member->is_guest || !members_is_full(&host->members))
             members_vacate(&host->members, member);
         return;
     }
     if (message->id == PROTO_HELLO)
         wire_conn_set_frame_max(member->conn, PROTO_BODY_MAX);
-    if (started && message->id == PROTO_HELLO) {
+    bool is_late = started || (member->is_guest && members_is_full(&host->members));
+    if (is_late && message->id == PROTO_HELLO) {
         tell_addresses(host, member);
     } else if (started) {
         come_back(host, member);
@@ -191,6 +195,15 @@ static void on_joining_message(struct host_tcp *host, struct member *member,
     } else if (members_is_ready(&host->members)) {
         start(host);
     }
+}
+
+/* A guest has its answer: its place is free, and the run goes on without it. */
+static void see_off(struct host_tcp *host, struct member *member)
+{
+    struct member gone = *member;
+    wire_conn_close(member->conn);
+    members_vacate(&host->members, member);
+    host_tcp_lose_all(host, &gone, "the guest has its answer, and leaves");
 }
 
 /* ---- connections ---- */
@@ -236,6 +249,10 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
         on_joining_message(host, member, message);
         return;
     }
+    if (message->id == PROTO_GOODBYE && member->is_guest) {
+        see_off(host, member);
+        return;
+    }
     if (!owns(host, member, message)) {
         host_tcp_drop(host, member, PROTO_REFUSE_OUT_OF_STATE,
                       "this message does not belong to this connection");
@@ -277,12 +294,14 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
     members_remove(&host->members, member);
     if (host->ending)
         return;
-    if (host->core == NULL && gone.role != 0 && wire_conn_refusal(conn) == PROTO_REFUSE_MODEL) {
+    if (host->core == NULL && gone.role != 0 && !gone.is_guest &&
+        wire_conn_refusal(conn) == PROTO_REFUSE_MODEL) {
         fail_model(host, &gone, text);
         return;
     }
     if (host->core == NULL) {
-        if (gone.role != 0 && was_full) /* the others have been told of it: its place cannot be given away */
+        if (gone.role != 0 && !gone.is_guest &&
+            was_full) /* the others have been told of it: its place cannot be given away */
             host_tcp_fail(
                 host, diag_fail(host->diag, ERR_LOST, "a node left as the run was about to begin: %s", text));
         else if (gone.role != 0)
@@ -343,7 +362,8 @@ static int open_host(struct host_tcp *host)
         uv_close((uv_handle_t *) &host->tick, NULL);
         return rc;
     }
-    progress_start(&host->joining, "nodes", world->devices + world->servers, host->options->quiet);
+    progress_start(&host->joining, "nodes", members_residents(&host->members) + world->servers,
+                   host->options->quiet);
     if (host->options->announce)
         process_ready(wire_listener_port(host->listener));
     return uv_timer_start(&host->tick, host_tcp_tick, HOST_TCP_TICK_MS, HOST_TCP_TICK_MS);

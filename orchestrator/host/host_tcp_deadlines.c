@@ -29,7 +29,7 @@ static void give_up_joining(struct host_tcp *host)
 {
     const struct world *world = host->session->world;
     int rc = diag_fail(host->diag, ERR_LOST, "waited %u s: %u of %u devices and %u of %u servers have joined",
-                       host->options->wait_s, host->members.devices_joined, world->devices,
+                       host->options->wait_s, host->members.devices_joined, members_residents(&host->members),
                        host->members.servers_joined, world->servers);
     host_tcp_fail(host, rc);
 }

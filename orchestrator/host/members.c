@@ -16,7 +16,12 @@
 
 int members_init(struct members *members, const struct world *world)
 {
-    *members = (struct members){.devices = world->devices, .servers = world->servers};
+    *members = (struct members){
+        .devices = world->devices,
+        .servers = world->servers,
+        .guests = (uint32_t) world->scenario.devices.guests,
+    };
+    assert(members->guests < members->devices); /* scenario_check.c */
     members->device = calloc(world->devices, sizeof(struct member *));
     members->server = calloc(world->servers, sizeof(struct member *));
     members->address = calloc(world->servers, sizeof *members->address);
@@ -59,7 +64,7 @@ void members_vacate(struct members *members, struct member *member)
         assert(places[member->first + i] == member);
         places[member->first + i] = NULL;
     }
-    if (member->role == MEMBER_MOBILE) {
+    if (member->role == MEMBER_MOBILE && !member->is_guest) {
         assert(members->devices_joined >= member->count);
         assert(!member->ready || members->devices_ready >= member->count);
         members->devices_joined -= member->count;
@@ -72,7 +77,7 @@ void members_vacate(struct members *members, struct member *member)
     }
     member->role = 0;
     member->count = 0;
-    member->ready = false;
+    member->ready = member->is_guest = false;
 }
 
 void members_reserve(struct members *members, struct member *member)
@@ -113,10 +118,25 @@ static bool find_places(struct member *const *place, const bool *returns, uint32
     return false;
 }
 
+/* The places that are open to a process of its kind. */
+struct range {
+    uint32_t first, end;
+};
+
+static struct range range_of(const struct members *members, const struct msg_hello *hello)
+{
+    if (hello->role == MEMBER_SERVER)
+        return (struct range){0, members->servers};
+    if (hello->role == MEMBER_HELLO_GUEST)
+        return (struct range){members_residents(members), members->devices};
+    return (struct range){0, members_residents(members)};
+}
+
 static bool claims_a_place(const struct members *members, const struct msg_hello *hello)
 {
-    uint64_t limit = hello->role == MEMBER_SERVER ? members->servers : members->devices;
-    return hello->run_token == members->run_token && hello->first + hello->count <= limit;
+    struct range range = range_of(members, hello);
+    return hello->run_token == members->run_token && hello->first >= range.first &&
+           hello->first + hello->count <= range.end;
 }
 
 struct member *members_holder(const struct members *members, const struct msg_hello *hello)
@@ -132,15 +152,18 @@ static bool find_place_for(const struct members *members, const struct msg_hello
 {
     bool server = hello->role == MEMBER_SERVER;
     struct member *const *places = server ? members->server : members->device;
-    uint32_t size = server ? members->servers : members->devices;
-    uint32_t count = (uint32_t) hello->count, within = 0;
+    struct range range = range_of(members, hello);
+    uint32_t size = range.end - range.first, count = (uint32_t) hello->count, within = 0;
     if (claims_a_place(members, hello) && find_places(places + hello->first, NULL, count, count, &within)) {
         *ret_first = (uint32_t) hello->first;
         return true;
     }
-    const bool *returns = server ? members->server_returns : members->device_returns;
-    return find_places(places, returns, size, count, ret_first) ||
-           find_places(places, NULL, size, count, ret_first);
+    const bool *returns = (server ? members->server_returns : members->device_returns) + range.first;
+    if (!find_places(places + range.first, returns, size, count, &within) &&
+        !find_places(places + range.first, NULL, size, count, &within))
+        return false;
+    *ret_first = range.first + within;
+    return true;
 }
 
 static int check_hello(const struct member *member, const struct msg_hello *hello,
@@ -164,7 +187,26 @@ static int check_hello(const struct member *member, const struct msg_hello *hell
         *ret_reason = PROTO_REFUSE_OUT_OF_RANGE;
         return diag_fail(diag, ERR_RANGE, "HELLO of a server needs count 1, a port and a host");
     }
+    if (hello->role == MEMBER_HELLO_GUEST && hello->count != 1) {
+        *ret_reason = PROTO_REFUSE_OUT_OF_RANGE;
+        return diag_fail(diag, ERR_RANGE, "HELLO of a guest needs count 1");
+    }
     return 0;
+}
+
+/* There is no place. */
+static int turn_away(const struct members *members, const struct msg_hello *hello,
+                     enum proto_refusal *ret_reason, struct diag *diag)
+{
+    bool is_guest = hello->role == MEMBER_HELLO_GUEST;
+    *ret_reason = members->started && !is_guest ? PROTO_REFUSE_STARTED : PROTO_REFUSE_FULL;
+    if (is_guest && members->guests == 0)
+        return diag_fail(diag, ERR_STATE,
+                         "this run has no places for guests (devices.guests keeps them free)");
+    if (is_guest)
+        return diag_fail(diag, ERR_STATE, "all %u places for guests are taken", members->guests);
+    return diag_fail(diag, ERR_STATE, "there is no room for %u more %s", (uint32_t) hello->count,
+                     hello->role == MEMBER_SERVER ? "servers" : "devices");
 }
 
 static void send_device(const struct world *world, struct member *member, uint32_t n)
@@ -288,12 +330,10 @@ static int take_hello(struct members *members, const struct world *world, struct
     bool server = hello->role == MEMBER_SERVER;
     uint32_t count = (uint32_t) hello->count, first = 0;
     struct member **places = server ? members->server : members->device;
-    if (!find_place_for(members, hello, &first)) {
-        *ret_reason = members->started ? PROTO_REFUSE_STARTED : PROTO_REFUSE_FULL;
-        return diag_fail(diag, ERR_STATE, "there is no room for %u more %s", count,
-                         server ? "servers" : "devices");
-    }
+    if (!find_place_for(members, hello, &first))
+        return turn_away(members, hello, ret_reason, diag);
     member->role = server ? MEMBER_SERVER : MEMBER_MOBILE;
+    member->is_guest = hello->role == MEMBER_HELLO_GUEST;
     member->first = first;
     member->count = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -301,8 +341,10 @@ static int take_hello(struct members *members, const struct world *world, struct
         places[first + i] = member;
         (server ? members->server_returns : members->device_returns)[first + i] = false;
     }
-    *(server ? &members->servers_joined : &members->devices_joined) += count;
-    assert(members->devices_joined <= members->devices && members->servers_joined <= members->servers);
+    if (!member->is_guest)
+        *(server ? &members->servers_joined : &members->devices_joined) += count;
+    assert(members->devices_joined <= members_residents(members) &&
+           members->servers_joined <= members->servers);
     if (hello->host.size > 0) /* the schema allows 255 bytes; a mobile node says none */
         memcpy(member->host, hello->host.data, hello->host.size);
     member->host[hello->host.size] = '\0';
@@ -329,6 +371,8 @@ int members_take(struct members *members, const struct world *world, struct memb
         !(members->started || members_is_full(members)))
         return diag_fail(diag, ERR_STATE, "%s while joining", proto_name(message->id));
     member->ready = true;
+    if (member->is_guest)
+        return 0;
     *(member->role == MEMBER_SERVER ? &members->servers_ready : &members->devices_ready) += member->count;
     assert(members->devices_ready <= members->devices_joined);
     assert(members->servers_ready <= members->servers_joined);
@@ -337,12 +381,13 @@ int members_take(struct members *members, const struct world *world, struct memb
 
 bool members_is_full(const struct members *members)
 {
-    return members->devices_joined == members->devices && members->servers_joined == members->servers;
+    return members->devices_joined == members_residents(members) &&
+           members->servers_joined == members->servers;
 }
 
 bool members_is_ready(const struct members *members)
 {
-    return members->devices_ready == members->devices && members->servers_ready == members->servers;
+    return members->devices_ready == members_residents(members) && members->servers_ready == members->servers;
 }
 
 struct proto_message members_server_message(const struct members *members, const struct world *world,

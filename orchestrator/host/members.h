@@ -12,6 +12,7 @@
 #include "proto/wire/conn.h"
 
 enum { MEMBER_MOBILE = 1, MEMBER_SERVER = 2 };
+#define MEMBER_HELLO_GUEST 3u /* HELLO.role of a guest: it becomes a MEMBER_MOBILE */
 
 struct member {
     void *owner; /* the host */
@@ -22,6 +23,7 @@ struct member {
     uint32_t mute_ticks; /* passed without a HELLO */
     uint32_t silent_ms;  /* passed without any message, real clock */
     bool ready;
+    bool is_guest;        /* plays one of the places that devices.guests keeps free; nobody waits for it */
     bool asked, answered; /* by the last PING; it */
     char host[256];
     uint16_t data_port;
@@ -44,11 +46,19 @@ struct members {
     struct members_address *address; /* [M] */
     bool started;                    /* the run has: a HELLO takes the place of a node that left */
     uint32_t devices, servers;
+    uint32_t guests; /* the last of `devices` are places for guests */
+    /* Guests are not counted: */
     uint32_t devices_joined, servers_joined; /* have said HELLO */
     uint32_t devices_ready, servers_ready;
     uint64_t messages;   /* in and out, of members that have left */
     struct buf scenario; /* canonical text for WELCOME */
 };
+
+/* Devices that the run waits for. */
+static inline uint32_t members_residents(const struct members *members)
+{
+    return members->devices - members->guests;
+}
 
 /* Nodes that have said HELLO. */
 static inline uint64_t members_joined(const struct members *members)
@@ -72,8 +82,8 @@ void members_remove(struct members *members, struct member *member);
 /* Who holds the place that a HELLO claims by its token and number; NULL: nobody, or it claims none. */
 struct member *members_holder(const struct members *members, const struct msg_hello *hello);
 
-/* HELLO: finds a place (the one it had before, if it shows the run's token), answers WELCOME, DEVICE,
- * REQUESTS and TRACE. READY: counts. Anything else, no free place, or another version: a code, the reason for
+/* HELLO: finds a place (the one it had before, if it shows the run's token; a guest one of theirs), answers WELCOME,
+ * DEVICE, REQUESTS, TRACE and PROMPTS. READY: counts. Anything else, no free place, or another version: a code, the reason for
  * REFUSE and a sentence. */
 int members_take(struct members *members, const struct world *world, struct member *member,
                  const struct proto_message *message, enum proto_refusal *ret_reason, struct diag *diag);

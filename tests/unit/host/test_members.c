@@ -91,6 +91,13 @@ static struct proto_message mobile(uint32_t count)
         .hello = {.major = PROTO_MAJOR, .minor = PROTO_MINOR, .role = MEMBER_MOBILE, .count = count}};
 }
 
+static struct proto_message guest(void)
+{
+    struct proto_message hello = mobile(1);
+    hello.hello.role = MEMBER_HELLO_GUEST;
+    return hello;
+}
+
 static struct proto_message server(uint16_t port)
 {
     return (struct proto_message){.id = PROTO_HELLO,
@@ -302,6 +309,73 @@ static void phones_get_the_text_of_prompts_in_pieces(void **state)
     expect_told(phone, 5, "welcome(0+2) device0 device1 prompts[0..16383] prompts[16384..19999]");
     expect_told(far, 1, "welcome(0+1)");
     assert_int_equal(phone->welcome.prompt_tokens, TOKENS);
+}
+
+/* ---- guests ---- */
+
+/* The last two of six places are kept free. */
+static void keep_two_places(void)
+{
+    run.members.guests = 2;
+}
+
+static void the_run_is_full_without_guests(void **state)
+{
+    (void) state;
+    keep_two_places();
+    struct node *four = join(mobile(4), 0), *near = join(server(1), 0), *far = join(server(2), 1);
+    assert_true(members_is_full(&run.members));
+    expect_refusal(connect_node(), mobile(1), ERR_STATE, PROTO_REFUSE_FULL, "no room for 1 more devices");
+    expect_ready(near, 0);
+    expect_ready(far, 0);
+    assert_false(members_is_ready(&run.members));
+    expect_ready(four, 0);
+    assert_true(members_is_ready(&run.members));
+}
+
+static void a_guest_gets_a_place_that_is_kept_free_and_is_not_counted(void **state)
+{
+    (void) state;
+    keep_two_places();
+    struct node *one = join(guest(), 4), *phone = join(mobile(1), 0), *two = join(guest(), 5);
+    assert_int_equal(run.members.devices_joined, 1);
+    assert_true(one->member->is_guest && two->member->is_guest && !phone->member->is_guest);
+    assert_int_equal(one->member->role, MEMBER_MOBILE);
+    expect_told(one, 2, "welcome(4+1) device4");
+    run.members.started = true;
+    expect_ready(one, 0);
+    expect_refusal(connect_node(), guest(), ERR_STATE, PROTO_REFUSE_FULL,
+                   "all 2 places for guests are taken");
+    leave(one);
+    assert_int_equal(run.members.devices_joined, 1);
+    assert_int_equal(run.members.devices_ready, 0);
+    (void) join(guest(), 4);
+}
+
+static void a_guest_gets_its_place_back_and_nobody_elses(void **state)
+{
+    (void) state;
+    keep_two_places();
+    uint64_t token = run.members.run_token;
+    struct node *phone = join(mobile(1), 0), *two;
+    (void) phone;
+    leave(join(guest(), 4));
+    two = join(back(guest(), token, 5), 5);
+    assert_null(members_holder(
+        &run.members,
+        &(struct msg_hello){.role = MEMBER_MOBILE, .count = 1, .run_token = token, .first = 5}));
+    leave(two);
+    (void) join(back(guest(), token, 0), 4);   /* a phone's place is none of its own */
+    (void) join(back(mobile(1), token, 5), 1); /* nor the other way round */
+}
+
+static void a_run_without_such_places_has_none_and_a_guest_is_one(void **state)
+{
+    (void) state;
+    expect_refusal(connect_node(), guest(), ERR_STATE, PROTO_REFUSE_FULL, "no places for guests");
+    struct proto_message two = guest();
+    two.hello.count = 2;
+    expect_refusal(connect_node(), two, ERR_RANGE, PROTO_REFUSE_OUT_OF_RANGE, "needs count 1");
 }
 
 /* ---- coming back ---- */
@@ -579,6 +653,10 @@ int main(void)
         TEST(real_requests_come_in_pieces_that_a_message_holds),
         TEST(a_process_gets_the_traces_of_its_own_devices_and_each_once),
         TEST(phones_get_the_text_of_prompts_in_pieces),
+        TEST(the_run_is_full_without_guests),
+        TEST(a_guest_gets_a_place_that_is_kept_free_and_is_not_counted),
+        TEST(a_guest_gets_its_place_back_and_nobody_elses),
+        TEST(a_run_without_such_places_has_none_and_a_guest_is_one),
         TEST(who_shows_the_runs_token_gets_its_place_back),
         TEST(a_claim_that_is_none_is_a_newcomers_hello),
         TEST(the_place_of_one_that_was_killed_is_kept_while_there_are_others),

@@ -334,6 +334,11 @@ static void what_must_hold_between_keys_of_real_layers_is_checked(void **state)
     (void) state;
     assert_refused("compute:\n  kind: model\n", ERR_RANGE,
                    "x.yaml: model.file: is empty, compute.kind 'model' needs a model file");
+    assert_refused(
+        "devices:\n  count: 4\n  guests: 4\n", ERR_RANGE,
+        "x.yaml: devices.guests: 4 of devices.count, 4, leaves nobody to begin with, allowed 0 to 3");
+    assert_refused("devices:\n  guests: 1\nmodel:\n  file: a\ncompute:\n  kind: model\n", ERR_UNSUPPORTED,
+                   "x.yaml: devices.guests: guests need run.clock: real and compute.kind: model, allowed 0");
     assert_refused("compute:\n  kept: 5\n", ERR_RANGE,
                    "x.yaml: compute.kept: 5 is of the format topk, and compute.format is fp16: allowed 0");
     assert_refused("model:\n  file: a\ncompute:\n  kind: model\n  format: topk\n", ERR_RANGE,
