@@ -8,7 +8,6 @@
 #include "core/model/faults.h"
 #include "core/model/radio.h"
 #include "core/model/transfer.h"
-#include "mobile-node/device_messages.h"
 
 static const char *const state_names[] = {
     [DEVICE_IDLE] = "idle",       [DEVICE_OBSERVED] = "observed", [DEVICE_COMPUTING] = "computing",
@@ -68,6 +67,12 @@ void device_core_init(struct device_core *core, const struct world *world, uint3
     core->round = 0;
     core->moving = false;
     core->has_task = false;
+    core->own = (struct device_own){0};
+}
+
+void device_core_set_own(struct device_core *core, const struct device_own *own)
+{
+    core->own = *own;
 }
 
 static struct device_action *push(struct device_actions *actions, enum device_action_kind kind)
@@ -100,10 +105,12 @@ static void on_slot(struct device_core *core, const struct msg_slot *slot, struc
     if (!faults_speaks(core->world->faults, core->id, slot->observe_only != 0, false, core->number))
         return;
     device_slot_meet(core->world, core->number, core->id, &core->mobility, &core->slot);
+    device_take_own(&core->own, &core->slot);
     set_state(core, slot->observe_only != 0 ? DEVICE_IDLE : DEVICE_OBSERVED);
 
-    device_tell_observation(&push(actions, DEVICE_DO_TELL)->message, core->world, core->number, core->round,
-                            &core->slot);
+    struct proto_message *message = &push(actions, DEVICE_DO_TELL)->message;
+    device_tell_observation(message, core->world, core->number, core->round, &core->slot);
+    message->observation.wish = core->own.wish;
 }
 
 static int check_decision(const struct device_core *core, const struct msg_decision *decision,

@@ -31,6 +31,7 @@
 #include "core/model/device_slot.h"
 #include "core/model/layer_work.h"
 #include "core/model/world.h"
+#include "mobile-node/device_messages.h"
 #include "proto/message.h"
 
 enum device_state {
@@ -97,6 +98,7 @@ struct device_core {
     bool moving; /* mobility holds the state at `id` */
     struct mobility mobility;
     struct device_slot slot;
+    struct device_own own; /* a guest's */
     struct task_plan plan; /* the decision, then as RECOVER changes it */
     struct task_times times;
     double rate_bps;
@@ -120,6 +122,9 @@ struct device_core {
 
 /* Borrows `world`; `number` is one of its devices. */
 void device_core_init(struct device_core *core, const struct world *world, uint32_t number);
+
+/* A guest: what it brings to the next slots. */
+void device_core_set_own(struct device_core *core, const struct device_own *own);
 
 /* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and neither state nor actions changed. */
 int device_core_step(struct device_core *core, const struct device_event *event,

@@ -17,6 +17,12 @@ void device_move(const struct world *world, uint32_t number, struct slot_id from
     assert(at == to.slot);
 }
 
+void device_take_own(const struct device_own *own, struct device_slot *slot)
+{
+    if (own->is_own)
+        slot->tokens = own->tokens;
+}
+
 void device_tell_observation(struct proto_message *ret, const struct world *world, uint32_t number,
                              uint64_t round, const struct device_slot *slot)
 {

@@ -3,6 +3,8 @@
 #ifndef HANDOFF_MOBILE_NODE_DEVICE_MESSAGES_H
 #define HANDOFF_MOBILE_NODE_DEVICE_MESSAGES_H
 
+#include <stdbool.h>
+
 #include "core/base/diag.h"
 #include "core/model/cost.h"
 #include "core/model/device_slot.h"
@@ -13,6 +15,16 @@
  * beginning, whatever came before. */
 void device_move(const struct world *world, uint32_t number, struct slot_id from, struct slot_id to,
                  bool begins, struct mobility *mobility);
+
+/* What a guest brings with it; all 0: the device's tasks are the world's. */
+struct device_own {
+    bool is_own;
+    uint32_t tokens; /* of its task's prompt in the next slot; 0: it has none */
+    uint32_t wish;   /* OBSERVATION.wish */
+};
+
+/* Its task in place of the world's. */
+void device_take_own(const struct device_own *own, struct device_slot *slot);
 
 /* OBSERVATION of what the device meets in its slot. What queueing mode adds is left empty. */
 void device_tell_observation(struct proto_message *ret, const struct world *world, uint32_t number,

@@ -106,6 +106,7 @@ static void observe(struct device_queue *queue)
     struct proto_message *message = &device_queue_push(queue, DEVICE_QUEUE_TELL)->message;
     device_tell_observation(message, queue->world, queue->number, queue->round, &queue->slot);
     struct msg_observation *observation = &message->observation;
+    observation->wish = queue->own.wish;
     observation->processor_s = station_left(&queue->processor, queue->now_s);
     observation->unsent_bits = (struct proto_reals){queue->unsent, queue->world->servers};
     observation->accrued_task = (struct proto_u32s){queue->list_task, accrued};
@@ -132,6 +133,7 @@ static void on_slot(struct device_queue *queue, const struct msg_slot *slot, dou
         return;
     }
     device_slot_meet(queue->world, queue->number, id, &queue->mobility, &queue->slot);
+    device_take_own(&queue->own, &queue->slot);
     for (size_t i = 0; i < queue->count && device_slot_begins_anew(queue->world, queue->number, id); i++)
         queue->task[i].stays = true;
     station_count(&queue->radio, queue->now_s);
@@ -139,6 +141,11 @@ static void on_slot(struct device_queue *queue, const struct msg_slot *slot, dou
                      faults_speed(queue->world->faults, id, false, queue->number));
     queue->deciding = slot->observe_only == 0;
     observe(queue);
+}
+
+void device_queue_set_own(struct device_queue *queue, const struct device_own *own)
+{
+    queue->own = *own;
 }
 
 /* ---- deciding ---- */

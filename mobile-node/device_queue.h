@@ -29,6 +29,7 @@
 #include "core/model/device_slot.h"
 #include "core/model/layer_work.h"
 #include "core/model/station.h"
+#include "mobile-node/device_messages.h"
 #include "proto/message.h"
 
 enum device_queue_event_kind {
@@ -89,6 +90,9 @@ struct device_queue;
 /* Borrows `world`; `number` is one of its devices. -ENOMEM. */
 int device_queue_create(struct device_queue **ret_queue, const struct world *world, uint32_t number);
 void device_queue_destroy(struct device_queue *queue);
+
+/* A guest: what it brings to the next slots. */
+void device_queue_set_own(struct device_queue *queue, const struct device_own *own);
 
 /* 0 and actions; or ERR_STATE / ERR_RANGE with a diagnosis, and nothing changed; or -ENOMEM. */
 int device_queue_step(struct device_queue *queue, const struct device_queue_event *event,

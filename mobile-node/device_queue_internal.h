@@ -43,6 +43,7 @@ struct device_queue {
     uint32_t number;
     struct mobility mobility;
     struct device_slot slot;
+    struct device_own own; /* a guest's */
     struct slot_id id;
     uint64_t round; /* of the last SLOT; DEVICE_QUEUE_NO_ROUND: none */
     bool deciding;  /* its DECISION has not come */

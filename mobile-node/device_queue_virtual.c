@@ -138,6 +138,11 @@ static int live_through_slot(struct device_queue_virtual *device, struct device_
     return rc != 0 ? rc : step(device, &end, actions, diag);
 }
 
+void device_queue_virtual_set_own(struct device_queue_virtual *device, const struct device_own *own)
+{
+    device_queue_set_own(device->queue, own);
+}
+
 int device_queue_virtual_take(struct device_queue_virtual *device, const struct proto_message *message,
                               struct device_queue_actions *ret_actions, struct diag *diag)
 {

@@ -12,6 +12,9 @@ int device_queue_virtual_create(struct device_queue_virtual **ret_device, const 
                                 uint32_t number);
 void device_queue_virtual_destroy(struct device_queue_virtual *device); /* NULL-safe */
 
+/* As device_queue_set_own. */
+void device_queue_virtual_set_own(struct device_queue_virtual *device, const struct device_own *own);
+
 /* Takes SLOT, HANDOVER, RECOVER, DECISION or RESULT. After a DECISION the device lives through its slot, up to
  * PASSED. Hands out all actions in order of time. Their owner sends what TELL and DELIVER say (a TASK arrives at
  * its DELIVER) and may look at the others: what COMPUTE names is done when an action follows from it. The list is

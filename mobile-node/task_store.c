@@ -79,7 +79,10 @@ static struct shared_bytes *make_prompt(const struct task_store *store, const st
     struct shared_bytes *bytes = shared_bytes_create(compute_bytes(store->world, 0, work->tokens));
     uint32_t *token = malloc(work->tokens * sizeof *token);
     if (bytes != NULL && token != NULL) {
-        compute_prompt(store->world, work->device, work->id, work->tokens, token);
+        if (store->hooks->prompt != NULL)
+            store->hooks->prompt(store->user, work->tokens, token);
+        else
+            compute_prompt(store->world, work->device, work->id, work->tokens, token);
         for (uint32_t i = 0; i < work->tokens; i++)
             for (uint32_t b = 0; b < sizeof *token; b++)
                 bytes->data[sizeof *token * i + b] = (uint8_t) (token[i] >> BYTE_BITS * b);

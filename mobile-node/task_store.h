@@ -32,6 +32,8 @@ struct task_store_hooks {
     void (*on_computed)(void *user, const struct layer_work *work, const struct compute_job_result *result);
     /* A server has returned a row that is none. Its task stays without an answer. */
     void (*on_bad_row)(void *user, uint32_t server, const char *reason);
+    /* The prompt of a task, [tokens], in place of the world's. May be NULL. */
+    void (*prompt)(void *user, uint32_t tokens, uint32_t *ret_token);
     /* This node cannot go on: memory, or its own model. */
     void (*on_failure)(void *user, const char *reason);
 };

@@ -203,6 +203,20 @@ static void a_slot_is_answered_by_what_the_device_meets_in_it(void **state)
         assert_same(told->gain.data[m], expected.gain[m]);
 }
 
+static void a_guest_tells_its_own_task_and_computes_it(void **state)
+{
+    struct bench *bench = *state;
+    device_core_set_own(&bench->core, &(struct device_own){.is_own = true, .tokens = 33, .wish = 5});
+    assert_int_equal(slot_event(bench, 9, 3, 4, 0), 0);
+    assert_int_equal(bench->actions.list[0].message.observation.tokens, 33);
+    assert_int_equal(bench->actions.list[0].message.observation.wish, 5);
+    assert_int_equal(decision_event(bench, 9, 4, 0), 0);
+    assert_int_equal(bench->actions.list[0].work.tokens, 33);
+    device_core_init(&bench->core, &bench->world, DEVICE); /* and another is none */
+    assert_int_equal(slot_event(bench, 9, 3, 4, 0), 0);
+    assert_int_equal(bench->actions.list[0].message.observation.wish, 0);
+}
+
 static void an_observation_that_closes_an_episode_waits_for_no_decision(void **state)
 {
     struct bench *bench = *state;
@@ -774,6 +788,7 @@ int main(void)
         ROW(every_state_takes_its_own_events_and_refuses_the_others_unchanged),
         ROW(every_state_has_a_name),
         ROW(a_slot_is_answered_by_what_the_device_meets_in_it),
+        ROW(a_guest_tells_its_own_task_and_computes_it),
         ROW(an_observation_that_closes_an_episode_waits_for_no_decision),
         ROW(a_local_task_reports_what_cost_outcome_says_and_sends_nothing),
         ROW(an_offloaded_task_reports_what_cost_outcome_says_at_every_split),
