@@ -272,22 +272,36 @@ static bool has_room_for_tasks(const struct recorder *recorder, size_t count)
     return RECORDER_QUEUE_ROWS - (recorder->pushed - recorder->written) >= count;
 }
 
+static int copy_prompt(struct answer_place *beside)
+{
+    size_t size = beside->answer.prompt_tokens * sizeof *beside->prompt;
+    beside->prompt = malloc(size > 0 ? size : 1);
+    if (beside->prompt == NULL)
+        return -ENOMEM;
+    memcpy(beside->prompt, beside->answer.prompt, size);
+    beside->answer.prompt = beside->prompt;
+    return 0;
+}
+
 /* The answer's place beside its task's row; *answer, the next one, goes on when it is this task's. */
-static void put_answer(struct recorder *recorder, size_t place, const struct db_answer **answer,
-                       const struct db_answer *end)
+static int put_answer(struct recorder *recorder, size_t place, const struct db_answer **answer,
+                      const struct db_answer *end)
 {
     const struct db_task *task = &recorder->ring[place];
     const struct db_answer *next = *answer;
     if (recorder->answer == NULL)
-        return;
+        return 0;
     struct answer_place *beside = &recorder->answer[place];
+    free(beside->prompt);
+    beside->prompt = NULL;
     beside->is_taken = next < end && next->episode == task->episode && next->slot == task->slot &&
                        next->device == task->device;
     if (!beside->is_taken)
-        return;
+        return 0;
     beside->answer = *next;
     beside->answer.run_id = recorder->run_id;
     (*answer)++;
+    return next->prompt != NULL ? copy_prompt(beside) : 0;
 }
 
 /* Mutex held: for good, since most runs have no answers. */
@@ -315,12 +329,14 @@ int recorder_answered_tasks(struct recorder *recorder, const struct db_task *tas
         rc = recorder->rc;
         if (rc != 0)
             break;
-        for (size_t i = 0; i < some; i++) {
+        for (size_t i = 0; i < some && rc == 0; i++) {
             size_t place = (recorder->pushed + i) % RECORDER_QUEUE_ROWS;
             recorder->ring[place] = task[done + i];
             recorder->ring[place].run_id = recorder->run_id;
-            put_answer(recorder, place, &answer, end);
+            rc = put_answer(recorder, place, &answer, end);
         }
+        if (rc != 0)
+            break;
         assert(has_room_for_tasks(recorder, some) && !recorder->closing);
         recorder->pushed += some;
         done += some;

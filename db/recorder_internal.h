@@ -35,6 +35,7 @@ struct item {
 struct answer_place {
     bool is_taken;
     struct db_answer answer;
+    uint32_t *prompt; /* its own copy; NULL: none */
 };
 
 struct recorder {

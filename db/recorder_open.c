@@ -80,6 +80,8 @@ static void destroy(struct recorder *recorder)
 {
     claim_release(&recorder->claim); /* behind db_close: see claim.h */
     finish_sync(recorder);
+    for (size_t i = 0; recorder->answer != NULL && i < RECORDER_QUEUE_ROWS; i++)
+        free(recorder->answer[i].prompt);
     free(recorder->answer);
     free(recorder);
 }

@@ -95,6 +95,8 @@ struct db_answer {
     double device_layer_s, server_layer_s; /* measured, of one layer */
     uint64_t activation_bytes;             /* < 2^63 */
     bool overridden;
+    const uint32_t *prompt; /* [prompt_tokens] a guest's own; NULL: it is the world's, or was not kept */
+    uint32_t prompt_tokens;
 };
 
 /* Statistics over the episode's finished tasks (NAN: there were none); `tasks` counts lost and expired ones

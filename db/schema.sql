@@ -121,6 +121,7 @@ CREATE TABLE answer ( -- what a finished task's layers gave, with real layers al
     server_layer_s   REAL CHECK (server_layer_s >= 0), -- likewise on the server
     activation_bytes INTEGER NOT NULL CHECK (activation_bytes >= 0), -- crossed the link, encoded
     overridden       INTEGER NOT NULL CHECK (overridden IN (0, 1)), -- 1: the device chose its own split or server
+    prompt           BLOB CHECK (length(prompt) % 4 = 0), -- a guest's own, ids u32 little-endian; NULL: the world's, or not kept
     PRIMARY KEY (run_id, episode, slot, device)
 ) STRICT, WITHOUT ROWID;
 

@@ -33,7 +33,7 @@ static const char *const sql[STATEMENT_COUNT] = {
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [INSERT_TASK] = insert_task,
     [INSERT_ANSWER] =
-        "INSERT INTO answer (run_id, " ANSWER_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO answer (run_id, " ANSWER_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [INSERT_EPISODE] =
         "INSERT INTO episode (run_id, episode, slots, mean_latency_s, p50_latency_s, p95_latency_s,"
         " p99_latency_s, mean_energy_j, mean_cost, episode_return, optimum_cost, tasks, deadline_misses,"
@@ -353,6 +353,7 @@ int store_insert_answer(struct store *store, const struct db_answer *answer, str
     binder_real(&binder, answer->server_layer_s);
     binder_integer(&binder, (int64_t) answer->activation_bytes);
     binder_integer(&binder, answer->overridden);
+    binder_blob(&binder, answer->prompt, answer->prompt_tokens * sizeof *answer->prompt); /* NULL: none */
     return store_run(store, &binder, "record an answer", diag);
 }
 

@@ -22,7 +22,7 @@ struct sqlite3_stmt;
     "task_slot, speed, detail"
 #define ANSWER_COLUMNS                                                                                       \
     "episode, slot, device, tokens, answer, first_token_s, device_layer_s, server_layer_s, "                 \
-    "activation_bytes, overridden"
+    "activation_bytes, overridden, prompt"
 
 enum statement {
     INSERT_RUN,

@@ -154,7 +154,7 @@ static void read_task(struct reader *reader, struct db_task *task)
 /* Whether the row holds as many tokens as it says. */
 static bool read_answer(struct reader *reader, struct db_answer *answer)
 {
-    size_t size = 0;
+    size_t size = 0, prompt_size = 0;
     answer->run_id = read_integer(reader, 0);
     answer->episode = read_u32(reader);
     answer->slot = read_u32(reader);
@@ -167,7 +167,9 @@ static bool read_answer(struct reader *reader, struct db_answer *answer)
     answer->server_layer_s = read_real(reader);
     answer->activation_bytes = (uint64_t) read_integer(reader, 0);
     answer->overridden = read_integer(reader, 0) != 0;
-    if (tokens < 0 || tokens > (int64_t) DB_ANSWER_MAX ||
+    answer->prompt = read_bytes(reader, &prompt_size);
+    answer->prompt_tokens = (uint32_t) (prompt_size / sizeof *answer->prompt);
+    if (tokens < 0 || tokens > (int64_t) DB_ANSWER_MAX || prompt_size % sizeof *answer->prompt != 0 ||
         (answer->is_kept && size != (size_t) tokens * sizeof *answer->token))
         return false;
     answer->tokens = (uint32_t) tokens;

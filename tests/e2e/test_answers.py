@@ -144,7 +144,7 @@ def answers_are_exported_and_an_emulated_run_has_none():
         output, _ = testbed.orchestrator('export', 'answers', '--run', 1, '--db', db)
         lines = output.splitlines()
         tap.equal(lines[0], 'run_id,episode,slot,device,tokens,answer,first_token_s,device_layer_s,server_layer_s,'
-                  'activation_bytes,overridden', 'columns')
+                  'activation_bytes,overridden,prompt', 'columns')
         tap.equal(len(lines), 1 + TASKS, 'lines')
         tap.equal(bytes.fromhex(lines[1].split(',')[5]), testbed.one(db, 'SELECT answer FROM answer LIMIT 1'), 'first answer')
         testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'dapo-quick', '-e', 1, '-t', 1, '-p', 'local', '--record',

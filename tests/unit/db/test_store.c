@@ -541,6 +541,10 @@ static void assert_same_answer(const struct db_answer *a, const struct db_answer
     assert_memory_equal(&a->first_token_s, &b->first_token_s, sizeof(double));
     assert_memory_equal(&a->device_layer_s, &b->device_layer_s, sizeof(double));
     assert_true(isnan(a->server_layer_s) == isnan(b->server_layer_s));
+    assert_int_equal(a->prompt_tokens, b->prompt_tokens);
+    assert_true((a->prompt == NULL) == (b->prompt == NULL));
+    if (a->prompt != NULL)
+        assert_memory_equal(a->prompt, b->prompt, a->prompt_tokens * sizeof *a->prompt);
 }
 
 static void answers_come_back_in_key_order_with_their_tokens(void **state)
@@ -554,6 +558,9 @@ static void answers_come_back_in_key_order_with_their_tokens(void **state)
     in[1].overridden = true;
     in[1].activation_bytes = 1ULL << 40;
     in[2].tokens = 0;
+    static const uint32_t prompt[] = {1, 70000, 4000000000};
+    in[2].prompt = prompt;
+    in[2].prompt_tokens = 3;
     for (size_t i = 3; i-- > 0;) {
         in[i].run_id = 1;
         assert_int_equal(store_insert_answer(f->store, &in[i], NULL), 0);
