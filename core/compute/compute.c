@@ -121,6 +121,11 @@ void compute_close(struct compute *compute)
     free(compute);
 }
 
+uint32_t compute_context(const struct compute *compute)
+{
+    return weights_geometry(compute->weights)->context;
+}
+
 int compute_load(struct compute *compute, uint32_t first, uint32_t last, struct diag *diag)
 {
     int rc = infer_model_load(compute->model, first, last, diag);
@@ -280,7 +285,10 @@ int compute_answer_device(struct compute *compute, const struct compute_task *ta
         rc = array_reserve(&compute->rows, &compute->rows_capacity, bytes);
     if (rc != 0)
         return diag_fail(diag, rc, "a task of %u tokens: out of memory", task->tokens);
-    compute_prompt(compute->world, task->device, task->id, task->tokens, compute->ids);
+    if (task->prompt != NULL)
+        memcpy(compute->ids, task->prompt, task->tokens * sizeof *compute->ids);
+    else
+        compute_prompt(compute->world, task->device, task->id, task->tokens, compute->ids);
     return task->split > 0 ? run_device(compute, task, ret_answer, diag) : 0;
 }
 

@@ -62,6 +62,9 @@ int compute_open(struct compute **ret_compute, const struct world *world, const 
 /* NULL is allowed. Its passes have been destroyed. */
 void compute_close(struct compute *compute);
 
+/* Tokens of the longest prompt that the model takes: its context. */
+uint32_t compute_context(const struct compute *compute);
+
 /* Loads layers [first, last) ahead of their first use, with last = L also the head: so that no first task is late.
  * Errors are those of infer_model_load. */
 int compute_load(struct compute *compute, uint32_t first, uint32_t last, struct diag *diag);
@@ -132,6 +135,7 @@ struct compute_task {
     uint32_t device;
     struct slot_id id;
     uint32_t tokens, split;
+    const uint32_t *prompt; /* [tokens] in place of the world's; NULL: the world's */
 };
 
 /* What device and server compute together, in one process: the reference. Errors as above. */

@@ -28,8 +28,10 @@ static int keep(void *user, const struct db_task *row, size_t count)
     if (array_reserve(&tasks->task, &tasks->capacity, tasks->count + count) != 0)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++)
-        tasks->task[tasks->count++] = (struct compute_task){
-            row[i].device, {RNG_TRAIN, row[i].episode, row[i].slot}, row[i].tokens, row[i].split};
+        tasks->task[tasks->count++] = (struct compute_task){.device = row[i].device,
+                                                            .id = {RNG_TRAIN, row[i].episode, row[i].slot},
+                                                            .tokens = row[i].tokens,
+                                                            .split = row[i].split};
     return 0;
 }
 

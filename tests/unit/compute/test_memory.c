@@ -32,7 +32,7 @@ static int remove_model(void **state)
 
 static int make_answer(const struct world *world, struct diag *diag)
 {
-    const struct compute_task task = {1, {RNG_TRAIN, 0, 0}, TOKENS, 1};
+    const struct compute_task task = {.device = 1, .id = {RNG_TRAIN, 0, 0}, .tokens = TOKENS, .split = 1};
     struct compute_answer answer;
     struct compute *compute = NULL;
     int rc = compute_open(&compute, world, NULL, diag);
@@ -66,7 +66,7 @@ static void a_run_without_memory_leaves_all_passes_as_they_were(void **state)
     (void) state;
     uint8_t prompt[4 * TOKENS];
     struct world world = node_world(path, (const char *[]){NULL});
-    const struct compute_task task = {1, {RNG_TRAIN, 0, 0}, TOKENS, 0};
+    const struct compute_task task = {.device = 1, .id = {RNG_TRAIN, 0, 0}, .tokens = TOKENS, .split = 0};
     uint32_t token = node_oracle(&world, path, &task, NULL);
     size_t n = 1;
     node_prompt(&world, &task, prompt);
@@ -109,7 +109,8 @@ static void finished_tasks_give_their_memory_back(void **state)
     struct compute_answer answer;
     size_t blocks = 0;
     for (uint32_t slot = 0; slot < 20; slot++) {
-        const struct compute_task task = {1, {RNG_TRAIN, 0, slot}, TOKENS, slot % (SMALL_LAYERS + 1)};
+        const struct compute_task task = {
+            .device = 1, .id = {RNG_TRAIN, 0, slot}, .tokens = TOKENS, .split = slot % (SMALL_LAYERS + 1)};
         assert_int_equal(compute_answer(compute, &task, &answer, NULL), 0);
         if (slot == SMALL_LAYERS)
             blocks = memory_blocks();

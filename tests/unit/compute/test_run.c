@@ -137,7 +137,8 @@ static struct node_part part_of(struct guest *guest, uint32_t number)
 static void invite(const struct world *world, const char *model, struct guest *guest, uint32_t number)
 {
     uint32_t split = number % 2 == 1 ? number / 2 % SMALL_LAYERS : 1 + number / 2 % (SMALL_LAYERS - 1);
-    guest->task = (struct compute_task){number % 8, {RNG_TRAIN, 0, number}, LONG - number, split};
+    guest->task = (struct compute_task){
+        .device = number % 8, .id = {RNG_TRAIN, 0, number}, .tokens = LONG - number, .split = split};
     node_prompt(world, &guest->task, guest->prompt);
     guest->token = node_oracle(world, model, &guest->task, guest->in);
 }
@@ -354,6 +355,28 @@ static void the_house_model_answers_alike_at_every_split(void **state)
     }
 }
 
+static void a_prompt_of_its_own_takes_the_place_of_the_worlds(void **state)
+{
+    (void) state;
+    struct world world = node_world(path, (const char *[]){NULL});
+    struct compute *compute = node_open(&world);
+    uint32_t prompt[TOKENS] = {0};
+    struct compute_task task = task_at(1, 1), other = task_at(2, 1);
+    struct compute_answer worlds, own, same;
+    assert_int_equal(compute_answer(compute, &other, &worlds, NULL), 0);
+    compute_prompt(&world, 2, other.id, TOKENS, prompt);
+    task.prompt = prompt;
+    assert_int_equal(compute_answer(compute, &task, &own, NULL), 0);
+    assert_int_equal(own.token[0], worlds.token[0]); /* as that of the device whose it was */
+    other.prompt = prompt;
+    assert_int_equal(compute_answer(compute, &other, &same, NULL), 0);
+    assert_int_equal(same.token[0], worlds.token[0]);
+    prompt[0] = UINT32_MAX; /* of no vocabulary */
+    assert_int_equal(compute_answer(compute, &task, &own, NULL), ERR_RANGE);
+    compute_close(compute);
+    world_finish(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_token_that_is_not_in_the_vocabulary_is_refused),
         cmocka_unit_test(a_row_of_another_size_has_no_head),
         cmocka_unit_test(a_part_that_the_model_does_not_have_is_refused),
+        cmocka_unit_test(a_prompt_of_its_own_takes_the_place_of_the_worlds),
         cmocka_unit_test(the_house_model_answers_alike_at_every_split),
     };
     return cmocka_run_group_tests(tests, write_model, remove_model);

@@ -30,7 +30,7 @@ static void check_report(const struct world *world, struct host_answers *answers
                          uint32_t split)
 {
     const struct db_task row = {.device = 3, .episode = 1, .slot = split, .tokens = 20, .split = split};
-    const struct compute_task task = {3, {RNG_TEST, 1, split}, 20, split};
+    const struct compute_task task = {.device = 3, .id = {RNG_TEST, 1, split}, .tokens = 20, .split = split};
     bool local = split == LAYERS, returns = !local && world->scenario.compute.head == COMPUTE_HEAD_DEVICE;
     struct msg_report report = {
         .device = 3, .latency_s = 0.25, .served_by = local ? PROTO_SERVER_NONE : 1, .local_s = 0.125};
