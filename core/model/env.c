@@ -435,14 +435,27 @@ static void repair_memory(const struct env_view *view, struct env_decision *deci
     }
 }
 
-void env_repair(const struct env_view *view, struct env_decision *decision)
+/* `keeps`: what was marked before stays marked. */
+static void repair(const struct env_view *view, bool keeps, struct env_decision *decision)
 {
     for (uint32_t n = 0; n < view->world->devices; n++) {
+        bool was = keeps && decision->repaired[n];
         repair_device(view, decision, n);
+        decision->repaired[n] = decision->repaired[n] || was;
         decision->bandwidth_share[n] = 0.0;
         decision->compute_share[n] = 0.0;
     }
     repair_memory(view, decision);
+}
+
+void env_repair(const struct env_view *view, struct env_decision *decision)
+{
+    repair(view, false, decision);
+}
+
+void env_mend(const struct env_view *view, struct env_decision *decision)
+{
+    repair(view, true, decision);
 }
 
 static double device_bits(const struct env_view *view, const struct env_decision *decision, uint32_t device)

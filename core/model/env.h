@@ -108,6 +108,9 @@ void env_map_action(const struct env_view *view, const float *action, struct env
  * wish for local, and mended. */
 void env_repair(const struct env_view *view, struct env_decision *decision);
 
+/* env_repair of a decision that was changed after it: what was mended before stays marked. */
+void env_mend(const struct env_view *view, struct env_decision *decision);
+
 /* Fills the shares from split and server (A5, A10, or the scenario's other rules), and ret_load[M] = K_m. */
 void env_allocate(const struct env_view *view, struct env_decision *decision, uint32_t *ret_load);
 

@@ -142,9 +142,9 @@ static void print_answers(const struct recorded_run *recorded, const struct answ
         (void) printf(", %llu of them compared by their number of tokens alone",
                       (unsigned long long) answers->counted);
     (void) printf("\n");
-    if (answers->overridden > 0)
-        (void) printf("  %llu more were of devices that chose for themselves: not compared\n",
-                      (unsigned long long) answers->overridden);
+    if (answers->unknown > 0)
+        (void) printf("  %llu more were of guests, whose prompts were not kept: not compared\n",
+                      (unsigned long long) answers->unknown);
     if (answers->first_difference[0] != '\0')
         (void) printf("  first difference: %s\n", answers->first_difference);
     if (answers->different > 0 && recorded->run.arithmetic != LINALG_ARITHMETIC)
@@ -156,8 +156,8 @@ static json_t *answers_json(const struct answer_verification *answers)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:s}", "compared", (json_int_t) answers->compared,
                      "identical", (json_int_t) answers->identical, "different",
-                     (json_int_t) answers->different, "counted", (json_int_t) answers->counted, "overridden",
-                     (json_int_t) answers->overridden, "first_difference", answers->first_difference);
+                     (json_int_t) answers->different, "counted", (json_int_t) answers->counted, "unknown",
+                     (json_int_t) answers->unknown, "first_difference", answers->first_difference);
 }
 
 /* Computes the answers of a run with real layers again, and adds what it finds to what was told of its rows. */
@@ -261,6 +261,8 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
         .record_tasks = true,
         .fault = recorded.fault,
         .fault_count = recorded.fault_count,
+        .guests_task = recorded.guests_task,
+        .guests_tasks = recorded.guests_tasks,
         .stop = &verification.over,
         .progress = &progress,
     };
@@ -337,6 +339,8 @@ static int what_if(const struct cli *cli, struct recorded_run *recorded, struct 
         .record_tasks = true,
         .fault = recorded->fault,
         .fault_count = recorded->fault_count,
+        .guests_task = recorded->guests_task,
+        .guests_tasks = recorded->guests_tasks,
     };
     if (rc == 0)
         rc = run_policy_record(&play, &result, &run_id, diag);

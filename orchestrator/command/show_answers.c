@@ -92,14 +92,19 @@ static int make_text(struct showing *showing, uint32_t previous, const uint32_t 
 
 /* ---- one answer ---- */
 
-static int prompt_text(struct showing *showing, const struct db_task *task, struct buf *line)
+/* A guest's own, or the world's. */
+static int prompt_text(struct showing *showing, const struct db_task *task, const struct db_answer *answer,
+                       struct buf *line)
 {
     const struct recorded_run *recorded = showing->recorded;
     struct slot_id id = {recorded->phase, task->episode, task->slot};
     int rc = array_reserve(&showing->prompt, &showing->capacity, task->tokens);
     if (rc != 0 || task->tokens == 0)
         return rc != 0 ? rc : buf_push(line, "", 1);
-    compute_prompt(&recorded->world, task->device, id, task->tokens, showing->prompt);
+    if (answer->prompt != NULL && answer->prompt_tokens == task->tokens)
+        memcpy(showing->prompt, answer->prompt, task->tokens * sizeof *showing->prompt);
+    else
+        compute_prompt(&recorded->world, task->device, id, task->tokens, showing->prompt);
     uint32_t from = task->tokens > PROMPT_END ? task->tokens - PROMPT_END : 0;
     return make_text(showing, from > 0 ? showing->prompt[from - 1] : TOKENIZER_NONE, showing->prompt + from,
                      task->tokens - from, line);
@@ -120,6 +125,14 @@ static void print_measured(const char *where, double layer_s)
         (void) printf("  %s %.3f ms a layer", where, 1e3 * layer_s);
 }
 
+/* Of a guest whose prompt was not kept. */
+static bool is_unknown(const struct showing *showing, const struct db_task *task,
+                       const struct db_answer *answer)
+{
+    const struct world *world = &showing->recorded->world;
+    return answer->prompt == NULL && task->device >= world->devices - world->scenario.devices.guests;
+}
+
 static void print_answer(const struct db_task *task, const struct db_answer *answer, const char *prompt,
                          const char *text)
 {
@@ -132,7 +145,7 @@ static void print_answer(const struct db_task *task, const struct db_answer *ans
     (void) printf(", %s%s\n", db_task_status_text(task->status),
                   answer->overridden ? ", as the device chose" : "");
     (void) printf("  prompt  %s%s\n", task->tokens > PROMPT_END ? "..." : "",
-                  answer->overridden ? "(its own)" : prompt);
+                  prompt != NULL ? prompt : "(its own, which was not kept)");
     if (answer->is_kept)
         (void) printf("  answer  %s\n", text);
     else
@@ -181,9 +194,9 @@ static json_t *answer_json(const struct showing *showing, const struct db_task *
                      (int) task->split, "served_by",
                      task->served_by == DB_SERVER_NULL ? json_null() : json_integer(task->served_by),
                      "status", db_task_status_text(task->status), "overridden", (int) answer->overridden,
-                     "prompt_tokens", (int) task->tokens, "prompt_end",
-                     readable && !answer->overridden ? prompt : NULL, "answer_tokens", (int) answer->tokens,
-                     "ids", answer->is_kept ? ids_json(answer) : json_null(), "text",
+                     "prompt_tokens", (int) task->tokens, "prompt_end", readable ? prompt : NULL,
+                     "answer_tokens", (int) answer->tokens, "ids",
+                     answer->is_kept ? ids_json(answer) : json_null(), "text",
                      readable && answer->is_kept ? text : NULL, "activation_bytes",
                      (json_int_t) answer->activation_bytes, "seconds", seconds_json(task, answer));
 }
@@ -191,14 +204,15 @@ static json_t *answer_json(const struct showing *showing, const struct db_task *
 static int show_answer(struct showing *showing, const struct db_task *task, const struct db_answer *answer)
 {
     struct buf prompt = {0}, text = {0};
-    int rc = prompt_text(showing, task, &prompt);
+    int rc = prompt_text(showing, task, answer, &prompt);
     if (rc == 0)
         rc = answer_text(showing, task, answer, &text);
+    const char *shown = is_unknown(showing, task, answer) ? NULL : (const char *) prompt.data;
     if (rc == 0 && showing->as_json)
-        command_append_json(&showing->rows, answer_json(showing, task, answer, (const char *) prompt.data,
-                                                        (const char *) text.data));
+        command_append_json(&showing->rows,
+                            answer_json(showing, task, answer, shown, (const char *) text.data));
     else if (rc == 0)
-        print_answer(task, answer, (const char *) prompt.data, (const char *) text.data);
+        print_answer(task, answer, shown, (const char *) text.data);
     buf_finish(&prompt);
     buf_finish(&text);
     return rc;
@@ -222,6 +236,7 @@ static int show_rows(struct showing *showing, struct store *store, uint32_t limi
     }
     if (rc == 1 && !showing->as_json)
         (void) printf("and more: --limit N shows the first N\n");
+    answer_rows_finish(&rows);
     return rc < 0 ? rc : 0;
 }
 

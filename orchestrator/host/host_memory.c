@@ -33,6 +33,7 @@ struct host {
     struct session_action *queue;
     size_t queue_head, queue_tail, queue_capacity;
     size_t next_fault;
+    size_t next_guests_task;
     struct host_answers *answers; /* NULL: nothing is really computed */
     uint64_t episode_start_ns;
     bool finished;
@@ -265,6 +266,43 @@ static void let_return(bool *gone, bool *returns, uint32_t count)
     }
 }
 
+/* A recorded guest's task, in the slot that begins. */
+static struct device_own guests_task(struct host *host, const struct msg_slot *slot, uint32_t number)
+{
+    const struct session *session = host->session;
+    struct device_own own = {.is_own = true};
+    for (; host->next_guests_task < session->guests_tasks; host->next_guests_task++) {
+        const struct session_guests_task *task = &session->guests_task[host->next_guests_task];
+        bool is_later = task->episode != slot->episode ? task->episode > slot->episode
+                        : task->slot != slot->slot     ? task->slot > slot->slot
+                                                       : task->device > number;
+        if (is_later)
+            break;
+        if (task->episode == slot->episode && task->slot == slot->slot && task->device == number)
+            own.tokens = task->tokens;
+    }
+    return own;
+}
+
+static void bring_guests_task(struct host *host, const struct msg_slot *slot, uint32_t number)
+{
+    const struct world *world = host->session->world;
+    if (host->session->guests_task == NULL || number < world->devices - world->scenario.devices.guests)
+        return;
+    const struct device_own own = guests_task(host, slot, number);
+    if (host->is_queue)
+        device_queue_virtual_set_own(host->device_queue[number], &own);
+    else
+        device_core_set_own(&host->device[number], &own);
+}
+
+static int step_slot(struct host *host, uint32_t number, const struct proto_message *slot)
+{
+    struct device_event event = {.kind = DEVICE_ON_SLOT, .message = slot};
+    bring_guests_task(host, &slot->slot, number);
+    return host->is_queue ? step_device_queue(host, number, slot) : step_device(host, number, &event);
+}
+
 static int grant(struct host *host, const struct proto_message *slot)
 {
     assert(slot->id == PROTO_SLOT);
@@ -275,10 +313,9 @@ static int grant(struct host *host, const struct proto_message *slot)
         let_return(host->server_gone, host->server_returns, host->session->world->servers);
     }
     int rc = host->session->fault_count > 0 ? inject(host, SESSION_OBSERVE) : 0;
-    struct device_event event = {.kind = DEVICE_ON_SLOT, .message = slot};
     for (uint32_t n = 0; n < host->session->world->devices && rc == 0; n++)
         if (!host->device_gone[n])
-            rc = host->is_queue ? step_device_queue(host, n, slot) : step_device(host, n, &event);
+            rc = step_slot(host, n, slot);
     return rc;
 }
 
@@ -364,6 +401,8 @@ static int make_cores(struct host *host)
         rc = renew(host, false, n);
     for (uint32_t m = 0; m < world->servers && rc == 0; m++)
         rc = renew(host, true, m);
+    for (uint32_t i = 0; i < world->scenario.devices.guests; i++)
+        host->device_gone[world->devices - 1 - i] = true;
     return rc;
 }
 

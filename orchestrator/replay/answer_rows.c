@@ -1,5 +1,10 @@
 #include "orchestrator/replay/answer_rows.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/array.h"
+
 static int read_task(struct answer_rows *rows, struct diag *diag)
 {
     int rc = store_tasks_next(rows->store, &rows->next_task, diag);
@@ -33,6 +38,26 @@ static int compare_keys(const struct db_task *task, const struct db_answer *answ
     return task->device == answer->device ? 0 : task->device < answer->device ? -1 : 1;
 }
 
+void answer_rows_finish(struct answer_rows *rows)
+{
+    free(rows->prompt);
+}
+
+/* The next answer is given, with a copy of its prompt: reading on takes the store's away. */
+static int give_answer(struct answer_rows *rows, struct diag *diag)
+{
+    size_t tokens = rows->next_answer.prompt_tokens;
+    rows->answer = rows->next_answer;
+    if (rows->answer.prompt == NULL)
+        return 0;
+    int rc = array_reserve(&rows->prompt, &rows->prompt_capacity, tokens > 0 ? tokens : 1);
+    if (rc != 0)
+        return diag_fail(diag, rc, "out of memory");
+    memcpy(rows->prompt, rows->answer.prompt, tokens * sizeof *rows->prompt);
+    rows->answer.prompt = rows->prompt;
+    return 0;
+}
+
 int answer_rows_next(struct answer_rows *rows, struct diag *diag)
 {
     int order = 0, rc = 0;
@@ -45,8 +70,8 @@ int answer_rows_next(struct answer_rows *rows, struct diag *diag)
         rc = read_task(rows, diag);
     }
     if (rows->has_answer && rc == 0) {
-        rows->answer = rows->next_answer;
-        rc = read_answer(rows, diag);
+        rc = give_answer(rows, diag);
+        rc = rc != 0 ? rc : read_answer(rows, diag);
     }
     return rc != 0 ? rc : rows->has_task || rows->has_answer;
 }

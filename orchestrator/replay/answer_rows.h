@@ -16,9 +16,13 @@ struct answer_rows {
     bool task_ahead, answer_ahead; /* read, and not yet given */
     struct db_task next_task;
     struct db_answer next_answer;
+    uint32_t *prompt; /* [prompt_capacity] of `answer`; owned */
+    size_t prompt_capacity;
 };
 
+/* Finish it also when this failed. */
 int answer_rows_open(struct answer_rows *ret_rows, struct store *store, int64_t run_id, struct diag *diag);
+void answer_rows_finish(struct answer_rows *rows);
 /* 1: a task, its answer, or both; 0: that was the last; or an error. */
 int answer_rows_next(struct answer_rows *rows, struct diag *diag);
 

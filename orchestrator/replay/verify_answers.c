@@ -52,16 +52,23 @@ static void compare(struct answer_verification *verification, const struct db_an
 }
 
 /* What a task's row asks of the model; a file that was changed may ask for anything. */
-static int make_task(const struct answer_verification *verification, const struct db_task *row,
+static int make_task(const struct answer_verification *verification, const struct answer_rows *rows,
                      struct compute_task *ret_task, struct diag *diag)
 {
     const struct world *world = verification->world;
+    const struct db_task *row = &rows->task;
+    const struct db_answer *answer = &rows->answer;
     *ret_task = (struct compute_task){
         .device = row->device,
         .id = {verification->phase, row->episode, row->slot},
         .tokens = row->tokens,
         .split = row->server == DB_SERVER_NULL ? world->llm->layers : row->split,
+        .prompt = answer->prompt,
     };
+    if (answer->prompt != NULL && answer->prompt_tokens != row->tokens)
+        return diag_fail(diag, ERR_CORRUPT,
+                         "episode %u, slot %u, device %u: a task of %u tokens has a prompt of %u",
+                         row->episode, row->slot, row->device, row->tokens, answer->prompt_tokens);
     if (row->device < world->devices && row->tokens > 0 && ret_task->split <= world->llm->layers)
         return 0;
     return diag_fail(diag, ERR_CORRUPT,
@@ -74,12 +81,19 @@ static int compare_again(struct answer_verification *verification, const struct 
 {
     struct compute_task task;
     struct compute_answer answer;
-    int rc = make_task(verification, &rows->task, &task, diag);
+    int rc = make_task(verification, rows, &task, diag);
     if (rc == 0)
         rc = verification->source.answer(verification->source.user, &task, &answer, diag);
     if (rc == 0)
         compare(verification, &rows->answer, &answer);
     return rc;
+}
+
+/* A guest's prompt is known where it was kept. */
+static bool is_guests(const struct answer_verification *verification, const struct db_task *task)
+{
+    const struct world *world = verification->world;
+    return task->device < world->devices && task->device >= world->devices - world->scenario.devices.guests;
 }
 
 static int take(struct answer_verification *verification, const struct answer_rows *rows, struct diag *diag)
@@ -94,8 +108,8 @@ static int take(struct answer_verification *verification, const struct answer_ro
         differs(verification, at, false, "an answer was recorded, and no task that was finished");
     else if (is_finished && !rows->has_answer)
         differs(verification, at, false, "the task was finished, and no answer was recorded");
-    else if (is_finished && answer->overridden)
-        verification->overridden++;
+    else if (is_finished && answer->prompt == NULL && is_guests(verification, task))
+        verification->unknown++;
     else if (is_finished)
         return compare_again(verification, rows, diag);
     return 0;
@@ -114,5 +128,6 @@ int verify_answers(struct answer_verification *verification, struct diag *diag)
         if (rc == 0)
             rc = answer_rows_next(&rows, diag);
     }
+    answer_rows_finish(&rows);
     return rc < 0 ? rc : 0;
 }

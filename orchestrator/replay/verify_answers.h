@@ -26,8 +26,8 @@ struct answer_verification {
     struct progress *progress;         /* in tasks; NULL: none */
     const volatile sig_atomic_t *stop; /* nonzero: no more; NULL: never */
     uint64_t compared, identical, different;
-    uint64_t counted;    /* of those compared: by their number alone */
-    uint64_t overridden; /* not compared: the device chose for itself, and with which prompt is not known */
+    uint64_t counted;           /* of those compared: by their number alone */
+    uint64_t unknown;           /* not compared: of guests whose prompts were not kept */
     char first_difference[256]; /* "": none */
 };
 

@@ -57,6 +57,8 @@ int run_policy_record(const struct run_policy *play, struct session_result *ret_
         .record_tasks = play->record_tasks,
         .fault = play->fault,
         .fault_count = play->fault_count,
+        .guests_task = play->guests_task,
+        .guests_tasks = play->guests_tasks,
         .stop = stop_signal_flag(),
         .progress = &progress,
     };

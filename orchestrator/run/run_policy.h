@@ -17,6 +17,8 @@ struct run_policy {
     uint32_t learn_every; /* learns on the way, with a checkpoint after so many episodes; 0: does not learn */
     const struct session_fault *fault; /* [fault_count] */
     size_t fault_count;
+    const struct session_guests_task *guests_task; /* [guests_tasks] */
+    size_t guests_tasks;
 };
 
 /* Plays and records; the run's id is known once it was opened (0 before). Interrupted: -EINTR, and the run is

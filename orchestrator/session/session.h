@@ -26,6 +26,11 @@ struct session_fault {
     bool is_back; /* not lost: here again, and taking part from the next slot */
 };
 
+/* How long the prompt of a guest's task was, as recorded in its row. */
+struct session_guests_task {
+    uint32_t episode, slot, device, tokens;
+};
+
 struct session {
     const struct world *world;
     struct policy *policy;
@@ -39,6 +44,9 @@ struct session {
     struct session_sinks sinks; /* every row goes to each, in order; the first error ends the session */
     const struct session_fault *fault; /* [fault_count], in order of episode, slot, phase */
     size_t fault_count;
+    const struct session_guests_task
+        *guests_task; /* [guests_tasks], in that order; others have tasks of the world */
+    size_t guests_tasks;
     const volatile sig_atomic_t *stop; /* nonzero: end at the next episode's or slot's end; may be NULL */
     struct progress *progress;         /* may be NULL */
 };

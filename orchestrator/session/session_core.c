@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "orchestrator/session/session_guests.h"
 #include "orchestrator/session/session_queue.h"
 #include "orchestrator/session/session_round.h"
 
@@ -33,6 +34,7 @@ static int allocate(struct session_core *core)
                      world->scenario.compute.kind == COMPUTE_MODEL && core->session.record_tasks);
     core->load = calloc(world->servers, sizeof *core->load);
     int rc = core->load != NULL ? create_nodes(core) : -ENOMEM;
+    rc = rc != 0 ? rc : session_guests_create(core);
     rc = rc != 0 ? rc : session_tasks_reserve(core);
     rc = rc != 0 ? rc : env_view_init(&core->view, world);
     rc = rc != 0 ? rc : env_decision_init(&core->decision, world->devices);
@@ -71,6 +73,7 @@ void session_core_destroy(struct session_core *core)
     session_queue_destroy(core);
     session_round_destroy(core);
     session_tasks_destroy(core);
+    session_guests_destroy(core);
     free(core->device);
     free(core->load);
     env_view_finish(&core->view);
@@ -344,6 +347,7 @@ static void decide(struct session_core *core, struct session_actions *actions)
             session_queue_prepare(core, actions);
         policy->kind->decide(policy, &core->view, &core->decision);
         note_decision(core, actions);
+        session_guests_decide(core);
         core->transition_open = learning(core);
         core->outcome_due = true;
         execute(core, actions);
@@ -375,7 +379,9 @@ static int on_observation(struct session_core *core, const struct msg_observatio
     if (observation->gain.count != core->session.world->servers)
         return diag_fail(diag, ERR_RANGE, "OBSERVATION of device %u: %zu gains for %u servers", n,
                          observation->gain.count, core->session.world->servers);
-    int rc = core->is_queue ? session_queue_observation(core, observation, diag) : 0;
+    int rc = session_guests_hear(core, observation, diag);
+    if (rc == 0 && core->is_queue)
+        rc = session_queue_observation(core, observation, diag);
     if (rc != 0)
         return rc;
     env_view_observe(&core->view, n, (struct vec2){observation->x_m, observation->y_m},

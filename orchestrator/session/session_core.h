@@ -31,6 +31,9 @@
  * When every device is lost the session is abandoned: the slot gets its rows, the episode is closed, a
  * learner saves.
  *
+ * The places of devices.guests count as lost from the start. A guest may wish for its own split, which takes the
+ * place of the policy's.
+ *
  * In queueing mode (session_queue.h) slots tick, and a task lives as long as it takes.
  *
  * A device that is lost during a slot loses its task of that slot, whatever of it has arrived: in OBSERVING

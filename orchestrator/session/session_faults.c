@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/model/faults.h"
+#include "orchestrator/session/session_guests.h"
 #include "orchestrator/session/session_queue.h"
 #include "orchestrator/session/session_round.h"
 
@@ -126,7 +127,8 @@ void session_faults_resume(struct session_core *core)
     struct slot_id end = {core->session.phase, core->session.first_episode - 1, core->session.slots};
     for (uint32_t i = 0; i < count_nodes(core); i++) {
         struct session_node *node = &core->device[i];
-        node->alive = faults_speaks(core->session.world->faults, end, true, node->is_server, node->number);
+        node->alive = !node->lost &&
+                      faults_speaks(core->session.world->faults, end, true, node->is_server, node->number);
     }
 }
 
@@ -244,7 +246,7 @@ bool session_faults_lose(struct session_core *core, const struct session_event *
     core->devices_left -= node->is_server ? 0 : 1;
     node->lost = true;
     node->back = false;
-    core->result.lost_nodes++;
+    core->result.lost_nodes += session_guests_has(core, node) ? 0 : 1; /* they come and go */
     add_event(core, DB_EVENT_NODE_LOST, node, actions)->detail = event->why != NULL ? event->why : "";
     if (node->is_server)
         lose_server(core, node, event->keeps_reports, actions);

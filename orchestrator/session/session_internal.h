@@ -50,6 +50,7 @@ struct session_core {
 
     struct env_view view;
     struct env_decision decision;
+    uint32_t *wish; /* [N] of the slot's OBSERVATIONs; NULL: the session has no guests */
     uint32_t *load; /* [M] */
     struct task_ledger ledger;
     struct allot_lists allot;

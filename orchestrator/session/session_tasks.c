@@ -8,6 +8,7 @@
 #include "core/base/err.h"
 #include "core/model/cost.h"
 #include "core/model/faults.h"
+#include "orchestrator/session/session_guests.h"
 #include "orchestrator/session/session_internal.h"
 #include "orchestrator/session/task_row.h"
 
@@ -166,6 +167,17 @@ static bool is_late(const struct session_core *core, const struct msg_report *re
     return given_up || task->orphan || report->attempt < task->attempt;
 }
 
+/* A guest's own, where answers are kept. */
+static int keep_prompt(const struct session_core *core, struct open_task *task,
+                       const struct msg_report *report, struct diag *diag)
+{
+    bool keeps = core->session.world->scenario.run.record == RECORD_ANSWERS;
+    if (task->answer == NULL)
+        return 0;
+    int rc = task_ledger_keep_prompt(task, report->prompt.data, keeps ? report->prompt.count : 0);
+    return rc != 0 ? diag_fail(diag, rc, "out of memory") : 0;
+}
+
 int session_tasks_report(struct session_core *core, const struct msg_report *report, struct diag *diag)
 {
     struct open_task *task = task_ledger_find(&core->ledger, report->round, (uint32_t) report->device);
@@ -177,6 +189,8 @@ int session_tasks_report(struct session_core *core, const struct msg_report *rep
                          (unsigned long long) report->attempt);
     /* Where nobody waits a task may have left as its HANDOVER came. */
     int rc = task_row_check(core->session.world, report, never_waits(core) ? NULL : &task->at_server, diag);
+    rc = rc != 0 ? rc : session_guests_check(core, task->row, report, diag);
+    rc = rc != 0 ? rc : keep_prompt(core, task, report, diag);
     if (rc != 0)
         return rc;
     unawait(core, task);
@@ -369,6 +383,12 @@ static void add_outcome(struct session_core *core, const struct db_task *row)
     };
 }
 
+/* Nobody has been there: the row says so, and no task was lost. */
+static bool is_of_free_place(const struct session_core *core, const struct db_task *row)
+{
+    return isnan(row->x_m) && session_guests_has(core, &core->device[row->device]);
+}
+
 void session_task_settle(struct session_core *core, struct ledger_block *block, struct open_task *task)
 {
     const struct db_task *row = task->row;
@@ -376,6 +396,8 @@ void session_task_settle(struct session_core *core, struct ledger_block *block, 
     assert(task->ended && !task->settled && !task->awaited && block->open > 0);
     task->settled = true;
     block->open--;
+    if (is_of_free_place(core, row))
+        return;
     if (done) {
         core->cost_sum += row->cost;
         core->done++;

@@ -14,8 +14,17 @@ void task_ledger_init(struct task_ledger *ret_ledger, uint32_t tasks_max, bool k
     *ret_ledger = (struct task_ledger){.tasks_max = tasks_max, .keeps_answers = keeps_answers};
 }
 
-static void finish_block(struct ledger_block *block)
+/* A prompt is owned by the block that holds its answer, which nobody else can change. */
+static void drop_prompt(struct db_answer *answer)
 {
+    free((void *) (uintptr_t) answer->prompt);
+    answer->prompt = NULL;
+}
+
+static void finish_block(struct ledger_block *block, uint32_t tasks_max)
+{
+    for (uint32_t i = 0; block->answer != NULL && i < tasks_max; i++)
+        drop_prompt(&block->answer[i]);
     free(block->task);
     free(block->row);
     free(block->answer);
@@ -25,7 +34,7 @@ static void finish_block(struct ledger_block *block)
 void task_ledger_finish(struct task_ledger *ledger)
 {
     for (size_t b = 0; b < ledger->held; b++)
-        finish_block(&ledger->block[b]);
+        finish_block(&ledger->block[b], ledger->tasks_max);
     free(ledger->block);
     *ledger = (struct task_ledger){0};
 }
@@ -42,7 +51,7 @@ int task_ledger_reserve(struct task_ledger *ledger)
         .answer = ledger->keeps_answers ? calloc(ledger->tasks_max, sizeof *block.answer) : NULL,
     };
     if (block.task == NULL || block.row == NULL || (ledger->keeps_answers && block.answer == NULL)) {
-        finish_block(&block);
+        finish_block(&block, ledger->tasks_max);
         return -ENOMEM;
     }
     ledger->block[ledger->held++] = block;
@@ -54,6 +63,8 @@ void task_ledger_open(struct task_ledger *ledger, uint64_t round)
     assert(ledger->count < ledger->held);
     assert(ledger->count == 0 || ledger->block[ledger->count - 1].round < round);
     struct ledger_block *block = &ledger->block[ledger->count++];
+    for (uint32_t i = 0; block->answer != NULL && i < ledger->tasks_max; i++)
+        drop_prompt(&block->answer[i]);
     block->round = round;
     block->count = block->open = block->answers = 0;
 }
@@ -73,12 +84,30 @@ struct open_task *task_ledger_add(struct task_ledger *ledger)
     return task;
 }
 
+int task_ledger_keep_prompt(struct open_task *task, const uint32_t *token, size_t tokens)
+{
+    uint32_t *prompt = tokens > 0 ? malloc(tokens * sizeof *prompt) : NULL;
+    if (tokens > 0 && prompt == NULL)
+        return -ENOMEM;
+    drop_prompt(task->answer);
+    if (prompt != NULL)
+        memcpy(prompt, token, tokens * sizeof *prompt);
+    task->answer->prompt = prompt;
+    task->answer->prompt_tokens = (uint32_t) tokens;
+    return 0;
+}
+
 void task_ledger_gather_answers(struct ledger_block *block)
 {
     assert(block->open == 0 && block->answers == 0);
-    for (uint32_t i = 0; i < block->count && block->answer != NULL; i++)
-        if (!isnan(block->row[i].latency_s))
-            block->answer[block->answers++] = block->answer[i];
+    for (uint32_t i = 0; i < block->count && block->answer != NULL; i++) {
+        if (isnan(block->row[i].latency_s))
+            continue;
+        struct db_answer unfinished = block->answer[block->answers]; /* its prompt is still the block's */
+        block->answer[block->answers++] = block->answer[i];
+        if (block->answers - 1 != i)
+            block->answer[i] = unfinished;
+    }
 }
 
 void task_ledger_leave(struct task_ledger *ledger, size_t blocks)

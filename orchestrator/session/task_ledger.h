@@ -66,6 +66,8 @@ int task_ledger_reserve(struct task_ledger *ledger);
 void task_ledger_open(struct task_ledger *ledger, uint64_t round);
 /* Another task of the newest block, with a row and nothing known. */
 struct open_task *task_ledger_add(struct task_ledger *ledger);
+/* Keeps the prompt of a guest's answer with it, in place of an earlier one; tokens 0: none. -ENOMEM. */
+int task_ledger_keep_prompt(struct open_task *task, const uint32_t *token, size_t tokens);
 /* Gathers the answers of a block's finished tasks at the beginning of its list: it is about to leave. */
 void task_ledger_gather_answers(struct ledger_block *block);
 /* The first blocks leave, all of whose tasks are settled. */

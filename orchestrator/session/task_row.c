@@ -79,6 +79,8 @@ void task_row_answer(struct db_answer *ret_answer, const struct world *world, co
         .server_layer_s = per_layer(report->server_compute_s, layers - row->split),
         .activation_bytes = report->activation_bytes,
         .overridden = report->overridden != 0,
+        .prompt = ret_answer->prompt,
+        .prompt_tokens = ret_answer->prompt_tokens,
     };
     for (size_t i = 0; i < report->answer.count; i++)
         ret_answer->token[i] = report->answer.data[i];

@@ -14,7 +14,7 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
 /* What its device reported, priced by cost_task (A15). */
 void task_row_report(struct db_task *row, const struct world *world, const struct msg_report *report);
 
-/* The answer that its device reported, with real layers. The row has been reported, too. */
+/* The answer that its device reported, with real layers; its prompt stays as it is. The row has been reported, too. */
 void task_row_answer(struct db_answer *ret_answer, const struct world *world, const struct db_task *row,
                      const struct msg_report *report);
 

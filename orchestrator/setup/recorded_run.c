@@ -42,12 +42,18 @@ static int take_event(void *user, const struct db_event *event)
     return add_fault(recorded, &fault);
 }
 
-/* ---- a run that was resumed: everybody was there again ---- */
+/* ---- a run that was resumed: everybody was there again, but guests ---- */
+
+/* Devices behind these are places for guests, who come and go. */
+static uint32_t residents(const struct recorded_run *recorded)
+{
+    return recorded->world.devices - (uint32_t) recorded->world.scenario.devices.guests;
+}
 
 /* Is the node lost once the faults before `end` have happened? */
 static bool is_lost(const struct recorded_run *recorded, size_t end, bool is_server, uint32_t number)
 {
-    bool lost = false;
+    bool lost = !is_server && number >= residents(recorded);
     assert(end <= recorded->fault_count);
     for (size_t i = 0; i < end; i++)
         if (recorded->fault[i].is_server == is_server && recorded->fault[i].number == number)
@@ -68,6 +74,17 @@ static void drop_closing_faults(struct recorded_run *recorded, uint32_t after_ep
     recorded->fault_count = kept;
 }
 
+static int insert(struct recorded_run *recorded, size_t at, const struct session_fault *fault)
+{
+    int rc = add_fault(recorded, fault);
+    if (rc != 0)
+        return rc;
+    memmove(recorded->fault + at + 1, recorded->fault + at,
+            (recorded->fault_count - 1 - at) * sizeof *recorded->fault);
+    recorded->fault[at] = *fault;
+    return 0;
+}
+
 static int bring_back(struct recorded_run *recorded, size_t at, uint32_t after_episode, bool is_server,
                       uint32_t number)
 {
@@ -80,15 +97,15 @@ static int bring_back(struct recorded_run *recorded, size_t at, uint32_t after_e
         .number = number,
         .is_back = true,
     };
-    if (!is_lost(recorded, at, is_server, number))
-        return 0;
-    int rc = add_fault(recorded, &back);
-    if (rc != 0)
-        return rc;
-    memmove(recorded->fault + at + 1, recorded->fault + at,
-            (recorded->fault_count - 1 - at) * sizeof *recorded->fault);
-    recorded->fault[at] = back;
-    return 0;
+    return is_lost(recorded, at, is_server, number) ? insert(recorded, at, &back) : 0;
+}
+
+/* A guest that was there has gone with its orchestrator. */
+static int send_away(struct recorded_run *recorded, size_t at, uint32_t after_episode, uint32_t number)
+{
+    const struct session_fault lost = {
+        .episode = after_episode + 1, .phase = SESSION_OBSERVE, .number = number};
+    return is_lost(recorded, at, false, number) ? 0 : insert(recorded, at, &lost);
 }
 
 static int add_resumption(struct recorded_run *recorded, uint32_t after_episode)
@@ -99,7 +116,9 @@ static int add_resumption(struct recorded_run *recorded, uint32_t after_episode)
     while (at < recorded->fault_count && recorded->fault[at].episode <= after_episode)
         at++;
     int rc = 0;
-    for (uint32_t n = 0; n < recorded->world.devices && rc == 0; n++)
+    for (uint32_t n = residents(recorded); n < recorded->world.devices && rc == 0; n++)
+        rc = send_away(recorded, at, after_episode, n);
+    for (uint32_t n = 0; n < residents(recorded) && rc == 0; n++)
         rc = bring_back(recorded, at, after_episode, false, n);
     for (uint32_t m = 0; m < recorded->world.servers && rc == 0; m++)
         rc = bring_back(recorded, at, after_episode, true, m);
@@ -139,6 +158,30 @@ static int read_config(struct recorded_run *recorded)
     return 0;
 }
 
+/* A guest's prompt is no draw of the world's: how long it was stands in its row alone. */
+static int add_guests_task(struct recorded_run *recorded, const struct db_task *row)
+{
+    int rc = 0;
+    array_resize(&recorded->guests_task, recorded->guests_tasks + 1, &rc);
+    if (rc != 0)
+        return diag_fail(recorded->diag, rc, "out of memory");
+    recorded->guests_task[recorded->guests_tasks++] =
+        (struct session_guests_task){row->episode, row->slot, row->device, row->tokens};
+    return 0;
+}
+
+static int read_guests_tasks(struct recorded_run *recorded, struct store *store)
+{
+    struct db_task row;
+    int rc = residents(recorded) < recorded->world.devices ? 1 : 0;
+    if (rc == 1)
+        store_tasks_open(store, recorded->run.run_id);
+    while (rc == 1 && (rc = store_tasks_next(store, &row, recorded->diag)) == 1)
+        if (row.device >= residents(recorded) && row.tokens > 0 && add_guests_task(recorded, &row) != 0)
+            return -ENOMEM;
+    return rc;
+}
+
 int recorded_run_read(struct recorded_run *ret_recorded, struct store *store, int64_t run_id,
                       struct diag *diag)
 {
@@ -150,7 +193,9 @@ int recorded_run_read(struct recorded_run *ret_recorded, struct store *store, in
         rc = world_setup_read(&ret_recorded->world, &ret_recorded->settings, store, &ret_recorded->run, diag);
     if (rc == 0)
         rc = store_each_event(store, ret_recorded->run.run_id, take_event, ret_recorded, diag);
-    return rc != 0 ? rc : add_resumptions(ret_recorded);
+    if (rc == 0)
+        rc = add_resumptions(ret_recorded);
+    return rc != 0 ? rc : read_guests_tasks(ret_recorded, store);
 }
 
 void recorded_run_finish(struct recorded_run *recorded)
@@ -158,4 +203,5 @@ void recorded_run_finish(struct recorded_run *recorded)
     world_finish(&recorded->world);
     buf_finish(&recorded->texts);
     free(recorded->fault);
+    free(recorded->guests_task);
 }

@@ -18,6 +18,8 @@ struct recorded_run {
      * all nodes joined anew. */
     struct session_fault *fault; /* [fault_count] */
     size_t fault_count;
+    struct session_guests_task *guests_task; /* [guests_tasks] of the rows */
+    size_t guests_tasks;
     struct diag *diag;
 };
 

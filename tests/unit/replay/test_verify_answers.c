@@ -37,6 +37,8 @@ static int make_answer(void *user, const struct compute_task *task, struct compu
     *ret_answer = (struct compute_answer){
         .count = 1,
         .token = {1000 * task->split + 100 * task->id.slot + 10 * task->device + task->tokens % 10}};
+    if (task->prompt != NULL) /* a guest's own */
+        ret_answer->token[0] = task->prompt[0] + task->prompt[task->tokens - 1];
     return 0;
 }
 
@@ -107,7 +109,7 @@ static void every_finished_task_is_computed_again(void **state)
     assert_int_equal(found.compared, 11);
     assert_int_equal(found.identical, 11);
     assert_int_equal(found.counted, 4);
-    assert_int_equal(found.different + found.overridden, 0);
+    assert_int_equal(found.different + found.unknown, 0);
 }
 
 /* What one statement does to the file, and what is said of it. */
@@ -145,18 +147,37 @@ static void what_was_changed_in_the_file_is_found(void **state)
     }
 }
 
-static void what_a_device_chose_for_itself_is_not_compared(void **state)
+/* The last place is a guest's. */
+static void a_guests_answer_is_compared_with_that_to_its_own_prompt(void **state)
 {
     const struct scratch *s = *state;
     unsigned asked = 0;
+    world.scenario.devices.guests = 1;
     record(s);
-    scratch_exec(s->file,
-                 "UPDATE answer SET overridden = 1, answer = x'07000000' WHERE slot = 1 AND device = 3");
+    scratch_exec(s->file, "UPDATE task SET tokens = 2 WHERE slot = 1 AND device = 3;"
+                          "UPDATE answer SET prompt = x'0400000005000000', answer = x'09000000'"
+                          " WHERE slot = 1 AND device = 3");
     struct answer_verification found = verify(s, &asked, 0, NULL);
-    assert_int_equal(found.overridden, 1);
-    assert_int_equal(found.compared, 10);
-    assert_int_equal(found.identical, 10);
-    assert_int_equal(asked, 10);
+    assert_string_equal(found.first_difference, "");
+    assert_int_equal(found.unknown, SLOTS - 1); /* prompts that were not kept */
+    assert_int_equal(found.compared, 11 - found.unknown);
+    assert_int_equal(found.identical, found.compared);
+    assert_int_equal(asked, found.compared);
+    scratch_exec(s->file, "UPDATE answer SET answer = x'08000000' WHERE slot = 1 AND device = 3");
+    found = verify(s, &asked, 0, NULL);
+    assert_string_equal(found.first_difference,
+                        "episode 0, slot 1, device 3: token 0 of the answer was recorded as 8 and is 9");
+}
+
+static void a_prompt_of_another_length_than_its_tasks_is_refused(void **state)
+{
+    const struct scratch *s = *state;
+    struct diag diag = {{0}};
+    unsigned asked = 0;
+    record(s);
+    scratch_exec(s->file, "UPDATE answer SET prompt = x'0400000005000000' WHERE slot = 1 AND device = 3");
+    (void) verify(s, &asked, ERR_CORRUPT, &diag);
+    assert_non_null(strstr(diag.text, "has a prompt of 2"));
 }
 
 static void a_task_that_no_model_has_is_refused(void **state)
@@ -185,7 +206,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
         TEST(every_finished_task_is_computed_again),
         TEST(what_was_changed_in_the_file_is_found),
-        TEST(what_a_device_chose_for_itself_is_not_compared),
+        TEST(a_guests_answer_is_compared_with_that_to_its_own_prompt),
+        TEST(a_prompt_of_another_length_than_its_tasks_is_refused),
         TEST(a_task_that_no_model_has_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
