@@ -244,7 +244,7 @@ int served_tasks_create(struct served_tasks **ret_tasks, struct compute_jobs *jo
     tasks->user = user;
     uint64_t longest =
         scenario->task.requests_csv[0] != '\0' ? scenario->task.tokens_max : scenario->task.tokens;
-    tasks->tokens_max = (uint32_t) longest;
+    tasks->tokens_max = scenario->devices.guests > 0 ? compute_jobs_context(jobs) : (uint32_t) longest;
     size_t ids = compute_bytes(world, 0, tasks->tokens_max),
            rows = compute_bytes(world, 1, tasks->tokens_max);
     tasks->bytes_max = ids > rows ? ids : rows;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/err.h"
@@ -12,6 +13,7 @@
 #include "mobile-node/device_queue_real.h"
 #include "mobile-node/device_queue_virtual.h"
 #include "mobile-node/device_real.h"
+#include "mobile-node/guest.h"
 #include "mobile-node/task_store.h"
 #include "proto/node/control.h"
 #include "proto/node/real_time.h"
@@ -43,6 +45,9 @@ struct client {
     size_t payload_cap;
     struct compute_jobs *jobs; /* compute.kind model; else NULL */
     struct task_store *store;  /* likewise */
+    struct guest *guest;       /* its text and answer, while the process lives; NULL: it is none */
+    bool is_cut;               /* the guest's text; it was said */
+    uint64_t round;            /* of the guest's last SLOT */
     uv_timer_t idle, refill;
     bool timers_open;
 };
@@ -264,6 +269,57 @@ static int take(struct client *client, uint32_t index, const struct proto_messag
     return step(client, &client->device[index], &event, diag);
 }
 
+/* ---- a guest ---- */
+
+/* What the guest's task is in this slot; one that has its answer leaves in place of it. False: it has left. */
+static bool begin_guests_slot(struct client *client, const struct msg_slot *slot)
+{
+    struct guest *guest = client->guest;
+    if (guest_is_done(guest)) {
+        node_control_leave(&client->control);
+        return false;
+    }
+    bool was_cut = client->is_cut;
+    bool follows = client->queue != NULL && slot->slot > 0 && slot->round == client->round + 1;
+    const struct device_own own = guest_own(guest, follows);
+    client->round = slot->round;
+    client->is_cut = guest_is_cut(guest);
+    if (client->is_cut && !was_cut)
+        log_warn("guest", "the text is longer than the model's context: its last %u tokens are the prompt",
+                 own.tokens);
+    if (client->queue != NULL)
+        device_queue_set_own(client->queue[0], &own);
+    else
+        device_core_set_own(&client->device[0], &own);
+    return true;
+}
+
+static void print_answer(const struct client *client, const struct buf *said)
+{
+    errno = 0;
+    if (fwrite(said->data, 1, said->size, stdout) != said->size)
+        process_print_failed(errno);
+    if (guest_is_done(client->guest) && !client->control.options->json)
+        (void) putchar('\n'); /* process_begin tells of a failure */
+    process_flush();
+}
+
+/* A REPORT of the guest's task leaves, and its answer is printed. */
+static void tell_guests_report(struct client *client, const struct proto_message *message)
+{
+    struct proto_message whole = *message;
+    struct buf said = {0};
+    guest_complete(client->guest, &whole.report);
+    (void) wire_conn_send(client->control.conn, &whole); /* a lost orchestrator shows in control.c */
+    uint32_t answered = guest_answered(client->guest);
+    bool was_done = guest_is_done(client->guest);
+    if (guest_take(client->guest, &whole.report, &said) != 0)
+        node_control_fail(&client->control, PROCESS_FAILED, "the guest's answer: out of memory");
+    else if (guest_answered(client->guest) > answered || guest_is_done(client->guest) != was_done)
+        print_answer(client, &said);
+    buf_finish(&said);
+}
+
 /* Closes the connection. Its callbacks find no user from now on; the next task opens another connection. */
 static void hang_up(struct data_link *data)
 {
@@ -303,6 +359,8 @@ static int on_message(void *user, const struct proto_message *message, struct di
         return move_server(client, &message->server, diag);
     if (message->id == PROTO_SLOT) {
         int rc = 0;
+        if (client->guest != NULL && !begin_guests_slot(client, &message->slot))
+            return 0;
         for (uint32_t i = 0; i < join->count && rc == 0; i++)
             rc = take(client, i, message, diag);
         return rc;
@@ -316,6 +374,8 @@ static int on_message(void *user, const struct proto_message *message, struct di
         device = message->handover.device;
     if (device < join->first || device - join->first >= join->count)
         return diag_fail(diag, ERR_STATE, "%s is not for this mobile node", proto_name(message->id));
+    if (client->guest != NULL && message->id == PROTO_DECISION)
+        guest_decided(client->guest, &message->decision);
     return take(client, (uint32_t) device - join->first, message, diag);
 }
 
@@ -397,6 +457,8 @@ static void on_send(void *user, uint32_t server, const struct proto_message *mes
     struct client *client = user;
     if (server != PROTO_SERVER_NONE)
         deliver(client, server, message, bytes);
+    else if (client->guest != NULL && message->id == PROTO_REPORT)
+        tell_guests_report(client, message);
     else
         (void) wire_conn_send(client->control.conn, message); /* a lost orchestrator shows in control.c */
 }
@@ -432,11 +494,23 @@ static void on_computed(void *user, const struct layer_work *work, const struct 
         device_queue_real_computed(&client->queue_real[index], work, result);
 }
 
+static void on_prompt(void *user, uint32_t tokens, uint32_t *ret_token)
+{
+    struct client *client = user;
+    guest_prompt(client->guest, tokens, ret_token);
+}
+
 static const struct task_store_hooks store_hooks = {.send = on_send,
                                                     .send_frame = on_send_frame,
                                                     .on_computed = on_computed,
                                                     .on_bad_row = on_bad_row,
                                                     .on_failure = on_failure};
+static const struct task_store_hooks guests_hooks = {.send = on_send,
+                                                     .send_frame = on_send_frame,
+                                                     .on_computed = on_computed,
+                                                     .on_bad_row = on_bad_row,
+                                                     .prompt = on_prompt,
+                                                     .on_failure = on_failure};
 
 /* In real time no first task shall be late: the layers that these devices may compute are loaded before the run. Those
  * behind a lost server are loaded when they are asked for. */
@@ -452,16 +526,32 @@ static int load_layers(struct client *client, struct diag *diag)
     return compute_jobs_load(client->jobs, 0, most, diag);
 }
 
+/* A guest that has joined again goes on where it was. False: the process ends. */
+static bool open_guest(struct client *client)
+{
+    const struct node_options *options = client->control.options;
+    const char *own = options->model, *given = client->control.join.world.scenario.model.file;
+    const struct guest_options wanted = {
+        .prompt = options->prompt, .answer = options->answer, .split = options->split, .json = options->json};
+    struct diag diag = {0};
+    if (options->prompt == NULL || client->guest != NULL)
+        return true;
+    int rc = guest_create(&client->guest, &wanted, own != NULL ? own : given, &diag);
+    if (rc != 0)
+        node_control_fail_model(&client->control, diag_text(&diag, rc));
+    return rc == 0;
+}
+
 /* Last in on_ready: without a model this node cannot take part. */
 static int open_store(struct client *client, struct diag *diag)
 {
     const struct join *join = &client->control.join;
-    if (!node_control_open_model(&client->control, &client->jobs))
+    if (!node_control_open_model(&client->control, &client->jobs) || !open_guest(client))
         return 0;
     int rc = task_store_create(&client->store, client->jobs, &join->world, join->first, join->count);
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
-    task_store_set_hooks(client->store, &store_hooks, client);
+    task_store_set_hooks(client->store, client->guest != NULL ? &guests_hooks : &store_hooks, client);
     for (uint32_t i = 0; client->real != NULL && i < join->count; i++)
         device_real_set_store(&client->real[i], client->store);
     for (uint32_t i = 0; client->queue_real != NULL && i < join->count; i++)
@@ -487,6 +577,8 @@ static int on_ready(void *user, struct diag *diag)
         return diag_fail(diag, rc, "%s", err_text(rc));
     if (!client->timers_open)
         open_timers(client); /* else the node has joined again */
+    if (!compute_is_real(&join->world) && client->control.options->prompt != NULL)
+        return diag_fail(diag, ERR_UNSUPPORTED, "a guest needs a run with compute.kind: model");
     return compute_is_real(&join->world) ? open_store(client, diag) : 0;
 }
 
@@ -547,6 +639,16 @@ static void on_end(void *user)
 static const struct node_control_hooks hooks = {
     .on_ready = on_ready, .on_message = on_message, .on_reset = on_reset, .on_end = on_end};
 
+/* The run is over, or the guest has left it. */
+static int end_guest(const struct client *client)
+{
+    if (client->guest != NULL && guest_is_done(client->guest))
+        return PROCESS_OK;
+    log_error("guest", "the run ended after %u of %u tokens of the answer",
+              client->guest != NULL ? guest_answered(client->guest) : 0, client->control.options->answer);
+    return PROCESS_FAILED;
+}
+
 int client_run(const struct node_options *options)
 {
     struct client client = {0};
@@ -558,6 +660,9 @@ int client_run(const struct node_options *options)
     node_control_start(&client.control, 0);
     int status = node_control_run(&client.control);
     forget_run(&client);
+    if (options->prompt != NULL && status == PROCESS_OK)
+        status = end_guest(&client);
+    guest_destroy(client.guest);
     node_control_finish(&client.control);
     return status;
 }

@@ -287,6 +287,11 @@ void compute_jobs_close(struct compute_jobs *jobs)
         free_pool(jobs); /* else on_worked frees it */
 }
 
+uint32_t compute_jobs_context(const struct compute_jobs *jobs)
+{
+    return compute_context(jobs->engine);
+}
+
 int compute_jobs_load(struct compute_jobs *jobs, uint32_t first, uint32_t last, struct diag *diag)
 {
     assert(!jobs->busy);

@@ -57,6 +57,9 @@ int compute_jobs_open(struct compute_jobs **ret_jobs, struct wire_loop *loop, co
  * used any more. The loop has to run once more before it is closed. NULL-safe. */
 void compute_jobs_close(struct compute_jobs *jobs);
 
+/* The model's context. */
+uint32_t compute_jobs_context(const struct compute_jobs *jobs);
+
 /* Loads layers ahead (compute_load), at once and on this thread: so only before the first job. */
 int compute_jobs_load(struct compute_jobs *jobs, uint32_t first, uint32_t last, struct diag *diag);
 

@@ -225,6 +225,7 @@ int node_control_init(struct node_control *control, enum node_role role, const s
            hooks->on_end != NULL);
     *control = (struct node_control){.options = options, .hooks = hooks, .user = user};
     join_init(&control->join, role, options->count);
+    control->join.is_guest = options->prompt != NULL;
     int rc = wire_loop_init(&control->loop, on_stop, control);
     if (rc == 0)
         rc = uv_timer_init(&control->loop.uv, &control->retry);
@@ -249,6 +250,19 @@ int node_control_run(struct node_control *control)
     return control->status;
 }
 
+void node_control_leave(struct node_control *control)
+{
+    struct proto_message goodbye = {.id = PROTO_GOODBYE};
+    (void) wire_conn_send(control->conn, &goodbye); /* the process ends all the same */
+    end(control, PROCESS_OK);
+}
+
+void node_control_fail_model(struct node_control *control, const char *text)
+{
+    wire_conn_refuse(control->conn, PROTO_REFUSE_MODEL, text);
+    node_control_fail(control, PROCESS_USAGE, text);
+}
+
 bool node_control_open_model(struct node_control *control, struct compute_jobs **ret_jobs)
 {
     struct diag diag = {0};
@@ -256,8 +270,7 @@ bool node_control_open_model(struct node_control *control, struct compute_jobs *
     int rc = compute_jobs_open(ret_jobs, &control->loop, &control->join.world, path, &diag);
     if (rc == 0)
         return true;
-    wire_conn_refuse(control->conn, PROTO_REFUSE_MODEL, diag_text(&diag, rc));
-    node_control_fail(control, PROCESS_USAGE, diag_text(&diag, rc));
+    node_control_fail_model(control, diag_text(&diag, rc));
     return false;
 }
 

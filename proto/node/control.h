@@ -58,6 +58,11 @@ void node_control_start(struct node_control *control, uint16_t data_port);
 int node_control_run(struct node_control *control);
 /* Ends the process's work for a reason of our own, which is printed. */
 void node_control_fail(struct node_control *control, int status, const char *text);
+/* A guest has its answer: says GOODBYE, and ends the process with PROCESS_OK. */
+void node_control_leave(struct node_control *control);
+/* From on_ready, as its last act: the model cannot be used here. The orchestrator is told why (REFUSE MODEL), and the
+ * process ends with PROCESS_USAGE. */
+void node_control_fail_model(struct node_control *control, const char *text);
 /* From on_ready, as its last act: opens the model that the scenario names, or --model. False: the orchestrator has been
  * told why this node cannot take part (REFUSE MODEL), and the process ends with PROCESS_USAGE. */
 bool node_control_open_model(struct node_control *control, struct compute_jobs **ret_jobs);

@@ -7,6 +7,7 @@
 
 #include "core/base/err.h"
 
+#define HELLO_GUEST 3u /* HELLO.role */
 #define ROWS_MAX (64u * 1024u * 1024u)
 
 _Static_assert(PROTO_SERVER_NONE == WORLD_SERVERS_MAX, "no server has the number that means none");
@@ -36,6 +37,7 @@ void join_again(struct join *join)
     struct join again = {
         .role = join->role,
         .count = join->count,
+        .is_guest = join->is_guest,
         .known_token = join->welcome ? join->run_token : join->known_token,
         .known_first = join->welcome ? join->first : join->known_first,
     };
@@ -53,7 +55,7 @@ struct proto_message join_hello(const struct join *join, const char *host, uint1
                 .major = PROTO_MAJOR,
                 .minor = PROTO_MINOR,
                 .schema_hash = proto_schema_hash(),
-                .role = (uint64_t) join->role,
+                .role = join->is_guest ? HELLO_GUEST : (uint64_t) join->role,
                 .count = join->count,
                 .data_port = data_port,
                 .host = {host, host != NULL ? strlen(host) : 0},

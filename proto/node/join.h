@@ -21,6 +21,7 @@ struct node_address {
 struct join {
     enum node_role role;
     uint32_t count;       /* devices wanted; 1 for a server */
+    bool is_guest;        /* a mobile node that wants one of the places for guests */
     uint64_t known_token; /* of the run that this process belonged to before; 0: none */
     uint32_t known_first; /* who it was there */
     bool welcome;         /* WELCOME has come; what follows is set */

@@ -7,13 +7,19 @@
 
 #include "proto/node/join.h"
 
+#define NODE_OPTIONS_SPLIT_NONE UINT32_MAX
+
 struct node_options {
     struct node_address orchestrator;
     uint32_t count;             /* mobile node: devices played by this process */
     struct node_address listen; /* edge server: where data connections are taken; port 0: any */
     char advertise[256];        /* edge server: the host it tells devices; "": the one it listens on */
     const char *model;          /* the model file; NULL: the scenario's model.file. Text of argv */
-    uint32_t reconnect_s;       /* how long to keep trying to reach the orchestrator */
+    const char *prompt;   /* mobile node: it is a guest with this text; NULL: it is none. Text of argv */
+    uint32_t answer;      /* guest: tokens of its answer, at most */
+    uint32_t split;       /* guest: its own split; NODE_OPTIONS_SPLIT_NONE: none */
+    bool json;            /* guest: a line a token */
+    uint32_t reconnect_s; /* how long to keep trying to reach the orchestrator */
     bool die_with_parent;
     bool verbose;
 };
