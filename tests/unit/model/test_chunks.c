@@ -149,7 +149,7 @@ static void check_outcome(const struct world *world, const struct task_plan *pla
                           uint32_t chunks)
 {
     struct worker worker[WORKERS] = {0};
-    double ends_s[WORKERS];
+    double ends_s[WORKERS] = {0};
     struct task_outcome outcome;
     cost_outcome(world, 0, TOKENS, gain, plan, &outcome);
     double rate_bps = outcome.rate_bps;
