@@ -9,13 +9,21 @@
 #include "core/base/process.h"
 #include "core/base/units.h"
 
+/* While its job is in a batch, the thread alone uses the pass. */
+struct compute_series {
+    bool has_job, destroyed;   /* destroyed: with its job */
+    uint32_t rows;             /* of its jobs so far */
+    struct compute_pass *pass; /* NULL: none of them has been in a batch */
+};
+
 /* While a job is in a batch, the thread alone uses its task's bytes and its result. */
 struct compute_job {
     struct compute_jobs *jobs;
     struct compute_job *next; /* that waits behind it */
     struct compute_job_task task;
+    uint32_t from; /* its first row's number */
     bool in_batch, dropped;
-    struct compute_pass *pass; /* in a batch */
+    struct compute_pass *pass; /* in a batch: its own, or its series' */
     struct diag reason;
     struct compute_job_result result;
 };
@@ -50,22 +58,38 @@ static uint32_t layers_of(const struct compute_jobs *jobs)
     return jobs->world->llm->layers;
 }
 
-/* Bytes that the job's layers give. */
-static size_t out_bytes(const struct compute_jobs *jobs, const struct compute_job_task *task)
+static bool has_last_row(const struct compute_job *job)
 {
+    return job->from + job->task.rows == job->task.tokens;
+}
+
+/* Bytes that the job's layers give. */
+static size_t out_bytes(const struct compute_jobs *jobs, const struct compute_job *job)
+{
+    const struct compute_job_task *task = &job->task;
     if (task->last < layers_of(jobs))
-        return compute_bytes(jobs->world, task->last, task->tokens);
-    return task->encodes_row ? compute_row_bytes(jobs->world) : 0;
+        return compute_bytes(jobs->world, task->last, task->rows);
+    return task->encodes_row && has_last_row(job) ? compute_row_bytes(jobs->world) : 0;
+}
+
+/* The job's pass: that of its series, or a new one. */
+static int find_pass(struct compute_jobs *jobs, struct compute_job *job, struct diag *diag)
+{
+    const struct compute_job_task *task = &job->task;
+    const struct compute_part part = {.first = task->first, .last = task->last, .tokens = task->tokens};
+    struct compute_pass **pass = task->series != NULL ? &task->series->pass : &job->pass;
+    int rc = *pass == NULL ? compute_pass_create(pass, jobs->engine, &part, diag) : 0;
+    job->pass = *pass;
+    return rc;
 }
 
 /* Makes the job's step. False: the job has failed. */
 static bool begin_step(struct compute_jobs *jobs, struct compute_job *job, struct compute_step *step)
 {
     const struct compute_job_task *task = &job->task;
-    const struct compute_part part = {.first = task->first, .last = task->last, .tokens = task->tokens};
     struct diag diag = {0};
-    int rc = compute_pass_create(&job->pass, jobs->engine, &part, &diag);
-    size_t size = rc == 0 ? out_bytes(jobs, task) : 0;
+    int rc = find_pass(jobs, job, &diag);
+    size_t size = rc == 0 ? out_bytes(jobs, job) : 0;
     if (size > 0) {
         job->result.out = shared_bytes_create(size);
         rc = job->result.out == NULL ? diag_fail(&diag, -ENOMEM, "a task's activations: out of memory") : 0;
@@ -76,7 +100,8 @@ static bool begin_step(struct compute_jobs *jobs, struct compute_job *job, struc
     }
     *step = (struct compute_step){
         .pass = job->pass,
-        .rows = task->tokens,
+        .from = job->from,
+        .rows = task->rows,
         .in = task->in->data,
         .in_size = task->in->size,
         .out = size > 0 ? job->result.out->data : NULL,
@@ -99,6 +124,8 @@ static void end_step(struct compute_jobs *jobs, struct compute_job *job, const s
     const struct compute_job_task *task = &job->task;
     if (step->code != 0)
         fail(job, step->code, &step->reason, step->code == -ENOMEM);
+    else if (!has_last_row(job))
+        return;
     else if (task->applies_head)
         apply_head(jobs, job);
     else if (task->last == layers_of(jobs) && !task->encodes_row)
@@ -110,10 +137,9 @@ static void share_seconds(struct compute_job *const *job, size_t count, double s
 {
     double all = 0.0;
     for (size_t i = 0; i < count; i++)
-        all += (double) job[i]->task.tokens * (job[i]->task.last - job[i]->task.first);
+        all += (double) job[i]->task.rows * (job[i]->task.last - job[i]->task.first);
     for (size_t i = 0; i < count; i++)
-        job[i]->result.seconds =
-            seconds * job[i]->task.tokens * (job[i]->task.last - job[i]->task.first) / all;
+        job[i]->result.seconds = seconds * job[i]->task.rows * (job[i]->task.last - job[i]->task.first) / all;
 }
 
 static void run_layers(struct compute_jobs *jobs)
@@ -150,7 +176,8 @@ static void on_work(uv_work_t *work)
             apply_head(jobs, job);
             job->result.seconds = units_ns_to_s(clock_monotonic_ns() - begin_ns);
         }
-        compute_pass_destroy(job->pass);
+        if (job->task.series == NULL)
+            compute_pass_destroy(job->pass);
         job->result.end_ns = clock_monotonic_ns();
     }
     uv_mutex_lock(&jobs->lock);
@@ -161,8 +188,37 @@ static void on_work(uv_work_t *work)
 
 /* ---- on the loop ---- */
 
+struct compute_series *compute_series_create(void)
+{
+    return calloc(1, sizeof(struct compute_series));
+}
+
+void compute_series_destroy(struct compute_series *series)
+{
+    if (series == NULL)
+        return;
+    series->destroyed = true;
+    if (series->has_job)
+        return; /* leave_series */
+    compute_pass_destroy(series->pass);
+    free(series);
+}
+
+/* The job is over for its series. */
+static void leave_series(struct compute_job *job)
+{
+    struct compute_series *series = job->task.series;
+    if (series == NULL)
+        return;
+    job->task.series = NULL;
+    series->has_job = false;
+    if (series->destroyed)
+        compute_series_destroy(series);
+}
+
 static void free_job(struct compute_job *job)
 {
+    leave_series(job);
     shared_bytes_give(job->task.in);
     shared_bytes_give(job->result.out);
     free(job);
@@ -197,8 +253,10 @@ static void on_worked(uv_work_t *work, int status)
     jobs->busy = false;
     size_t count = jobs->count;
     struct compute_job *done[COMPUTE_STEPS_MAX];
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         done[i] = jobs->batch[i];
+        leave_series(done[i]); /* a callback may close the pool, or start the next of the series */
+    }
     jobs->count = 0;
     begin_batch(jobs); /* the next is computed while callbacks send what this one gave */
     jobs->calling = true;
@@ -304,12 +362,21 @@ int compute_jobs_start(struct compute_jobs *jobs, const struct compute_job_task 
     assert(task->first <= task->last && task->last <= layers_of(jobs) && task->in != NULL);
     assert(!task->encodes_row || task->last == layers_of(jobs));
     assert(task->first < task->last ? !task->applies_head || task->encodes_row : task->applies_head);
+    struct compute_series *series = task->series;
+    assert(series == NULL || (!series->has_job && task->first < task->last && task->rows > 0));
     struct compute_job *job = calloc(1, sizeof *job);
     if (job == NULL)
         return -ENOMEM;
     job->jobs = jobs;
     job->task = *task;
     job->task.in = shared_bytes_take(task->in);
+    if (series != NULL) {
+        series->has_job = true;
+        job->from = series->rows;
+        series->rows += task->rows;
+    } else {
+        job->task.rows = task->tokens;
+    }
     *jobs->waiting_end = job;
     jobs->waiting_end = &job->next;
     if (!jobs->busy)

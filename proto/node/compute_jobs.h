@@ -5,7 +5,10 @@
  *   start ──► waits ──► is computed ──► on_done     one batch at a time
  *     drop ─────┴────────────┴───────►              no callback
  *
- * Whoever starts jobs bounds their number: an open task has one job at most. */
+ * Whoever starts jobs bounds their number: an open task has one job at most.
+ *
+ * A prompt in chunks is a *series* of jobs, one for each chunk. The task's keys and values stay with the series from one
+ * job to the next. A batch has chunks of any tasks. */
 #ifndef HANDOFF_PROTO_NODE_COMPUTE_JOBS_H
 #define HANDOFF_PROTO_NODE_COMPUTE_JOBS_H
 
@@ -20,6 +23,7 @@
 
 struct compute_jobs;
 struct compute_job;
+struct compute_series;
 
 struct compute_job_result {
     int code; /* 0; else the rest is empty but for: */
@@ -33,10 +37,13 @@ struct compute_job_result {
 
 struct compute_job_task {
     uint32_t first, last; /* layers [first, last); equal: the head alone, on the encoded row `in` */
-    uint32_t tokens;
+    uint32_t tokens;      /* of the prompt */
+    /* NULL: all rows in this job. Else its next rows are; all jobs of a series have the same layers and tokens. */
+    struct compute_series *series;
+    uint32_t rows;           /* with a series */
     struct shared_bytes *in; /* what compute_step.in says; the job takes its own share */
-    /* last = L: encode the last row, as a server does with compute.head `device`; and apply the head to it. Without
-     * the first, the head is applied where the layers end. */
+    /* last = L, after the prompt's last rows: encode the last row, as a server does with compute.head `device`; and
+     * apply the head to it. Without the first, the head is applied where the layers end. */
     bool encodes_row, applies_head;
     /* Called once, from the loop; the job is no more. May start and drop others, and close the pool. */
     void (*on_done)(void *user, const struct compute_job_result *result);
@@ -63,7 +70,12 @@ uint32_t compute_jobs_context(const struct compute_jobs *jobs);
 /* Loads layers ahead (compute_load), at once and on this thread: so only before the first job. */
 int compute_jobs_load(struct compute_jobs *jobs, uint32_t first, uint32_t last, struct diag *diag);
 
-/* -ENOMEM. */
+/* Keys and values of a task whose rows come in several jobs. NULL: no memory. */
+struct compute_series *compute_series_create(void);
+/* Before the pool is closed. It has no job, or one that was dropped. NULL-safe. */
+void compute_series_destroy(struct compute_series *series);
+
+/* A series has one job at a time. -ENOMEM. */
 int compute_jobs_start(struct compute_jobs *jobs, const struct compute_job_task *task,
                        struct compute_job **ret_job);
 /* Forgets a job that has not called back yet. NULL-safe. */

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "core/base/err.h"
+#include "core/model/chunks.h"
 #include "tests/unit/compute/node.h"
 
 #define TASKS 9u
@@ -179,6 +180,125 @@ static void answers_are_those_of_one_process(void **state)
     compare_with_one_process(sets[0], 3);
 }
 
+/* Layers [first, last) of all tasks in chunks, chunk by chunk; gives the last jobs' outcomes. Rows that come out are put
+ * together. */
+static void run_in_chunks(struct bench *bench, const struct compute_job_task *layers, uint32_t chunks,
+                          struct shared_bytes *const in[TASKS], struct outcome ret_outcome[TASKS])
+{
+    struct compute_series *series[TASKS];
+    struct shared_bytes *whole[TASKS] = {NULL};
+    bool gives_rows = layers->last < bench->world.llm->layers;
+    for (uint32_t i = 0; i < TASKS; i++)
+        series[i] = compute_series_create();
+    for (uint32_t c = 0; c < chunks; c++) {
+        bench->done = 0;
+        for (uint32_t i = 0; i < TASKS; i++) {
+            uint32_t tokens = task_of(i, 0).tokens;
+            struct chunk_rows rows = chunks_rows(tokens, chunks, c);
+            struct shared_bytes *part =
+                shared_bytes_create(compute_bytes(&bench->world, layers->first, rows.count));
+            memcpy(part->data, in[i]->data + compute_bytes(&bench->world, layers->first, rows.first),
+                   part->size);
+            struct compute_job_task job = *layers;
+            job.tokens = tokens;
+            job.series = series[i];
+            job.rows = rows.count;
+            job.in = part;
+            (void) start(bench, &job, &ret_outcome[i]);
+            shared_bytes_give(part);
+        }
+        wait_for(bench, TASKS);
+        for (uint32_t i = 0; i < TASKS; i++) {
+            struct outcome *outcome = &ret_outcome[i];
+            struct chunk_rows rows = chunks_rows(task_of(i, 0).tokens, chunks, c);
+            assert_int_equal(outcome->code, 0);
+            assert_int_equal(outcome->out != NULL, gives_rows || (layers->encodes_row && c + 1 == chunks));
+            assert_int_equal(outcome->answer.count, c + 1 == chunks && !gives_rows && !layers->encodes_row);
+            if (!gives_rows)
+                continue;
+            if (c == 0)
+                whole[i] =
+                    shared_bytes_create(compute_bytes(&bench->world, layers->last, task_of(i, 0).tokens));
+            memcpy(whole[i]->data + compute_bytes(&bench->world, layers->last, rows.first),
+                   outcome->out->data, outcome->out->size);
+            shared_bytes_give(outcome->out);
+            outcome->out = whole[i];
+        }
+    }
+    for (uint32_t i = 0; i < TASKS; i++)
+        compute_series_destroy(series[i]);
+}
+
+/* Keys and values stay with the series: chunks give the same rows, and the same answers, in batches of any tasks. */
+static void prompts_in_chunks_have_the_answers_of_whole_ones(void **state)
+{
+    (void) state;
+    static const char *const sets[][4] = {{"compute.batch=4", "compute.format=int8", NULL},
+                                          {"compute.batch=16", "compute.head=device", NULL}};
+    static const uint32_t counts[] = {2, 5, 9};
+    for (size_t k = 0; k < 6; k++) {
+        struct bench bench;
+        struct outcome at_device[TASKS] = {0}, at_server[TASKS] = {0};
+        struct shared_bytes *ids[TASKS], *rows[TASKS];
+        open_bench(&bench, sets[k % 2]);
+        bool returns = bench.world.scenario.compute.head == COMPUTE_HEAD_DEVICE;
+        const struct compute_job_task device = {.last = 1};
+        const struct compute_job_task server = {
+            .first = 1, .last = bench.world.llm->layers, .encodes_row = returns};
+        for (uint32_t i = 0; i < TASKS; i++) {
+            struct compute_task task = task_of(i, 1);
+            ids[i] = prompt(&bench, &task);
+        }
+        run_in_chunks(&bench, &device, counts[k / 2], ids, at_device);
+        for (uint32_t i = 0; i < TASKS; i++)
+            rows[i] = at_device[i].out;
+        run_in_chunks(&bench, &server, counts[k / 2], rows, at_server);
+        struct compute *compute = node_open(&bench.world);
+        for (uint32_t i = 0; i < TASKS; i++) {
+            struct compute_task task = task_of(i, 1);
+            struct compute_answer wanted, got = at_server[i].answer;
+            assert_int_equal(compute_answer(compute, &task, &wanted, NULL), 0);
+            if (returns)
+                assert_int_equal(
+                    compute_head(compute, at_server[i].out->data, at_server[i].out->size, &got, NULL), 0);
+            assert_int_equal(got.token[0], wanted.token[0]);
+            shared_bytes_give(ids[i]);
+            shared_bytes_give(rows[i]);
+            shared_bytes_give(at_server[i].out);
+        }
+        compute_close(compute);
+        close_bench(&bench);
+    }
+}
+
+/* With its job in a batch, the series goes when that is over; memory checkers see whether it does. */
+static void a_series_may_end_while_its_job_is_computed(void **state)
+{
+    (void) state;
+    static const char *const set[] = {"compute.batch=2", NULL};
+    struct bench bench;
+    struct outcome outcome[TASKS] = {0};
+    open_bench(&bench, set);
+    for (uint32_t i = 0; i < TASKS; i++) {
+        struct compute_task task = task_of(i, 1);
+        struct shared_bytes *ids = shared_bytes_create(compute_bytes(&bench.world, 0, 2));
+        struct compute_series *series = compute_series_create();
+        const struct compute_job_task part = {
+            .last = 1, .tokens = task.tokens, .series = series, .rows = 2, .in = ids};
+        struct compute_job *job = start(&bench, &part, &outcome[i]);
+        if (i % 2 == 0)
+            compute_jobs_drop(job);
+        compute_series_destroy(series);
+        shared_bytes_give(ids);
+    }
+    wait_for(&bench, TASKS / 2);
+    for (uint32_t i = 0; i < TASKS; i++) {
+        assert_int_equal(outcome[i].calls, i % 2);
+        shared_bytes_give(outcome[i].out);
+    }
+    close_bench(&bench);
+}
+
 static void a_job_whose_bytes_are_none_fails_alone(void **state)
 {
     (void) state;
@@ -280,6 +400,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_those_of_one_process),
+        cmocka_unit_test(prompts_in_chunks_have_the_answers_of_whole_ones),
+        cmocka_unit_test(a_series_may_end_while_its_job_is_computed),
         cmocka_unit_test(a_job_whose_bytes_are_none_fails_alone),
         cmocka_unit_test(what_is_dropped_does_not_call_back),
         cmocka_unit_test(a_pool_that_is_closed_calls_back_no_more),
