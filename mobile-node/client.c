@@ -142,7 +142,7 @@ static void on_refill(uv_timer_t *timer)
 /* Sends the TASK: behind its activations, or with zeros for them, cut. A server that cannot be reached: the task is
  * lost. */
 static void deliver(struct client *client, uint32_t server, const struct proto_message *task,
-                    struct shared_bytes *activation)
+                    const struct shared_slice *activation)
 {
     assert(server < client->control.join.world.servers && task->id == PROTO_TASK);
     struct data_link *data = &client->data[server];
@@ -452,11 +452,11 @@ static void open_timers(struct client *client)
 /* ---- real layers (compute.kind model) ---- */
 
 static void on_send(void *user, uint32_t server, const struct proto_message *message,
-                    struct shared_bytes *bytes)
+                    const struct shared_slice *activation)
 {
     struct client *client = user;
     if (server != PROTO_SERVER_NONE)
-        deliver(client, server, message, bytes);
+        deliver(client, server, message, activation);
     else if (client->guest != NULL && message->id == PROTO_REPORT)
         tell_guests_report(client, message);
     else

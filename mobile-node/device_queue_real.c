@@ -108,7 +108,8 @@ static int send_task(struct device_queue_real *device, const struct device_queue
     /* After a handover the rate has to carry what the old server does not pass on; the bytes come from here alike. */
     const struct uplink_load load = {
         .bytes = (uint64_t) (action->bits / 8.0),
-        .content = device->store != NULL ? task_store_activation(device->store, &action->message.task) : NULL,
+        .content = device->store != NULL ? task_store_activation(device->store, &action->message.task)
+                                         : (struct shared_slice){0},
     };
     return uplink_send(*uplink, &action->message, &load, &real, diag);
 }

@@ -80,6 +80,12 @@ static int pass(struct device_real *device, enum device_event_kind ends, double 
     return wire_alarm_set(&device->control->alarms, &device->job, device->due_ns);
 }
 
+/* What crosses with the TASK; none: zeros. */
+static struct shared_slice find_content(const struct device_real *device, const struct msg_task *task)
+{
+    return device->store != NULL ? task_store_activation(device->store, task) : (struct shared_slice){0};
+}
+
 static int send_task(struct device_real *device, const struct device_action *action, struct diag *diag)
 {
     if (action->undelivered) /* the time passes, but nothing is sent */
@@ -92,20 +98,19 @@ static int send_task(struct device_real *device, const struct device_action *act
                            device);
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
-    uint64_t bytes = (uint64_t) (action->message.task.declared_bits / 8.0);
+    const struct uplink_load load = {
+        .bytes = (uint64_t) (action->message.task.declared_bits / 8.0),
+        .content = find_content(device, &action->message.task),
+    };
     device->server = action->server;
     if (!action->more)
         device->step_ns = clock_monotonic_ns();
     if (action->message.task.chunk > 0)
-        return uplink_send_on(*uplink, &action->message, bytes, diag);
+        return uplink_send_on(*uplink, &action->message, &load, diag);
     const struct device_core *core = device->core;
     struct link_params link =
         transfer_link(core->world, core->id, core->number, action->server, TRANSFER_UP, core->rate_bps);
     struct link_params real = transfer_scaled(&link, scenario_of(device)->run.time_scale);
-    const struct uplink_load load = {
-        .bytes = bytes,
-        .content = device->store != NULL ? task_store_activation(device->store, &action->message.task) : NULL,
-    };
     return uplink_send(*uplink, &action->message, &load, &real, diag);
 }
 

@@ -3,18 +3,27 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/err.h"
 #include "core/model/env.h"
 
 #define BYTE_BITS 8u
 
+/* Of a task whose device computes its layers in chunks: rows behind them. */
+struct line {
+    struct compute_series *series;
+    uint32_t chunks, asked, computed;
+    struct shared_bytes *activation; /* of all rows, filled chunk by chunk */
+};
+
 struct open_task {
     struct open_task *next; /* of its device */
     struct task_store *store;
     struct layer_work work; /* what is computed, or was last */
-    uint32_t at;            /* layers that `activation` has gone through */
+    uint32_t at;            /* layers that `activation`, which has all rows, has gone through */
     struct shared_bytes *activation;
+    struct line *line;       /* in chunks, until all are computed; else NULL */
     struct compute_job *job; /* NULL: nothing is computed */
     uint32_t then;           /* behind the job, layers up to this one; 0: nothing */
     bool offloads;           /* a server gets, or got, the rest of it */
@@ -67,9 +76,19 @@ static struct open_task *find(const struct task_store *store, uint64_t device, u
     return task;
 }
 
+static void destroy_line(struct line *line)
+{
+    if (line == NULL)
+        return;
+    compute_series_destroy(line->series);
+    shared_bytes_give(line->activation);
+    free(line);
+}
+
 static void destroy(struct open_task *task)
 {
     compute_jobs_drop(task->job);
+    destroy_line(task->line);
     shared_bytes_give(task->activation);
     free(task);
 }
@@ -113,6 +132,22 @@ static struct open_task *begin_task(struct task_store *store, const struct layer
 
 /* ---- what is said ---- */
 
+/* Rows that a TASK brings. */
+static struct chunk_rows rows_of(const struct msg_task *task)
+{
+    if (task->chunks == 0)
+        return (struct chunk_rows){0, (uint32_t) task->tokens};
+    return chunks_rows((uint32_t) task->tokens, (uint32_t) task->chunks, (uint32_t) task->chunk);
+}
+
+/* Are the activations of this TASK there? */
+static bool is_there(const struct open_task *task, const struct msg_task *message)
+{
+    const struct line *line = task->line;
+    return task->at == message->split || (line != NULL && task->work.last_layer == message->split &&
+                                          message->chunk < line->computed && message->chunks == line->chunks);
+}
+
 /* Has what the message waits for come? */
 static bool may_leave(const struct task_store *store, const struct said *said)
 {
@@ -120,7 +155,7 @@ static bool may_leave(const struct task_store *store, const struct said *said)
     const struct open_task *task;
     if (message->id == PROTO_TASK) {
         task = find(store, message->task.device, message->task.round);
-        return task == NULL || task->at == message->task.split;
+        return task == NULL || is_there(task, &message->task);
     }
     if (message->id != PROTO_REPORT)
         return true;
@@ -147,9 +182,9 @@ static void leave(struct task_store *store, struct said *said)
     const struct proto_message *message = &said->message;
     struct open_task *task;
     if (message->id == PROTO_TASK) {
-        struct shared_bytes *bytes = task_store_activation(store, &message->task);
-        if (bytes != NULL)
-            store->hooks->send(store->user, said->server, message, bytes);
+        const struct shared_slice activation = task_store_activation(store, &message->task);
+        if (activation.bytes != NULL)
+            store->hooks->send(store->user, said->server, message, &activation);
     } else if (message->id == PROTO_REPORT) {
         task = find(store, message->report.device, message->report.round);
         if (task != NULL)
@@ -203,11 +238,30 @@ int task_store_say(struct task_store *store, uint32_t device, uint32_t server,
 
 /* ---- computing ---- */
 
-static int start(struct open_task *task, uint32_t last);
+static int go_on(struct open_task *task);
 
 static void fail_memory(struct task_store *store)
 {
     store->hooks->on_failure(store->user, "a task's layers: out of memory");
+}
+
+/* Another chunk is there. Behind the last the line ends. */
+static void take_chunk(struct open_task *task, const struct compute_job_result *result)
+{
+    struct line *line = task->line;
+    const struct world *world = task->store->world;
+    const struct chunk_rows rows = chunks_rows(task->work.tokens, line->chunks, line->computed);
+    size_t at = compute_bytes(world, task->work.last_layer, rows.first);
+    assert(result->out->size == compute_bytes(world, task->work.last_layer, rows.count));
+    memcpy(line->activation->data + at, result->out->data, result->out->size);
+    line->computed++;
+    if (line->computed < line->chunks)
+        return;
+    shared_bytes_give(task->activation);
+    task->activation = shared_bytes_take(line->activation);
+    task->at = task->work.last_layer;
+    destroy_line(line);
+    task->line = NULL;
 }
 
 static void on_done(void *user, const struct compute_job_result *result)
@@ -221,16 +275,16 @@ static void on_done(void *user, const struct compute_job_result *result)
         return;
     }
     task->device_s += result->seconds;
-    if (work.last_layer == store->world->llm->layers) {
+    if (task->line != NULL) {
+        take_chunk(task, result);
+    } else if (work.last_layer == store->world->llm->layers) {
         task->answer = result->answer;
     } else {
         shared_bytes_give(task->activation);
         task->activation = shared_bytes_take(result->out);
         task->at = work.last_layer;
     }
-    uint32_t then = task->then;
-    task->then = 0;
-    if (then > 0 && start(task, then) != 0) {
+    if (go_on(task) != 0) {
         fail_memory(store);
         return;
     }
@@ -249,6 +303,7 @@ static int start(struct open_task *task, uint32_t last)
     assert(task->job == NULL && task->at < last);
     task->work.first_layer = task->at;
     task->work.last_layer = last;
+    task->work.rows = (struct chunk_rows){0, task->work.tokens};
     const struct compute_job_task job = {
         .first = task->at,
         .last = last,
@@ -262,6 +317,82 @@ static int start(struct open_task *task, uint32_t last)
     return compute_jobs_start(store->jobs, &job, &task->job);
 }
 
+/* The next chunk through the device's layers. */
+static int start_chunk(struct open_task *task)
+{
+    struct line *line = task->line;
+    const struct chunk_rows rows = chunks_rows(task->work.tokens, line->chunks, line->computed);
+    struct task_store *store = task->store;
+    const size_t size = compute_bytes(store->world, 0, rows.count);
+    struct shared_bytes *ids = shared_bytes_create(size);
+    if (ids == NULL)
+        return -ENOMEM;
+    memcpy(ids->data, task->activation->data + compute_bytes(store->world, 0, rows.first), size);
+    task->work.rows = rows;
+    const struct compute_job_task job = {
+        .last = task->work.last_layer,
+        .tokens = task->work.tokens,
+        .series = line->series,
+        .rows = rows.count,
+        .in = ids,
+        .on_done = on_done,
+        .user = task,
+    };
+    int rc = compute_jobs_start(store->jobs, &job, &task->job);
+    shared_bytes_give(ids); /* the job has its share */
+    return rc;
+}
+
+/* What is to be computed next, if anything is. */
+static int go_on(struct open_task *task)
+{
+    uint32_t then = task->then;
+    assert(task->job == NULL);
+    if (task->line != NULL)
+        return task->line->computed < task->line->asked ? start_chunk(task) : 0;
+    task->then = 0;
+    return then > 0 ? start(task, then) : 0;
+}
+
+static int begin_line(struct open_task *task, const struct layer_work *work)
+{
+    const struct world *world = task->store->world;
+    struct line *line = calloc(1, sizeof *line);
+    if (line == NULL)
+        return -ENOMEM;
+    *line = (struct line){
+        .series = compute_series_create(),
+        .chunks = chunks_of(world, work->tokens, work->last_layer),
+        .activation = shared_bytes_create(compute_bytes(world, work->last_layer, work->tokens)),
+    };
+    if (line->series == NULL || line->activation == NULL) {
+        destroy_line(line);
+        return -ENOMEM;
+    }
+    task->line = line;
+    task->work = *work;
+    return 0;
+}
+
+/* Device's layers of one chunk: they are asked for in order. */
+static int compute_chunk(struct open_task *task, const struct layer_work *work)
+{
+    int rc = 0;
+    task->offloads = true;
+    if (work->last_layer == 0 || task->at == work->last_layer)
+        return 0; /* no layers, or computed */
+    assert(work->first_layer == 0 && task->at == 0);
+    if (task->line == NULL)
+        rc = begin_line(task, work);
+    if (rc != 0)
+        return rc;
+    struct line *line = task->line;
+    if (line->asked < line->chunks &&
+        chunks_rows(work->tokens, line->chunks, line->asked).first == work->rows.first)
+        line->asked++;
+    return task->job == NULL ? go_on(task) : 0;
+}
+
 int task_store_compute(struct task_store *store, const struct layer_work *work)
 {
     struct open_task *task = find(store, work->device, work->round);
@@ -270,15 +401,17 @@ int task_store_compute(struct task_store *store, const struct layer_work *work)
         task = begin_task(store, work);
     if (task == NULL)
         return -ENOMEM;
+    if (work->rows.count < work->tokens)
+        return compute_chunk(task, work);
     task->offloads = task->offloads || work->last_layer < layers;
     bool is_done = work->last_layer == layers ? task->answer.count > 0 : task->at == work->last_layer;
     bool is_wanted =
         task->job != NULL && (task->work.last_layer == work->last_layer || task->then == work->last_layer);
     if (work->first_layer == work->last_layer || is_done || is_wanted)
         return 0;
-    if (task->job == NULL)
+    if (task->job == NULL && task->line == NULL)
         return start(task, work->last_layer);
-    task->then = work->last_layer;
+    task->then = work->last_layer; /* behind the job, and all chunks */
     return 0;
 }
 
@@ -288,14 +421,21 @@ bool task_store_computes(const struct task_store *store, uint32_t device, uint64
     return task != NULL && task->job != NULL;
 }
 
-struct shared_bytes *task_store_activation(struct task_store *store, const struct msg_task *message)
+struct shared_slice task_store_activation(struct task_store *store, const struct msg_task *message)
 {
     struct open_task *task = find(store, message->device, message->round);
-    if (task == NULL || task->at != message->split)
-        return NULL;
+    if (task == NULL || !is_there(task, message))
+        return (struct shared_slice){0};
+    const uint32_t split = (uint32_t) message->split;
+    const struct chunk_rows rows = rows_of(message);
+    const struct shared_slice slice = {
+        .bytes = task->at == split ? task->activation : task->line->activation,
+        .at = compute_bytes(store->world, split, rows.first),
+        .size = compute_bytes(store->world, split, rows.count),
+    };
     task->offloads = true;
-    task->bytes += task->activation->size;
-    return task->activation;
+    task->bytes += slice.size;
+    return slice;
 }
 
 /* ---- answers ---- */

@@ -5,6 +5,9 @@
  * tell to the store. It holds a TASK back until its activations are there, and a REPORT until its answer is. Whatever a
  * device says leaves in the order in which it was said: one thing held back holds back what that device says later.
  *
+ * A prompt that goes to a server in chunks is computed one chunk after the other. All encoded rows are kept: when the
+ * server is lost, they all go to another one, or the device goes on with them.
+ *
  * One thread; the layers are computed beside the loop (proto/node/compute_jobs). */
 #ifndef HANDOFF_MOBILE_NODE_TASK_STORE_H
 #define HANDOFF_MOBILE_NODE_TASK_STORE_H
@@ -22,10 +25,10 @@
 struct task_store;
 
 struct task_store_hooks {
-    /* Sends to a server, or to the orchestrator (PROTO_SERVER_NONE). `bytes` go before a TASK; NULL: none. All is
+    /* Sends to a server, or to the orchestrator (PROTO_SERVER_NONE). `activation` goes before a TASK; NULL: none. All is
      * borrowed. */
     void (*send)(void *user, uint32_t server, const struct proto_message *message,
-                 struct shared_bytes *bytes);
+                 const struct shared_slice *activation);
     /* Frames that are encoded already, to the orchestrator. */
     void (*send_frame)(void *user, const void *frame, size_t size);
     /* Layers of a task are done; it may have more to compute. May be NULL. */
@@ -47,15 +50,15 @@ void task_store_stop(struct task_store *store);
 /* Before the pool is closed. Not from a hook. */
 void task_store_destroy(struct task_store *store);
 
-/* Begins these layers, behind what the task computes already. What it computes, or has computed, is not begun again.
- * -ENOMEM. */
+/* Begins these layers of these rows, behind what the task computes already. What it computes, or has computed, is not
+ * begun again. -ENOMEM. */
 int task_store_compute(struct task_store *store, const struct layer_work *work);
 /* Something of the task is being computed, or waits to be. */
 bool task_store_computes(const struct task_store *store, uint32_t device, uint64_t round);
 
-/* What crosses to a server with this TASK: the activations at its split. Borrowed. NULL: not there yet, or no such task.
- * Real time, where the shell itself sends: it counts as sent. */
-struct shared_bytes *task_store_activation(struct task_store *store, const struct msg_task *task);
+/* What crosses to a server with this TASK: the activations at its split, of its rows. Borrowed. None: not there yet, or no
+ * such task. Real time, where the shell itself sends: it counts as sent. */
+struct shared_slice task_store_activation(struct task_store *store, const struct msg_task *task);
 
 /* Sends, now or later. What a REPORT says of the answer is filled in. -ENOMEM. */
 int task_store_say(struct task_store *store, uint32_t device, uint32_t server,

@@ -139,18 +139,19 @@ int uplink_send(struct uplink *uplink, const struct proto_message *task, const s
     uplink_abandon(uplink);
     if (uplink->conn == NULL && connect_server(uplink, diag) != 0)
         return 0; /* see uplink.h */
-    if (load->content != NULL)
-        paced_payload_fill(&uplink->paced, load->content);
+    paced_payload_fill(&uplink->paced, &load->content);
     int rc = paced_payload_send(&uplink->paced, uplink->conn, task, task->task.round, load->bytes, params);
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
-int uplink_send_on(struct uplink *uplink, const struct proto_message *task, uint64_t bytes, struct diag *diag)
+int uplink_send_on(struct uplink *uplink, const struct proto_message *task, const struct uplink_load *load,
+                   struct diag *diag)
 {
     assert(task->id == PROTO_TASK && task->task.chunk > 0);
     if (uplink->conn == NULL)
         return 0;
-    int rc = paced_payload_add(&uplink->paced, task, bytes);
+    paced_payload_fill(&uplink->paced, &load->content);
+    int rc = paced_payload_add(&uplink->paced, task, load->bytes);
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 

@@ -19,10 +19,10 @@ struct uplink_hooks {
     int (*on_result)(void *user, const struct proto_message *result, struct diag *diag);
 };
 
-/* A task's activations. */
+/* Activations of a task, or of a chunk of it. */
 struct uplink_load {
-    uint64_t bytes;               /* that the pacer counts */
-    struct shared_bytes *content; /* borrowed; NULL: zeros */
+    uint64_t bytes;              /* that the pacer counts */
+    struct shared_slice content; /* borrowed; none: zeros */
 };
 
 /* Everything is borrowed and outlives the uplink. It connects with the first task. -ENOMEM. */
@@ -37,7 +37,7 @@ void uplink_destroy(struct uplink *uplink);
 int uplink_send(struct uplink *uplink, const struct proto_message *task, const struct uplink_load *load,
                 const struct link_params *params, struct diag *diag);
 /* Sends the next chunk of the same task behind those before it. 0 also when the connection is gone, as above. */
-int uplink_send_on(struct uplink *uplink, const struct proto_message *task, uint64_t bytes,
+int uplink_send_on(struct uplink *uplink, const struct proto_message *task, const struct uplink_load *load,
                    struct diag *diag);
 /* The rate holds at once, in bit/s of real time. 0: nothing leaves until the next rate. */
 void uplink_set_rate(struct uplink *uplink, double rate_bps);

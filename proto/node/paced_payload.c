@@ -69,17 +69,34 @@ static void close_window(struct paced_payload *paced, uint64_t least_ns)
 
 /* ---- sending ---- */
 
-/* Sends the next bytes as PIECEs: of the content, which may be shorter than what was declared, or zeros. */
-static void send_pieces(struct paced_payload *paced, uint64_t bytes)
+static void send_piece(struct paced_payload *paced, const uint8_t *data, size_t size)
 {
-    const struct shared_bytes *content = paced->content;
-    if (content != NULL && bytes > content->size - paced->taken)
-        bytes = content->size - paced->taken;
+    piece_send(paced->conn, paced->device, paced->round, (struct proto_bytes){data, size});
+}
+
+static void send_content(struct paced_payload *paced, struct shared_slice *content, uint64_t bytes)
+{
     while (bytes > 0) {
         size_t size = bytes < PIECE_BYTES_MAX ? (size_t) bytes : PIECE_BYTES_MAX;
-        const uint8_t *data = content != NULL ? content->data + paced->taken : zeros;
-        piece_send(paced->conn, paced->device, paced->round, (struct proto_bytes){data, size});
-        paced->taken += content != NULL ? size : 0;
+        send_piece(paced, content->bytes->data + content->at, size);
+        content->at += size;
+        content->size -= size;
+        bytes -= size;
+    }
+}
+
+/* Sends the next bytes of the first part as PIECEs: of its content, which may be shorter than what was declared, or
+ * zeros. */
+static void send_pieces(struct paced_payload *paced, uint64_t bytes)
+{
+    struct shared_slice *content = &paced->part[0].content;
+    if (content->bytes != NULL) {
+        send_content(paced, content, bytes < content->size ? bytes : content->size);
+        return;
+    }
+    while (bytes > 0) {
+        size_t size = bytes < PIECE_BYTES_MAX ? (size_t) bytes : PIECE_BYTES_MAX;
+        send_piece(paced, zeros, size);
         bytes -= size;
     }
 }
@@ -92,9 +109,12 @@ static bool has_more_chunks(const struct proto_message *message)
 /* The message behind the first of the parts. Returns whether the payload ends with it. */
 static bool end_part(struct paced_payload *paced)
 {
-    assert(paced->parts > 0 && paced->crossed == paced->part[0].end);
-    bool more = has_more_chunks(&paced->part[0].message);
-    (void) wire_conn_send(paced->conn, &paced->part[0].message); /* a lost peer shows in on_close */
+    struct paced_part *part = &paced->part[0];
+    assert(paced->parts > 0 && paced->crossed == part->end);
+    bool more = has_more_chunks(&part->message);
+    send_content(paced, &part->content, part->content.size); /* what is left of it: see paced_payload.h */
+    (void) wire_conn_send(paced->conn, &part->message);      /* a lost peer shows in on_close */
+    shared_bytes_give(part->content.bytes);
     paced->parts--;
     memmove(paced->part, paced->part + 1, paced->parts * sizeof *paced->part);
     return !more;
@@ -119,8 +139,15 @@ static void on_bytes(void *user, uint64_t bytes)
 
 static void drop_content(struct paced_payload *paced)
 {
-    shared_bytes_give(paced->content);
-    paced->content = NULL;
+    shared_bytes_give(paced->content.bytes);
+    paced->content = (struct shared_slice){0};
+}
+
+static void drop_parts(struct paced_payload *paced)
+{
+    for (size_t i = 0; i < paced->parts; i++)
+        shared_bytes_give(paced->part[i].content.bytes);
+    paced->parts = 0;
 }
 
 static void on_done(void *user)
@@ -129,9 +156,6 @@ static void on_done(void *user)
     assert(!paced_payload_is_sending(paced));
     bool ends = false;
     close_window(paced, WINDOW_LEAST_NS);
-    if (paced->content != NULL)
-        send_pieces(paced, paced->content->size); /* what is left of it: see paced_payload.h */
-    drop_content(paced);
     while (paced->parts > 0)
         ends = end_part(paced);
     wire_conn_flush(paced->conn);
@@ -161,15 +185,17 @@ void paced_payload_init(struct paced_payload *paced, struct node_control *contro
 void paced_payload_finish(struct paced_payload *paced)
 {
     wire_pacer_finish(&paced->pacer);
+    drop_parts(paced);
     drop_content(paced);
     free(paced->part);
     paced->part = NULL;
 }
 
-void paced_payload_fill(struct paced_payload *paced, struct shared_bytes *content)
+void paced_payload_fill(struct paced_payload *paced, const struct shared_slice *content)
 {
-    paced_payload_stop(paced);
-    paced->content = shared_bytes_take(content);
+    drop_content(paced);
+    paced->content = *content;
+    shared_bytes_take(content->bytes);
 }
 
 static int add_part(struct paced_payload *paced, const struct proto_message *last, uint64_t bytes)
@@ -179,7 +205,8 @@ static int add_part(struct paced_payload *paced, const struct proto_message *las
     if (rc != 0)
         return rc;
     paced->bytes += bytes;
-    paced->part[paced->parts++] = (struct paced_part){paced->bytes, *last};
+    paced->part[paced->parts++] = (struct paced_part){paced->bytes, *last, paced->content};
+    paced->content = (struct shared_slice){0};
     return 0;
 }
 
@@ -189,8 +216,8 @@ int paced_payload_send(struct paced_payload *paced, struct wire_conn *conn, cons
     paced->conn = conn;
     paced->round = round;
     paced->bytes = paced->crossed = 0;
-    paced->taken = paced->parts = 0;
-    if (paced->content != NULL) /* what came of it before, and was stopped, does not count */
+    drop_parts(paced);
+    if (paced->content.bytes != NULL) /* what came of it before, and was stopped, does not count */
         piece_send(conn, paced->device, round, (struct proto_bytes){0});
     paced->queue_bytes = params->queue_bytes;
     int rc = add_part(paced, last, bytes);
@@ -202,7 +229,7 @@ int paced_payload_send(struct paced_payload *paced, struct wire_conn *conn, cons
 
 int paced_payload_add(struct paced_payload *paced, const struct proto_message *last, uint64_t bytes)
 {
-    assert(paced->conn != NULL && paced->content == NULL && bytes > 0);
+    assert(paced->conn != NULL && bytes > 0);
     bool rests = !paced_payload_is_sending(paced);
     int rc = add_part(paced, last, bytes);
     if (rc == 0)
@@ -220,6 +247,7 @@ void paced_payload_set_rate(struct paced_payload *paced, double rate_bps)
 void paced_payload_stop(struct paced_payload *paced)
 {
     wire_pacer_stop(&paced->pacer);
+    drop_parts(paced);
     drop_content(paced);
 }
 

@@ -22,6 +22,7 @@ struct paced_payload_hooks {
 struct paced_part {
     uint64_t end;
     struct proto_message message;
+    struct shared_slice content; /* what has not crossed of it; none: zeros cross */
 };
 
 struct paced_payload {
@@ -35,9 +36,8 @@ struct paced_payload {
         *part; /* [parts] owned; the bytes not crossed yet, and the message behind each part of them */
     size_t parts, part_capacity;
     uint64_t round, bytes;
-    uint64_t crossed;             /* bytes handed to the connection */
-    struct shared_bytes *content; /* NULL: zeros cross */
-    size_t taken;                 /* bytes of it that have crossed */
+    uint64_t crossed;            /* bytes handed to the connection */
+    struct shared_slice content; /* of the part that is added next */
     double queue_bytes;
     /* The window in progress. */
     uint64_t window_ns;    /* its start */
@@ -58,12 +58,12 @@ void paced_payload_finish(struct paced_payload *paced);
  * `params`: rates and times of real time. What was on its way before is forgotten. -ENOMEM. */
 int paced_payload_send(struct paced_payload *paced, struct wire_conn *conn, const struct proto_message *last,
                        uint64_t round, uint64_t bytes, const struct link_params *params);
-/* Right before paced_payload_send, whose `bytes` say what the pacer counts: these bytes cross in place of zeros, and all
- * of them do. Of content that is longer, the rest follows unpaced, right before the message. That is what an old server
- * passes on after a handover: the way between servers is emulated, and only its time is kept (TASK.held_s). What was on
- * its way before is forgotten. Takes a share of the bytes. */
-void paced_payload_fill(struct paced_payload *paced, struct shared_bytes *content);
-/* Sends more on the same link, behind what is on its way there or was: the next chunk of a task. Zeros cross. -ENOMEM. */
+/* Right before paced_payload_send or _add, whose `bytes` say what the pacer counts: these bytes cross in place of zeros,
+ * and all of them do. Of content that is longer, the rest follows unpaced, right before the message. That is what an old
+ * server passes on after a handover: the way between servers is emulated, and only its time is kept (TASK.held_s). Takes
+ * a share of the bytes. */
+void paced_payload_fill(struct paced_payload *paced, const struct shared_slice *content);
+/* Sends more on the same link, behind what is on its way there or was: the next chunk of a task. -ENOMEM. */
 int paced_payload_add(struct paced_payload *paced, const struct proto_message *last, uint64_t bytes);
 /* The rate holds at once. 0: nothing leaves until the next rate. */
 void paced_payload_set_rate(struct paced_payload *paced, double rate_bps);

@@ -11,6 +11,12 @@ struct shared_bytes {
     uint8_t data[];
 };
 
+/* Some of them: `size` from `at` on. Whoever keeps it owns a share. bytes NULL: none. */
+struct shared_slice {
+    struct shared_bytes *bytes;
+    size_t at, size;
+};
+
 /* Zeros, with one owner. NULL: no memory. */
 struct shared_bytes *shared_bytes_create(size_t size);
 /* One owner more. NULL-safe, as the next. */

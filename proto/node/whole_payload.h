@@ -19,7 +19,7 @@ struct whole_payload {
 
 /* Puts the TASK and its activations behind what waits; takes a share of the bytes. -ENOMEM. */
 int whole_payload_add(struct whole_payload *payload, const struct proto_message *task,
-                      struct shared_bytes *bytes);
+                      const struct shared_slice *activation);
 /* Sends what the connection takes now. True: something is left; call again when it has sent some. */
 bool whole_payload_pump(struct whole_payload *payload, struct wire_conn *conn);
 /* Drops what waits. */

@@ -18,13 +18,15 @@
 #define COUNT 3u
 #define TOKENS 9u
 #define SPLIT 1u
-#define SENT_MAX 8u
+#define SENT_MAX 16u
 
 /* One message that has left. */
 struct sent {
     enum proto_id id; /* 0: a frame */
     uint32_t server;
     uint64_t bytes;
+    uint64_t chunk;
+    uint8_t *content; /* a copy */
     struct msg_report report;
     uint32_t token;
 };
@@ -41,12 +43,18 @@ struct bench {
 };
 
 static void on_send(void *user, uint32_t server, const struct proto_message *message,
-                    struct shared_bytes *bytes)
+                    const struct shared_slice *activation)
 {
     struct bench *bench = user;
     assert_true(bench->sents < SENT_MAX);
     struct sent *sent = &bench->sent[bench->sents++];
-    *sent = (struct sent){.id = message->id, .server = server, .bytes = bytes != NULL ? bytes->size : 0};
+    *sent = (struct sent){
+        .id = message->id, .server = server, .bytes = activation != NULL ? activation->size : 0};
+    if (message->id == PROTO_TASK) {
+        sent->chunk = message->task.chunk;
+        sent->content = malloc(activation->size);
+        memcpy(sent->content, activation->bytes->data + activation->at, activation->size);
+    }
     if (message->id == PROTO_REPORT) {
         sent->report = message->report;
         assert_int_equal(message->report.answer.count, 1);
@@ -103,6 +111,8 @@ static void open_bench(struct bench *bench, const char *const *set)
 
 static void close_bench(struct bench *bench)
 {
+    for (size_t i = 0; i < bench->sents; i++)
+        free(bench->sent[i].content);
     task_store_stop(bench->store);
     task_store_destroy(bench->store);
     compute_jobs_close(bench->jobs);
@@ -124,7 +134,8 @@ static void compute(struct bench *bench, uint64_t round, uint32_t first, uint32_
                                     .id = {.slot = (uint32_t) round},
                                     .tokens = TOKENS,
                                     .first_layer = first,
-                                    .last_layer = last};
+                                    .last_layer = last,
+                                    .rows = {0, TOKENS}};
     assert_int_equal(task_store_compute(bench->store, &work), 0);
 }
 
@@ -229,6 +240,101 @@ static void a_device_whose_server_is_lost_has_the_servers_answer(void **state)
     }
 }
 
+#define CHUNKS 4u
+
+static void compute_chunk(struct bench *bench, uint32_t split, uint32_t chunk)
+{
+    const struct layer_work work = {.device = FIRST,
+                                    .round = 3,
+                                    .id = {.slot = 3},
+                                    .tokens = TOKENS,
+                                    .last_layer = split,
+                                    .rows = chunks_rows(TOKENS, CHUNKS, chunk)};
+    assert_int_equal(task_store_compute(bench->store, &work), 0);
+}
+
+static void say_chunk(struct bench *bench, uint32_t split, uint32_t chunk)
+{
+    const struct proto_message task = {
+        .id = PROTO_TASK,
+        .task = {.device = FIRST,
+                 .round = 3,
+                 .split = split,
+                 .tokens = TOKENS,
+                 .chunk = chunk,
+                 .chunks = CHUNKS,
+                 .rows = chunks_rows(TOKENS, CHUNKS, chunk).count},
+    };
+    say(bench, 1, &task);
+}
+
+/* The chunks have left, in order, and then all rows at once: the same bytes. */
+static void check_rows(const struct bench *bench, uint32_t split)
+{
+    const struct sent *whole = &bench->sent[CHUNKS];
+    assert_int_equal(whole->bytes, compute_bytes(&bench->world, split, TOKENS));
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        const struct chunk_rows rows = chunks_rows(TOKENS, CHUNKS, i);
+        assert_int_equal(bench->sent[i].id, PROTO_TASK);
+        assert_int_equal(bench->sent[i].chunk, i);
+        assert_int_equal(bench->sent[i].bytes, compute_bytes(&bench->world, split, rows.count));
+        assert_memory_equal(bench->sent[i].content,
+                            whole->content + compute_bytes(&bench->world, split, rows.first),
+                            bench->sent[i].bytes);
+    }
+}
+
+/* All rows are kept: after a loss they go to another server, or the device goes on with them. In virtual time all is
+ * asked for at once; in real time one thing after the other. */
+static void chunks_leave_one_by_one_and_their_rows_are_kept(void **state)
+{
+    (void) state;
+    static const char *const sets[][4] = {{"compute.chunks=4", "compute.format=int8", NULL},
+                                          {"compute.chunks=4", "compute.head=device", NULL}};
+    for (uint32_t i = 0; i < 8; i++) {
+        struct bench bench;
+        uint32_t split = i / 2 % 2;
+        open_bench(&bench, sets[i % 2]);
+        uint32_t token = wanted(&bench, 3, split);
+        for (uint32_t c = 0; c < CHUNKS; c++) {
+            compute_chunk(&bench, split, c);
+            while (i < 4 && task_store_computes(bench.store, FIRST, 3))
+                (void) uv_run(&bench.loop.uv, UV_RUN_ONCE);
+            say_chunk(&bench, split, c);
+            assert_int_equal(bench.sents, i < 4 || split == 0 ? c + 1 : 0);
+        }
+        compute_chunk(&bench, split, CHUNKS - 1); /* it is not begun again */
+        say_task(&bench, 3, split);
+        compute(&bench, 3, split, bench.world.llm->layers);
+        say_report(&bench, 3, PROTO_SERVER_NONE);
+        wait_for_sents(&bench, CHUNKS + 2);
+        check_rows(&bench, split);
+        assert_int_equal(bench.sent[CHUNKS + 1].token, token);
+        assert_int_equal(bench.sent[CHUNKS + 1].report.activation_bytes,
+                         2 * compute_bytes(&bench.world, split, TOKENS));
+        assert_int_equal(bench.computed, split == 0 ? 1 : CHUNKS + 1);
+        close_bench(&bench);
+    }
+}
+
+static void a_slot_forgets_chunks_that_are_computed(void **state)
+{
+    (void) state;
+    static const char *const set[] = {"compute.chunks=4", NULL};
+    struct bench bench;
+    const struct msg_slot slot = {.round = 4, .slot = 4};
+    open_bench(&bench, set);
+    for (uint32_t c = 0; c < CHUNKS; c++)
+        compute_chunk(&bench, SPLIT, c);
+    say_chunk(&bench, SPLIT, 0);
+    task_store_begin_slot(bench.store, FIRST, &slot);
+    compute(&bench, 4, 0, SPLIT);
+    say_task(&bench, 4, SPLIT);
+    wait_for_sents(&bench, 1);
+    assert_int_equal(bench.sent[0].bytes, compute_bytes(&bench.world, SPLIT, TOKENS));
+    close_bench(&bench);
+}
+
 static void a_result_brings_the_answer_or_is_refused(void **state)
 {
     (void) state;
@@ -331,6 +437,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_device_says_leaves_in_order_when_its_layers_are_there),
         cmocka_unit_test(a_device_whose_server_is_lost_has_the_servers_answer),
+        cmocka_unit_test(chunks_leave_one_by_one_and_their_rows_are_kept),
+        cmocka_unit_test(a_slot_forgets_chunks_that_are_computed),
         cmocka_unit_test(a_result_brings_the_answer_or_is_refused),
         cmocka_unit_test(a_row_that_is_none_leaves_its_task_without_an_answer),
         cmocka_unit_test(a_slot_forgets_what_was_not_done_and_lets_the_rest_go),
