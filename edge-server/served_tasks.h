@@ -3,8 +3,9 @@
  *
  *   PIECE.. TASK ──► computed beside the loop ──► RESULT, when the core has told it too
  *
- * A task's layers are begun when its TASK is here, so those that come together go through the model together. The core
- * says by the model when the task is done. A RESULT that it tells before that is held back.
+ * A task's layers are begun when its TASK is here, so those that come together go through the model together. In chunks
+ * (core/model/chunks.h) a chunk's are begun when its TASK is here and the chunk before is done. The core says by the
+ * model when they are done. A RESULT that it tells before that is held back.
  *
  * One thread; the layers are computed beside the loop (proto/node/compute_jobs). */
 #ifndef HANDOFF_EDGE_SERVER_SERVED_TASKS_H
@@ -15,6 +16,7 @@
 
 #include "core/base/diag.h"
 #include "core/model/device_slot.h"
+#include "core/model/layer_work.h"
 #include "core/model/world.h"
 #include "proto/message.h"
 #include "proto/node/compute_jobs.h"
@@ -24,8 +26,8 @@ struct served_tasks;
 struct served_tasks_hooks {
     /* Sends the RESULT of a task of slot `id`; lists die on return. */
     int (*send)(void *user, uint32_t device, struct slot_id id, const struct proto_message *result);
-    /* The task's layers are done. May be NULL. */
-    void (*on_computed)(void *user, uint32_t device, uint64_t round, const struct compute_job_result *result);
+    /* The task's layers are done, of these rows. `work` has no slot. May be NULL. */
+    void (*on_computed)(void *user, const struct layer_work *work, const struct compute_job_result *result);
     /* What came for the task are no activations. No RESULT follows. */
     void (*on_bad_task)(void *user, uint32_t device, const char *reason);
     /* This node cannot go on: memory, or its own model. */
@@ -45,16 +47,17 @@ int served_tasks_take_piece(struct served_tasks *tasks, const struct msg_piece *
 /* The device's connection is gone: what had come of a task is dropped. */
 void served_tasks_drop_pieces(struct served_tasks *tasks, uint32_t device);
 
-/* The TASK behind its pieces: begins its layers. ERR_RANGE: not as many bytes as it says. -ENOMEM. In mode round the
- * device's earlier tasks are over. */
+/* The TASK behind its pieces: begins its layers. ERR_RANGE: not as many bytes as it says, or another chunk than the
+ * scenario cuts. ERR_STATE: a chunk that is not the next. -ENOMEM. In mode round the device's earlier tasks are over.
+ * A later chunk of a task that is not known changes nothing: it is late, or the core has a sentence for it. */
 int served_tasks_take(struct served_tasks *tasks, const struct msg_task *task, struct diag *diag);
 /* The task is over: it was refused, revoked, or forgotten. */
 void served_tasks_drop(struct served_tasks *tasks, uint32_t device, uint64_t round);
 /* All tasks before that round are over: an episode begins. */
 void served_tasks_drop_before(struct served_tasks *tasks, uint64_t round);
 
-/* Its layers are not done yet. */
-bool served_tasks_computes(const struct served_tasks *tasks, uint32_t device, uint64_t round);
+/* The task's layers are not done yet, of these rows. */
+bool served_tasks_computes(const struct served_tasks *tasks, const struct layer_work *work);
 /* Sends the RESULT with the answer, now or later. That of a task that is over is dropped. The task is over then.
  * -ENOMEM and what `send` returns. */
 int served_tasks_answer(struct served_tasks *tasks, uint32_t device, struct slot_id id,

@@ -37,7 +37,7 @@ struct job {
     struct server *server;
     struct wire_alarm alarm;
     uint32_t device;
-    uint64_t round;
+    struct layer_work work;
     uint64_t start_ns, due_ns;
     bool is_due;                       /* it is due by the model, and is still being computed */
     uint64_t piece_round, piece_bytes; /* activations that have come for the TASK of that round */
@@ -70,7 +70,7 @@ static void end_real_job(struct job *job)
     struct server_event computed = {
         .kind = SERVER_ON_COMPUTED,
         .device = job->device,
-        .round = job->round,
+        .round = job->work.round,
         .elapsed_s = real_time_s(&server->control.join.world.scenario, job->start_ns, clock_monotonic_ns()),
     };
     int rc = step(server, &computed, &diag);
@@ -82,23 +82,23 @@ static void on_job_done(struct wire_alarm *alarm)
 {
     struct job *job = alarm->user;
     struct served_tasks *tasks = job->server->tasks;
-    job->is_due = tasks != NULL && served_tasks_computes(tasks, job->device, job->round);
+    job->is_due = tasks != NULL && served_tasks_computes(tasks, &job->work);
     if (!job->is_due) /* else on_computed goes on */
         end_real_job(job);
 }
 
 /* What is computed has ended when the model says so and when it really has. */
-static void on_computed(void *user, uint32_t device, uint64_t round, const struct compute_job_result *result)
+static void on_computed(void *user, const struct layer_work *work, const struct compute_job_result *result)
 {
     struct server *server = user;
-    struct job *job = server->job != NULL && server->core != NULL ? &server->job[device] : NULL;
+    struct job *job = server->job != NULL && server->core != NULL ? &server->job[work->device] : NULL;
     if (server->queue_real != NULL)
-        server_queue_real_computed(server->queue_real, device, round, result);
+        server_queue_real_computed(server->queue_real, work, result);
     if (job == NULL)
         return; /* virtual time waits for nothing */
-    bool is_asked = job->round == round && (job->is_due || wire_alarm_is_set(&job->alarm));
+    bool is_asked = layer_work_is(&job->work, work) && (job->is_due || wire_alarm_is_set(&job->alarm));
     compute_audit_note(&server->control.computed, result->seconds, result->end_ns,
-                       is_asked ? job->due_ns : UINT64_MAX); /* early, or revoked */
+                       is_asked ? job->due_ns : UINT64_MAX); /* before its turn, or revoked */
     if (!is_asked || !job->is_due)
         return;
     job->is_due = false;
@@ -111,7 +111,7 @@ static int start_job(struct server *server, const struct server_action *action)
 {
     assert(action->work.device < server->control.join.world.devices);
     struct job *job = &server->job[action->work.device];
-    job->round = action->work.round;
+    job->work = action->work;
     job->start_ns = clock_monotonic_ns();
     job->is_due = false;
     job->due_ns = real_time_due_ns(&server->control.join.world.scenario, job->start_ns, action->duration_s);

@@ -293,23 +293,6 @@ static int take_chunk(struct server_core *core, const struct msg_task *task, str
     return 0;
 }
 
-/* The device has cut its prompt as the scenario says, or not at all. */
-static int check_cut(const struct server_core *core, const struct msg_task *task, struct diag *diag)
-{
-    uint32_t tokens = (uint32_t) task->tokens, split = (uint32_t) task->split;
-    if (task->chunks == 0 && task->chunk == 0)
-        return 0;
-    uint32_t chunks = chunks_of(core->world, tokens, split);
-    if (task->chunks != chunks || task->chunk >= chunks ||
-        task->rows != chunks_rows(tokens, chunks, (uint32_t) task->chunk).count)
-        return diag_fail(diag, ERR_RANGE,
-                         "TASK of device %u: chunk %llu of %llu with %llu rows, but %u "
-                         "tokens are cut into %u chunks",
-                         (unsigned) task->device, (unsigned long long) task->chunk,
-                         (unsigned long long) task->chunks, (unsigned long long) task->rows, tokens, chunks);
-    return 0;
-}
-
 /* A task that was sent on brings its share. It belongs to the present slot or to a later one; in that slot its
  * device has no other task here. */
 static int take_sent_on(struct server_core *core, struct held_task *held, const struct msg_task *task,
@@ -344,7 +327,7 @@ static int on_task(struct server_core *core, const struct msg_task *task, struct
     uint32_t device = (uint32_t) task->device;
     int rc = server_check_task(core->world, task, diag);
     if (rc == 0)
-        rc = check_cut(core, task, diag);
+        rc = server_check_cut(core->world, task, diag);
     if (rc != 0)
         return rc;
     struct held_task *held = &core->device[device];

@@ -24,3 +24,19 @@ int server_check_task(const struct world *world, const struct msg_task *task, st
     return diag_fail(diag, ERR_RANGE, "TASK: device %u with split %llu does not exist here",
                      (unsigned) task->device, (unsigned long long) task->split);
 }
+
+int server_check_cut(const struct world *world, const struct msg_task *task, struct diag *diag)
+{
+    uint32_t tokens = (uint32_t) task->tokens, split = (uint32_t) task->split;
+    if (task->chunks == 0 && task->chunk == 0)
+        return 0;
+    uint32_t chunks = chunks_of(world, tokens, split);
+    if (task->chunks != chunks || task->chunk >= chunks ||
+        task->rows != chunks_rows(tokens, chunks, (uint32_t) task->chunk).count)
+        return diag_fail(diag, ERR_RANGE,
+                         "TASK of device %u: chunk %llu of %llu with %llu rows, but %u "
+                         "tokens are cut into %u chunks",
+                         (unsigned) task->device, (unsigned long long) task->chunk,
+                         (unsigned long long) task->chunks, (unsigned long long) task->rows, tokens, chunks);
+    return 0;
+}

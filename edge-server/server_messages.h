@@ -21,4 +21,7 @@ void server_tell_result(struct proto_message *ret, const struct layer_work *work
 /* 0; ERR_RANGE: there is no such device, or no layer is left to be run here. */
 int server_check_task(const struct world *world, const struct msg_task *task, struct diag *diag);
 
+/* 0; ERR_RANGE: the device has cut its prompt, and not as the scenario says. */
+int server_check_cut(const struct world *world, const struct msg_task *task, struct diag *diag);
+
 #endif

@@ -83,17 +83,15 @@ static void feed_own(struct server_queue_real *real, enum server_queue_event_kin
 static void on_due(struct wire_alarm *alarm)
 {
     struct server_queue_real *real = alarm->user;
-    real->is_due =
-        real->tasks != NULL && served_tasks_computes(real->tasks, real->work.device, real->work.round);
+    real->is_due = real->tasks != NULL && served_tasks_computes(real->tasks, &real->work);
     if (!real->is_due) /* else server_queue_real_computed goes on */
         feed_own(real, SERVER_QUEUE_ON_COMPUTED, NULL);
 }
 
-void server_queue_real_computed(struct server_queue_real *real, uint32_t device, uint64_t round,
+void server_queue_real_computed(struct server_queue_real *real, const struct layer_work *work,
                                 const struct compute_job_result *result)
 {
-    bool is_asked = real->work.device == device && real->work.round == round &&
-                    (real->is_due || wire_alarm_is_set(&real->alarm));
+    bool is_asked = layer_work_is(work, &real->work) && (real->is_due || wire_alarm_is_set(&real->alarm));
     compute_audit_note(&real->control->computed, result->seconds, result->end_ns,
                        is_asked ? real->due_ns : UINT64_MAX); /* others are not due yet */
     if (!is_asked || !real->is_due)

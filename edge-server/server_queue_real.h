@@ -22,7 +22,7 @@ int server_queue_real_take(struct server_queue_real *real, const struct proto_me
 
 /* With real layers: a task ends when the model says so and when it has really been computed. */
 void server_queue_real_set_tasks(struct server_queue_real *real, struct served_tasks *tasks);
-void server_queue_real_computed(struct server_queue_real *real, uint32_t device, uint64_t round,
+void server_queue_real_computed(struct server_queue_real *real, const struct layer_work *work,
                                 const struct compute_job_result *result);
 
 #endif

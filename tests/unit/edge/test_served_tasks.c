@@ -40,10 +40,11 @@ static int on_send(void *user, uint32_t device, struct slot_id id, const struct 
     return 0;
 }
 
-static void on_computed(void *user, uint32_t device, uint64_t round, const struct compute_job_result *result)
+static void on_computed(void *user, const struct layer_work *work, const struct compute_job_result *result)
 {
     struct bench *bench = user;
-    assert_true(device < DEVICES && round > 0 && result->end_ns > 0);
+    assert_true(work->device < DEVICES && work->round > 0 && result->end_ns > 0);
+    assert_int_equal(work->last_layer, bench->world.llm->layers);
     bench->computed++;
 }
 
@@ -98,6 +99,12 @@ static int take(struct bench *bench, uint32_t device, uint32_t split, struct dia
     return served_tasks_take(bench->tasks, &task, diag);
 }
 
+static bool computes(const struct bench *bench, uint32_t device, uint32_t row)
+{
+    const struct layer_work work = {.device = device, .round = 9, .rows = {row, 1}};
+    return served_tasks_computes(bench->tasks, &work);
+}
+
 static void answer(struct bench *bench, uint32_t device)
 {
     const struct proto_message result = {.id = PROTO_RESULT, .result = {.device = device, .round = 9}};
@@ -140,7 +147,7 @@ static void results_leave_with_the_answers_of_one_process(void **state)
         for (uint32_t n = 0; n < DEVICES; n++) {
             send_prompt(&bench, n);
             assert_int_equal(take(&bench, n, 0, NULL), 0);
-            assert_true(served_tasks_computes(bench.tasks, n, 9));
+            assert_true(computes(&bench, n, 0));
             if (n % 2 == 0)
                 answer(&bench, n);
         }
@@ -205,6 +212,102 @@ static void a_task_has_exactly_the_bytes_that_it_says(void **state)
     close_bench(&bench);
 }
 
+#define CHUNKS 5u
+
+static int take_chunk(struct bench *bench, uint32_t device, uint32_t chunk, uint32_t rows, struct diag *diag)
+{
+    const struct msg_task task = {
+        .device = device, .round = 9, .tokens = TOKENS, .chunk = chunk, .chunks = CHUNKS, .rows = rows};
+    return served_tasks_take(bench->tasks, &task, diag);
+}
+
+static int send_chunk(struct bench *bench, uint32_t device, uint32_t chunk, struct diag *diag)
+{
+    uint8_t ids[4 * TOKENS];
+    const struct compute_task task = task_of(device, 0);
+    node_prompt(&bench->world, &task, ids);
+    int rc = piece(bench, device,
+                   (struct proto_bytes){ids + sizeof ids / CHUNKS * chunk, sizeof ids / CHUNKS}, diag);
+    return rc != 0 ? rc : take_chunk(bench, device, chunk, TOKENS / CHUNKS, diag);
+}
+
+/* Chunks that come while others are computed wait for their turn; the RESULT, which is told early, for the last. */
+static void chunks_are_computed_as_they_come_and_answer_as_a_whole_prompt(void **state)
+{
+    (void) state;
+    static const char *const sets[][4] = {{"compute.chunks=5", "compute.batch=3", NULL},
+                                          {"compute.chunks=5", "compute.head=device", NULL}};
+    for (size_t s = 0; s < 2; s++) {
+        struct bench bench;
+        open_bench(&bench, sets[s]);
+        for (uint32_t c = 0; c < CHUNKS; c++)
+            for (uint32_t n = 0; n < DEVICES; n++) {
+                assert_int_equal(send_chunk(&bench, n, c, NULL), 0);
+                if (c == 0) { /* one device's come one by one, as the others' do together */
+                    if (n > 0)
+                        continue;
+                    turn_until(&bench, &bench.computed, 1);
+                    assert_false(computes(&bench, 0, 0));
+                } else if (c == 1 && n == 0) {
+                    assert_false(computes(&bench, 0, 0));
+                    assert_true(computes(&bench, 0, TOKENS / CHUNKS));
+                }
+            }
+        assert_int_equal(bench.results, 0);
+        for (uint32_t n = 0; n < DEVICES; n++)
+            answer(&bench, n);
+        turn_until(&bench, &bench.results, DEVICES);
+        struct compute *engine = node_open(&bench.world);
+        for (uint32_t n = 0; n < DEVICES && s == 0; n++) {
+            const struct compute_task task = task_of(n, 0);
+            struct compute_answer wanted;
+            assert_int_equal(compute_answer(engine, &task, &wanted, NULL), 0);
+            assert_int_equal(bench.token[n], wanted.token[0]);
+        }
+        assert_int_equal(bench.row[0], s == 0 ? 0 : compute_row_bytes(&bench.world));
+        compute_close(engine);
+        close_bench(&bench);
+    }
+}
+
+static void assert_refused(int rc, int code, const struct diag *diag, const char *words)
+{
+    assert_int_equal(rc, code);
+    if (strstr(diag->text, words) == NULL)
+        fail_msg("'%s' in '%s'", words, diag->text);
+}
+
+static void chunks_that_do_not_follow_or_are_not_cut_so_are_refused(void **state)
+{
+    (void) state;
+    static const char *const set[] = {"compute.chunks=5", NULL};
+    static const uint8_t byte;
+    struct bench bench;
+    struct diag diag[5] = {{{0}}};
+    open_bench(&bench, set);
+    assert_int_equal(send_chunk(&bench, 0, 1, NULL), 0); /* of no task: the core has a sentence for it */
+    assert_false(computes(&bench, 0, 0));
+    assert_int_equal(send_chunk(&bench, 0, 0, NULL), 0);
+    assert_refused(send_chunk(&bench, 0, 2, &diag[0]), ERR_STATE, &diag[0],
+                   "TASK of device 0: chunk 2 of 5 does not follow the 1 of 5 that came before");
+    assert_refused(
+        take_chunk(&bench, 0, 1, 4, &diag[1]), ERR_RANGE, &diag[1],
+        "TASK of device 0: 0 bytes of activations came, and 16 were due for 4 tokens behind layer 0");
+    assert_refused(take_chunk(&bench, 0, 1, 5, &diag[2]), ERR_RANGE, &diag[2],
+                   "chunk 1 of 5 with 5 rows, but 20 tokens are cut into 5 chunks");
+    assert_int_equal(piece(&bench, 0, (struct proto_bytes){&byte, 1}, NULL), 0);
+    assert_refused(send_chunk(&bench, 0, 1, &diag[3]), ERR_RANGE, &diag[3],
+                   "17 bytes of activations came, and 16 were due");
+    assert_int_equal(piece(&bench, 0, (struct proto_bytes){NULL, 0}, NULL), 0); /* anew */
+    for (uint32_t c = 1; c < CHUNKS; c++)
+        assert_int_equal(send_chunk(&bench, 0, c, NULL), 0);
+    assert_refused(send_chunk(&bench, 0, CHUNKS - 1, &diag[4]), ERR_STATE, &diag[4],
+                   "chunk 4 of 5 does not follow the 5 of 5 that came before");
+    answer(&bench, 0);
+    turn_until(&bench, &bench.results, 1);
+    close_bench(&bench);
+}
+
 static void rows_that_are_no_numbers_cost_their_task_alone(void **state)
 {
     (void) state;
@@ -251,7 +354,7 @@ static void tasks_that_are_over_answer_nothing(void **state)
     served_tasks_drop_before(bench.tasks, 10);
     answer(&bench, 2);
     assert_int_equal(bench.results, 2);
-    assert_false(served_tasks_computes(bench.tasks, 2, 9));
+    assert_false(computes(&bench, 2, 0));
     close_bench(&bench);
 }
 
@@ -261,6 +364,8 @@ int main(void)
         cmocka_unit_test(results_leave_with_the_answers_of_one_process),
         cmocka_unit_test(with_the_head_at_the_device_the_last_row_goes_back),
         cmocka_unit_test(a_task_has_exactly_the_bytes_that_it_says),
+        cmocka_unit_test(chunks_are_computed_as_they_come_and_answer_as_a_whole_prompt),
+        cmocka_unit_test(chunks_that_do_not_follow_or_are_not_cut_so_are_refused),
         cmocka_unit_test(rows_that_are_no_numbers_cost_their_task_alone),
         cmocka_unit_test(tasks_that_are_over_answer_nothing),
     };
