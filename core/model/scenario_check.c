@@ -177,9 +177,6 @@ static int check_compute(const struct scenario *scenario, struct diag *diag)
     if (scenario->compute.chunks > 1 && scenario->run.mode == MODE_QUEUE)
         return diag_fail(diag, ERR_UNSUPPORTED,
                          "compute.chunks: run.mode: queue sends a prompt whole, allowed 1");
-    if (scenario->compute.chunks > 1 && scenario->compute.kind == COMPUTE_MODEL)
-        return diag_fail(diag, ERR_UNSUPPORTED,
-                         "compute.chunks: compute.kind 'model' computes a prompt whole, allowed 1");
     if (hash[0] != '\0' && strspn(hash, "0123456789abcdef") != MODEL_HASH_DIGITS)
         return diag_fail(diag, ERR_SYNTAX,
                          "model.hash: '%s' is no SHA-256, which has %u digits 0 to 9 and a to f", hash,

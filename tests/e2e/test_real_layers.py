@@ -21,6 +21,7 @@ MOVING = ('run.mode=queue', 'compute.format=fp32', 'mobility.speed_mean=40', 'mo
           'radio.bandwidth_mhz=0.002', 'objective.deadline_s=0', 'task.probability=0.6', 'run.slots=60')
 BROKEN = ('faults.script=slot 3 kill server 1; slot 9 rejoin server 1; slot 12 pause device 3 for 3; '
           'slot 15 partition device 2 server 0 for 3; slot 20 slow server 0 by 0.5 for 5')
+REAL = ('run.clock=real', 'run.slot_s=0.2', 'objective.deadline_s=0.2')
 FORMATS = ('fp32', 'fp16', 'int8', 'q4', 'topk')
 
 
@@ -118,9 +119,8 @@ def play_in_real_time():
         for mode in ('round', 'queue'):
             for split in range(small_llama.LAYERS + 1):
                 sets = (f'run.mode={mode}', f'compute.head={("server", "device")[split % 2]}')
-                clock = ('run.clock=real', 'run.slot_s=0.2', 'objective.deadline_s=0.2')
                 wanted = in_memory(folder, model, split, *sets)
-                tap.equal(play(folder, model, split, *clock, *sets, processes=(2, 1, 1)), wanted, f'{mode}, split {split}')
+                tap.equal(play(folder, model, split, *REAL, *sets, processes=(2, 1, 1)), wanted, f'{mode}, split {split}')
                 path = os.path.join(folder, 'results.db')
                 jobs, late = testbed.one(path, 'SELECT sum(jobs), sum(late_jobs) FROM compute_sample WHERE run_id = ?', newest(path))
                 tap.true(jobs is None or late <= jobs, f'{late} of {jobs} late')
@@ -131,12 +131,44 @@ def the_real_clock_changes_no_answer():
     play_in_real_time()
 
 
-def lose_a_server(recovery, mode, split, head):
+@tap.test
+def prompts_in_chunks_have_the_answers_of_whole_ones():
+    with small() as (folder, model):
+        for split in range(small_llama.LAYERS + 1):
+            sets = ('compute.format=int8', f'compute.head={("server", "device")[split % 2]}')
+            wanted = in_memory(folder, model, split, *sets)
+            for chunks in (2, 5):
+                cut = (f'compute.chunks={chunks}', *sets)
+                tap.equal(in_memory(folder, model, split, *cut), wanted, f'{chunks} chunks in memory, split {split}')
+                batch = f'compute.batch={(3, 16)[chunks == 5]}'
+                tap.equal(play(folder, model, split, batch, *cut, processes=(3, 1)), wanted, f'{chunks} chunks, split {split}')
+
+
+@testbed.real_time
+def play_chunks_in_real_time():
+    with small() as (folder, model):
+        for split in range(small_llama.LAYERS + 1):
+            sets = ('compute.format=int8', f'compute.head={("server", "device")[split % 2]}')
+            wanted = in_memory(folder, model, split, *sets)
+            for chunks in (2, 5):
+                cut = (f'compute.chunks={chunks}', *sets, *REAL)
+                tap.equal(play(folder, model, split, *cut, processes=(2, 1, 1)), wanted, f'{chunks} chunks, split {split}')
+                path = os.path.join(folder, 'results.db')
+                jobs = testbed.one(path, 'SELECT sum(jobs) FROM compute_sample WHERE run_id = ?', newest(path))
+                tap.true(jobs is None or jobs <= SLOTS * DEVICES * chunks * 2, f'{jobs} jobs of {chunks} chunks')
+
+
+@tap.test
+def the_real_clock_changes_no_answer_of_chunks():
+    play_chunks_in_real_time()
+
+
+def lose_a_server(recovery, mode, split, head, *more):
     """Kills server 0 when the second slot's decisions are on their way: its tasks go on elsewhere."""
     with small() as (folder, model):
         sets = (f'faults.recovery={recovery}', f'run.mode={mode}', f'compute.head={head}', 'compute.format=int8')
         wanted = in_memory(folder, model, split, *sets)
-        arguments = flags(folder, model, split, *sets)
+        arguments = flags(folder, model, split, *sets, *more)
         orchestrator = testbed.start_orchestrator(*arguments)
         port, seen, servers = orchestrator.port(), [], []
 
@@ -165,6 +197,16 @@ def a_task_whose_server_is_lost_has_the_same_answer():
     for recovery in ('local', 'reoffload'):
         for mode, split, head in (('round', 1, 'server'), ('round', 0, 'device'), ('queue', 2, 'device')):
             tap.true(lose_a_server(recovery, mode, split, head) > DEVICES, 'answers')
+
+
+@tap.test
+def chunks_whose_server_is_lost_have_the_same_answers():
+    for recovery in ('local', 'reoffload'):
+        for chunks, split, head in ((2, 1, 'server'), (5, 0, 'device'), (5, 2, 'device')):
+            answered = lose_a_server(recovery, 'round', split, head, f'compute.chunks={chunks}')
+            tap.true(answered > DEVICES, 'answers')
+            answered = lose_a_server(recovery, 'round', split, head, f'compute.chunks={chunks}', *REAL)
+            tap.true(answered > DEVICES, 'answers in real time')
 
 
 def agree(got, wanted, what):
@@ -243,13 +285,13 @@ def frame(*fields):
 PIECE = 0x23
 
 
-def refusal_of(address, token, device, activations):
+def refusal_of(address, token, device, activations, chunk=(0, 0, 0)):
     """What a server says to a device's TASK behind these bytes."""
     with socket.create_connection(address) as peer:
         peer.sendall(frame(wiretap.ATTACH, token, device, 1))
         for at in range(0, len(activations), 65536):
             peer.sendall(frame(PIECE, device, 1 << 20, activations[at:at + 65536]))
-        peer.sendall(frame(wiretap.TASK, device, 1 << 20, 1, TOKENS, 0.0, 0.0, 0.0, b'', 0.0, 0.0, 0.0, 0, 0, 0))
+        peer.sendall(frame(wiretap.TASK, device, 1 << 20, 1, TOKENS, 0.0, 0.0, 0.0, b'', 0.0, 0.0, 0.0, *chunk))
         data = b''
         while True:
             part = peer.recv(4096)
@@ -267,10 +309,12 @@ def a_peer_that_sends_no_activations_costs_itself_its_connection():
 
         def attack(server):
             address = ('127.0.0.1', server.port())
-            for activations, words in ((b'', b'0 bytes of activations came, and %d were due' % size),
-                                       (bytes(size - 1), b'were due'), (bytes(size + 1), b'which no task has'),
-                                       (b'\xff' * size, b'finite')):
-                told.append((refusal_of(address, token[0], DEVICES - 1, activations), words))
+            for activations, words, *chunk in ((b'', b'0 bytes of activations came, and %d were due' % size),
+                                               (bytes(size - 1), b'were due'), (bytes(size + 1), b'which no task has'),
+                                               (b'\xff' * size, b'finite'), (bytes(size), b'cut into 2 chunks', (1, 3, 7)),
+                                               (bytes(size // 2), b'does not follow', (1, 2, TOKENS // 2)),
+                                               (bytes(size // 2 - 1), b'%d were due' % (size // 2), (0, 2, TOKENS // 2))):
+                told.append((refusal_of(address, token[0], DEVICES - 1, activations, *chunk), words))
 
         token = []
         original = wiretap.message_id
@@ -286,7 +330,7 @@ def a_peer_that_sends_no_activations_costs_itself_its_connection():
             wiretap.message_id = original
         for answer, words in told:
             tap.true(words in answer, f'{words} in {answer}')
-        tap.equal((got, len(told)), (wanted, 4), 'answers of all devices, and refusals')
+        tap.equal((got, len(told)), (wanted, 7), 'answers of all devices, and refusals')
 
 
 def run_token(body):
@@ -303,7 +347,7 @@ def run_token(body):
 
 def attacked(folder, model, attack):
     """A run whose last device waits, before its first slot, until the attack is over."""
-    arguments = flags(folder, model, 1, 'compute.format=fp32')
+    arguments = flags(folder, model, 1, 'compute.format=fp32', 'compute.chunks=2')
     orchestrator = testbed.start_orchestrator(*arguments)
     port, state = orchestrator.port(), []
 

@@ -347,8 +347,6 @@ static void what_must_hold_between_keys_of_real_layers_is_checked(void **state)
                    "x.yaml: compute.kept: 4097 is more than the 4096 elements of a row of llama-2-7b");
     assert_refused("run:\n  mode: queue\ncompute:\n  chunks: 2\n", ERR_UNSUPPORTED,
                    "x.yaml: compute.chunks: run.mode: queue sends a prompt whole, allowed 1");
-    assert_refused("model:\n  file: a\ncompute:\n  kind: model\n  chunks: 2\n", ERR_UNSUPPORTED,
-                   "x.yaml: compute.chunks: compute.kind 'model' computes a prompt whole, allowed 1");
     assert_refused("model:\n  hash: \"0AB\"\n", ERR_SYNTAX,
                    "x.yaml: model.hash: '0AB' is no SHA-256, which has 64 digits 0 to 9 and a to f");
     assert_refused("model:\n  bits_per_element: 0.001\n", ERR_RANGE,
@@ -363,6 +361,7 @@ static void keys_of_real_layers_that_fit_together_are_taken(void **state)
         "compute:\n  format: q4\n  head: device\n  weights: q8\n  batch: 256\n",
         "compute:\n  format: topk\n  kept: 4096\n",
         "compute:\n  chunks: 64\n",
+        "model:\n  file: a\ncompute:\n  kind: model\n  chunks: 2\n",
         "model:\n  file: a\ncompute:\n  kind: model\n  format: topk\n  kept: 65536\n",
         "run:\n  record: answers\n",
         "model:\n  bits_per_element: 0.01\n",
