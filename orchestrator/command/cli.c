@@ -226,10 +226,10 @@ static const struct {
                       "Drives policies over held-out slots of a recorded run and compares them."},
     [CLI_REPLAY] = {"replay", "",
                     "Reruns recorded runs: --verify compares every number, --policy asks what if."},
-    [CLI_SHOW] =
-        {"show",
-         "policies|models|scenarios|keys|scenario|trace|runs|comparison|episodes|splits|servers|seconds|answers",
-         "Prints what there is, or what was recorded."},
+    [CLI_SHOW] = {"show",
+                  "policies|models|scenarios|keys|scenario|trace|runs|comparison|episodes|splits|servers|"
+                  "seconds|answers",
+                  "Prints what there is, or what was recorded."},
     [CLI_TWIN] = {"twin", "", "Plays a scenario in virtual time and in real time, and compares the two."},
     [CLI_SWEEP] = {"sweep", "FILE",
                    "Plays a grid of policies, seeds and scenario keys, several cells at a time."},
