@@ -79,6 +79,24 @@ def a_guest_prints_what_generate_prints_and_leaves_and_another_takes_its_place()
 
 @tap.test
 @testbed.real_time
+def in_queueing_mode_a_guest_waits_for_its_token_before_it_asks_for_the_next():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        run = Run(db, '-p', 'priced', '--set', 'run.mode=queue', '--set', 'run.slot_s=0.05')
+        guest = run.guest('--prompt', PROMPT, '--answer', '5', '--split', '3')
+        tap.equal(guest.wait(), 0, f'the guest: {guest.text()}')
+        tap.equal(''.join(guest.output), generated(5, '--split', 3, '--activation', 'fp16'), 'its answer')
+        run.stop()
+        first = guest_rows(db, 't.tokens')[0][0]
+        tap.equal(guest_rows(db, 't.tokens, length(prompt) / 4, overridden'), [(first + i, first + i, 1) for i in range(5)],
+                  'one task a token')
+        output, _ = testbed.orchestrator('replay', '--verify', '--db', db, '--json', '-q')
+        result = json.loads(output)[0]
+        tap.equal((result['different'], result['answers']['different'], result['answers']['unknown']), (0, 0, 0), 'verified')
+
+
+@tap.test
+@testbed.real_time
 def a_guest_without_a_place_is_refused_and_one_that_is_killed_leaves_its_place():
     with testbed.scratch() as folder:
         db = os.path.join(folder, 'x.db')
