@@ -135,6 +135,12 @@ void process_keep_no_spare_memory(void)
     (void) mallopt(M_MMAP_THRESHOLD, 128 * 1024); /* fixed: else it grows with each buffer that is freed */
 }
 
+void process_let_others_first(void)
+{
+    (void) setpriority(PRIO_PROCESS, 0,
+                       10); /* one that may not be set is no failure: loops are late, and say so */
+}
+
 uint64_t process_raise_file_limit(void)
 {
     struct rlimit limit;

@@ -43,6 +43,9 @@ void process_ready(uint16_t port);
  * library keeps a heap for each thread, and large buffers for later. */
 void process_keep_no_spare_memory(void);
 
+/* The calling thread lets the others of this machine go first (Linux: nice is a thread's). Needs no rights. */
+void process_let_others_first(void);
+
 /* Raises the soft limit of open files to the hard one; returns the limit now in force. */
 uint64_t process_raise_file_limit(void);
 

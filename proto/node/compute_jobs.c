@@ -8,6 +8,7 @@
 #include "core/base/err.h"
 #include "core/base/process.h"
 #include "core/base/units.h"
+#include "proto/node/real_time.h"
 
 /* While its job is in a batch, the thread alone uses the pass. */
 struct compute_series {
@@ -168,6 +169,8 @@ static void run_layers(struct compute_jobs *jobs)
 static void on_work(uv_work_t *work)
 {
     struct compute_jobs *jobs = work->data;
+    if (real_time_is_kept(&jobs->world->scenario))
+        process_let_others_first(); /* event loops keep the time */
     run_layers(jobs);
     for (size_t i = 0; i < jobs->count; i++) {
         struct compute_job *job = jobs->batch[i];
