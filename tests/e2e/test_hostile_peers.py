@@ -63,7 +63,7 @@ def insolent_phone(port, attempts):
             data_port = message[6]
             phone.send(wiretap.READY)
         elif message[0] == wiretap.SLOT:
-            phone.send(wiretap.OBSERVATION, number, round_number, 1., 1., 0., 10, struct.pack('<d', 1e-9), 0., b'', b'', b'', b'')
+            phone.send(*observation_of(number, round_number))
         elif message[0] == wiretap.DECISION:
             if refusals is None:
                 answers = [Phone(data_port).attack(*attempt(token, number, message[2])) for attempt in attempts]
@@ -75,7 +75,7 @@ def insolent_phone(port, attempts):
 
 
 def task_of(number, round_number, share, arrival_s=1.):
-    return (wiretap.TASK, number, round_number, 1, 128, 0., arrival_s, 1., b'', share, 0., 0.)
+    return (wiretap.TASK, number, round_number, 1, 128, 0., arrival_s, 1., b'', share, 0., 0., 0, 0, 0)
 
 
 @tap.test
@@ -121,11 +121,11 @@ USURPATIONS = {
 
 
 def observation_of(number, round_number):
-    return (wiretap.OBSERVATION, number, round_number, 1., 1., 0., 10, struct.pack('<d', 1e-9), 0., b'', b'', b'', b'')
+    return (wiretap.OBSERVATION, number, round_number, 1., 1., 0., 10, struct.pack('<d', 1e-9), 0., b'', b'', b'', b'', 0)
 
 
 def report_of(number, round_number):
-    return (wiretap.REPORT, number, round_number, *[1.] * 11, 0, 0., 0., 0., 0., 0, 256, 0., 0., b'', 0, 0., 0., 0., 0)
+    return (wiretap.REPORT, number, round_number, *[1.] * 11, 0, 0., 0., 0., 0., 0, 256, 0., 0., b'', 0, 0., 0., 0., 0, b'')
 
 
 def usurper(phone, number, usurp):
