@@ -23,6 +23,9 @@ static int check_geometry(const struct compute *compute, const char *path, struc
     const struct weights_geometry *geometry = weights_geometry(compute->weights);
     struct llm llm = compute_keys_llm(geometry);
     struct scenario given = compute->world->scenario;
+    size_t length = strlen(path);
+    if (length < sizeof given.model.file)
+        memcpy(given.model.file, path, length + 1); /* the sentence names this one */
     int rc = llm_keys_write(&given, &llm, diag);
     if (rc != 0 && diag != NULL)
         diag_prefix(diag, "%s", path);

@@ -58,7 +58,7 @@ static void a_file_of_another_geometry_is_refused_with_both(void **state)
     (void) state;
     struct world world = node_world(path, (const char *[]){NULL});
     expect_failure(&world, HOUSE_MODEL, ERR_MISMATCH, "model.layers: is 3, but ");
-    expect_failure(&world, HOUSE_MODEL, ERR_MISMATCH, "has 12");
+    expect_failure(&world, HOUSE_MODEL, ERR_MISMATCH, "but '" HOUSE_MODEL "' has 12");
     world_finish(&world);
 }
 
