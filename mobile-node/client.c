@@ -469,12 +469,28 @@ static void on_send_frame(void *user, const void *frame, size_t size)
     (void) wire_conn_send_frame(client->control.conn, frame, size); /* likewise */
 }
 
-/* As with any server that cannot be talked to: its tasks are lost. */
-static void on_bad_row(void *user, uint32_t server, const char *reason)
+/* As with any RESULT that is refused: its task has none. */
+static void on_bad_row(void *user, uint32_t device, uint32_t server, const char *reason)
 {
     struct client *client = user;
-    log_warn("data", "server %u has returned a row that is none: %s", server, reason);
-    hang_up_everywhere(client, server);
+    uint32_t index = device - client->control.join.first;
+    struct diag diag = {0};
+    diag_fail(&diag, ERR_RANGE, "RESULT of device %u: the row is none: %s", device, reason);
+    log_warn("data", "server %u: %s", server, diag.text);
+    if (client->real != NULL)
+        device_real_refuse(&client->real[index], server, diag.text);
+    else if (client->queue_real != NULL)
+        device_queue_real_refuse(&client->queue_real[index], server, diag.text);
+    else if (client->data[server].conn != NULL)
+        wire_conn_refuse(client->data[server].conn, PROTO_REFUSE_OUT_OF_RANGE, diag.text);
+}
+
+/* Nobody has said when it is due: it cannot be late. */
+static void on_head(void *user, const struct compute_job_result *result)
+{
+    struct client *client = user;
+    if (client->real != NULL || client->queue_real != NULL)
+        compute_audit_note(&client->control.computed, result->seconds, result->end_ns, UINT64_MAX);
 }
 
 static void on_failure(void *user, const char *reason)
@@ -503,6 +519,7 @@ static void on_prompt(void *user, uint32_t tokens, uint32_t *ret_token)
 static const struct task_store_hooks store_hooks = {.send = on_send,
                                                     .send_frame = on_send_frame,
                                                     .on_computed = on_computed,
+                                                    .on_head = on_head,
                                                     .on_bad_row = on_bad_row,
                                                     .on_failure = on_failure};
 static const struct task_store_hooks guests_hooks = {.send = on_send,

@@ -234,6 +234,12 @@ void device_queue_real_hang_up(struct device_queue_real *device, uint32_t server
     device->uplink[server] = NULL;
 }
 
+void device_queue_real_refuse(struct device_queue_real *device, uint32_t server, const char *text)
+{
+    if (device->uplink[server] != NULL)
+        uplink_refuse(device->uplink[server], text);
+}
+
 void device_queue_real_close(struct device_queue_real *device)
 {
     if (device->control == NULL)

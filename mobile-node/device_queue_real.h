@@ -29,6 +29,8 @@ int device_queue_real_open(struct device_queue_real *device, struct node_control
 void device_queue_real_close(struct device_queue_real *device);
 /* The server has moved, or come back: closes its old connection. */
 void device_queue_real_hang_up(struct device_queue_real *device, uint32_t server);
+/* Ends the connection to a server that has said what it may not say. */
+void device_queue_real_refuse(struct device_queue_real *device, uint32_t server, const char *text);
 
 /* Feeds SLOT, HANDOVER, RECOVER or DECISION and begins what the core asks for. */
 int device_queue_real_take(struct device_queue_real *device, const struct proto_message *message,

@@ -206,6 +206,12 @@ void device_real_hang_up(struct device_real *device, uint32_t server)
     device->uplink[server] = NULL;
 }
 
+void device_real_refuse(struct device_real *device, uint32_t server, const char *text)
+{
+    if (device->uplink[server] != NULL)
+        uplink_refuse(device->uplink[server], text);
+}
+
 void device_real_close(struct device_real *device)
 {
     wire_alarm_cancel(&device->control->alarms, &device->job);

@@ -29,6 +29,8 @@ void device_real_set_store(struct device_real *device, struct task_store *store)
 void device_real_close(struct device_real *device);
 /* The server has moved, or come back: closes its old connection. */
 void device_real_hang_up(struct device_real *device, uint32_t server);
+/* Ends the connection to a server that has said what it may not say. */
+void device_real_refuse(struct device_real *device, uint32_t server, const char *text);
 
 /* Feeds SLOT, DECISION or RECOVER and begins what the core asks for. */
 int device_real_take(struct device_real *device, const struct proto_message *message, struct diag *diag);

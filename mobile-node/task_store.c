@@ -450,8 +450,10 @@ static void on_head(void *user, const struct compute_job_result *result)
         store->hooks->on_failure(store->user, result->reason);
         return;
     }
+    if (store->hooks->on_head != NULL)
+        store->hooks->on_head(store->user, result);
     if (result->code != 0) {
-        store->hooks->on_bad_row(store->user, task->served_by, result->reason);
+        store->hooks->on_bad_row(store->user, device, task->served_by, result->reason);
         return;
     }
     task->answer = result->answer;

@@ -33,8 +33,10 @@ struct task_store_hooks {
     void (*send_frame)(void *user, const void *frame, size_t size);
     /* Layers of a task are done; it may have more to compute. May be NULL. */
     void (*on_computed)(void *user, const struct layer_work *work, const struct compute_job_result *result);
-    /* A server has returned a row that is none. Its task stays without an answer. */
-    void (*on_bad_row)(void *user, uint32_t server, const char *reason);
+    /* The head has been applied to the row that a server has returned. May be NULL. */
+    void (*on_head)(void *user, const struct compute_job_result *result);
+    /* A server has returned to this device a row that is none. Its task stays without an answer. */
+    void (*on_bad_row)(void *user, uint32_t device, uint32_t server, const char *reason);
     /* The prompt of a task, [tokens], in place of the world's. May be NULL. */
     void (*prompt)(void *user, uint32_t tokens, uint32_t *ret_token);
     /* This node cannot go on: memory, or its own model. */

@@ -171,6 +171,12 @@ void uplink_abandon(struct uplink *uplink)
         hang_up(uplink);
 }
 
+void uplink_refuse(struct uplink *uplink, const char *text)
+{
+    if (uplink->conn != NULL)
+        wire_conn_refuse(uplink->conn, PROTO_REFUSE_OUT_OF_RANGE, text);
+}
+
 void uplink_tell_windows(struct uplink *uplink)
 {
     paced_payload_tell_windows(&uplink->paced);

@@ -46,6 +46,8 @@ void uplink_set_rate(struct uplink *uplink, double rate_bps);
 void uplink_stop(struct uplink *uplink);
 /* The same, but the connection is closed too, because bytes of the task are under way. */
 void uplink_abandon(struct uplink *uplink);
+/* Ends the connection, if there is one, with a sentence to the server. A task on its way is cut. */
+void uplink_refuse(struct uplink *uplink, const char *text);
 /* Tells the orchestrator the audit's complete windows. A RESULT does so too. */
 void uplink_tell_windows(struct uplink *uplink);
 /* A task is on its way. */

@@ -37,7 +37,7 @@ struct bench {
     struct wire_loop loop;
     struct compute_jobs *jobs;
     struct task_store *store;
-    unsigned computed, bad_rows;
+    unsigned computed, heads, bad_rows;
     size_t sents;
     struct sent sent[SENT_MAX];
 };
@@ -76,9 +76,17 @@ static void on_computed(void *user, const struct layer_work *work, const struct 
     bench->computed++;
 }
 
-static void on_bad_row(void *user, uint32_t server, const char *reason)
+static void on_head(void *user, const struct compute_job_result *result)
 {
     struct bench *bench = user;
+    assert_true(result->seconds > 0.0 && result->end_ns > 0);
+    bench->heads++;
+}
+
+static void on_bad_row(void *user, uint32_t device, uint32_t server, const char *reason)
+{
+    struct bench *bench = user;
+    assert_int_equal(device, FIRST);
     assert_int_equal(server, 1);
     assert_non_null(reason);
     bench->bad_rows++;
@@ -93,6 +101,7 @@ static void on_failure(void *user, const char *reason)
 static const struct task_store_hooks hooks = {.send = on_send,
                                               .send_frame = on_send_frame,
                                               .on_computed = on_computed,
+                                              .on_head = on_head,
                                               .on_bad_row = on_bad_row,
                                               .on_failure = on_failure};
 
@@ -383,6 +392,7 @@ static void a_row_that_is_none_leaves_its_task_without_an_answer(void **state)
     while (bench.bad_rows == 0)
         (void) uv_run(&bench.loop.uv, UV_RUN_ONCE);
     assert_int_equal(bench.sents, 1);
+    assert_int_equal(bench.heads, 1);
     free(row);
     close_bench(&bench);
 }

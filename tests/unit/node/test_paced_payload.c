@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -119,12 +120,22 @@ static void on_arrival(struct peer *peer, const struct proto_message *message)
     (void) peer;
     if (message->id == PROTO_PIECE) {
         arrivals.bytes += message->piece.bytes.size;
+        for (size_t i = 0; i < message->piece.bytes.size; i++)
+            assert_int_equal(message->piece.bytes.data[i], arrivals.tasks + 1);
         return;
     }
     assert_int_equal(message->id, PROTO_TASK);
     assert_int_equal(message->task.chunk, arrivals.tasks);
     arrivals.tasks++;
     assert_int_equal(arrivals.bytes, arrivals.tasks * CHUNK_BYTES);
+}
+
+/* The next chunk's own bytes, of all that a task has. */
+static void fill(struct bench *bench, struct shared_bytes *all, uint64_t chunk)
+{
+    const struct shared_slice slice = {.bytes = all, .at = chunk * CHUNK_BYTES, .size = CHUNK_BYTES};
+    memset(all->data + slice.at, (int) chunk + 1, slice.size);
+    paced_payload_fill(&bench->paced, &slice);
 }
 
 /* The first goes alone and has crossed before the second is ready; the third is ready at once. */
@@ -138,19 +149,26 @@ static void chunks_follow_one_another_and_the_last_is_told(void **state)
     const struct link_params params = {.rate_bps = RATE_BPS, .delay_s = 0.005, .queue_bytes = INFINITY};
     struct proto_message task = {.id = PROTO_TASK,
                                  .task = {.device = 3, .round = 9, .tokens = 1, .chunks = CHUNKS}};
+    struct shared_bytes *all = shared_bytes_create(CHUNKS * CHUNK_BYTES);
     uint64_t begin_ns = clock_monotonic_ns();
-    assert_int_equal(paced_payload_send(&bench.paced, bench.pair.client.conn, &task, 9, CHUNK_BYTES, &params),
-                     0);
+    fill(&bench, all, 0);
+    /* the pacer counts less than there is: the rest follows before the TASK */
+    assert_int_equal(
+        paced_payload_send(&bench.paced, bench.pair.client.conn, &task, 9, CHUNK_BYTES - 1, &params), 0);
     pair_wait(&bench.pair, &bench.pair.accepted[0].messages, 3); /* two PIECEs at least and their TASK */
     while (arrivals.tasks < 1)
         pair_wait(&bench.pair, &bench.pair.accepted[0].messages, bench.pair.accepted[0].messages + 1);
     assert_int_equal(bench.sent, 0);
-    for (task.task.chunk = 1; task.task.chunk < CHUNKS; task.task.chunk++)
+    for (task.task.chunk = 1; task.task.chunk < CHUNKS; task.task.chunk++) {
+        fill(&bench, all, task.task.chunk);
         assert_int_equal(paced_payload_add(&bench.paced, &task, CHUNK_BYTES), 0);
+    }
     while (arrivals.tasks < CHUNKS)
         pair_wait(&bench.pair, &bench.pair.accepted[0].messages, bench.pair.accepted[0].messages + 1);
     assert_int_equal(bench.sent, 1);
-    assert_true(units_ns_to_s(clock_monotonic_ns() - begin_ns) >= 0.03); /* 10 ms each */
+    assert_true(units_ns_to_s(clock_monotonic_ns() - begin_ns) >= 0.03 - 1e-6); /* 10 ms each */
+    assert_int_equal(all->owners, 1); /* the payload has given its shares */
+    shared_bytes_give(all);
     close_bench(&bench);
 }
 
