@@ -505,7 +505,7 @@ static void let_go(struct server *server)
 static void forget_run(struct server *server)
 {
     served_tasks_destroy(server->tasks);
-    compute_jobs_close(server->jobs);
+    node_control_close_model(&server->control, server->jobs);
     server->tasks = NULL;
     server->jobs = NULL;
     server_core_destroy(server->core);

@@ -614,7 +614,7 @@ static void let_go(struct client *client)
 static void forget_run(struct client *client)
 {
     task_store_destroy(client->store);
-    compute_jobs_close(client->jobs);
+    node_control_close_model(&client->control, client->jobs);
     client->store = NULL;
     client->jobs = NULL;
     for (uint32_t i = 0; client->queue != NULL && i < client->control.join.count; i++)

@@ -243,6 +243,7 @@ static void on_message(struct wire_conn *conn, const struct proto_message *messa
     member->silent_ms = 0;
     if (message->id == PROTO_BEAT && member->ready) { /* also while others are still joining */
         member->answered = member->answered || message->beat.answers == host->pings;
+        member->computes = message->beat.computes != 0;
         return;
     }
     if (!member->ready || host->core == NULL) {

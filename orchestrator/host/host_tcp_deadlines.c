@@ -43,15 +43,15 @@ static bool owes(const struct host_tcp *host, const struct member *member)
 }
 
 /* The run has made no progress for stall_s. A node that owes an answer may itself wait for another node. So
- * all that owe one are first asked whether they are there at all. */
+ * all that owe one are first asked whether they are there at all; and all others, whether they compute. */
 static void ask_stalled(struct host_tcp *host)
 {
     assert(host->ping_ticks == 0); /* nobody is being asked */
     struct proto_message ping = {.id = PROTO_PING, .ping = {.number = ++host->pings}};
     for (struct member *member = host->members.all; member != NULL; member = member->next) {
         member->asked = owes(host, member);
-        member->answered = false;
-        if (member->asked)
+        member->answered = member->computes = false;
+        if (member->ready)
             (void) wire_conn_send(member->conn, &ping); /* a lost node shows in on_close */
     }
     host->ping_ticks = 1;
@@ -74,12 +74,23 @@ static bool drop_stalled(struct host_tcp *host, int role)
     return any;
 }
 
+/* Somebody really computes. That may take long, and others wait for it. In virtual time a server owes nothing then: it
+ * has told how the slot ended. */
+static bool any_computes(const struct host_tcp *host)
+{
+    bool any = false;
+    for (const struct member *member = host->members.all; member != NULL && !any; member = member->next)
+        any = member->ready && member->computes;
+    return any;
+}
+
 /* If all have answered, devices go first, and servers if that was not enough. A server only has to answer its
  * devices, so it is more likely that a device holds up its server. */
 static void refuse_stalled(struct host_tcp *host)
 {
     host->quiet_ticks = host->ping_ticks = 0;
-    if (!drop_stalled(host, 0) && !drop_stalled(host, MEMBER_MOBILE))
+    bool is_over = drop_stalled(host, 0) || any_computes(host) || drop_stalled(host, MEMBER_MOBILE);
+    if (!is_over)
         (void) drop_stalled(host, MEMBER_SERVER);
 }
 

@@ -25,6 +25,7 @@ struct member {
     bool ready;
     bool is_guest;        /* plays one of the places that devices.guests keeps free; nobody waits for it */
     bool asked, answered; /* by the last PING; it */
+    bool computes;        /* as it said last */
     char host[256];
     uint16_t data_port;
     char address[320]; /* for the `node` rows */

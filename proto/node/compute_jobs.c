@@ -388,6 +388,11 @@ int compute_jobs_start(struct compute_jobs *jobs, const struct compute_job_task 
     return 0;
 }
 
+bool compute_jobs_are_busy(const struct compute_jobs *jobs)
+{
+    return jobs->busy;
+}
+
 void compute_jobs_drop(struct compute_job *job)
 {
     if (job == NULL)

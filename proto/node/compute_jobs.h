@@ -78,6 +78,8 @@ void compute_series_destroy(struct compute_series *series);
 /* A series has one job at a time. -ENOMEM. */
 int compute_jobs_start(struct compute_jobs *jobs, const struct compute_job_task *task,
                        struct compute_job **ret_job);
+/* Something is being computed, or waits to be. */
+bool compute_jobs_are_busy(const struct compute_jobs *jobs);
 /* Forgets a job that has not called back yet. NULL-safe. */
 void compute_jobs_drop(struct compute_job *job);
 

@@ -62,7 +62,8 @@ static void on_lag(void *user, const struct wire_loop_lag_interval *interval)
 /* `answers`: the PING's number, 0 for none. */
 static void send_beat(struct node_control *control, uint64_t answers)
 {
-    struct proto_message beat = {.id = PROTO_BEAT, .beat = {.answers = answers}};
+    bool computes = control->jobs != NULL && compute_jobs_are_busy(control->jobs);
+    struct proto_message beat = {.id = PROTO_BEAT, .beat = {.answers = answers, .computes = computes}};
     if (control->ready)
         (void) wire_conn_send(control->conn, &beat); /* on_close tells if it could not leave */
 }
@@ -268,10 +269,18 @@ bool node_control_open_model(struct node_control *control, struct compute_jobs *
     struct diag diag = {0};
     const char *path = control->options->model;
     int rc = compute_jobs_open(ret_jobs, &control->loop, &control->join.world, path, &diag);
-    if (rc == 0)
+    if (rc == 0) {
+        control->jobs = *ret_jobs;
         return true;
+    }
     node_control_fail_model(control, diag_text(&diag, rc));
     return false;
+}
+
+void node_control_close_model(struct node_control *control, struct compute_jobs *jobs)
+{
+    compute_jobs_close(jobs);
+    control->jobs = NULL;
 }
 
 void node_control_finish(struct node_control *control)

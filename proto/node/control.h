@@ -42,11 +42,12 @@ struct node_control {
     uint64_t give_up_ns; /* stop trying to connect at this time: reconnect_s after the start or the loss */
     uint16_t data_port;  /* server: told in HELLO */
     bool ready, ending;
-    uint64_t begin_ns;             /* when the first slot came; 0: not yet */
-    struct wire_alarms alarms;     /* real time: open from the first on_ready to the end */
-    struct wire_loop_lag lag;      /* real time */
-    struct compute_audit computed; /* real time, compute.kind model: told each second */
-    int status;                    /* enum process_exit so far */
+    uint64_t begin_ns;               /* when the first slot came; 0: not yet */
+    struct wire_alarms alarms;       /* real time: open from the first on_ready to the end */
+    struct wire_loop_lag lag;        /* real time */
+    struct compute_audit computed;   /* real time, compute.kind model: told each second */
+    const struct compute_jobs *jobs; /* compute.kind model, while the model is open; else NULL */
+    int status;                      /* enum process_exit so far */
 };
 
 /* Borrows all; every hook is needed. 0 or libuv's code. */
@@ -66,6 +67,8 @@ void node_control_fail_model(struct node_control *control, const char *text);
 /* From on_ready, as its last act: opens the model that the scenario names, or --model. False: the orchestrator has been
  * told why this node cannot take part (REFUSE MODEL), and the process ends with PROCESS_USAGE. */
 bool node_control_open_model(struct node_control *control, struct compute_jobs **ret_jobs);
+/* compute_jobs_close. NULL-safe. */
+void node_control_close_model(struct node_control *control, struct compute_jobs *jobs);
 void node_control_finish(struct node_control *control);
 
 #endif

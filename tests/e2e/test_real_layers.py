@@ -34,10 +34,10 @@ def small():
         yield folder, path
 
 
-def flags(folder, model, split, *sets):
+def flags(folder, model, split, *sets, devices=DEVICES):
     settings = {'compute.kind': 'model', 'model.file': model, 'task.tokens': TOKENS, 'fixed.split': split, 'run.slots': SLOTS,
                 'run.record': 'answers', **dict(text.split('=', 1) for text in sets)}
-    return ['--db', os.path.join(folder, 'results.db'), '-n', DEVICES, '-m', SERVERS, '-e', 1, '--policy', 'static',
+    return ['--db', os.path.join(folder, 'results.db'), '-n', devices, '-m', SERVERS, '-e', 1, '--policy', 'static',
             *(word for key, value in settings.items() for word in ('--set', f'{key}={value}'))]
 
 
@@ -50,8 +50,8 @@ def answers(path, run):
     return got
 
 
-def in_memory(folder, model, split, *sets):
-    arguments = flags(folder, model, split, *sets)
+def in_memory(folder, model, split, *sets, devices=DEVICES):
+    arguments = flags(folder, model, split, *sets, devices=devices)
     testbed.orchestrator('run', '--quiet', '--over', 'memory', *arguments)
     return answers(arguments[1], newest(arguments[1]))
 
@@ -62,7 +62,7 @@ def newest(path):
 
 def play(folder, model, split, *sets, processes=(1,) * DEVICES, during=None, more=()):
     """A run over TCP; returns its answers."""
-    arguments = flags(folder, model, split, *sets)
+    arguments = flags(folder, model, split, *sets, devices=sum(processes))
     orchestrator = testbed.start_orchestrator(*arguments, *more)
     port = orchestrator.port()
     nodes = [testbed.start_device(port, '--count', str(count)) for count in processes]
@@ -265,6 +265,35 @@ def a_node_with_another_model_or_none_ends_the_run_before_it_begins():
         refuse(folder, model, 'SHA-256', '--model', other)
         refuse(folder, model, 'none.bin', '--model', os.path.join(folder, 'none.bin'))
         refuse(folder, model, 'layers', '--model', HOUSE)
+
+
+CROWD = 150      # devices in one process, which compute one after the other
+STALLED_S = 3.0  # --stall-s, and the second in which a node has to answer
+
+
+@contextlib.contextmanager
+def slow_products():
+    os.environ['HANDOFF_VECTOR'] = 'none'
+    try:
+        yield
+    finally:
+        del os.environ['HANDOFF_VECTOR']
+
+
+@tap.test
+def who_computes_for_longer_than_the_stall_takes_is_not_lost():
+    with testbed.scratch() as folder:
+        for split in (HOUSE_LAYERS, 0):
+            sets = ('run.slots=1', 'task.tokens=256')
+            wanted = in_memory(folder, HOUSE, split, *sets, devices=CROWD)
+            with slow_products():
+                got = play(folder, HOUSE, split, *sets, processes=(CROWD,), more=('--stall-s', '1'))
+            tap.equal(got, wanted, f'split {split}')
+            path = os.path.join(folder, 'results.db')
+            side = 'device' if split > 0 else 'server'
+            seconds = testbed.one(path, f'SELECT sum({side}_layer_s) * 12 FROM answer WHERE run_id = ?', newest(path))
+            if seconds < STALLED_S:
+                raise tap.Skip(f'this machine computes all in {seconds:.1f} s: that is no stall')
 
 
 # ---- a peer that sends what is no task ----
