@@ -525,6 +525,7 @@ static const struct task_store_hooks store_hooks = {.send = on_send,
 static const struct task_store_hooks guests_hooks = {.send = on_send,
                                                      .send_frame = on_send_frame,
                                                      .on_computed = on_computed,
+                                                     .on_head = on_head,
                                                      .on_bad_row = on_bad_row,
                                                      .prompt = on_prompt,
                                                      .on_failure = on_failure};
