@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/process.h"
 #include "core/model/env.h"
+#include "mobile-node/data_links.h"
 #include "mobile-node/device_core.h"
 #include "mobile-node/device_queue_real.h"
 #include "mobile-node/device_queue_virtual.h"
@@ -17,20 +18,6 @@
 #include "mobile-node/task_store.h"
 #include "proto/node/control.h"
 #include "proto/node/real_time.h"
-#include "proto/node/whole_payload.h"
-
-#define IDLE_CHECK_MS 10000u
-#define REFILL_MS 1u /* until a connection has sent some of what is queued in it */
-
-/* One data connection, to server m, shared by the process's devices. */
-struct data_link {
-    struct client *client;
-    uint32_t server;
-    struct wire_conn *conn; /* NULL: closed; opened by the next task */
-    uint32_t outstanding;   /* tasks without a result */
-    bool used;              /* since the last idle check */
-    struct whole_payload payload;
-};
 
 struct client {
     struct node_control control;
@@ -39,132 +26,38 @@ struct client {
     struct device_queue_virtual **queue_virtual; /* virtual time */
     struct device_queue **queue;                 /* real time, as is queue_real */
     struct device_queue_real *queue_real;
-    struct data_link *data;   /* [M] */
-    struct device_real *real; /* [count], real time; NULL in virtual time */
-    uint8_t *payload;         /* [payload_cap_bytes] what virtual time sends for activations: zeros */
-    size_t payload_cap;
+    struct device_real *real;  /* [count], real time; NULL in virtual time */
+    struct data_links links;   /* virtual time */
     struct compute_jobs *jobs; /* compute.kind model; else NULL */
     struct task_store *store;  /* likewise */
     struct guest *guest;       /* its text and answer, while the process lives; NULL: it is none */
     bool is_cut;               /* the guest's text; it was said */
     uint64_t round;            /* of the guest's last SLOT */
-    uv_timer_t idle, refill;
-    bool timers_open;
 };
 
 static int step(struct client *client, struct device_core *device, const struct device_event *event,
                 struct diag *diag);
 static int step_queue(struct client *client, uint32_t index, const struct proto_message *message,
                       struct diag *diag);
-static void on_refill(uv_timer_t *timer);
 
-static void on_data_message(struct wire_conn *conn, const struct proto_message *message)
+static int on_result(void *user, const struct proto_message *message, struct diag *diag)
 {
-    struct data_link *data = wire_conn_user(conn);
-    if (data == NULL)
-        return; /* closed by us */
-    struct client *client = data->client;
-    struct diag diag = {0};
-    const struct join *join = &client->control.join;
-    bool ours = message->id == PROTO_RESULT && message->result.device >= join->first &&
-                message->result.device - join->first < join->count;
-    if (!ours) {
-        wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, "only RESULT of this node's devices is taken here");
-        return;
-    }
-    uint32_t index = (uint32_t) message->result.device - join->first;
+    struct client *client = user;
+    uint32_t index = (uint32_t) message->result.device - client->control.join.first;
     struct device_event event = {
         .kind = DEVICE_ON_RESULT,
         .now_s = message->result.finish_s,
         .elapsed_s = client->queue_virtual == NULL ? device_core_down_s(&client->device[index]) : 0.0,
         .message = message,
     };
-    data->outstanding -= data->outstanding > 0 ? 1 : 0;
-    int rc = client->store != NULL ? task_store_take_result(client->store, &message->result, &diag) : 0;
-    if (rc == 0)
-        rc = client->queue_virtual != NULL ? step_queue(client, index, message, &diag)
-                                           : step(client, &client->device[index], &event, &diag);
-    if (rc != 0)
-        wire_conn_refuse(conn, PROTO_REFUSE_OUT_OF_STATE, diag_text(&diag, rc));
-}
-
-/* The tasks of a server that is gone are lost. The orchestrator notices by itself, and the next SLOT abandons
- * them. */
-static void on_data_close(struct wire_conn *conn, int status, const char *text)
-{
-    struct data_link *data = wire_conn_user(conn);
-    if (data == NULL)
-        return; /* closed by us */
-    if (status != 0)
-        log_info("data", "server %u: %s", data->server, text);
-    if (data->conn != conn) /* it was idle; a later task may have opened another by now */
-        return;
-    data->conn = NULL;
-    data->outstanding = 0;
-    whole_payload_drop(&data->payload);
-}
-
-static const struct wire_handlers data_handlers = {.on_message = on_data_message, .on_close = on_data_close};
-
-static int open_data(struct client *client, struct data_link *data, struct diag *diag)
-{
-    assert(data->conn == NULL);
-    const struct join *join = &client->control.join;
-    const struct node_address *address = &join->address[data->server];
-    int rc = wire_connect(&client->control.loop, address->host, address->port, &data_handlers, data,
-                          &data->conn, diag);
+    int rc = client->store != NULL ? task_store_take_result(client->store, &message->result, diag) : 0;
     if (rc != 0)
         return rc;
-    struct proto_message attach = {
-        .id = PROTO_ATTACH,
-        .attach = {.run_token = join->run_token, .first = join->first, .count = join->count},
-    };
-    return wire_conn_send(data->conn, &attach);
+    return client->queue_virtual != NULL ? step_queue(client, index, message, diag)
+                                         : step(client, &client->device[index], &event, diag);
 }
 
-/* Sends what waits for the connections. */
-static void refill(struct client *client)
-{
-    bool left = false;
-    for (uint32_t m = 0; client->data != NULL && m < client->control.join.world.servers; m++) {
-        struct data_link *data = &client->data[m];
-        left = (data->conn != NULL && whole_payload_pump(&data->payload, data->conn)) || left;
-    }
-    if (left && !uv_is_active((uv_handle_t *) &client->refill))
-        (void) uv_timer_start(&client->refill, on_refill, REFILL_MS, 0); /* it is initialised: cannot fail */
-}
-
-static void on_refill(uv_timer_t *timer)
-{
-    refill(timer->data);
-}
-
-/* Sends the TASK: behind its activations, or with zeros for them, cut. A server that cannot be reached: the task is
- * lost. */
-static void deliver(struct client *client, uint32_t server, const struct proto_message *task,
-                    const struct shared_slice *activation)
-{
-    assert(server < client->control.join.world.servers && task->id == PROTO_TASK);
-    struct data_link *data = &client->data[server];
-    struct diag diag = {0};
-    if (data->conn == NULL && open_data(client, data, &diag) != 0)
-        return;
-    data->outstanding +=
-        task->task.chunk + 1 < task->task.chunks ? 0 : 1; /* of a task's chunks the last counts */
-    data->used = true;
-    if (activation != NULL) {
-        if (whole_payload_add(&data->payload, task, activation) != 0)
-            node_control_fail(&client->control, PROCESS_FAILED, "a task's activations: out of memory");
-        refill(client);
-        return;
-    }
-    struct proto_message message = *task;
-    double declared_bytes = message.task.declared_bits / 8.0;
-    size_t size =
-        declared_bytes < (double) client->payload_cap ? (size_t) declared_bytes : client->payload_cap;
-    message.task.payload = (struct proto_bytes){client->payload, size};
-    (void) wire_conn_send(data->conn, &message); /* a lost server shows in on_data_close */
-}
+static const struct data_links_hooks links_hooks = {.on_result = on_result};
 
 /* Sends a device's message, at once or when what it tells of has been computed. */
 static int say(struct client *client, uint32_t device, uint32_t server, const struct proto_message *message,
@@ -174,7 +67,7 @@ static int say(struct client *client, uint32_t device, uint32_t server, const st
     if (client->store != NULL)
         rc = task_store_say(client->store, device, server, message);
     else if (server != PROTO_SERVER_NONE)
-        deliver(client, server, message, NULL);
+        data_links_send(&client->links, server, message, NULL);
     else
         (void) wire_conn_send(client->control.conn, message); /* a lost orchestrator shows in control.c */
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
@@ -320,21 +213,9 @@ static void tell_guests_report(struct client *client, const struct proto_message
     buf_finish(&said);
 }
 
-/* Closes the connection. Its callbacks find no user from now on; the next task opens another connection. */
-static void hang_up(struct data_link *data)
-{
-    whole_payload_drop(&data->payload);
-    if (data->conn == NULL)
-        return;
-    wire_conn_set_user(data->conn, NULL);
-    wire_conn_close(data->conn);
-    data->conn = NULL;
-    data->outstanding = 0;
-}
-
 static void hang_up_everywhere(struct client *client, uint32_t server)
 {
-    hang_up(&client->data[server]);
+    data_links_hang_up(&client->links, server);
     for (uint32_t i = 0; client->real != NULL && i < client->control.join.count; i++)
         device_real_hang_up(&client->real[i], server);
     for (uint32_t i = 0; client->queue_real != NULL && i < client->control.join.count; i++)
@@ -377,18 +258,6 @@ static int on_message(void *user, const struct proto_message *message, struct di
     if (client->guest != NULL && message->id == PROTO_DECISION)
         guest_decided(client->guest, &message->decision);
     return take(client, (uint32_t) device - join->first, message, diag);
-}
-
-/* Closes the data connections that have not been used since the last check. */
-static void on_idle_check(uv_timer_t *timer)
-{
-    struct client *client = timer->data;
-    for (uint32_t m = 0; client->data != NULL && m < client->control.join.world.servers; m++) {
-        struct data_link *data = &client->data[m];
-        if (!data->used && data->outstanding == 0)
-            hang_up(data);
-        data->used = false;
-    }
 }
 
 static int open_real(struct client *client)
@@ -439,16 +308,6 @@ static int open_cores(struct client *client)
     return in_real_time ? open_real(client) : 0;
 }
 
-/* None of these calls can fail. */
-static void open_timers(struct client *client)
-{
-    (void) uv_timer_init(&client->control.loop.uv, &client->idle);
-    (void) uv_timer_init(&client->control.loop.uv, &client->refill);
-    client->idle.data = client->refill.data = client;
-    client->timers_open = true;
-    (void) uv_timer_start(&client->idle, on_idle_check, IDLE_CHECK_MS, IDLE_CHECK_MS);
-}
-
 /* ---- real layers (compute.kind model) ---- */
 
 static void on_send(void *user, uint32_t server, const struct proto_message *message,
@@ -456,7 +315,7 @@ static void on_send(void *user, uint32_t server, const struct proto_message *mes
 {
     struct client *client = user;
     if (server != PROTO_SERVER_NONE)
-        deliver(client, server, message, activation);
+        data_links_send(&client->links, server, message, activation);
     else if (client->guest != NULL && message->id == PROTO_REPORT)
         tell_guests_report(client, message);
     else
@@ -481,8 +340,8 @@ static void on_bad_row(void *user, uint32_t device, uint32_t server, const char 
         device_real_refuse(&client->real[index], server, diag.text);
     else if (client->queue_real != NULL)
         device_queue_real_refuse(&client->queue_real[index], server, diag.text);
-    else if (client->data[server].conn != NULL)
-        wire_conn_refuse(client->data[server].conn, PROTO_REFUSE_OUT_OF_RANGE, diag.text);
+    else
+        data_links_refuse(&client->links, server, diag.text);
 }
 
 /* Nobody has said when it is due: it cannot be late. */
@@ -581,20 +440,14 @@ static int on_ready(void *user, struct diag *diag)
 {
     struct client *client = user;
     const struct join *join = &client->control.join;
-    assert(client->device == NULL && client->data == NULL && client->payload == NULL); /* on_reset */
-    client->payload_cap = join->world.scenario.run.payload_cap_bytes;
+    assert(client->device == NULL); /* on_reset */
+    int rc = data_links_open(&client->links, &client->control, &links_hooks, client);
     client->device = calloc(join->count, sizeof *client->device);
-    client->data = calloc(join->world.servers, sizeof *client->data);
-    client->payload = calloc(client->payload_cap + 1, 1);
-    if (client->device == NULL || client->data == NULL || client->payload == NULL)
+    if (rc != 0 || client->device == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
-    for (uint32_t m = 0; m < join->world.servers; m++)
-        client->data[m] = (struct data_link){.client = client, .server = m};
-    int rc = open_cores(client);
+    rc = open_cores(client);
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
-    if (!client->timers_open)
-        open_timers(client); /* else the node has joined again */
     if (!compute_is_real(&join->world) && client->control.options->prompt != NULL)
         return diag_fail(diag, ERR_UNSUPPORTED, "a guest needs a run with compute.kind: model");
     return compute_is_real(&join->world) ? open_store(client, diag) : 0;
@@ -603,8 +456,7 @@ static int on_ready(void *user, struct diag *diag)
 static void let_go(struct client *client)
 {
     task_store_stop(client->store);
-    for (uint32_t m = 0; client->data != NULL && m < client->control.join.world.servers; m++)
-        hang_up(&client->data[m]);
+    data_links_hang_up_all(&client->links);
     for (uint32_t i = 0; client->real != NULL && i < client->control.join.count; i++)
         if (client->real[i].core != NULL)
             device_real_close(&client->real[i]);
@@ -628,13 +480,10 @@ static void forget_run(struct client *client)
     client->queue_virtual = NULL;
     client->queue = NULL;
     client->queue_real = NULL;
+    data_links_forget(&client->links);
     free(client->device);
-    free(client->data);
-    free(client->payload);
     free(client->real);
     client->device = NULL;
-    client->data = NULL;
-    client->payload = NULL;
     client->real = NULL;
 }
 
@@ -647,10 +496,7 @@ static void on_reset(void *user)
 static void on_end(void *user)
 {
     struct client *client = user;
-    if (client->timers_open) {
-        uv_close((uv_handle_t *) &client->idle, NULL);
-        uv_close((uv_handle_t *) &client->refill, NULL);
-    }
+    data_links_end(&client->links);
     let_go(client);
 }
 
