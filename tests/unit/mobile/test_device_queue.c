@@ -263,6 +263,8 @@ static void a_restarted_transfer_sends_everything_again_from_the_handover_on(voi
     struct msg_report report = result(&bench, 1, task.arrival_s);
     assert_int_equal(report.handovers, 1);
     assert_near(report.interrupted_s, 0.1, TINY);
+    assert_near(report.bandwidth_share, 0.5,
+                TINY); /* of the new server: what it had of the old one is past */
     assert_near(report.transmit_s, end_s - begin_s - 0.1, TINY);
     double sent = 0.0;
     for (double at_s = begin_s; at_s < 1.0 - TINY; at_s = 0.5 * ((uint32_t) (at_s / 0.5) + 1))
@@ -292,6 +294,7 @@ static void a_resumed_transfer_sends_the_rest_while_the_old_server_passes_on_wha
         assert_near(task.arrival_s, fmax(sent_s, forwarded_s), TINY);
         struct msg_report report = result(&bench, 1, task.arrival_s);
         assert_near(report.extra_bits, there, 0.0);
+        assert_near(report.bandwidth_share, 0.5, TINY);
         assert_near(report.extra_j, there * 10e-9, TINY);
         assert_near(report.transmit_j, 0.5 * (sent_s - begin_s - 0.1) + there * 10e-9, TINY);
         assert_near(report.latency_s, task.arrival_s + 0.3, TINY);
