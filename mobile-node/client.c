@@ -147,6 +147,8 @@ static int take(struct client *client, uint32_t index, const struct proto_messag
         task_store_begin_slot(client->store, client->control.join.first + index, &message->slot);
     else if (client->store != NULL && message->id == PROTO_DECISION)
         task_store_begin_task(client->store, client->control.join.first + index);
+    else if (client->store != NULL && message->id == PROTO_RECOVER)
+        task_store_take_back(client->store, client->control.join.first + index, message->recover.round);
     if (client->queue_real != NULL)
         return device_queue_real_take(&client->queue_real[index], message, diag);
     if (client->queue_virtual != NULL)

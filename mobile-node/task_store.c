@@ -553,6 +553,13 @@ void task_store_begin_task(struct task_store *store, uint32_t device)
     forget(store, device_of(store, device), UINT64_MAX, false);
 }
 
+void task_store_take_back(struct task_store *store, uint32_t device, uint64_t round)
+{
+    struct open_task *task = find(store, device, round);
+    if (task != NULL)
+        task->reported = false;
+}
+
 int task_store_create(struct task_store **ret_store, struct compute_jobs *jobs, const struct world *world,
                       uint32_t first, uint32_t count)
 {

@@ -75,5 +75,7 @@ int task_store_take_result(struct task_store *store, const struct msg_result *re
 void task_store_begin_slot(struct task_store *store, uint32_t device, const struct msg_slot *slot);
 /* A DECISION of this device: from now on no RECOVER takes back a task that has been reported. */
 void task_store_begin_task(struct task_store *store, uint32_t device);
+/* A RECOVER: the task goes on, also if it has been reported. It is not over until it has been reported again. */
+void task_store_take_back(struct task_store *store, uint32_t device, uint64_t round);
 
 #endif

@@ -432,6 +432,8 @@ static void a_reported_task_may_be_taken_back_until_the_next_decision(void **sta
     wait_for_sents(&bench, 1);
     assert_int_equal(task_store_take_result(bench.store, &result, NULL), 0);
     say_report(&bench, 3, 1);
+    task_store_take_back(bench.store, FIRST, 3);
+    task_store_begin_task(bench.store, FIRST); /* it may take longer than its slot */
     compute(&bench, 3, SPLIT, layers);
     say_report(&bench, 3, PROTO_SERVER_NONE); /* the same answer: it is there */
     assert_int_equal(bench.sents, 3);
