@@ -426,6 +426,8 @@ def peak_of_a_phone(folder, *sets):
 
 @tap.test
 def a_phone_needs_little_more_memory_than_its_layers():
+    if testbed.has_sanitizers():
+        raise tap.Skip('sanitizers need memory of their own')
     with testbed.scratch() as folder:
         with_layers = peak_of_a_phone(folder)
         without = peak_of_a_phone(folder, 'compute.kind=emulated')

@@ -18,13 +18,8 @@ class Ended:
         self.calls, self.places = calls[0] if calls else 0, sorted(calls[1:])
 
 
-def _has_sanitizers():
-    with open(testbed.ORCHESTRATOR, 'rb') as file:
-        return b'__asan_init' in file.read()
-
-
 def environment(wish, count=None):
-    if _has_sanitizers():
+    if testbed.has_sanitizers():
         raise tap.Skip('AddressSanitizer lets nothing be loaded before it')
     env = dict(os.environ, HANDOFF_FAIL=wish, LD_PRELOAD=LIBRARY)
     return dict(env, HANDOFF_FAIL_COUNT=count) if count else env

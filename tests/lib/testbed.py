@@ -130,6 +130,11 @@ def start_server(port, *arguments):
     return Program([EDGE_SERVER, '--orchestrator', f'127.0.0.1:{port}', '--die-with-parent', *arguments])
 
 
+def has_sanitizers():
+    with open(ORCHESTRATOR, 'rb') as file:
+        return b'__asan_init' in file.read()
+
+
 def launch(*arguments):
     return [os.path.join(SOURCE_ROOT, 'deploy', 'launch'), '--programs', BUILD_ROOT, *(str(a) for a in arguments)]
 
