@@ -509,6 +509,7 @@ int task_store_take_result(struct task_store *store, const struct msg_result *re
     task->server_s = result->compute_s;
     task->served_by = (uint32_t) result->server;
     if (result->activation.size > 0) {
+        task->bytes += result->activation.size;
         rc = start_head(task, result);
         return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
     }

@@ -41,6 +41,9 @@ def flags(folder, model, split, *sets, devices=DEVICES):
             *(word for key, value in settings.items() for word in ('--set', f'{key}={value}'))]
 
 
+BYTES = 'SELECT sum(activation_bytes) FROM answer GROUP BY run_id ORDER BY run_id DESC LIMIT 2'
+
+
 def answers(path, run):
     """{(episode, slot, device): tokens} of a run."""
     got = {tuple(row[:3]): row[3] for row in testbed.rows(
@@ -102,7 +105,10 @@ def both_modes_and_heads_agree_where_nothing_is_lost_on_the_way():
             for mode in ('round', 'queue'):
                 for head in ('server', 'device'):
                     sets = ('compute.format=fp32', f'run.mode={mode}', f'compute.head={head}')
+                    tap.equal(in_memory(folder, model, split, *sets), wanted, f'in memory: {mode}, {head}, split {split}')
                     tap.equal(play(folder, model, split, *sets, processes=(2, 2)), wanted, f'{mode}, {head}, split {split}')
+                    told = [row[0] for row in testbed.rows(flags(folder, model, split)[1], BYTES)]  # over TCP, in memory
+                    tap.equal(told[0], told[1], f'bytes that crossed: {mode}, {head}, split {split}')
 
 
 @tap.test
