@@ -56,8 +56,8 @@ static inline bool compute_is_real(const struct world *world)
     return world->scenario.compute.kind == COMPUTE_MODEL;
 }
 
-/* The world's engine (compute_open: `path`, errors). `world` and `loop` are borrowed. A large file's hash takes a while:
- * the log says so. */
+/* The world's engine (compute_open: `path`, errors). `world` and `loop` are borrowed. Its hash takes about 3 s a
+ * gigabyte, in which nothing is told. */
 int compute_jobs_open(struct compute_jobs **ret_jobs, struct wire_loop *loop, const struct world *world,
                       const char *path, struct diag *diag);
 /* Waits for the batch that runs, and forgets all jobs without a callback: their pointers are dead. The world is not
