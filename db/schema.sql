@@ -7,7 +7,7 @@
 -- count from 0.
 
 PRAGMA application_id = 1751215716; -- 0x68616e64, "hand"
-PRAGMA user_version = 5;            -- the last migration
+PRAGMA user_version = 6;            -- the last migration
 
 CREATE TABLE run ( -- one start of the orchestrator, or one policy's evaluation
     run_id             INTEGER PRIMARY KEY AUTOINCREMENT, -- of a run that was deleted: never given again
@@ -38,7 +38,8 @@ CREATE TABLE run ( -- one start of the orchestrator, or one policy's evaluation
     libc               TEXT, -- C library and its version
     linalg             TEXT CHECK (linalg IN ('portable', 'openblas')), -- who multiplied matrices
     arithmetic         INTEGER CHECK (arithmetic > 0), -- version of the arithmetic; NULL: recorded before there was one
-    prompt_tokens      BLOB -- token ids of compute.text, u32 little-endian each; NULL: none
+    prompt_tokens      BLOB, -- token ids of compute.text, u32 little-endian each; NULL: none
+    surrogate          TEXT -- that took the model's place (quality.surrogate_after), as quality.table; NULL: none
 ) STRICT;
 
 CREATE INDEX run_by_parent ON run (parent_run_id);
@@ -104,6 +105,12 @@ CREATE TABLE task (
     status          TEXT NOT NULL CHECK (status = 'done' OR status = 'recovered' OR status = 'reoffloaded' OR
                                          status = 'device_lost' OR status = 'server_lost' OR status = 'expired'),
     served_by       INTEGER CHECK (served_by >= 0), -- the server of the remaining layers; NULL: none
+    channel         REAL, -- condition of its channel (channel.mode): a probability, or an SNR in dB; NULL: reliable
+    missing         REAL CHECK (missing BETWEEN 0 AND 1), -- share of its packets that did not arrive; NULL: it has none
+    quality         REAL, -- log of its perplexity over that of a clean channel; NULL: not known
+    nll             REAL CHECK (nll >= 0), -- summed negative log-likelihood of its tokens, nats; NULL: not known
+    nll_tokens      REAL CHECK (nll_tokens >= 0), -- how many tokens that is of
+    nll_bytes       REAL CHECK (nll_bytes >= 0), -- and how many bytes of text
     PRIMARY KEY (run_id, episode, slot, device),
     CHECK ((status = 'done' OR status = 'recovered' OR status = 'reoffloaded') = (latency_s IS NOT NULL)),
     CHECK (latency_s IS NULL OR (energy_j IS NOT NULL AND cost IS NOT NULL))

@@ -24,6 +24,7 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
         .x_m = present ? view->position[n].x : (double) NAN,
         .y_m = present ? view->position[n].y : (double) NAN,
         .end_slot = view->id.slot,
+        .channel = (double) NAN,
     };
     task_row_lose(ret_row, DB_TASK_DEVICE_LOST);
 }
@@ -38,6 +39,19 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
 #define REPORT_DERIVED(name)
 #define REPORT_END(name)
 
+/* What channels that lose packets, and nodes that score a prompt, tell beside the rest. */
+static void report_quality(struct db_task *row, const struct scenario *scenario,
+                           const struct msg_report *report)
+{
+    bool is_scored = report->nll_tokens > 0;
+    row->missing = scenario->channel.mode == CHANNEL_BOUNDED && row->served_by != DB_SERVER_NULL
+                       ? report->missing
+                       : (double) NAN;
+    row->nll = is_scored ? report->nll : (double) NAN;
+    row->nll_tokens = is_scored ? (double) report->nll_tokens : (double) NAN;
+    row->nll_bytes = is_scored ? (double) report->nll_bytes : (double) NAN;
+}
+
 void task_row_report(struct db_task *row, const struct world *world, const struct msg_report *report)
 {
 #define TASK(name, kind, unit, role, meaning) REPORT_##role(name)
@@ -51,6 +65,7 @@ void task_row_report(struct db_task *row, const struct world *world, const struc
     row->deadline_missed = cost_deadline_missed(&world->scenario, report->latency_s);
     row->extra_bytes = report->extra_bits / 8.0;
     row->status = DB_TASK_DONE;
+    report_quality(row, &world->scenario, report);
 }
 
 /* Measured seconds of one of several layers. */
