@@ -19,25 +19,27 @@ enum rng_phase {
 
 /* What a draw is for. Append only: a number is part of every recorded run. */
 enum rng_stream {
-    RNG_PARAMETERS = 0,  /* node parameters, once per run */
-    RNG_START = 1,       /* where an episode begins */
-    RNG_MOBILITY = 2,    /* each slot's move */
-    RNG_FADING = 3,      /* each slot's channels */
-    RNG_TASK = 4,        /* each slot's task */
-    RNG_POLICY = 5,      /* a policy's own randomness (the random policy) */
-    RNG_EXPLORATION = 6, /* a learner's exploration noise */
-    RNG_SAMPLING = 7,    /* a learner's replay samples */
-    RNG_WEIGHTS = 8,     /* a learner's initial weights */
-    RNG_FAULTS = 12,     /* what breaks, and for how long */
-    RNG_LINK = 13,       /* an uplink's losses and jitter */
-    RNG_TRACE = 14,      /* where in its trace a device begins an episode */
-    RNG_REQUEST = 15,    /* does the device have a task in this slot? */
-    RNG_LINK_DOWN = 16,  /* losses and jitter of a RESULT's way down */
-    RNG_UPDATE = 17,     /* a learner's noise within an update */
-    RNG_PROMPT = 18,     /* which part of a text is a task's prompt */
-    RNG_BOOTSTRAP = 24,  /* which seeds a resample takes */
-    RNG_WINDOW = 32,     /* which windows of a text a training step reads */
-    RNG_NOISE = 33,      /* noise on activations in training */
+    RNG_PARAMETERS = 0,     /* node parameters, once per run */
+    RNG_START = 1,          /* where an episode begins */
+    RNG_MOBILITY = 2,       /* each slot's move */
+    RNG_FADING = 3,         /* each slot's channels */
+    RNG_TASK = 4,           /* each slot's task */
+    RNG_POLICY = 5,         /* a policy's own randomness (the random policy) */
+    RNG_EXPLORATION = 6,    /* a learner's exploration noise */
+    RNG_SAMPLING = 7,       /* a learner's replay samples */
+    RNG_WEIGHTS = 8,        /* a learner's initial weights */
+    RNG_FAULTS = 12,        /* what breaks, and for how long */
+    RNG_LINK = 13,          /* an uplink's losses and jitter */
+    RNG_TRACE = 14,         /* where in its trace a device begins an episode */
+    RNG_REQUEST = 15,       /* does the device have a task in this slot? */
+    RNG_LINK_DOWN = 16,     /* losses and jitter of a RESULT's way down */
+    RNG_UPDATE = 17,        /* a learner's noise within an update */
+    RNG_PROMPT = 18,        /* which part of a text is a task's prompt */
+    RNG_BOOTSTRAP = 24,     /* which seeds a resample takes */
+    RNG_WINDOW = 32,        /* which windows of a text a training step reads */
+    RNG_NOISE = 33,         /* noise on activations in training */
+    RNG_DAMAGE = 34,        /* what a channel does to activations: losses, noise, bits that turn over */
+    RNG_DAMAGE_FADING = 35, /* the fading of that channel */
 };
 
 /* One place in the tree of draws. entity < 2^20. */
