@@ -40,6 +40,8 @@ enum rng_stream {
     RNG_NOISE = 33,         /* noise on activations in training */
     RNG_DAMAGE = 34,        /* what a channel does to activations: losses, noise, bits that turn over */
     RNG_DAMAGE_FADING = 35, /* the fading of that channel */
+    RNG_CHANNEL = 36,       /* an episode's channel condition */
+    RNG_SPLIT = 37,         /* the split before an episode's first slot */
 };
 
 /* One place in the tree of draws. entity < 2^20. */

@@ -1,0 +1,30 @@
+/* The condition of a task's channel: one number that says how bad it is for the activations that cross (channel.mode).
+ * Quality tables (quality.h), learners' states and the column task.channel are in its unit:
+ *
+ *     reliable   0, nothing is damaged
+ *     bounded    probability that a packet is missing
+ *     analog     mean SNR, dB
+ *     erasure    probability that an element is zeroed
+ *     bits       probability that a bit turns over
+ */
+#ifndef HANDOFF_CORE_MODEL_CHANNEL_H
+#define HANDOFF_CORE_MODEL_CHANNEL_H
+
+#include <stdint.h>
+
+#include "core/model/device_slot.h"
+#include "core/model/world.h"
+
+/* What the scenario draws for a device's episode, uniformly (stream RNG_CHANNEL, slot 0): modes erasure, and analog with
+ * channel.snr fixed. Mode bits: channel.bit_error. Else 0. Pure: whatever the slot, the same within an episode. */
+double channel_drawn(const struct world *world, uint32_t device, struct slot_id id);
+
+/* The condition of a task that is sent in slot `id` over a link of that gain, with that share of the band. The modes that
+ * draw it do not ask for the link. */
+double channel_condition(const struct world *world, uint32_t device, struct slot_id id, double gain,
+                         double bandwidth_share);
+
+/* Least and greatest condition that channel_drawn can give: the scale of a learner's state. */
+void channel_range(const struct scenario *scenario, double *ret_least, double *ret_most);
+
+#endif
