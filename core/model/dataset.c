@@ -204,7 +204,8 @@ bool dataset_is_named(const struct scenario *scenario)
 {
     return scenario->task.requests_csv[0] != '\0' || scenario->devices.positions_csv[0] != '\0' ||
            scenario->servers.positions_csv[0] != '\0' || scenario->radio.trace[0] != '\0' ||
-           scenario->mobility.kind == MOBILITY_TRACE || dataset_names_times(scenario);
+           scenario->mobility.kind == MOBILITY_TRACE || dataset_names_times(scenario) ||
+           dataset_names_quality(scenario);
 }
 
 int dataset_load(struct dataset **ret_data, struct scenario *scenario, struct diag *diag)
@@ -221,6 +222,8 @@ int dataset_load(struct dataset **ret_data, struct scenario *scenario, struct di
         rc = dataset_load_traces(data, scenario, diag);
     if (rc == 0)
         rc = dataset_load_times(scenario, diag);
+    if (rc == 0)
+        rc = dataset_load_quality(scenario, diag);
     if (rc == 0)
         rc = lay_out(data, scenario, diag);
     if (rc == 0)

@@ -39,6 +39,9 @@ struct dataset_projection {
  * text (dataset_times.c). */
 bool dataset_names_times(const struct scenario *scenario);
 int dataset_load_times(struct scenario *scenario, struct diag *diag);
+/* The same of measured quality (dataset_quality.c). */
+bool dataset_names_quality(const struct scenario *scenario);
+int dataset_load_quality(struct scenario *scenario, struct diag *diag);
 
 /* The traces that a scenario names (dataset_traces.c). */
 int dataset_load_traces(struct dataset *data, const struct scenario *scenario, struct diag *diag);

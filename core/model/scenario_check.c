@@ -11,6 +11,7 @@
 #include "core/model/faults.h"
 #include "core/model/layer_times.h"
 #include "core/model/llm_keys.h"
+#include "core/model/quality.h"
 #include "core/model/radio.h"
 #include "core/model/scenario_internal.h"
 
@@ -121,6 +122,38 @@ static int check_radio(const struct scenario *scenario, struct diag *diag)
     return 0;
 }
 
+/* Bounds of a split that moves, in a model of `layers` layers. */
+static int check_moves(const struct scenario *scenario, const struct llm *llm, struct diag *diag)
+{
+    uint64_t least = scenario->model.min_split, most = scenario->model.max_split;
+    uint64_t last = most > 0 ? most : llm->layers - 1;
+    uint64_t first_min = scenario->model.first_split_min, first_max = scenario->model.first_split_max;
+    if (most > 0 && (most < least || most >= llm->layers))
+        return diag_fail(diag, ERR_RANGE,
+                         "model.max_split: %" PRIu64 " is out of range, allowed 0 (no bound) or %" PRIu64
+                         " (model.min_split) to %u, one less than %s has layers",
+                         most, least, llm->layers - 1, llm->name);
+    if (scenario->model.split_step == 0)
+        return 0;
+    if (least > last)
+        return diag_fail(diag, ERR_RANGE,
+                         "model.split_step: no split is left to move to, since model.min_split is %" PRIu64
+                         ": allowed 0",
+                         least);
+    if (first_min > 0 && (first_min < least || first_min > last))
+        return diag_fail(diag, ERR_RANGE,
+                         "model.first_split_min: %" PRIu64 " is out of range, allowed 0 or %" PRIu64
+                         " to %" PRIu64,
+                         first_min, least, last);
+    first_min = first_min > 0 ? first_min : least;
+    if (first_max > 0 && (first_max < first_min || first_max > last))
+        return diag_fail(diag, ERR_RANGE,
+                         "model.first_split_max: %" PRIu64 " is out of range, allowed 0 or %" PRIu64
+                         " to %" PRIu64,
+                         first_max, first_min, last);
+    return 0;
+}
+
 static int check_llm(const struct scenario *scenario, struct diag *diag)
 {
     struct llm llm;
@@ -137,13 +170,34 @@ static int check_llm(const struct scenario *scenario, struct diag *diag)
         return diag_fail(diag, ERR_RANGE,
                          "devices.memory_gb: %g holds %u layers of %s, fewer than model.min_split, %" PRIu64,
                          scenario->devices.memory_gb, fits, llm.name, scenario->model.min_split);
-    return 0;
+    return check_moves(scenario, &llm, diag);
 }
 
 static int check_times(const struct scenario *scenario, struct diag *diag)
 {
     struct layer_times times;
     return scenario->model.times[0] != '\0' ? layer_times_read(&times, scenario->model.times, diag) : 0;
+}
+
+static int check_channel(const struct scenario *scenario, struct diag *diag)
+{
+    if (scenario->channel.loss_min > scenario->channel.loss_max)
+        return diag_fail(diag, ERR_RANGE, "channel.loss_min: %g is above channel.loss_max, %g",
+                         scenario->channel.loss_min, scenario->channel.loss_max);
+    if (scenario->channel.snr_db_min > scenario->channel.snr_db_max)
+        return diag_fail(diag, ERR_RANGE, "channel.snr_db_min: %g is above channel.snr_db_max, %g dB",
+                         scenario->channel.snr_db_min, scenario->channel.snr_db_max);
+    return 0;
+}
+
+static int check_quality(const struct scenario *scenario, struct diag *diag)
+{
+    struct quality_table table;
+    bool has_table = scenario->quality.table[0] != '\0';
+    if (scenario->quality.source == QUALITY_TABLE && !has_table && scenario->quality.table_csv[0] == '\0')
+        return diag_fail(diag, ERR_RANGE,
+                         "quality.table: is empty, quality.source 'table' needs it, or quality.table_csv");
+    return has_table ? quality_table_read(&table, scenario->quality.table, diag) : 0;
 }
 
 static int check_kept(const struct scenario *scenario, struct diag *diag)
@@ -191,6 +245,17 @@ static int check_objective(const struct scenario *scenario, struct diag *diag)
         return diag_fail(diag, ERR_RANGE,
                          "objective.deadline_s: %g is too short, allowed 0 (none) or at least %g s",
                          deadline_s, DEADLINE_MIN_S);
+    enum scenario_reward reward = scenario->objective.reward;
+    bool needs_quality = reward != REWARD_COST || scenario->objective.quality_weight > 0.0;
+    if (needs_quality && scenario->quality.source == QUALITY_NONE)
+        return diag_fail(
+            diag, ERR_RANGE,
+            "quality.source: is none, and the objective counts quality (%s): allowed table, model and task",
+            reward != REWARD_COST ? "objective.reward" : "objective.quality_weight");
+    if (reward == REWARD_SHAPED && scenario->model.max_split == 0)
+        return diag_fail(diag, ERR_RANGE,
+                         "model.max_split: is 0, and objective.reward 'shaped' counts how far below it a "
+                         "split is: allowed 1 and more");
     return 0;
 }
 
@@ -232,8 +297,8 @@ int scenario_check_world(const void *settings, struct scenario_values whole, str
 {
     (void) whole; /* it knows no other part */
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds, check_guests, check_mobility, check_radio,     check_clock,  check_mode,
-        check_llm,    check_times,  check_compute,  check_objective, check_faults,
+        check_speeds, check_guests,  check_mobility, check_radio,   check_clock,     check_mode,   check_llm,
+        check_times,  check_channel, check_quality,  check_compute, check_objective, check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](settings, diag);

@@ -13,6 +13,7 @@
 #include "core/model/faults.h"
 #include "core/model/layer_times.h"
 #include "core/model/llm_keys.h"
+#include "core/model/quality.h"
 
 /* Real requests of one device: as many as one REQUESTS message carries, and more than an episode is long. */
 #define TOKEN_ROWS_MAX 8192u
@@ -35,6 +36,15 @@ static int read_times(struct world *world)
     return world->times != NULL ? layer_times_read(world->times, world->scenario.model.times, NULL) : -ENOMEM;
 }
 
+static int read_quality(struct world *world)
+{
+    if (world->scenario.quality.source == QUALITY_NONE || world->scenario.quality.table[0] == '\0')
+        return 0;
+    world->quality = malloc(sizeof *world->quality);
+    return world->quality != NULL ? quality_table_read(world->quality, world->scenario.quality.table, NULL)
+                                  : -ENOMEM;
+}
+
 int world_init_empty(struct world *ret_world, const struct scenario *scenario, uint32_t devices,
                      uint32_t servers)
 {
@@ -52,6 +62,8 @@ int world_init_empty(struct world *ret_world, const struct scenario *scenario, u
         rc = llm_keys_read(scenario, world.llm, NULL);
     if (rc == 0)
         rc = read_times(&world);
+    if (rc == 0)
+        rc = read_quality(&world);
     if (rc != 0) {
         world_finish(&world);
         return rc;
@@ -73,6 +85,7 @@ void world_finish(struct world *world)
         return;
     free(world->llm);
     free(world->times);
+    free(world->quality);
     free(world->device);
     free(world->server);
     free(world->tokens);

@@ -41,11 +41,13 @@ struct server_params {
 struct dataset;
 struct faults;
 struct layer_times;
+struct quality_table;
 
 struct world {
-    struct scenario scenario;  /* as given, but area and counts in effect */
-    struct llm *llm;           /* owned; what the scenario's section `model` means */
-    struct layer_times *times; /* owned; NULL: FLOP say how long a layer takes */
+    struct scenario scenario;      /* as given, but area and counts in effect */
+    struct llm *llm;               /* owned; what the scenario's section `model` means */
+    struct layer_times *times;     /* owned; NULL: FLOP say how long a layer takes */
+    struct quality_table *quality; /* owned; NULL: a damaged channel costs no quality */
     uint64_t seed;
     uint32_t devices;             /* N */
     uint32_t servers;             /* M */

@@ -80,6 +80,8 @@ static int join_data_paths(struct scenario *scenario, const char *directory, str
         {scenario->model.file, sizeof scenario->model.file},
         {scenario->model.times_csv, sizeof scenario->model.times_csv},
         {scenario->compute.text, sizeof scenario->compute.text},
+        {scenario->quality.table_csv, sizeof scenario->quality.table_csv},
+        {scenario->quality.text, sizeof scenario->quality.text},
     };
     int rc = 0;
     for (size_t i = 0; i < sizeof named / sizeof *named && rc == 0; i++)

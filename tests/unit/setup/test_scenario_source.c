@@ -174,8 +174,9 @@ static void relative_data_files_lie_in_the_directory(void **state)
     static const char *const set[] = {"task.requests_csv=a.csv",  "servers.positions_csv=sites/b.csv",
                                       "devices.positions_csv=/c", "radio.trace=d.up",
                                       "mobility.trace=e",         "mobility.kind=trace",
-                                      "model.times_csv=f.csv",    "compute.text=g.txt"};
-    struct scenario_source source = {.set = set, .set_count = 8, .data = "/srv/data"};
+                                      "model.times_csv=f.csv",    "compute.text=g.txt",
+                                      "quality.table_csv=h.csv",  "quality.text=i.txt"};
+    struct scenario_source source = {.set = set, .set_count = 10, .data = "/srv/data"};
     struct full_scenario full;
     (void) state;
     load(&source, &full);
@@ -185,6 +186,8 @@ static void relative_data_files_lie_in_the_directory(void **state)
     assert_string_equal(full.scenario.radio.trace, "/srv/data/d.up");
     assert_string_equal(full.scenario.mobility.trace, "/srv/data/e");
     assert_string_equal(full.scenario.model.times_csv, "/srv/data/f.csv");
+    assert_string_equal(full.scenario.quality.table_csv, "/srv/data/h.csv");
+    assert_string_equal(full.scenario.quality.text, "/srv/data/i.txt");
     assert_string_equal(full.scenario.compute.text, "/srv/data/g.txt");
     source.data = NULL;
     load(&source, &full);
