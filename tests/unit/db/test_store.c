@@ -321,6 +321,7 @@ static void doubles_come_back_bit_for_bit(void **state)
         task->x_m = any_real(&seed);
         task->bandwidth_share = nextafter(1, 0);
         task->compute_share = 4.9e-324;
+        task->missing = nextafter(0.5, 1);
         assert_int_equal(store_insert_task(f->store, task, NULL), 0);
     }
     assert_int_equal(store_each_task(f->store, 1, compare_task, &expected, NULL), 0);
