@@ -486,6 +486,36 @@ int infer_head(struct infer_model *model, struct infer_workspace *workspace, con
     return 0;
 }
 
+#define NATS_PARTS 8u
+
+static double sum_of(const float *e, size_t count)
+{
+    double part[NATS_PARTS] = {0.0};
+    size_t whole = count / NATS_PARTS * NATS_PARTS;
+    for (size_t i = 0; i < whole; i += NATS_PARTS)
+        for (size_t r = 0; r < NATS_PARTS; r++)
+            part[r] += (double) e[i + r];
+    for (size_t i = whole; i < count; i++)
+        part[i - whole] += (double) e[i];
+    for (size_t half = NATS_PARTS / 2; half > 0; half /= 2)
+        for (size_t r = 0; r < half; r++)
+            part[r] += part[r + half];
+    return part[0];
+}
+
+double infer_nats(float *logits, uint32_t vocab, uint32_t token)
+{
+    float most = logits[0];
+    assert(token < vocab);
+    for (uint32_t i = 1; i < vocab; i++)
+        most = logits[i] > most ? logits[i] : most;
+    for (uint32_t i = 0; i < vocab; i++)
+        logits[i] -= most;
+    double behind = -(double) logits[token];
+    linalg_exp(vocab, logits, logits);
+    return elementary_log(sum_of(logits, vocab)) + behind;
+}
+
 uint32_t infer_greedy(const float *logits, uint32_t vocab)
 {
     uint32_t best = 0;

@@ -64,6 +64,11 @@ int infer_layers(struct infer_model *model, struct infer_workspace *workspace, u
 int infer_head(struct infer_model *model, struct infer_workspace *workspace, const float *x, size_t rows,
                float *ret_logits, struct diag *diag);
 
+/* -log softmax(logits)[token] in nats: log(sum of e) - (logit - most), with e[i] = exp(logit[i] - most) as floats
+ * (linalg_exp), summed in double precision in 8 parts: part r takes e[r], e[r + 8] and so on; then part[r] +=
+ * part[r + 4] for r < 4, and so with 2 and 1. In place: the logits become the e. token < vocab. Not finite when a logit is not. */
+double infer_nats(float *logits, uint32_t vocab, uint32_t token);
+
 /* The token with the largest logit; the first of equals. */
 uint32_t infer_greedy(const float *logits, uint32_t vocab);
 

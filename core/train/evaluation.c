@@ -4,18 +4,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/base/elementary.h"
 #include "core/base/err.h"
 #include "core/train/parallel.h"
 #include "core/train/pass.h"
 
 struct windows {
     const struct evaluation *evaluation;
-    size_t all;                       /* that cover the text */
-    size_t count;                     /* that are scored */
-    struct pass **pass;               /* [threads] */
-    float *nats;                      /* [threads][context] */
-    struct evaluation_result *result; /* [count] */
+    size_t all;                /* that cover the text */
+    size_t count;              /* that are scored */
+    struct pass **pass;        /* [threads] */
+    float *nats;               /* [threads][context] */
+    struct likelihood *result; /* [count] */
 };
 
 static size_t stride_of(const struct evaluation *evaluation)
@@ -41,7 +40,7 @@ static void score_window(void *user, size_t thread, size_t number)
     const uint16_t *tokens = evaluation->tokens + first;
     float *nats = windows->nats + thread * context;
     const struct pass_batch batch = {.params = evaluation->params, .tokens = tokens, .sequences = 1};
-    struct evaluation_result result = {0};
+    struct likelihood result = {0};
     (void) pass_score(windows->pass[thread], &batch, nats);
     /* The last window has moved back to the text's end: what others scored is left out. */
     for (size_t i = context - stride + (window * stride - first); i < context; i++) {
@@ -80,11 +79,10 @@ static int start(const struct evaluation *evaluation, struct windows *windows)
     return rc;
 }
 
-int evaluation_run(const struct evaluation *evaluation, struct evaluation_result *ret_result,
-                   struct diag *diag)
+int evaluation_run(const struct evaluation *evaluation, struct likelihood *ret_likelihood, struct diag *diag)
 {
     struct windows windows = {0};
-    struct evaluation_result sum = {0};
+    struct likelihood sum = {0};
     assert(evaluation->threads >= 1 && evaluation->threads <= PARALLEL_THREADS_MAX);
     if (evaluation->count <= evaluation->shape->context)
         return diag_fail(diag, ERR_RANGE, "a text of %zu tokens is too short for a context of %u",
@@ -92,24 +90,11 @@ int evaluation_run(const struct evaluation *evaluation, struct evaluation_result
     int rc = start(evaluation, &windows);
     if (rc == 0)
         parallel_do(evaluation->threads, windows.count, score_window, &windows);
-    for (size_t i = 0; i < windows.count && rc == 0; i++) {
-        sum.nats += windows.result[i].nats;
-        sum.tokens += windows.result[i].tokens;
-        sum.bytes += windows.result[i].bytes;
-    }
+    for (size_t i = 0; i < windows.count && rc == 0; i++)
+        likelihood_add(&sum, &windows.result[i]);
     finish(&windows, evaluation->threads);
     if (rc != 0)
         return diag_fail(diag, rc, "out of memory");
-    *ret_result = sum;
+    *ret_likelihood = sum;
     return 0;
-}
-
-double evaluation_bits_per_byte(const struct evaluation_result *result)
-{
-    return result->bytes > 0 ? result->nats / elementary_log(2.0) / (double) result->bytes : 0.0;
-}
-
-double evaluation_perplexity(const struct evaluation_result *result)
-{
-    return result->tokens > 0 ? elementary_exp(result->nats / (double) result->tokens) : 0.0;
 }

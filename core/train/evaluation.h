@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/base/diag.h"
+#include "core/stats/likelihood.h"
 #include "core/train/bpe.h"
 #include "core/train/shape.h"
 
@@ -22,18 +23,7 @@ struct evaluation {
     size_t threads;
 };
 
-struct evaluation_result {
-    double nats;
-    uint64_t tokens, bytes; /* scored */
-};
-
 /* ERR_RANGE: the text is not longer than the context. -ENOMEM. */
-int evaluation_run(const struct evaluation *evaluation, struct evaluation_result *ret_result,
-                   struct diag *diag);
-
-double evaluation_bits_per_byte(const struct evaluation_result *result);
-
-/* exp(nats / tokens) */
-double evaluation_perplexity(const struct evaluation_result *result);
+int evaluation_run(const struct evaluation *evaluation, struct likelihood *ret_likelihood, struct diag *diag);
 
 #endif

@@ -34,7 +34,7 @@ struct training {
     const char *folder; /* to write into */
     struct corpus corpus;
     struct trainer *trainer;
-    struct evaluation_result result[CORPUS_KINDS_MAX];
+    struct likelihood result[CORPUS_KINDS_MAX];
     uint64_t begun_ns, saved_ns;
     uint32_t begun_steps;
     char quick[256]; /* what the last quick evaluation has found */
@@ -87,7 +87,7 @@ static int refuse_state(struct training *training)
 /* ---- evaluation ---- */
 
 static int evaluate(struct training *training, const float *params, size_t kind, size_t windows,
-                    struct evaluation_result *ret_result)
+                    struct likelihood *ret_result)
 {
     const struct corpus_kind *text = &training->corpus.kind[kind];
     const struct evaluation evaluation = {
@@ -110,12 +110,12 @@ static int evaluate_quickly(struct training *training)
     size_t used = 0;
     int rc = 0;
     for (size_t kind = 0; kind < training->corpus.kinds && rc == 0; kind++) {
-        struct evaluation_result result;
+        struct likelihood result;
         rc = evaluate(training, trainer_params(training->trainer), kind, QUICK_WINDOWS, &result);
         if (rc == 0 && used < sizeof training->quick) /* what does not fit is left out */
             used += (size_t) snprintf(training->quick + used, sizeof training->quick - used, "%s %s %.3f",
                                       kind == 0 ? ", bits per byte:" : ",", training->corpus.kind[kind].name,
-                                      evaluation_bits_per_byte(&result));
+                                      likelihood_bits_per_byte(&result));
     }
     return rc;
 }
@@ -187,13 +187,13 @@ static json_t *json_kinds(const struct training *training)
 {
     json_t *kinds = json_array();
     for (size_t i = 0; i < training->corpus.kinds; i++) {
-        const struct evaluation_result *result = &training->result[i];
+        const struct likelihood *result = &training->result[i];
         command_append_json(
             &kinds,
             json_pack("{s:s, s:I, s:I, s:I, s:f, s:f}", "text", training->corpus.kind[i].name, "bytes",
                       (json_int_t) training->corpus.kind[i].bytes, "scored_bytes", (json_int_t) result->bytes,
                       "scored_tokens", (json_int_t) result->tokens, "bits_per_byte",
-                      evaluation_bits_per_byte(result), "perplexity", evaluation_perplexity(result)));
+                      likelihood_bits_per_byte(result), "perplexity", likelihood_perplexity(result)));
     }
     return kinds;
 }
@@ -291,10 +291,10 @@ static int tell(const struct training *training)
         return command_print_json(json_results(training), training->diag);
     (void) printf("%-12s  %10s  %8s  %13s  %10s\n", "text", "bytes", "tokens", "bits per byte", "perplexity");
     for (size_t i = 0; i < training->corpus.kinds; i++) {
-        const struct evaluation_result *result = &training->result[i];
+        const struct likelihood *result = &training->result[i];
         (void) printf("%-12s  %10llu  %8llu  %13.4f  %10.3f\n", training->corpus.kind[i].name,
                       (unsigned long long) result->bytes, (unsigned long long) result->tokens,
-                      evaluation_bits_per_byte(result), evaluation_perplexity(result));
+                      likelihood_bits_per_byte(result), likelihood_perplexity(result));
     }
     (void) printf(
         "\n%s: %zu parameters, seed %llu, %u steps; windows of %u tokens, the last half of each scored\n",

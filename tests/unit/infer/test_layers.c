@@ -445,6 +445,38 @@ static void memory_holds_the_layers_that_are_used_and_four_mebibytes(void **stat
     weights_close(weights);
 }
 
+/* Wide and narrow rows of logits, whose lengths are and are not multiples of the parts of the sum. */
+static void nats_are_those_of_a_plain_softmax(void **state)
+{
+    (void) state;
+    static const uint32_t widths[] = {1, 7, 8, SMALL_VOCAB, 1024};
+    static float logits[1024], copy[1024];
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+        for (uint32_t token = 0; token < widths[w]; token += 1 + widths[w] / 5) {
+            double sum = 0.0;
+            for (uint32_t i = 0; i < widths[w]; i++) {
+                logits[i] = copy[i] = 40.0f * (float) sin(i + 1.0);
+                sum += exp((double) logits[i]);
+            }
+            double nats = infer_nats(copy, widths[w], token), wanted = log(sum) - (double) logits[token];
+            assert_true(fabs(nats - wanted) < 2e-6 * (1.0 + wanted));
+        }
+}
+
+/* Nor does a constant that is added to all logits, which an exponential would not bear. */
+static void large_logits_make_no_infinity(void **state)
+{
+    (void) state;
+    float logits[9];
+    for (uint32_t i = 0; i < 9; i++)
+        logits[i] = -3.0e38f;
+    logits[4] = 3.0e38f;
+    assert_true(infer_nats(logits, 9, 4) == 0.0);
+    for (uint32_t i = 0; i < 9; i++)
+        logits[i] = 1.0e30f;
+    assert_true(fabs(infer_nats(logits, 9, 3) - log(9.0)) < 1e-15);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -457,6 +489,8 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(only_layers_that_are_used_are_loaded),
         cmocka_unit_test(memory_holds_the_layers_that_are_used_and_four_mebibytes),
+        cmocka_unit_test(nats_are_those_of_a_plain_softmax),
+        cmocka_unit_test(large_logits_make_no_infinity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,7 +62,7 @@ static void every_token_behind_the_first_half_window_is_scored_once(void **state
     const struct scene *scene = *state;
     for (size_t count = shape.context + 1; count <= scene->tokens.count; count++) {
         const struct evaluation evaluation = evaluation_of(scene, count);
-        struct evaluation_result result;
+        struct likelihood result;
         uint64_t bytes = 0;
         assert_int_equal(evaluation_run(&evaluation, &result, NULL), 0);
         for (size_t i = shape.context / 2 + 1; i < count; i++) {
@@ -78,18 +78,18 @@ static void who_knows_nothing_needs_the_logarithm_of_the_vocabulary(void **state
 {
     const struct scene *scene = *state;
     const struct evaluation evaluation = evaluation_of(scene, scene->tokens.count);
-    struct evaluation_result result;
+    struct likelihood result;
     assert_int_equal(evaluation_run(&evaluation, &result, NULL), 0);
     double bits = log2(shape.vocabulary) * (double) result.tokens / (double) result.bytes;
-    assert_true(fabs(evaluation_bits_per_byte(&result) - bits) < 1e-6);
-    assert_true(fabs(evaluation_perplexity(&result) - shape.vocabulary) < 1e-3);
+    assert_true(fabs(likelihood_bits_per_byte(&result) - bits) < 1e-6);
+    assert_true(fabs(likelihood_perplexity(&result) - shape.vocabulary) < 1e-3);
 }
 
 static void a_quick_evaluation_takes_some_windows(void **state)
 {
     const struct scene *scene = *state;
     struct evaluation evaluation = evaluation_of(scene, scene->tokens.count);
-    struct evaluation_result result;
+    struct likelihood result;
     evaluation.windows = 3;
     assert_int_equal(evaluation_run(&evaluation, &result, NULL), 0);
     assert_int_equal(result.tokens, 3 * shape.context / 2);
@@ -102,7 +102,7 @@ static void a_text_of_one_window_at_most_is_refused(void **state)
 {
     const struct scene *scene = *state;
     const struct evaluation evaluation = evaluation_of(scene, shape.context);
-    struct evaluation_result result;
+    struct likelihood result;
     struct diag diag = {0};
     assert_int_equal(evaluation_run(&evaluation, &result, &diag), ERR_RANGE);
     assert_non_null(strstr(diag.text, "a text of 16 tokens is too short for a context of 16"));
