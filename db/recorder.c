@@ -80,6 +80,8 @@ static int write_item(struct recorder *recorder, const struct item *item, struct
     switch (item->kind) {
     case ITEM_EPISODE: return write_episode(recorder, &item->episode, diag);
     case ITEM_EVENT: return store_insert_event(recorder->store, &item->event, diag);
+    case ITEM_SURROGATE:
+        return store_set_surrogate(recorder->store, recorder->run_id, (const char *) item->bytes.data, diag);
     case ITEM_LINK_SAMPLES: return write_link_samples(recorder, &item->bytes, diag);
     case ITEM_PROCESS_SAMPLE:
         return store_insert_process_sample(recorder->store, recorder->run_id, &item->process_sample, diag);
@@ -397,6 +399,13 @@ int recorder_event(struct recorder *recorder, const struct db_event *event)
     item.event.run_id = recorder->run_id;
     item.event.detail = keep(&item.bytes, event->detail, size);
     return push_item(recorder, &item);
+}
+
+int recorder_surrogate(struct recorder *recorder, const char *table)
+{
+    struct item item = {.kind = ITEM_SURROGATE};
+    int rc = buf_push(&item.bytes, table, strlen(table) + 1);
+    return rc != 0 ? rc : push_item(recorder, &item);
 }
 
 int recorder_link_samples(struct recorder *recorder, const struct db_link_sample *sample, size_t count)

@@ -45,6 +45,8 @@ int recorder_answered_tasks(struct recorder *recorder, const struct db_task *tas
 int recorder_episode(struct recorder *recorder, const struct db_episode *episode,
                      const struct db_checkpoint *checkpoint, const struct db_experience *experience);
 int recorder_event(struct recorder *recorder, const struct db_event *event); /* its detail is copied */
+/* A surrogate has taken the model's place (run.surrogate): copied. */
+int recorder_surrogate(struct recorder *recorder, const char *table);
 /* Samples of one link, of one event loop, and of a process's real layers: copied. */
 int recorder_link_samples(struct recorder *recorder, const struct db_link_sample *sample, size_t count);
 int recorder_process_sample(struct recorder *recorder, const struct db_process_sample *sample);

@@ -10,7 +10,14 @@
 #include "db/recorder.h"
 #include "db/store.h"
 
-enum item_kind { ITEM_EPISODE, ITEM_EVENT, ITEM_LINK_SAMPLES, ITEM_PROCESS_SAMPLE, ITEM_COMPUTE_SAMPLE };
+enum item_kind {
+    ITEM_EPISODE,
+    ITEM_EVENT,
+    ITEM_SURROGATE,
+    ITEM_LINK_SAMPLES,
+    ITEM_PROCESS_SAMPLE,
+    ITEM_COMPUTE_SAMPLE,
+};
 
 struct episode_item {
     struct db_episode row;

@@ -42,6 +42,7 @@ struct db_run {
     const char *libc;             /* C library and its version; NULL: not recorded */
     const char *linalg;           /* 'portable', 'openblas'; NULL: not recorded */
     int64_t arithmetic;           /* version of the arithmetic; 0: recorded before there was one (NULL) */
+    const char *surrogate;        /* that took the model's place, as quality.table; NULL: none */
     /* Writing: the tokens of compute.text; store_read_prompt reads them. NULL: none. */
     const uint32_t *prompt; /* [prompt_tokens] */
     size_t prompt_tokens;

@@ -51,6 +51,7 @@ static const char *const sql[STATEMENT_COUNT] = {
         " late_jobs, computed_s, late_s, worst_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [CLEAR_LEARNERS] = "UPDATE checkpoint SET learner = NULL"
                        " WHERE run_id = ? AND episode <> ? AND learner IS NOT NULL",
+    [SET_SURROGATE] = "UPDATE run SET surrogate = ? WHERE run_id = ?",
     [SET_UPDATES] = "UPDATE run SET updates = ? WHERE run_id = ?",
     [SET_VALIDATION_COST] = "UPDATE checkpoint SET validation_cost = ? WHERE run_id = ? AND episode = ?",
     [SELECT_RUN] =
@@ -270,6 +271,7 @@ int store_insert_run(struct store *store, const struct db_run *run, int64_t *ret
     binder_text(&binder, run->libc);
     binder_text(&binder, run->linalg);
     binder_integer_or_null(&binder, run->arithmetic, 0);
+    binder_text(&binder, run->surrogate);
     binder_blob(&binder, run->prompt, run->prompt_tokens * sizeof *run->prompt);
     int rc = store_run(store, &binder, "record a run", diag);
     if (rc == 0)
@@ -468,6 +470,15 @@ int store_insert_checkpoint(struct store *store, const struct db_checkpoint *che
     binder_integer(&binder, (int64_t) checkpoint->updates);
     binder_integer(&binder, checkpoint->run_id);
     return store_run(store, &binder, "record a checkpoint", diag);
+}
+
+int store_set_surrogate(struct store *store, int64_t run_id, const char *table, struct diag *diag)
+{
+    struct binder binder = store_start(store, SET_SURROGATE);
+    binder_text(&binder, table);
+    binder_integer(&binder, run_id);
+    int rc = store_run(store, &binder, "record a surrogate", diag);
+    return rc == 0 ? check_changed(store, "row", run_id, diag) : rc;
 }
 
 int store_set_validation_cost(struct store *store, int64_t run_id, uint32_t episode, double cost,

@@ -34,6 +34,7 @@ int store_insert_experience(struct store *store, const struct db_experience *exp
 /* A run is running again, and holds nothing later than an episode. ERR_STATE: it is not as it was when it was
  * read: it has finished since then, or that episode is not there. */
 int store_rewind_run(struct store *store, const struct db_rewind *rewind, struct diag *diag);
+int store_set_surrogate(struct store *store, int64_t run_id, const char *table, struct diag *diag);
 int store_set_validation_cost(struct store *store, int64_t run_id, uint32_t episode, double cost,
                               struct diag *diag);
 

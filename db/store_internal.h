@@ -16,7 +16,7 @@ struct sqlite3_stmt;
 #define RUN_COLUMNS                                                                                          \
     "kind, scenario_name, scenario, config_json, seed, policy, parent_run_id, checkpoint_episode, phase, "   \
     "host, clock, time_scale, mode, version, cpu, started_utc, status, trusted, untrusted_reason, "          \
-    "policy_sees, updates, vector_path, libc, linalg, arithmetic"
+    "policy_sees, updates, vector_path, libc, linalg, arithmetic, surrogate"
 #define EVENT_COLUMNS                                                                                        \
     "run_id, episode, slot, phase, kind, role, number, action, until_slot, from_server, to_server, "         \
     "task_slot, speed, detail"
@@ -38,6 +38,7 @@ enum statement {
     INSERT_COMPUTE_SAMPLE,
     CLEAR_LEARNERS,
     SET_UPDATES,
+    SET_SURROGATE,
     SET_VALIDATION_COST,
     SELECT_RUN,
     SELECT_RUNS,

@@ -97,6 +97,7 @@ static void read_run(struct reader *reader, struct db_run *run)
     run->libc = read_text(reader);
     run->linalg = read_text(reader);
     run->arithmetic = read_integer(reader, 0);
+    run->surrogate = read_text(reader);
     run->prompt = NULL; /* store_read_prompt */
     run->prompt_tokens = 0;
 }
@@ -231,7 +232,7 @@ static int keep_texts(struct db_run *run, struct buf *arena)
     const char **const texts[] = {
         &run->scenario_name,    &run->scenario, &run->config_json, &run->policy,      &run->host,
         &run->version,          &run->cpu,      &run->started_utc, &run->policy_sees, &run->vector_path,
-        &run->untrusted_reason, &run->libc,     &run->linalg};
+        &run->untrusted_reason, &run->libc,     &run->linalg,      &run->surrogate};
     size_t count = sizeof texts / sizeof *texts;
     size_t total = 0;
     for (size_t i = 0; i < count; i++)

@@ -197,7 +197,7 @@ static const char *const merging[] = {
     " coalesce(parent_run_id + ?1, ?2), checkpoint_episode, phase, host, clock, time_scale, mode, version, "
     "cpu,"
     " started_utc, status, trusted, untrusted_reason, policy_sees, updates, vector_path, libc, linalg, "
-    "arithmetic, prompt_tokens"
+    "arithmetic, surrogate, prompt_tokens"
     " FROM part.run WHERE ?3 OR kind <> 'validate' ORDER BY run_id",
 
     "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, "
