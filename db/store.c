@@ -24,8 +24,9 @@ static const char select_tasks[] = "SELECT run_id"
 
 /* Every statement there is. A run's columns stand in the order of struct db_run, and so on. */
 static const char *const sql[STATEMENT_COUNT] = {
-    [INSERT_RUN] = "INSERT INTO run (" RUN_COLUMNS ", prompt_tokens)"
-                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [INSERT_RUN] =
+        "INSERT INTO run (" RUN_COLUMNS ", prompt_tokens)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [FINISH_RUN] = "UPDATE run SET status = ?, trusted = ?, untrusted_reason = ? WHERE run_id = ?",
     [INSERT_NODE] =
         "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split,"

@@ -188,6 +188,21 @@ static void finishing_a_run_sets_status_and_trust(void **state)
     scratch_expect(f->scratch->file, "SELECT status, trusted, untrusted_reason FROM run", "aborted|1|NULL");
 }
 
+static void a_surrogate_is_recorded_with_its_run(void **state)
+{
+    struct fixture *f = *state;
+    struct buf arena = {0};
+    struct db_run out;
+    assert_int_equal(store_read_run(f->store, f->run_id, &out, &arena, NULL), 0);
+    assert_null(out.surrogate);
+    assert_int_equal(store_set_surrogate(f->store, f->run_id, "0.1 | 1:0.5", NULL), 0);
+    assert_int_equal(store_set_surrogate(f->store, 41, "0.1 | 1:0.5", NULL), ERR_NOT_FOUND);
+    buf_clear(&arena);
+    assert_int_equal(store_read_run(f->store, f->run_id, &out, &arena, NULL), 0);
+    assert_string_equal(out.surrogate, "0.1 | 1:0.5");
+    buf_finish(&arena);
+}
+
 static int copy_node(void *user, const struct db_node *node)
 {
     struct db_node *out = user;
@@ -975,6 +990,7 @@ int main(void)
         TEST(run_zero_means_the_newest_training_run),
         TEST(a_run_that_is_not_there_is_named),
         TEST(finishing_a_run_sets_status_and_trust),
+        TEST(a_surrogate_is_recorded_with_its_run),
         TEST(nodes_come_back_with_their_nulls),
         TEST(every_column_of_a_task_comes_back),
         TEST(doubles_come_back_bit_for_bit),
