@@ -1,0 +1,43 @@
+/* What tests of a phone in real time share: one loop with the node, the servers that it connects to, and the orchestrator's
+ * end of its control connection. */
+#ifndef HANDOFF_TESTS_UNIT_MOBILE_REAL_BENCH_H
+#define HANDOFF_TESTS_UNIT_MOBILE_REAL_BENCH_H
+
+#include "proto/node/control.h"
+#include "tests/lib/peer.h"
+#include "tests/unit/model/check.h"
+
+#define REAL_BENCH_TOKEN 4711u
+#define REAL_BENCH_HEARD_MAX 64u
+
+/* The other end of one connection: what it was told. */
+struct real_peer {
+    struct peer peer; /* first: it is the connection's user */
+    /* A letter for each message: A ATTACH, P PIECE, T TASK, O OBSERVATION, R REPORT, L LINK_AUDIT, ? any other. PIECEs of one
+     * round in a row are one P. */
+    char heard[REAL_BENCH_HEARD_MAX];
+    uint64_t round, bytes; /* of the last P */
+    struct msg_attach attach;
+};
+
+struct real_bench {
+    struct node_control control; /* its world has two servers that lie behind the same listener */
+    struct wire_listener *listener;
+    struct peer own; /* the node's end of the control connection */
+    struct real_peer orchestrator;
+    struct real_peer server[PEERS_MAX]; /* connections that the node has opened, in the order they came */
+    unsigned connections;
+    bool has_ended; /* node_control_fail; then its status counts */
+};
+
+/* A world with these keys ("section.key=value"; NULL ends). */
+void real_bench_open(struct real_bench *bench, const char *const *keys);
+void real_bench_close(struct real_bench *bench);
+/* Turns the loop until all of these letters are heard; fails when they are others. */
+void real_bench_hear(struct real_bench *bench, const struct real_peer *peer, const char *letters);
+/* Turns it until the connection's other end is told that it has closed, and compares how. */
+void real_bench_see_closed(struct real_bench *bench, const struct real_peer *peer, const char *text);
+/* Sends so many bytes and then the RESULT. */
+void real_bench_answer(struct real_peer *peer, const struct msg_result *as, uint64_t bytes);
+
+#endif
