@@ -376,11 +376,10 @@ static void show_progress(struct sweep *sweep)
 {
     char note[64];
     double spent = 0.0, left = left_s(sweep, &spent);
-    bool known = !isnan(left);
-    sweep->progress.total =
-        known ? (uint64_t) (1e3 * (spent + left)) + 1 : 1; /* guesses change as cells end */
+    const struct sweep_eta_part part = sweep_eta_part(spent, left, sweep->workers.count > 0);
+    sweep->progress.total = part.total; /* guesses change as cells end */
     (void) snprintf(note, sizeof note, "%zu cells played, %zu running", sweep->played, sweep->workers.count);
-    progress_update(&sweep->progress, known ? (uint64_t) (1e3 * spent) : 0, note);
+    progress_update(&sweep->progress, part.done, note);
 }
 
 /* Cells that are broken off wait for the sweep to go on. */

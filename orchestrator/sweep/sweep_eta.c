@@ -31,3 +31,12 @@ double sweep_eta_guess_s(const struct sweep_eta *pace, const struct policy_kind 
         return work * pace->wall_s[i] / pace->work[i];
     return pace->all_work > 0.0 ? work * pace->all_wall_s / pace->all_work : (double) NAN;
 }
+
+struct sweep_eta_part sweep_eta_part(double spent_s, double left_s, bool runs)
+{
+    if (isnan(left_s))
+        return (struct sweep_eta_part){.done = 0, .total = 1};
+    uint64_t done = (uint64_t) (1e3 * spent_s), left = (uint64_t) (1e3 * left_s);
+    bool is_empty = done + left == 0;
+    return (struct sweep_eta_part){.done = done, .total = done + left + (runs || is_empty ? 1 : 0)};
+}

@@ -2,6 +2,9 @@
 #ifndef HANDOFF_ORCHESTRATOR_SWEEP_SWEEP_ETA_H
 #define HANDOFF_ORCHESTRATOR_SWEEP_SWEEP_ETA_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "orchestrator/policy/catalog/policy_names.h"
 
 struct sweep_eta {
@@ -15,5 +18,11 @@ void sweep_eta_note(struct sweep_eta *pace, const struct policy_kind *kind, doub
 
 /* NAN: no cell is done yet. A policy that was not met takes as long as the others. */
 double sweep_eta_guess_s(const struct sweep_eta *pace, const struct policy_kind *kind, double work);
+
+/* What a progress line shows of a sweep, in ms. Before anything is known of what is left (NAN) nothing is done. */
+struct sweep_eta_part {
+    uint64_t done, total; /* total >= done, and > 0; while cells run there is something left */
+};
+struct sweep_eta_part sweep_eta_part(double spent_s, double left_s, bool runs);
 
 #endif

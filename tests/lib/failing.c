@@ -7,7 +7,8 @@
  *                           came from a new place of the program. A place is where the program's last functions were
  *                           that the call came through; what libraries do between them does not count
  *
- * KIND is memory, open, read, write, sync or truncate. Reads and writes are those of regular files and sockets: on
+ * KIND is memory, open, read, write, sync or truncate. Or it is clock: nothing fails, but at each look the monotonic clock
+ * is N seconds later, in children, too. Reads and writes are those of regular files and sockets: on
  * pipes, which libuv uses to talk to itself, they do not fail. Only the process itself is meant, not its children. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -24,14 +25,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
-enum kind { MEMORY, OPEN, READ, WRITE, SYNC, TRUNCATE, KINDS };
+enum kind { MEMORY, OPEN, READ, WRITE, SYNC, TRUNCATE, CLOCK, KINDS };
 
-static const char *const names[KINDS] = {"memory", "open", "read", "write", "sync", "truncate"};
-static const int reasons[KINDS] = {ENOMEM, EIO, EIO, ENOSPC, EIO, EIO};
+static const char *const names[KINDS] = {"memory", "open", "read", "write", "sync", "truncate", "clock"};
+static const int reasons[KINDS] = {ENOMEM, EIO, EIO, ENOSPC, EIO, EIO, 0};
 
 static enum kind chosen = KINDS;
 static unsigned long first;
@@ -266,6 +269,16 @@ ssize_t writev(int file, const struct iovec *part, int count)
 {
     PASS(writev, ssize_t, int, const struct iovec *, int);
     return can_fail(file) && fails(WRITE) ? -1 : real(file, part, count);
+}
+
+/* ---- time ---- */
+
+int clock_gettime(clockid_t id, struct timespec *ret_time)
+{
+    int rc = (int) syscall(SYS_clock_gettime, id, ret_time);
+    if (rc == 0 && id == CLOCK_MONOTONIC && chosen == CLOCK && atomic_load(&armed))
+        ret_time->tv_sec += (time_t) ((atomic_fetch_add(&calls, 1) + 1) * first);
+    return rc;
 }
 
 /* ---- begin and end ---- */
