@@ -22,9 +22,8 @@
 #include "orchestrator/policy/search/load_table.h"
 #include "orchestrator/policy/search/own_cost.h"
 
-#define GAIN_MIN 1e-6    /* in J */
-#define IDLE_MAX 3u      /* sweeps in a row that gain less: selfish answers raise J before they lower it */
-#define SWEEPS_MAX 1000u /* a bound on a slot's work; 10 to 20 are usual */
+#define GAIN_MIN 1e-6 /* in J */
+#define IDLE_MAX 3u   /* sweeps in a row that gain less: selfish answers raise J before they lower it */
 
 struct iao {
     struct joint_trial trial; /* offers */
@@ -142,9 +141,9 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     double best = joint_trial_joint_cost(&own->trial, view, ret_decision);
     keep(&own->best, &own->trial.decision, devices);
     uint32_t idle = 0;
-    for (uint32_t sweeps = 0; sweeps < SWEEPS_MAX && idle < IDLE_MAX; sweeps++) {
+    while (idle < IDLE_MAX) { /* ends, since J has a bound; 10 to 20 sweeps are usual */
         double cost = sweep(own, view, ret_decision);
-        idle = cost > best - GAIN_MIN ? idle + 1 : 0;
+        idle = cost <= best - GAIN_MIN ? 0 : idle + 1;
         if (cost < best) {
             best = cost;
             keep(&own->best, &own->trial.decision, devices);
