@@ -110,6 +110,75 @@ static void of_many_devices_those_in_line_alone_get_a_second_look(void **state)
     lab_close(&lab);
 }
 
+/* Costs that no load changes, in quarters: many gains are equal. By pair. */
+static double gain_of(uint32_t episode, uint32_t n, uint32_t m)
+{
+    struct rng_at at = {.seed = 3, .stream = RNG_SAMPLING, .entity = n, .episode = episode, .slot = m};
+    return 0.25 * (double) rng_below(&at, 0, 8) - 0.25;
+}
+
+static void fill_alike(void *user, struct load_table *table, uint32_t load, uint32_t first, uint32_t last)
+{
+    const uint32_t *episode = user;
+    for (uint32_t m = first; m <= last; m++)
+        for (uint32_t i = 0; i < table->count; i++) {
+            size_t at = load_table_at(table, table->who[i], m, load);
+            table->cost[at] = 10.0 - gain_of(*episode, table->who[i], m);
+            table->split[at] = 0;
+        }
+}
+
+/* The higher gain is served first; of equals the lower device, and of its own the lower server. */
+static bool goes_first(const double *gain, uint32_t servers, const uint32_t *a, const uint32_t *b)
+{
+    double of_a = gain[a[0] * servers + a[1]], of_b = gain[b[0] * servers + b[1]];
+    return of_a != of_b ? of_a > of_b : a[0] != b[0] ? a[0] < b[0] : a[1] < b[1];
+}
+
+/* Whoever comes before somebody that a server takes is taken there, or where it gains more. */
+static void those_who_gain_most_are_admitted_first_each_to_where_it_gains_most(void **state)
+{
+    (void) state;
+    enum { DEVICES = 24, SERVERS = 3 };
+    static const char *const keys[] = {"run.seed=3", "devices.count=24", "servers.count=3", NULL};
+    struct lab lab;
+    uint32_t turned_away = 0, not_to_the_best = 0;
+    lab_open(&lab, keys);
+    train(&lab, 0, 60);
+    for (uint32_t e = 0; e < 30; e++) {
+        double gain[DEVICES * SERVERS];
+        slot_draw(&lab.slot, e, 0, 0, 0);
+        load_table_begin(&lab.table, &lab.slot.view, fill_alike, &e);
+        for (uint32_t n = 0; n < DEVICES; n++) {
+            lab.table.local_cost[n] = 10.0;
+            for (uint32_t m = 0; m < SERVERS; m++)
+                gain[n * SERVERS + m] = gain_of(e, n, m);
+        }
+        load_actor_decide(lab.actor, &lab.table, lab.server);
+        for (uint32_t n = 0; n < DEVICES; n++) {
+            uint32_t taken[2] = {n, lab.server[n]};
+            if (taken[1] == ENV_LOCAL)
+                continue;
+            assert_true(gain[n * SERVERS + taken[1]] > 0.0);
+            for (uint32_t i = 0; i < DEVICES; i++) {
+                uint32_t other[2] = {i, taken[1]}, own[2] = {i, lab.server[i]};
+                if (!goes_first(gain, SERVERS, other, taken))
+                    continue;
+                assert_int_not_equal(own[1], ENV_LOCAL);
+                assert_true(own[1] == other[1] || goes_first(gain, SERVERS, own, other));
+            }
+        }
+        for (uint32_t n = 0; n < DEVICES; n++)
+            for (uint32_t m = 0; m < SERVERS; m++) {
+                turned_away += lab.server[n] == ENV_LOCAL && gain[n * SERVERS + m] > 0.0;
+                not_to_the_best +=
+                    lab.server[n] != ENV_LOCAL && gain[n * SERVERS + m] > gain[n * SERVERS + lab.server[n]];
+            }
+    }
+    assert_true(turned_away > 0 && not_to_the_best > 0); /* or nothing was full */
+    lab_close(&lab);
+}
+
 static void where_nobody_has_a_task_or_no_server_is_up_all_are_local(void **state)
 {
     (void) state;
@@ -172,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_learns_how_many_devices_the_search_sends_where),
         cmocka_unit_test(of_many_devices_those_in_line_alone_get_a_second_look),
+        cmocka_unit_test(those_who_gain_most_are_admitted_first_each_to_where_it_gains_most),
         cmocka_unit_test(where_nobody_has_a_task_or_no_server_is_up_all_are_local),
         cmocka_unit_test(its_state_goes_on_with_the_same_bits_and_is_refused_when_cut_or_damaged),
     };
