@@ -2,6 +2,7 @@
 #include "mobile-node/guest.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -165,15 +166,32 @@ static void a_line_a_token_says_where_its_seconds_went(void **state)
     uint32_t token[64];
     (void) encode("\"", token);
     open_as(&(struct guest_options){.prompt = "x", .answer = 1, .split = 3, .json = true});
-    (void) guest_own(guest, false);
+    struct device_own own = guest_own(guest, false);
     decide(4, 3);
-    uint32_t last = token[0];
-    (void) answer(4, &last);
-    const char *line = said_text();
-    assert_non_null(strstr(line, "{\"number\":0,\"token\":"));
-    assert_non_null(
-        strstr(line, "\"split\":3,\"server\":1,\"overridden\":true,\"latency_s\":0.5,\"local_s\":0.25,"));
-    assert_int_equal(line[strlen(line) - 1], '\n');
+    const struct msg_report report = {.round = 4,
+                                      .answer = {token, 1},
+                                      .served_by = 1,
+                                      .overridden = 1,
+                                      .latency_s = 0.5,
+                                      .local_s = 0.25,
+                                      .transmit_s = 0.125,
+                                      .queue_s = 1.5,
+                                      .edge_s = 2.5,
+                                      .interrupted_s = 3.5,
+                                      .wait_s = 4.5,
+                                      .device_compute_s = 6.5,
+                                      .server_compute_s = 7.5,
+                                      .activation_bytes = 77};
+    assert_int_equal(guest_take(guest, &report, &said), 0);
+    char line[512];
+    (void) snprintf(
+        line, sizeof line,
+        "{\"number\":0,\"token\":%u,\"text\":\"\\\"\",\"prompt_tokens\":%u,\"split\":3,\"server\":1,"
+        "\"overridden\":true,\"latency_s\":0.5,\"local_s\":0.25,\"transmit_s\":0.125,\"queue_s\":1.5,"
+        "\"edge_s\":2.5,\"interrupted_s\":3.5,\"wait_s\":4.5,\"device_compute_s\":6.5,"
+        "\"server_compute_s\":7.5,\"activation_bytes\":77}\n",
+        token[0], own.tokens);
+    assert_string_equal(said_text(), line);
 }
 
 static void the_models_own_end_is_an_end(void **state)
@@ -187,13 +205,28 @@ static void the_models_own_end_is_an_end(void **state)
     tokenizer_close(tokenizer);
     weights_close(weights);
     assert_true(last != TOKENIZER_NONE);
-    open_as(&(struct guest_options){.prompt = "x", .answer = 5, .split = GUEST_SPLIT_NONE});
-    (void) guest_own(guest, false);
-    decide(4, 3);
-    (void) answer(4, &last);
-    assert_true(guest_is_done(guest));
-    assert_int_equal(guest_answered(guest), 0);
-    assert_string_equal(said_text(), "");
+    uint32_t token[64];
+    (void) encode("\xe2\x82\xac", token);
+    for (uint32_t begun = 0; begun < 3;
+         begun++) { /* with the first part of a character: it gets no rest, and is JSON's already */
+        open_as(&(struct guest_options){
+            .prompt = "x", .answer = 5, .split = GUEST_SPLIT_NONE, .json = begun == 2});
+        if (begun > 0) {
+            (void) guest_own(guest, false);
+            decide(3, 3);
+            (void) answer(3, token);
+        }
+        if (begun < 2)
+            assert_string_equal(said_text(), "");
+        buf_clear(&said);
+        (void) guest_own(guest, false);
+        decide(4, 3);
+        (void) answer(4, &last);
+        assert_true(guest_is_done(guest));
+        assert_int_equal(guest_answered(guest), begun > 0);
+        assert_string_equal(said_text(), begun == 1 ? "\xe2" : "");
+        (void) end(NULL);
+    }
 }
 
 static void a_text_that_is_longer_than_the_context_keeps_its_end(void **state)
