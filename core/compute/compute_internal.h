@@ -3,6 +3,7 @@
 #define HANDOFF_CORE_COMPUTE_COMPUTE_INTERNAL_H
 
 #include "core/compute/compute.h"
+#include "core/compute/compute_damage.h"
 #include "core/infer/activation.h"
 #include "core/infer/layers.h"
 
@@ -34,7 +35,6 @@ struct compute_pass {
 };
 
 /* How rows are encoded where they cross a split. */
-struct activation_shape compute_shape(const struct world *world, uint32_t rows);
 struct activation_shape compute_shape_of(const struct scenario *scenario, uint32_t hidden, uint32_t rows);
 
 /* Final norm and head on rows [rows][hidden], some at a time: the answers' tokens. */

@@ -259,6 +259,18 @@ static int check_objective(const struct scenario *scenario, struct diag *diag)
     return 0;
 }
 
+static int check_meter(const struct scenario *scenario, struct diag *diag)
+{
+    if (scenario->quality.source == QUALITY_MODEL && scenario->model.file[0] == '\0')
+        return diag_fail(diag, ERR_RANGE, "model.file: is empty, quality.source 'model' needs a model file");
+    if (scenario->quality.surrogate_after > 0 && scenario->run.record == RECORD_EPISODES)
+        return diag_fail(
+            diag, ERR_RANGE,
+            "quality.surrogate_after: a run that is resumed learns from its tasks, run.record must be "
+            "tasks or answers");
+    return 0;
+}
+
 /* What lists of messages hold (messages.def), and what an episode's times stay exact in. */
 #define QUEUE_SLOTS_MAX 65536u
 
@@ -297,8 +309,9 @@ int scenario_check_world(const void *settings, struct scenario_values whole, str
 {
     (void) whole; /* it knows no other part */
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds, check_guests,  check_mobility, check_radio,   check_clock,     check_mode,   check_llm,
-        check_times,  check_channel, check_quality,  check_compute, check_objective, check_faults,
+        check_speeds,  check_guests,    check_mobility, check_radio,   check_clock,
+        check_mode,    check_llm,       check_times,    check_channel, check_quality,
+        check_compute, check_objective, check_meter,    check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](settings, diag);

@@ -9,6 +9,7 @@
 #include "orchestrator/command/cli_options.h"
 #include "orchestrator/policy/catalog/catalog.h"
 #include "orchestrator/policy/catalog/full_scenario.h"
+#include "orchestrator/quality/meter.h"
 #include "orchestrator/run/budget.h"
 #include "orchestrator/run/resume.h"
 #include "orchestrator/run/run_policy.h"
@@ -25,6 +26,7 @@ struct run {
     struct run_record_row row;
     const struct run_record_resumed *resumed; /* NULL: the run is new */
     struct session session;
+    struct meter *meter; /* NULL: nothing is measured beside the session */
     struct progress progress;
     struct diag *diag;
 };
@@ -136,6 +138,53 @@ struct beginning {
     int64_t checkpoint;          /* which of them; -1: none */
 };
 
+/* ---- quality measured beside the run ---- */
+
+static int keep_surrogate(void *user, const char *table, const struct surrogate_error *error)
+{
+    struct run *run = user;
+    (void) error; /* the meter has told it */
+    return recorder_surrogate(run->record.recorder, table);
+}
+
+/* What a run that goes on had measured until then. */
+static int remember(struct run *run, const struct resume *resume)
+{
+    bool learns_from_it =
+        run->meter != NULL && resume != NULL && run->world->scenario.quality.surrogate_after > 0;
+    return learns_from_it ? resume_measured(resume, run->row.path, run->meter, run->diag) : 0;
+}
+
+static int open_meter(struct run *run, const struct resume *resume)
+{
+    const struct meter_options options = {
+        .world = run->world,
+        .is_training = true,
+        .slots = run->row.slots,
+        .surrogate = resume != NULL ? resume->recorded.run.surrogate : NULL,
+        .fitted = keep_surrogate,
+        .user = run,
+        .quiet = run->cli->quiet,
+    };
+    int rc = meter_open(&run->meter, &options, run->diag);
+    return rc == 0 ? remember(run, resume) : rc;
+}
+
+/* What it will take, before it is begun. */
+static void tell_estimate(const struct run *run)
+{
+    uint64_t slots = (uint64_t) (run->session.episodes - run->session.first_episode) * run->session.slots;
+    uint64_t until = run->world->scenario.quality.surrogate_after,
+             before = (uint64_t) run->session.first_episode * run->session.slots;
+    uint64_t measured = until == 0 ? slots : until > before ? until - before : 0;
+    if (run->meter == NULL)
+        return;
+    measured = (measured < slots ? measured : slots) * run->world->devices;
+    log_info("run", "quality.source: model: %llu measures of about %.0f ms each, %.0f s in all",
+             (unsigned long long) measured, 1e3 * meter_seconds(run->meter),
+             (double) measured * meter_seconds(run->meter));
+}
+
 static int run_policy(const struct cli *cli, const struct beginning *beginning, struct policy *policy,
                       struct diag *diag)
 {
@@ -179,7 +228,12 @@ static int run_policy(const struct cli *cli, const struct beginning *beginning, 
     struct session_result result = {0};
     run.host.kind = beginning->host;
     stop_signal_catch();
-    return conclude(&run, drive(&run, &result), &result);
+    int rc = open_meter(&run, resume);
+    run.session.meter = meter_hook(run.meter);
+    tell_estimate(&run);
+    int status = conclude(&run, rc == 0 ? drive(&run, &result) : rc, &result);
+    meter_close(run.meter);
+    return status;
 }
 
 static int check_host(enum host_kind host, const struct scenario *scenario, struct diag *diag)

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,6 +228,39 @@ int resume_read(struct resume *ret_resume, const struct resume_options *options,
     if (rc == 0 && !ret_resume->finished)
         tell(ret_resume);
     return rc;
+}
+
+/* ---- what was measured ---- */
+
+struct measured {
+    const struct resume *resume;
+    struct meter *meter;
+};
+
+static int take_measure(void *user, const struct db_task *task)
+{
+    const struct measured *own = user;
+    bool is_kept = (int64_t) task->episode <= own->resume->after_episode;
+    if (!is_kept || isnan(task->nll)) /* lost, or nothing crossed, or a surrogate told it */
+        return 0;
+    const struct session_crossing crossing = {
+        .device = task->device,
+        .id = {own->resume->recorded.phase, task->episode, task->slot},
+        .split = task->split,
+        .condition = task->channel,
+    };
+    return meter_remember(own->meter, &crossing, task->quality);
+}
+
+int resume_measured(const struct resume *resume, const char *path, struct meter *meter, struct diag *diag)
+{
+    struct experiment_file file = {0};
+    struct measured own = {resume, meter};
+    int rc = experiment_file_open(&file, path, DB_READ, diag);
+    if (rc == 0)
+        rc = store_each_task(file.store, resume->recorded.run.run_id, take_measure, &own, diag);
+    int close_rc = experiment_file_close(&file, diag);
+    return rc != 0 ? rc : close_rc;
 }
 
 void resume_finish(struct resume *resume)

@@ -5,6 +5,7 @@
 
 #include "orchestrator/host/host.h"
 #include "orchestrator/policy/policy.h"
+#include "orchestrator/quality/meter.h"
 #include "orchestrator/run/run_record.h"
 #include "orchestrator/setup/recorded_run.h"
 
@@ -31,6 +32,8 @@ struct resume {
  * Changes nothing in the file but its version. Finish it also when this failed. ERR_STATE: no training run,
  * or one that is being recorded. ERR_RANGE: it has more episodes than it shall have. */
 int resume_read(struct resume *ret_resume, const struct resume_options *options, struct diag *diag);
+/* A meter remembers what the run's tasks had as quality until then: those of the episodes that are kept. */
+int resume_measured(const struct resume *resume, const char *path, struct meter *meter, struct diag *diag);
 void resume_finish(struct resume *resume);
 
 #endif

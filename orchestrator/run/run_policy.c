@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "orchestrator/quality/meter.h"
 #include "orchestrator/setup/linalg_setup.h"
 #include "orchestrator/setup/stop_signal.h"
 
@@ -43,10 +44,15 @@ int run_policy_record(const struct run_policy *play, struct session_result *ret_
     struct policy policy = {0};
     struct recording own = {.play = play, .diag = diag};
     struct session_result result = {0};
+    struct meter *meter = NULL;
     struct progress progress;
+    const struct meter_options metering = {
+        .world = play->world, .slots = play->row.slots, .quiet = play->host.quiet};
     progress_start(&progress, play->kind->name, (uint64_t) play->row.episodes * play->row.slots,
                    play->host.quiet);
     int rc = prepare(play, &policy, diag);
+    if (rc == 0)
+        rc = meter_open(&meter, &metering, diag);
     struct session session = {
         .world = play->world,
         .policy = play->instead != NULL ? play->instead : &policy,
@@ -59,6 +65,7 @@ int run_policy_record(const struct run_policy *play, struct session_result *ret_
         .fault_count = play->fault_count,
         .guests_task = play->guests_task,
         .guests_tasks = play->guests_tasks,
+        .meter = meter_hook(meter),
         .stop = stop_signal_flag(),
         .progress = &progress,
     };
@@ -71,6 +78,7 @@ int run_policy_record(const struct run_policy *play, struct session_result *ret_
     run_record_judge(&own.record, &result);
     int close_rc =
         run_record_close(&own.record, rc == 0 && !result.stopped ? DB_FINISHED : DB_ABORTED, &stats, diag);
+    meter_close(meter);
     policy_destroy(&policy);
     if (rc == 0 && result.stopped)
         rc = diag_fail(diag, -EINTR, "interrupted");

@@ -10,6 +10,7 @@
 #include "core/model/audit.h"
 #include "core/model/world.h"
 #include "orchestrator/policy/policy.h"
+#include "orchestrator/session/session_meter.h"
 #include "orchestrator/session/session_sinks.h"
 
 /* A node to lose, or to have back, at a given place, as recorded in an `event` row or wanted by a test. */
@@ -47,6 +48,7 @@ struct session {
     const struct session_guests_task
         *guests_task; /* [guests_tasks], in that order; others have tasks of the world */
     size_t guests_tasks;
+    const struct session_meter *meter; /* of tasks' quality; NULL: the world's table, if any, tells it */
     const volatile sig_atomic_t *stop; /* nonzero: end at the next episode's or slot's end; may be NULL */
     struct progress *progress;         /* may be NULL */
 };

@@ -27,32 +27,34 @@ int model_file_hash(const char *path, char ret_hash[COMPUTE_HASH_DIGITS + 1], st
     return 0;
 }
 
-static int encode(const char *path, const struct buf *text, struct tokenizer_ids *ids, struct diag *diag)
+int model_file_text(const struct tokenizer *tokenizer, const char *path, const char *key,
+                    struct tokenizer_ids *ret_ids, struct diag *diag)
 {
-    struct weights *weights = NULL;
-    struct tokenizer *tokenizer = NULL;
-    int rc = weights_open(path, &weights, diag);
+    struct diag said = {{0}};
+    struct buf text = {0};
+    int rc = file_read(path, TOKENIZER_TEXT_MAX, &text, &said);
+    if (rc == 0 && text.size == 0)
+        rc = diag_fail(&said, ERR_RANGE, "'%s' is empty", path);
     if (rc == 0)
-        rc = tokenizer_open(weights, NULL, &tokenizer, diag);
-    if (rc == 0)
-        rc = tokenizer_encode(tokenizer, (const char *) text->data, text->size, false, ids, diag);
-    tokenizer_close(tokenizer);
-    weights_close(weights);
-    return rc;
+        rc = tokenizer_encode(tokenizer, (const char *) text.data, text.size, false, ret_ids, &said);
+    buf_finish(&text);
+    return rc != 0 ? diag_fail(diag, rc, "%s: %s", key, diag_text(&said, rc)) : 0;
 }
 
 /* Before the vocabulary is looked at, which is world_set_prompt's. */
 static int read_text(const struct scenario *scenario, struct tokenizer_ids *ids, struct diag *diag)
 {
     struct diag said = {{0}};
-    struct buf text = {0};
-    int rc = file_read(scenario->compute.text, TOKENIZER_TEXT_MAX, &text, &said);
-    if (rc == 0 && text.size == 0)
-        rc = diag_fail(&said, ERR_RANGE, "'%s' is empty", scenario->compute.text);
+    struct weights *weights = NULL;
+    struct tokenizer *tokenizer = NULL;
+    int rc = weights_open(scenario->model.file, &weights, &said);
     if (rc == 0)
-        rc = encode(scenario->model.file, &text, ids, &said);
-    buf_finish(&text);
-    return rc != 0 ? diag_fail(diag, rc, "compute.text: %s", diag_text(&said, rc)) : 0;
+        rc = tokenizer_open(weights, NULL, &tokenizer, &said);
+    rc = rc != 0 ? diag_fail(diag, rc, "compute.text: %s", diag_text(&said, rc))
+                 : model_file_text(tokenizer, scenario->compute.text, "compute.text", ids, diag);
+    tokenizer_close(tokenizer);
+    weights_close(weights);
+    return rc;
 }
 
 int model_file_prompt(struct world *world, struct diag *diag)
