@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "core/base/elementary.h"
-#include "core/rl/simd_clones.h"
+#include "core/base/simd_clones.h"
 
 /* The moments of a unit that has died decay towards zero and would end as denormal numbers, which take a
  * processor many times longer (the whole pass twice as long, measured). Adding and taking away a number this
@@ -31,18 +31,17 @@ static inline float step_one(const struct factors *f, float param, float g, floa
     return param - f->rate * m / (sqrtf(v) * f->correction + (float) ADAM_EPSILON);
 }
 
-RL_SIMD_CLONES static void step_block(size_t size, const struct factors *factors, float *restrict params,
-                                      float *restrict first, float *restrict second,
-                                      const float *restrict grads)
+SIMD_CLONES static void step_block(size_t size, const struct factors *factors, float *restrict params,
+                                   float *restrict first, float *restrict second, const float *restrict grads)
 {
     const struct factors f = *factors;
     for (size_t i = 0; i < size; i++)
         params[i] = step_one(&f, params[i], grads[i], &first[i], &second[i]);
 }
 
-RL_SIMD_CLONES static void step_and_follow(size_t size, const struct factors *factors, float *restrict params,
-                                           float *restrict target, float *restrict first,
-                                           float *restrict second, const float *restrict grads)
+SIMD_CLONES static void step_and_follow(size_t size, const struct factors *factors, float *restrict params,
+                                        float *restrict target, float *restrict first, float *restrict second,
+                                        const float *restrict grads)
 {
     const struct factors f = *factors;
     for (size_t i = 0; i < size; i++) {

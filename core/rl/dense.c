@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/base/simd_clones.h"
 #include "core/linalg/product.h"
-#include "core/rl/simd_clones.h"
 
 static struct linalg_matrix plain(struct view view)
 {
@@ -54,7 +54,7 @@ static inline bool fits(size_t rows, size_t columns, size_t stride)
     return rows <= 1 || columns <= stride;
 }
 
-RL_SIMD_CLONES void dense_bias_gradient(const struct dense *dense, float *grads, size_t rows, struct view d)
+SIMD_CLONES void dense_bias_gradient(const struct dense *dense, float *grads, size_t rows, struct view d)
 {
     float *restrict bias = grads + dense->bias;
     assert(fits(rows, dense->out, d.stride));
@@ -83,7 +83,7 @@ void dense_input_gradient(const struct dense *dense, const float *params, size_t
     linalg_multiply(&product);
 }
 
-RL_SIMD_CLONES void dense_relu(size_t rows, size_t columns, struct matrix y)
+SIMD_CLONES void dense_relu(size_t rows, size_t columns, struct matrix y)
 {
     assert(fits(rows, columns, y.stride));
     for (size_t row = 0; row < rows; row++) {
@@ -109,8 +109,8 @@ static inline void mask_row_and_sum(size_t columns, const float *restrict y, flo
     }
 }
 
-RL_SIMD_CLONES void dense_relu_backward(size_t rows, size_t columns, struct view y, struct matrix d,
-                                        float *ret_sums)
+SIMD_CLONES void dense_relu_backward(size_t rows, size_t columns, struct view y, struct matrix d,
+                                     float *ret_sums)
 {
     assert(fits(rows, columns, y.stride) && fits(rows, columns, d.stride));
     if (ret_sums != NULL)
@@ -181,7 +181,7 @@ static inline float tanh_one(float x)
     return size < 0.625f ? near : signed_far;
 }
 
-RL_SIMD_CLONES void dense_tanh(size_t rows, size_t columns, struct matrix y)
+SIMD_CLONES void dense_tanh(size_t rows, size_t columns, struct matrix y)
 {
     assert(fits(rows, columns, y.stride));
     for (size_t row = 0; row < rows; row++) {
@@ -191,7 +191,7 @@ RL_SIMD_CLONES void dense_tanh(size_t rows, size_t columns, struct matrix y)
     }
 }
 
-RL_SIMD_CLONES void dense_tanh_backward(size_t rows, size_t columns, struct view y, struct matrix d)
+SIMD_CLONES void dense_tanh_backward(size_t rows, size_t columns, struct view y, struct matrix d)
 {
     assert(fits(rows, columns, y.stride) && fits(rows, columns, d.stride));
     for (size_t row = 0; row < rows; row++) {

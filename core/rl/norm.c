@@ -3,11 +3,11 @@
 #include <assert.h>
 #include <math.h>
 
-#include "core/rl/simd_clones.h"
+#include "core/base/simd_clones.h"
 
 #define LANES 16u
 
-RL_SIMD_CLONES double norm_of(size_t size, const float *values)
+SIMD_CLONES double norm_of(size_t size, const float *values)
 {
     double lane[LANES] = {0.0}, sum = 0.0;
     size_t whole = size / LANES * LANES;
@@ -21,7 +21,7 @@ RL_SIMD_CLONES double norm_of(size_t size, const float *values)
     return sqrt(sum);
 }
 
-RL_SIMD_CLONES static void scale_all(size_t size, float *values, float factor)
+SIMD_CLONES static void scale_all(size_t size, float *values, float factor)
 {
     for (size_t i = 0; i < size; i++)
         values[i] *= factor;

@@ -4,8 +4,8 @@
 #include <math.h>
 
 #include "core/base/elementary.h"
+#include "core/base/simd_clones.h"
 #include "core/train/lanes_internal.h"
-#include "core/train/simd_clones_internal.h"
 
 #define SUM_SIZE 1024u /* squares are added up in floats over so many, then in doubles */
 
@@ -13,7 +13,7 @@
  * this much rounds them to multiples of 2^-103, far below what ADAMW_EPSILON covers. */
 #define FLUSH 0x1p-80f
 
-TRAIN_SIMD_CLONES double adamw_sum(size_t size, size_t shards, size_t stride, float *grads)
+SIMD_CLONES double adamw_sum(size_t size, size_t shards, size_t stride, float *grads)
 {
     double squares = 0.0;
     for (size_t first = 0; first < size; first += SUM_SIZE) {
@@ -44,7 +44,7 @@ struct adamw_step adamw_step_of(uint32_t step, double rate, double scale)
     };
 }
 
-TRAIN_SIMD_CLONES void adamw_update(const struct adamw_blocks *blocks, const struct adamw_step *step)
+SIMD_CLONES void adamw_update(const struct adamw_blocks *blocks, const struct adamw_step *step)
 {
     const struct adamw_step s = *step;
     const float keep = 1.0f - s.rate * blocks->decay;

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "core/base/elementary.h"
+#include "core/base/simd_clones.h"
 #include "core/linalg/rows.h"
 #include "core/train/lanes_internal.h"
 #include "core/train/shape.h"
-#include "core/train/simd_clones_internal.h"
 
 /* ---- norms ---- */
 
@@ -44,8 +44,8 @@ ALWAYS_INLINE void norm_row_backward(const struct rows_norm *norm, size_t row, c
         grad_x[i] += inverse * (weighted[i] - normed[i] * mean);
 }
 
-TRAIN_SIMD_CLONES void rows_norm_backward(const struct rows_norm *norm, const float *grad_y, float *grad_x,
-                                          float *grad_weight)
+SIMD_CLONES void rows_norm_backward(const struct rows_norm *norm, const float *grad_y, float *grad_x,
+                                    float *grad_weight)
 {
     assert(norm->width <= SHAPE_WIDTH_MAX);
     for (size_t row = 0; row < norm->rows; row++)
@@ -68,7 +68,7 @@ void rows_angles(size_t positions, size_t head_size, float *ret_cos, float *ret_
     }
 }
 
-TRAIN_SIMD_CLONES void rows_rotate(const struct rows_rotation *rotation, float direction, float *x)
+SIMD_CLONES void rows_rotate(const struct rows_rotation *rotation, float direction, float *x)
 {
     const size_t half = rotation->head_size / 2;
     for (size_t row = 0; row < rotation->rows; row++) {
@@ -89,7 +89,7 @@ TRAIN_SIMD_CLONES void rows_rotate(const struct rows_rotation *rotation, float d
 
 /* ---- attention ---- */
 
-TRAIN_SIMD_CLONES static void multiply_row(size_t count, float by, float *restrict x)
+SIMD_CLONES static void multiply_row(size_t count, float by, float *restrict x)
 {
     for (size_t i = 0; i < count; i++)
         x[i] *= by;
@@ -107,8 +107,8 @@ void rows_softmax(const struct rows_scores *scores, float *x)
     }
 }
 
-TRAIN_SIMD_CLONES void rows_softmax_backward(const struct rows_scores *scores, const float *probabilities,
-                                             float *grad)
+SIMD_CLONES void rows_softmax_backward(const struct rows_scores *scores, const float *probabilities,
+                                       float *grad)
 {
     for (size_t row = 0; row < scores->rows; row++) {
         const float *restrict p = probabilities + row * scores->stride;
@@ -132,9 +132,9 @@ void rows_swiglu(size_t rows, size_t hidden, const float *gate_up, float *ret_y)
 }
 
 /* `power` is exp(-gate). */
-TRAIN_SIMD_CLONES static void swiglu_row_backward(size_t hidden, const float *restrict gate,
-                                                  const float *restrict power, const float *restrict grad_y,
-                                                  float *restrict ret_grad)
+SIMD_CLONES static void swiglu_row_backward(size_t hidden, const float *restrict gate,
+                                            const float *restrict power, const float *restrict grad_y,
+                                            float *restrict ret_grad)
 {
     const float *restrict up = gate + hidden;
     float *restrict grad_up = ret_grad + hidden;
@@ -179,7 +179,7 @@ ALWAYS_INLINE float greatest(const float *x, size_t count)
 }
 
 /* The row loses its greatest; returns that. */
-TRAIN_SIMD_CLONES static float lower_row(size_t count, float *restrict x)
+SIMD_CLONES static float lower_row(size_t count, float *restrict x)
 {
     const float most = greatest(x, count);
     for (size_t i = 0; i < count; i++)
@@ -187,7 +187,7 @@ TRAIN_SIMD_CLONES static float lower_row(size_t count, float *restrict x)
     return most;
 }
 
-TRAIN_SIMD_CLONES static float sum_row(size_t count, const float *x)
+SIMD_CLONES static float sum_row(size_t count, const float *x)
 {
     return sum_of(x, count);
 }
@@ -221,7 +221,7 @@ void rows_cross_entropy_backward(size_t rows, size_t columns, float scale, float
 
 /* ---- sums ---- */
 
-TRAIN_SIMD_CLONES void rows_add(size_t count, const float *restrict from, float *restrict to)
+SIMD_CLONES void rows_add(size_t count, const float *restrict from, float *restrict to)
 {
     for (size_t i = 0; i < count; i++)
         to[i] += from[i];

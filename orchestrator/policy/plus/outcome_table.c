@@ -6,8 +6,8 @@
 
 #include "core/base/array.h"
 #include "core/base/elementary.h"
+#include "core/base/simd_clones.h"
 #include "core/model/cost.h"
-#include "core/rl/simd_clones.h"
 #include "orchestrator/policy/plus/outcome_internal.h"
 
 static bool reserve_spent(struct outcome_spent *spent, size_t count)
@@ -226,9 +226,9 @@ static inline void fill_costs(const struct outcome_weights *weights, const float
 
 /* One device at one server under one load, its link's rows from `link` on: the split of least cost, L when
  * there is none. */
-RL_SIMD_CLONES static uint32_t best_split(const struct outcome_model *own, uint32_t n, size_t link,
-                                          const struct outcome_servers *servers, size_t server_row,
-                                          float *ret_cost)
+SIMD_CLONES static uint32_t best_split(const struct outcome_model *own, uint32_t n, size_t link,
+                                       const struct outcome_servers *servers, size_t server_row,
+                                       float *ret_cost)
 {
     const struct world *world = own->world;
     uint32_t layers = world->llm->layers, least = (uint32_t) world->scenario.model.min_split;
