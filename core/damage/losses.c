@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/simd_clones.h"
 #include "core/damage/draws_internal.h"
 #include "core/damage/turned_internal.h"
 
@@ -19,24 +20,32 @@ struct gaps {
     float *x;
 };
 
-static void fill_zero(const struct gaps *gaps)
+SIMD_CLONES static void zero_lost(float *restrict x, const uint8_t *restrict lost, size_t count)
 {
-    for (size_t i = 0; i < (size_t) gaps->rows * gaps->columns; i++)
-        gaps->x[i] = gaps->lost[i] != 0 ? 0.0f : gaps->x[i];
+    for (size_t i = 0; i < count; i++) {
+        float kept = x[i];
+        x[i] = lost[i] == 0 ? kept : 0.0f;
+    }
 }
 
-static void fill_row(float *x, const uint8_t *lost, const float *from, uint32_t columns)
+SIMD_CLONES static void fill_row(float *restrict x, const uint8_t *restrict lost, const float *restrict from,
+                                 uint32_t columns)
 {
-    for (uint32_t c = 0; c < columns; c++)
-        x[c] = lost[c] == 0 ? x[c] : from != NULL ? from[c] : 0.0f;
+    for (uint32_t c = 0; c < columns; c++) {
+        float kept = x[c], other = from[c];
+        x[c] = lost[c] == 0 ? kept : other;
+    }
 }
 
 static void fill_previous(const struct gaps *gaps)
 {
     for (size_t r = 0; r < gaps->rows; r++) {
         float *row = gaps->x + r * gaps->columns;
-        fill_row(row, gaps->lost + r * gaps->columns, r > 0 ? row - gaps->columns : gaps->before,
-                 gaps->columns);
+        const uint8_t *lost = gaps->lost + r * gaps->columns;
+        if (r > 0 || gaps->before != NULL)
+            fill_row(row, lost, r > 0 ? row - gaps->columns : gaps->before, gaps->columns);
+        else
+            zero_lost(row, lost, gaps->columns);
     }
 }
 
@@ -86,7 +95,7 @@ static int fill_mean(const struct gaps *gaps, const float *given)
 static int fill(const struct damage *damage, const struct gaps *gaps)
 {
     switch (damage->fill) {
-    case DAMAGE_ZERO: fill_zero(gaps); break;
+    case DAMAGE_ZERO: zero_lost(gaps->x, gaps->lost, (size_t) gaps->rows * gaps->columns); break;
     case DAMAGE_PREVIOUS: fill_previous(gaps); break;
     case DAMAGE_MEAN: return fill_mean(gaps, damage->mean);
     }
@@ -96,7 +105,8 @@ static int fill(const struct damage *damage, const struct gaps *gaps)
 /* ---- ELEMENTS ---- */
 
 /* Zeroes those whose word is below the limit, and says how many. */
-static uint64_t zero_below(const uint32_t *word, uint32_t limit, uint32_t count, float *x)
+SIMD_CLONES static uint64_t zero_below(const uint32_t *restrict word, uint32_t limit, uint32_t count,
+                                       float *restrict x)
 {
     uint32_t lost = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -109,7 +119,8 @@ static uint64_t zero_below(const uint32_t *word, uint32_t limit, uint32_t count,
     return lost;
 }
 
-static uint64_t mark_below(const uint32_t *word, uint32_t limit, uint32_t count, uint8_t *ret_lost)
+SIMD_CLONES static uint64_t mark_below(const uint32_t *restrict word, uint32_t limit, uint32_t count,
+                                       uint8_t *restrict ret_lost)
 {
     uint32_t lost = 0;
     for (uint32_t i = 0; i < count; i++) {

@@ -41,18 +41,24 @@ uint64_t turned_units(const struct activation_shape *shape)
 struct turning {
     const struct rng_at *at;
     uint64_t threshold;
-    uint32_t width, open; /* bits of an element; a mask of those that may turn over */
-    uint64_t element;     /* the next one's number */
-    uint32_t drawn;       /* of the unit that the next one lies in, unless it is the unit's first */
+    uint32_t width, open;        /* bits of an element; a mask of those that may turn over */
+    uint32_t shift;              /* 2^shift elements are a unit */
+    uint64_t element;            /* the next one's number */
+    uint64_t units;              /* of all elements */
+    uint32_t drawn[DRAWS_UNITS]; /* from the last unit on that is a multiple of DRAWS_UNITS */
 };
 
 /* Which of the next element's bits turn over. */
 static uint32_t next_turned(struct turning *turning, struct damage_result *result)
 {
-    uint32_t each = WIDTH_MAX / turning->width, place = (uint32_t) (turning->element % each);
-    if (place == 0)
-        turning->drawn = draws_bits(turning->at, (uint32_t) (turning->element / each), turning->threshold);
-    uint32_t turned = turning->drawn >> (place * turning->width) & turning->open;
+    uint32_t place = (uint32_t) turning->element & ((1u << turning->shift) - 1);
+    uint64_t unit = turning->element >> turning->shift;
+    if (place == 0 && unit % DRAWS_UNITS == 0) {
+        uint64_t left = turning->units - unit;
+        draws_bits(turning->at, (uint32_t) unit, left < DRAWS_UNITS ? (uint32_t) left : DRAWS_UNITS,
+                   turning->threshold, turning->drawn);
+    }
+    uint32_t turned = turning->drawn[unit % DRAWS_UNITS] >> (place * turning->width) & turning->open;
     turning->element++;
     result->turned += (uint64_t) __builtin_popcount(turned);
     return turned;
@@ -100,7 +106,9 @@ void turned_bits(const struct damage *damage, const struct activation_shape *sha
     struct turning turning = {
         .at = at,
         .threshold = draws_threshold(damage->bit_error),
+        .units = turned_units(shape),
         .width = width,
+        .shift = (uint32_t) __builtin_ctz(WIDTH_MAX / width),
         .open = (uint32_t) (((uint64_t) 1 << open) - 1),
     };
     result->elements += turned_elements(shape);

@@ -87,10 +87,15 @@ static void bits_are_numbers_below_the_threshold(void **state)
     (void) state;
     static const uint64_t thresholds[] = {0,          1,          0x7fffffff,         0x80000000, 0x80000001,
                                           0xdeadbeef, 0xffffffff, (uint64_t) 1 << 32, 0x00100000};
+    static const uint32_t firsts[] = {0, 1, 63, 1000, (1u << 29) - DRAWS_UNITS};
     for (size_t t = 0; t < sizeof thresholds / sizeof *thresholds; t++)
-        for (uint32_t unit = 0; unit < 200; unit++)
-            assert_int_equal(draws_bits(&place, unit, thresholds[t]), bits_one_by_one(unit, thresholds[t]));
-    assert_int_equal(draws_bits(&place, (1u << 29) - 1, 12345678), bits_one_by_one((1u << 29) - 1, 12345678));
+        for (size_t f = 0; f < sizeof firsts / sizeof *firsts; f++)
+            for (uint32_t count = 1; count <= DRAWS_UNITS; count += 21) {
+                uint32_t bits[DRAWS_UNITS];
+                draws_bits(&place, firsts[f], count, thresholds[t], bits);
+                for (uint32_t u = 0; u < count; u++)
+                    assert_int_equal(bits[u], bits_one_by_one(firsts[f] + u, thresholds[t]));
+            }
 }
 
 /* ---- gamma variables ---- */
