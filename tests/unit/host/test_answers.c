@@ -5,25 +5,13 @@
 
 #include "core/base/err.h"
 #include "core/compute/compute.h"
-#include "core/compute/compute_keys.h"
-#include "core/model/llm_keys.h"
-#include "tests/unit/model/check.h"
+#include "tests/lib/house_world.h"
 
 #define LAYERS 12u
 
-static struct world house_world(const char *head)
+static struct world world_with(const char *head)
 {
-    struct scenario scenario = check_scenario((const char *[]){head, "task.tokens=20", NULL});
-    struct weights *weights = NULL;
-    struct world world;
-    (void) snprintf(scenario.model.file, sizeof scenario.model.file, "%s", HOUSE_MODEL);
-    scenario.compute.kind = COMPUTE_MODEL;
-    assert_int_equal(weights_open(HOUSE_MODEL, &weights, NULL), 0);
-    struct llm llm = compute_keys_llm(weights_geometry(weights));
-    weights_close(weights);
-    assert_int_equal(llm_keys_write(&scenario, &llm, NULL), 0);
-    assert_int_equal(world_init(&world, &scenario, NULL, NULL), 0);
-    return world;
+    return house_world((const char *[]){"compute.kind=model", "task.tokens=20", head, NULL});
 }
 
 static void check_report(const struct world *world, struct host_answers *answers, struct compute *engine,
@@ -56,7 +44,7 @@ static void a_report_gets_the_answer_of_the_engine(void **state)
     static const char *const heads[] = {"compute.head=server", "compute.head=device"};
     static const uint32_t splits[] = {0, 5, LAYERS};
     for (size_t h = 0; h < 2; h++) {
-        struct world world = house_world(heads[h]);
+        struct world world = world_with(heads[h]);
         const struct session session = {.world = &world, .phase = RNG_TEST};
         struct host_answers *answers = NULL;
         struct compute *engine = NULL;
@@ -73,7 +61,7 @@ static void a_report_gets_the_answer_of_the_engine(void **state)
 static void what_cannot_be_computed_is_named(void **state)
 {
     (void) state;
-    struct world world = house_world("compute.head=server");
+    struct world world = world_with("compute.head=server");
     const struct session session = {.world = &world, .phase = RNG_TEST},
                          elsewhere = {.world = &world, .model = "/nowhere"};
     const struct db_task row = {.device = 3, .episode = 1, .slot = 7, .tokens = 257, .split = 2};
