@@ -44,6 +44,17 @@ void compute_damage(const struct world *world, double condition, const float *me
     };
 }
 
+struct rng_at compute_damage_place(const struct world *world, uint32_t device, struct slot_id id)
+{
+    return (struct rng_at){
+        .seed = world->seed,
+        .phase = id.phase,
+        .entity = device,
+        .episode = id.episode,
+        .slot = id.slot,
+    };
+}
+
 int compute_damage_check(const struct world *world, struct diag *diag)
 {
     struct diag why = {0};

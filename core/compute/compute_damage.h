@@ -3,6 +3,7 @@
 #define HANDOFF_CORE_COMPUTE_COMPUTE_DAMAGE_H
 
 #include "core/damage/damage.h"
+#include "core/model/device_slot.h"
 #include "core/model/world.h"
 
 /* The rows of a payload as they are encoded: compute.format, and the model's hidden state. */
@@ -13,6 +14,9 @@ struct activation_shape compute_shape(const struct world *world, uint32_t rows);
  * average; NULL: that of the rows that arrived. It is borrowed. */
 void compute_damage(const struct world *world, double condition, const float *mean,
                     struct damage *ret_damage);
+
+/* Where a task's damage is drawn (core/damage/damage.h). */
+struct rng_at compute_damage_place(const struct world *world, uint32_t device, struct slot_id id);
 
 /* ERR_UNSUPPORTED: the channel does not go with compute.format (core/damage/damage.h). The sentence names both keys. */
 int compute_damage_check(const struct world *world, struct diag *diag);

@@ -238,6 +238,60 @@ static int check_compute(const struct scenario *scenario, struct diag *diag)
     return check_kept(scenario, diag);
 }
 
+/* Bits of one element where it crosses, without its scale. */
+static uint32_t element_bits(const struct scenario *scenario)
+{
+    switch (scenario->compute.format) {
+    case COMPUTE_FP32: return 32;
+    case COMPUTE_FP16:
+    case COMPUTE_TOPK: return 16;
+    case COMPUTE_INT8: return 8;
+    case COMPUTE_Q4: break;
+    }
+    return 4;
+}
+
+/* What a channel may do to activations that are really computed: by nodes, or for the quality of each task. */
+static int check_damage(const struct scenario *scenario, struct diag *diag)
+{
+    enum scenario_channel mode = scenario->channel.mode;
+    const char *format = scenario_compute_format_words[scenario->compute.format];
+    bool computes = scenario->compute.kind == COMPUTE_MODEL;
+    if (mode != CHANNEL_RELIABLE && scenario->compute.chunks > 1)
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "compute.chunks: channel.mode %s damages a prompt's activations as a whole, allowed 1",
+            scenario_channel_words[mode]);
+    if (!computes && scenario->quality.source != QUALITY_MODEL)
+        return 0;
+    if (mode == CHANNEL_ANALOG && scenario->compute.format != COMPUTE_FP32)
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "compute.format: is %s, and channel.mode analog sends elements as they are, allowed fp32",
+            format);
+    if (mode == CHANNEL_BITS && scenario->channel.protected_bits > element_bits(scenario))
+        return diag_fail(diag, ERR_RANGE,
+                         "channel.protected_bits: %" PRIu64 " is more than the %u bits of an element in %s",
+                         scenario->channel.protected_bits, element_bits(scenario), format);
+    return 0;
+}
+
+/* Who applies the head sees how well the model foretells a prompt. */
+static int check_nll(const struct scenario *scenario, struct diag *diag)
+{
+    bool scores = scenario->compute.nll == SWITCH_ON;
+    if (scenario->quality.source == QUALITY_TASK && !scores)
+        return diag_fail(diag, ERR_RANGE, "compute.nll: is off, quality.source 'task' needs it");
+    if (!scores)
+        return 0;
+    if (scenario->compute.kind != COMPUTE_MODEL)
+        return diag_fail(diag, ERR_UNSUPPORTED, "compute.nll: emulated nodes compute nothing, allowed off");
+    if (scenario->compute.head == COMPUTE_HEAD_DEVICE)
+        return diag_fail(diag, ERR_UNSUPPORTED,
+                         "compute.nll: with compute.head: device a server never sees the head, allowed off");
+    return 0;
+}
+
 static int check_objective(const struct scenario *scenario, struct diag *diag)
 {
     double deadline_s = scenario->objective.deadline_s;
@@ -309,9 +363,9 @@ int scenario_check_world(const void *settings, struct scenario_values whole, str
 {
     (void) whole; /* it knows no other part */
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds,  check_guests,    check_mobility, check_radio,   check_clock,
-        check_mode,    check_llm,       check_times,    check_channel, check_quality,
-        check_compute, check_objective, check_meter,    check_faults,
+        check_speeds, check_guests,    check_mobility, check_radio,   check_clock,   check_mode,
+        check_llm,    check_times,     check_channel,  check_quality, check_compute, check_damage,
+        check_nll,    check_objective, check_meter,    check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](settings, diag);

@@ -347,6 +347,23 @@ static void what_must_hold_between_keys_of_real_layers_is_checked(void **state)
                    "x.yaml: compute.kept: 4097 is more than the 4096 elements of a row of llama-2-7b");
     assert_refused("run:\n  mode: queue\ncompute:\n  chunks: 2\n", ERR_UNSUPPORTED,
                    "x.yaml: compute.chunks: run.mode: queue sends a prompt whole, allowed 1");
+    assert_refused("compute:\n  chunks: 2\nchannel:\n  mode: erasure\n", ERR_UNSUPPORTED,
+                   "x.yaml: compute.chunks: channel.mode erasure damages a prompt's activations as a whole, "
+                   "allowed 1");
+    assert_refused("model:\n  file: a\ncompute:\n  kind: model\nchannel:\n  mode: analog\n", ERR_UNSUPPORTED,
+                   "x.yaml: compute.format: is fp16, and channel.mode analog sends elements as they are, "
+                   "allowed fp32");
+    assert_refused("model:\n  file: a\ncompute:\n  kind: model\n  format: int8\n"
+                   "channel:\n  mode: bits\n  protected_bits: 9\n",
+                   ERR_RANGE,
+                   "x.yaml: channel.protected_bits: 9 is more than the 8 bits of an element in int8");
+    assert_refused("compute:\n  nll: on\n", ERR_UNSUPPORTED,
+                   "x.yaml: compute.nll: emulated nodes compute nothing, allowed off");
+    assert_refused(
+        "model:\n  file: a\ncompute:\n  kind: model\n  nll: on\n  head: device\n", ERR_UNSUPPORTED,
+        "x.yaml: compute.nll: with compute.head: device a server never sees the head, allowed off");
+    assert_refused("model:\n  file: a\ncompute:\n  kind: model\nquality:\n  source: task\n", ERR_RANGE,
+                   "x.yaml: compute.nll: is off, quality.source 'task' needs it");
     assert_refused("model:\n  hash: \"0AB\"\n", ERR_SYNTAX,
                    "x.yaml: model.hash: '0AB' is no SHA-256, which has 64 digits 0 to 9 and a to f");
     assert_refused("model:\n  bits_per_element: 0.001\n", ERR_RANGE,
@@ -362,6 +379,10 @@ static void keys_of_real_layers_that_fit_together_are_taken(void **state)
         "compute:\n  format: topk\n  kept: 4096\n",
         "compute:\n  chunks: 64\n",
         "model:\n  file: a\ncompute:\n  kind: model\n  chunks: 2\n",
+        "channel:\n  mode: analog\n",
+        "model:\n  file: a\ncompute:\n  kind: model\n  format: fp32\n  nll: on\nchannel:\n  mode: analog\n",
+        "model:\n  file: a\ncompute:\n  kind: model\n  format: q4\nchannel:\n  mode: bits\n  protected_bits: "
+        "4\n",
         "model:\n  file: a\ncompute:\n  kind: model\n  format: topk\n  kept: 65536\n",
         "run:\n  record: answers\n",
         "model:\n  bits_per_element: 0.01\n",
