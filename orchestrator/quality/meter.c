@@ -59,10 +59,14 @@ static int open_text(struct meter *meter, struct diag *diag)
     struct tokenizer_ids ids = {0};
     struct perplexity_options options = {0};
     if (path[0] == '\0')
-        return diag_fail(diag, ERR_RANGE, "quality.text: is empty, quality.source 'model' needs a text");
+        return diag_fail(diag, ERR_RANGE, "quality.text: is empty, quality.source '%s' needs a text",
+                         scenario_quality_words[scenario->quality.source]);
     int rc = model_file_text(meter->tokenizer, path, own ? "quality.text" : "compute.text", &ids, diag);
     const struct perplexity_text text = {ids.id, ids.count, meter->tokenizer};
-    splits_of(meter->options.world, &options.first, &options.last);
+    if (scenario->quality.source == QUALITY_MODEL)
+        splits_of(meter->options.world, &options.first, &options.last);
+    else
+        options.first = options.last = weights_geometry(meter->weights)->layers; /* the clean text alone */
     uint32_t window = weights_geometry(meter->weights)->context;
     options.windows = (scenario->quality.tokens + window - 1) / window;
     if (rc == 0)
@@ -102,7 +106,7 @@ static int open_all(struct meter *meter, struct diag *diag)
     const struct scenario *scenario = &meter->options.world->scenario;
     const char *path = meter->options.model != NULL ? meter->options.model : scenario->model.file;
     int rc =
-        scenario->channel.mode != CHANNEL_RELIABLE
+        scenario->channel.mode != CHANNEL_RELIABLE || scenario->quality.source == QUALITY_TASK
             ? compute_damage_check(meter->options.world, diag)
             : diag_fail(diag, ERR_UNSUPPORTED,
                         "quality.source: model measures what a channel damages, and channel.mode: reliable "
@@ -121,13 +125,14 @@ static int open_all(struct meter *meter, struct diag *diag)
         rc = quality_table_read(&meter->surrogate, meter->options.surrogate, diag);
         meter->has_surrogate = rc == 0;
     }
-    return rc == 0 ? time_one(meter, diag) : rc;
+    return rc == 0 && scenario->quality.source == QUALITY_MODEL ? time_one(meter, diag) : rc;
 }
 
 int meter_open(struct meter **ret_meter, const struct meter_options *options, struct diag *diag)
 {
     *ret_meter = NULL;
-    if (options->world->scenario.quality.source != QUALITY_MODEL)
+    enum scenario_quality source = options->world->scenario.quality.source;
+    if (source != QUALITY_MODEL && source != QUALITY_TASK)
         return 0;
     struct meter *meter = calloc(1, sizeof *meter);
     if (meter == NULL)
@@ -318,6 +323,19 @@ static bool is_past(const struct meter *meter, const struct session_crossing *cr
            (uint64_t) crossing->id.episode * meter->options.slots >= after;
 }
 
+/* What the nodes told, beside the clean text. */
+static struct session_quality judge_told(const struct meter *meter, const struct likelihood *told)
+{
+    if (told->tokens == 0)
+        return (struct session_quality){(double) NAN, (double) NAN, (double) NAN, (double) NAN};
+    return (struct session_quality){
+        .log_ratio = told->nats / (double) told->tokens - meter->clean_nats,
+        .nll = told->nats,
+        .tokens = (double) told->tokens,
+        .bytes = (double) told->bytes,
+    };
+}
+
 static int hook_measure(void *user, const struct session_crossing *crossing, struct session_quality *ret,
                         struct diag *diag)
 {
@@ -325,6 +343,10 @@ static int hook_measure(void *user, const struct session_crossing *crossing, str
     const struct world *world = meter->options.world;
     int rc = 0;
     assert(crossing->device < world->devices);
+    if (world->scenario.quality.source == QUALITY_TASK) {
+        *ret = judge_told(meter, &crossing->told);
+        return 0;
+    }
     if (is_past(meter, crossing) && !meter->has_surrogate)
         rc = take_over(meter, diag);
     if (rc != 0)

@@ -2,9 +2,11 @@
  * quality.surrogate_after slots of training a surrogate is fitted to what was measured, and tells what the model would.
  *
  *   measured     split, condition -> compute_damage -> perplexity_measure on quality.text -> log ratio to the clean text
- *   fitted       records (split, condition; log ratio) -> core/rl/surrogate -> a table as quality.table has it
- *   told         split, condition -> quality_at of that table
+ *   fitted       records (split, condition; log ratio) -> core/rl/surrogate -> a table as quality.table has it *   told         split, condition -> quality_at of that table
  *
+ * With quality.source `task` nothing is run but the clean text: the ratio is that of the task's own nats of a token, as
+ * its nodes told them, to those of the clean text. It has the noise of prompts that are easier or harder than that.
+*
  * The surrogate is a table since a split is a whole number and a condition one number: what the network says on a grid
  * of conditions, linear in between. A recorded run keeps it, so that a resumed run and a replay know it too.
  *
@@ -37,8 +39,7 @@ struct meter_options {
     bool quiet; /* no progress of a fit */
 };
 
-/* *ret_meter is NULL where quality.source is not `model`. Opens the model and the text, and measures the clean
- * perplexity; says on stderr what each measure takes. Errors are those of weights_open, file_read and perplexity_open; the
+/* *ret_meter is NULL where quality.source is neither `model` nor `task`. Opens the model and the text, and measures the clean * perplexity. Errors are those of weights_open, file_read and perplexity_open; the
  * sentence names the key. */
 int meter_open(struct meter **ret_meter, const struct meter_options *options, struct diag *diag);
 /* NULL is allowed. */
@@ -50,7 +51,7 @@ const struct session_meter *meter_hook(struct meter *meter);
 /* A record of a training that goes on, as it was measured then. -ENOMEM. */
 int meter_remember(struct meter *meter, const struct session_crossing *crossing, double log_ratio);
 
-/* Seconds of one measure, over the splits of the scenario: estimated from one that was timed. */
+/* Seconds of one measure, over the splits of the scenario: estimated from one that was timed. 0: source task. */
 double meter_seconds(const struct meter *meter);
 
 #endif

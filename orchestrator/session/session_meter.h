@@ -1,6 +1,9 @@
-/* What measures a task's quality beside a session (quality.source: model): the split model is run on an evaluation text,
- * through the channel that the task met. The session asks once for each task that crossed a split. Nodes know nothing of
- * it, and it takes no time of theirs. */
+/* What measures a task's quality beside a session. The session asks once for each task that is done, when it is reported.
+ *
+ *   quality.source: model   the split model is run on an evaluation text, through the channel that the task met
+ *   quality.source: task    what the nodes told of the task's own prompt, beside the clean model on the evaluation text
+ *
+ * Nodes know nothing of it, and it takes no time of theirs. */
 #ifndef HANDOFF_ORCHESTRATOR_SESSION_SESSION_METER_H
 #define HANDOFF_ORCHESTRATOR_SESSION_SESSION_METER_H
 
@@ -8,7 +11,7 @@
 
 #include "core/base/diag.h"
 #include "core/model/device_slot.h"
-
+#include "core/stats/likelihood.h"
 /* The slot of a measure at the split that a device has before an episode's first slot (objective.gain_reference). */
 #define SESSION_METER_BEFORE UINT32_MAX
 
@@ -16,11 +19,12 @@ struct session_crossing {
     uint32_t device;
     struct slot_id id;
     uint32_t split;
-    double condition; /* core/model/channel.h */
+    double condition;       /* core/model/channel.h */
+    struct likelihood told; /* source task: of the task's own prompt; 0 tokens: nothing was told */
 };
 
 struct session_quality {
-    double log_ratio;          /* log of the perplexity over that of a clean channel, nats */
+    double log_ratio;          /* log of the perplexity over that of a clean channel, nats; NAN: not known */
     double nll, tokens, bytes; /* summed over the text, in nats; NAN: a surrogate told the ratio */
 };
 

@@ -264,6 +264,26 @@ static int refuse(void *user, const char *table, const struct surrogate_error *e
     return ERR_STATE;
 }
 
+/* Of a prompt that is as likely as the clean text the ratio is 0. */
+static void what_nodes_told_stands_beside_the_clean_text(void **state)
+{
+    struct bench *bench = *state;
+    const struct meter_options options = options_of(bench, true);
+    struct session_crossing crossing = crossing_in(bench, 0, 0, 0);
+    crossing.condition = 0.0;
+    open_meter(bench, &options);
+    const struct session_quality clean = measure(bench, &crossing);
+    bench->world.scenario.quality.source = QUALITY_TASK;
+    open_meter(bench, &options);
+    assert_true(isnan(measure(bench, &crossing).log_ratio));
+    crossing.told = (struct likelihood){clean.nll, (uint64_t) clean.tokens, 7};
+    assert_near(measure(bench, &crossing).log_ratio, 0.0, 1e-12);
+    crossing.told.nats += 0.25 * clean.tokens;
+    assert_near(measure(bench, &crossing).log_ratio, 0.25, 1e-12);
+    assert_true(measure(bench, &crossing).bytes == 7.0);
+    assert_true(meter_seconds(bench->meter) == 0.0);
+}
+
 static void what_cannot_be_kept_ends_the_session(void **state)
 {
     struct bench *bench = *state;
@@ -323,6 +343,7 @@ int main(void)
         TEST(a_training_that_goes_on_has_the_same_surrogate),
         TEST(the_split_before_an_episode_teaches_the_surrogate_nothing),
         TEST(held_out_streams_are_measured_to_the_end),
+        TEST(what_nodes_told_stands_beside_the_clean_text),
         TEST(what_cannot_be_kept_ends_the_session),
         TEST(what_cannot_be_measured_is_named),
     };
