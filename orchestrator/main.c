@@ -12,11 +12,13 @@
 int main(int argc, char **argv)
 {
     static int (*const commands[CLI_COMMANDS])(const struct cli *cli, struct diag *diag) = {
-        [CLI_RUN] = command_run,       [CLI_EVALUATE] = command_evaluate, [CLI_REPLAY] = command_replay,
-        [CLI_SHOW] = command_show,     [CLI_EXPORT] = command_export,     [CLI_TWIN] = command_twin,
-        [CLI_SWEEP] = command_sweep,   [CLI_COMPARE] = command_compare,   [CLI_REPORT] = command_report,
-        [CLI_DELETE] = command_delete, [CLI_MODEL] = command_model,       [CLI_GENERATE] = command_generate,
-        [CLI_TRAIN] = command_train,
+        [CLI_RUN] = command_run,       [CLI_EVALUATE] = command_evaluate,
+        [CLI_REPLAY] = command_replay, [CLI_SHOW] = command_show,
+        [CLI_EXPORT] = command_export, [CLI_TWIN] = command_twin,
+        [CLI_SWEEP] = command_sweep,   [CLI_COMPARE] = command_compare,
+        [CLI_REPORT] = command_report, [CLI_DELETE] = command_delete,
+        [CLI_MODEL] = command_model,   [CLI_GENERATE] = command_generate,
+        [CLI_TRAIN] = command_train,   [CLI_PERPLEXITY] = command_perplexity,
     };
     struct cli cli;
     struct diag diag = {0};

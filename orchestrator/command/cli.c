@@ -240,6 +240,8 @@ static const struct {
     [CLI_MODEL] = {"model", "FILE", "Says what a model file holds, and what its layers cost."},
     [CLI_GENERATE] = {"generate", "", "Goes on with a text, token by token, in this process alone."},
     [CLI_TRAIN] = {"train", "FOLDER", "Trains a small language model on a folder of texts."},
+    [CLI_PERPLEXITY] = {"perplexity", "",
+                        "Measures what a bad channel at each split does to a model's perplexity."},
     [CLI_EXPORT] = {"export", "tasks|episodes|events|answers", "Writes a run's rows as CSV or JSON."},
 };
 
@@ -433,7 +435,7 @@ static void print_commands(FILE *file)
               "The orchestrator of a handoff testbed: decides after which layer each phone stops computing\n"
               "and which edge server finishes the job, and records the outcome.\n\nCommands:\n");
     for (size_t i = 0; i < CLI_COMMANDS; i++)
-        (void) fprintf(file, "  %-9s %s\n", commands[i].name, commands[i].summary);
+        (void) fprintf(file, "  %-10s %s\n", commands[i].name, commands[i].summary);
     (void) fprintf(
         file, "\n`handoff-orchestrator COMMAND --help` explains a command; --version prints the version.\n"
               "Exit status: 0 done, 1 failed, 2 usage or bad input, 5 replay --verify found a\n"
@@ -476,18 +478,26 @@ void cli_parse(struct cli *ret_cli, int argc, char **argv)
         .checkpoint = command == CLI_RUN ? "last" : "best",
         .csv = true,
         .train = cli_train_defaults(),
+        .channel = cli_channel_defaults(),
     };
     struct argp_option options[FLAG_COUNT + 1] = {0};
     size_t count = 0;
     for (size_t i = 0; i < FLAG_COUNT; i++)
         if ((flags[i].commands & 1 << command) != 0)
             options[count++] = flags[i].option;
+    bool is_channel = command == CLI_PERPLEXITY;
+    struct argp_option channel[CLI_CHANNEL_FLAGS_MAX] = {0};
+    cli_channel_options(command, channel);
     char name[64], words[128];
     (void) snprintf(name, sizeof name, "handoff-orchestrator %s", commands[command].name); /* all fit */
     (void) snprintf(words, sizeof words, "%s", commands[command].words);
     const struct argp argp = {
-        .options = command == CLI_TRAIN ? cli_train_options : options,
-        .parser = command == CLI_TRAIN ? cli_train_parse : parse_flag,
+        .options = command == CLI_TRAIN ? cli_train_options
+                   : is_channel         ? channel
+                                        : options,
+        .parser = command == CLI_TRAIN ? cli_train_parse
+                  : is_channel         ? cli_channel_parse
+                                       : parse_flag,
         .args_doc = words,
         .doc = commands[command].summary,
     };

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/base/diag.h"
+#include "orchestrator/command/cli_channel.h"
 #include "orchestrator/command/cli_train.h"
 #include "orchestrator/host/host.h"
 
@@ -27,6 +28,7 @@ enum cli_command {
     CLI_MODEL,
     CLI_GENERATE,
     CLI_TRAIN,
+    CLI_PERPLEXITY,
     CLI_COMMANDS
 };
 
@@ -83,8 +85,9 @@ struct cli {
     const char *activation;               /* generate; NULL: fp32 */
     uint32_t split, tokens, portion;      /* generate; 0 tokens or portion: not given */
     bool split_given, logits, measure, times_csv;
-    struct cli_train train; /* train alone */
-    const char *word[4];    /* what follows the command */
+    struct cli_train train;     /* train alone */
+    struct cli_channel channel; /* perplexity and leak */
+    const char *word[4];        /* what follows the command */
     size_t word_count;
 };
 

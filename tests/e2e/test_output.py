@@ -76,6 +76,8 @@ def commands(folder, db):
         'model': [('model', small, *how) for how in ((), ('--json',))],
         'generate': [('generate', '--model', small, '--prompt', 'a', '--tokens', 3, '--portion', portion, *how)
                      for portion, how in ((1, ()), (2, ('--json',)))],
+        'perplexity': [('perplexity', '-q', '--model', small, '--text', os.path.join(folder, 'texts', 'train'), '--mode', 'none', *how)
+                       for how in ((), ('--json',))],
         # Nobody joins, so it fails in any case.
         'twin': [('twin', '-q', *SMALL, '-p', 'greedy', '--wait-s', 1, '--db', another)],
     }
