@@ -5,6 +5,8 @@
 
 #include "core/base/err.h"
 #include "core/base/units.h"
+#include "core/model/channel.h"
+#include "core/model/channel_missing.h"
 #include "core/model/faults.h"
 #include "core/model/radio.h"
 #include "core/model/transfer.h"
@@ -218,6 +220,20 @@ static struct task_times times_at_work(const struct device_core *core)
     return work;
 }
 
+/* Of what was sent last; nothing was when all is computed here. */
+static double missing_share(const struct device_core *core)
+{
+    const struct channel_crossing crossing = {
+        .id = core->id,
+        .device = core->number,
+        .server = core->plan.server,
+        .use = channel_up(&core->world->scenario, core->plan.split),
+        .bits = core->payload_bits,
+        .rate_bps = core->rate_bps,
+    };
+    return channel_missing_share(core->world, &crossing);
+}
+
 static void report(struct device_core *core, struct device_actions *actions)
 {
     const struct world *world = core->world;
@@ -234,6 +250,7 @@ static void report(struct device_core *core, struct device_actions *actions)
         .joules = cost_joules(&world->device[core->number], server_power_w, compute_share, &work),
         .rate_bps = core->rate_bps,
         .payload_bits = core->payload_bits,
+        .missing = local ? 0.0 : missing_share(core),
         .attempt = (uint32_t) core->recover.attempt,
         .extra_bits = core->extra_bits,
         .extra_j = core->extra_j,
@@ -258,10 +275,11 @@ static int plan_transfer(const struct device_core *core, uint32_t server, double
     const struct scenario *scenario = &world->scenario;
     assert(server < world->servers && core->plan.split < world->llm->layers);
     double bandwidth_hz = bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
-    double rate_bps = radio_rate_bps(scenario, bandwidth_hz, world->device[core->number].transmit_power_w,
-                                     core->slot.gain[server]);
-    double bits = llm_split_bits(world->llm, core->plan.split, rows.count, scenario->model.bits_per_element);
-    double duration_s = transfer_part_s(world, core->id, core->number, server, TRANSFER_UP, rate_bps, bits,
+    const struct channel_use use = channel_up(scenario, core->plan.split);
+    double rate_bps = channel_rate_bps(scenario, &use, bandwidth_hz,
+                                       world->device[core->number].transmit_power_w, core->slot.gain[server]);
+    double bits = channel_bits(world, core->plan.split, rows.count);
+    double duration_s = transfer_part_s(world, core->id, core->number, server, &use, rate_bps, bits,
                                         rows.first > 0 ? core->packets : 0);
     if (!(duration_s < PROTO_DATA_TIME_MAX_S))
         return diag_fail(diag, ERR_RANGE, "device %u cannot reach server %u: its rate is %g bit/s",
@@ -304,6 +322,9 @@ static int send_chunk(struct device_core *core, double now_s, struct device_acti
     device_tell_task(&action->message, &done, begin_s, core->arrived_s, transfer.bits);
     struct msg_task *task = &action->message.task;
     task->compute_share = core->recover.attempt > 0 ? core->plan.compute_share : 0.0;
+    task->channel = channel_condition(core->world, core->number, core->id, core->slot.gain[core->plan.server],
+                                      core->plan.bandwidth_share);
+    task->rate_bps = transfer.rate_bps;
     if (core->chunks > 1) {
         task->chunk = core->computed;
         task->chunks = core->chunks;
@@ -469,7 +490,7 @@ static int on_sent(struct device_core *core, const struct device_event *event, s
 double device_core_down_s(const struct device_core *core)
 {
     const struct scenario *scenario = &core->world->scenario;
-    return transfer_task_s(core->world, core->id, core->number, core->plan.server, TRANSFER_DOWN,
+    return transfer_task_s(core->world, core->id, core->number, core->plan.server, &channel_down,
                            transfer_down_bps(scenario), transfer_down_bits(scenario));
 }
 

@@ -68,6 +68,7 @@ void device_tell_report(struct proto_message *ret, const struct scenario *scenar
         .energy_j = cost_energy_j(scenario, &account->joules),
         .rate_bps = account->rate_bps,
         .payload_bits = account->payload_bits,
+        .missing = local ? 0.0 : account->missing,
         .attempt = account->attempt,
         .extra_bits = account->extra_bits,
         .extra_j = account->extra_j,

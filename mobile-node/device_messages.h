@@ -41,6 +41,7 @@ struct device_account {
     struct task_times times;
     struct task_joules joules;
     double rate_bps, payload_bits; /* of the last transfer */
+    double missing;                /* share of its packets; 0: the device has computed all */
     uint32_t attempt, handovers;
     double extra_bits, extra_j;
     uint32_t server; /* who ran the rest; PROTO_SERVER_NONE: the device, and the shares are not read */

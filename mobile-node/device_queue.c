@@ -64,8 +64,7 @@ static void list_unsent(struct device_queue *queue)
         if (job != NULL)
             queue->unsent[task->server] += job->work - job->done;
         else if (task->stage == COMPUTING && task->split < device_queue_layers(queue) && !task->resumed)
-            queue->unsent[task->server] += llm_split_bits(queue->world->llm, task->split, task->tokens,
-                                                          queue->world->scenario.model.bits_per_element);
+            queue->unsent[task->server] += channel_bits(queue->world, task->split, task->tokens);
     }
 }
 
@@ -266,7 +265,7 @@ double device_queue_way_s(struct device_queue *queue, const struct msg_result *r
     if (task == NULL || task->server != result->server)
         return 0.0;
     return transfer_task_s(queue->world, device_queue_id(queue, task), queue->number, task->server,
-                           TRANSFER_DOWN, transfer_down_bps(scenario), transfer_down_bits(scenario));
+                           &channel_down, transfer_down_bps(scenario), transfer_down_bits(scenario));
 }
 
 /* A task that is COMING may be answered already: its server and its device wait by clocks of their own. */
@@ -392,8 +391,10 @@ int device_queue_create(struct device_queue **ret_queue, const struct world *wor
     queue->step_s = (double) INFINITY;
     queue->share = calloc(world->servers, sizeof *queue->share);
     queue->rate_bps = calloc(world->servers, sizeof *queue->rate_bps);
+    queue->token_bps = calloc(world->servers, sizeof *queue->token_bps);
     queue->unsent = calloc(world->servers, sizeof *queue->unsent);
-    if (queue->share == NULL || queue->rate_bps == NULL || queue->unsent == NULL || reserve(queue) != 0) {
+    if (queue->share == NULL || queue->rate_bps == NULL || queue->token_bps == NULL ||
+        queue->unsent == NULL || reserve(queue) != 0) {
         device_queue_destroy(queue);
         return -ENOMEM;
     }
@@ -409,6 +410,7 @@ void device_queue_destroy(struct device_queue *queue)
     station_finish(&queue->radio);
     free(queue->share);
     free(queue->rate_bps);
+    free(queue->token_bps);
     free(queue->unsent);
     free(queue->task);
     free(queue->list_task);

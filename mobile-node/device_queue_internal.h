@@ -54,7 +54,8 @@ struct device_queue {
     bool stands_still; /* that is to be waited for */
     double step_s;     /* when the trace changes the rates within the slot; INFINITY: it does not */
     double *share;     /* [M] of the band in this slot */
-    double *rate_bps;  /* [M] in this slot */
+    double *rate_bps;  /* [M] in this slot, of activations */
+    double *token_bps; /* [M] likewise, of token ids (split 0) */
     struct device_queue_task *task; /* [count] in order of rounds */
     size_t count, capacity;
     struct device_queue_asked asked;

@@ -102,8 +102,9 @@ static int send_task(struct device_queue_real *device, const struct device_queue
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
     device->sending = *uplink;
+    const struct channel_use use = channel_up(scenario_of(device), (uint32_t) action->message.task.split);
     struct link_params link = transfer_link(&device->control->join.world, action->id, device->number,
-                                            action->server, TRANSFER_UP, action->rate_bps);
+                                            action->server, &use, action->rate_bps);
     struct link_params real = transfer_scaled(&link, scenario_of(device)->run.time_scale);
     /* After a handover the rate has to carry what the old server does not pass on; the bytes come from here alike. */
     const struct uplink_load load = {

@@ -2,8 +2,9 @@
 #include "core/base/array.h"
 #include "core/base/err.h"
 #include "core/base/units.h"
+#include "core/model/channel.h"
+#include "core/model/channel_missing.h"
 #include "core/model/faults.h"
-#include "core/model/radio.h"
 #include "core/model/transfer.h"
 #include "mobile-node/device_messages.h"
 #include "mobile-node/device_queue_internal.h"
@@ -159,6 +160,18 @@ static double mean_share(double spent_s, double passed_s)
 
 /* ---- reporting ---- */
 
+static double missing_share(const struct device_queue *queue, const struct device_queue_task *task)
+{
+    const struct channel_crossing crossing = {
+        .id = device_queue_id(queue, task),
+        .device = queue->number,
+        .server = task->server,
+        .use = channel_up(&queue->world->scenario, task->split),
+        .bits = task->bits,
+    };
+    return channel_missing_share(queue->world, &crossing);
+}
+
 void device_queue_report(struct device_queue *queue, struct device_queue_task *task, double server_busy_s)
 {
     bool local = task->split == device_queue_layers(queue) || task->resumed;
@@ -170,6 +183,7 @@ void device_queue_report(struct device_queue *queue, struct device_queue_task *t
         .joules = device_queue_joules(queue, task),
         .rate_bps = transfer_s > 0.0 ? task->bits / transfer_s : 0.0,
         .payload_bits = task->bits,
+        .missing = local ? 0.0 : missing_share(queue, task),
         .attempt = task->attempt,
         .handovers = task->handovers,
         .extra_bits = task->extra_bits,
@@ -205,8 +219,18 @@ static void tune_radio(struct device_queue *queue)
     const struct device_queue_task *task = job != NULL ? device_queue_find(queue, job->id) : NULL;
     assert((job != NULL) == (task != NULL)); /* a station's jobs are tasks */
     bool held = queue->now_s < queue->held_s;
-    station_set_rate(&queue->radio, queue->now_s,
-                     task != NULL && !held ? queue->rate_bps[task->server] : 0.0);
+    double rate_bps = 0.0;
+    if (task != NULL && !held)
+        rate_bps = task->split > 0 ? queue->rate_bps[task->server] : queue->token_bps[task->server];
+    station_set_rate(&queue->radio, queue->now_s, rate_bps);
+}
+
+static double rate_of(const struct device_queue *queue, uint32_t split, uint32_t server, double gain)
+{
+    const struct scenario *scenario = &queue->world->scenario;
+    const struct channel_use use = channel_up(scenario, split);
+    double bandwidth_hz = queue->share[server] * scenario->radio.bandwidth_mhz * UNITS_MHZ;
+    return channel_rate_bps(scenario, &use, bandwidth_hz, device_queue_own(queue)->transmit_power_w, gain);
 }
 
 void device_queue_set_rates(struct device_queue *queue)
@@ -220,22 +244,18 @@ void device_queue_set_rates(struct device_queue *queue)
     for (uint32_t m = 0; m < world->servers; m++) {
         bool none = queue->share[m] <= 0.0 || faults_cut(world->faults, queue->id, queue->number, m);
         double gain = traced ? stepped : queue->slot.gain[m];
-        double bandwidth_hz = queue->share[m] * world->scenario.radio.bandwidth_mhz * UNITS_MHZ;
-        queue->rate_bps[m] = none ? 0.0
-                                  : radio_rate_bps(&world->scenario, bandwidth_hz,
-                                                   device_queue_own(queue)->transmit_power_w, gain);
+        queue->token_bps[m] = none ? 0.0 : rate_of(queue, 0, m, gain);
+        queue->rate_bps[m] = none ? 0.0 : rate_of(queue, 1, m, gain);
     }
     tune_radio(queue);
 }
 
 void device_queue_start_sending(struct device_queue *queue, struct device_queue_task *task)
 {
-    const struct scenario *scenario = &queue->world->scenario;
     assert(task->server < queue->world->servers && task->split < device_queue_layers(queue) &&
            !task->resumed);
     device_queue_set_stage(task, SENDING);
-    task->bits =
-        llm_split_bits(queue->world->llm, task->split, task->tokens, scenario->model.bits_per_element);
+    task->bits = channel_bits(queue->world, task->split, task->tokens);
     task->stood_still_s = task->forwarded_bits = 0.0;
     task->forwarded_s = queue->now_s;
     device_queue_put(queue, &queue->radio, task, task->bits);
@@ -263,6 +283,8 @@ static void tell_task(const struct device_queue *queue, const struct device_queu
     device_tell_task(ret, &done, task->start_s + task->times.wait_s + task->times.local_s, arrive_s,
                      task->bits);
     ret->task.forwarded_bits = task->forwarded_bits;
+    /* What changes from slot to slot is refused in queueing mode (scenario_check_channel). */
+    ret->task.channel = channel_condition(queue->world, queue->number, done.id, 0.0, 0.0);
 }
 
 static void arrived(struct device_queue *queue, struct device_queue_task *task)

@@ -108,8 +108,9 @@ static int send_task(struct device_real *device, const struct device_action *act
     if (action->message.task.chunk > 0)
         return uplink_send_on(*uplink, &action->message, &load, diag);
     const struct device_core *core = device->core;
+    const struct channel_use use = channel_up(scenario_of(device), core->plan.split);
     struct link_params link =
-        transfer_link(core->world, core->id, core->number, action->server, TRANSFER_UP, core->rate_bps);
+        transfer_link(core->world, core->id, core->number, action->server, &use, core->rate_bps);
     struct link_params real = transfer_scaled(&link, scenario_of(device)->run.time_scale);
     return uplink_send(*uplink, &action->message, &load, &real, diag);
 }

@@ -1,8 +1,13 @@
 #include "core/model/channel.h"
 
 #include <assert.h>
+#include <math.h>
 
+#include "core/base/elementary.h"
 #include "core/base/rng.h"
+#include "core/base/units.h"
+#include "core/model/channel_radio.h"
+#include "core/model/radio.h"
 
 void channel_range(const struct scenario *scenario, double *ret_least, double *ret_most)
 {
@@ -47,10 +52,30 @@ double channel_drawn(const struct world *world, uint32_t device, struct slot_id 
     return rng_range(&at, 0, least, most);
 }
 
+static double snr_db(const struct world *world, uint32_t device, double gain, double bandwidth_share)
+{
+    const struct scenario *scenario = &world->scenario;
+    double bandwidth_hz = bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
+    if (!(gain > 0.0) || !(bandwidth_hz > 0.0))
+        return CHANNEL_SNR_DB_LEAST; /* nothing crosses */
+    double snr = radio_snr(scenario, bandwidth_hz, world->device[device].transmit_power_w, gain);
+    return fmax(10.0 * elementary_log10(snr), CHANNEL_SNR_DB_LEAST);
+}
+
 double channel_condition(const struct world *world, uint32_t device, struct slot_id id, double gain,
                          double bandwidth_share)
 {
-    (void) gain; /* what is drawn does not depend on the link */
-    (void) bandwidth_share;
+    const struct scenario *scenario = &world->scenario;
+    const struct channel_use use = channel_up(scenario, 1);
+    switch (scenario->channel.mode) {
+    case CHANNEL_BOUNDED: return channel_given_up(scenario, &use);
+    case CHANNEL_ANALOG:
+        if (scenario->channel.snr == SNR_RADIO)
+            return snr_db(world, device, gain, bandwidth_share);
+        break;
+    case CHANNEL_RELIABLE:
+    case CHANNEL_ERASURE:
+    case CHANNEL_BITS: break; /* what is drawn does not depend on the link */
+    }
     return channel_drawn(world, device, id);
 }

@@ -2,8 +2,9 @@
  * Quality tables (quality.h), learners' states and the column task.channel are in its unit:
  *
  *     reliable   0, nothing is damaged
- *     bounded    probability that a packet is missing
- *     analog     mean SNR, dB
+ *     bounded    probability that a packet is missing after all its transmissions (channel_given_up). A deadline depends
+ *                on what is sent: it is not in here, but in task_outcome.missing (cost.h) and in what devices report
+ *     analog     mean SNR over the channel's fading, dB: as drawn, or p g / (N0 b) of the task's link
  *     erasure    probability that an element is zeroed
  *     bits       probability that a bit turns over
  */
@@ -20,7 +21,8 @@
 double channel_drawn(const struct world *world, uint32_t device, struct slot_id id);
 
 /* The condition of a task that is sent in slot `id` over a link of that gain, with that share of the band. The modes that
- * draw it do not ask for the link. */
+ * draw it do not ask for the link. Mode analog, snr radio: at least CHANNEL_SNR_DB_LEAST. */
+#define CHANNEL_SNR_DB_LEAST (-200.0)
 double channel_condition(const struct world *world, uint32_t device, struct slot_id id, double gain,
                          double bandwidth_share);
 

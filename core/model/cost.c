@@ -161,19 +161,8 @@ struct pace {
 
 static double down_s(const struct scenario *scenario)
 {
-    return transfer_expected_s(scenario, transfer_down_bits(scenario), transfer_down_bps(scenario));
-}
-
-static double rate_of(const struct world *world, const struct device_params *device, double gain,
-                      const struct task_plan *plan)
-{
-    double bandwidth_hz = plan->bandwidth_share * world->scenario.radio.bandwidth_mhz * UNITS_MHZ;
-    return radio_rate_bps(&world->scenario, bandwidth_hz, device->transmit_power_w, gain);
-}
-
-static double bits_of(const struct world *world, uint32_t split, uint32_t tokens)
-{
-    return llm_split_bits(world->llm, split, tokens, world->scenario.model.bits_per_element);
+    return transfer_expected_s(scenario, &channel_down, transfer_down_bits(scenario),
+                               transfer_down_bps(scenario));
 }
 
 /* What a task does: which device, which prompt, over which link, at which speeds. */
@@ -186,6 +175,27 @@ struct course {
     double rate_bps;
 };
 
+static double rate_of(const struct world *world, const struct device_params *device, double gain,
+                      const struct task_plan *plan)
+{
+    double bandwidth_hz = plan->bandwidth_share * world->scenario.radio.bandwidth_mhz * UNITS_MHZ;
+    const struct channel_use use = channel_up(&world->scenario, plan->split);
+    return channel_rate_bps(&world->scenario, &use, bandwidth_hz, device->transmit_power_w, gain);
+}
+
+/* Of activations or token ids. */
+static double expected_s(const struct course *course, double bits)
+{
+    const struct channel_use use = channel_up(&course->world->scenario, course->plan->split);
+    return transfer_expected_s(&course->world->scenario, &use, bits, course->rate_bps);
+}
+
+static double expected_missing(const struct course *course, double bits)
+{
+    const struct channel_use use = channel_up(&course->world->scenario, course->plan->split);
+    return transfer_expected_missing(&course->world->scenario, &use, bits, course->rate_bps);
+}
+
 /* A prompt that is not cut. */
 static void go_whole(const struct course *course, double bits, struct task_times *ret)
 {
@@ -196,8 +206,7 @@ static void go_whole(const struct course *course, double bits, struct task_times
     if (plan->split >= world->llm->layers)
         return;
     double flops = world->server[plan->server].flops * plan->compute_share;
-    ret->transmit_s =
-        transfer_expected_s(&world->scenario, bits, course->rate_bps) + down_s(&world->scenario);
+    ret->transmit_s = expected_s(course, bits) + down_s(&world->scenario);
     ret->edge_s = edge_s(world->llm->layers - plan->split, layer_flop, flops) / course->pace.server;
 }
 
@@ -206,11 +215,11 @@ static struct chunk_stages stages_of(const struct course *course, struct chunk_r
     const struct world *world = course->world;
     const struct task_plan *plan = course->plan;
     double server_flops = world->server[plan->server].flops;
-    double bits = bits_of(world, plan->split, rows.count);
+    double bits = channel_bits(world, plan->split, rows.count);
     return (struct chunk_stages){
         .local_s = cost_local_rows_s(world, course->device, rows, plan->split) / course->pace.device,
         .sending_s = radio_transmit_s(bits, course->rate_bps),
-        .transfer_s = transfer_expected_s(&world->scenario, bits, course->rate_bps),
+        .transfer_s = expected_s(course, bits),
         .edge_s = cost_edge_rows_s(world, server_flops, plan->compute_share, rows, plan->split) /
                   course->pace.server,
     };
@@ -255,13 +264,14 @@ static void compose(const struct world *world, struct pace pace, uint32_t device
     *ret = (struct task_outcome){0};
     if (remote)
         ret->rate_bps = course.rate_bps = rate_of(world, params, gain, plan);
-    ret->payload_bits = bits_of(world, plan->split, tokens);
+    ret->payload_bits = channel_bits(world, plan->split, tokens);
     struct task_times at_work;
     const struct task_times *busy = chunks > 1 ? &at_work : &ret->times;
     if (chunks > 1)
         go_in_chunks(&course, chunks, &ret->times, &at_work);
     else
         go_whole(&course, ret->payload_bits, &ret->times);
+    ret->missing = remote ? expected_missing(&course, ret->payload_bits) : 0.0;
     double server_power_w = remote ? world->server[plan->server].power_w : 0.0;
     ret->joules = cost_joules(params, server_power_w, plan->compute_share, busy);
     ret->latency_s = cost_latency_s(&ret->times);
@@ -274,7 +284,7 @@ double cost_resent_s(const struct world *world, uint32_t device, uint32_t tokens
     struct course course = {world, &world->device[device], plan, {1.0, 1.0}, tokens, 0.0};
     struct task_times times = {0};
     course.rate_bps = rate_of(world, course.device, gain, plan);
-    go_whole(&course, bits_of(world, plan->split, tokens), &times);
+    go_whole(&course, channel_bits(world, plan->split, tokens), &times);
     return times.transmit_s + times.edge_s;
 }
 

@@ -75,7 +75,7 @@ bool cost_deadline_missed(const struct scenario *scenario, double latency_s);
 
 /* The whole path composed, as the cores compose it: a task of device n with split s at server m (ignored when
  * s = L), given shares of the server's bandwidth and speed, a gain, and no queue. Losses and jitter of
- * packets are not known in advance: transmit_s is its expected value (transfer.h).
+ * packets are not known in advance: transmit_s is its expected value (transfer.h), and so is `missing`.
  *
  * In k > 1 chunks (chunks.h) each part is what its stage adds behind the one before: local_s = L_k, transmit_s =
  * A_k - L_k and the RESULT's way, edge_s = E_k - A_k. Energies count the seconds of work: the sums of what the chunks
@@ -85,6 +85,7 @@ struct task_outcome {
     struct task_joules joules;
     double rate_bps;
     double payload_bits; /* D_s */
+    double missing;      /* expected share of its packets (channel.mode bounded); else 0 */
     double latency_s;
     double energy_j;
 };

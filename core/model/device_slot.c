@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "core/base/units.h"
+#include "core/model/channel_radio.h"
 #include "core/model/radio.h"
 
 #define WORDS_PER_BLOCK 4u
@@ -61,7 +62,7 @@ static void meet_channels(const struct world *world, uint32_t device, struct slo
                           struct device_slot *ret)
 {
     const struct scenario *scenario = &world->scenario;
-    bool fades = scenario->radio.fading == FADING_RAYLEIGH;
+    bool fades = scenario->radio.fading == FADING_RAYLEIGH && !channel_gain_is_mean(scenario);
     struct rng_at at = {world->seed, id.phase, RNG_FADING, device, id.episode, id.slot};
     double floor_m2 = scenario->radio.min_distance_m * scenario->radio.min_distance_m;
     struct rng_block block = {{0}};

@@ -21,7 +21,8 @@ struct device_slot {
     struct vec2 position; /* m */
     double speed_mps;
     uint32_t tokens;                /* n_t of this slot's task; 0: it has none (task.probability) */
-    double gain[WORLD_SERVERS_MAX]; /* g_{n,m}, linear power gain, first M valid (A4); 0: an outage */
+    double gain[WORLD_SERVERS_MAX]; /* g_{n,m}, linear power gain, first M valid (A4); 0: an outage.
+                                       Where channel_gain_is_mean, xi is 1 */
 };
 
 /* Fills `ret` for a device whose movement has been brought to this slot (mobility_start, then one

@@ -8,6 +8,7 @@
 
 #include "core/base/elementary.h"
 #include "core/base/units.h"
+#include "core/model/channel_radio.h"
 #include "core/model/cost.h"
 #include "core/model/radio.h"
 
@@ -214,15 +215,16 @@ static double radio_backlog_s(const struct env_view *view, uint32_t device)
 {
     const struct world *world = view->world;
     const struct scenario *scenario = &world->scenario;
+    const struct channel_use use = channel_up(scenario, 1); /* token ids are few */
     double bandwidth_hz = scenario->radio.bandwidth_mhz * UNITS_MHZ;
     double sum_s = 0.0;
     for (uint32_t m = 0; m < world->servers; m++) {
         size_t place = (size_t) device * world->servers + m;
         double bits = view->unsent_bits[place];
         if (bits > 0.0)
-            sum_s += radio_transmit_s(bits, radio_rate_bps(scenario, bandwidth_hz,
-                                                           world->device[device].transmit_power_w,
-                                                           view->gain[place]));
+            sum_s += radio_transmit_s(bits, channel_rate_bps(scenario, &use, bandwidth_hz,
+                                                             world->device[device].transmit_power_w,
+                                                             view->gain[place]));
     }
     return sum_s;
 }
@@ -461,8 +463,7 @@ void env_mend(const struct env_view *view, struct env_decision *decision)
 static double device_bits(const struct env_view *view, const struct env_decision *decision, uint32_t device)
 {
     const struct world *world = view->world;
-    return llm_split_bits(world->llm, decision->split[device], view->tokens[device],
-                          world->scenario.model.bits_per_element);
+    return channel_bits(world, decision->split[device], view->tokens[device]);
 }
 
 /* Work left for the server. Where a layer's work grows with the tokens alone, their common factor cancels: tokens and

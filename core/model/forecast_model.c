@@ -7,13 +7,14 @@
 #include "core/model/radio.h"
 #include "core/model/transfer.h"
 
-static double rate_bps(const struct env_view *view, uint32_t n, uint32_t m, uint32_t load)
+static double rate_bps(const struct env_view *view, const struct channel_use *use, uint32_t n, uint32_t m,
+                       uint32_t load)
 {
     const struct scenario *scenario = &view->world->scenario;
     assert(load > 0);
     double bandwidth_hz = scenario->radio.bandwidth_mhz * UNITS_MHZ / load;
-    return radio_rate_bps(scenario, bandwidth_hz, view->world->device[n].transmit_power_w,
-                          view->gain[(size_t) n * view->world->servers + m]);
+    return channel_rate_bps(scenario, use, bandwidth_hz, view->world->device[n].transmit_power_w,
+                            view->gain[(size_t) n * view->world->servers + m]);
 }
 
 static void device(void *user, const struct env_view *view, uint32_t n, struct forecast_spent *ret)
@@ -30,11 +31,14 @@ static void uplink(void *user, const struct env_view *view, uint32_t n, uint32_t
                    struct forecast_spent *ret)
 {
     const struct world *world = view->world;
-    double bps = rate_bps(view, n, m, load);
+    double bps = 0.0;
     (void) user;
     for (uint32_t s = 0; s < world->llm->layers; s++) {
-        double bits = llm_split_bits(world->llm, s, view->tokens[n], world->scenario.model.bits_per_element);
-        double seconds = transfer_expected_s(&world->scenario, bits, bps);
+        const struct channel_use use = channel_up(&world->scenario, s);
+        double bits = channel_bits(world, s, view->tokens[n]);
+        if (s <= 1) /* token ids, then activations: of all splits alike */
+            bps = rate_bps(view, &use, n, m, load);
+        double seconds = transfer_expected_s(&world->scenario, &use, bits, bps);
         ret[s] = (struct forecast_spent){seconds, world->device[n].transmit_power_w * seconds};
     }
 }
@@ -53,8 +57,9 @@ static void server(void *user, const struct env_view *view, uint32_t n, uint32_t
 static double rest_s(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
                      double bits)
 {
+    const struct channel_use use = channel_up(&view->world->scenario, 1); /* token ids are few */
     (void) user;
-    return radio_transmit_s(bits, rate_bps(view, n, m, load));
+    return radio_transmit_s(bits, rate_bps(view, &use, n, m, load));
 }
 
 struct forecast_source forecast_model(const struct world *world)
@@ -65,6 +70,7 @@ struct forecast_source forecast_model(const struct world *world)
         .link = uplink,
         .server = server,
         .rest_s = rest_s,
-        .down_s = transfer_expected_s(scenario, transfer_down_bits(scenario), transfer_down_bps(scenario)),
+        .down_s = transfer_expected_s(scenario, &channel_down, transfer_down_bits(scenario),
+                                      transfer_down_bps(scenario)),
     };
 }

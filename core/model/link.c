@@ -108,21 +108,59 @@ static struct link_packet rate_take(struct link_rate *rate, double now_s)
     return rate->packet;
 }
 
-/* ---- loss and jitter ---- */
+/* ---- loss, HARQ and jitter ---- */
 
-/* Word 0 of a packet's block is for its losses, word 1 for its jitter. */
+/* Word 0 of a packet's block is for its losses, word 1 for its jitter, word 2 for HARQ. */
 static double draw(const struct link_params *params, uint64_t index, unsigned word)
 {
     return rng_u01(rng_block(&params->draws, (uint32_t) index).v[word]);
 }
 
+/* Geometric, by inversion. */
+static uint32_t failures(const struct link_params *params, uint64_t index, unsigned word, double probability)
+{
+    if (probability <= 0.0)
+        return 0;
+    double chance = elementary_log(draw(params, index, word));
+    double lost = floor(chance / elementary_log(probability));
+    return lost < LINK_LOSSES_MAX ? (uint32_t) lost : LINK_LOSSES_MAX;
+}
+
 uint32_t link_losses(const struct link_params *params, uint64_t index)
 {
-    if (params->loss <= 0.0)
-        return 0;
-    double chance = elementary_log(draw(params, index, 0));
-    double lost = floor(chance / elementary_log(params->loss)); /* geometric, by inversion */
-    return lost < LINK_LOSSES_MAX ? (uint32_t) lost : LINK_LOSSES_MAX;
+    return failures(params, index, 0, params->loss);
+}
+
+static uint32_t harq_failures(const struct link_params *params, uint64_t index)
+{
+    return failures(params, index, 2, params->harq_error);
+}
+
+bool link_gives_up(const struct link_params *params, uint64_t index)
+{
+    return params->transmissions > 0 && link_losses(params, index) >= params->transmissions;
+}
+
+/* Lost transmissions that another one follows. */
+static uint32_t repeated(const struct link_params *params, uint32_t losses)
+{
+    bool is_bounded = params->transmissions > 0 && losses >= params->transmissions;
+    return is_bounded ? params->transmissions - 1 : losses;
+}
+
+double link_harq_s(const struct link_params *params, uint32_t failed)
+{
+    if (failed == 0)
+        return 0.0;
+    uint32_t above = failed / params->harq_transmissions;
+    return (failed - above) * params->harq_interval_s + above * params->retransmit_s;
+}
+
+double link_latest_s(const struct link_params *params)
+{
+    double lost_s = params->loss > 0.0 ? repeated(params, LINK_LOSSES_MAX) * params->retransmit_s : 0.0;
+    double harq_s = params->harq_error > 0.0 ? link_harq_s(params, LINK_LOSSES_MAX) : 0.0;
+    return lost_s + harq_s + params->jitter_s;
 }
 
 double link_jitter_s(const struct link_params *params, uint64_t index)
@@ -132,7 +170,8 @@ double link_jitter_s(const struct link_params *params, uint64_t index)
 
 double link_late_s(const struct link_params *params, uint64_t index)
 {
-    return link_losses(params, index) * params->retransmit_s + link_jitter_s(params, index);
+    double lost_s = repeated(params, link_losses(params, index)) * params->retransmit_s;
+    return lost_s + link_harq_s(params, harq_failures(params, index)) + link_jitter_s(params, index);
 }
 
 /* ---- the whole ---- */
@@ -141,6 +180,8 @@ static bool are_possible(const struct link_params *params)
 {
     return params->rate_bps >= 0.0 && params->delay_s >= 0.0 && params->jitter_s >= 0.0 &&
            params->loss >= 0.0 && params->loss < 1.0 && params->retransmit_s >= 0.0 &&
+           params->deadline_s >= 0.0 && params->harq_error >= 0.0 && params->harq_error < 1.0 &&
+           (params->harq_error <= 0.0 || params->harq_transmissions > 0) && params->harq_interval_s >= 0.0 &&
            params->queue_bytes >= 0.0;
 }
 
@@ -148,6 +189,7 @@ void link_init(struct link *link, const struct link_params *params, double now_s
 {
     assert(are_possible(params));
     *link = (struct link){.params = *params,
+                          .end_s = params->deadline_s > 0.0 ? now_s + params->deadline_s : (double) INFINITY,
                           .rate = {.rate_bps = params->rate_bps, .counted_s = now_s},
                           .packets = params->first_packet};
 }
@@ -192,14 +234,25 @@ int link_offer(struct link *link, double now_s, double bytes)
     return 0;
 }
 
+/* When the packet on the rate leaves it: at the latest with the deadline, but not in the past. */
+static double leaves_s(const struct link *link)
+{
+    double due_s = rate_due_s(&link->rate);
+    if (due_s <= link->end_s || !link->rate.busy)
+        return due_s;
+    return fmax(link->end_s, link->rate.counted_s);
+}
+
 /* Moves what has left the rate by now into the air. The next packet begins when the one before has left, not
  * at the time of the call. */
 static void advance(struct link *link, double now_s)
 {
-    for (double due_s = rate_due_s(&link->rate); due_s <= now_s; due_s = rate_due_s(&link->rate)) {
+    for (double due_s = leaves_s(link); due_s <= now_s; due_s = leaves_s(link)) {
         struct link_packet packet = rate_take(&link->rate, due_s);
         const struct link_params *params = &link->params;
         double arrival_s = due_s + link_late_s(params, packet.index) + params->delay_s;
+        if (arrival_s > link->end_s)
+            arrival_s = fmax(link->end_s, due_s);
         double behind_s = line_end_s(&link->air);
         /* Out of memory: the packet is lost, as a packet may be. */
         (void) line_push(&link->air, &packet, arrival_s > behind_s ? arrival_s : behind_s);
@@ -215,7 +268,7 @@ void link_set_rate(struct link *link, double now_s, double rate_bps)
 
 double link_due_s(const struct link *link)
 {
-    double rate_s = rate_due_s(&link->rate), air_s = line_due_s(&link->air);
+    double rate_s = leaves_s(link), air_s = line_due_s(&link->air);
     return rate_s < air_s ? rate_s : air_s;
 }
 
@@ -243,6 +296,17 @@ size_t link_packets(const struct link *link)
 double link_end_s(const struct link *link)
 {
     return line_end_s(&link->air);
+}
+
+bool link_is_over(const struct link *link, double now_s)
+{
+    return now_s >= link->end_s;
+}
+
+double link_waiting_bits(const struct link *link)
+{
+    double on_it = link->rate.busy ? fmax(BITS * link->rate.packet.bytes - link->rate.credit_bits, 0.0) : 0.0;
+    return BITS * link->queue.bytes + on_it;
 }
 
 void link_clear(struct link *link, double now_s)

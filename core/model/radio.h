@@ -10,6 +10,9 @@ double radio_gain(const struct scenario *scenario, double distance_m, double fad
 /* The same from the squared distance: what the hot path has at hand. radio_gain calls this one. */
 double radio_gain_squared(const struct scenario *scenario, double distance2_m2, double fading);
 
+/* SNR = p g / (N0 b); bandwidth > 0. */
+double radio_snr(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w, double gain);
+
 /* r = b log2(1 + p g / (N0 b)), bit/s; 0 when the bandwidth is 0. */
 double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w,
                       double gain);

@@ -8,11 +8,11 @@
 #include "core/base/elementary.h"
 #include "core/base/err.h"
 #include "core/base/units.h"
+#include "core/model/channel_radio.h"
 #include "core/model/faults.h"
 #include "core/model/layer_times.h"
 #include "core/model/llm_keys.h"
 #include "core/model/quality.h"
-#include "core/model/radio.h"
 #include "core/model/scenario_internal.h"
 
 /* A deadline below this would make penalties overflow; 0 switches it off. */
@@ -59,7 +59,7 @@ static int check_clock(const struct scenario *scenario, struct diag *diag)
     if (scenario->run.clock != CLOCK_REAL)
         return 0;
     bool traced = scenario->radio.trace[0] != '\0';
-    int rc = traced ? 0 : scenario_check_peak(scenario, radio_peak_rate_bps(scenario), diag);
+    int rc = traced ? 0 : scenario_check_peak(scenario, channel_peak_rate_bps(scenario), diag);
     if (rc != 0)
         return rc;
     return check_peak(scenario, "downlinks", "link.down_mbps", scenario->link.down_mbps * UNITS_MHZ, diag);
@@ -177,17 +177,6 @@ static int check_times(const struct scenario *scenario, struct diag *diag)
 {
     struct layer_times times;
     return scenario->model.times[0] != '\0' ? layer_times_read(&times, scenario->model.times, diag) : 0;
-}
-
-static int check_channel(const struct scenario *scenario, struct diag *diag)
-{
-    if (scenario->channel.loss_min > scenario->channel.loss_max)
-        return diag_fail(diag, ERR_RANGE, "channel.loss_min: %g is above channel.loss_max, %g",
-                         scenario->channel.loss_min, scenario->channel.loss_max);
-    if (scenario->channel.snr_db_min > scenario->channel.snr_db_max)
-        return diag_fail(diag, ERR_RANGE, "channel.snr_db_min: %g is above channel.snr_db_max, %g dB",
-                         scenario->channel.snr_db_min, scenario->channel.snr_db_max);
-    return 0;
 }
 
 static int check_quality(const struct scenario *scenario, struct diag *diag)
@@ -363,9 +352,12 @@ int scenario_check_world(const void *settings, struct scenario_values whole, str
 {
     (void) whole; /* it knows no other part */
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds, check_guests,    check_mobility, check_radio,   check_clock,   check_mode,
-        check_llm,    check_times,     check_channel,  check_quality, check_compute, check_damage,
-        check_nll,    check_objective, check_meter,    check_faults,
+        check_speeds,  check_guests,    check_mobility,
+        check_radio,   check_clock,     check_mode,
+        check_llm,     check_times,     scenario_check_channel,
+        check_quality, check_compute,   check_damage,
+        check_nll,     check_objective, check_meter,
+        check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](settings, diag);

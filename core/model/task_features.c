@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "core/base/elementary.h"
+#include "core/model/channel_radio.h"
 
 /* Middles and widths that bring the usual ranges to about [-1, 1]; what lies outside is not cut off [house]. */
 #define DEVICE_FLOPS 1e12
@@ -69,5 +70,5 @@ void task_features_server(const struct world *world, uint32_t server, uint32_t l
 
 double task_features_bits(const struct world *world, uint32_t tokens, uint32_t split)
 {
-    return llm_split_bits(world->llm, split, tokens, world->scenario.model.bits_per_element);
+    return channel_bits(world, split, tokens);
 }

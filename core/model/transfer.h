@@ -1,5 +1,5 @@
 /* How long bits take from a device to its server, and a RESULT's the way back, over the scenario's link
- * (section `link`): what the rate takes, what the losses and the jitter of single packets add, the delay. The
+ * (sections `link` and `channel`): what the rate takes, what the losses and the jitter of single packets add, the delay. The
  * device's core, the policies that know the model and the pacers of real time all call these functions; no
  * other code computes the same.
  *
@@ -7,22 +7,24 @@
  * packet. Losses and jitter are drawn by packet number from (seed; phase, episode, slot, device, way), so
  * that both clocks and a replay meet the same ones. A sender always has its next packet ready, and a full
  * queue (link.queue_kb) holds it back: the queue's length does not change when the last byte arrives, and is
- * no parameter here. */
+ * no parameter here.
+ *
+ * Where packets may be missing (channel_loses), a transfer is over when each has come or was given up, and at the
+ * latest channel.deadline_s after it began: min(T, deadline). */
 #ifndef HANDOFF_CORE_MODEL_TRANSFER_H
 #define HANDOFF_CORE_MODEL_TRANSFER_H
 
+#include "core/model/channel_radio.h"
 #include "core/model/device_slot.h"
 #include "core/model/link.h"
 #include "core/model/world.h"
 
 #define TRANSFER_PACKET_BYTES 1500u
 
-enum transfer_way { TRANSFER_UP, TRANSFER_DOWN };
-
 /* The link of one transfer between a device and a server in model seconds, for core/model/link and for
  * pacers. A task that goes on to another server after a loss meets other draws there. */
 struct link_params transfer_link(const struct world *world, struct slot_id id, uint32_t device,
-                                 uint32_t server, enum transfer_way way, double rate_bps);
+                                 uint32_t server, const struct channel_use *use, double rate_bps);
 /* The same link in seconds of real time, of which `scale` model seconds make one. */
 struct link_params transfer_scaled(const struct link_params *link, double scale);
 
@@ -37,16 +39,23 @@ bool transfer_down_is_free(const struct scenario *scenario);
 double transfer_s(const struct link_params *link, double bits);
 /* The same of transfer_link(world, id, ...): the cores ask for every task. */
 double transfer_task_s(const struct world *world, struct slot_id id, uint32_t device, uint32_t server,
-                       enum transfer_way way, double rate_bps, double bits);
+                       const struct channel_use *use, double rate_bps, double bits);
 
 /* The same of a part of a task, behind `packets` that went before it. */
 double transfer_part_s(const struct world *world, struct slot_id id, uint32_t device, uint32_t server,
-                       enum transfer_way way, double rate_bps, double bits, uint32_t packets);
+                       const struct channel_use *use, double rate_bps, double bits, uint32_t packets);
 uint32_t transfer_packets(double bits);
+/* Packet `packet` of a transfer of so many bits is missing. */
+bool transfer_is_missing(const struct link_params *link, double bits, uint32_t packet);
 
-/* The expected value of the above over the draws: what is known in advance. Exact, and the same bits, without
- * loss and jitter; else the largest of the packets' latenesses is integrated numerically, to about 5 % of
+/* The expected value of transfer_s over the draws: what is known in advance. Exact, and the same bits, without
+ * repetitions and jitter; else the largest of the packets' latenesses is integrated numerically, to about 5 % of
  * what loss and jitter add. */
-double transfer_expected_s(const struct scenario *scenario, double bits, double rate_bps);
+double transfer_expected_s(const struct scenario *scenario, const struct channel_use *use, double bits,
+                           double rate_bps);
+/* The share of such a transfer's packets that is expected to be missing; with a deadline exact without jitter and
+ * repetitions, else a mean over some of the packets. */
+double transfer_expected_missing(const struct scenario *scenario, const struct channel_use *use, double bits,
+                                 double rate_bps);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "core/base/array.h"
 #include "core/base/err.h"
+#include "core/model/channel_radio.h"
 #include "core/model/cost.h"
 #include "core/model/faults.h"
 #include "orchestrator/session/session_guests.h"
@@ -320,8 +321,7 @@ static void move_load(struct session_core *core, const struct open_task *task, u
     if (to == ENV_LOCAL)
         return;
     if (core->is_queue)
-        unsent[to] +=
-            llm_split_bits(world->llm, row->split, row->tokens, world->scenario.model.bits_per_element);
+        unsent[to] += channel_bits(world, row->split, row->tokens);
     else
         core->load[to]++;
 }

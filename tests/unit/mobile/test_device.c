@@ -542,7 +542,7 @@ static void a_device_that_the_scenario_has_down_is_silent_and_a_cut_way_delivers
 }
 
 /* What the link itself says, packet by packet, with the draws of that way; both ways have others. */
-static double over_link_s(const struct bench *bench, uint32_t server, enum transfer_way way)
+static double over_link_s(const struct bench *bench, uint32_t server, const struct channel_use *way)
 {
     const struct scenario *scenario = &bench->world.scenario;
     struct slot_id id = {RNG_TEST, 0, 2};
@@ -560,8 +560,9 @@ static void a_results_way_down_takes_what_its_own_draws_say(void **state)
                               "link.jitter_s=0.03", "link.loss=0.2", "link.retransmit_s=0.1", NULL})};
     bring_to(&bench, DEVICE_WAITING); /* slot 2, at server 1 */
     double down_s = device_core_down_s(&bench.core);
-    assert_same(down_s, over_link_s(&bench, 1, TRANSFER_DOWN));
-    assert_true(fabs(down_s - over_link_s(&bench, 1, TRANSFER_UP)) > 1e-6);
+    const struct channel_use up = {.payload = CHANNEL_ACTIVATIONS};
+    assert_same(down_s, over_link_s(&bench, 1, &channel_down));
+    assert_true(fabs(down_s - over_link_s(&bench, 1, &up)) > 1e-6);
     world_finish(&bench.world);
 }
 

@@ -44,6 +44,33 @@ static void keys_are_read_over_what_was_there(void **state)
     assert_int_equal(scenario.servers.sharing, COMPUTE_PROPORTIONAL);
 }
 
+static void a_channel_that_does_not_go_with_the_rest_is_refused(void **state)
+{
+    (void) state;
+    assert_refused("channel:\n  loss_min: 0.2\n  loss_max: 0.1\n", ERR_RANGE,
+                   "x.yaml: channel.loss_min: 0.2 is above channel.loss_max, 0.1");
+    assert_refused("channel:\n  snr_db_min: 11\n", ERR_RANGE,
+                   "x.yaml: channel.snr_db_min: 11 is above channel.snr_db_max, 10 dB");
+    assert_refused("channel:\n  margin_db: -11\n", ERR_RANGE,
+                   "x.yaml:2: channel.margin_db: -11 is out of range, allowed -10 to 60 dB");
+    assert_refused("channel:\n  harq: on\n  mode: bits\n", ERR_UNSUPPORTED,
+                   "x.yaml: channel.harq: is of the mode reliable, and channel.mode is bits: allowed off");
+    assert_refused("channel:\n  mode: bounded\nradio:\n  fading: none\n", ERR_UNSUPPORTED,
+                   "x.yaml: radio.fading: channel.mode bounded is about blocks that fade, allowed rayleigh");
+    assert_refused("channel:\n  mode: bounded\nradio:\n  trace: /x\n", ERR_UNSUPPORTED,
+                   "x.yaml: radio.trace: tells rates that came through, and channel.mode bounded fades a "
+                   "channel itself: leave it empty");
+    assert_refused("channel:\n  mode: bounded\n  deadline_s: 1\nrun:\n  mode: queue\n", ERR_UNSUPPORTED,
+                   "x.yaml: channel.deadline_s: run.mode: queue lets a transfer outlive its slot, allowed 0");
+    assert_refused("channel:\n  mode: analog\nradio:\n  trace: /x\n", ERR_UNSUPPORTED,
+                   "x.yaml: radio.trace: tells rates, and channel.mode analog has none: leave it empty");
+    assert_refused("channel:\n  mode: analog\n  snr: radio\nrun:\n  mode: queue\n", ERR_UNSUPPORTED,
+                   "x.yaml: channel.snr: run.mode: queue changes a link from slot to slot, allowed fixed");
+    assert_refused("channel:\n  mode: analog\nrun:\n  clock: real\n", ERR_RANGE,
+                   "x.yaml: run.time_scale: uplinks of this scenario reach 1280 Mbit/s, at scale 1 more than "
+                   "the 1 Gbit/s a link carries in real time: at most 0.78 fits");
+}
+
 static void the_canonical_text_reads_back_bit_for_bit(void **state)
 {
     (void) state;
@@ -479,6 +506,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_read_over_what_was_there),
+        cmocka_unit_test(a_channel_that_does_not_go_with_the_rest_is_refused),
         cmocka_unit_test(the_canonical_text_reads_back_bit_for_bit),
         cmocka_unit_test(the_longest_scenario_fits_into_its_limit),
         cmocka_unit_test(unknown_names_are_refused_with_the_nearest_known_one),
