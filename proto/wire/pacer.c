@@ -25,10 +25,10 @@ static void count_allowed(struct wire_pacer *pacer, double now)
     pacer->counted_s = now;
 }
 
-/* The link is never without a packet while something has to cross. */
+/* The link is never without a packet while something has to cross. After its deadline all of it goes at once. */
 static int fill(struct wire_pacer *pacer, double now)
 {
-    double ahead = pacer->rate_bps * AHEAD_S / BITS;
+    double ahead = link_is_over(&pacer->link, now) ? (double) INFINITY : pacer->rate_bps * AHEAD_S / BITS;
     int rc = 0;
     while (rc == 0 && pacer->left > 0 && (pacer->link.queue.bytes < ahead || pacer->link.queue.count == 0)) {
         uint64_t bytes = pacer->left < TRANSFER_PACKET_BYTES ? pacer->left : TRANSFER_PACKET_BYTES;
@@ -42,6 +42,8 @@ static int fill(struct wire_pacer *pacer, double now)
 static bool is_last(const struct wire_pacer *pacer, double due_s)
 {
     size_t behind = pacer->link.queue.count + (pacer->link.rate.busy ? 1 : 0);
+    if (link_is_over(&pacer->link, due_s))
+        return true;
     if (pacer->left > 0)
         return false;
     return behind == 0 ? link_end_s(&pacer->link) <= due_s : behind == 1 && pacer->link.air.count == 0;
@@ -83,6 +85,13 @@ static void hold_back(struct wire_pacer *pacer, double now)
     link_set_rate(&pacer->link, now, full ? 0.0 : pacer->rate_bps);
 }
 
+/* What its deadline lets through counts as allowed, and nothing from then on. */
+static void end_link(struct wire_pacer *pacer, double now)
+{
+    pacer->allowed_bits += BITS * (double) pacer->left + link_waiting_bits(&pacer->link);
+    (void) fill(pacer, now); /* as in deliver */
+}
+
 /* Hands over what has come due. */
 static void deliver(struct wire_pacer *pacer, double now)
 {
@@ -90,7 +99,10 @@ static void deliver(struct wire_pacer *pacer, double now)
     struct link_packet packet;
     uint64_t bytes = 0;
     count_allowed(pacer, now);
-    hold_back(pacer, now);
+    if (link_is_over(&pacer->link, now))
+        end_link(pacer, now);
+    else
+        hold_back(pacer, now);
     while (link_take(&pacer->link, now, &packet, &arrival_s))
         bytes += (uint64_t) packet.bytes;
     (void) fill(pacer, now); /* out of memory: the rest never crosses */

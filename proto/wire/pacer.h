@@ -1,7 +1,10 @@
 /* Lets bytes through as fast as a link (core/model/link) would, in real time. The owner says how many bytes have
  * to cross, and is told whenever some have. Packets have TRANSFER_PACKET_BYTES, each with its own time. The loop
  * is woken only at ticks WIRE_PACER_WAKE_NS apart, the same for all pacers, where everything that is due is told
- * at once; and exactly when the last byte is due. */
+ * at once; and exactly when the last byte is due.
+ *
+ * Bytes of a packet that is missing (link.h) cross like others: receivers drop what it held, by its number. So how long
+ * a transfer takes, and what is missing, is the same in both clocks. */
 #ifndef HANDOFF_PROTO_WIRE_PACER_H
 #define HANDOFF_PROTO_WIRE_PACER_H
 

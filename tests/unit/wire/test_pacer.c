@@ -229,6 +229,43 @@ static void losses_and_jitter_take_what_the_model_says_they_take(void **state)
     }
 }
 
+/* At its deadline a link lets everything through: as late as the model says, though the rest would take seconds. */
+static void a_deadline_ends_a_transfer_with_all_of_its_bytes(void **state)
+{
+    (void) state;
+    for (int rate = 0; rate < 2; rate++) {
+        struct link_params params = {.rate_bps = rate == 0 ? 1e6 : 0.0, .delay_s = 0.01, .deadline_s = 0.05};
+        double took_s = (double) INFINITY;
+        bool on_time = false;
+        for (int i = 0; i < TRIES && took_s >= 0.052; i++) {
+            took_s = play_transfer(&params, &free_hooks, 1000000);
+            on_time = on_time || bench.lag_max_s < 0.001;
+            assert_true(took_s >= 0.05 * (1.0 - 1e-6));
+            assert_true(fabs(bench.pacer.allowed_bits - 8e6) < 20e3); /* all of it was allowed, to a packet */
+        }
+        assert_true(!on_time || took_s < 0.052);
+    }
+}
+
+static void a_bounded_link_gives_packets_up_when_the_model_does(void **state)
+{
+    (void) state;
+    struct link_params params = {.rate_bps = 4e6,
+                                 .loss = 0.6,
+                                 .retransmit_s = 0.02,
+                                 .transmissions = 3,
+                                 .draws = {.seed = 5, .stream = RNG_LINK, .entity = 3}};
+    double model_s = transfer_s(&params, 8.0 * 25000.0), took_s = (double) INFINITY;
+    bool on_time = false;
+    assert_true(model_s < 0.05 + 2 * 0.02 + 1e-9 && model_s > 0.06); /* nobody waits for the fourth */
+    for (int i = 0; i < TRIES && took_s >= model_s + 0.002; i++) {
+        took_s = play_transfer(&params, &free_hooks, 25000);
+        on_time = on_time || bench.lag_max_s < 0.001;
+        assert_true(took_s >= model_s * (1.0 - 1e-6));
+    }
+    assert_true(!on_time || took_s < model_s + 0.002);
+}
+
 static bool is_full_for_a_while(void *user)
 {
     (void) user;
@@ -345,6 +382,8 @@ int main(void)
         cmocka_unit_test(a_rate_that_changes_in_flight_is_kept_before_and_after),
         cmocka_unit_test(delay_comes_on_top),
         cmocka_unit_test(losses_and_jitter_take_what_the_model_says_they_take),
+        cmocka_unit_test(a_deadline_ends_a_transfer_with_all_of_its_bytes),
+        cmocka_unit_test(a_bounded_link_gives_packets_up_when_the_model_does),
         cmocka_unit_test(a_full_queue_holds_the_sender_back),
         cmocka_unit_test(a_transfer_that_begins_ends_the_one_before),
         cmocka_unit_test(nothing_is_allowed_while_there_is_nothing_to_send),
