@@ -75,7 +75,7 @@ def insolent_phone(port, attempts):
 
 
 def task_of(number, round_number, share, arrival_s=1.):
-    return (wiretap.TASK, number, round_number, 1, 128, 0., arrival_s, 1., b'', share, 0., 0., 0, 0, 0)
+    return (wiretap.TASK, number, round_number, 1, 128, 0., arrival_s, 1., b'', share, 0., 0., 0, 0, 0, 0., 0.)
 
 
 @tap.test
@@ -125,7 +125,7 @@ def observation_of(number, round_number):
 
 
 def report_of(number, round_number):
-    return (wiretap.REPORT, number, round_number, *[1.] * 11, 0, 0., 0., 0., 0., 0, 256, 0., 0., b'', 0, 0., 0., 0., 0, b'')
+    return (wiretap.REPORT, number, round_number, *[1.] * 11, 0, 0., 0., 0., 0., 0, 256, 0., 0., b'', 0, 0., 0., 0., 0, b'', 0., 0., 0, 0)
 
 
 def usurper(phone, number, usurp):

@@ -68,6 +68,28 @@ def both_clocks_agree_over_a_rough_link_and_back():
         tap.true(floor_s >= 0.1 + 0.2, f'both delays and the RESULT: {floor_s} s')
 
 
+def both_agree_on_what_is_missing(*keys):
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        result = twin(db, *SMALL, '-p', 'static', '-t', 3, *(part for key in keys for part in ('--set', key)))
+        tap.true(result['agrees'], f"the clocks agree: {result}")
+        pairs = testbed.rows(db, 'SELECT r.missing, v.missing FROM task r JOIN task v USING (episode, slot, device) '
+                                 f"WHERE r.run_id = {result['real_run']} AND v.run_id = {result['virtual_run']}")
+        tap.true(len(pairs) > 5, f'{len(pairs)} tasks')
+        tap.equal([pair for pair in pairs if pair[0] != pair[1]], [], 'tasks of which another share is missing')
+        tap.equal(any(pair[0] for pair in pairs), 'channel.mode=bounded' in keys, 'something is missing')
+
+
+@tap.test
+@testbed.real_time
+def both_clocks_agree_on_bad_channels():
+    both_agree_on_what_is_missing('channel.mode=bounded', 'channel.margin_db=6', 'channel.deadline_s=0.3')
+    both_agree_on_what_is_missing('channel.mode=bounded', 'channel.transmissions=3', 'link.retransmit_s=0.05')
+    both_agree_on_what_is_missing('channel.mode=bounded', 'run.mode=queue', 'devices.count=3')
+    both_agree_on_what_is_missing('channel.harq=on', 'channel.harq_error=0.3')
+    both_agree_on_what_is_missing('channel.mode=analog', 'radio.bandwidth_mhz=10')
+
+
 @tap.test
 @testbed.real_time
 def both_clocks_agree_on_prompts_in_chunks():

@@ -162,6 +162,37 @@ def prompts_in_chunks_record_the_same_and_replay():
         tap.true(whole['task'] != memory['task'], 'chunks make a difference')
 
 
+BAD_CHANNELS = {
+    'HARQ': ('channel.harq=on', 'compute.chunks=3'),
+    'HARQ in queues': ('channel.harq=on', 'run.mode=queue'),
+    'bounded': ('channel.mode=bounded', 'channel.margin_db=3', 'channel.transmissions=2', 'channel.deadline_s=0.2'),
+    'bounded in queues': ('channel.mode=bounded', 'channel.transmissions=2', 'run.mode=queue', 'handover.policy=resume',
+                          'servers.coverage_m=350'),
+    'analog': ('channel.mode=analog', 'channel.snr=radio', 'channel.fading=rayleigh'),
+    'erasure': ('channel.mode=erasure',),
+    'bits in queues': ('channel.mode=bits', 'run.mode=queue'),
+}
+
+
+@tap.test
+def bad_channels_record_the_same_and_replay():
+    for name, keys in BAD_CHANNELS.items():
+        with testbed.scratch() as folder:
+            extra = ['-p', 'random', *(part for key in keys for part in ('--set', key))]
+            db = os.path.join(folder, 'memory.db')
+            memory = run_over_memory(folder, extra)
+            compare(memory, run_over_tcp(folder, [2, 3], extra))
+            testbed.orchestrator('replay', '-q', '--verify', '--db', db)
+            missing = testbed.one(db, 'SELECT count(missing) FROM task WHERE served_by IS NOT NULL')
+            tap.equal(missing > 100, name.startswith('bounded'), f'{name}: {missing} tasks whose packets may be missing')
+            if missing:
+                with sqlite3.connect(db) as connection:
+                    connection.execute('UPDATE task SET missing = missing / 2 WHERE (episode, slot, device) IN '
+                                       '(SELECT episode, slot, device FROM task WHERE missing > 0 LIMIT 1)')
+                told = ''.join(testbed.orchestrator('replay', '-q', '--verify', '--db', db, status=5))
+                tap.true('missing' in told, told)
+
+
 @tap.test
 def another_seed_records_something_else():
     with testbed.scratch() as folder:
