@@ -23,7 +23,7 @@
 #define SLOTS 6u
 #define EVENTS_MAX 512u
 #define LIST_MAX 8u
-#define FIELDS_MAX 32u
+#define FIELDS_MAX 40u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
