@@ -2,11 +2,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/array.h"
 #include "core/base/err.h"
+#include "core/compute/compute_damage.h"
 #include "core/compute/compute_internal.h"
 #include "core/compute/compute_keys.h"
 #include "core/model/llm_keys.h"
@@ -139,6 +141,47 @@ int compute_load(struct compute *compute, uint32_t first, uint32_t last, struct 
 
 /* ---- a pass ---- */
 
+static int take_origin(struct compute_pass *pass, const struct compute_origin *origin, struct diag *diag)
+{
+    const struct world *world = pass->compute->world;
+    const struct scenario *scenario = &world->scenario;
+    const struct compute_part *part = &pass->part;
+    bool is_last = part->last == pass->compute->model->geometry->layers;
+    pass->origin = *origin;
+    pass->part.origin = NULL;
+    pass->is_damaged = origin->has_crossed && part->first > 0 && scenario->channel.mode != CHANNEL_RELIABLE;
+    if (pass->is_damaged) {
+        const struct activation_shape shape = compute_shape(world, part->tokens);
+        struct damage damage;
+        compute_damage(world, origin->channel, NULL, &damage);
+        int rc = damage_check(&damage, &shape, diag);
+        if (rc != 0)
+            return rc;
+    }
+    if (scenario->compute.nll == SWITCH_OFF || !is_last || origin->is_own_prompt)
+        return 0;
+    pass->prompt = malloc(part->tokens * sizeof *pass->prompt);
+    if (pass->prompt == NULL)
+        return diag_fail(diag, -ENOMEM, "a prompt of %u tokens: out of memory", part->tokens);
+    compute_prompt(world, origin->device, origin->id, part->tokens, pass->prompt);
+    return 0;
+}
+
+int compute_receive(struct compute_pass *pass, const uint8_t *in, size_t size, struct diag *diag)
+{
+    const struct world *world = pass->compute->world;
+    const struct activation_shape shape = compute_shape(world, pass->part.tokens);
+    const struct rng_at at = compute_damage_place(world, pass->origin.device, pass->origin.id);
+    struct damage_result result = {0};
+    struct damage damage;
+    if (pass->received == NULL)
+        pass->received = malloc((size_t) shape.rows * shape.columns * sizeof *pass->received);
+    if (pass->received == NULL)
+        return diag_fail(diag, -ENOMEM, "activations of %u tokens: out of memory", shape.rows);
+    compute_damage(world, pass->origin.channel, NULL, &damage);
+    return damage_receive(&damage, &shape, &at, in, size, pass->received, &result, diag);
+}
+
 int compute_pass_create(struct compute_pass **ret_pass, struct compute *compute,
                         const struct compute_part *part, struct diag *diag)
 {
@@ -148,8 +191,10 @@ int compute_pass_create(struct compute_pass **ret_pass, struct compute *compute,
     *pass = (struct compute_pass){.compute = compute, .part = *part};
     int rc = infer_cache_create(&pass->cache, compute->model->geometry, part->first, part->last, part->tokens,
                                 diag);
+    if (rc == 0 && part->origin != NULL)
+        rc = take_origin(pass, part->origin, diag);
     if (rc != 0) {
-        free(pass);
+        compute_pass_destroy(pass);
         return rc;
     }
     *ret_pass = pass;
@@ -161,6 +206,8 @@ void compute_pass_destroy(struct compute_pass *pass)
     if (pass == NULL)
         return;
     infer_cache_destroy(pass->cache);
+    free(pass->received);
+    free(pass->prompt);
     free(pass);
 }
 
@@ -179,15 +226,24 @@ int compute_pass_answer(const struct compute_pass *pass, struct compute_answer *
 
 /* ---- the head ---- */
 
-int compute_tokens(struct compute *compute, const float *x, size_t rows, uint32_t *ret_token,
-                   struct diag *diag)
+/* Room for the logits of some of these rows: of how many. 0: no memory. */
+static size_t reserve_logits(struct compute *compute, size_t rows, struct diag *diag)
 {
     const struct weights_geometry *g = compute->model->geometry;
     size_t most = LOGITS_FLOATS / g->vocab > 0 ? LOGITS_FLOATS / g->vocab : 1;
     most = rows < most ? rows : most;
-    int rc = array_reserve(&compute->logits, &compute->logits_capacity, most * g->vocab);
-    if (rc != 0)
-        return diag_fail(diag, rc, "logits: out of memory");
+    if (array_reserve(&compute->logits, &compute->logits_capacity, most * g->vocab) == 0)
+        return most;
+    (void) diag_fail(diag, -ENOMEM, "logits: out of memory");
+    return 0;
+}
+
+int compute_tokens(struct compute *compute, const float *x, size_t rows, uint32_t *ret_token,
+                   struct diag *diag)
+{
+    const struct weights_geometry *g = compute->model->geometry;
+    size_t most = reserve_logits(compute, rows, diag);
+    int rc = most > 0 || rows == 0 ? 0 : -ENOMEM;
     for (size_t done = 0; done < rows && rc == 0; done += most) {
         size_t count = rows - done < most ? rows - done : most;
         rc = infer_head(compute->model, &compute->workspace, x + done * g->hidden, count, compute->logits,
@@ -195,6 +251,26 @@ int compute_tokens(struct compute *compute, const float *x, size_t rows, uint32_
         for (size_t i = 0; rc == 0 && i < count; i++)
             ret_token[done + i] = infer_greedy(compute->logits + i * g->vocab, g->vocab);
     }
+    return rc;
+}
+
+int compute_score(struct compute *compute, const float *x, size_t rows, const uint32_t *token,
+                  struct likelihood *score, struct diag *diag)
+{
+    const struct weights_geometry *g = compute->model->geometry;
+    size_t most = reserve_logits(compute, rows, diag);
+    int rc = most > 0 || rows == 0 ? 0 : -ENOMEM;
+    for (size_t done = 0; done < rows && rc == 0; done += most) {
+        size_t count = rows - done < most ? rows - done : most;
+        rc = infer_head(compute->model, &compute->workspace, x + done * g->hidden, count, compute->logits,
+                        diag);
+        for (size_t i = 0; rc == 0 && i < count; i++) {
+            score->nats += infer_nats(compute->logits + i * g->vocab, g->vocab, token[done + i]);
+            score->tokens++;
+        }
+    }
+    if (rc == 0 && !isfinite(score->nats))
+        rc = diag_fail(diag, ERR_RANGE, "the likelihood of a prompt is not finite");
     return rc;
 }
 
@@ -234,10 +310,23 @@ static int run_part(struct compute *compute, const struct compute_part *part, st
     return rc;
 }
 
+static struct compute_origin origin_of(const struct compute_task *task, bool has_crossed)
+{
+    return (struct compute_origin){
+        .device = task->device,
+        .id = task->id,
+        .has_crossed = has_crossed,
+        .channel = task->channel,
+        .is_own_prompt = task->prompt != NULL,
+    };
+}
+
 static int run_device(struct compute *compute, const struct compute_task *task,
                       struct compute_answer *ret_answer, struct diag *diag)
 {
-    const struct compute_part part = {.first = 0, .last = task->split, .tokens = task->tokens};
+    const struct compute_origin origin = origin_of(task, false);
+    const struct compute_part part = {
+        .first = 0, .last = task->split, .tokens = task->tokens, .origin = &origin};
     size_t size = compute_bytes(compute->world, task->split, task->tokens);
     struct compute_step step = {
         .in = (const uint8_t *) compute->ids, /* little-endian, as the processors that this is for */
@@ -252,8 +341,11 @@ static int run_server(struct compute *compute, const struct compute_task *task,
                       struct compute_answer *ret_answer, struct diag *diag)
 {
     bool returns = compute->world->scenario.compute.head == COMPUTE_HEAD_DEVICE;
-    const struct compute_part part = {
-        .first = task->split, .last = compute->model->geometry->layers, .tokens = task->tokens};
+    const struct compute_origin origin = origin_of(task, !task->stays);
+    const struct compute_part part = {.first = task->split,
+                                      .last = compute->model->geometry->layers,
+                                      .tokens = task->tokens,
+                                      .origin = &origin};
     size_t row = compute_row_bytes(compute->world);
     struct compute_step step = {
         .in = task->split == 0 ? (const uint8_t *) compute->ids : compute->rows,

@@ -8,8 +8,14 @@
  * Where nothing is the device's (split 0), the prompt's tokens cross; where all is (split L), nothing does. With
  * compute.head `device` the server encodes the last row and returns it, and the device applies final norm and head.
  *
+ * What crosses at a split between layers may be damaged on its way up (section `channel`, core/damage): a server computes
+ * with what arrived. Tokens (split 0), and the row that a server returns, always arrive whole.
+ *
+ * With compute.nll whoever has all rows behind layer L tells how well the model foretells the prompt: the summed negative
+ * log-likelihood of each token but the first, given those before it. A prompt that is not the world's is not scored.
+ *
  * An answer is a function of the model file, the world's text and seed, the device, the slot, the prompt's length, the
- * split, and of the section `compute` without its batch and chunks. Each row is encoded by itself, and no row's result
+ * split, the channel's condition, and of the sections `channel` and `compute` without its batch and chunks. Each row is encoded by itself, and no row's result
  * depends on the rows beside it (core/infer). So which tasks go together, in how many steps a prompt comes, and who
  * computes which part changes no bit.
  *
@@ -25,6 +31,7 @@
 #include "core/base/diag.h"
 #include "core/model/device_slot.h"
 #include "core/model/world.h"
+#include "core/stats/likelihood.h"
 
 #define COMPUTE_ANSWER_MAX 64u /* tokens of an answer; a task gives one */
 #define COMPUTE_STEPS_MAX 256u /* of one compute_run, as compute.batch */
@@ -32,6 +39,7 @@
 struct compute_answer {
     uint32_t count;
     uint32_t token[COMPUTE_ANSWER_MAX];
+    struct likelihood score; /* compute.nll: of the prompt; no tokens: it was not scored */
 };
 
 /* ---- pure functions of the world ---- */
@@ -40,6 +48,9 @@ struct compute_answer {
  * that is shorter begins anew at its end. Without a text, tokens drawn uniformly from the vocabulary. */
 void compute_prompt(const struct world *world, uint32_t device, struct slot_id id, uint32_t tokens,
                     uint32_t *ret_token);
+
+/* Bytes of text that the prompt's tokens behind the first stand for; 0: not known, as of drawn tokens. */
+uint64_t compute_prompt_bytes(const struct world *world, uint32_t device, struct slot_id id, uint32_t tokens);
 
 /* Bytes that cross for `tokens` tokens at a split: 4 for each token at split 0, encoded rows between layers, none at
  * split L. Those of a prompt are the sum of those of its pieces. */
@@ -71,16 +82,27 @@ int compute_load(struct compute *compute, uint32_t first, uint32_t last, struct 
 
 /* ---- a pass: one task's way through layers at one node ---- */
 
+/* Whose prompt goes through layers, and how its activations came. */
+struct compute_origin {
+    uint32_t device;
+    struct slot_id id; /* the task's own slot */
+    bool
+        has_crossed; /* from the device to a server: behind layer 1, what arrives is what the channel leaves */
+    double channel;  /* its condition (core/model/channel.h) */
+    bool is_own_prompt; /* and not the world's: it is not scored */
+};
+
 /* Layers [first, last) on a prompt of that length. */
 struct compute_part {
-    uint32_t first, last; /* first < last <= L */
-    uint32_t tokens;      /* 1 .. the model's context */
+    uint32_t first, last;                /* first < last <= L */
+    uint32_t tokens;                     /* 1 .. the model's context */
+    const struct compute_origin *origin; /* copied; NULL: nothing is damaged or scored */
 };
 
 /* Owns the task's keys and values at this node. */
 struct compute_pass;
 
-/* ERR_RANGE: a part that the model does not have. -ENOMEM. */
+/* ERR_RANGE: a part that the model does not have, or a channel's condition that is none. -ENOMEM. */
 int compute_pass_create(struct compute_pass **ret_pass, struct compute *compute,
                         const struct compute_part *part, struct diag *diag);
 /* Before its engine is closed. NULL is allowed. */
@@ -100,6 +122,8 @@ int compute_pass_answer(const struct compute_pass *pass, struct compute_answer *
  *   out   last < L: becomes encoded rows, compute_bytes(world, last, rows) of them
  *         last = L: NULL, and the head is applied here after the last rows; or compute_row_bytes(world) bytes, which
  *         become the prompt's last row, encoded, with the last rows (before, they stay as they are)
+ *
+ * Where the channel damages, the first step of a pass brings all rows (compute.chunks 1): ERR_STATE.
  *
  * A device that goes on with a task whose server is lost gives its own encoded rows as `in` to a pass of the layers that
  * the server had, with `out` as the server had it: the answer is the same. */
@@ -136,6 +160,8 @@ struct compute_task {
     struct slot_id id;
     uint32_t tokens, split;
     const uint32_t *prompt; /* [tokens] in place of the world's; NULL: the world's */
+    double channel;         /* the condition that the activations of a split between layers crossed */
+    bool stays;             /* the device went on alone behind its split: nothing of it arrived anywhere */
 };
 
 /* What device and server compute together, in one process: the reference. Errors as above. */

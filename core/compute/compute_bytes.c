@@ -11,24 +11,48 @@
 /* Index of a prompt's draws under RNG_PROMPT. */
 enum prompt_draw { DRAW_BEGIN = 0, DRAW_TOKENS = 1 };
 
+static struct rng_at draws_of(const struct world *world, uint32_t device, struct slot_id id)
+{
+    return (struct rng_at){.seed = world->seed,
+                           .phase = id.phase,
+                           .stream = RNG_PROMPT,
+                           .entity = device,
+                           .episode = id.episode,
+                           .slot = id.slot};
+}
+
+/* Where in the world's text a prompt begins. */
+static uint32_t begin_of(const struct world *world, const struct rng_at *at, uint32_t tokens)
+{
+    uint32_t text = world->prompt_tokens;
+    return rng_below(at, DRAW_BEGIN, tokens <= text ? text - tokens + 1 : text);
+}
+
 void compute_prompt(const struct world *world, uint32_t device, struct slot_id id, uint32_t tokens,
                     uint32_t *ret_token)
 {
-    const struct rng_at at = {.seed = world->seed,
-                              .phase = id.phase,
-                              .stream = RNG_PROMPT,
-                              .entity = device,
-                              .episode = id.episode,
-                              .slot = id.slot};
+    const struct rng_at at = draws_of(world, device, id);
     uint32_t text = world->prompt_tokens;
     if (text == 0) {
         for (uint32_t i = 0; i < tokens; i++)
             ret_token[i] = rng_below(&at, DRAW_TOKENS + i, world->llm->vocab);
         return;
     }
-    uint32_t begin = rng_below(&at, DRAW_BEGIN, tokens <= text ? text - tokens + 1 : text);
+    uint32_t begin = begin_of(world, &at, tokens);
     for (uint32_t i = 0; i < tokens; i++)
         ret_token[i] = world->prompt[(begin + i) % text];
+}
+
+uint64_t compute_prompt_bytes(const struct world *world, uint32_t device, struct slot_id id, uint32_t tokens)
+{
+    const struct rng_at at = draws_of(world, device, id);
+    uint64_t bytes = 0;
+    if (world->prompt_bytes == NULL)
+        return 0;
+    uint32_t begin = begin_of(world, &at, tokens);
+    for (uint32_t i = 1; i < tokens; i++)
+        bytes += world->prompt_bytes[(begin + i) % world->prompt_tokens];
+    return bytes;
 }
 
 struct activation_shape compute_shape_of(const struct scenario *scenario, uint32_t hidden, uint32_t rows)

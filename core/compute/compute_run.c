@@ -30,6 +30,7 @@ struct run {
     size_t rows;                     /* in x */
     size_t ended[COMPUTE_STEPS_MAX]; /* steps whose prompt's last row is in compute->last, in this order */
     size_t ends;
+    struct likelihood score[COMPUTE_STEPS_MAX]; /* of each pass's rows so far */
 };
 
 static const struct weights_geometry *geometry_of(const struct run *run)
@@ -79,6 +80,10 @@ static int check_step(const struct run *run, struct compute_step *step)
     if (step->rows == 0 || step->rows > pass->part.tokens - pass->rows)
         return diag_fail(&step->reason, ERR_RANGE, "%u rows behind %u: the prompt has %u", step->rows,
                          pass->rows, pass->part.tokens);
+    if (pass->is_damaged && step->rows != pass->part.tokens)
+        return diag_fail(&step->reason, ERR_STATE,
+                         "%u rows of %u: a channel that damages takes a prompt whole", step->rows,
+                         pass->part.tokens);
     if (step->in_size != due)
         return diag_fail(&step->reason, ERR_CORRUPT, "%zu bytes of %u rows: %zu are due", step->in_size,
                          step->rows, due);
@@ -102,14 +107,15 @@ static int prepare(struct run *run, struct diag *diag)
         step->reason.text[0] = '\0';
         assert_step(run, i);
         step->code = check_step(run, step);
+        run->score[i] = step->pass->score;
         if (step->code != 0)
             continue;
         rows += step->rows;
         rc = infer_model_load(compute->model, part->first, part->last, diag);
-        if (part->last < geometry_of(run)->layers || !is_last(step))
+        if (part->last < geometry_of(run)->layers)
             continue;
-        ends++;
-        if (rc == 0 && step->out == NULL)
+        ends += is_last(step) ? 1 : 0;
+        if (rc == 0 && (step->pass->prompt != NULL || (is_last(step) && step->out == NULL)))
             rc = infer_model_load_head(compute->model, diag);
     }
     rows = rows < compute->rows_max ? rows : compute->rows_max;
@@ -145,8 +151,22 @@ static int embed(struct run *run, const struct share *share)
     return rc;
 }
 
+/* What arrived of a payload: all of it at its first share. */
+static int receive(struct run *run, const struct share *share)
+{
+    struct compute_step *step = step_of(run, share);
+    size_t hidden = geometry_of(run)->hidden;
+    int rc = share->from == 0 ? compute_receive(step->pass, step->in, step->in_size, &step->reason) : 0;
+    if (rc == 0)
+        memcpy(row_at(run, run->rows), step->pass->received + share->from * hidden,
+               share->rows * hidden * sizeof(float));
+    return rc;
+}
+
 static int decode(struct run *run, const struct share *share)
 {
+    if (step_of(run, share)->pass->is_damaged)
+        return receive(run, share);
     struct compute_step *step = step_of(run, share);
     const struct activation_shape shape = compute_shape(run->compute->world, share->rows);
     size_t row = compute_row_bytes(run->compute->world);
@@ -194,6 +214,18 @@ static int encode(const struct run *run, const struct share *share, const float 
     return rc;
 }
 
+/* Each row's token is followed by one of the prompt, but for the last. */
+static int score(struct run *run, const struct share *share, const float *x)
+{
+    struct compute_step *step = step_of(run, share);
+    const struct compute_pass *pass = step->pass;
+    uint32_t first = step->from + share->from, left = pass->part.tokens - 1 - first;
+    if (pass->prompt == NULL)
+        return 0;
+    return compute_score(run->compute, x, share->rows < left ? share->rows : left, pass->prompt + first + 1,
+                         &run->score[share->step], &step->reason);
+}
+
 /* Behind a share's last layer. */
 static void finish(struct run *run, const struct share *share, const float *x)
 {
@@ -201,7 +233,10 @@ static void finish(struct run *run, const struct share *share, const float *x)
     size_t hidden = geometry_of(run)->hidden;
     if (part_of(run, share)->last < geometry_of(run)->layers) {
         step->code = encode(run, share, x);
-    } else if (is_last(step) && share->from + share->rows == step->rows) {
+        return;
+    }
+    step->code = score(run, share, x);
+    if (is_last(step) && share->from + share->rows == step->rows) {
         memcpy(run->compute->last + run->ends * hidden, x + (share->rows - 1) * hidden, hidden * sizeof *x);
         run->ended[run->ends++] = share->step;
     }
@@ -348,13 +383,26 @@ static int answer(struct run *run, struct diag *diag)
     return rc;
 }
 
+static void keep(const struct compute_step *step, const struct likelihood *score)
+{
+    struct compute_pass *pass = step->pass;
+    pass->rows += step->rows;
+    pass->score = *score;
+    if (pass->answer.count == 0 || pass->prompt == NULL)
+        return;
+    const struct compute_origin *origin = &pass->origin;
+    pass->score.bytes =
+        compute_prompt_bytes(pass->compute->world, origin->device, origin->id, pass->part.tokens);
+    pass->answer.score = pass->score;
+}
+
 /* What has gone well stays; of all else nothing is left. */
 static void settle(const struct run *run, bool is_well)
 {
     for (size_t i = 0; i < run->steps; i++) {
         struct compute_step *step = &run->step[i];
         if (is_well && step->code == 0)
-            step->pass->rows += step->rows;
+            keep(step, &run->score[i]);
         else
             infer_cache_cut(step->pass->cache, step->pass->rows);
     }

@@ -90,6 +90,7 @@ void world_finish(struct world *world)
     free(world->server);
     free(world->tokens);
     free(world->prompt);
+    free(world->prompt_bytes);
     faults_destroy(world->faults);
     tracks_finish(&world->rate_tracks);
     tracks_finish(&world->place_tracks);
@@ -124,8 +125,24 @@ int world_set_prompt(struct world *world, const uint32_t *token, size_t tokens, 
         memcpy(prompt, token, tokens * sizeof *prompt);
     }
     free(world->prompt);
+    free(world->prompt_bytes);
     world->prompt = prompt;
     world->prompt_tokens = (uint32_t) tokens;
+    world->prompt_bytes = NULL;
+    return 0;
+}
+
+int world_set_prompt_bytes(struct world *world, const uint8_t *bytes, struct diag *diag)
+{
+    uint8_t *copy = NULL;
+    if (bytes != NULL && world->prompt_tokens > 0) {
+        copy = malloc(world->prompt_tokens);
+        if (copy == NULL)
+            return diag_fail(diag, -ENOMEM, "compute.text: out of memory");
+        memcpy(copy, bytes, world->prompt_tokens);
+    }
+    free(world->prompt_bytes);
+    world->prompt_bytes = copy;
     return 0;
 }
 

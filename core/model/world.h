@@ -60,6 +60,7 @@ struct world {
     /* The text of compute.text in tokens, from which prompts are cut (core/compute). Owned; NULL: none. */
     uint32_t *prompt; /* [prompt_tokens] */
     uint32_t prompt_tokens;
+    uint8_t *prompt_bytes;      /* [prompt_tokens] of text that each stands for. Owned; NULL: not known */
     struct faults *faults;      /* owned; NULL: nothing ever breaks */
     struct tracks rate_tracks;  /* owned; none: path loss and fading make the channels */
     struct tracks place_tracks; /* owned; none: devices move as mobility.kind says */
@@ -78,10 +79,12 @@ int world_init_empty(struct world *ret_world, const struct scenario *scenario, u
 
 void world_finish(struct world *world);
 
-/* Copies the tokens of compute.text into the world, in place of those it has; 0: none. ERR_TOO_BIG: more than
+/* Copies the tokens of compute.text into the world, in place of those it has; 0: none. How many bytes they are is not known then. ERR_TOO_BIG: more than
  * WORLD_PROMPT_MAX. ERR_RANGE: a token that is not in the model's vocabulary. -ENOMEM. The world is changed on success
  * only. */
 int world_set_prompt(struct world *world, const uint32_t *token, size_t tokens, struct diag *diag);
+/* And how many bytes each of them is: [prompt_tokens]; NULL: not known. -ENOMEM. */
+int world_set_prompt_bytes(struct world *world, const uint8_t *bytes, struct diag *diag);
 
 /* Do the run's tracks turn round at their ends? */
 static inline bool world_tracks_turn(const struct world *world)

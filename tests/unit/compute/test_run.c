@@ -53,14 +53,15 @@ static uint32_t play(const struct world *world, const struct compute_task *task,
     struct compute_answer answer = {0};
     node_prompt(world, task, prompt);
     if (task->split > 0)
-        node_run(
-            device, world,
-            &(struct node_part){
-                {0, task->split, task->tokens}, prompt, task->split < SMALL_LAYERS ? ret_bytes : NULL, piece},
-            task->split < SMALL_LAYERS ? NULL : &answer);
+        node_run(device, world,
+                 &(struct node_part){{0, task->split, task->tokens, NULL},
+                                     prompt,
+                                     task->split < SMALL_LAYERS ? ret_bytes : NULL,
+                                     piece},
+                 task->split < SMALL_LAYERS ? NULL : &answer);
     if (task->split < SMALL_LAYERS)
         node_run(server, world,
-                 &(struct node_part){{task->split, SMALL_LAYERS, task->tokens},
+                 &(struct node_part){{task->split, SMALL_LAYERS, task->tokens, NULL},
                                      task->split == 0 ? prompt : ret_bytes,
                                      returns ? row : NULL,
                                      piece},
@@ -318,7 +319,7 @@ static void a_part_that_the_model_does_not_have_is_refused(void **state)
 {
     (void) state;
     static const struct compute_part parts[] = {
-        {0, SMALL_LAYERS + 1, 4}, {2, 2, 4}, {0, 1, 0}, {0, 1, SMALL_CONTEXT + 1}};
+        {0, SMALL_LAYERS + 1, 4, NULL}, {2, 2, 4, NULL}, {0, 1, 0, NULL}, {0, 1, SMALL_CONTEXT + 1, NULL}};
     struct world world = node_world(path, (const char *[]){NULL});
     struct compute *compute = node_open(&world);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
