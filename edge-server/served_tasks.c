@@ -22,6 +22,7 @@ struct served_task {
     bool is_bad;
     bool is_answered; /* `result` waits for the job */
     struct slot_id id;
+    struct compute_origin origin;
     struct proto_message result;
     struct compute_answer answer;
     struct shared_bytes *row; /* compute.head device */
@@ -103,6 +104,9 @@ static int send_answer(struct served_tasks *tasks, struct served_task **place)
     struct msg_result *result = &task->result.result;
     result->compute_s = task->seconds;
     result->tokens = (struct proto_u32s){task->answer.token, task->answer.count};
+    result->nll = task->answer.score.nats;
+    result->nll_tokens = task->answer.score.tokens;
+    result->nll_bytes = task->answer.score.bytes;
     if (task->row != NULL)
         result->activation = (struct proto_bytes){task->row->data, task->row->size};
     int rc = tasks->hooks->send(tasks->user, task->work.device, task->id, &task->result);
@@ -198,6 +202,7 @@ static int start_next(struct served_task *task)
         .tokens = task->work.tokens,
         .series = task->series,
         .rows = task->work.rows.count,
+        .origin = &task->origin,
         .in = *in,
         .encodes_row = tasks->world->scenario.compute.head == COMPUTE_HEAD_DEVICE,
         .on_done = on_done,
@@ -221,6 +226,18 @@ static int add(struct served_task *task, const struct buf *pieces)
     return task->job == NULL && !task->is_bad ? start_next(task) : 0;
 }
 
+/* Its activations have crossed the task's channel. */
+static struct compute_origin origin_of(const struct world *world, const struct msg_task *message)
+{
+    return (struct compute_origin){
+        .device = (uint32_t) message->device,
+        .id = {(enum rng_phase) message->phase, (uint32_t) message->episode, (uint32_t) message->slot},
+        .has_crossed = true,
+        .channel = message->channel,
+        .is_own_prompt = world_is_guest(world, (uint32_t) message->device),
+    };
+}
+
 static struct served_task *create(struct served_tasks *tasks, const struct msg_task *message)
 {
     struct served_task *task = calloc(1, sizeof *task);
@@ -233,6 +250,7 @@ static struct served_task *create(struct served_tasks *tasks, const struct msg_t
                  .tokens = (uint32_t) message->tokens,
                  .first_layer = (uint32_t) message->split,
                  .last_layer = tasks->world->llm->layers},
+        .origin = origin_of(tasks->world, message),
         .chunks = message->chunks > 0 ? (uint32_t) message->chunks : 1,
         .series = message->chunks > 1 ? compute_series_create() : NULL,
     };

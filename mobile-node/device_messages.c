@@ -50,6 +50,9 @@ void device_tell_task(struct proto_message *ret, const struct layer_work *done, 
         .sent_s = sent_s,
         .arrival_s = arrival_s,
         .declared_bits = bits,
+        .phase = done->id.phase,
+        .episode = done->id.episode,
+        .slot = done->id.slot,
     };
 }
 

@@ -25,6 +25,7 @@ struct open_task {
     struct shared_bytes *activation;
     struct line *line;       /* in chunks, until all are computed; else NULL */
     struct compute_job *job; /* NULL: nothing is computed */
+    bool has_head;           /* the job is the head, on a server's row */
     uint32_t then;           /* behind the job, layers up to this one; 0: nothing */
     bool offloads;           /* a server gets, or got, the rest of it */
     bool reported;
@@ -172,6 +173,9 @@ static void send_report(struct task_store *store, struct open_task *task, const 
     report->device_compute_s = task->device_s;
     report->server_compute_s = report->served_by == PROTO_SERVER_NONE ? 0.0 : task->server_s;
     report->first_token_s = report->latency_s; /* an answer has one token */
+    report->nll = task->answer.score.nats;
+    report->nll_tokens = task->answer.score.tokens;
+    report->nll_bytes = task->answer.score.bytes;
     task->reported = true;
     store->hooks->send(store->user, PROTO_SERVER_NONE, &whole, NULL);
 }
@@ -293,6 +297,16 @@ static void on_done(void *user, const struct compute_job_result *result)
     let_leave(store, device_of(store, work.device)); /* the hook may have ended the task */
 }
 
+/* What the device computes with has not crossed anything. */
+static struct compute_origin origin_of(const struct open_task *task)
+{
+    return (struct compute_origin){
+        .device = task->work.device,
+        .id = task->work.id,
+        .is_own_prompt = task->store->hooks->prompt != NULL,
+    };
+}
+
 /* Layers from where the activations are. With the head at the device, the last row of a task that goes to a server is
  * encoded there. It is encoded here too when the server is lost, so that the answer is the same. */
 static int start(struct open_task *task, uint32_t last)
@@ -304,10 +318,12 @@ static int start(struct open_task *task, uint32_t last)
     task->work.first_layer = task->at;
     task->work.last_layer = last;
     task->work.rows = (struct chunk_rows){0, task->work.tokens};
+    const struct compute_origin origin = origin_of(task);
     const struct compute_job_task job = {
         .first = task->at,
         .last = last,
         .tokens = task->work.tokens,
+        .origin = &origin,
         .in = task->activation,
         .encodes_row = as_server,
         .applies_head = as_server,
@@ -446,6 +462,7 @@ static void on_head(void *user, const struct compute_job_result *result)
     struct task_store *store = task->store;
     uint32_t device = task->work.device;
     task->job = NULL;
+    task->has_head = false;
     if (result->code != 0 && result->is_ours) {
         store->hooks->on_failure(store->user, result->reason);
         return;
@@ -479,6 +496,7 @@ static int start_head(struct open_task *task, const struct msg_result *result)
         .user = task,
     };
     int rc = compute_jobs_start(store->jobs, &job, &task->job);
+    task->has_head = rc == 0;
     shared_bytes_give(row);
     return rc;
 }
@@ -513,6 +531,8 @@ int task_store_take_result(struct task_store *store, const struct msg_result *re
         rc = start_head(task, result);
         return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
     }
+    task->answer.score =
+        (struct likelihood){.nats = result->nll, .tokens = result->nll_tokens, .bytes = result->nll_bytes};
     task->answer.count = (uint32_t) result->tokens.count;
     for (uint32_t i = 0; i < task->answer.count; i++)
         task->answer.token[i] = result->tokens.data[i];
@@ -554,11 +574,25 @@ void task_store_begin_task(struct task_store *store, uint32_t device)
     forget(store, device_of(store, device), UINT64_MAX, false);
 }
 
+/* What the lost server made of the activations that it got. Whoever goes on may get others. */
+static void forget_answer(struct open_task *task)
+{
+    task->answer = (struct compute_answer){0};
+    if (!task->has_head)
+        return;
+    compute_jobs_drop(task->job);
+    task->job = NULL;
+    task->has_head = false;
+}
+
 void task_store_take_back(struct task_store *store, uint32_t device, uint64_t round)
 {
     struct open_task *task = find(store, device, round);
-    if (task != NULL)
-        task->reported = false;
+    if (task == NULL)
+        return;
+    task->reported = false;
+    if (store->world->scenario.channel.mode != CHANNEL_RELIABLE)
+        forget_answer(task);
 }
 
 int task_store_create(struct task_store **ret_store, struct compute_jobs *jobs, const struct world *world,

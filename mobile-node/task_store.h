@@ -5,6 +5,8 @@
  * tell to the store. It holds a TASK back until its activations are there, and a REPORT until its answer is. Whatever a
  * device says leaves in the order in which it was said: one thing held back holds back what that device says later.
  *
+ * Where a channel damages activations, an answer is that of whoever served the task: a RECOVER makes it void.
+ *
  * A prompt that goes to a server in chunks is computed one chunk after the other. All encoded rows are kept: when the
  * server is lost, they all go to another one, or the device goes on with them.
  *

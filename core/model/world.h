@@ -86,6 +86,12 @@ int world_set_prompt(struct world *world, const uint32_t *token, size_t tokens, 
 /* And how many bytes each of them is: [prompt_tokens]; NULL: not known. -ENOMEM. */
 int world_set_prompt_bytes(struct world *world, const uint8_t *bytes, struct diag *diag);
 
+/* Guests are the last devices. They bring prompts of their own. */
+static inline bool world_is_guest(const struct world *world, uint32_t device)
+{
+    return device < world->devices && device >= world->devices - world->scenario.devices.guests;
+}
+
 /* Do the run's tracks turn round at their ends? */
 static inline bool world_tracks_turn(const struct world *world)
 {

@@ -244,8 +244,10 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
     const struct host_options host = cli_host_options(cli);
     int rc = recorded_run_read(&recorded, store, run_id, diag);
     enum scenario_compute_kind kind = recorded.world.scenario.compute.kind;
-    recorded.world.scenario.compute.kind =
-        COMPUTE_EMULATED; /* answers are computed afterwards, by themselves */
+    /* Answers are computed afterwards, by themselves. What compute.nll told may be part of rows and rewards. */
+    bool scores = recorded.world.scenario.compute.nll == SWITCH_ON && !recorded.run.real_clock;
+    if (!scores)
+        recorded.world.scenario.compute.kind = COMPUTE_EMULATED;
     if (rc == 0)
         rc = check_memory(cli, &recorded, diag);
     if (rc == 0)
@@ -261,6 +263,7 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
         .record_tasks = true,
         .fault = recorded.fault,
         .fault_count = recorded.fault_count,
+        .model = cli->model,
         .guests_task = recorded.guests_task,
         .guests_tasks = recorded.guests_tasks,
         .stop = &verification.over,

@@ -1,6 +1,7 @@
 #include "orchestrator/host/host_answers.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "core/base/clock.h"
@@ -71,6 +72,8 @@ int host_answers_fill(struct host_answers *answers, const struct db_task *row, s
         .id = {answers->session->phase, row->episode, row->slot},
         .tokens = row->tokens,
         .split = row->split,
+        .channel = isnan(row->channel) ? 0.0 : row->channel,
+        .stays = report->served_by == PROTO_SERVER_NONE,
     };
     int rc = compute(answers, &task, report, diag);
     if (rc != 0) {
@@ -82,5 +85,8 @@ int host_answers_fill(struct host_answers *answers, const struct db_task *row, s
     report->answer.count = answers->answer.count;
     report->activation_bytes = bytes_of(answers->session->world, &task, report);
     report->first_token_s = report->latency_s;
+    report->nll = answers->answer.score.nats;
+    report->nll_tokens = answers->answer.score.tokens;
+    report->nll_bytes = answers->answer.score.bytes;
     return 0;
 }

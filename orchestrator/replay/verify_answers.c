@@ -31,11 +31,26 @@ __attribute__((format(printf, 4, 5))) static void differs(struct answer_verifica
                     "episode %u, slot %u, device %u: %s", at[0], at[1], at[2], what);
 }
 
-static void compare(struct answer_verification *verification, const struct db_answer *was,
+/* What was recorded of a prompt's likelihood; without one nothing was. */
+static bool is_score(const struct db_task *was, const struct likelihood *is)
+{
+    if (is->tokens == 0)
+        return isnan(was->nll);
+    return was->nll == is->nats && was->nll_tokens == (double) is->tokens &&
+           was->nll_bytes == (double) is->bytes;
+}
+
+static void compare(struct answer_verification *verification, const struct answer_rows *rows,
                     const struct compute_answer *is)
 {
+    const struct db_answer *was = &rows->answer;
     const uint32_t at[] = {was->episode, was->slot, was->device};
     verification->compared++;
+    if (!is_score(&rows->task, &is->score)) {
+        differs(verification, at, true, "nll was recorded as %.17g and is %.17g", rows->task.nll,
+                is->score.tokens > 0 ? is->score.nats : (double) NAN);
+        return;
+    }
     verification->counted += was->is_kept ? 0 : 1;
     if (was->tokens != is->count) {
         differs(verification, at, true, "the answer was recorded with %u tokens and has %u", was->tokens,
@@ -64,6 +79,8 @@ static int make_task(const struct answer_verification *verification, const struc
         .tokens = row->tokens,
         .split = row->server == DB_SERVER_NULL ? world->llm->layers : row->split,
         .prompt = answer->prompt,
+        .channel = isnan(row->channel) ? 0.0 : row->channel,
+        .stays = row->served_by == DB_SERVER_NULL,
     };
     if (answer->prompt != NULL && answer->prompt_tokens != row->tokens)
         return diag_fail(diag, ERR_CORRUPT,
@@ -85,15 +102,14 @@ static int compare_again(struct answer_verification *verification, const struct 
     if (rc == 0)
         rc = verification->source.answer(verification->source.user, &task, &answer, diag);
     if (rc == 0)
-        compare(verification, &rows->answer, &answer);
+        compare(verification, rows, &answer);
     return rc;
 }
 
 /* A guest's prompt is known where it was kept. */
 static bool is_guests(const struct answer_verification *verification, const struct db_task *task)
 {
-    const struct world *world = verification->world;
-    return task->device < world->devices && task->device >= world->devices - world->scenario.devices.guests;
+    return world_is_guest(verification->world, task->device);
 }
 
 static int take(struct answer_verification *verification, const struct answer_rows *rows, struct diag *diag)

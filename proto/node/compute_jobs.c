@@ -22,7 +22,8 @@ struct compute_job {
     struct compute_jobs *jobs;
     struct compute_job *next; /* that waits behind it */
     struct compute_job_task task;
-    uint32_t from; /* its first row's number */
+    struct compute_origin origin; /* that task.origin points to, where there is one */
+    uint32_t from;                /* its first row's number */
     bool in_batch, dropped;
     struct compute_pass *pass; /* in a batch: its own, or its series' */
     struct diag reason;
@@ -77,7 +78,8 @@ static size_t out_bytes(const struct compute_jobs *jobs, const struct compute_jo
 static int find_pass(struct compute_jobs *jobs, struct compute_job *job, struct diag *diag)
 {
     const struct compute_job_task *task = &job->task;
-    const struct compute_part part = {.first = task->first, .last = task->last, .tokens = task->tokens};
+    const struct compute_part part = {
+        .first = task->first, .last = task->last, .tokens = task->tokens, .origin = task->origin};
     struct compute_pass **pass = task->series != NULL ? &task->series->pass : &job->pass;
     int rc = *pass == NULL ? compute_pass_create(pass, jobs->engine, &part, diag) : 0;
     job->pass = *pass;
@@ -373,6 +375,10 @@ int compute_jobs_start(struct compute_jobs *jobs, const struct compute_job_task 
     job->jobs = jobs;
     job->task = *task;
     job->task.in = shared_bytes_take(task->in);
+    if (task->origin != NULL) {
+        job->origin = *task->origin;
+        job->task.origin = &job->origin;
+    }
     if (series != NULL) {
         series->has_job = true;
         job->from = series->rows;

@@ -40,7 +40,9 @@ struct compute_job_task {
     uint32_t tokens;      /* of the prompt */
     /* NULL: all rows in this job. Else its next rows are; all jobs of a series have the same layers and tokens. */
     struct compute_series *series;
-    uint32_t rows;           /* with a series */
+    uint32_t rows; /* with a series */
+    /* Whose task it is, and how it came (compute_part): copied. NULL: nothing is damaged or scored. */
+    const struct compute_origin *origin;
     struct shared_bytes *in; /* what compute_step.in says; the job takes its own share */
     /* last = L, after the prompt's last rows: encode the last row, as a server does with compute.head `device`; and
      * apply the head to it. Without the first, the head is applied where the layers end. */
