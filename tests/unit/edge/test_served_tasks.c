@@ -26,6 +26,7 @@ struct bench {
     unsigned results, bad, computed;
     uint32_t token[DEVICES];
     size_t row[DEVICES];
+    struct msg_result last; /* its lists are dead */
 };
 
 static int on_send(void *user, uint32_t device, struct slot_id id, const struct proto_message *result)
@@ -36,6 +37,7 @@ static int on_send(void *user, uint32_t device, struct slot_id id, const struct 
     assert_true(result->result.compute_s > 0.0);
     bench->token[device] = result->result.tokens.count == 1 ? result->result.tokens.data[0] : UINT32_MAX;
     bench->row[device] = result->result.activation.size;
+    bench->last = result->result;
     bench->results++;
     return 0;
 }
@@ -169,6 +171,65 @@ static void results_leave_with_the_answers_of_one_process(void **state)
         compute_close(engine);
         close_bench(&bench);
     }
+}
+
+/* Of the task's own slot, at which its damage and its prompt are drawn. */
+static void a_damaged_task_has_the_answer_and_the_likelihood_of_one_process(void **state)
+{
+    (void) state;
+    static const char *const set[] = {"channel.mode=erasure", "compute.nll=on", "compute.format=int8", NULL};
+    struct bench bench;
+    open_bench(&bench, set);
+    struct compute *engine = node_open(&bench.world);
+    for (uint32_t n = 0; n < DEVICES; n++) {
+        struct compute_task task = task_of(n, 1);
+        struct compute_answer wanted;
+        uint8_t ids[4 * TOKENS], rows[TOKENS * 128];
+        task.id = (struct slot_id){RNG_VALIDATE, 2, 30 + n};
+        task.channel = 0.25;
+        node_prompt(&bench.world, &task, ids);
+        node_run(engine, &bench.world,
+                 &(struct node_part){.part = {.last = 1, .tokens = TOKENS}, .in = ids, .out = rows}, NULL);
+        assert_int_equal(
+            piece(&bench, n, (struct proto_bytes){rows, compute_bytes(&bench.world, 1, TOKENS)}, NULL), 0);
+        const struct msg_task message = {.device = n,
+                                         .round = 9,
+                                         .split = 1,
+                                         .tokens = TOKENS,
+                                         .channel = 0.25,
+                                         .phase = RNG_VALIDATE,
+                                         .episode = 2,
+                                         .slot = 30 + n};
+        assert_int_equal(served_tasks_take(bench.tasks, &message, NULL), 0);
+        answer(&bench, n);
+        turn_until(&bench, &bench.results, n + 1);
+        assert_int_equal(compute_answer(engine, &task, &wanted, NULL), 0);
+        assert_int_equal(bench.token[n], wanted.token[0]);
+        assert_true(bench.last.nll == wanted.score.nats && wanted.score.nats > 0.0);
+        assert_int_equal(bench.last.nll_tokens, TOKENS - 1);
+        task.channel = 0.0;
+        assert_int_equal(compute_answer(engine, &task, &wanted, NULL), 0);
+        assert_true(bench.last.nll != wanted.score.nats);
+    }
+    compute_close(engine);
+    close_bench(&bench);
+}
+
+static void nobody_scores_the_prompt_of_a_guest(void **state)
+{
+    (void) state;
+    static const char *const set[] = {"compute.nll=on", NULL};
+    struct bench bench;
+    open_bench(&bench, set);
+    bench.world.scenario.devices.guests = 1;
+    for (uint32_t n = DEVICES - 2; n < DEVICES; n++) {
+        send_prompt(&bench, n);
+        assert_int_equal(take(&bench, n, 0, NULL), 0);
+        answer(&bench, n);
+        turn_until(&bench, &bench.results, n + 3 - DEVICES);
+        assert_int_equal(bench.last.nll_tokens, n == DEVICES - 1 ? 0 : TOKENS - 1);
+    }
+    close_bench(&bench);
 }
 
 static void with_the_head_at_the_device_the_last_row_goes_back(void **state)
@@ -362,6 +423,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_leave_with_the_answers_of_one_process),
+        cmocka_unit_test(a_damaged_task_has_the_answer_and_the_likelihood_of_one_process),
+        cmocka_unit_test(nobody_scores_the_prompt_of_a_guest),
         cmocka_unit_test(with_the_head_at_the_device_the_last_row_goes_back),
         cmocka_unit_test(a_task_has_exactly_the_bytes_that_it_says),
         cmocka_unit_test(chunks_are_computed_as_they_come_and_answer_as_a_whole_prompt),

@@ -1,6 +1,7 @@
 /* The memory host's answers: those of the engine, with what is told beside them. */
 #include "orchestrator/host/host_answers.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "core/base/err.h"
@@ -58,6 +59,43 @@ static void a_report_gets_the_answer_of_the_engine(void **state)
     }
 }
 
+static void a_damaged_task_is_computed_with_what_arrived_and_scored(void **state)
+{
+    (void) state;
+    struct world world = house_world((const char *[]){"compute.kind=model", "task.tokens=20",
+                                                      "compute.nll=on", "channel.mode=erasure", NULL});
+    const struct session session = {.world = &world, .phase = RNG_TEST};
+    struct host_answers *answers = NULL;
+    struct compute *engine = NULL;
+    assert_int_equal(host_answers_open(&answers, &session, NULL), 0);
+    assert_int_equal(compute_open(&engine, &world, NULL, NULL), 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        bool stays = i == 2; /* its server was lost */
+        const struct db_task row = {.device = 3,
+                                    .episode = 1,
+                                    .slot = 2,
+                                    .tokens = 20,
+                                    .split = 5,
+                                    .channel = i == 0 ? (double) NAN : 0.3};
+        const struct compute_task task = {.device = 3,
+                                          .id = {RNG_TEST, 1, 2},
+                                          .tokens = 20,
+                                          .split = 5,
+                                          .channel = i == 0 ? 0.0 : 0.3,
+                                          .stays = stays};
+        struct msg_report report = {.device = 3, .served_by = stays ? PROTO_SERVER_NONE : 1};
+        struct compute_answer wanted;
+        assert_int_equal(host_answers_fill(answers, &row, &report, NULL), 0);
+        assert_int_equal(compute_answer(engine, &task, &wanted, NULL), 0);
+        assert_int_equal(report.answer.data[0], wanted.token[0]);
+        assert_same(report.nll, wanted.score.nats);
+        assert_int_equal(report.nll_tokens, 19);
+    }
+    compute_close(engine);
+    host_answers_close(answers);
+    world_finish(&world);
+}
+
 static void what_cannot_be_computed_is_named(void **state)
 {
     (void) state;
@@ -88,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_report_gets_the_answer_of_the_engine),
+        cmocka_unit_test(a_damaged_task_is_computed_with_what_arrived_and_scored),
         cmocka_unit_test(what_cannot_be_computed_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

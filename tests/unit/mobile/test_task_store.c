@@ -249,6 +249,54 @@ static void a_device_whose_server_is_lost_has_the_servers_answer(void **state)
     }
 }
 
+/* A server's answer is of what arrived there. The device that goes on without it has all of its own rows. */
+static void an_answer_of_a_lost_server_is_void_where_the_channel_damages(void **state)
+{
+    (void) state;
+    static const char *const sets[][4] = {{"channel.mode=erasure", "compute.nll=on", NULL},
+                                          {"channel.mode=reliable", "compute.nll=on", NULL}};
+    for (size_t s = 0; s < 2; s++) {
+        struct bench bench;
+        bool damages = s == 0;
+        const uint32_t token = 5;
+        open_bench(&bench, sets[s]);
+        const struct msg_result result = {.device = FIRST,
+                                          .round = 3,
+                                          .server = 1,
+                                          .tokens = {&token, 1},
+                                          .nll = 12.5,
+                                          .nll_tokens = TOKENS - 1,
+                                          .nll_bytes = 77};
+        compute(&bench, 3, 0, SPLIT);
+        say_task(&bench, 3, SPLIT);
+        wait_for_sents(&bench, 1);
+        assert_int_equal(task_store_take_result(bench.store, &result, NULL), 0);
+        say_report(&bench, 3, 1);
+        assert_int_equal(bench.sents, 2);
+        assert_int_equal(bench.sent[1].token, 5);
+        assert_true(bench.sent[1].report.nll == 12.5);
+        assert_int_equal(bench.sent[1].report.nll_tokens, TOKENS - 1);
+        assert_int_equal(bench.sent[1].report.nll_bytes, 77);
+        task_store_take_back(bench.store, FIRST, 3);
+        compute(&bench, 3, SPLIT, bench.world.llm->layers);
+        say_report(&bench, 3, PROTO_SERVER_NONE);
+        wait_for_sents(&bench, 3);
+        struct compute *engine = node_open(&bench.world);
+        struct compute_answer own;
+        const struct compute_task task = {.device = FIRST,
+                                          .id = {.slot = 3},
+                                          .tokens = TOKENS,
+                                          .split = SPLIT,
+                                          .channel = 0.5,
+                                          .stays = true};
+        assert_int_equal(compute_answer(engine, &task, &own, NULL), 0);
+        assert_int_equal(bench.sent[2].token, damages ? own.token[0] : 5);
+        assert_true(bench.sent[2].report.nll == (damages ? own.score.nats : 12.5));
+        compute_close(engine);
+        close_bench(&bench);
+    }
+}
+
 #define CHUNKS 4u
 
 static void compute_chunk(struct bench *bench, uint32_t split, uint32_t chunk)
@@ -449,6 +497,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_device_says_leaves_in_order_when_its_layers_are_there),
         cmocka_unit_test(a_device_whose_server_is_lost_has_the_servers_answer),
+        cmocka_unit_test(an_answer_of_a_lost_server_is_void_where_the_channel_damages),
         cmocka_unit_test(chunks_leave_one_by_one_and_their_rows_are_kept),
         cmocka_unit_test(a_slot_forgets_chunks_that_are_computed),
         cmocka_unit_test(a_result_brings_the_answer_or_is_refused),

@@ -17,6 +17,7 @@ static int begin(void **state)
 {
     static const char *const keys[] = {"devices.count=4", "servers.count=2", NULL};
     world = check_world(keys);
+    world.scenario.compute.nll = SWITCH_ON;
     return scratch_setup(state);
 }
 
@@ -37,6 +38,9 @@ static int make_answer(void *user, const struct compute_task *task, struct compu
     *ret_answer = (struct compute_answer){
         .count = 1,
         .token = {1000 * task->split + 100 * task->id.slot + 10 * task->device + task->tokens % 10}};
+    if (task->id.slot == 2) /* it was scored */
+        ret_answer->score =
+            (struct likelihood){.nats = 2.5 * task->device + task->channel, .tokens = 7, .bytes = 20};
     if (task->prompt != NULL) /* a guest's own */
         ret_answer->token[0] = task->prompt[0] + task->prompt[task->tokens - 1];
     return 0;
@@ -48,6 +52,13 @@ static struct db_task task_of(uint32_t slot, uint32_t device)
     if (device == 1) { /* all at the device: whatever stands in `split` */
         task.server = task.served_by = DB_SERVER_NULL;
         task.split = 0;
+    }
+    task.nll = task.nll_tokens = task.nll_bytes = (double) NAN;
+    if (slot == 2) {
+        task.channel = 0.25;
+        task.nll = 2.5 * device + 0.25;
+        task.nll_tokens = 7.0;
+        task.nll_bytes = 20.0;
     }
     if (slot == 1 && device == 2) {
         task.latency_s = task.energy_j = task.cost = (double) NAN;
@@ -128,6 +139,16 @@ static const struct {
      "episode 0, slot 1, device 2: an answer was recorded, and no task that was finished"},
     {"DELETE FROM task WHERE slot = 2 AND device = 3",
      "episode 0, slot 2, device 3: an answer was recorded, and no task that was finished"},
+    {"UPDATE task SET nll = 5 WHERE slot = 2 AND device = 3",
+     "episode 0, slot 2, device 3: nll was recorded as 5 and is 7.75, of 7 tokens and 20 bytes"},
+    {"UPDATE task SET nll_bytes = 21 WHERE slot = 2 AND device = 3",
+     "episode 0, slot 2, device 3: nll was recorded as 7.75 and is 7.75, of 7 tokens and 20 bytes"},
+    {"UPDATE task SET nll_tokens = NULL WHERE slot = 2 AND device = 3",
+     "episode 0, slot 2, device 3: nll was recorded as 7.75 and is 7.75, of 7 tokens and 20 bytes"},
+    {"UPDATE task SET nll = 0.5 WHERE slot = 0 AND device = 0",
+     "episode 0, slot 0, device 0: nll was recorded as 0.5 and is nan, of 0 tokens and 0 bytes"},
+    {"UPDATE task SET channel = 0.5 WHERE slot = 2 AND device = 0",
+     "episode 0, slot 2, device 0: nll was recorded as 0.25 and is 0.5, of 7 tokens and 20 bytes"},
     {"UPDATE task SET split = 9 WHERE slot = 0 AND device = 0",
      "episode 0, slot 0, device 0: token 0 of the answer was recorded as 8008 and is 9008"},
 };
