@@ -46,6 +46,7 @@ struct db_run {
     /* Writing: the tokens of compute.text; store_read_prompt reads them. NULL: none. */
     const uint32_t *prompt; /* [prompt_tokens] */
     size_t prompt_tokens;
+    const uint8_t *prompt_bytes; /* [prompt_tokens] of text that each stands for; NULL: not known */
 };
 
 struct db_node {

@@ -39,7 +39,8 @@ CREATE TABLE run ( -- one start of the orchestrator, or one policy's evaluation
     linalg             TEXT CHECK (linalg IN ('portable', 'openblas')), -- who multiplied matrices
     arithmetic         INTEGER CHECK (arithmetic > 0), -- version of the arithmetic; NULL: recorded before there was one
     prompt_tokens      BLOB, -- token ids of compute.text, u32 little-endian each; NULL: none
-    surrogate          TEXT -- that took the model's place (quality.surrogate_after), as quality.table; NULL: none
+    surrogate          TEXT, -- that took the model's place (quality.surrogate_after), as quality.table; NULL: none
+    prompt_bytes       BLOB -- bytes of text that each of prompt_tokens stands for, one byte each; NULL: not known
 ) STRICT;
 
 CREATE INDEX run_by_parent ON run (parent_run_id);

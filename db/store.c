@@ -25,8 +25,8 @@ static const char select_tasks[] = "SELECT run_id"
 /* Every statement there is. A run's columns stand in the order of struct db_run, and so on. */
 static const char *const sql[STATEMENT_COUNT] = {
     [INSERT_RUN] =
-        "INSERT INTO run (" RUN_COLUMNS ", prompt_tokens)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO run (" RUN_COLUMNS ", prompt_tokens, prompt_bytes)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [FINISH_RUN] = "UPDATE run SET status = ?, trusted = ?, untrusted_reason = ? WHERE run_id = ?",
     [INSERT_NODE] =
         "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split,"
@@ -63,7 +63,7 @@ static const char *const sql[STATEMENT_COUNT] = {
     [SELECT_NODES] =
         "SELECT run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, memory_bytes,"
         " requests, address, rate_trace, place_trace FROM node WHERE run_id = ? ORDER BY role, number",
-    [SELECT_PROMPT] = "SELECT prompt_tokens FROM run WHERE run_id = ?",
+    [SELECT_PROMPT] = "SELECT prompt_tokens, prompt_bytes FROM run WHERE run_id = ?",
     [SELECT_TASKS] = select_tasks,
     [SELECT_ANSWERS] =
         "SELECT run_id, " ANSWER_COLUMNS " FROM answer WHERE run_id = ? ORDER BY episode, slot, device",
@@ -274,6 +274,7 @@ int store_insert_run(struct store *store, const struct db_run *run, int64_t *ret
     binder_integer_or_null(&binder, run->arithmetic, 0);
     binder_text(&binder, run->surrogate);
     binder_blob(&binder, run->prompt, run->prompt_tokens * sizeof *run->prompt);
+    binder_blob(&binder, run->prompt_bytes, run->prompt_bytes != NULL ? run->prompt_tokens : 0);
     int rc = store_run(store, &binder, "record a run", diag);
     if (rc == 0)
         *ret_run_id = sqlite3_last_insert_rowid(store->db->handle);

@@ -43,9 +43,10 @@ int store_set_validation_cost(struct store *store, int64_t run_id, uint32_t epis
 int store_read_run(struct store *store, int64_t run_id, struct db_run *ret_run, struct buf *arena,
                    struct diag *diag);
 
-/* Appends the tokens of a run's text, u32 each: to an empty buffer. None: nothing is appended. ERR_CORRUPT: they are no
- * list of tokens. */
-int store_read_prompt(struct store *store, int64_t run_id, struct buf *tokens, struct diag *diag);
+/* Appends the tokens of a run's text, u32 each, and the bytes that each stands for, one byte each: to empty buffers. None,
+ * or not known: nothing is appended. ERR_CORRUPT: they are no list of tokens, or of another length. */
+int store_read_prompt(struct store *store, int64_t run_id, struct buf *tokens, struct buf *bytes,
+                      struct diag *diag);
 
 /* Calls `row` for each in key order; a nonzero return stops and is returned. Text is valid during the call. */
 int store_each_run(struct store *store, int (*row)(void *user, const struct db_run *run), void *user,

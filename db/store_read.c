@@ -100,6 +100,7 @@ static void read_run(struct reader *reader, struct db_run *run)
     run->surrogate = read_text(reader);
     run->prompt = NULL; /* store_read_prompt */
     run->prompt_tokens = 0;
+    run->prompt_bytes = NULL;
 }
 
 _Static_assert(
@@ -273,23 +274,30 @@ int store_read_run(struct store *store, int64_t run_id, struct db_run *ret_run, 
     return rc;
 }
 
-int store_read_prompt(struct store *store, int64_t run_id, struct buf *tokens, struct diag *diag)
+int store_read_prompt(struct store *store, int64_t run_id, struct buf *tokens, struct buf *bytes,
+                      struct diag *diag)
 {
     struct binder binder = store_start(store, SELECT_PROMPT);
     binder_integer(&binder, run_id);
     struct reader reader;
-    size_t size = 0;
+    size_t size = 0, lengths = 0;
     int rc = next_row(store, &binder, &reader, diag);
-    assert(tokens->size == 0);
+    assert(tokens->size == 0 && bytes->size == 0);
     if (rc == 1) {
-        const void *bytes = read_bytes(&reader, &size);
+        const void *ids = read_bytes(&reader, &size), *each = read_bytes(&reader, &lengths);
         rc = check_reader(store, &reader, diag);
         if (rc == 0 && size % sizeof(uint32_t) != 0)
             rc = diag_fail(diag, ERR_CORRUPT,
                            "%s: run %lld: prompt_tokens has %zu bytes, which is no list of tokens of 4 bytes",
                            store->db->path, (long long) run_id, size);
+        if (rc == 0 && lengths != 0 && lengths != size / sizeof(uint32_t))
+            rc = diag_fail(diag, ERR_CORRUPT,
+                           "%s: run %lld: prompt_bytes has %zu bytes, one for each of %zu tokens",
+                           store->db->path, (long long) run_id, lengths, size / sizeof(uint32_t));
         if (rc == 0 && size > 0)
-            rc = buf_push(tokens, bytes, size);
+            rc = buf_push(tokens, ids, size);
+        if (rc == 0 && lengths > 0)
+            rc = buf_push(bytes, each, lengths);
     }
     store_reset(&binder);
     return rc;

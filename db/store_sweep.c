@@ -192,12 +192,12 @@ int store_end_job(struct store *store, const struct db_job *job, const char *utc
  * the training run of another job (NULL: none), ?3 and ?4 whether validation runs and task rows are taken, ?5
  * and ?6 the job. Rows go in the order of their keys. */
 static const char *const merging[] = {
-    "INSERT INTO run (run_id, " RUN_COLUMNS ", prompt_tokens)"
+    "INSERT INTO run (run_id, " RUN_COLUMNS ", prompt_tokens, prompt_bytes)"
     " SELECT run_id + ?1, kind, scenario_name, scenario, config_json, seed, policy,"
     " coalesce(parent_run_id + ?1, ?2), checkpoint_episode, phase, host, clock, time_scale, mode, version, "
     "cpu,"
     " started_utc, status, trusted, untrusted_reason, policy_sees, updates, vector_path, libc, linalg, "
-    "arithmetic, surrogate, prompt_tokens"
+    "arithmetic, surrogate, prompt_tokens, prompt_bytes"
     " FROM part.run WHERE ?3 OR kind <> 'validate' ORDER BY run_id",
 
     "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, "

@@ -278,11 +278,13 @@ static void send_traces(const struct tracks *tracks, struct member *member)
 static void send_prompts(const struct world *world, struct member *member)
 {
     for (uint32_t sent = 0; sent < world->prompt_tokens; sent += PROMPTS_PIECE) {
-        uint32_t left = world->prompt_tokens - sent;
+        uint32_t left = world->prompt_tokens - sent, count = left < PROMPTS_PIECE ? left : PROMPTS_PIECE;
         struct proto_message message = {
             .id = PROTO_PROMPTS,
-            .prompts = {.tokens = {world->prompt + sent, left < PROMPTS_PIECE ? left : PROMPTS_PIECE}},
+            .prompts = {.tokens = {world->prompt + sent, count}},
         };
+        if (world->prompt_bytes != NULL)
+            message.prompts.bytes = (struct proto_bytes){world->prompt_bytes + sent, count};
         (void) wire_conn_send(member->conn, &message); /* a lost node shows in on_close */
     }
 }
@@ -315,8 +317,9 @@ static void welcome(struct members *members, const struct world *world, struct m
     if (member->role == MEMBER_MOBILE) {
         send_traces(&world->rate_tracks, member);
         send_traces(&world->place_tracks, member);
-        send_prompts(world, member);
     }
+    if (member->role == MEMBER_MOBILE || world->scenario.compute.nll == SWITCH_ON)
+        send_prompts(world, member);
 }
 
 _Static_assert(sizeof((struct member *) NULL)->host > 255, "HELLO.host has 255 bytes at most");

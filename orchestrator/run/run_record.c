@@ -170,6 +170,7 @@ static int create_recorder(struct run_record *record, const struct world *world,
         .updates = updates_of(run, kind),
         .prompt = world->prompt,
         .prompt_tokens = world->prompt_tokens,
+        .prompt_bytes = world->prompt_bytes,
     };
     return recorder_create(&record->recorder, run->path, &row, node, (size_t) world->devices + world->servers,
                            &record->run_id, diag);

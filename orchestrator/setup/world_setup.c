@@ -109,12 +109,15 @@ static int take_node(void *user, const struct db_node *node)
 /* The text from which its prompts were cut. */
 static int read_prompt(struct world *world, struct store *store, int64_t run_id, struct diag *diag)
 {
-    struct buf tokens = {0};
-    int rc = store_read_prompt(store, run_id, &tokens, diag);
+    struct buf tokens = {0}, bytes = {0};
+    int rc = store_read_prompt(store, run_id, &tokens, &bytes, diag);
     if (rc == 0)
         rc = world_set_prompt(world, (const uint32_t *) (const void *) tokens.data,
                               tokens.size / sizeof(uint32_t), diag);
+    if (rc == 0 && bytes.size > 0)
+        rc = world_set_prompt_bytes(world, bytes.data, diag);
     buf_finish(&tokens);
+    buf_finish(&bytes);
     return rc;
 }
 

@@ -29,6 +29,7 @@ void join_finish(struct join *join)
     free(join->points_known[0]);
     free(join->points_known[1]);
     free(join->prompt);
+    free(join->prompt_bytes);
     *join = (struct join){0};
 }
 
@@ -119,16 +120,19 @@ static int reserve_traces(struct join *join, const struct msg_welcome *welcome, 
                                    &join->points_known[1], diag);
 }
 
-/* Memory for the text from which prompts are cut. */
+/* Memory for the text from which prompts are cut. Servers need it to score prompts alone. */
 static int reserve_prompt(struct join *join, uint32_t tokens, struct diag *diag)
 {
-    if (tokens == 0 || join->role == NODE_SERVER)
+    bool scores = join->world.scenario.compute.nll == SWITCH_ON;
+    if (tokens == 0 || (join->role == NODE_SERVER && !scores))
         return 0;
     if (tokens > WORLD_PROMPT_MAX)
         return diag_fail(diag, ERR_TOO_BIG, "WELCOME announces a text of %u tokens, at most %u are taken",
                          tokens, WORLD_PROMPT_MAX);
     join->prompt = calloc(tokens, sizeof *join->prompt);
-    if (join->prompt == NULL)
+    join->prompt_bytes = calloc(tokens, sizeof *join->prompt_bytes);
+    join->has_prompt_bytes = true;
+    if (join->prompt == NULL || join->prompt_bytes == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
     join->prompt_tokens = tokens;
     join->devices_missing++;
@@ -274,23 +278,38 @@ static int take_trace(struct join *join, const struct msg_trace *trace, struct d
     return rc;
 }
 
+static void drop_prompt(struct join *join)
+{
+    free(join->prompt);
+    free(join->prompt_bytes);
+    join->prompt = NULL;
+    join->prompt_bytes = NULL;
+}
+
 /* Pieces of the text follow one another; when the last has come, the whole is looked at. */
 static int take_prompts(struct join *join, const struct msg_prompts *prompts, struct diag *diag)
 {
     assert(join->prompt_known <= join->prompt_tokens);
+    if (prompts->bytes.size != 0 && prompts->bytes.size != prompts->tokens.count)
+        return diag_fail(diag, ERR_RANGE, "PROMPTS: a piece of %zu tokens with the bytes of %zu",
+                         prompts->tokens.count, prompts->bytes.size);
     if (prompts->tokens.count < 1 || prompts->tokens.count > join->prompt_tokens - join->prompt_known)
         return diag_fail(diag, ERR_RANGE, "PROMPTS: a piece of %zu tokens does not fit the %u announced",
                          prompts->tokens.count, join->prompt_tokens);
     memcpy(join->prompt + join->prompt_known, prompts->tokens.data,
            prompts->tokens.count * sizeof *prompts->tokens.data);
+    join->has_prompt_bytes = join->has_prompt_bytes && prompts->bytes.size > 0;
+    if (join->has_prompt_bytes)
+        memcpy(join->prompt_bytes + join->prompt_known, prompts->bytes.data, prompts->bytes.size);
     join->prompt_known += (uint32_t) prompts->tokens.count;
     if (join->prompt_known < join->prompt_tokens)
         return 0;
     int rc = world_set_prompt(&join->world, join->prompt, join->prompt_tokens, diag);
+    if (rc == 0)
+        rc = world_set_prompt_bytes(&join->world, join->has_prompt_bytes ? join->prompt_bytes : NULL, diag);
     if (rc != 0)
         return rc;
-    free(join->prompt); /* the world has its own */
-    join->prompt = NULL;
+    drop_prompt(join); /* the world has its own */
     count_arrival(&join->devices_missing);
     return 0;
 }

@@ -34,6 +34,8 @@ struct join {
     uint32_t *rows_known;              /* [count] requests received; owned */
     uint32_t *points_known[2];         /* [world's rate_tracks, place_tracks] points received; owned */
     uint32_t *prompt;                  /* [prompt_tokens] of the text, until all have come; owned */
+    uint8_t *prompt_bytes;             /* [prompt_tokens] likewise */
+    bool has_prompt_bytes;             /* of every piece so far */
     uint32_t prompt_tokens, prompt_known;
 };
 

@@ -597,18 +597,27 @@ static void the_text_of_a_run_comes_back(void **state)
 {
     struct fixture *f = *state;
     static const uint32_t text[] = {0, 7, 4000000000};
+    static const uint8_t each[] = {1, 255, 0};
     struct db_run run = scratch_run();
-    struct buf tokens = {0};
+    struct buf tokens = {0}, bytes = {0};
     int64_t run_id = 0;
     run.prompt = text;
     run.prompt_tokens = 3;
     assert_int_equal(store_insert_run(f->store, &run, &run_id, NULL), 0);
-    assert_int_equal(store_read_prompt(f->store, f->run_id, &tokens, NULL), 0);
-    assert_int_equal(tokens.size, 0);
-    assert_int_equal(store_read_prompt(f->store, run_id, &tokens, NULL), 0);
+    assert_int_equal(store_read_prompt(f->store, f->run_id, &tokens, &bytes, NULL), 0);
+    assert_int_equal(tokens.size + bytes.size, 0);
+    assert_int_equal(store_read_prompt(f->store, run_id, &tokens, &bytes, NULL), 0);
     assert_int_equal(tokens.size, sizeof text);
     assert_memory_equal(tokens.data, text, sizeof text);
+    assert_int_equal(bytes.size, 0); /* not known */
+    run.prompt_bytes = each;
     buf_finish(&tokens);
+    assert_int_equal(store_insert_run(f->store, &run, &run_id, NULL), 0);
+    assert_int_equal(store_read_prompt(f->store, run_id, &tokens, &bytes, NULL), 0);
+    assert_int_equal(bytes.size, sizeof each);
+    assert_memory_equal(bytes.data, each, sizeof each);
+    buf_finish(&tokens);
+    buf_finish(&bytes);
 }
 
 /* As a damaged file might hold it, or one that was made by hand. */
@@ -682,7 +691,7 @@ static void answers_and_texts_of_another_length_than_they_say_are_refused(void *
     };
     struct fixture *f = *state;
     struct db_answer answer = scratch_answer(0, 1, 2), out;
-    struct buf tokens = {0};
+    struct buf tokens = {0}, bytes = {0};
     struct diag diag = {0};
     answer.run_id = 1;
     assert_int_equal(store_insert_answer(f->store, &answer, NULL), 0);
@@ -694,8 +703,13 @@ static void answers_and_texts_of_another_length_than_they_say_are_refused(void *
     }
     store_answers_open(f->store, 2); /* ends the reading */
     force(f, "UPDATE run SET prompt_tokens = x'0102030405'");
-    assert_corrupt(store_read_prompt(f->store, 1, &tokens, &diag), &diag, "prompt_tokens has 5 bytes");
+    assert_corrupt(store_read_prompt(f->store, 1, &tokens, &bytes, &diag), &diag,
+                   "prompt_tokens has 5 bytes");
+    force(f, "UPDATE run SET prompt_tokens = x'0102030405060708', prompt_bytes = x'01'");
+    assert_corrupt(store_read_prompt(f->store, 1, &tokens, &bytes, &diag), &diag,
+                   "prompt_bytes has 1 bytes, one for each of 2 tokens");
     buf_finish(&tokens);
+    buf_finish(&bytes);
 }
 
 static int sum_checkpoints(void *user, const struct db_checkpoint *checkpoint)

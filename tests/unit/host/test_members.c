@@ -65,8 +65,11 @@ static void on_message(struct peer *peer, const struct proto_message *message)
                         (unsigned) trace->points);
     } else if (message->id == PROTO_PROMPTS) {
         const struct proto_u32s *tokens = &message->prompts.tokens;
-        (void) snprintf(word, sizeof word, "prompts[%u..%u]", tokens->data[0],
-                        tokens->data[tokens->count - 1]);
+        int size =
+            snprintf(word, sizeof word, "prompts[%u..%u]", tokens->data[0], tokens->data[tokens->count - 1]);
+        if (message->prompts.bytes.size > 0)
+            (void) snprintf(word + size, sizeof word - (size_t) size, "+%u",
+                            (unsigned) (message->prompts.bytes.data[0] + message->prompts.bytes.data[1]));
     }
     note(node, word);
 }
@@ -309,6 +312,18 @@ static void phones_get_the_text_of_prompts_in_pieces(void **state)
     expect_told(phone, 5, "welcome(0+2) device0 device1 prompts[0..16383] prompts[16384..19999]");
     expect_told(far, 1, "welcome(0+1)");
     assert_int_equal(phone->welcome.prompt_tokens, TOKENS);
+}
+
+static void servers_get_the_text_of_prompts_when_they_score_them(void **state)
+{
+    (void) state;
+    static const uint32_t token[] = {3, 4, 5};
+    static const uint8_t bytes[] = {1, 2, 0};
+    assert_int_equal(world_set_prompt(&run.world, token, 3, NULL), 0);
+    assert_int_equal(world_set_prompt_bytes(&run.world, bytes, NULL), 0);
+    run.world.scenario.compute.nll = SWITCH_ON;
+    expect_told(join(mobile(1), 0), 3, "welcome(0+1) device0 prompts[3..5]+3");
+    expect_told(join(server(4711), 0), 2, "welcome(0+1) prompts[3..5]+3");
 }
 
 /* ---- guests ---- */
@@ -653,6 +668,7 @@ int main(void)
         TEST(real_requests_come_in_pieces_that_a_message_holds),
         TEST(a_process_gets_the_traces_of_its_own_devices_and_each_once),
         TEST(phones_get_the_text_of_prompts_in_pieces),
+        TEST(servers_get_the_text_of_prompts_when_they_score_them),
         TEST(the_run_is_full_without_guests),
         TEST(a_guest_gets_a_place_that_is_kept_free_and_is_not_counted),
         TEST(a_guest_gets_its_place_back_and_nobody_elses),

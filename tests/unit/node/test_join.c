@@ -442,6 +442,56 @@ static void the_text_of_prompts_comes_in_pieces_and_must_have_come(void **state)
     assert_memory_equal(bench->join.world.prompt, text, sizeof text);
 }
 
+static struct proto_message prompts_with_bytes(const uint32_t *token, size_t count, const uint8_t *bytes,
+                                               size_t size)
+{
+    struct proto_message message = prompts(token, count);
+    message.prompts.bytes = (struct proto_bytes){bytes, size};
+    return message;
+}
+
+static void bytes_of_a_text_come_with_its_tokens(void **state)
+{
+    struct bench *bench = *state;
+    static const uint8_t bytes[] = {1, 2, 3, 4, 0};
+    assert_int_equal(take(bench, welcome_with_text(bench, 5)), 0);
+    assert_int_equal(take(bench, prompts_with_bytes(text, 2, bytes, 3)), ERR_RANGE);
+    assert_int_equal(take(bench, prompts_with_bytes(text, 2, bytes, 2)), 0);
+    assert_int_equal(take(bench, prompts_with_bytes(text + 2, 3, bytes + 2, 3)), 0);
+    assert_memory_equal(bench->join.world.prompt_bytes, bytes, sizeof bytes);
+}
+
+static void bytes_that_some_pieces_lack_are_not_known(void **state)
+{
+    struct bench *bench = *state;
+    static const uint8_t bytes[] = {1, 2, 3, 4, 0};
+    assert_int_equal(take(bench, welcome_with_text(bench, 5)), 0);
+    assert_int_equal(take(bench, prompts(text, 2)), 0);
+    assert_int_equal(take(bench, prompts_with_bytes(text + 2, 3, bytes, 3)), 0);
+    assert_int_equal(bench->join.world.prompt_tokens, 5);
+    assert_null(bench->join.world.prompt_bytes);
+}
+
+static void a_server_waits_for_the_text_when_it_scores_prompts(void **state)
+{
+    struct bench *bench = *state;
+    for (int scores = 0; scores < 2; scores++) {
+        struct scenario scenario = check_scenario(
+            (const char *[]){"compute.kind=model", "model.file=a", "model.layers=2", "model.hidden=8",
+                             "model.query=8", "model.kv=8", "model.ff=16", "model.ff_matrices=3",
+                             "model.vocab=32000", scores == 0 ? "compute.nll=off" : "compute.nll=on", NULL});
+        buf_finish(&bench->scenario);
+        assert_int_equal(scenario_print(&scenario, &bench->scenario), 0);
+        assert_int_equal(take(bench, welcome_with_text(bench, 5)), 0);
+        assert_int_equal(take(bench, server_row(0)), 0);
+        assert_int_equal(take(bench, server_row(1)), 0);
+        assert_true(join_is_ready(&bench->join) == (scores == 0));
+        assert_int_equal(take(bench, prompts(text, 5)), scores == 0 ? ERR_RANGE : 0);
+        assert_true(join_is_ready(&bench->join));
+        join_again(&bench->join);
+    }
+}
+
 static void pieces_of_a_text_that_do_not_fit_are_refused(void **state)
 {
     struct bench *bench = *state;
@@ -515,6 +565,9 @@ int main(void)
         SERVER(an_edge_server_needs_no_traces),
         MOBILE(the_text_of_prompts_comes_in_pieces_and_must_have_come),
         MOBILE(pieces_of_a_text_that_do_not_fit_are_refused),
+        SERVER(a_server_waits_for_the_text_when_it_scores_prompts),
+        MOBILE(bytes_that_some_pieces_lack_are_not_known),
+        MOBILE(bytes_of_a_text_come_with_its_tokens),
         MOBILE(a_text_that_was_not_announced_is_refused),
         MOBILE(a_token_that_the_model_does_not_have_is_refused),
         MOBILE(a_text_longer_than_memory_should_hold_is_refused),
