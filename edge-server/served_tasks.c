@@ -38,6 +38,7 @@ struct served_device {
 struct served_tasks {
     struct compute_jobs *jobs;
     const struct world *world;
+    uint32_t number;
     const struct served_tasks_hooks *hooks;
     void *user;
     uint32_t tokens_max; /* of a prompt */
@@ -227,14 +228,16 @@ static int add(struct served_task *task, const struct buf *pieces)
 }
 
 /* Its activations have crossed the task's channel. */
-static struct compute_origin origin_of(const struct world *world, const struct msg_task *message)
+static struct compute_origin origin_of(const struct served_tasks *tasks, const struct msg_task *message)
 {
     return (struct compute_origin){
         .device = (uint32_t) message->device,
         .id = {(enum rng_phase) message->phase, (uint32_t) message->episode, (uint32_t) message->slot},
         .has_crossed = true,
         .channel = message->channel,
-        .is_own_prompt = world_is_guest(world, (uint32_t) message->device),
+        .server = tasks->number,
+        .rate_bps = message->rate_bps,
+        .is_own_prompt = world_is_guest(tasks->world, (uint32_t) message->device),
     };
 }
 
@@ -250,7 +253,7 @@ static struct served_task *create(struct served_tasks *tasks, const struct msg_t
                  .tokens = (uint32_t) message->tokens,
                  .first_layer = (uint32_t) message->split,
                  .last_layer = tasks->world->llm->layers},
-        .origin = origin_of(tasks->world, message),
+        .origin = origin_of(tasks, message),
         .chunks = message->chunks > 0 ? (uint32_t) message->chunks : 1,
         .series = message->chunks > 1 ? compute_series_create() : NULL,
     };
@@ -361,7 +364,7 @@ int served_tasks_answer(struct served_tasks *tasks, uint32_t device, struct slot
 /* ---- life ---- */
 
 int served_tasks_create(struct served_tasks **ret_tasks, struct compute_jobs *jobs, const struct world *world,
-                        const struct served_tasks_hooks *hooks, void *user)
+                        uint32_t number, const struct served_tasks_hooks *hooks, void *user)
 {
     const struct scenario *scenario = &world->scenario;
     struct served_tasks *tasks = calloc(1, sizeof *tasks + world->devices * sizeof tasks->device[0]);
@@ -370,6 +373,7 @@ int served_tasks_create(struct served_tasks **ret_tasks, struct compute_jobs *jo
         return -ENOMEM;
     tasks->jobs = jobs;
     tasks->world = world;
+    tasks->number = number;
     tasks->hooks = hooks;
     tasks->user = user;
     uint64_t longest =

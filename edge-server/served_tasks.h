@@ -34,9 +34,9 @@ struct served_tasks_hooks {
     void (*on_failure)(void *user, const char *reason);
 };
 
-/* Borrows all. -ENOMEM. */
+/* Of the server with this number. Borrows all. -ENOMEM. */
 int served_tasks_create(struct served_tasks **ret_tasks, struct compute_jobs *jobs, const struct world *world,
-                        const struct served_tasks_hooks *hooks, void *user);
+                        uint32_t number, const struct served_tasks_hooks *hooks, void *user);
 /* Drops all jobs: nothing is told any more. NULL-safe, as the next. */
 void served_tasks_stop(struct served_tasks *tasks);
 /* Before the pool is closed. Not from a hook. */

@@ -457,7 +457,8 @@ static int open_tasks(struct server *server, bool in_real_time, struct diag *dia
                                               world->llm->layers, diag)
                           : 0;
     if (rc == 0)
-        rc = served_tasks_create(&server->tasks, server->jobs, world, &tasks_hooks, server);
+        rc = served_tasks_create(&server->tasks, server->jobs, world, server->control.join.first,
+                                 &tasks_hooks, server);
     if (rc == 0 && server->queue_real != NULL)
         server_queue_real_set_tasks(server->queue_real, server->tasks);
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;

@@ -11,11 +11,13 @@
 #include "core/compute/compute_damage.h"
 #include "core/compute/compute_internal.h"
 #include "core/compute/compute_keys.h"
+#include "core/model/channel_missing.h"
 #include "core/model/llm_keys.h"
 
 /* Memory for rows on their way through a layer, about. A phone with a small model has little more than its layers. */
 #define ROWS_BYTES ((size_t) 2 << 20)
 #define ROWS_MIN 32u
+#define BYTE_BITS 8.0
 #define LOGITS_FLOATS ((size_t) 1 << 18) /* of heads in one call: a megabyte, or one row */
 
 /* ---- opening ---- */
@@ -167,6 +169,25 @@ static int take_origin(struct compute_pass *pass, const struct compute_origin *o
     return 0;
 }
 
+/* Which packets of a payload are missing, [damage_packets]: the caller's. NULL: no memory. */
+static uint8_t *find_missing(const struct compute_pass *pass, uint64_t packets, size_t size)
+{
+    const struct world *world = pass->compute->world;
+    const struct channel_crossing crossing = {
+        .id = pass->origin.id,
+        .device = pass->origin.device,
+        .server = pass->origin.server,
+        .use = channel_up(&world->scenario, pass->part.first),
+        .bits = BYTE_BITS * (double) size,
+        .rate_bps = pass->origin.rate_bps,
+    };
+    uint8_t *missing = malloc(packets);
+    assert(packets == transfer_packets(crossing.bits));
+    if (missing != NULL)
+        (void) channel_missing(world, &crossing, missing);
+    return missing;
+}
+
 int compute_receive(struct compute_pass *pass, const uint8_t *in, size_t size, struct diag *diag)
 {
     const struct world *world = pass->compute->world;
@@ -174,12 +195,21 @@ int compute_receive(struct compute_pass *pass, const uint8_t *in, size_t size, s
     const struct rng_at at = compute_damage_place(world, pass->origin.device, pass->origin.id);
     struct damage_result result = {0};
     struct damage damage;
+    uint8_t *missing = NULL;
     if (pass->received == NULL)
         pass->received = malloc((size_t) shape.rows * shape.columns * sizeof *pass->received);
     if (pass->received == NULL)
         return diag_fail(diag, -ENOMEM, "activations of %u tokens: out of memory", shape.rows);
     compute_damage(world, pass->origin.channel, NULL, &damage);
-    return damage_receive(&damage, &shape, &at, in, size, pass->received, &result, diag);
+    if (damage.kind == DAMAGE_PACKETS) {
+        missing = find_missing(pass, damage_packets(&damage, &shape), size);
+        if (missing == NULL)
+            return diag_fail(diag, -ENOMEM, "packets of %u tokens: out of memory", shape.rows);
+        damage.missing_packets = missing;
+    }
+    int rc = damage_receive(&damage, &shape, &at, in, size, pass->received, &result, diag);
+    free(missing);
+    return rc;
 }
 
 int compute_pass_create(struct compute_pass **ret_pass, struct compute *compute,
@@ -317,6 +347,8 @@ static struct compute_origin origin_of(const struct compute_task *task, bool has
         .id = task->id,
         .has_crossed = has_crossed,
         .channel = task->channel,
+        .server = task->server,
+        .rate_bps = task->rate_bps,
         .is_own_prompt = task->prompt != NULL,
     };
 }

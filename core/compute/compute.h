@@ -86,9 +86,13 @@ int compute_load(struct compute *compute, uint32_t first, uint32_t last, struct 
 struct compute_origin {
     uint32_t device;
     struct slot_id id; /* the task's own slot */
-    bool
-        has_crossed; /* from the device to a server: behind layer 1, what arrives is what the channel leaves */
-    double channel;  /* its condition (core/model/channel.h) */
+    /* From the device to a server: behind layer 1, what arrives is what the channel leaves. */
+    bool has_crossed;
+    double channel; /* its condition (core/model/channel.h) */
+    /* channel.mode bounded: who serves the task, and the rate at which it crossed. They say which packets are missing
+     * (core/model/channel_missing.h). */
+    uint32_t server;
+    double rate_bps;
     bool is_own_prompt; /* and not the world's: it is not scored */
 };
 
@@ -161,7 +165,9 @@ struct compute_task {
     uint32_t tokens, split;
     const uint32_t *prompt; /* [tokens] in place of the world's; NULL: the world's */
     double channel;         /* the condition that the activations of a split between layers crossed */
-    bool stays;             /* the device went on alone behind its split: nothing of it arrived anywhere */
+    uint32_t server;        /* as of its origin */
+    double rate_bps;
+    bool stays; /* the device went on alone behind its split: nothing of it arrived anywhere */
 };
 
 /* What device and server compute together, in one process: the reference. Errors as above. */

@@ -73,6 +73,8 @@ int host_answers_fill(struct host_answers *answers, const struct db_task *row, s
         .tokens = row->tokens,
         .split = row->split,
         .channel = isnan(row->channel) ? 0.0 : row->channel,
+        .server = report->served_by == PROTO_SERVER_NONE ? 0 : (uint32_t) report->served_by,
+        .rate_bps = report->rate_bps,
         .stays = report->served_by == PROTO_SERVER_NONE,
     };
     int rc = compute(answers, &task, report, diag);

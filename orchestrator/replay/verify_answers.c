@@ -84,6 +84,8 @@ static int make_task(const struct answer_verification *verification, const struc
         .split = row->server == DB_SERVER_NULL ? world->llm->layers : row->split,
         .prompt = answer->prompt,
         .channel = isnan(row->channel) ? 0.0 : row->channel,
+        .server = row->served_by == DB_SERVER_NULL ? 0 : (uint32_t) row->served_by,
+        .rate_bps = isnan(row->rate_bps) ? 0.0 : row->rate_bps,
         .stays = row->served_by == DB_SERVER_NULL,
     };
     if (answer->prompt != NULL && answer->prompt_tokens != row->tokens)

@@ -12,6 +12,7 @@
 
 #include "core/base/err.h"
 #include "core/compute/compute_damage.h"
+#include "core/model/channel_missing.h"
 #include "tests/unit/compute/node.h"
 #include "tests/unit/infer/small_model.h"
 
@@ -38,8 +39,12 @@ static int remove_model(void **state)
 
 static struct compute_task task_at(uint32_t device, uint32_t split, double channel)
 {
-    return (struct compute_task){
-        .device = device, .id = {RNG_TEST, 1, 2}, .tokens = TOKENS, .split = split, .channel = channel};
+    return (struct compute_task){.device = device,
+                                 .id = {RNG_TEST, 1, 2},
+                                 .tokens = TOKENS,
+                                 .split = split,
+                                 .channel = channel,
+                                 .server = 1};
 }
 
 static struct compute_answer answer_of(const struct world *world, const struct compute_task *task)
@@ -64,8 +69,11 @@ static void assert_same(const struct compute_answer *is, const struct compute_an
 
 static struct compute_origin origin_of(const struct compute_task *task, bool has_crossed)
 {
-    return (struct compute_origin){
-        .device = task->device, .id = task->id, .has_crossed = has_crossed, .channel = task->channel};
+    return (struct compute_origin){.device = task->device,
+                                   .id = task->id,
+                                   .has_crossed = has_crossed,
+                                   .channel = task->channel,
+                                   .server = task->server};
 }
 
 /* ---- how well a prompt is foretold ---- */
@@ -189,8 +197,9 @@ static const struct {
 } channels[] = {
     {{"channel.mode=erasure", "compute.format=fp16"}, 0.3},
     {{"channel.mode=erasure", "compute.format=topk", "compute.kept=9", "channel.fill=mean"}, 0.5},
-    {{"channel.mode=bounded", "compute.format=fp32", "channel.fill=previous"}, 0.4},
-    {{"channel.mode=bounded", "compute.format=int8", "channel.layout=interleaved"}, 0.6},
+    {{"channel.mode=bounded", "compute.format=fp32", "channel.fill=previous", "channel.margin_db=-3"}, 0.86},
+    {{"channel.mode=bounded", "compute.format=int8", "channel.layout=interleaved", "channel.margin_db=-3"},
+     0.86},
     {{"channel.mode=analog", "compute.format=fp32", "channel.fading=rayleigh"}, 5.0},
     {{"channel.mode=analog", "compute.format=fp32", "channel.power=per_token"}, 0.0},
     {{"channel.mode=bits", "compute.format=q4"}, 0.02},
@@ -230,6 +239,16 @@ static struct compute_answer answer_by_hand(const struct world *world, const str
              &(struct node_part){.part = {.last = task->split, .tokens = TOKENS}, .in = prompt, .out = rows},
              NULL);
     compute_damage(world, task->channel, NULL, &damage);
+    uint8_t missing[64] = {0};
+    const struct channel_crossing crossing = {.id = task->id,
+                                              .device = task->device,
+                                              .server = task->server,
+                                              .use = channel_up(&world->scenario, task->split),
+                                              .bits =
+                                                  8.0 * (double) compute_bytes(world, task->split, TOKENS)};
+    for (uint32_t p = 0; damage.kind == DAMAGE_PACKETS && p < transfer_packets(crossing.bits); p++)
+        missing[p] = channel_packet_missing(world, &crossing, p) ? 1 : 0;
+    damage.missing_packets = missing;
     assert_int_equal(damage_receive(&damage, &shape, &at, rows, compute_bytes(world, task->split, TOKENS), x,
                                     &result, NULL),
                      0);
@@ -259,6 +278,31 @@ static void a_server_computes_with_what_arrived(void **state)
             assert_true(answer_of(&world, &clean).score.nats != answer.score.nats);
             world_finish(&world);
         }
+}
+
+/* Another server, or another rate with a deadline: other packets. */
+static void the_server_and_the_rate_say_which_packets_are_missing(void **state)
+{
+    (void) state;
+    struct world world = WORLD("channel.mode=bounded", "compute.format=fp32", "compute.nll=on",
+                               "channel.margin_db=0", "channel.deadline_s=0.5");
+    unsigned others = 0;
+    for (uint32_t device = 0; device < 8; device++) {
+        struct compute_task task = task_at(device, 1, 0.6);
+        task.rate_bps = 1e9;
+        double first = answer_of(&world, &task).score.nats;
+        task.server = 0;
+        others += answer_of(&world, &task).score.nats != first ? 1 : 0;
+        task.server = 1;
+        task.rate_bps = 1e4; /* nothing comes in time */
+        double late = answer_of(&world, &task).score.nats;
+        struct world gone = WORLD("channel.mode=erasure", "compute.format=fp32", "compute.nll=on");
+        task.channel = 1.0;
+        assert_true(answer_of(&gone, &task).score.nats == late);
+        world_finish(&gone);
+    }
+    assert_true(others > 3);
+    world_finish(&world);
 }
 
 static void tokens_and_what_stays_at_the_device_arrive_whole(void **state)
@@ -329,7 +373,7 @@ static void the_worst_channels_still_give_an_answer(void **state)
         double condition;
     } worst[] = {
         {{"channel.mode=erasure"}, 1.0},
-        {{"channel.mode=bounded", "channel.fill=previous"}, 1.0},
+        {{"channel.mode=bounded", "channel.fill=previous", "channel.margin_db=-10"}, 1.0},
         {{"channel.mode=bits", "compute.format=fp32"}, 0.5},
         {{"channel.mode=bits", "compute.format=fp16"}, 0.5},
         {{"channel.mode=analog", "compute.format=fp32", "channel.fading=nakagami", "channel.nakagami_m=0.5"},
@@ -393,6 +437,7 @@ int main(void)
         cmocka_unit_test(nobody_scores_a_prompt_of_ones_own_or_when_not_asked),
         cmocka_unit_test(a_prompt_of_one_token_has_nothing_to_foretell),
         cmocka_unit_test(a_server_computes_with_what_arrived),
+        cmocka_unit_test(the_server_and_the_rate_say_which_packets_are_missing),
         cmocka_unit_test(tokens_and_what_stays_at_the_device_arrive_whole),
         cmocka_unit_test(company_changes_nothing_of_what_arrives),
         cmocka_unit_test(the_worst_channels_still_give_an_answer),

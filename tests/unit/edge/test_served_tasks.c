@@ -76,7 +76,7 @@ static void open_bench(struct bench *bench, const char *const *set)
     assert_int_equal(wire_loop_init(&bench->loop, NULL, NULL), 0);
     if (compute_jobs_open(&bench->jobs, &bench->loop, &bench->world, NULL, &diag) != 0)
         fail_msg("%s", diag.text);
-    assert_int_equal(served_tasks_create(&bench->tasks, bench->jobs, &bench->world, &hooks, bench), 0);
+    assert_int_equal(served_tasks_create(&bench->tasks, bench->jobs, &bench->world, 1, &hooks, bench), 0);
 }
 
 static void close_bench(struct bench *bench)
