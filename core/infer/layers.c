@@ -38,6 +38,7 @@ struct pass {
     const struct weights_geometry *geometry;
     const struct infer_span *span;
     size_t spans, rows;
+    bool are_alternatives; /* rows of a span are for the same position, and are not stored */
     float *x;
     bool *failed; /* [spans] */
     struct scratch scratch;
@@ -55,6 +56,13 @@ struct need {
 };
 #define NEEDS 11u
 
+/* Tokens that a span's last row sees, itself among them. */
+static size_t seen_by(const struct pass *pass, size_t number)
+{
+    const struct infer_span *span = &pass->span[number];
+    return (size_t) span->position + (pass->are_alternatives ? 1 : span->rows);
+}
+
 /* What the pass needs, in floats. */
 static void list_needs(const struct pass *pass, struct scratch *scratch, struct need ret_need[NEEDS])
 {
@@ -62,8 +70,8 @@ static void list_needs(const struct pass *pass, struct scratch *scratch, struct 
     size_t rows = pass->rows, longest = 0, block = (size_t) ATTENTION_ROWS * (g->heads / g->kv_heads);
     size_t query = (size_t) g->heads * g->head_size, key = (size_t) g->kv_heads * g->head_size;
     for (size_t s = 0; s < pass->spans; s++)
-        if ((size_t) pass->span[s].position + pass->span[s].rows > longest)
-            longest = (size_t) pass->span[s].position + pass->span[s].rows;
+        if (seen_by(pass, s) > longest)
+            longest = seen_by(pass, s);
     scratch->score_stride = (longest + INFER_CACHE_BLOCK - 1) / INFER_CACHE_BLOCK * INFER_CACHE_BLOCK;
     const struct need need[NEEDS] = {
         {&scratch->normed, rows * g->hidden},
@@ -134,7 +142,8 @@ static void set_turns(const struct pass *pass)
         for (uint32_t r = 0; r < pass->span[s].rows; r++)
             for (uint32_t j = 0; j < g->head_size / 2; j++, turn += 2) {
                 double sine, cosine;
-                elementary_sincos((pass->span[s].position + r) * pass->model->frequency[j], &sine, &cosine);
+                uint32_t position = pass->span[s].position + (pass->are_alternatives ? 0 : r);
+                elementary_sincos(position * pass->model->frequency[j], &sine, &cosine);
                 turn[0] = (float) cosine;
                 turn[1] = (float) sine;
             }
@@ -298,25 +307,97 @@ static void attend_block(const struct pass *pass, const struct block *block)
     scatter_seen(pass, block);
 }
 
+/* ---- alternatives ---- */
+
+/* The last step of each row's chains: its own key and value, which are in no cache. */
+static void score_itself(const struct pass *pass, const struct block *block)
+{
+    const struct weights_geometry *g = pass->geometry;
+    size_t size = g->head_size, group = g->heads / g->kv_heads, stride = pass->scratch.score_stride;
+    for (size_t r = 0; r < block->rows; r++) {
+        const float *key = pass->scratch.key + ((block->row + r) * g->kv_heads + block->head) * size;
+        float *scores = pass->scratch.score + r * group * stride;
+        linalg_multiply(&(struct linalg_product){
+            .rows = group,
+            .columns = 1,
+            .depth = size,
+            .a = {pass->scratch.asked + r * group * size, size, 1},
+            .b = {key, 1, 1},
+            .c = scores + block->first,
+            .c_stride = stride,
+        });
+        for (size_t h = 0; h < group; h++)
+            linalg_softmax((size_t) block->first + 1, scores + h * stride);
+    }
+}
+
+/* The queries are not needed any more: their place takes what is seen, before it goes where it belongs. */
+static void see_itself(const struct pass *pass, const struct block *block)
+{
+    const struct weights_geometry *g = pass->geometry;
+    size_t size = g->head_size, group = g->heads / g->kv_heads, stride = pass->scratch.score_stride;
+    for (size_t r = 0; r < block->rows * group; r++)
+        linalg_multiply(&(struct linalg_product){
+            .rows = 1,
+            .columns = size,
+            .depth = 1,
+            .a = {pass->scratch.score + r * stride + block->first, 1, 1},
+            .b = {pass->scratch.value + ((block->row + r / group) * g->kv_heads + block->head) * size, size,
+                  1},
+            .start = pass->scratch.part + r * size,
+            .c = pass->scratch.asked + r * size,
+            .c_stride = size,
+        });
+    memcpy(pass->scratch.part, pass->scratch.asked, block->rows * group * size * sizeof *pass->scratch.part);
+}
+
+static void attend_alternatives(const struct pass *pass, const struct block *block)
+{
+    const struct scratch *scratch = &pass->scratch;
+    size_t size = pass->geometry->head_size, group = pass->geometry->heads / pass->geometry->kv_heads;
+    size_t rows = block->rows * group;
+    gather_queries(pass, block);
+    if (block->first > 0)
+        score(pass, block, rows, block->first);
+    score_itself(pass, block);
+    memset(scratch->part, 0, rows * size * sizeof *scratch->part);
+    if (block->first > 0)
+        linalg_multiply(&(struct linalg_product){
+            .rows = rows,
+            .columns = size,
+            .depth = block->first,
+            .a = {scratch->score, scratch->score_stride, 1},
+            .b = {infer_cache_values(block->span->cache, block->layer, block->head), size, 1},
+            .c = scratch->part,
+            .c_stride = size,
+        });
+    see_itself(pass, block);
+    scatter_seen(pass, block);
+}
+
 static void attend(const struct pass *pass, uint32_t layer)
 {
     size_t first = 0;
     for (size_t s = 0; s < pass->spans; first += pass->span[s].rows, s++) {
         const struct infer_span *span = &pass->span[s];
         judge(pass, s, first);
-        store(pass, span, first, layer);
+        if (!pass->are_alternatives)
+            store(pass, span, first, layer);
         for (uint32_t head = 0; head < pass->geometry->kv_heads; head++)
             for (uint32_t r = 0; r < span->rows; r += ATTENTION_ROWS) {
                 uint32_t left = span->rows - r;
                 const struct block block = {
                     .span = span,
                     .row = first + r,
-                    .first = span->position + r,
+                    .first = span->position + (pass->are_alternatives ? 0 : r),
                     .rows = left < ATTENTION_ROWS ? left : ATTENTION_ROWS,
                     .layer = layer,
                     .head = head,
                 };
-                attend_block(pass, &block);
+                if (pass->are_alternatives)
+                    attend_alternatives(pass, &block);
+                else
+                    attend_block(pass, &block);
             }
     }
 }
@@ -373,7 +454,7 @@ static int check_span(const struct pass *pass, size_t number, uint32_t first, ui
     const struct infer_cache *cache = span->cache;
     assert(first >= cache->first && last <= cache->last);
     assert(cache->kv_heads == pass->geometry->kv_heads && cache->head_size == pass->geometry->head_size);
-    if (span->rows == 0 || span->position > cache->capacity || span->rows > cache->capacity - span->position)
+    if (span->rows == 0 || seen_by(pass, number) > cache->capacity)
         return diag_fail(diag, ERR_RANGE, "%u tokens from position %u on: there is room for %u", span->rows,
                          span->position, cache->capacity);
     for (uint32_t l = first; l < last; l++)
@@ -407,7 +488,7 @@ static int settle(const struct pass *pass, uint32_t first, uint32_t last, struct
         const struct infer_span *span = &pass->span[s];
         float *x = pass->x + first_row(pass, s) * hidden;
         if (!pass->failed[s] && are_finite(x, span->rows * hidden)) {
-            for (uint32_t l = first; l < last; l++)
+            for (uint32_t l = first; l < last && !pass->are_alternatives; l++)
                 span->cache->tokens[l - span->cache->first] = span->position + span->rows;
             continue;
         }
@@ -439,21 +520,40 @@ static int run_pass(struct pass *pass, struct infer_workspace *workspace, uint32
     return settle(pass, first, last, diag);
 }
 
+static int run(struct pass *pass, struct infer_workspace *workspace, uint32_t first, uint32_t last,
+               bool *ret_failed, struct diag *diag)
+{
+    if (pass->spans == 0)
+        return 0;
+    pass->failed = calloc(pass->spans, sizeof *pass->failed);
+    if (pass->failed == NULL)
+        return diag_fail(diag, -ENOMEM, "%zu requests: out of memory", pass->spans);
+    memset(pass->failed, 1, pass->spans * sizeof *pass->failed);
+    int rc = run_pass(pass, workspace, first, last, diag);
+    if (ret_failed != NULL)
+        memcpy(ret_failed, pass->failed, pass->spans * sizeof *ret_failed);
+    free(pass->failed);
+    return rc;
+}
+
 int infer_layers(struct infer_model *model, struct infer_workspace *workspace, uint32_t first, uint32_t last,
                  const struct infer_span *span, size_t spans, float *x, bool *ret_failed, struct diag *diag)
 {
     struct pass pass = {.model = model, .geometry = model->geometry, .span = span, .spans = spans, .x = x};
-    if (spans == 0)
-        return 0;
-    pass.failed = calloc(spans, sizeof *pass.failed);
-    if (pass.failed == NULL)
-        return diag_fail(diag, -ENOMEM, "%zu requests: out of memory", spans);
-    memset(pass.failed, 1, spans * sizeof *pass.failed);
-    int rc = run_pass(&pass, workspace, first, last, diag);
-    if (ret_failed != NULL)
-        memcpy(ret_failed, pass.failed, spans * sizeof *ret_failed);
-    free(pass.failed);
-    return rc;
+    return run(&pass, workspace, first, last, ret_failed, diag);
+}
+
+int infer_alternatives(struct infer_model *model, struct infer_workspace *workspace, uint32_t first,
+                       uint32_t last, struct infer_cache *cache, uint32_t rows, float *x, struct diag *diag)
+{
+    const struct infer_span span = {cache, infer_cache_tokens(cache), rows};
+    struct pass pass = {.model = model,
+                        .geometry = model->geometry,
+                        .span = &span,
+                        .spans = 1,
+                        .are_alternatives = true,
+                        .x = x};
+    return run(&pass, workspace, first, last, NULL, diag);
 }
 
 int infer_embed(const struct infer_model *model, const uint32_t *token, size_t tokens, float *ret_x,

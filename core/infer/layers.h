@@ -60,6 +60,12 @@ int infer_embed(const struct infer_model *model, const uint32_t *token, size_t t
 int infer_layers(struct infer_model *model, struct infer_workspace *workspace, uint32_t first, uint32_t last,
                  const struct infer_span *span, size_t spans, float *x, bool *ret_failed, struct diag *diag);
 
+/* The same of alternatives: each of x [rows][hidden], at most INFER_ROWS_MAX, is another token for the position behind
+ * those that the cache holds. It sees the cache and itself, has the bits that it would have as a row of a span, and is
+ * not stored. Errors are those of infer_layers; when a value is no finite number, all have failed. */
+int infer_alternatives(struct infer_model *model, struct infer_workspace *workspace, uint32_t first,
+                       uint32_t last, struct infer_cache *cache, uint32_t rows, float *x, struct diag *diag);
+
 /* ret_logits [rows][vocab] of rows that have been through all layers: final norm and head. */
 int infer_head(struct infer_model *model, struct infer_workspace *workspace, const float *x, size_t rows,
                float *ret_logits, struct diag *diag);

@@ -426,6 +426,31 @@ static int cross(struct perplexity *p, struct measure *m, size_t number, float *
                    : rc;
 }
 
+static struct measure measure_of(const struct perplexity *p, const struct perplexity_crossing *crossing,
+                                 const struct rng_at *at, struct diag *diag)
+{
+    return (struct measure){.crossing = crossing,
+                            .at = at,
+                            .shape = {crossing->format, p->rows, p->geometry->hidden, crossing->k},
+                            .diag = diag};
+}
+
+int perplexity_receive(struct perplexity *p, const struct perplexity_crossing *crossing,
+                       const struct rng_at *at, size_t window, float *ret_x, struct damage_result *damage,
+                       struct diag *diag)
+{
+    struct measure m = measure_of(p, crossing, at, diag);
+    assert(window < p->windows);
+    int rc = check_crossing(p, crossing, &m.shape, diag);
+    if (rc != 0)
+        return rc;
+    m.result.damage = *damage;
+    rc = cross(p, &m, window, ret_x);
+    if (rc == 0)
+        *damage = m.result.damage;
+    return rc;
+}
+
 static int settle(struct perplexity *p, struct measure *m, size_t number, const float *x, bool failed)
 {
     const struct window *window = &p->window[number];
@@ -467,13 +492,8 @@ int perplexity_measure(struct perplexity *p, const struct perplexity_crossing *c
                        const struct rng_at *at, struct perplexity_result *ret_result,
                        struct likelihood *ret_window, struct diag *diag)
 {
-    struct measure m = {
-        .crossing = crossing,
-        .at = at,
-        .shape = {crossing->format, p->rows, p->geometry->hidden, crossing->k},
-        .window = ret_window,
-        .diag = diag,
-    };
+    struct measure m = measure_of(p, crossing, at, diag);
+    m.window = ret_window;
     int rc = check_crossing(p, crossing, &m.shape, diag);
     for (size_t w = 0; w < p->windows && rc == 0; w += p->together) {
         const struct group group = group_from(p, w);

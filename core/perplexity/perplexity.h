@@ -120,4 +120,10 @@ int perplexity_measure(struct perplexity *perplexity, const struct perplexity_cr
                        const struct rng_at *at, struct perplexity_result *ret_result,
                        struct likelihood *ret_window, struct diag *diag);
 
+/* ret_x [rows][hidden]: one window's activations as the receiver has them in that measure. Adds to `damage`. Errors as
+ * above. */
+int perplexity_receive(struct perplexity *perplexity, const struct perplexity_crossing *crossing,
+                       const struct rng_at *at, size_t window, float *ret_x, struct damage_result *damage,
+                       struct diag *diag);
+
 #endif

@@ -48,8 +48,11 @@ static const struct words fading_words = {"--fading", fadings, COUNT(fadings)};
 #define BIT_ERRORS_DEFAULT "0.0001,0.001,0.01"
 
 static const char *const formats_default[CHANNEL_MODES] = {
-    [CHANNEL_MODE_NONE] = "fp16,int8,q4", [CHANNEL_MODE_ERASURE] = "fp32", [CHANNEL_MODE_PACKETS] = "int8",
-    [CHANNEL_MODE_ANALOG] = "fp32",       [CHANNEL_MODE_BITS] = "int8",
+    [CHANNEL_MODE_NONE] = "fp32,fp16,int8,q4",
+    [CHANNEL_MODE_ERASURE] = "fp32",
+    [CHANNEL_MODE_PACKETS] = "int8",
+    [CHANNEL_MODE_ANALOG] = "fp32",
+    [CHANNEL_MODE_BITS] = "int8",
 };
 
 /* ---- lists ---- */

@@ -242,6 +242,7 @@ static const struct {
     [CLI_TRAIN] = {"train", "FOLDER", "Trains a small language model on a folder of texts."},
     [CLI_PERPLEXITY] = {"perplexity", "",
                         "Measures what a bad channel at each split does to a model's perplexity."},
+    [CLI_LEAK] = {"leak", "", "Measures how many tokens of a prompt an observer reads from what crossed."},
     [CLI_EXPORT] = {"export", "tasks|episodes|events|answers", "Writes a run's rows as CSV or JSON."},
 };
 
@@ -478,14 +479,14 @@ void cli_parse(struct cli *ret_cli, int argc, char **argv)
         .checkpoint = command == CLI_RUN ? "last" : "best",
         .csv = true,
         .train = cli_train_defaults(),
-        .channel = cli_channel_defaults(),
+        .channel = cli_channel_defaults((int) command),
     };
     struct argp_option options[FLAG_COUNT + 1] = {0};
     size_t count = 0;
     for (size_t i = 0; i < FLAG_COUNT; i++)
         if ((flags[i].commands & 1 << command) != 0)
             options[count++] = flags[i].option;
-    bool is_channel = command == CLI_PERPLEXITY;
+    bool is_channel = command == CLI_PERPLEXITY || command == CLI_LEAK;
     struct argp_option channel[CLI_CHANNEL_FLAGS_MAX] = {0};
     cli_channel_options(command, channel);
     char name[64], words[128];

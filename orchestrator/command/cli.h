@@ -29,6 +29,7 @@ enum cli_command {
     CLI_GENERATE,
     CLI_TRAIN,
     CLI_PERPLEXITY,
+    CLI_LEAK,
     CLI_COMMANDS
 };
 

@@ -1,7 +1,5 @@
 #include "orchestrator/command/cli_channel.h"
 
-#include <assert.h>
-
 #include "core/base/parse.h"
 #include "core/infer/layers.h"
 #include "core/weights/weights.h"
@@ -12,10 +10,14 @@
 #define TOKENS_MAX 100000000u
 #define SEEDS_DEFAULT 5u
 #define SEEDS_LEAST 2u /* one has no interval */
+#define LEAK_TOKENS_DEFAULT 96u
+#define LEAK_WINDOW_DEFAULT 32u
+#define PROBE_TOKENS_DEFAULT 8192u
+#define RIDGE_DEFAULT 1e-3
 #define SEEDS_MAX 1000u
 #define PACKET_BYTES_MAX (1u << 24)
 
-enum { PERPLEXITY = 1 << CLI_PERPLEXITY, BOTH = PERPLEXITY };
+enum { PERPLEXITY = 1 << CLI_PERPLEXITY, LEAK = 1 << CLI_LEAK, BOTH = PERPLEXITY | LEAK };
 
 enum key {
     KEY_MODEL = 256,
@@ -46,6 +48,10 @@ enum key {
     KEY_CSV,
     KEY_TABLE,
     KEY_FIGURE,
+    KEY_ATTACK,
+    KEY_PROBE_TEXT,
+    KEY_PROBE_TOKENS,
+    KEY_RIDGE,
     KEY_DIE
 };
 
@@ -64,10 +70,26 @@ static const struct {
     {PERPLEXITY,
      {"tokens", KEY_TOKENS, "N", 0,
       "score about N tokens, in windows spread over the text (default 1024; 0: all)", 0}},
+    {LEAK,
+     {"tokens", KEY_TOKENS, "N", 0,
+      "recover about N tokens, in prompts spread over the text (default 96; 0: all)", 0}},
     {PERPLEXITY, {"window", KEY_WINDOW, "N", 0, "tokens of a window (default: the model's context)", 0}},
+    {LEAK, {"window", KEY_WINDOW, "N", 0, "tokens of a prompt (default 32)", 0}},
+    {LEAK,
+     {"attack", KEY_ATTACK, "nearest|probe|search[,...]", 0, "what the observer tries (default all)", 0}},
+    {LEAK,
+     {"probe-text", KEY_PROBE_TEXT, "FILE|DIR", 0,
+      "probe: text to learn from (default: the text's first half; then prompts are from its second)", 0}},
+    {LEAK,
+     {"probe-tokens", KEY_PROBE_TOKENS, "N", 0, "probe: learn from about N tokens (default 8192; 0: all)",
+      0}},
+    {LEAK,
+     {"ridge", KEY_RIDGE, "X", 0, "probe: ridge as a share of the mean square of a feature (default 0.001)",
+      0}},
     {PERPLEXITY,
      {"skip", KEY_SKIP, "N", 0, "tokens at the begin of each window that are context alone (default 0)", 0}},
-    {BOTH, {"seeds", KEY_SEEDS, "N", 0, "seeds of the channel's draws (default 5; at least 2)", 0}},
+    {PERPLEXITY, {"seeds", KEY_SEEDS, "N", 0, "seeds of the channel's draws (default 5; at least 2)", 0}},
+    {LEAK, {"seeds", KEY_SEEDS, "N", 0, "seeds of the channel's draws (default 1)", 0}},
     {BOTH, {"seed", KEY_SEED, "S", 0, "the first of them (default 1)", 0}},
     {BOTH,
      {"mode", KEY_MODE, "none|erasure|packets|analog|bits[,...]", 0,
@@ -95,7 +117,8 @@ static const struct {
      {"unequalised", KEY_UNEQUALISED, 0, 0, "analog: the receiver does not divide by the fading factor", 0}},
     {BOTH,
      {"format", KEY_FORMAT, "fp32|fp16|int8|q4|topk:K[,...]", 0,
-      "how activations are encoded (default none: fp16,int8,q4; erasure: fp32; packets, bits: int8); analog: "
+      "how activations are encoded (default none: fp32,fp16,int8,q4; erasure: fp32; packets, bits: int8); "
+      "analog: "
       "fp32",
       0}},
     {BOTH,
@@ -124,10 +147,19 @@ static const struct {
 #define FLAG_COUNT (sizeof flags / sizeof *flags)
 _Static_assert(FLAG_COUNT < CLI_CHANNEL_FLAGS_MAX, "all flags and the end");
 
-struct cli_channel cli_channel_defaults(void)
+struct cli_channel cli_channel_defaults(int command)
 {
+    const bool is_leak = command == CLI_LEAK;
     return (struct cli_channel){
-        .words = {.block_rows = 1}, .tokens = TOKENS_DEFAULT, .seeds = SEEDS_DEFAULT, .seed = 1};
+        .words = {.block_rows = 1},
+        .tokens = is_leak ? LEAK_TOKENS_DEFAULT : TOKENS_DEFAULT,
+        .window = is_leak ? LEAK_WINDOW_DEFAULT : 0,
+        .seeds = is_leak ? 1 : SEEDS_DEFAULT,
+        .seed = 1,
+        .attacks = "nearest,probe,search",
+        .probe_tokens = PROBE_TOKENS_DEFAULT,
+        .ridge = RIDGE_DEFAULT,
+    };
 }
 
 void cli_channel_options(int command, struct argp_option ret_option[CLI_CHANNEL_FLAGS_MAX])
@@ -199,7 +231,8 @@ error_t cli_channel_parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_SKIP: channel->skip = (uint32_t) parse_whole(state, "skip", text, 0, INFER_ROWS_MAX); return 0;
     case KEY_SEEDS:
-        channel->seeds = (uint32_t) parse_whole(state, "seeds", text, SEEDS_LEAST, SEEDS_MAX);
+        channel->seeds = (uint32_t) parse_whole(state, "seeds", text,
+                                                cli->command == CLI_LEAK ? 1 : SEEDS_LEAST, SEEDS_MAX);
         return 0;
     case KEY_SEED: channel->seed = parse_whole(state, "seed", text, 0, INT64_MAX - SEEDS_MAX); return 0;
     case KEY_REFERENCE: channel->reference_rms = parse_positive(state, "reference-rms", text); return 0;
@@ -207,6 +240,12 @@ error_t cli_channel_parse(int key, char *text, struct argp_state *state)
     case KEY_CSV: channel->csv = text; return 0;
     case KEY_TABLE: channel->table = text; return 0;
     case KEY_FIGURE: channel->figure = text; return 0;
+    case KEY_ATTACK: channel->attacks = text; return 0;
+    case KEY_PROBE_TEXT: channel->probe_text = text; return 0;
+    case KEY_PROBE_TOKENS:
+        channel->probe_tokens = (uint32_t) parse_whole(state, "probe-tokens", text, 0, TOKENS_MAX);
+        return 0;
+    case KEY_RIDGE: channel->ridge = parse_positive(state, "ridge", text); return 0;
     case 'q': cli->quiet = true; return 0;
     case KEY_DIE: cli->die_with_parent = true; return 0;
     case ARGP_KEY_ARG: argp_error(state, "unexpected word '%s'", text); return 0;

@@ -17,11 +17,15 @@ struct cli_channel {
     uint64_t seed;
     double reference_rms; /* 0: measured */
     const char *csv, *table, *figure;
+    const char *attacks, *probe_text; /* leak; probe_text NULL: the text's first half */
+    uint32_t probe_tokens;            /* leak; 0: all */
+    double ridge;                     /* leak */
 };
 
 struct cli;
 
-struct cli_channel cli_channel_defaults(void);
+/* Those of perplexity or of leak. */
+struct cli_channel cli_channel_defaults(int command);
 
 /* The flags of a command, ended by zeros. */
 void cli_channel_options(int command, struct argp_option ret_option[CLI_CHANNEL_FLAGS_MAX]);

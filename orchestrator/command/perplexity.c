@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
@@ -14,6 +13,7 @@
 #include "core/infer/layers.h"
 #include "orchestrator/channel/channel_model.h"
 #include "orchestrator/channel/channel_study.h"
+#include "orchestrator/command/channel_files.h"
 #include "orchestrator/command/commands.h"
 #include "orchestrator/command/perplexity_figure.h"
 #include "orchestrator/setup/stop_signal.h"
@@ -330,28 +330,13 @@ static int write_table(const struct inquiry *inquiry)
     return rc;
 }
 
-/* A file to be written lies in a folder that is there. */
-static int check_path(const char *flag, const char *path, struct diag *diag)
-{
-    struct buf folder = {0};
-    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
-    if (path == NULL)
-        return 0;
-    int rc =
-        buf_printf(&folder, "%.*s/", slash != NULL ? (int) (slash - path) : 1, slash != NULL ? path : ".");
-    if (rc == 0 && access((const char *) folder.data, W_OK) != 0)
-        rc = diag_fail(diag, -ENOENT, "%s: '%s' cannot be written there", flag, path);
-    buf_finish(&folder);
-    return rc;
-}
-
 /* Before anything is measured: what cannot be written in the end. */
 static int check_files(const struct inquiry *inquiry)
 {
     struct buf text = {0};
-    int rc = check_path("--csv", inquiry->options->csv, inquiry->diag);
+    int rc = channel_files_check("--csv", inquiry->options->csv, inquiry->diag);
     if (rc == 0)
-        rc = check_path("--table", inquiry->options->table, inquiry->diag);
+        rc = channel_files_check("--table", inquiry->options->table, inquiry->diag);
     if (rc == 0 && inquiry->options->table != NULL)
         rc = channel_study_table(&inquiry->study, &text, inquiry->diag);
     buf_finish(&text);

@@ -78,6 +78,8 @@ def commands(folder, db):
                      for portion, how in ((1, ()), (2, ('--json',)))],
         'perplexity': [('perplexity', '-q', '--model', small, '--text', os.path.join(folder, 'texts', 'train'), '--mode', 'none', *how)
                        for how in ((), ('--json',))],
+        'leak': [('leak', '-q', '--model', small, '--text', os.path.join(folder, 'texts', 'train'), '--mode', 'none', '--tokens', 8, *how)
+                 for how in ((), ('--json',))],
         # Nobody joins, so it fails in any case.
         'twin': [('twin', '-q', *SMALL, '-p', 'greedy', '--wait-s', 1, '--db', another)],
     }

@@ -149,6 +149,67 @@ def the_house_model_needs_no_flags_but_less_text():
     tap.true(10 < said['clean_perplexity'] < 40, 'clean perplexity')
 
 
+def leak(*arguments, **options):
+    return json.loads(testbed.orchestrator('leak', '--json', '-q', *arguments, **options)[0])
+
+
+@tap.test
+def an_observer_with_the_weights_reads_what_crossed_undamaged_and_nothing_that_is_lost():
+    with testbed.scratch() as folder:
+        said = leak(*small(folder), '--mode', 'none,erasure', '--loss', '1', '--format', 'fp32', '--splits', '0-3', '--tokens', 64)
+        again = leak(*small(folder), '--mode', 'none,erasure', '--loss', '1', '--format', 'fp32', '--splits', '0-3', '--tokens', 64)
+        tap.equal(said, again, 'the same command')
+        clean, lost = said['settings']
+        tap.equal((said['tokens'], said['prompts'], said['window'], said['splits']), (64, 2, 32, [0, 1, 2, 3]), 'head')
+        tap.equal(clean['search'], [1, 1, 1, 1], 'the share of tokens that a search finds')
+        tap.equal(clean['nearest'][0], 1, 'embeddings are their own nearest')
+        tap.equal(set(lost['probe']), {said['guess']}, 'a probe that sees nothing says the commonest token')
+        tap.true(0 < said['guess'] < 0.5, 'which is not most of the text')
+        tap.true(max(lost['search']) < 0.2, 'a search in nothing finds nothing')
+
+
+@tap.test
+def noise_hides_some_tokens_from_a_search_and_the_table_says_where():
+    with testbed.scratch() as folder:
+        flags = (*small(folder), '--mode', 'analog', '--snr', '30,-10', '--power', 'per_token', '--tokens', 64, '--seeds', 2, '--attack', 'search')
+        path = os.path.join(folder, 'leak.csv')
+        said = leak(*flags, '--csv', path)
+        quiet, loud = said['settings']
+        tap.equal(quiet['search'], [1, 1], 'at 30 dB')
+        tap.true(max(loud['search']) < 1 and loud['nearest'] is None, 'at -10 dB, and the search alone')
+        with open(path, encoding='utf-8') as file:
+            rows = list(csv.DictReader(file))
+        tap.equal(len(rows), 2 * 2 * 2, 'rows: level, split, seed')
+        for number, split in enumerate(said['splits']):
+            found = [int(r['found']) for r in rows if r['split'] == str(split) and r['level'] == '-10']
+            tap.equal(sum(found) / 128, loud['search'][number], 'share')
+        output, _ = testbed.orchestrator('leak', '-q', *flags)
+        tap.contains(output, 'search: every token at 2 of 4 settings and splits', 'analog -10 dB, power per_token',
+                     f'{100 * min(loud["search"]):.1f} %')
+
+
+@tap.test
+def what_leak_cannot_do_is_refused():
+    with testbed.scratch() as folder:
+        flags = small(folder)
+        for more, part in ((('--attack', 'guess'), "--attack: 'guess'"), (('--ridge', 0), '--ridge'), (('--seeds', 0), '--seeds'),
+                           (('--window', 65), 'context of 64'), (('--csv', '/no/such/x.csv'), '/no/such/x.csv'),
+                           (('--probe-text', os.path.join(folder, 'none')), 'none'), (('--table', 'x'), '--table'),
+                           (('--splits', '9'), "--splits: '9'")):
+            output, errors = testbed.orchestrator('leak', *flags, *more, status=2)
+            tap.equal(output, '', f'{more} prints')
+            tap.contains(errors, part)
+
+
+@tap.test
+def the_house_model_hides_no_token_from_one_who_has_its_weights():
+    said = leak('--mode', 'none', '--format', 'fp32,q4', '--splits', '1,11', '--tokens', 32, '--probe-tokens', 1024,
+                cwd=testbed.SOURCE_ROOT)
+    for setting in said['settings']:
+        tap.equal(setting['search'], [1, 1], f'search, {setting["name"]}')
+        tap.true(max(setting['nearest']) < 0.3 and min(setting['probe']) > said['guess'], setting)
+
+
 @tap.test
 def a_signal_ends_it_between_two_measures():
     child = testbed.Program([testbed.ORCHESTRATOR, 'perplexity', '--tokens', '0'], cwd=testbed.SOURCE_ROOT)

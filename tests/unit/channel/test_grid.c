@@ -38,13 +38,13 @@ static void without_words_there_are_the_modes_of_the_paper_at_all_inner_splits(v
     assert_int_equal(grid.splits, LAYERS - 1);
     assert_int_equal(grid.split[0], 1);
     assert_int_equal(grid.split[LAYERS - 2], LAYERS - 1);
-    assert_int_equal(grid.settings, 3 + 3 + 2 * 3);
-    assert_name(&grid, 0, "none, fp16");
-    assert_name(&grid, 3, "erasure 0.01, fp32, fill zero");
-    assert_name(&grid, 6, "analog 0 dB, power fixed");
-    assert_name(&grid, 11, "analog 10 dB, power per_token");
+    assert_int_equal(grid.settings, 4 + 3 + 2 * 3);
+    assert_name(&grid, 0, "none, fp32");
+    assert_name(&grid, 4, "erasure 0.01, fp32, fill zero");
+    assert_name(&grid, 7, "analog 0 dB, power fixed");
+    assert_name(&grid, 12, "analog 10 dB, power per_token");
     assert_true(isnan(grid.setting[0].level));
-    assert_true(grid.setting[6].damage.equalised);
+    assert_true(grid.setting[7].damage.equalised);
     channel_grid_finish(&grid);
 }
 

@@ -86,11 +86,11 @@ static void expect_end(const char *words, int status, const char *expected)
 static void each_command_is_known_by_its_name(void **state)
 {
     static const char *const names[CLI_COMMANDS] = {
-        [CLI_RUN] = "run",           [CLI_EVALUATE] = "evaluate",    [CLI_REPLAY] = "replay",
-        [CLI_SHOW] = "show",         [CLI_EXPORT] = "export",        [CLI_DELETE] = "delete",
-        [CLI_TWIN] = "twin",         [CLI_SWEEP] = "sweep",          [CLI_COMPARE] = "compare",
-        [CLI_REPORT] = "report",     [CLI_TRAIN] = "train",          [CLI_MODEL] = "model",
-        [CLI_GENERATE] = "generate", [CLI_PERPLEXITY] = "perplexity"};
+        [CLI_RUN] = "run",           [CLI_EVALUATE] = "evaluate",     [CLI_REPLAY] = "replay",
+        [CLI_SHOW] = "show",         [CLI_EXPORT] = "export",         [CLI_DELETE] = "delete",
+        [CLI_TWIN] = "twin",         [CLI_SWEEP] = "sweep",           [CLI_COMPARE] = "compare",
+        [CLI_REPORT] = "report",     [CLI_TRAIN] = "train",           [CLI_MODEL] = "model",
+        [CLI_GENERATE] = "generate", [CLI_PERPLEXITY] = "perplexity", [CLI_LEAK] = "leak"};
     (void) state;
     for (size_t i = 0; i < CLI_COMMANDS; i++) {
         struct line line;

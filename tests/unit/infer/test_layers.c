@@ -445,6 +445,43 @@ static void memory_holds_the_layers_that_are_used_and_four_mebibytes(void **stat
     weights_close(weights);
 }
 
+/* Every token of the vocabulary at every place of a prompt, many at once: the token that is there has the bits that it has
+ * in the prompt, and the cache does not change. */
+static void an_alternative_has_the_bits_of_a_row(void **state)
+{
+    (void) state;
+    static float row[TOKENS * SMALL_HIDDEN], x[SMALL_VOCAB * SMALL_HIDDEN], others[SMALL_HIDDEN];
+    const char *path[LINALG_PATHS_MAX];
+    size_t paths = linalg_vector_paths(path);
+    uint32_t every[SMALL_VOCAB];
+    for (uint32_t v = 0; v < SMALL_VOCAB; v++)
+        every[v] = v;
+    for (size_t i = 0; i < paths; i++) {
+        assert_int_equal(linalg_vector_choose(path[i], NULL), 0);
+        struct bench *bench = open_bench(INFER_STORED);
+        struct infer_cache *cache = open_cache(bench, 0, SMALL_LAYERS);
+        assert_int_equal(infer_embed(bench->model, bench->token, TOKENS, row, NULL), 0);
+        half(bench, 0, SMALL_LAYERS, &(struct infer_span){cache, 0, TOKENS}, 1, row);
+        infer_cache_cut(cache, 0);
+        for (uint32_t t = 0; t < TOKENS; t++) {
+            const struct infer_span one = {cache, t, 1};
+            assert_int_equal(infer_embed(bench->model, every, SMALL_VOCAB, x, NULL), 0);
+            assert_int_equal(
+                infer_alternatives(bench->model, &bench->workspace, 0, 2, cache, SMALL_VOCAB, x, NULL), 0);
+            assert_int_equal(infer_alternatives(bench->model, &bench->workspace, 2, SMALL_LAYERS, cache,
+                                                SMALL_VOCAB, x, NULL),
+                             0);
+            assert_memory_equal(x + bench->token[t] * SMALL_HIDDEN, row + t * SMALL_HIDDEN, sizeof others);
+            assert_int_equal(infer_cache_tokens(cache), t);
+            assert_int_equal(infer_embed(bench->model, &bench->token[t], 1, others, NULL), 0);
+            half(bench, 0, SMALL_LAYERS, &one, 1, others);
+        }
+        infer_cache_destroy(cache);
+        close_bench(bench);
+    }
+    assert_int_equal(linalg_vector_choose(NULL, NULL), 0);
+}
+
 /* Wide and narrow rows of logits, whose lengths are and are not multiples of the parts of the sum. */
 static void nats_are_those_of_a_plain_softmax(void **state)
 {
@@ -489,6 +526,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(only_layers_that_are_used_are_loaded),
         cmocka_unit_test(memory_holds_the_layers_that_are_used_and_four_mebibytes),
+        cmocka_unit_test(an_alternative_has_the_bits_of_a_row),
         cmocka_unit_test(nats_are_those_of_a_plain_softmax),
         cmocka_unit_test(large_logits_make_no_infinity),
     };

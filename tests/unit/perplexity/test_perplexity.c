@@ -274,6 +274,34 @@ static void the_same_draws_give_the_same_bits_whatever_was_measured_before(void 
     perplexity_close(perplexity);
 }
 
+/* What a measure computes on can be looked at, window by window. */
+static void what_is_received_is_what_a_measure_scores(void **state)
+{
+    const struct perplexity_crossing crossing = {.split = 1,
+                                                 .damage = {.kind = DAMAGE_ELEMENTS, .loss = 0.5}};
+    struct perplexity *perplexity =
+        open_tokens(*state, TOKENS - 2, &(struct perplexity_options){.window = WINDOW});
+    static float x[WINDOW * SMALL_HIDDEN];
+    struct perplexity_result result = measure(perplexity, &crossing, &somewhere);
+    struct damage_result damage = {0};
+    for (size_t w = 0; w < 4; w++) {
+        const float *sent = perplexity_activations(perplexity, w, 1);
+        size_t lost = 0;
+        assert_int_equal(perplexity_receive(perplexity, &crossing, &somewhere, w, x, &damage, NULL), 0);
+        for (size_t i = 0; i < WINDOW * SMALL_HIDDEN; i++) {
+            bool is_same = memcmp(&x[i], &sent[i], sizeof x[i]) == 0;
+            assert_true(is_same || x[i] == 0.0f);
+            lost += !is_same;
+        }
+        assert_in_range(lost, WINDOW * SMALL_HIDDEN * 2 / 5, WINDOW * SMALL_HIDDEN * 3 / 5);
+    }
+    assert_memory_equal(&damage, &result.damage, sizeof damage);
+    assert_int_equal(perplexity_receive(perplexity, &(struct perplexity_crossing){.split = 3}, &somewhere, 0,
+                                        x, &damage, NULL),
+                     ERR_RANGE);
+    perplexity_close(perplexity);
+}
+
 /* ---- numbers that are too large ---- */
 
 /* Exponents turn over. A norm makes zeros of what is too large to be squared, so nothing is foretold. */
@@ -503,6 +531,7 @@ int main(void)
         BENCHED(windows_add_up_and_draw_for_themselves),
         BENCHED(what_is_lost_whole_tells_nothing_of_the_prompt),
         BENCHED(the_same_draws_give_the_same_bits_whatever_was_measured_before),
+        BENCHED(what_is_received_is_what_a_measure_scores),
         BENCHED(activations_of_any_size_give_a_finite_likelihood),
         BENCHED(a_window_that_overflows_counts_as_ignorance),
         BENCHED(means_and_sizes_are_those_of_the_clean_activations),

@@ -54,7 +54,7 @@ PURE = [
     r'core/model/(agenda|audit|cost|device_slot|env|faults|forecast|forecast_model|layer_work|link|llm|mobility|radio|station|task_features'
     r'|tracks?|transfer|world)\.[ch]',
     r'core/base/(array|elementary(_\w+)?|err|half|rng|sha256|text_markup|units)\.[ch]', r'core/infer/.*\.[ch]',
-    r'core/compute/.*\.[ch]', r'core/perplexity/.*\.[ch]', r'core/rl/.*\.[ch]',
+    r'core/compute/.*\.[ch]', r'core/perplexity/.*\.[ch]', r'core/leak/.*\.[ch]', r'core/rl/.*\.[ch]',
     r'core/train/(adamw|bpe(_\w+)?|evaluation|pass(_\w+)?|rows|shape)\.[ch]', r'core/stats/.*\.[ch]', r'db/row_text\.[ch]',
 ]
 IMPURE_HEADERS = ['uv.h', 'sqlite3.h', 'time.h', 'sys/time.h', 'stdio.h', 'pthread.h', 'threads.h', 'unistd.h', 'fcntl.h',
