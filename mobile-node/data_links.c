@@ -56,8 +56,7 @@ static void on_close(struct wire_conn *conn, int status, const char *text)
         return; /* closed by us */
     if (status != 0)
         log_info("data", "server %u: %s", link->server, text);
-    if (link->conn != conn) /* it was idle; a later task may have opened another by now */
-        return;
+    assert(link->conn == conn); /* one that we have closed has no user */
     link->conn = NULL;
     link->outstanding = 0;
     whole_payload_drop(&link->payload);

@@ -26,8 +26,16 @@ static void on_message(struct peer *as_peer, const struct proto_message *message
     bool goes_on =
         letter == 'P' && length > 0 && peer->heard[length - 1] == 'P' && message->piece.round == peer->round;
     if (letter == 'P') {
-        peer->bytes = (goes_on ? peer->bytes : 0) + message->piece.bytes.size;
+        peer->sum = goes_on ? peer->sum : 0;
+        peer->bytes = goes_on ? peer->bytes : 0;
+        for (size_t i = 0; i < message->piece.bytes.size; i++)
+            peer->sum += ++peer->bytes * message->piece.bytes.data[i];
         peer->round = message->piece.round;
+    }
+    if (letter == 'T') {
+        peer->zeros = message->task.payload.size;
+        for (size_t i = 0; i < message->task.payload.size; i++)
+            peer->zeros = message->task.payload.data[i] == 0 ? peer->zeros : SIZE_MAX;
     }
     if (goes_on)
         return;

@@ -17,6 +17,8 @@ struct real_peer {
      * round in a row are one P. */
     char heard[REAL_BENCH_HEARD_MAX];
     uint64_t round, bytes; /* of the last P */
+    uint64_t sum;          /* of its bytes, each times its place from 1 */
+    size_t zeros;          /* that came in the last TASK itself; SIZE_MAX: others were among them */
     struct msg_attach attach;
 };
 
