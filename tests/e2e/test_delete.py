@@ -53,6 +53,35 @@ def rows_of(db, run):
     return {table: testbed.one(db, f'SELECT count(*) FROM {table} WHERE run_id = ?', run) for table in OWN}
 
 
+def insert_anything(db, table):
+    """A row of run 1 in a file that may hold nothing else of it."""
+    values = {'INTEGER': 1, 'REAL': 0.5, 'TEXT': 'x', 'BLOB': b'x'}
+    columns = testbed.rows(db, f'PRAGMA table_info({table})')
+    connection = sqlite3.connect(db)
+    connection.execute('PRAGMA ignore_check_constraints = on')
+    connection.execute(f'INSERT INTO {table} VALUES ({", ".join("?" * len(columns))})', [values[column[2]] for column in columns])
+    connection.commit()
+    connection.close()
+
+
+@tap.test
+def whatever_is_left_of_a_run_can_be_deleted():
+    with testbed.scratch() as folder:
+        empty = os.path.join(folder, 'empty.db')
+        record(empty)
+        testbed.orchestrator('delete', '--run', 1, '--db', empty)
+        tap.equal(set(rows_of(empty, 1).values()), {0}, 'what a run has left')
+        for table in OWN:
+            db = os.path.join(folder, table + '.db')
+            shutil.copy(empty, db)
+            _, errors = testbed.orchestrator('delete', '--run', 1, '--db', db, status=2)
+            tap.contains(errors, f'{db}: holds no run 1', table)
+            insert_anything(db, table)
+            tap.equal(rows_of(db, 1)[table], 1, table)
+            testbed.orchestrator('delete', '--run', 1, '--db', db)
+            tap.equal(rows_of(db, 1)[table], 0, table)
+
+
 @tap.test
 def a_deleted_run_leaves_nothing_and_its_number_is_not_given_again():
     with testbed.scratch() as folder:

@@ -272,6 +272,38 @@ def what_is_refused_is_refused_in_the_words_it_was(part):
         part.say(*words, lines=4, fails=True)
 
 
+NUMBERS = ('', 'x', '-1', '0', '1', '1.5', '64', '65', '1000', '1001', '3600', '3601', '86400', '86401', '100000', '100001', '1048576',
+           '1048577', '4294967296', '99999999999999999999')
+ADDRESSES = ('', ':', 'host', 'host:', ':0', ':70000', ':65535', '4711', '[::1]:4711', '[::1:4711', 'a:b:c', 'host:1x', 'x' * 255 + ':1',
+             'x' * 256 + ':1')
+HERE = '--orchestrator=:4711'
+# The last flag begins nothing: what stands before it is good. Or there is something wrong with them all.
+FLAGS = {
+    'handoff-mobile-node': [
+        *((f'--{flag}={value}', '--version') for flag in ('count', 'reconnect-s', 'answer', 'split') for value in NUMBERS),
+        *((f'--orchestrator={address}', '--version') for address in ADDRESSES),
+        (), (HERE, '--answer=2'), (HERE, '--split=2'), (HERE, '--json'), (HERE, '--split=2', '--json'), (HERE, '--json', '--answer=2'),
+        (HERE, '--prompt=x', '--count=2'), ('--prompt=x', '--count=1'), ('--prompt=x', '--answer=2', '--split=2', '--json'),
+        ('--model=x', '--verbose', '--die-with-parent'), (HERE, '--listen=:1'), (HERE, '--advertise=x'), (HERE, 'word')],
+    'handoff-edge-server': [
+        *((f'--reconnect-s={value}', '--version') for value in NUMBERS),
+        *((f'--listen={address}', '--version') for address in ADDRESSES),
+        *((f'--advertise={"x" * count}', '--version') for count in (0, 1, 255, 256)),
+        (), (HERE, '--count=1'), (HERE, '--prompt=x'), (HERE, '--answer=2'), (HERE, '--json'), ('--model=x', '--verbose'),
+        (HERE, 'word')],
+}
+
+
+@said('flags of nodes')
+def what_is_wrong_with_a_nodes_flags_is_what_was_wrong(part):
+    for name, program in (('handoff-mobile-node', testbed.MOBILE_NODE), ('handoff-edge-server', testbed.EDGE_SERVER)):
+        for words in FLAGS[name]:
+            ended = subprocess.run([program, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                   timeout=testbed.DEADLINE_S, check=False)
+            part.lines.append(' '.join(('$', name, *words)))
+            part.lines += ['! ' + line for line in ended.stderr.replace(program, name).splitlines()[:1]] + [f'= {ended.returncode}']
+
+
 def timed(*words, **options):
     """(seconds that a command took, its output)."""
     start = time.monotonic()
