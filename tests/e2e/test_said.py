@@ -260,6 +260,8 @@ def what_is_refused_is_refused_in_the_words_it_was(part):
             ('run', '--set', 'run.slot=1', '--db', 'x.db'), ('run', '--resume', '--run', 9, '--db', 'x.db'),
             ('run', '--over', 'memory', '--set', 'run.clock=real', '--db', 'x.db'), ('run', '--from', 1, '-p', 'dapo', '--db', 'x.db'),
             ('run', '-s', 'nowhere', '--db', 'x.db'), ('evaluate', '-p', 'dapo', '--db', 'x.db'), ('evaluate', '--db', 'none.db'),
+            ('evaluate', '-s', 'dapo-quick', '--draws', 2, '-p', 'external'), ('evaluate', '-s', 'dapo-quick', '--draws', 2, '-p', 'dapo'),
+            ('evaluate', '-s', 'dapo-quick', '--draws', 2, '-p', 'iao', '--set', 'run.mode=queue'),
             ('evaluate', '-s', 'dapo', '--db', 'x.db'), ('evaluate', '--run', 7, '--db', 'x.db'), ('replay', '--db', 'x.db'),
             ('replay', '--verify', '--run', 5, '--db', 'x.db'), ('replay', '--policy', 'dapo', '--db', 'x.db'),
             ('replay', '--policy', 'none', '--db', 'x.db'), ('show',), ('show', 'everything'),
@@ -302,6 +304,31 @@ def what_is_wrong_with_a_nodes_flags_is_what_was_wrong(part):
                                    timeout=testbed.DEADLINE_S, check=False)
             part.lines.append(' '.join(('$', name, *words)))
             part.lines += ['! ' + line for line in ended.stderr.replace(program, name).splitlines()[:1]] + [f'= {ended.returncode}']
+
+
+@said('flags of commands')
+def what_is_wrong_with_a_commands_flags_is_what_was_wrong(part):
+    """Each flag with a value, where a command has it first: which numbers are good, and what is said of the others."""
+    seen = set()
+    for command in re.findall(r'^  ([a-z]+) +[A-Z]', testbed.orchestrator('--help')[0], re.M):
+        for flag in re.findall(r'^ +(?:-\w, )?--([a-z0-9-]+)=', testbed.orchestrator(command, '--help')[0], re.M):
+            if flag in seen:
+                continue
+            seen.add(flag)
+            tried, good, errors = list(NUMBERS), [], {}
+            for value in tried:  # it grows
+                ended = subprocess.run([testbed.ORCHESTRATOR, command, f'--{flag}={value}', '--help'], stdin=subprocess.DEVNULL,
+                                       capture_output=True, text=True, timeout=testbed.DEADLINE_S, check=False)
+                if ended.returncode == 0:
+                    good.append(value)
+                    continue
+                said = plain(ended.stderr.splitlines()[0]).replace(f"'{value}'", "'N'")
+                if bounds := re.search(r'from (\d+) to (\d+)', said):
+                    low, high = map(int, bounds.groups())
+                    tried += [str(n) for n in (low, low - 1, high, high + 1) if str(n) not in tried]
+                errors.setdefault(f'! {said} = {ended.returncode}', []).append(value)
+            part.lines += [f'$ {command} --{flag}=N', f'good: {" ".join(good) if errors else "all"}',
+                           *(f'{error}: {" ".join(values)}' for error, values in errors.items())]
 
 
 def timed(*words, **options):

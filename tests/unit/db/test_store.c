@@ -751,10 +751,17 @@ static void only_the_latest_checkpoint_carries_the_learner(void **state)
     assert_int_equal(store_read_checkpoint(f->store, 1, -1, &out, &bytes, NULL), 0);
     assert_int_equal(out.episode, 2);
     assert_true(out.validation_cost == 1.25);
-    buf_clear(&bytes);
+    size_t before = bytes.size; /* what is read is put behind it */
     assert_int_equal(store_read_learner(f->store, 1, &out, &bytes, NULL), 0);
     assert_int_equal(out.episode, 2);
+    assert_int_equal(bytes.size, before + 7);
+    assert_ptr_equal(out.learner, bytes.data + before);
     assert_memory_equal(out.learner, "learner", 7);
+    before = bytes.size;
+    assert_int_equal(store_read_checkpoint(f->store, 1, 0, &out, &bytes, NULL), 0);
+    assert_int_equal(bytes.size, before + 3);
+    assert_ptr_equal(out.weights, bytes.data + before);
+    assert_memory_equal(out.weights, "www", 3);
     assert_int_equal(store_read_checkpoint(f->store, 1, 9, &out, &bytes, NULL), ERR_NOT_FOUND);
     assert_int_equal(store_read_learner(f->store, 2, &out, &bytes, NULL), ERR_NOT_FOUND);
     buf_finish(&bytes);
