@@ -88,6 +88,13 @@ def what_is_deleted_counts_tasks():
         tap.equal(told, [], 'a dry run')
         (label, percents, _), *told = run('delete', '--run', 1, '--db', db)
         tap.equal((label, percents, told), ('delete', [*shares(4), 100, 100], []), 'delete')  # portions, and that there are no more
+        testbed.orchestrator('run', '-q', '--over', 'memory', *SMALL, '-p', 'local', '-e', 5, '-t', 5000, '--db', db)
+        testbed.orchestrator('run', '-q', '--over', 'memory', *SMALL, '-p', 'local', '-e', 1, '-t', 1, '--db', db)
+        *_, (label, percents, _) = run('delete', '--run', 3, '--compact', '--db', db)
+        tap.equal((label, percents == sorted(percents), percents[-1]), ('compact', True, 100), percents)
+        first, steps = percents[0], len(percents) - 1  # each as many of SQLite's steps, of about four a row
+        tap.true(2 < steps and 0 < first < 12 and all(abs(percents[i] - percents[i - 1] - first) <= 1 for i in range(1, steps)
+                                                     if percents[i] < 100), percents)
 
 
 @tap.test

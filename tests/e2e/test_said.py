@@ -306,6 +306,22 @@ def what_is_wrong_with_a_nodes_flags_is_what_was_wrong(part):
             part.lines += ['! ' + line for line in ended.stderr.replace(program, name).splitlines()[:1]] + [f'= {ended.returncode}']
 
 
+@said('settings')
+def what_is_wrong_with_a_runs_settings_is_what_was_wrong(part):
+    """Flags that stand for keys are looked at with the whole scenario: nothing of what is wrong begins."""
+    commands = [
+        *((*IN_MEMORY, '-p', 'local', '-e', 1, '-t', 1, f'--{flag}={value}') for value in NUMBERS[:6] + NUMBERS[-2:]
+          for flag in ('episodes', 'slots', 'devices', 'servers', 'seed', 'record', 'set', 'policy', 'scenario', 'data', 'checkpoint')),
+        *(('run', '--resume', f'--episodes={value}') for value in ('', 'x', '0', '1.5', '1000001')),
+        *(('twin', '-q', *WORLD, '-p', 'local', f'--{flag}={value}') for flag in ('episodes', 'slots', 'time-scale')
+          for value in ('', 'x', '-1', '0', '1000001'))]
+    for words in commands:
+        ended = subprocess.run([testbed.ORCHESTRATOR, *map(str, words), '--db', 'x.db'], cwd=part.folder, stdin=subprocess.DEVNULL,
+                               capture_output=True, text=True, timeout=testbed.DEADLINE_S, check=False)
+        said = plain(PROGRESS.sub('', ended.stderr)).splitlines()[:1]
+        part.lines += [f'$ {words[0]} ... {words[-1]}', *('! ' + line for line in said), f'= {ended.returncode}']
+
+
 @said('flags of commands')
 def what_is_wrong_with_a_commands_flags_is_what_was_wrong(part):
     """Each flag with a value, where a command has it first: which numbers are good, and what is said of the others."""
