@@ -52,8 +52,7 @@ static int read_uint(struct decoder *decoder, const struct schema_field *field, 
         return rc;
     if (number.type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
         return diag_fail(decoder->diag, ERR_RANGE, "%s.%s is negative", decoder->row->name, field->name);
-    if (number.type != MSGPACK_OBJECT_POSITIVE_INTEGER)
-        return wrong_type(decoder, field, "an integer");
+    assert(number.type == MSGPACK_OBJECT_POSITIVE_INTEGER); /* the scanner's integers are of these two */
     rc = limits_uint(decoder->row, field, number.via.u64, decoder->diag);
     if (rc == 0)
         *ret_value = number.via.u64;

@@ -2,6 +2,7 @@
 #include "proto/wire/stream.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -253,6 +254,30 @@ static void a_small_write_leaves_at_once_and_nobody_is_told(void **state)
     close_line(&line);
 }
 
+static int option(const struct wire_stream *stream, int level, int name)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    uv_os_fd_t fd;
+    assert_int_equal(uv_fileno((const uv_handle_t *) &stream->tcp, &fd), 0);
+    assert_int_equal(getsockopt(fd, level, name, &value, &size), 0);
+    return value;
+}
+
+static void both_ends_send_at_once_and_notice_a_peer_that_has_vanished(void **state)
+{
+    (void) state;
+    struct line line;
+    open_line(&line);
+    const struct wire_stream *both[] = {&line.client.stream, &line.server.stream};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(option(both[i], IPPROTO_TCP, TCP_NODELAY), 1);
+        assert_int_equal(option(both[i], SOL_SOCKET, SO_KEEPALIVE), 1);
+        assert_int_equal(option(both[i], IPPROTO_TCP, TCP_KEEPIDLE), 30);
+    }
+    close_line(&line);
+}
+
 static void bytes_arrive_whole_and_in_order_however_they_are_cut(void **state)
 {
     (void) state;
@@ -494,6 +519,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_write_leaves_at_once_and_nobody_is_told),
+        cmocka_unit_test(both_ends_send_at_once_and_notice_a_peer_that_has_vanished),
         cmocka_unit_test(bytes_arrive_whole_and_in_order_however_they_are_cut),
         cmocka_unit_test(a_stream_that_is_not_read_lets_its_peer_wait),
         cmocka_unit_test(a_shutdown_delivers_what_was_written_and_reading_goes_on),
