@@ -333,14 +333,14 @@ def evaluations_alone_are_reported_and_what_is_missing_is_said():
 @tap.test
 def values_that_no_run_has_are_refused_not_drawn():
     """The schema looks at what is written; a file that was damaged since, or made by hand, may hold anything."""
-    need_gnuplot()
     with testbed.scratch() as folder:
-        for change in ('split = 1000000', 'split = -1', 'split = 1024', 'server = 1000000', 'server = 256', 'server = -2'):
+        for change in ('UPDATE task SET split = 1000000', 'UPDATE task SET split = -1', 'UPDATE task SET split = 1024',
+                       "UPDATE node SET number = number + 256 WHERE role = 'server'"):
             db = swept(folder)
             with sweeps.connection(db) as file:
                 file.execute('PRAGMA ignore_check_constraints = on')
-                file.execute(f'UPDATE task SET {change}')
-            _, told, errors = report(db, folder, status=None)
+                file.execute(change)
+            _, told, errors = report(db, folder, status=None, env={**os.environ, 'PATH': folder})  # nothing is drawn: it takes long
             tap.equal((change, told, 'out of range' in errors), (change, None, True), errors)
 
 
