@@ -3,10 +3,14 @@
 #include <assert.h>
 #include <math.h>
 
+#include "core/base/elementary.h"
 #include "core/base/units.h"
+#include "core/model/channel.h"
 #include "core/model/chunks.h"
+#include "core/model/env_splits.h"
 #include "core/model/faults.h"
 #include "core/model/layer_times.h"
+#include "core/model/quality.h"
 #include "core/model/radio.h"
 #include "core/model/transfer.h"
 
@@ -141,12 +145,57 @@ double cost_lateness(const struct scenario *scenario, double latency_s)
     return scenario->objective.deadline_penalty * (latency_s / scenario->objective.deadline_s - 1.0);
 }
 
-double cost_task(const struct world *world, const struct device_params *device, uint32_t tokens,
-                 double latency_s, double energy_j, bool repaired)
+struct task_quality cost_quality(const struct world *world, uint32_t device, struct slot_id id,
+                                 uint32_t split, double condition)
+{
+    struct task_quality quality = {.split = split, .log_ratio = quality_log_ratio(world, split, condition)};
+    if (world->scenario.objective.reward == REWARD_SHAPED &&
+        world->scenario.objective.gain_reference == GAIN_INITIAL)
+        quality.reference = quality_log_ratio(world, env_splits_drawn(world, device, id), condition);
+    return quality;
+}
+
+double cost_damage(const struct scenario *scenario, double log_ratio)
+{
+    double weight = scenario->objective.quality_weight;
+    return weight > 0.0 ? weight * log_ratio : 0.0;
+}
+
+/* B1. */
+static double shaped_cost(const struct world *world, const struct task_quality *quality)
+{
+    double most = (double) world->scenario.model.max_split;
+    double gain = -elementary_expm1(quality->log_ratio - quality->reference);
+    double early = (most - (double) quality->split) / most;
+    return -(world->scenario.objective.gain_weight * gain + early);
+}
+
+/* B2. */
+static double paper_cost(const struct world *world, const struct task_quality *quality)
+{
+    double work = (double) quality->split / (double) world->llm->layers;
+    return elementary_exp(quality->log_ratio) + world->scenario.objective.work_weight * work;
+}
+
+static double latency_energy_cost(const struct world *world, const struct device_params *device,
+                                  uint32_t tokens, double latency_s, double energy_j, bool repaired)
 {
     double cost = cost_accrued(world, device, tokens, latency_s, energy_j);
     cost += cost_lateness(&world->scenario, latency_s);
     return repaired ? cost + world->scenario.objective.repair_penalty : cost;
+}
+
+double cost_task(const struct world *world, const struct device_params *device, uint32_t tokens,
+                 double latency_s, double energy_j, bool repaired, const struct task_quality *quality)
+{
+    assert(quality != NULL || !cost_counts_quality(world));
+    switch (world->scenario.objective.reward) {
+    case REWARD_SHAPED: return shaped_cost(world, quality);
+    case REWARD_PAPER: return paper_cost(world, quality);
+    case REWARD_COST: break;
+    }
+    double cost = latency_energy_cost(world, device, tokens, latency_s, energy_j, repaired);
+    return quality != NULL ? cost + cost_damage(&world->scenario, quality->log_ratio) : cost;
 }
 
 bool cost_deadline_missed(const struct scenario *scenario, double latency_s)
@@ -286,6 +335,17 @@ double cost_resent_s(const struct world *world, uint32_t device, uint32_t tokens
     course.rate_bps = rate_of(world, course.device, gain, plan);
     go_whole(&course, channel_bits(world, plan->split, tokens), &times);
     return times.transmit_s + times.edge_s;
+}
+
+struct task_quality cost_quality_planned(const struct world *world, uint32_t device, struct slot_id id,
+                                         double gain, const struct task_plan *plan)
+{
+    bool remote = plan->split < world->llm->layers;
+    if (!cost_counts_quality(world))
+        return (struct task_quality){.split = plan->split};
+    double condition = remote ? channel_condition(world, device, id, gain, plan->bandwidth_share)
+                              : channel_drawn(world, device, id);
+    return cost_quality(world, device, id, plan->split, condition);
 }
 
 void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,

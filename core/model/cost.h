@@ -54,10 +54,36 @@ struct task_joules cost_joules(const struct device_params *device, double server
 double cost_full_s(const struct world *world, const struct device_params *device, uint32_t tokens);
 double cost_full_j(const struct world *world, const struct device_params *device, uint32_t tokens);
 
-/* One device's term of -r_t (A15): omega T/T_full + (1-omega) E/E_full + beta max(0, T/T_max - 1) + beta_v
- * [repaired]. The slot's cost J is the mean over devices in order of device number; the reward is -J. */
+/* What the objective counts of a task's activations, beside its seconds and joules. */
+struct task_quality {
+    uint32_t split;   /* after which they crossed; L: they did not */
+    double log_ratio; /* q = log(perplexity / that of a clean channel), nats; 0: nothing was damaged */
+    double reference; /* the same of what a gain is relative to (objective.gain_reference) */
+};
+
+/* Does the objective count any of it? */
+static inline bool cost_counts_quality(const struct world *world)
+{
+    return world->scenario.objective.reward != REWARD_COST || world->scenario.objective.quality_weight > 0.0;
+}
+
+/* Of a task after `split` layers over a channel of that condition (channel.h), by the world's table of quality. */
+struct task_quality cost_quality(const struct world *world, uint32_t device, struct slot_id id,
+                                 uint32_t split, double condition);
+
+/* One device's term of -r_t. The slot's cost J is the mean over devices in order of device number; the reward is -J.
+ * With q and s of `quality`, objective.reward is
+ *
+ *   cost     omega T/T_full + (1-omega) E/E_full + beta max(0, T/T_max - 1) + beta_v [repaired] + w_q q     (A15, A16)
+ *   shaped   -(w_g (1 - exp(q - reference)) + (s_max - s) / s_max), s_max = model.max_split                 (B1)
+ *   paper    exp(q) + lambda s / L                                                                          (B2)
+ *
+ * `quality` may be NULL where the objective counts none. */
 double cost_task(const struct world *world, const struct device_params *device, uint32_t tokens,
-                 double latency_s, double energy_j, bool repaired);
+                 double latency_s, double energy_j, bool repaired, const struct task_quality *quality);
+
+/* w_q q, what quality adds to a task's cost; reward cost alone. */
+double cost_damage(const struct scenario *scenario, double log_ratio);
 
 /* The objective without penalties (A13): omega T/T_full + (1-omega) E/E_full. T_full and E_full, of the
  * all-local task, may come from the model or from a learned estimate. */
@@ -97,6 +123,10 @@ struct task_plan {
 };
 void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,
                   const struct task_plan *plan, struct task_outcome *ret);
+
+/* cost_quality of a plan in slot `id`, over a link of that gain: its channel's condition is looked up, too. */
+struct task_quality cost_quality_planned(const struct world *world, uint32_t device, struct slot_id id,
+                                         double gain, const struct task_plan *plan);
 
 /* Seconds of that when the device has computed its layers, and sends everything to another server after a loss: whole,
  * since no chunk has to wait for another. */

@@ -2,20 +2,15 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/elementary.h"
-#include "core/base/units.h"
+#include "core/model/channel.h"
 #include "core/model/channel_radio.h"
 #include "core/model/cost.h"
-#include "core/model/radio.h"
+#include "core/model/env_splits.h"
 
 _Static_assert(ENV_LOCAL > WORLD_SERVERS_MAX, "no server has this number");
-
-/* Deep fades reach far below the scale's end; beyond this a channel is of no use. */
-#define STATE_LIMIT 1.5
 
 int env_view_init(struct env_view *ret_view, const struct world *world)
 {
@@ -30,6 +25,8 @@ int env_view_init(struct env_view *ret_view, const struct world *world)
     view.covered = calloc(devices * servers, sizeof *view.covered);
     view.server_up = malloc(servers * sizeof *view.server_up);
     view.previous_load = calloc(servers, sizeof *view.previous_load);
+    view.channel = calloc(devices, sizeof *view.channel);
+    view.split_before = calloc(devices, sizeof *view.split_before);
     view.processor_s = calloc(devices, sizeof *view.processor_s);
     view.unsent_bits = calloc(devices * servers, sizeof *view.unsent_bits);
     view.backlog_s = calloc(servers, sizeof *view.backlog_s);
@@ -37,7 +34,7 @@ int env_view_init(struct env_view *ret_view, const struct world *world)
     if (view.present == NULL || view.position == NULL || view.speed_mps == NULL || view.tokens == NULL ||
         view.gain == NULL || view.covered == NULL || view.server_up == NULL || view.previous_load == NULL ||
         view.processor_s == NULL || view.unsent_bits == NULL || view.backlog_s == NULL ||
-        view.coming_s == NULL) {
+        view.coming_s == NULL || view.channel == NULL || view.split_before == NULL) {
         env_view_finish(&view);
         return -ENOMEM;
     }
@@ -59,6 +56,8 @@ void env_view_finish(struct env_view *view)
     free(view->covered);
     free(view->server_up);
     free(view->previous_load);
+    free(view->channel);
+    free(view->split_before);
     free(view->processor_s);
     free(view->unsent_bits);
     free(view->backlog_s);
@@ -105,6 +104,15 @@ void env_view_begin(struct env_view *view, struct slot_id id)
         return;
     memset(view->previous_load, 0, view->world->servers * sizeof *view->previous_load);
     memset(view->backlog_s, 0, view->world->servers * sizeof *view->backlog_s);
+    for (uint32_t n = 0; n < view->world->devices; n++)
+        view->split_before[n] = env_splits_drawn(view->world, n, id);
+}
+
+void env_view_decided(struct env_view *view, const struct env_decision *decision)
+{
+    for (uint32_t n = 0; n < view->world->devices; n++)
+        if (view->present[n] && decision->server[n] != ENV_LOCAL)
+            view->split_before[n] = decision->split[n];
 }
 
 void env_view_observe(struct env_view *view, uint32_t device, struct vec2 position, double speed_mps,
@@ -117,11 +125,14 @@ void env_view_observe(struct env_view *view, uint32_t device, struct vec2 positi
     view->position[device] = position;
     view->speed_mps[device] = speed_mps;
     view->tokens[device] = tokens;
+    double best = gain[0];
     for (uint32_t m = 0; m < world->servers; m++) {
         view->gain[first + m] = gain[m];
         view->covered[first + m] =
             view->server_up[m] && gain[m] > 0.0 && device_slot_covered(world, device, view->id, position, m);
+        best = gain[m] > best ? gain[m] : best;
     }
+    view->channel[device] = channel_condition(world, device, view->id, best, 1.0);
 }
 
 void env_view_backlog(struct env_view *view, uint32_t device, double processor_s, const double *unsent_bits)
@@ -132,167 +143,10 @@ void env_view_backlog(struct env_view *view, uint32_t device, double processor_s
     memcpy(view->unsent_bits + device * servers, unsent_bits, servers * sizeof *unsent_bits);
 }
 
-static bool has_tokens_entry(const struct world *world)
-{
-    return world->tokens != NULL || world->scenario.task.probability < 1.0;
-}
-
-/* Entries of one device, and of its channels. */
-static size_t device_entries(const struct world *world)
-{
-    return has_tokens_entry(world) ? 5 : 4;
-}
-
-static size_t channel_entries(const struct world *world)
-{
-    return 2 * (size_t) world->servers;
-}
-
-size_t env_state_size(const struct world *world)
-{
-    size_t devices = world->devices;
-    size_t servers = world->servers;
-    size_t backlog = env_is_queue(world) ? 2 * devices + 2 * servers : 0;
-    return (device_entries(world) + channel_entries(world)) * devices + 2 * servers + backlog;
-}
-
-size_t env_device_state_size(const struct world *world)
-{
-    size_t servers = world->servers;
-    size_t backlog = env_is_queue(world) ? 2 + 2 * servers : 0;
-    return device_entries(world) + channel_entries(world) + 2 * servers + backlog;
-}
-
 size_t env_action_size(const struct world *world)
 {
     bool scores = world->scenario.action.mapping == MAPPING_SCORES;
     return (scores ? 1 + (size_t) world->servers : 2) * world->devices;
-}
-
-/* low -> -1, high -> 1, clipped a little outside; 0 when the range is a point. */
-static float scaled(double value, double low, double high)
-{
-    if (high <= low)
-        return 0.0f;
-    double position = 2.0 * (value - low) / (high - low) - 1.0;
-    if (position > STATE_LIMIT)
-        position = STATE_LIMIT;
-    return position > -STATE_LIMIT ? (float) position : (float) -STATE_LIMIT;
-}
-
-static float *put_device(const struct env_view *view, uint32_t device, float *out)
-{
-    const struct world *world = view->world;
-    const struct scenario *scenario = &world->scenario;
-    *out++ = scaled(view->position[device].x, 0.0, scenario->area.width_m);
-    *out++ = scaled(view->position[device].y, 0.0, scenario->area.height_m);
-    *out++ = scaled(view->speed_mps[device], 0.0, scenario->mobility.speed_max);
-    *out++ = scaled(world->device[device].flops, scenario->devices.tflops_min * 1e12,
-                    scenario->devices.tflops_max * 1e12);
-    if (has_tokens_entry(world))
-        *out++ = scaled(view->tokens[device], 0.0, (double) scenario->task.tokens_max);
-    return out;
-}
-
-/* The scale of gains: an unfaded channel across the whole area is -1, one at d_min is +1. */
-static float *put_channels(const struct env_view *view, uint32_t device, float *out)
-{
-    const struct world *world = view->world;
-    const struct scenario *scenario = &world->scenario;
-    double across_m = sqrt(scenario->area.width_m * scenario->area.width_m +
-                           scenario->area.height_m * scenario->area.height_m);
-    double worst = elementary_log10(radio_gain(scenario, across_m, 1.0));
-    double best = elementary_log10(radio_gain(scenario, scenario->radio.min_distance_m, 1.0));
-    const double *gain = view->gain + (size_t) device * world->servers;
-    for (uint32_t m = 0; m < world->servers; m++) {
-        *out++ = scaled(elementary_log10(gain[m]), worst, best);
-        *out++ = scaled(device_slot_distance_m(world, view->position[device], m), 0.0, across_m);
-    }
-    return out;
-}
-
-static double radio_backlog_s(const struct env_view *view, uint32_t device)
-{
-    const struct world *world = view->world;
-    const struct scenario *scenario = &world->scenario;
-    const struct channel_use use = channel_up(scenario, 1); /* token ids are few */
-    double bandwidth_hz = scenario->radio.bandwidth_mhz * UNITS_MHZ;
-    double sum_s = 0.0;
-    for (uint32_t m = 0; m < world->servers; m++) {
-        size_t place = (size_t) device * world->servers + m;
-        double bits = view->unsent_bits[place];
-        if (bits > 0.0)
-            sum_s += radio_transmit_s(bits, channel_rate_bps(scenario, &use, bandwidth_hz,
-                                                             world->device[device].transmit_power_w,
-                                                             view->gain[place]));
-    }
-    return sum_s;
-}
-
-static double backlog_scale_s(const struct world *world)
-{
-    return ENV_BACKLOG_SLOTS * world->scenario.run.slot_s;
-}
-
-static float *put_device_backlogs(const struct env_view *view, uint32_t device, float *out)
-{
-    double most_s = backlog_scale_s(view->world);
-    *out++ = view->present[device] ? scaled(view->processor_s[device], 0.0, most_s) : 0.0f;
-    *out++ = view->present[device] ? scaled(radio_backlog_s(view, device), 0.0, most_s) : 0.0f;
-    return out;
-}
-
-static float *put_server_backlogs(const struct env_view *view, float *out)
-{
-    double most_s = backlog_scale_s(view->world);
-    for (uint32_t m = 0; m < view->world->servers; m++) {
-        *out++ = scaled(view->backlog_s[m], 0.0, most_s);
-        *out++ = scaled(view->coming_s[m], 0.0, most_s);
-    }
-    return out;
-}
-
-static float *put_servers(const struct env_view *view, float *out)
-{
-    const struct world *world = view->world;
-    const struct scenario *scenario = &world->scenario;
-    for (uint32_t m = 0; m < world->servers; m++) {
-        *out++ = scaled(world->server[m].flops, scenario->servers.tflops_min * 1e12,
-                        scenario->servers.tflops_max * 1e12);
-        *out++ = scaled(view->previous_load[m], 0.0, world->devices);
-    }
-    return out;
-}
-
-void env_state(const struct env_view *view, float *ret_state)
-{
-    const struct world *world = view->world;
-    float *out = ret_state;
-    memset(ret_state, 0, env_state_size(world) * sizeof *ret_state);
-    for (uint32_t n = 0; n < world->devices; n++)
-        out = view->present[n] ? put_device(view, n, out) : out + device_entries(world);
-    for (uint32_t n = 0; n < world->devices; n++)
-        out = view->present[n] ? put_channels(view, n, out) : out + channel_entries(world);
-    out = put_servers(view, out);
-    for (uint32_t n = 0; env_is_queue(world) && n < world->devices; n++)
-        out = put_device_backlogs(view, n, out);
-    if (env_is_queue(world))
-        out = put_server_backlogs(view, out);
-    assert(out == ret_state + env_state_size(world));
-}
-
-void env_device_state(const struct env_view *view, uint32_t device, float *ret_state)
-{
-    const struct world *world = view->world;
-    float *out = ret_state;
-    assert(device < world->devices);
-    memset(ret_state, 0, env_device_state_size(world) * sizeof *ret_state);
-    if (view->present[device])
-        (void) put_channels(view, device, put_device(view, device, out));
-    out = put_servers(view, out + device_entries(world) + channel_entries(world));
-    if (env_is_queue(world))
-        out = put_server_backlogs(view, put_device_backlogs(view, device, out));
-    assert(out == ret_state + env_device_state_size(world));
 }
 
 /* The equal-width bin of [-1, 1] that an action falls into; anything that is not a number is the first. */
@@ -329,15 +183,13 @@ static uint32_t best_scored(const struct env_view *view, uint32_t device, const 
 void env_map_action(const struct env_view *view, const float *action, struct env_decision *ret_decision)
 {
     const struct world *world = view->world;
-    uint32_t min_split = (uint32_t) world->scenario.model.min_split;
-    assert(min_split <= world->llm->layers);
-    uint32_t splits = world->llm->layers - min_split + 1;
+    uint32_t choices = env_splits_choices(world);
     enum scenario_mapping mapping = world->scenario.action.mapping;
     size_t numbers = env_action_size(world) / world->devices;
     for (uint32_t n = 0; n < world->devices; n++, action += numbers) {
         bool rounds = mapping == MAPPING_ROUNDING;
         ret_decision->split[n] =
-            min_split + (rounds ? nearest_of(action[0], splits) : bin_of(action[0], splits));
+            env_splits_choice(view, n, rounds ? nearest_of(action[0], choices) : bin_of(action[0], choices));
         if (mapping == MAPPING_SCORES)
             ret_decision->server[n] = best_scored(view, n, action + 1);
         else
@@ -371,6 +223,18 @@ static uint32_t nearest_covered(const struct env_view *view, uint32_t device, ui
     return best;
 }
 
+/* The covered server with the largest gain, the lower of equals; ENV_LOCAL when none is. */
+static uint32_t strongest_covered(const struct env_view *view, uint32_t device)
+{
+    const bool *covered = view->covered + (size_t) device * view->world->servers;
+    const double *gain = view->gain + (size_t) device * view->world->servers;
+    uint32_t best = ENV_LOCAL;
+    for (uint32_t m = 0; m < view->world->servers; m++)
+        if (covered[m] && view->server_up[m] && (best == ENV_LOCAL || gain[m] > gain[best]))
+            best = m;
+    return best;
+}
+
 /* C1, C2, C6, C7 for one device. s = L stays possible whatever the memory: it is what a device falls back to. */
 static void repair_device(const struct env_view *view, struct env_decision *decision, uint32_t device)
 {
@@ -378,24 +242,22 @@ static void repair_device(const struct env_view *view, struct env_decision *deci
     uint32_t layers = world->llm->layers;
     uint32_t split = decision->split[device];
     uint32_t wish = decision->server[device];
-    uint32_t server = nearest_covered(view, device, wish);
+    bool is_bound = env_splits_are_bound(world);
+    uint32_t server =
+        is_bound && wish == ENV_LOCAL ? strongest_covered(view, device) : nearest_covered(view, device, wish);
     bool none_covered = server == ENV_LOCAL;
-    if (!env_has_task(view, device) || none_covered || split == layers) {
+    if (!env_has_task(view, device) || none_covered || (split == layers && !is_bound)) {
         make_local(world, decision, device, false);
         return;
     }
-    if (split > layers || wish == ENV_LOCAL) {
+    uint32_t first = 0, last = 0;
+    env_splits_range(view, device, &first, &last);
+    if (first > last || (!is_bound && (split > layers || wish == ENV_LOCAL))) {
         make_local(world, decision, device, true);
         return;
     }
-    uint32_t min_split = (uint32_t) world->scenario.model.min_split;
-    uint32_t max_split = world->device[device].max_split;
-    uint32_t kept = split < min_split ? min_split : split;
-    kept = kept > max_split ? max_split : kept;
-    if (kept >= layers) {
-        make_local(world, decision, device, true);
-        return;
-    }
+    uint32_t kept = split < first ? first : split;
+    kept = kept > last ? last : kept;
     assert(server < world->servers);
     decision->split[device] = kept;
     decision->server[device] = server;
@@ -573,8 +435,9 @@ double env_joint_cost(const struct env_view *view, const struct env_decision *de
         double gain = remote ? view->gain[(size_t) n * world->servers + decision->server[n]] : 0.0;
         struct task_outcome outcome;
         cost_outcome(world, n, view->tokens[n], gain, &plan, &outcome);
+        struct task_quality quality = cost_quality_planned(world, n, view->id, gain, &plan);
         sum += cost_task(world, &world->device[n], view->tokens[n], outcome.latency_s, outcome.energy_j,
-                         decision->repaired[n]);
+                         decision->repaired[n], &quality);
         present++;
     }
     return present > 0 ? sum / present : 0.0;

@@ -25,6 +25,8 @@ struct env_view {
     bool *covered;           /* [N][M]: in coverage, the channel carries something, and the server is up */
     bool *server_up;         /* [M] */
     uint32_t *previous_load; /* [M] K_m of the slot before, 0 in slot 0 */
+    double *channel;         /* [N] condition of its channel (channel.h), to the server of the largest gain */
+    uint32_t *split_before;  /* [N] the split after which it last sent something; slot 0: env_splits_drawn */
     /* Queueing mode: what earlier slots have left over. All 0 in mode round. */
     double *processor_s; /* [N] work on the device's processor */
     double *unsent_bits; /* [N][M] what the device has still to send to each server */
@@ -47,12 +49,17 @@ void env_view_finish(struct env_view *view);
 int env_decision_init(struct env_decision *ret_decision, uint32_t devices);
 void env_decision_finish(struct env_decision *decision);
 
-/* Starts a slot: no device present, coverage unknown; previous_load and backlogs stay. Slot 0 clears them. */
+/* Starts a slot: no device present, coverage unknown; previous_load, split_before and backlogs stay. Slot 0 sets them
+ * to what an episode begins with. */
 void env_view_begin(struct env_view *view, struct slot_id id);
 
-/* Enters one device's observation; computes its coverage. A gain of 0, an outage, covers nothing. */
+/* Enters one device's observation; computes its coverage and its channel's condition. A gain of 0, an outage, covers
+ * nothing. */
 void env_view_observe(struct env_view *view, uint32_t device, struct vec2 position, double speed_mps,
                       uint32_t tokens, const double *gain);
+
+/* The slot was decided so: split_before becomes the decision's for those that sent something. */
+void env_view_decided(struct env_view *view, const struct env_decision *decision);
 
 /* Queueing mode: enters a device's backlog, in the same slot as its observation. */
 void env_view_backlog(struct env_view *view, uint32_t device, double processor_s, const double *unsent_bits);
@@ -69,7 +76,8 @@ static inline bool env_has_task(const struct env_view *view, uint32_t device)
 }
 
 /* Length of the state vector: 4N + 2NM + 2M, plus N (tokens) when tasks differ or may be missing, plus 2N +
- * 2M (backlogs) in queueing mode. */
+ * 2M (backlogs) in queueing mode, plus N (conditions) unless channel.mode is reliable, plus N (splits before) with
+ * model.split_step. With action.state: split 2N. */
 size_t env_state_size(const struct world *world);
 /* Length of a continuous action: 2N; with action.mapping: scores N(1 + M). */
 size_t env_action_size(const struct world *world);
@@ -78,21 +86,25 @@ size_t env_action_size(const struct world *world);
  * for each device position (2), speed, F_n [, tokens]; then for each device and each of its servers the pair
  * log10 gain, distance; then for each server the pair F_m, previous load. An absent device's entries are 0.
  * Queueing mode: then for each device its processor's and its radio's backlog (seconds, at the rates it would
- * have alone), for each server its backlog and what is coming, all on a scale of ENV_BACKLOG_SLOTS slots. */
+ * have alone), for each server its backlog and what is coming, all on a scale of ENV_BACKLOG_SLOTS slots. Then for
+ * each device its channel's condition, unless all are reliable, and its split before, where splits move.
+ *
+ * action.state: split: for each device its channel's condition and its split before, nothing else. */
 #define ENV_BACKLOG_SLOTS 4.0
 void env_state(const struct env_view *view, float *ret_state);
 
 /* What one device sees of the same, with the same scales: position (2), speed, F_n [, tokens]; for each
  * server the pair log10 gain, distance; for each server the pair F_m, previous load. Queueing mode: then its
  * processor's and its radio's backlog, and for each server the pair backlog, coming. An absent device's own
- * entries are 0, the servers' are not. Length: 4 + 4M, plus 1 with tokens, plus 2 + 2M in queueing mode; the
- * same for all devices. */
+ * entries are 0, the servers' are not. Then its channel's condition and its split before, as above. Length: 4 + 4M, plus
+ * 1 with tokens, plus 2 + 2M in queueing mode, plus 1 and 1; the same for all devices. action.state: split: 2. */
 size_t env_device_state_size(const struct world *world);
 void env_device_state(const struct env_view *view, uint32_t device, float *ret_state);
 
 /* A14: a[2n] chooses the split and a[2n+1] the server, each on equal-width bins of [-1, 1]. Then env_repair.
  * action.mapping: rounding takes the nearest of evenly spaced values instead; with scores a device has 1 + M
- * numbers, the split's and a score for each server, and goes to the covered one with the highest. */
+ * numbers, the split's and a score for each server, and goes to the covered one with the highest. What the first
+ * chooses are env_splits_choices: splits, or moves where splits move. */
 void env_map_action(const struct env_view *view, const float *action, struct env_decision *ret_decision);
 
 /* Makes any wish (split, server) valid, marks what it had to mend, and clears the shares:
@@ -103,6 +115,9 @@ void env_map_action(const struct env_view *view, const float *action, struct env
  *   split above S_n                           becomes S_n
  *   split above L                             local
  *   a server's memory exceeded (C8)           local, the highest device numbers first
+ *
+ * Where splits are bound (env_splits.h) a split becomes the nearest of env_splits_range, and a wish for local its last,
+ * at the server of the largest gain.
  *
  * `split == L` is local whatever the server, and possible whatever the memory. ENV_LOCAL with a smaller split is a
  * wish for local, and mended. */

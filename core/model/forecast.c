@@ -224,10 +224,13 @@ static int foresee(struct forecast *forecast, uint32_t m, uint32_t n, uint32_t s
         return -ENOMEM;
     link = row[split];
     struct task_joules joules = {.compute_j = device.j, .transmit_j = link.j, .server_j = server.j};
+    const struct forecast_source *source = &forecast->source;
     *ret_arrival = (struct forecast_arrival){
         .s = fmax(forecast->view->processor_s[n] + device.s, forecast->radio_s[n]) + link.s,
         .work_s = server.s,
         .energy_j = cost_energy_j(&forecast->world->scenario, &joules),
+        .damage =
+            source->damage != NULL ? source->damage(source->user, forecast->view, n, m, load, split) : 0.0,
     };
     return 0;
 }
@@ -300,7 +303,7 @@ int forecast_server(struct forecast *forecast, uint32_t m, const uint32_t *who, 
     for (uint32_t i = 0; i < count; i++) {
         const struct forecast_arrival *arrival = &forecast->arrival[i];
         double latency_s = forecast->finish_s[arrival->place] + forecast->source.down_s;
-        sum += task_cost(forecast, who[arrival->place], latency_s, arrival->energy_j);
+        sum += task_cost(forecast, who[arrival->place], latency_s, arrival->energy_j) + arrival->damage;
     }
     *ret_cost = sum;
     return 0;

@@ -29,6 +29,10 @@ struct forecast_source {
     /* What device n still has to send there of earlier tasks: seconds. */
     double (*rest_s)(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
                      double bits);
+    /* What the damage to its activations adds to the task's cost when it goes there after `split` layers and `load`
+     * devices divide the band (cost_damage); NULL: nothing. */
+    double (*damage)(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
+                     uint32_t split);
     double down_s; /* a RESULT's way, where `link` does not contain it */
     void *user;
 };
@@ -37,6 +41,7 @@ struct forecast_arrival {
     double s;      /* since the slot's start */
     double work_s; /* of the whole server */
     double energy_j;
+    double damage;  /* cost */
     uint32_t place; /* in the caller's list */
 };
 

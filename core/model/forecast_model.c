@@ -62,6 +62,16 @@ static double rest_s(void *user, const struct env_view *view, uint32_t n, uint32
     return radio_transmit_s(bits, rate_bps(view, &use, n, m, load));
 }
 
+static double damage(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
+                     uint32_t split)
+{
+    const struct world *world = view->world;
+    const struct task_plan plan = {.split = split, .server = m, .bandwidth_share = 1.0 / load};
+    (void) user;
+    double gain = view->gain[(size_t) n * world->servers + m];
+    return cost_damage(&world->scenario, cost_quality_planned(world, n, view->id, gain, &plan).log_ratio);
+}
+
 struct forecast_source forecast_model(const struct world *world)
 {
     const struct scenario *scenario = &world->scenario;
@@ -70,6 +80,7 @@ struct forecast_source forecast_model(const struct world *world)
         .link = uplink,
         .server = server,
         .rest_s = rest_s,
+        .damage = cost_counts_quality(world) ? damage : NULL,
         .down_s = transfer_expected_s(scenario, &channel_down, transfer_down_bits(scenario),
                                       transfer_down_bps(scenario)),
     };

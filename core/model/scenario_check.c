@@ -295,6 +295,10 @@ static int check_objective(const struct scenario *scenario, struct diag *diag)
             diag, ERR_RANGE,
             "quality.source: is none, and the objective counts quality (%s): allowed table, model and task",
             reward != REWARD_COST ? "objective.reward" : "objective.quality_weight");
+    if (reward != REWARD_COST && scenario->run.mode == MODE_QUEUE)
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "objective.reward: run.mode: queue adds up what tasks cost slot by slot, allowed cost");
     if (reward == REWARD_SHAPED && scenario->model.max_split == 0)
         return diag_fail(diag, ERR_RANGE,
                          "model.max_split: is 0, and objective.reward 'shaped' counts how far below it a "

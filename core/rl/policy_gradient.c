@@ -62,6 +62,7 @@ static int networks_init(struct policy_gradient *learner)
         code = network_init_alone(&learner->critic, critic, MLP_LINEAR, 0);
     if (code < 0)
         return code;
+    learner->actor.mlp.hidden = learner->critic.mlp.hidden = config->smooth ? MLP_SMOOTH : MLP_RELU;
     network_draw(&learner->actor, config->seed, WEIGHTS_OF_ACTOR, config->final_init);
     network_draw(&learner->critic, config->seed, WEIGHTS_OF_CRITIC, config->final_init);
     for (size_t i = 0; reals && i < outputs; i++)

@@ -33,6 +33,7 @@ struct policy_gradient_config {
     const size_t *classes; /* [heads], each 1 or more; copied */
     size_t action_size;    /* reals, when there are no heads */
     size_t hidden_1, hidden_2;
+    bool smooth; /* hidden layers end in tanh, not ReLU */
     enum policy_gradient_objective objective;
     size_t rollout, epochs, batch; /* transitions; batch <= rollout */
     float discount, trace;         /* gamma, below 1; lambda of rollout_judge */

@@ -40,7 +40,9 @@ struct policy_outcome {
     double latency_s, energy_j, cost;
     struct task_times times;   /* where each second went */
     struct task_joules joules; /* and each joule */
-    bool recovered;            /* its server was lost or left: it did not go as decided */
+    double channel; /* condition of its channel (core/model/channel.h); NAN: reliable, or nothing was sent */
+    double quality; /* log(perplexity / that of a clean channel), nats; NAN: not known */
+    bool recovered; /* its server was lost or left: it did not go as decided */
 };
 
 /* The outcome of a slot. */
@@ -162,6 +164,12 @@ bool policy_suits(const struct policy_kind *kind, enum scenario_mode mode);
 int policy_create(struct policy *ret_policy, const struct policy_kind *kind,
                   const struct policy_options *options, struct diag *diag);
 void policy_destroy(struct policy *policy);
+
+/* Does nothing follow, for a learner? At an episode's end, where objective.horizon is `episode`. */
+static inline bool policy_ends(const struct policy *policy, const struct policy_feedback *feedback)
+{
+    return feedback->truncated && policy->world->scenario.objective.horizon == HORIZON_EPISODE;
+}
 
 static inline bool policy_learns(const struct policy_kind *kind)
 {

@@ -257,6 +257,7 @@ static void leave_slot(struct session_core *core, struct session_actions *action
 {
     assert(core->state == SESSION_EXECUTING && core->owed == 0);
     memcpy(core->view.previous_load, core->load, core->session.world->servers * sizeof *core->load);
+    env_view_decided(&core->view, &core->decision);
     core->result.slots++;
     if (core->session.stop != NULL && *core->session.stop != 0 && !core->stop_after_slot) {
         core->stop_after_slot = true;

@@ -195,7 +195,7 @@ int session_tasks_report(struct session_core *core, const struct msg_report *rep
     if (rc != 0)
         return rc;
     unawait(core, task);
-    task_row_report(task->row, core->session.world, report);
+    task_row_report(task->row, core->session.world, core->session.phase, report);
     if (task->answer != NULL)
         task_row_answer(task->answer, core->session.world, task->row, report);
     task->row->handovers = (uint32_t) report->handovers;
@@ -379,6 +379,8 @@ static void add_outcome(struct session_core *core, const struct db_task *row)
 #define TASK_TIME(name, meaning) .times.name = row->name,
 #define TASK_JOULES(name, meaning) .joules.name = row->name,
 #include "core/model/cost.def"
+        .channel = row->channel,
+        .quality = row->quality,
         .recovered = row->status != DB_TASK_DONE || row->handovers > 0,
     };
 }

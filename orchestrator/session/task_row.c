@@ -4,7 +4,20 @@
 #include <math.h>
 
 #include "core/base/err.h"
+#include "core/model/channel.h"
 #include "core/model/cost.h"
+#include "core/model/quality.h"
+
+/* Of what is sent; NAN: nothing is, or nothing is damaged. */
+static double condition_of(const struct env_view *view, const struct env_decision *decision, uint32_t n)
+{
+    const struct world *world = view->world;
+    uint32_t m = decision->server[n];
+    if (m == ENV_LOCAL || world->scenario.channel.mode == CHANNEL_RELIABLE)
+        return (double) NAN;
+    return channel_condition(world, n, view->id, view->gain[(size_t) n * world->servers + m],
+                             decision->bandwidth_share[n]);
+}
 
 void task_row_decide(struct db_task *ret_row, const struct env_view *view,
                      const struct env_decision *decision, uint32_t n)
@@ -24,7 +37,7 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
         .x_m = present ? view->position[n].x : (double) NAN,
         .y_m = present ? view->position[n].y : (double) NAN,
         .end_slot = view->id.slot,
-        .channel = (double) NAN,
+        .channel = condition_of(view, decision, n),
     };
     task_row_lose(ret_row, DB_TASK_DEVICE_LOST);
 }
@@ -52,7 +65,18 @@ static void report_quality(struct db_task *row, const struct scenario *scenario,
     row->nll_bytes = is_scored ? (double) report->nll_bytes : (double) NAN;
 }
 
-void task_row_report(struct db_task *row, const struct world *world, const struct msg_report *report)
+/* A task that its device has finished itself is whole, wherever it was to be split. */
+static struct task_quality quality_of(const struct db_task *row, const struct world *world,
+                                      enum rng_phase phase)
+{
+    const struct slot_id id = {phase, row->episode, row->slot};
+    double condition = isnan(row->channel) ? channel_drawn(world, row->device, id) : row->channel;
+    uint32_t split = row->served_by == DB_SERVER_NULL ? world->llm->layers : row->split;
+    return cost_quality(world, row->device, id, split, condition);
+}
+
+void task_row_report(struct db_task *row, const struct world *world, enum rng_phase phase,
+                     const struct msg_report *report)
 {
 #define TASK(name, kind, unit, role, meaning) REPORT_##role(name)
 #include "db/task.def"
@@ -60,8 +84,10 @@ void task_row_report(struct db_task *row, const struct world *world, const struc
     row->bandwidth_share = report->bandwidth_share;
     row->compute_share = report->compute_share;
     row->payload_bytes = report->payload_bits / 8.0;
+    const struct task_quality quality = quality_of(row, world, phase);
+    row->quality = world->quality != NULL ? quality.log_ratio : (double) NAN;
     row->cost = cost_task(world, &world->device[row->device], row->tokens, report->latency_s,
-                          report->energy_j, row->repaired);
+                          report->energy_j, row->repaired, &quality);
     row->deadline_missed = cost_deadline_missed(&world->scenario, report->latency_s);
     row->extra_bytes = report->extra_bits / 8.0;
     row->status = DB_TASK_DONE;

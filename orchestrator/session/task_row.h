@@ -11,8 +11,9 @@
 void task_row_decide(struct db_task *ret_row, const struct env_view *view,
                      const struct env_decision *decision, uint32_t n);
 
-/* What its device reported, priced by cost_task (A15). */
-void task_row_report(struct db_task *row, const struct world *world, const struct msg_report *report);
+/* What its device reported, priced by cost_task. The row's channel says what its activations met. */
+void task_row_report(struct db_task *row, const struct world *world, enum rng_phase phase,
+                     const struct msg_report *report);
 
 /* The answer that its device reported, with real layers; its prompt stays as it is. The row has been reported, too. */
 void task_row_answer(struct db_answer *ret_answer, const struct world *world, const struct db_task *row,

@@ -129,7 +129,8 @@ void continuous_learner_decide(struct policy *policy, const struct env_view *vie
     env_map_action(view, own->action, ret_decision);
 }
 
-/* A time limit does not end the process: the next state counts, so a truncated episode's is not terminal. */
+/* A time limit does not end the process: the next state counts, so a truncated episode's is not terminal, unless
+ * objective.horizon says so. */
 void continuous_learner_learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     struct continuous *own = policy->state;
@@ -140,7 +141,7 @@ void continuous_learner_learn(struct policy *policy, const struct policy_feedbac
         .action = own->action,
         .reward = (float) feedback->reward,
         .next_state = own->next_state,
-        .terminal = false,
+        .terminal = policy_ends(policy, feedback),
     };
     offpolicy_push(own->learner, &transition);
     own->owes_update = true;

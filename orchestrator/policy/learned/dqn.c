@@ -6,7 +6,8 @@
  *   0                            local
  *   1 + m (L - s_min) + s - s_min    server m, split s_min <= s < L
  *
- * Forbidden are servers that do not cover it and splits that its memory does not hold. A device without a
+ * Where splits are bound (core/model/env_splits.h) there is no local action, and each server has env_splits_choices in
+ * place of L - s_min splits. Forbidden are servers that do not cover it and splits that its memory does not hold. A device without a
  * task or without a server is passed over.
  *
  * What it learns from: the devices of a slot are steps of one chain, whose last is followed by the first of
@@ -22,6 +23,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/model/env_splits.h"
 #include "core/rl/checkpoint.h"
 #include "core/rl/dqn.h"
 #include "core/rl/experience.h"
@@ -36,8 +38,9 @@ struct turn {
 
 struct turns {
     struct dqn *learner;
-    uint32_t splits;  /* at a server: s_min..L-1 */
-    uint32_t actions; /* 1 + M splits */
+    uint32_t locals;  /* actions that stay local: 1, or 0 where splits are bound */
+    uint32_t splits;  /* choices at a server */
+    uint32_t actions; /* locals + M splits */
     size_t state_size;
     struct turn *turn; /* [N + 1]: those of the last slot decided, and room for the first of the next */
     uint32_t count;    /* of them taken */
@@ -112,10 +115,12 @@ static int create(struct policy *policy, struct diag *diag)
     if (own == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
     policy->state = own;
-    assert(world->scenario.model.min_split <= world->llm->layers);
-    own->splits = world->llm->layers - (uint32_t) world->scenario.model.min_split;
-    own->actions = 1 + world->servers * own->splits;
-    own->state_size = env_device_state_size(world) + world->servers + world->devices;
+    own->locals = env_splits_are_bound(world) ? 0 : 1;
+    own->splits = env_splits_choices(world) - own->locals;
+    own->actions = own->locals + world->servers * own->splits;
+    own->state_size = env_device_state_size(world);
+    if (world->scenario.action.state == STATE_FULL)
+        own->state_size += world->servers + world->devices;
     int rc = create_turns(own, world);
     if (rc == 0)
         rc = create_learner(own, policy, diag);
@@ -129,13 +134,13 @@ static bool allow(const struct turns *own, const struct env_view *view, uint32_t
 {
     const struct world *world = view->world;
     const bool *covered = view->covered + (size_t) device * world->servers;
-    uint32_t first = world->llm->layers - own->splits, max_split = world->device[device].max_split;
     bool any = false;
-    *ret_allowed++ = 1;
+    if (own->locals > 0)
+        *ret_allowed++ = 1;
     for (uint32_t m = 0; m < world->servers; m++) {
         any = any || covered[m];
         for (uint32_t i = 0; i < own->splits; i++)
-            *ret_allowed++ = covered[m] && first + i <= max_split ? 1 : 0;
+            *ret_allowed++ = covered[m] && env_splits_allow(world, device, i) ? 1 : 0;
     }
     return any && env_has_task(view, device);
 }
@@ -145,6 +150,8 @@ static void see(const struct turns *own, const struct env_view *view, uint32_t d
     const struct world *world = view->world;
     env_device_state(view, device, ret_state);
     float *out = ret_state + env_device_state_size(world);
+    if (world->scenario.action.state == STATE_SPLIT)
+        return; /* and nothing else */
     for (uint32_t m = 0; m < world->servers; m++)
         *out++ = 2.0f * (float) own->load[m] / (float) world->devices - 1.0f;
     for (uint32_t n = 0; n < world->devices; n++)
@@ -163,7 +170,7 @@ static bool begin_turn(struct turns *own, const struct env_view *view, uint32_t 
     return true;
 }
 
-static void take_turn(struct policy *policy, struct env_decision *decision)
+static void take_turn(struct policy *policy, const struct env_view *view, struct env_decision *decision)
 {
     struct turns *own = policy->state;
     assert(own->count < policy->world->devices);
@@ -171,10 +178,10 @@ static void take_turn(struct policy *policy, struct env_decision *decision)
     turn->action = policy->training ? dqn_explore(own->learner, turn->state, turn->allowed)
                                     : dqn_act(own->learner, turn->state, turn->allowed);
     assert(turn->action < own->actions && turn->allowed[turn->action] == 1);
-    if (turn->action == 0)
+    if (turn->action < own->locals)
         return;
-    uint32_t pair = turn->action - 1, server = pair / own->splits;
-    decision->split[turn->device] = policy->world->llm->layers - own->splits + pair % own->splits;
+    uint32_t pair = turn->action - own->locals, server = pair / own->splits;
+    decision->split[turn->device] = env_splits_choice(view, turn->device, pair % own->splits);
     decision->server[turn->device] = server;
     own->load[server]++;
 }
@@ -189,7 +196,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
         ret_decision->split[n] = world->llm->layers;
         ret_decision->server[n] = ENV_LOCAL;
         if (begin_turn(own, view, n))
-            take_turn(policy, ret_decision);
+            take_turn(policy, view, ret_decision);
     }
     env_repair(view, ret_decision);
 }
@@ -226,7 +233,7 @@ static bool begin_next(struct turns *own, const struct env_view *next)
     return false;
 }
 
-/* A time limit does not end the process: the next state counts. A slot after which no device decides
+/* A time limit does not end the process: the next state counts, unless objective.horizon says otherwise. A slot after which no device decides
  * says nothing of what it is worth, and is left out. */
 static void learn(struct policy *policy, const struct policy_feedback *feedback)
 {
@@ -235,13 +242,14 @@ static void learn(struct policy *policy, const struct policy_feedback *feedback)
     if (own->count == 0 || !begin_next(own, feedback->next))
         return;
     share_reward(own, world, feedback);
+    float onward = policy_ends(policy, feedback) ? 0.0f : (float) learned_settings_of(policy)->dqn.discount;
     for (uint32_t i = 0; i < own->count; i++) {
         const struct turn *turn = &own->turn[i], *next = turn + 1;
         struct dqn_transition transition = {
             .state = turn->state,
             .action = turn->action,
             .reward = own->reward[turn->device],
-            .discount = i + 1 < own->count ? 1.0f : (float) learned_settings_of(policy)->dqn.discount,
+            .discount = i + 1 < own->count ? 1.0f : onward,
             .next_state = next->state,
             .next_allowed = next->allowed,
         };

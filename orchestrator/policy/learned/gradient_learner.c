@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/model/env_splits.h"
 #include "core/rl/checkpoint.h"
 
 struct gradient {
     struct policy_gradient *learner;
     enum gradient_learner_actions actions;
-    uint32_t splits; /* s_min..L */
+    uint32_t splits; /* env_splits_choices */
+    bool samples;    /* decides as in training */
     size_t state_size;
     float *state, *next_state; /* [state_size] */
     float *action;             /* of the last decide */
@@ -58,6 +60,7 @@ static int create_learner(struct gradient *own, const struct policy *policy,
     config.hidden_1 = settings->ddpg.hidden_1;
     config.hidden_2 = settings->ddpg.hidden_2;
     config.final_init = (float) settings->ddpg.final_init;
+    config.smooth = settings->ddpg.activation == ACTIVATION_TANH;
     config.seed = world->seed;
     int rc = policy_gradient_config_check(&config, diag);
     if (rc == 0)
@@ -74,9 +77,9 @@ int gradient_learner_create(struct policy *policy, enum gradient_learner_actions
     if (own == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
     policy->state = own;
-    assert(world->scenario.model.min_split <= world->llm->layers);
     own->actions = actions;
-    own->splits = world->llm->layers - (uint32_t) world->scenario.model.min_split + 1;
+    own->splits = env_splits_choices(world);
+    own->samples = policy->training;
     own->state_size = env_state_size(world);
     own->state = calloc(own->state_size, sizeof *own->state);
     own->next_state = calloc(own->state_size, sizeof *own->next_state);
@@ -87,18 +90,23 @@ int gradient_learner_create(struct policy *policy, enum gradient_learner_actions
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
 }
 
+void gradient_learner_sample(struct policy *policy)
+{
+    struct gradient *own = policy->state;
+    own->samples = true;
+}
+
 static void allow(const struct gradient *own, const struct env_view *view, uint32_t device,
                   uint8_t *ret_allowed)
 {
     const struct world *world = view->world;
     const bool *covered = view->covered + (size_t) device * world->servers;
-    uint32_t layers = world->llm->layers, first = layers + 1 - own->splits;
     bool decides = false;
     for (uint32_t m = 0; m < world->servers; m++)
         decides = decides || covered[m];
     decides = decides && env_has_task(view, device);
-    for (uint32_t s = first; s <= layers; s++)
-        *ret_allowed++ = decides && (s <= world->device[device].max_split || s == layers) ? 1 : 0;
+    for (uint32_t i = 0; i < own->splits; i++)
+        *ret_allowed++ = decides && env_splits_allow(world, device, i) ? 1 : 0;
     for (uint32_t m = 0; m < world->servers; m++)
         *ret_allowed++ = decides && covered[m] ? 1 : 0;
 }
@@ -106,7 +114,7 @@ static void allow(const struct gradient *own, const struct env_view *view, uint3
 static void choose(struct policy *policy)
 {
     struct gradient *own = policy->state;
-    if (policy->training)
+    if (own->samples)
         own->log_probability = policy_gradient_sample(own->learner, own->state, own->allowed, own->action);
     else
         policy_gradient_mode(own->learner, own->state, own->allowed, own->action);
@@ -117,9 +125,8 @@ static void map_classes(const struct gradient *own, const struct env_view *view,
                         struct env_decision *ret_decision)
 {
     const struct world *world = view->world;
-    uint32_t first = world->llm->layers + 1 - own->splits;
     for (uint32_t n = 0; n < world->devices; n++) {
-        ret_decision->split[n] = first + (uint32_t) own->action[2 * (size_t) n];
+        ret_decision->split[n] = env_splits_choice(view, n, (uint32_t) own->action[2 * (size_t) n]);
         ret_decision->server[n] = (uint32_t) own->action[2 * (size_t) n + 1];
         assert(ret_decision->split[n] <= world->llm->layers && ret_decision->server[n] < world->servers);
     }
@@ -143,7 +150,8 @@ void gradient_learner_decide(struct policy *policy, const struct env_view *view,
         map_classes(own, view, ret_decision);
 }
 
-/* A time limit does not end the process: the next state counts, but what follows is another episode. */
+/* A time limit does not end the process, unless objective.horizon says so: the next state counts, but what follows is
+ * another episode. */
 void gradient_learner_learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     struct gradient *own = policy->state;
@@ -156,6 +164,7 @@ void gradient_learner_learn(struct policy *policy, const struct policy_feedback 
         .log_probability = own->log_probability,
         .reward = (float) feedback->reward,
         .next_state = own->next_state,
+        .terminal = policy_ends(policy, feedback),
         .begins = own->begins,
     };
     policy_gradient_push(own->learner, &transition);

@@ -1,9 +1,9 @@
 /* What ppo, ppo-gaussian and a2c share: the learner of core/rl/policy_gradient on the state vector of
  * env_state. A policy fills in how it learns; what the learner sees and chooses is the same for all.
  *
- * Classes: for each device a head over splits s_min..L and a head over servers. Forbidden are splits that its
- * memory does not hold and servers that do not cover it; a device without a task or without a server decides
- * nothing. Reals: env_map_action makes decisions of them (A14). */
+ * Classes: for each device a head over splits s_min..L, or moves of the split (env_splits_choices), and a head over
+ * servers. Forbidden are splits that its memory does not hold and servers that do not cover it; a device without a task
+ * or without a server decides nothing. Reals: env_map_action makes decisions of them (A14). */
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_LEARNED_GRADIENT_LEARNER_H
 #define HANDOFF_ORCHESTRATOR_POLICY_LEARNED_GRADIENT_LEARNER_H
 
@@ -16,6 +16,9 @@ enum gradient_learner_actions { GRADIENT_LEARNER_CLASSES, GRADIENT_LEARNER_REALS
  * scenario's section ddpg: the same for all learners. */
 int gradient_learner_create(struct policy *policy, enum gradient_learner_actions actions,
                             const struct policy_gradient_config *how, struct diag *diag);
+
+/* From now on decisions are samples, as in training. */
+void gradient_learner_sample(struct policy *policy);
 
 /* Functions of struct policy_kind. */
 void gradient_learner_destroy(struct policy *policy);

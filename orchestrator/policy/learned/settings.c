@@ -6,6 +6,7 @@
 
 /* Words in the order of the enumerators, NULL behind the last. */
 static const char *const learned_noise_words[] = {"gaussian", "ornstein-uhlenbeck", NULL};
+static const char *const learned_activation_words[] = {"relu", "tanh", NULL};
 
 #define SCENARIO_KEYS "orchestrator/policy/learned/settings.def"
 #define SCENARIO_STRUCT learned_settings

@@ -11,6 +11,8 @@
 
 /* Exploration noise. */
 enum learned_noise { NOISE_GAUSSIAN, NOISE_OU };
+/* Of hidden layers. */
+enum learned_activation { ACTIVATION_RELU, ACTIVATION_TANH };
 
 #define SCENARIO_KEYS "orchestrator/policy/learned/settings.def"
 struct learned_settings {

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/model/env_splits.h"
 #include "orchestrator/policy/model/settings.h"
 #include "orchestrator/policy/search/joint_trial.h"
-#include "orchestrator/policy/search/load_table.h"
 
 struct search {
     struct genetic genetic;
@@ -67,11 +67,19 @@ static uint32_t count_covered(const struct env_view *view, uint32_t n)
     return count;
 }
 
-/* The splits s_min to the last that the device can offload, and L. */
-static uint32_t count_splits(const struct world *world, uint32_t n)
+/* The splits that the device may be given at a server, from *ret_first on. */
+static uint32_t count_remote(const struct env_view *view, uint32_t n, uint32_t *ret_first)
 {
-    uint32_t first = (uint32_t) world->scenario.model.min_split, end = load_table_split_end(world, n);
-    return end > first ? end - first + 1 : 1;
+    uint32_t last = 0;
+    env_splits_range(view, n, ret_first, &last);
+    return last >= *ret_first ? last - *ret_first + 1 : 0;
+}
+
+/* With L, where it may stay local. */
+static uint32_t count_splits(const struct env_view *view, uint32_t n)
+{
+    uint32_t first = 0, remote = count_remote(view, n, &first);
+    return remote + (remote == 0 || env_splits_allow_local(view, n) ? 1 : 0);
 }
 
 static uint32_t nth_covered(const struct env_view *view, uint32_t n, uint32_t nth)
@@ -87,12 +95,11 @@ static void decode(const struct env_view *view, const uint32_t *gene, struct env
 {
     const struct world *world = view->world;
     for (uint32_t n = 0; n < world->devices; n++) {
-        uint32_t covered = count_covered(view, n), splits = count_splits(world, n);
-        uint32_t place = covered > 0 ? gene[n] / covered : splits - 1;
-        assert(place < splits);
-        bool local = !view->present[n] || place == splits - 1;
-        ret_wishes->split[n] =
-            local ? world->llm->layers : (uint32_t) world->scenario.model.min_split + place;
+        uint32_t first = 0, covered = count_covered(view, n), remote = count_remote(view, n, &first);
+        uint32_t place = covered > 0 ? gene[n] / covered : remote;
+        assert(place <= remote);
+        bool local = !view->present[n] || place == remote;
+        ret_wishes->split[n] = local ? world->llm->layers : first + place;
         ret_wishes->server[n] = local ? ENV_LOCAL : nth_covered(view, n, gene[n] % covered);
     }
 }
@@ -116,7 +123,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     own->view = view;
     for (uint32_t n = 0; n < world->devices; n++) {
         uint32_t covered = view->present[n] ? count_covered(view, n) : 0;
-        own->choices[n] = covered > 0 ? covered * count_splits(world, n) : 1;
+        own->choices[n] = covered > 0 ? covered * count_splits(view, n) : 1;
     }
     (void) genetic_minimise(&own->genetic, own->choices, at, joint_cost, own, own->gene);
     decode(view, own->gene, ret_decision);

@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/model/env_splits.h"
 #include "orchestrator/policy/policy.h"
 #include "orchestrator/policy/search/joint_trial.h"
-#include "orchestrator/policy/search/load_table.h"
 #include "orchestrator/policy/search/own_cost.h"
 
 #define GAIN_MIN 1e-6 /* in J */
@@ -80,11 +80,11 @@ static void stay(const struct iao *own, const struct env_view *view, uint32_t n,
 /* Elsewhere: the share that it would get there. An offer that has to be mended is none. */
 static void come(struct iao *own, const struct env_view *view, uint32_t n, uint32_t m, struct choice *best)
 {
-    const struct world *world = view->world;
     uint32_t was_split = own->held.split[n], was_server = own->held.server[n];
     own->held.server[n] = m;
-    uint32_t end = load_table_split_end(world, n);
-    for (uint32_t s = (uint32_t) world->scenario.model.min_split; s < end; s++) {
+    uint32_t first = 0, last = 0;
+    env_splits_range(view, n, &first, &last);
+    for (uint32_t s = first; s <= last; s++) {
         own->held.split[n] = s;
         double cost = joint_trial_own_cost(&own->trial, view, &own->held, n);
         if (cost < best->cost && !own->trial.decision.repaired[n])

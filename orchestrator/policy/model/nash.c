@@ -14,9 +14,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/model/env_splits.h"
 #include "orchestrator/policy/policy.h"
 #include "orchestrator/policy/search/joint_trial.h"
-#include "orchestrator/policy/search/load_table.h"
 
 #define ROUNDS_MAX 50u /* after each entry; 2 to 4 are usual */
 #define GAIN_MIN 1e-12 /* a move must gain more than rounding */
@@ -58,10 +58,13 @@ static void try_choice(struct nash *own, const struct env_view *view, struct env
 {
     const struct world *world = view->world;
     bool local = server == ENV_LOCAL;
-    uint32_t from = local ? world->llm->layers : (uint32_t) world->scenario.model.min_split;
-    uint32_t end = local ? from + 1 : load_table_split_end(world, n);
+    uint32_t first = world->llm->layers, last = first;
+    if (local && !env_splits_allow_local(view, n))
+        return;
+    if (!local)
+        env_splits_range(view, n, &first, &last);
     decision->server[n] = server;
-    for (decision->split[n] = from; decision->split[n] < end; decision->split[n]++) {
+    for (decision->split[n] = first; decision->split[n] <= last; decision->split[n]++) {
         double cost = joint_trial_own_cost(&own->trial, view, decision, n);
         if (cost < best->cost - GAIN_MIN)
             *best = (struct choice){decision->split[n], server, cost};

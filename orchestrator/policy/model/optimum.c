@@ -3,7 +3,10 @@
  * included) with exactly K_m devices in column m. All load vectors are enumerated, those whose relaxation
  * (counts ignored) cannot beat the best one found are skipped. Exact for equal sharing without server memory
  * limits; polynomial for fixed M: O(N^M) vectors. It sees the world: which nodes are slow in the slot
- * (faults_speed). Who is about to be struck or cut off, it does not know. */
+ * (faults_speed). Who is about to be struck or cut off, it does not know.
+ *
+ * Where a split moves by bounded steps (model.split_step) a slot's best move is not the episode's: then it is dynamic
+ * programming over the rest of the episode (split_horizon). */
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
@@ -13,11 +16,14 @@
 #include "core/base/err.h"
 #include "orchestrator/policy/policy.h"
 #include "orchestrator/policy/search/load_table.h"
+#include "orchestrator/policy/search/server_choice.h"
+#include "orchestrator/policy/search/split_horizon.h"
 
 #define VECTORS_MAX 2e6 /* about what a slot can afford; beyond it, say so at the start */
 
 struct optimum {
     uint32_t devices, servers;
+    struct split_horizon horizon; /* with model.split_step; all that follows is without */
     struct load_table table;
     uint32_t *load;   /* [M] the vector under trial */
     uint32_t *column; /* [N] column of the i-th device that has a task, M: local */
@@ -27,6 +33,7 @@ struct optimum {
     double *dist;    /* [M + 1] shortest augmenting path to each column */
     uint32_t *from;  /* [M + 1] column before it on that path; M + 1: the new device itself */
     uint32_t *mover; /* [M + 1] which device moves into it */
+    double least;    /* the least cost of the slot's table, where that is negative; else 0 */
 };
 
 static void destroy(struct policy *policy)
@@ -34,6 +41,7 @@ static void destroy(struct policy *policy)
     struct optimum *own = policy->state;
     if (own == NULL)
         return;
+    split_horizon_finish(&own->horizon);
     load_table_finish(&own->table);
     free(own->load);
     free(own->column);
@@ -54,9 +62,20 @@ static double vector_count(uint32_t devices, uint32_t servers)
     return count;
 }
 
+static int create_horizon(struct policy *policy, struct diag *diag)
+{
+    struct optimum *own = calloc(1, sizeof *own);
+    if (own == NULL)
+        return diag_fail(diag, -ENOMEM, "out of memory");
+    policy->state = own;
+    return split_horizon_init(&own->horizon, policy->world, diag);
+}
+
 static int create(struct policy *policy, struct diag *diag)
 {
     const struct scenario *scenario = &policy->world->scenario;
+    if (scenario->model.split_step > 0)
+        return create_horizon(policy, diag);
     if (scenario->servers.sharing != COMPUTE_EQUAL || scenario->radio.sharing != BANDWIDTH_EQUAL ||
         scenario->servers.memory_gb > 0.0)
         return diag_fail(
@@ -176,8 +195,9 @@ static double assign(struct optimum *own)
         own->room[end]--;
         for (uint32_t c = end; c != columns; c = own->from[c])
             own->column[own->mover[c]] = c;
-        if (total >= own->best)
-            return HUGE_VAL; /* costs are not negative: it only grows */
+        double rest = own->least * (double) (own->table.count - 1 - i);
+        if (total + rest >= own->best)
+            return HUGE_VAL; /* the others cost at least that */
     }
     return total;
 }
@@ -216,12 +236,45 @@ static void try_vectors(struct optimum *own, uint32_t server, uint32_t left)
     }
 }
 
+static double least_cost(const struct optimum *own)
+{
+    const struct load_table *table = &own->table;
+    double least = 0.0;
+    for (uint32_t i = 0; i < table->count; i++) {
+        uint32_t n = table->who[i];
+        least = table->local_cost[n] < least ? table->local_cost[n] : least;
+        for (uint32_t load = 1; load <= table->count; load++)
+            for (uint32_t m = 0; m < own->servers; m++) {
+                double cost = table->cost[load_table_at(table, n, m, load)];
+                least = cost < least ? cost : least;
+            }
+    }
+    return least;
+}
+
+static void decide_horizon(struct optimum *own, const struct env_view *view,
+                           struct env_decision *ret_decision)
+{
+    uint32_t server = env_has_task(view, 0) ? server_choice_best_channel(view, 0) : ENV_LOCAL;
+    bool local = server == ENV_LOCAL;
+    ret_decision->server[0] = server;
+    ret_decision->split[0] = local
+                                 ? view->world->llm->layers
+                                 : split_horizon_best(&own->horizon, view, server, split_horizon_slots(view));
+    env_repair(view, ret_decision);
+}
+
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
     struct optimum *own = policy->state;
+    if (own->horizon.count > 0) {
+        decide_horizon(own, view, ret_decision);
+        return;
+    }
     load_table_truth(&own->table, view);
     for (uint32_t load = 1; load <= own->table.count; load++)
         (void) load_table_need_all(&own->table, load); /* it holds all loads from the beginning */
+    own->least = least_cost(own);
     own->best = HUGE_VAL;
     try_vectors(own, 0, own->table.count);
     for (uint32_t n = 0; n < own->devices; n++) {
@@ -240,7 +293,7 @@ const struct policy_kind policy_optimum = {
     .name = "optimum",
     .sees = POLICY_SEES_WORLD,
     .modes = POLICY_MODE_ROUND,
-    .summary = "exact: every load vector, the best assignment for each",
+    .summary = "exact: every load vector, the best assignment for each; with model.split_step the best moves",
     .source = "load-vector enumeration with min-cost assignment (docs/model.md)",
     .create = create,
     .destroy = destroy,

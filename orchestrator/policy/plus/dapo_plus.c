@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/model/env_splits.h"
 #include "core/model/task_features.h"
 #include "orchestrator/policy/plus/dapo_plus_parts.h"
 
@@ -28,17 +29,18 @@ static double explore_probability(const struct dapo_plus *own, const struct plus
     return now > settings->plus.explore_least ? now : settings->plus.explore_least;
 }
 
-/* Any place that the device may have: local, or a covered server after any split. */
+/* Any place that the device may have: local (which env_repair mends where it is not allowed), or a covered server after any split. */
 static void draw_place(const struct env_view *view, uint32_t n, struct rng_at *at,
                        struct env_decision *decision)
 {
     const struct world *world = view->world;
-    uint32_t first = (uint32_t) world->scenario.model.min_split, end = load_table_split_end(world, n);
+    uint32_t first = 0, last = 0;
+    env_splits_range(view, n, &first, &last);
     uint32_t server = rng_below(at, 1, world->servers + 1);
     bool remote =
-        server < world->servers && view->covered[(size_t) n * world->servers + server] && first < end;
+        server < world->servers && view->covered[(size_t) n * world->servers + server] && first <= last;
     decision->server[n] = remote ? server : ENV_LOCAL;
-    decision->split[n] = remote ? first + rng_below(at, 2, end - first) : world->llm->layers;
+    decision->split[n] = remote ? first + rng_below(at, 2, last - first + 1) : world->llm->layers;
 }
 
 static void explore(const struct policy *policy, const struct env_view *view, struct env_decision *decision)

@@ -30,6 +30,8 @@ int dapo_plus_create(struct policy *policy, struct diag *diag)
 {
     const struct world *world = policy->world;
     const struct plus_settings *settings = plus_settings_of(policy);
+    if (world->scenario.objective.reward != REWARD_COST)
+        return diag_fail(diag, ERR_UNSUPPORTED, "learns the parts of objective.reward: cost");
     struct dapo_plus *own = calloc(1, sizeof *own);
     if (own == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");

@@ -68,8 +68,24 @@ static double rest_s(void *user, const struct env_view *view, uint32_t n, uint32
     return (double) own->link.s[0];
 }
 
+static double damage(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
+                     uint32_t split)
+{
+    const struct outcome_model *own = user;
+    (void) view; /* outcome_model_look has seen it */
+    (void) m;
+    (void) load;
+    return (double) own->damage[(size_t) n * (own->world->llm->layers + 1) + split];
+}
+
 struct forecast_source outcome_model_source(struct outcome_model *model)
 {
     return (struct forecast_source){
-        .device = device, .link = way, .server = server, .rest_s = rest_s, .user = model};
+        .device = device,
+        .link = way,
+        .server = server,
+        .rest_s = rest_s,
+        .damage = model->damage != NULL ? damage : NULL,
+        .user = model,
+    };
 }

@@ -7,6 +7,7 @@
 #include "core/rl/regressor.h"
 #include "orchestrator/policy/plus/node_drift.h"
 #include "orchestrator/policy/plus/outcome_model.h"
+#include "orchestrator/policy/plus/outcome_quality.h"
 
 #define OUTCOME_OUTPUTS NODE_DRIFT_OUTPUTS /* log seconds, log joules */
 #define OUTCOME_LAYERS_MAX 1024u           /* of a language model; the largest has 126 */
@@ -66,6 +67,10 @@ struct outcome_model {
     struct outcome_run *run; /* [runs] all splits below L */
     uint32_t runs;
     float *size; /* [N][runs] of device_tokens, as a feature */
+
+    struct outcome_quality quality;
+    float *
+        damage; /* [N][L + 1] cost of what the slot's channels damage; NULL: the objective does not count it */
 };
 
 /* outcome_table.c: predictions that are kept. False, NULL: out of memory. */

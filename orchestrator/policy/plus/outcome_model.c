@@ -52,6 +52,12 @@ static int create_parts(struct outcome_model *own)
     return rc;
 }
 
+static int create_quality(struct outcome_model *own)
+{
+    own->damage = calloc((size_t) own->world->devices * (own->world->llm->layers + 1), sizeof *own->damage);
+    return own->damage != NULL ? outcome_quality_init(&own->quality, own->world) : -ENOMEM;
+}
+
 int outcome_model_create(struct outcome_model **ret_model, const struct world *world,
                          const struct outcome_config *config)
 {
@@ -79,6 +85,8 @@ int outcome_model_create(struct outcome_model **ret_model, const struct world *w
     if (whole)
         own->device.j = own->device.s + (size_t) world->devices * (world->llm->layers + 1);
     int rc = whole ? create_parts(own) : -ENOMEM;
+    if (rc == 0 && cost_counts_quality(world))
+        rc = create_quality(own);
     if (rc == 0)
         rc = find_runs(own);
     if (rc == 0)
@@ -116,6 +124,8 @@ void outcome_model_destroy(struct outcome_model *model)
     free(model->x);
     free(model->y);
     free(model->link.s);
+    outcome_quality_finish(&model->quality);
+    free(model->damage);
     free(model->run);
     free(model->size);
     free(model);
@@ -221,6 +231,9 @@ void outcome_model_observe(struct outcome_model *model, const struct outcome_tas
     take_shift(model, TASK_DEVICE, &model->device_shift, task->device, &sample);
     if (task->server != ENV_LOCAL)
         take_shift(model, TASK_SERVER, &model->server_shift, task->server, &sample);
+    if (model->damage != NULL && task->server != ENV_LOCAL && task->split > 0 && isfinite(outcome->quality))
+        outcome_quality_observe(&model->quality, task->split,
+                                isnan(outcome->channel) ? 0.0 : outcome->channel, outcome->quality);
     for (uint32_t part = 0; part < TASK_PARTS; part++)
         if ((sample.parts & 1u << part) != 0)
             regressor_observe(model->part[part], sample.x[part], sample.y[part]);

@@ -8,6 +8,7 @@
 #include "core/base/elementary.h"
 #include "core/base/simd_clones.h"
 #include "core/model/cost.h"
+#include "core/model/env_splits.h"
 #include "orchestrator/policy/plus/outcome_internal.h"
 
 static bool reserve_spent(struct outcome_spent *spent, size_t count)
@@ -226,24 +227,26 @@ static inline void fill_costs(const struct outcome_weights *weights, const float
 
 /* One device at one server under one load, its link's rows from `link` on: the split of least cost, L when
  * there is none. */
-SIMD_CLONES static uint32_t best_split(const struct outcome_model *own, uint32_t n, size_t link,
-                                       const struct outcome_servers *servers, size_t server_row,
-                                       float *ret_cost)
+SIMD_CLONES static uint32_t best_split(const struct outcome_model *own, const struct env_view *view,
+                                       uint32_t n, size_t link, const struct outcome_servers *servers,
+                                       size_t server_row, float *ret_cost)
 {
     const struct world *world = own->world;
-    uint32_t layers = world->llm->layers, least = (uint32_t) world->scenario.model.min_split;
-    uint32_t most = load_table_split_end(world, n);
+    uint32_t layers = world->llm->layers, least = 0, last = 0;
+    env_splits_range(view, n, &least, &last);
     size_t device_row = (size_t) n * (layers + 1);
     float cost[OUTCOME_LAYERS_MAX];
     for (uint32_t s = 0; s < (layers + LANES - 1) / LANES * LANES; s++)
         cost[s] = HUGE_VALF;
     for (uint32_t r = 0; r < own->runs; r++) {
         uint32_t first = own->run[r].first > least ? own->run[r].first : least;
-        uint32_t end = own->run[r].end < most ? own->run[r].end : most;
+        uint32_t end = own->run[r].end < last + 1 ? own->run[r].end : last + 1;
         const float way[] = {own->link.s[link + r], own->link.j[link + r]};
         fill_costs(&own->weights[n], own->device.s + device_row, own->device.j + device_row,
                    servers->spent.s + server_row, servers->spent.j + server_row, way, first, end, cost);
     }
+    for (uint32_t s = least; s <= last && own->damage != NULL; s++)
+        cost[s] += own->damage[device_row + s];
     uint32_t split = argmin(cost, (layers + LANES - 1) / LANES * LANES, ret_cost);
     return *ret_cost < HUGE_VALF ? split : layers;
 }
@@ -262,7 +265,7 @@ static void fill_column(struct outcome_model *own, struct load_table *table, uin
         table->split[at] = layers;
         if (view->covered[(size_t) n * own->world->servers + m])
             table->split[at] =
-                best_split(own, n, link, find_servers(own, view->tokens[n]), server_row, &least);
+                best_split(own, view, n, link, find_servers(own, view->tokens[n]), server_row, &least);
         table->cost[at] = (double) least;
     }
 }
@@ -302,12 +305,25 @@ static void forget(struct outcome_model *own)
     own->shown = own->version;
 }
 
+/* The condition is that of the channel of the largest gain, whatever server it will be. */
+static void foresee_damage(struct outcome_model *own, const struct env_view *view, uint32_t n)
+{
+    uint32_t layers = own->world->llm->layers;
+    float *damage = own->damage + (size_t) n * (layers + 1);
+    outcome_quality_foresee(&own->quality, view->channel[n], damage);
+    for (uint32_t s = 0; s <= layers; s++)
+        damage[s] = (float) cost_damage(&own->world->scenario, (double) damage[s]);
+}
+
 void outcome_model_look(struct outcome_model *model, const struct env_view *view)
 {
     if (model->shown != model->version)
         forget(model);
     for (size_t pair = 0; pair < (size_t) model->world->devices * model->world->servers; pair++)
         model->gain[pair] = view->covered[pair] ? task_features_gain(view->gain[pair]) : 0.0f;
+    for (uint32_t n = 0; n < model->world->devices && model->damage != NULL; n++)
+        if (view->present[n])
+            foresee_damage(model, view, n);
 }
 
 void outcome_model_begin(struct outcome_model *model, struct load_table *table, const struct env_view *view)
@@ -321,5 +337,7 @@ void outcome_model_begin(struct outcome_model *model, struct load_table *table, 
         bool known = outcome_table_device(model, n, view->tokens[n]);
         double full_s = (double) model->device.s[(size_t) n * (layers + 1) + layers];
         table->local_cost[n] = known ? 1.0 + cost_lateness(scenario, full_s) : 1.0;
+        if (!env_splits_allow_local(view, n))
+            table->local_cost[n] = LOAD_TABLE_BARRED;
     }
 }

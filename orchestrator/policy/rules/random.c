@@ -1,5 +1,7 @@
-/* Random: split uniform on {s_min..L}, server uniform on the covered ones, fresh in each slot. */
+/* Random: split uniform on {s_min..L}, or its move where splits move (env_splits_choices), server uniform on the covered
+ * ones, fresh in each slot. */
 #include "core/base/rng.h"
+#include "core/model/env_splits.h"
 #include "orchestrator/policy/policy.h"
 
 static uint32_t nth_covered(const bool *covered, uint32_t servers, uint32_t nth)
@@ -14,7 +16,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
 {
     const struct world *world = policy->world;
     uint32_t layers = world->llm->layers;
-    uint32_t min_split = (uint32_t) world->scenario.model.min_split;
+    uint32_t splits = env_splits_choices(world);
     struct rng_at at = {
         .seed = world->seed,
         .phase = view->id.phase,
@@ -29,7 +31,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
             choices += covered[m] ? 1 : 0;
         at.entity = n;
         struct rng_block draw = rng_block(&at, 0);
-        uint32_t split = min_split + (uint32_t) ((uint64_t) draw.v[0] * (layers - min_split + 1) >> 32);
+        uint32_t split = env_splits_choice(view, n, (uint32_t) ((uint64_t) draw.v[0] * splits >> 32));
         bool local = !view->present[n] || choices == 0 || split == layers;
         ret_decision->split[n] = local ? layers : split;
         ret_decision->server[n] =

@@ -6,6 +6,7 @@
 
 #include "core/base/rng.h"
 #include "core/model/cost.h"
+#include "core/model/env_splits.h"
 #include "orchestrator/policy/search/own_cost.h"
 
 #define ROUNDS_MAX 50  /* far above what is ever needed (3 to 5 rounds); a bound on a slot's work */
@@ -75,7 +76,8 @@ static bool respond(struct joint_trial *trial, const struct env_view *view, cons
                     struct env_decision *decision, uint32_t n, double *cost)
 {
     const struct world *world = view->world;
-    uint32_t layers = world->llm->layers;
+    uint32_t layers = world->llm->layers, first = 0, last = 0;
+    env_splits_range(view, n, &first, &last);
     uint32_t best_split = decision->split[n], best_server = decision->server[n];
     assert(n < world->devices && best_split <= layers);
     double best = *cost;
@@ -84,9 +86,11 @@ static bool respond(struct joint_trial *trial, const struct env_view *view, cons
         bool allowed = only == NULL || only[n] == m;
         if (!local && (!allowed || !view->covered[(size_t) n * world->servers + m]))
             continue;
+        if (local && !env_splits_allow_local(view, n))
+            continue;
         decision->server[n] = local ? ENV_LOCAL : m;
-        uint32_t from = local ? layers : (uint32_t) world->scenario.model.min_split;
-        uint32_t to = local ? layers : layers - 1;
+        uint32_t from = local ? layers : first;
+        uint32_t to = local ? layers : last;
         for (decision->split[n] = from; decision->split[n] <= to; decision->split[n]++) {
             double moved = joint_trial_joint_cost(trial, view, decision);
             if (moved < best - GAIN_MIN) {

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/model/env_splits.h"
+
 #define ROUNDS_MAX 100u /* far above what is ever needed (3 to 8) */
 #define GAIN_MIN 1e-12  /* a move must gain more than rounding */
 #define START_LOAD 8u   /* devices at a server that a random start expects at most [house] */
@@ -180,8 +182,10 @@ static uint32_t random_server(const struct load_table *table, uint32_t n, uint32
     uint32_t crowd =
         table->count / START_LOAD > table->servers + 1 ? table->count / START_LOAD : table->servers + 1;
     uint32_t pick = rng_below(&at, start, crowd);
-    bool possible = pick < table->servers && view->covered[(size_t) n * table->servers + pick] &&
-                    load_table_split_end(view->world, n) > view->world->scenario.model.min_split;
+    uint32_t first = 0, last = 0;
+    env_splits_range(view, n, &first, &last);
+    bool possible =
+        pick < table->servers && view->covered[(size_t) n * table->servers + pick] && first <= last;
     return possible ? pick : ENV_LOCAL;
 }
 

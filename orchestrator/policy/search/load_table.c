@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/array.h"
+#include "core/model/env_splits.h"
 #include "orchestrator/policy/search/own_cost.h"
 
 int load_table_init(struct load_table *ret_table, const struct world *world, uint32_t loads)
@@ -96,12 +97,6 @@ bool load_table_need_all(struct load_table *table, uint32_t load)
     return true;
 }
 
-uint32_t load_table_split_end(const struct world *world, uint32_t device)
-{
-    uint32_t layers = world->llm->layers, most = world->device[device].max_split;
-    return most < layers ? most + 1 : layers;
-}
-
 /* ---- the true model ---- */
 
 typedef double cost_of(const struct env_view *view, uint32_t device, const struct task_plan *plan);
@@ -113,10 +108,13 @@ static void fill_place(struct load_table *table, uint32_t n, uint32_t m, uint32_
     size_t at = load_table_at(table, n, m, load);
     double share = 1.0 / (double) load;
     struct task_plan plan = {.server = m, .bandwidth_share = share, .compute_share = share};
-    uint32_t end = view->covered[(size_t) n * world->servers + m] ? load_table_split_end(world, n) : 0;
+    uint32_t first = 0, last = 0;
+    env_splits_range(view, n, &first, &last);
     table->cost[at] = HUGE_VAL;
     table->split[at] = world->llm->layers;
-    for (plan.split = (uint32_t) world->scenario.model.min_split; plan.split < end; plan.split++) {
+    if (!view->covered[(size_t) n * world->servers + m])
+        return;
+    for (plan.split = first; plan.split <= last; plan.split++) {
         double cost = cost_of_plan(view, n, &plan);
         if (cost < table->cost[at]) {
             table->cost[at] = cost;
@@ -150,7 +148,9 @@ static void fill_local(struct load_table *table, cost_of *cost_of_plan)
 {
     const struct task_plan local = {.split = table->view->world->llm->layers};
     for (uint32_t i = 0; i < table->count; i++)
-        table->local_cost[table->who[i]] = cost_of_plan(table->view, table->who[i], &local);
+        table->local_cost[table->who[i]] = env_splits_allow_local(table->view, table->who[i])
+                                               ? cost_of_plan(table->view, table->who[i], &local)
+                                               : LOAD_TABLE_BARRED;
 }
 
 void load_table_model(struct load_table *table, const struct env_view *view)

@@ -56,7 +56,8 @@ void load_table_truth(struct load_table *table, const struct env_view *view);
 void load_table_enter(const struct load_table *table, uint32_t device, uint32_t server, uint32_t load,
                       struct env_decision *decision);
 
-/* The splits that a device may offload after: min_split .. below the end; empty when end <= min_split. */
-uint32_t load_table_split_end(const struct world *world, uint32_t device);
+/* Stands for the cost of staying local where that is not allowed (env_splits_allow_local): far above every other, and
+ * still a number that sums can hold. */
+#define LOAD_TABLE_BARRED 1e9
 
 #endif

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
-#include "orchestrator/policy/search/load_table.h"
+#include "core/model/env_splits.h"
 
 static double gain_of(const struct env_view *view, uint32_t device, const struct task_plan *plan)
 {
@@ -11,17 +11,21 @@ static double gain_of(const struct env_view *view, uint32_t device, const struct
     return remote ? view->gain[(size_t) device * view->world->servers + plan->server] : 0.0;
 }
 
-static double cost_of(const struct env_view *view, uint32_t device, const struct task_outcome *outcome)
+static double cost_of(const struct env_view *view, uint32_t device, const struct task_plan *plan,
+                      const struct task_outcome *outcome)
 {
-    return cost_task(view->world, &view->world->device[device], view->tokens[device], outcome->latency_s,
-                     outcome->energy_j, false);
+    const struct world *world = view->world;
+    struct task_quality quality =
+        cost_quality_planned(world, device, view->id, gain_of(view, device, plan), plan);
+    return cost_task(world, &world->device[device], view->tokens[device], outcome->latency_s,
+                     outcome->energy_j, false, &quality);
 }
 
 double own_cost_of(const struct env_view *view, uint32_t device, const struct task_plan *plan)
 {
     struct task_outcome outcome;
     cost_outcome(view->world, device, view->tokens[device], gain_of(view, device, plan), plan, &outcome);
-    return cost_of(view, device, &outcome);
+    return cost_of(view, device, plan, &outcome);
 }
 
 double own_cost_truly(const struct env_view *view, uint32_t device, const struct task_plan *plan)
@@ -29,12 +33,14 @@ double own_cost_truly(const struct env_view *view, uint32_t device, const struct
     struct task_outcome outcome;
     cost_outcome_in(view->world, view->id, device, view->tokens[device], gain_of(view, device, plan), plan,
                     &outcome);
-    return cost_of(view, device, &outcome);
+    return cost_of(view, device, plan, &outcome);
 }
 
 double own_cost_local(const struct env_view *view, uint32_t device)
 {
     const struct task_plan plan = {.split = view->world->llm->layers};
+    if (!env_splits_allow_local(view, device))
+        return HUGE_VAL;
     return own_cost_of(view, device, &plan);
 }
 
@@ -42,10 +48,11 @@ double own_cost_best_split(const struct env_view *view, uint32_t device, struct 
 {
     const struct world *world = view->world;
     struct task_plan trial = *plan;
-    uint32_t end = load_table_split_end(world, device);
+    uint32_t first = 0, last = 0;
+    env_splits_range(view, device, &first, &last);
     assert(device < world->devices && view->present[device] && plan->server < world->servers);
     double best = HUGE_VAL;
-    for (trial.split = (uint32_t) world->scenario.model.min_split; trial.split < end; trial.split++) {
+    for (trial.split = first; trial.split <= last; trial.split++) {
         double cost = own_cost_of(view, device, &trial);
         if (cost < best) {
             best = cost;

@@ -10,10 +10,11 @@
 double own_cost_of(const struct env_view *view, uint32_t device, const struct task_plan *plan);
 /* With the speeds that nodes really have in the slot (cost_outcome_in). */
 double own_cost_truly(const struct env_view *view, uint32_t device, const struct task_plan *plan);
+/* HUGE_VAL where the device may not stay local (env_splits_allow_local). */
 double own_cost_local(const struct env_view *view, uint32_t device);
 
 /* Enters into the plan the best split for its server and shares (the lowest of equals) and returns its cost;
- * HUGE_VAL when there is none from s_min to load_table_split_end. */
+ * HUGE_VAL when there is none in env_splits_range. */
 double own_cost_best_split(const struct env_view *view, uint32_t device, struct task_plan *plan);
 
 #endif

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/model/env_splits.h"
+#include "orchestrator/policy/search/load_table.h"
+
 #define STARTS 8u      /* one all-local, the rest random */
 #define ROUNDS_MAX 50u /* far above what is ever needed (3 to 6) */
 #define GAIN_MIN 1e-12 /* a move must gain more than rounding */
@@ -147,9 +150,10 @@ static void try_server(struct slot_search *own, const struct plan *plan, uint32_
                        double alone_cost, struct choice *best)
 {
     const struct world *world = own->forecast.world;
-    uint32_t layers = world->llm->layers, max_split = world->device[own->who[i]].max_split;
-    uint32_t last = max_split < layers ? max_split : layers - 1;
-    for (uint32_t s = (uint32_t) world->scenario.model.min_split; s <= last; s++) {
+    uint32_t first = 0, last = 0;
+    env_splits_range(own->forecast.view, own->who[i], &first, &last);
+    assert(m < world->servers);
+    for (uint32_t s = first; s <= last; s++) {
         double change = group_cost(own, plan, m, i, i, s) - alone_cost;
         if (change < best->change)
             *best = (struct choice){.server = m, .split = s, .change = change};
@@ -191,10 +195,11 @@ static void exchange(struct plan *plan, uint32_t i, uint32_t j)
 
 static bool is_allowed(const struct slot_search *own, uint32_t i, uint32_t server, uint32_t split)
 {
-    const struct world *world = own->forecast.world;
-    uint32_t n = own->who[i];
-    return server == ENV_LOCAL || (own->forecast.view->covered[(size_t) n * world->servers + server] &&
-                                   split <= world->device[n].max_split);
+    const struct env_view *view = own->forecast.view;
+    uint32_t n = own->who[i], first = 0, last = 0;
+    env_splits_range(view, n, &first, &last);
+    return server == ENV_LOCAL ||
+           (view->covered[(size_t) n * view->world->servers + server] && split >= first && split <= last);
 }
 
 /* Exchanges the places of i and j if that helps. */
@@ -244,12 +249,10 @@ static struct rng_at place_of(const struct slot_search *own, uint32_t i)
 
 static uint32_t random_split(const struct slot_search *own, uint32_t i, uint32_t start)
 {
-    const struct world *world = own->forecast.world;
-    uint32_t layers = world->llm->layers, min_split = (uint32_t) world->scenario.model.min_split;
-    uint32_t max_split = world->device[own->who[i]].max_split;
-    uint32_t last = max_split < layers ? max_split : layers - 1;
+    uint32_t first = 0, last = 0;
     struct rng_at at = place_of(own, i);
-    return last > min_split ? min_split + rng_below(&at, STARTS + start, last - min_split + 1) : min_split;
+    env_splits_range(own->forecast.view, own->who[i], &first, &last);
+    return last > first ? first + rng_below(&at, STARTS + start, last - first + 1) : first;
 }
 
 static uint32_t random_server(const struct slot_search *own, uint32_t i, uint32_t start)
@@ -257,8 +260,9 @@ static uint32_t random_server(const struct slot_search *own, uint32_t i, uint32_
     const struct world *world = own->forecast.world;
     struct rng_at at = place_of(own, i);
     uint32_t pick = rng_below(&at, start, world->servers + 1);
-    bool possible =
-        pick < world->servers && is_allowed(own, i, pick, (uint32_t) world->scenario.model.min_split);
+    uint32_t first = 0, last = 0;
+    env_splits_range(own->forecast.view, own->who[i], &first, &last);
+    bool possible = pick < world->servers && is_allowed(own, i, pick, first);
     return possible ? pick : ENV_LOCAL;
 }
 
@@ -287,8 +291,10 @@ static void gather(struct slot_search *own, const struct env_view *view)
     for (uint32_t n = 0; n < view->world->devices; n++)
         if (env_has_task(view, n)) {
             own->local_cost[own->count] =
-                forecast_local(&own->forecast, n) +
-                own->prices.kept * forecast_kept(&own->forecast, n, view->world->llm->layers);
+                env_splits_allow_local(view, n)
+                    ? forecast_local(&own->forecast, n) +
+                          own->prices.kept * forecast_kept(&own->forecast, n, view->world->llm->layers)
+                    : LOAD_TABLE_BARRED;
             own->who[own->count++] = n;
         }
 }

@@ -59,7 +59,7 @@ static double run_physics(const struct world *world, double *sink)
                 device_slot_meet(world, n, (struct slot_id){RNG_TRAIN, e, t}, &mobility, &slot);
                 cost_outcome(world, n, slot.tokens, slot.gain[plan.server], &plan, &outcome);
                 *sink += cost_task(world, &world->device[n], slot.tokens, outcome.latency_s, outcome.energy_j,
-                                   false);
+                                   false, NULL);
                 mobility_step(world, n, RNG_TRAIN, e, t, &mobility);
             }
         }

@@ -175,8 +175,9 @@ static void all_local_costs_exactly_one_on_every_device(void **state)
         assert_same(outcome.latency_s, cost_full_s(&world, &world.device[n], tokens));
         assert_same(outcome.energy_j, cost_full_j(&world, &world.device[n], tokens));
         assert_same(outcome.payload_bits, 0.0);
-        assert_same(cost_task(&world, &world.device[n], tokens, outcome.latency_s, outcome.energy_j, false),
-                    1.0);
+        assert_same(
+            cost_task(&world, &world.device[n], tokens, outcome.latency_s, outcome.energy_j, false, NULL),
+            1.0);
     }
     world_finish(&world);
 }
@@ -242,14 +243,91 @@ static void lateness_and_repairs_are_penalised(void **state)
     const struct device_params *device = &world.device[0];
     double plain =
         0.5 * (1.8 / cost_full_s(&world, device, 128)) + 0.5 * (4.0 / cost_full_j(&world, device, 128));
-    assert_near(cost_task(&world, device, 128, 1.8, 4.0, false), plain + 5.0 * 0.5, 1e-12);
-    assert_near(cost_task(&world, device, 128, 1.8, 4.0, true), plain + 2.5 + 0.1, 1e-12);
-    assert_near(cost_task(&world, device, 128, 1.2, 4.0, false), plain - 0.5 * 0.6 / 1.649267441664, 1e-12);
+    assert_near(cost_task(&world, device, 128, 1.8, 4.0, false, NULL), plain + 5.0 * 0.5, 1e-12);
+    assert_near(cost_task(&world, device, 128, 1.8, 4.0, true, NULL), plain + 2.5 + 0.1, 1e-12);
+    assert_near(cost_task(&world, device, 128, 1.2, 4.0, false, NULL), plain - 0.5 * 0.6 / 1.649267441664,
+                1e-12);
     assert_true(cost_deadline_missed(&world.scenario, 1.3));
     assert_false(cost_deadline_missed(&world.scenario, 1.2));
     world.scenario.objective.deadline_s = 0.0;
     assert_false(cost_deadline_missed(&world.scenario, 1e9));
-    assert_near(cost_task(&world, device, 128, 1.8, 4.0, false), plain, 1e-12);
+    assert_near(cost_task(&world, device, 128, 1.8, 4.0, false, NULL), plain, 1e-12);
+    world_finish(&world);
+}
+
+/* ---- quality ---- */
+
+#define LOSSY                                                                                                \
+    "channel.mode=erasure", "channel.loss_min=0.2", "channel.loss_max=0.2", "quality.source=table",          \
+        "quality.table=0,0.4 | 4:0,1 | 8:0,0.5", "model.max_split=10"
+
+static struct task_quality quality_of(const struct world *world, uint32_t split)
+{
+    const struct task_plan plan = {
+        .split = split, .server = 1, .bandwidth_share = 0.5, .compute_share = 0.25};
+    return cost_quality_planned(world, 0, (struct slot_id){RNG_TRAIN, 1, 3}, 1e-11, &plan);
+}
+
+/* A16 */
+static void damage_adds_its_weight_to_latency_and_energy(void **state)
+{
+    (void) state;
+    struct world world = round_world((const char *[]){LOSSY, "objective.quality_weight=2", NULL});
+    const struct device_params *device = &world.device[0];
+    struct task_quality none = {.split = 4}, quality = quality_of(&world, 4);
+    double plain = cost_task(&world, device, 128, 1.0, 4.0, true, &none);
+    assert_same(quality.log_ratio, 0.5);
+    assert_near(cost_task(&world, device, 128, 1.0, 4.0, true, &quality), plain + 2.0 * 0.5, 1e-12);
+    quality = quality_of(&world, 32);
+    assert_same(quality.log_ratio, 0.0); /* nothing crosses */
+    world.scenario.objective.quality_weight = 0.0;
+    quality = quality_of(&world, 4);
+    assert_same(cost_task(&world, device, 128, 1.0, 4.0, true, &quality), plain);
+    world_finish(&world);
+}
+
+/* B1: neither seconds nor joules nor repairs count. */
+static void a_shaped_reward_is_the_gain_and_an_early_split(void **state)
+{
+    (void) state;
+    struct world world =
+        round_world((const char *[]){LOSSY, "objective.reward=shaped", "objective.gain_weight=10", NULL});
+    struct task_quality quality = quality_of(&world, 4);
+    double gain = 1.0 - exp(0.5);
+    assert_near(cost_task(&world, &world.device[0], 128, 1.0, 4.0, true, &quality), -(10.0 * gain + 0.6),
+                1e-12);
+    quality = quality_of(&world, 10);
+    assert_near(cost_task(&world, &world.device[0], 128, 9.0, 9.0, false, &quality),
+                -(10.0 * (1.0 - exp(0.25))), 1e-12);
+    world_finish(&world);
+}
+
+static void a_gain_may_be_relative_to_the_episodes_first_split(void **state)
+{
+    (void) state;
+    struct world world = round_world((const char *[]){
+        LOSSY, "objective.reward=shaped", "objective.gain_reference=initial", "model.split_step=1",
+        "model.min_split=1", "model.first_split_min=8", "model.first_split_max=8", NULL});
+    struct task_quality quality = quality_of(&world, 4);
+    assert_same(quality.reference, 0.25);
+    assert_near(cost_task(&world, &world.device[0], 128, 1.0, 4.0, false, &quality),
+                -(10.0 * (1.0 - exp(0.5 - 0.25)) + 0.6), 1e-12);
+    quality = quality_of(&world, 8);
+    assert_same(cost_task(&world, &world.device[0], 128, 1.0, 4.0, false, &quality), -0.2); /* no gain */
+    world_finish(&world);
+}
+
+/* B2, with work in proportion to the split (their equation 2, corrected). */
+static void a_papers_reward_is_perplexity_and_work(void **state)
+{
+    (void) state;
+    struct world world =
+        round_world((const char *[]){LOSSY, "objective.reward=paper", "objective.work_weight=3", NULL});
+    struct task_quality quality = quality_of(&world, 8);
+    assert_near(cost_task(&world, &world.device[0], 128, 1.0, 4.0, true, &quality), exp(0.25) + 3.0 * 0.25,
+                1e-12);
+    quality = quality_of(&world, 32);
+    assert_same(cost_task(&world, &world.device[0], 128, 1.0, 4.0, false, &quality), 4.0);
     world_finish(&world);
 }
 
@@ -302,6 +380,10 @@ int main(void)
         cmocka_unit_test(an_outcome_is_the_composition_of_its_parts),
         cmocka_unit_test(a_servers_energy_is_counted_once),
         cmocka_unit_test(lateness_and_repairs_are_penalised),
+        cmocka_unit_test(damage_adds_its_weight_to_latency_and_energy),
+        cmocka_unit_test(a_shaped_reward_is_the_gain_and_an_early_split),
+        cmocka_unit_test(a_gain_may_be_relative_to_the_episodes_first_split),
+        cmocka_unit_test(a_papers_reward_is_perplexity_and_work),
         cmocka_unit_test(a_slow_node_takes_longer_and_what_it_declares_does_not_say_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

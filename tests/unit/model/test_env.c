@@ -523,8 +523,8 @@ static void the_joint_cost_is_the_mean_of_the_tasks_costs(void **state)
                                  bench.decision.compute_share[n]};
         struct task_outcome outcome;
         cost_outcome(&bench.world, n, 128, bench.view.gain[3 * n + m], &plan, &outcome);
-        costs[n] =
-            cost_task(&bench.world, &bench.world.device[n], 128, outcome.latency_s, outcome.energy_j, n == 5);
+        costs[n] = cost_task(&bench.world, &bench.world.device[n], 128, outcome.latency_s, outcome.energy_j,
+                             n == 5, NULL);
         reported[n] = true;
     }
     assert_same(env_joint_cost(&bench.view, &bench.decision), -env_reward(costs, reported, 10));

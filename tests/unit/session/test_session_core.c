@@ -235,7 +235,7 @@ static void a_row_says_what_was_decided_and_what_came_of_it(void **state)
         assert_same(row->energy_j, report.energy_j);
         assert_same(row->payload_bytes, 10.0);
         assert_same(row->cost, cost_task(&script.world, &script.world.device[n], row->tokens,
-                                         report.latency_s, report.energy_j, false));
+                                         report.latency_s, report.energy_j, false, NULL));
         assert_int_equal(row->deadline_missed, report.latency_s > 1.2);
         assert_false(row->repaired);
         assert_int_equal(row->status, DB_TASK_DONE);
