@@ -1,7 +1,9 @@
 /* PPO with a choice of split and of server for each device (gradient_learner.h). */
+#include "orchestrator/policy/learned/ppo.h"
+
 #include "orchestrator/policy/learned/gradient_learner.h"
 
-static int create(struct policy *policy, struct diag *diag)
+int ppo_create(struct policy *policy, struct diag *diag)
 {
     const struct learned_settings *settings = learned_settings_of(policy);
     const struct policy_gradient_config how = {
@@ -33,7 +35,7 @@ const struct policy_kind policy_ppo = {
     .summary = "PPO with a split and a server to choose for each device",
     .source = "Schulman et al., arXiv 1707.06347; DAPO's named competitor",
     .settings = &learned_settings_part,
-    .create = create,
+    .create = ppo_create,
     .destroy = gradient_learner_destroy,
     .decide = gradient_learner_decide,
     .learn = gradient_learner_learn,
