@@ -338,13 +338,18 @@ double cost_resent_s(const struct world *world, uint32_t device, uint32_t tokens
 }
 
 struct task_quality cost_quality_planned(const struct world *world, uint32_t device, struct slot_id id,
-                                         double gain, const struct task_plan *plan)
+                                         double gain, const struct task_plan *plan,
+                                         const struct task_outcome *outcome)
 {
     bool remote = plan->split < world->llm->layers;
+    double condition = 0.0;
     if (!cost_counts_quality(world))
         return (struct task_quality){.split = plan->split};
-    double condition = remote ? channel_condition(world, device, id, gain, plan->bandwidth_share)
-                              : channel_drawn(world, device, id);
+    if (world->scenario.channel.mode == CHANNEL_BOUNDED)
+        condition = outcome->missing;
+    else
+        condition = remote ? channel_condition(world, device, id, gain, plan->bandwidth_share)
+                           : channel_drawn(world, device, id);
     return cost_quality(world, device, id, plan->split, condition);
 }
 

@@ -124,9 +124,11 @@ struct task_plan {
 void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,
                   const struct task_plan *plan, struct task_outcome *ret);
 
-/* cost_quality of a plan in slot `id`, over a link of that gain: its channel's condition is looked up, too. */
+/* cost_quality of a plan in slot `id` over a link of that gain, with the outcome that it has there. Its condition is
+ * channel_condition; in mode bounded the share of packets that will be missing, which knows the deadline too. */
 struct task_quality cost_quality_planned(const struct world *world, uint32_t device, struct slot_id id,
-                                         double gain, const struct task_plan *plan);
+                                         double gain, const struct task_plan *plan,
+                                         const struct task_outcome *outcome);
 
 /* Seconds of that when the device has computed its layers, and sends everything to another server after a loss: whole,
  * since no chunk has to wait for another. */

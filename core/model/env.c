@@ -435,7 +435,7 @@ double env_joint_cost(const struct env_view *view, const struct env_decision *de
         double gain = remote ? view->gain[(size_t) n * world->servers + decision->server[n]] : 0.0;
         struct task_outcome outcome;
         cost_outcome(world, n, view->tokens[n], gain, &plan, &outcome);
-        struct task_quality quality = cost_quality_planned(world, n, view->id, gain, &plan);
+        struct task_quality quality = cost_quality_planned(world, n, view->id, gain, &plan, &outcome);
         sum += cost_task(world, &world->device[n], view->tokens[n], outcome.latency_s, outcome.energy_j,
                          decision->repaired[n], &quality);
         present++;

@@ -66,10 +66,15 @@ static double damage(void *user, const struct env_view *view, uint32_t n, uint32
                      uint32_t split)
 {
     const struct world *world = view->world;
-    const struct task_plan plan = {.split = split, .server = m, .bandwidth_share = 1.0 / load};
-    (void) user;
+    const struct task_plan plan = {
+        .split = split, .server = m, .bandwidth_share = 1.0 / load, .compute_share = 1.0};
     double gain = view->gain[(size_t) n * world->servers + m];
-    return cost_damage(&world->scenario, cost_quality_planned(world, n, view->id, gain, &plan).log_ratio);
+    struct task_outcome outcome = {0};
+    (void) user;
+    if (world->scenario.channel.mode == CHANNEL_BOUNDED)
+        cost_outcome(world, n, view->tokens[n], gain, &plan, &outcome);
+    struct task_quality quality = cost_quality_planned(world, n, view->id, gain, &plan, &outcome);
+    return cost_damage(&world->scenario, quality.log_ratio);
 }
 
 struct forecast_source forecast_model(const struct world *world)

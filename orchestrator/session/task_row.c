@@ -71,6 +71,8 @@ static struct task_quality quality_of(const struct db_task *row, const struct wo
 {
     const struct slot_id id = {phase, row->episode, row->slot};
     double condition = isnan(row->channel) ? channel_drawn(world, row->device, id) : row->channel;
+    if (!isnan(row->missing)) /* what really was, in place of what was likely */
+        condition = row->missing;
     uint32_t split = row->served_by == DB_SERVER_NULL ? world->llm->layers : row->split;
     return cost_quality(world, row->device, id, split, condition);
 }
@@ -84,6 +86,7 @@ void task_row_report(struct db_task *row, const struct world *world, enum rng_ph
     row->bandwidth_share = report->bandwidth_share;
     row->compute_share = report->compute_share;
     row->payload_bytes = report->payload_bits / 8.0;
+    report_quality(row, &world->scenario, report);
     const struct task_quality quality = quality_of(row, world, phase);
     row->quality = world->quality != NULL ? quality.log_ratio : (double) NAN;
     row->cost = cost_task(world, &world->device[row->device], row->tokens, report->latency_s,
@@ -91,7 +94,6 @@ void task_row_report(struct db_task *row, const struct world *world, enum rng_ph
     row->deadline_missed = cost_deadline_missed(&world->scenario, report->latency_s);
     row->extra_bytes = report->extra_bits / 8.0;
     row->status = DB_TASK_DONE;
-    report_quality(row, &world->scenario, report);
 }
 
 /* Measured seconds of one of several layers. */

@@ -16,7 +16,7 @@ static double cost_of(const struct env_view *view, uint32_t device, const struct
 {
     const struct world *world = view->world;
     struct task_quality quality =
-        cost_quality_planned(world, device, view->id, gain_of(view, device, plan), plan);
+        cost_quality_planned(world, device, view->id, gain_of(view, device, plan), plan, outcome);
     return cost_task(world, &world->device[device], view->tokens[device], outcome->latency_s,
                      outcome->energy_j, false, &quality);
 }

@@ -265,7 +265,9 @@ static struct task_quality quality_of(const struct world *world, uint32_t split)
 {
     const struct task_plan plan = {
         .split = split, .server = 1, .bandwidth_share = 0.5, .compute_share = 0.25};
-    return cost_quality_planned(world, 0, (struct slot_id){RNG_TRAIN, 1, 3}, 1e-11, &plan);
+    struct task_outcome outcome;
+    cost_outcome(world, 0, 128, 1e-11, &plan, &outcome);
+    return cost_quality_planned(world, 0, (struct slot_id){RNG_TRAIN, 1, 3}, 1e-11, &plan, &outcome);
 }
 
 /* A16 */
