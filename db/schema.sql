@@ -298,7 +298,7 @@ GROUP BY r.run_id, t.episode;
 -- of open_episode.
 CREATE VIEW episode_summary AS
 SELECT e.run_id, r.kind, r.policy, e.episode, e.slots, e.tasks, e.mean_cost, e.optimum_cost,
-       100.0 * (e.mean_cost / nullif(e.optimum_cost, 0) - 1) AS regret_pct,
+       iif(e.optimum_cost < 0, -100.0, 100.0) * (e.mean_cost / nullif(e.optimum_cost, 0) - 1) AS regret_pct,
        e.mean_latency_s, e.p50_latency_s, e.p95_latency_s, e.p99_latency_s, e.mean_energy_j,
        e.deadline_misses * 1.0 / nullif(e.tasks - e.failures, 0) AS deadline_miss_share,
        e.failures, e.repairs, e.episode_return, e.wall_s,
@@ -382,7 +382,7 @@ SELECT n.policy, n.sees, n.mean_cost, n.mean_latency_s,
                 (SELECT max(e.p95_latency_s) FROM episode AS e WHERE e.run_id = n.run_id AND n.episodes = 1))
            AS p95_latency_s,
        n.mean_energy_j, n.deadline_miss_share,
-       100.0 * (n.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
+       iif(o.mean_cost < 0, -100.0, 100.0) * (n.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
        n.tasks, n.scenario, n.parent_run_id, n.seed, n.run_id, n.checkpoint_episode, n.updates, n.streams
 FROM newest AS n
 LEFT JOIN percentile AS p ON p.run_id = n.run_id
@@ -483,7 +483,7 @@ WITH tested AS (
 SELECT w.name AS sweep, t.experiment, t.axis, t.value, t.policy, t.sees, t.seed,
        (SELECT coalesce(sum(e.slots), 0) FROM episode AS e WHERE e.run_id = t.train_run_id) AS train_slots,
        t.mean_cost, t.mean_latency_s, t.p95_latency_s, t.mean_energy_j, t.deadline_miss_share,
-       100.0 * (t.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
+       iif(o.mean_cost < 0, -100.0, 100.0) * (t.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
        t.wall_s, t.train_run_id, t.test_run_id, t.updates
 FROM tested AS t
 JOIN sweep AS w ON w.sweep_id = t.sweep_id
@@ -517,7 +517,7 @@ SELECT w.name AS sweep, j.experiment, j.axis, j.value, j.policy, j.sees, j.seed,
        (SELECT sum(e.slots) FROM episode AS e
         WHERE e.run_id = j.train_run_id AND e.episode <= m.checkpoint_episode) AS slots,
        m.mean_cost, m.mean_latency_s, m.mean_energy_j,
-       100.0 * (m.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
+       iif(o.mean_cost < 0, -100.0, 100.0) * (m.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
        m.checkpoint_episode
 FROM mean AS m
 JOIN job AS j ON j.sweep_id = m.sweep_id AND j.number = m.number
