@@ -248,6 +248,17 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
     bool scores = recorded.world.scenario.compute.nll == SWITCH_ON && !recorded.run.real_clock;
     if (!scores)
         recorded.world.scenario.compute.kind = COMPUTE_EMULATED;
+    const struct meter_options metering = {
+        .world = &recorded.world,
+        .model = cli->model,
+        .is_training = recorded.phase == RNG_TRAIN,
+        .slots = recorded.slots,
+        .surrogate = recorded.run.surrogate,
+        .quiet = cli->quiet,
+    };
+    struct meter *meter = NULL;
+    if (rc == 0)
+        rc = meter_open(&meter, &metering, diag);
     if (rc == 0)
         rc = check_memory(cli, &recorded, diag);
     if (rc == 0)
@@ -266,6 +277,7 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
         .model = cli->model,
         .guests_task = recorded.guests_task,
         .guests_tasks = recorded.guests_tasks,
+        .meter = meter_hook(meter),
         .stop = &verification.over,
         .progress = &progress,
     };
@@ -273,6 +285,9 @@ static int verify_run(const struct cli *cli, struct store *store, int64_t run_id
     progress_start(&progress, "replay", (uint64_t) recorded.episodes * recorded.slots, cli->quiet);
     if (rc == 0)
         rc = host_run(&host, &session, NULL, NULL, &result, diag);
+    if (rc != 0)
+        meter_explain(meter, diag);
+    meter_close(meter);
     if (rc == 0)
         rc = verify_end(&verification);
     progress_stop(&progress, (uint64_t) recorded.episodes * recorded.slots);

@@ -143,7 +143,12 @@ struct beginning {
 static int keep_surrogate(void *user, const char *table, const struct surrogate_error *error)
 {
     struct run *run = user;
-    (void) error; /* the meter has told it */
+    if (!run->cli->quiet)
+        (void) fprintf(
+            stderr,
+            "a surrogate takes over: %zu records; on records not seen the mean squared error is %.3g, the "
+            "mean absolute error %.3g nats; what was measured has a range of %.3g nats, R^2 is %.3f\n",
+            error->records, error->mean_squared, error->mean_absolute, error->range, error->explained);
     return recorder_surrogate(run->record.recorder, table);
 }
 
@@ -177,12 +182,12 @@ static void tell_estimate(const struct run *run)
     uint64_t until = run->world->scenario.quality.surrogate_after,
              before = (uint64_t) run->session.first_episode * run->session.slots;
     uint64_t measured = until == 0 ? slots : until > before ? until - before : 0;
-    if (run->meter == NULL)
+    if (run->meter == NULL || run->cli->quiet || !(meter_seconds(run->meter) > 0.0))
         return;
     measured = (measured < slots ? measured : slots) * run->world->devices;
-    log_info("run", "quality.source: model: %llu measures of about %.0f ms each, %.0f s in all",
-             (unsigned long long) measured, 1e3 * meter_seconds(run->meter),
-             (double) measured * meter_seconds(run->meter));
+    (void) fprintf(stderr, "quality is measured: %llu times, about %.0f ms each, %.0f s in all\n",
+                   (unsigned long long) measured, 1e3 * meter_seconds(run->meter),
+                   (double) measured * meter_seconds(run->meter));
 }
 
 static int run_policy(const struct cli *cli, const struct beginning *beginning, struct policy *policy,
@@ -231,7 +236,11 @@ static int run_policy(const struct cli *cli, const struct beginning *beginning, 
     int rc = open_meter(&run, resume);
     run.session.meter = meter_hook(run.meter);
     tell_estimate(&run);
-    int status = conclude(&run, rc == 0 ? drive(&run, &result) : rc, &result);
+    if (rc == 0)
+        rc = drive(&run, &result);
+    if (rc != 0)
+        meter_explain(run.meter, diag);
+    int status = conclude(&run, rc, &result);
     meter_close(run.meter);
     return status;
 }

@@ -36,6 +36,15 @@ static void check_kind(const struct policy_kind *kind)
            (kind->first_update == NULL)); /* who counts them can say when they begin */
 }
 
+/* What is measured while a session goes on, nobody can know before. */
+static bool plans_blindly(const struct policy_kind *kind, const struct world *world)
+{
+    enum scenario_quality source = world->scenario.quality.source;
+    bool measured = source == QUALITY_MODEL || source == QUALITY_TASK;
+    return kind->sees != POLICY_SEES_OBSERVATIONS && measured && world->quality == NULL &&
+           cost_counts_quality(world);
+}
+
 int policy_create(struct policy *ret_policy, const struct policy_kind *kind,
                   const struct policy_options *options, struct diag *diag)
 {
@@ -51,6 +60,12 @@ int policy_create(struct policy *ret_policy, const struct policy_kind *kind,
     int rc = 0;
     if (!policy_suits(kind, options->world->scenario.run.mode))
         rc = diag_fail(diag, ERR_UNSUPPORTED, "is made for run.mode: %s", policy_modes_name(kind->modes));
+    else if (plans_blindly(kind, options->world))
+        rc = diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "plans with the model, and quality.source: %s is known only when it is measured: give it a "
+            "quality.table too",
+            scenario_quality_words[options->world->scenario.quality.source]);
     else if (kind->create != NULL)
         rc = kind->create(ret_policy, diag);
     if (rc != 0)

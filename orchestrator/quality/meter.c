@@ -26,6 +26,12 @@ struct record {
     double log_ratio;
 };
 
+/* An episode has one reference for all its slots. */
+struct reference {
+    struct session_crossing crossing; /* split 0: none yet */
+    struct session_quality quality;
+};
+
 struct meter {
     struct meter_options options;
     struct session_meter hook;
@@ -38,8 +44,9 @@ struct meter {
     size_t records, capacity;
     bool has_surrogate;
     struct quality_table surrogate;
+    struct diag why;             /* a measure has failed */
+    struct reference *reference; /* [N]: the last one of each device; owned */
 };
-
 /* ---- opening ---- */
 
 /* The splits at which something may cross. */
@@ -139,7 +146,8 @@ int meter_open(struct meter **ret_meter, const struct meter_options *options, st
         return diag_fail(diag, -ENOMEM, "out of memory");
     meter->options = *options;
     meter->hook = (struct session_meter){hook_measure, meter};
-    int rc = open_all(meter, diag);
+    meter->reference = calloc(options->world->devices, sizeof *meter->reference);
+    int rc = meter->reference != NULL ? open_all(meter, diag) : diag_fail(diag, -ENOMEM, "out of memory");
     if (rc != 0) {
         meter_close(meter);
         return rc;
@@ -156,6 +164,7 @@ void meter_close(struct meter *meter)
     tokenizer_close(meter->tokenizer);
     weights_close(meter->weights);
     free(meter->record);
+    free(meter->reference);
     free(meter);
 }
 
@@ -336,10 +345,28 @@ static struct session_quality judge_told(const struct meter *meter, const struct
     };
 }
 
-static int hook_measure(void *user, const struct session_crossing *crossing, struct session_quality *ret,
-                        struct diag *diag)
+static bool is_same(const struct session_crossing *a, const struct session_crossing *b)
 {
-    struct meter *meter = user;
+    return a->split == b->split && a->condition == b->condition && a->id.phase == b->id.phase &&
+           a->id.episode == b->id.episode;
+}
+
+static int measure_reference(struct meter *meter, const struct session_crossing *crossing,
+                             struct session_quality *ret, struct diag *diag)
+{
+    struct reference *reference = &meter->reference[crossing->device];
+    int rc = 0;
+    if (!is_same(&reference->crossing, crossing)) {
+        rc = measure_model(meter, crossing, &reference->quality, diag);
+        reference->crossing = rc == 0 ? *crossing : (struct session_crossing){0};
+    }
+    *ret = reference->quality;
+    return rc;
+}
+
+static int measure(struct meter *meter, const struct session_crossing *crossing, struct session_quality *ret,
+                   struct diag *diag)
+{
     const struct world *world = meter->options.world;
     int rc = 0;
     assert(crossing->device < world->devices);
@@ -361,9 +388,27 @@ static int hook_measure(void *user, const struct session_crossing *crossing, str
         *ret = (struct session_quality){ratio, (double) NAN, (double) NAN, (double) NAN};
         return 0;
     }
+    if (crossing->id.slot == SESSION_METER_BEFORE) /* no task's row has it, so no surrogate learns from it */
+        return measure_reference(meter, crossing, ret, diag);
     rc = measure_model(meter, crossing, ret, diag);
     bool learns = meter->options.is_training && world->scenario.quality.surrogate_after > 0;
-    if (rc == 0 && learns && crossing->id.slot != SESSION_METER_BEFORE) /* what task rows have */
+    if (rc == 0 && learns)
         rc = meter_remember(meter, crossing, ret->log_ratio);
     return rc;
+}
+
+static int hook_measure(void *user, const struct session_crossing *crossing, struct session_quality *ret,
+                        struct diag *diag)
+{
+    struct meter *meter = user;
+    int rc = measure(meter, crossing, ret, &meter->why);
+    if (rc != 0)
+        meter_explain(meter, diag);
+    return rc;
+}
+
+void meter_explain(const struct meter *meter, struct diag *diag)
+{
+    if (meter != NULL && meter->why.text[0] != '\0')
+        (void) diag_fail(diag, 0, "%s", meter->why.text);
 }

@@ -9,8 +9,7 @@
 *
  * The surrogate is a table since a split is a whole number and a condition one number: what the network says on a grid
  * of conditions, linear in between. A recorded run keeps it, so that a resumed run and a replay know it too.
- *
- * Records are sorted by episode, slot and device before the fit, so the order of reports changes no bit. */
+ * * Records are sorted by episode, slot and device before the fit, so the order of measures changes no bit. */
 #ifndef HANDOFF_ORCHESTRATOR_QUALITY_METER_H
 #define HANDOFF_ORCHESTRATOR_QUALITY_METER_H
 
@@ -50,6 +49,9 @@ const struct session_meter *meter_hook(struct meter *meter);
 
 /* A record of a training that goes on, as it was measured then. -ENOMEM. */
 int meter_remember(struct meter *meter, const struct session_crossing *crossing, double log_ratio);
+
+/* Why a measure has failed, in its words. */
+void meter_explain(const struct meter *meter, struct diag *diag);
 
 /* Seconds of one measure, over the splits of the scenario: estimated from one that was timed. 0: source task. */
 double meter_seconds(const struct meter *meter);

@@ -78,6 +78,8 @@ int run_policy_record(const struct run_policy *play, struct session_result *ret_
     run_record_judge(&own.record, &result);
     int close_rc =
         run_record_close(&own.record, rc == 0 && !result.stopped ? DB_FINISHED : DB_ABORTED, &stats, diag);
+    if (rc != 0)
+        meter_explain(meter, diag);
     meter_close(meter);
     policy_destroy(&policy);
     if (rc == 0 && result.stopped)

@@ -511,6 +511,8 @@ int session_core_record(const struct session_core *core, const struct session_ac
                         double episode_wall_s)
 {
     const struct session_sinks *sinks = &core->session.sinks;
+    if (core->meter_code != 0)
+        return core->meter_code; /* the meter says why (meter_explain) */
     if (action->kind == SESSION_DO_TASKS) {
         int rc = action->tasks.answers > 0
                      ? session_sinks_answers(sinks, action->tasks.answer, action->tasks.answers)

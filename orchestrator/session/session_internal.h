@@ -69,6 +69,7 @@ struct session_core {
     size_t action_capacity;
     struct session_result result;
     double cost_sum; /* over done tasks, in order of slot and device */
+    int meter_code;  /* not 0: the session's meter could not measure, and the session ends */
     uint64_t done;
 };
 

@@ -1,4 +1,5 @@
-/* What measures a task's quality beside a session. The session asks once for each task that is done, when it is reported.
+/* What measures a task's quality beside a session. The session asks once for each task that is done, in
+ * order of slots and devices.
  *
  *   quality.source: model   the split model is run on an evaluation text, through the channel that the task met
  *   quality.source: task    what the nodes told of the task's own prompt, beside the clean model on the evaluation text
@@ -28,8 +29,9 @@ struct session_quality {
     double nll, tokens, bytes; /* summed over the text, in nats; NAN: a surrogate told the ratio */
 };
 
-struct session_meter {
-    /* 0, or an error that ends the session. The same crossing gives the same bits. */
+struct
+    session_meter { /* 0, or an error that ends the session: the meter knows why. The same crossing gives the same bits. `diag` may be
+     * NULL. */
     int (*measure)(void *user, const struct session_crossing *crossing, struct session_quality *ret_quality,
                    struct diag *diag);
     void *user;

@@ -8,6 +8,7 @@
 #include "core/base/err.h"
 #include "core/model/channel_radio.h"
 #include "core/model/cost.h"
+#include "core/model/env_splits.h"
 #include "core/model/faults.h"
 #include "orchestrator/session/session_guests.h"
 #include "orchestrator/session/session_internal.h"
@@ -391,6 +392,40 @@ static bool is_of_free_place(const struct session_core *core, const struct db_ta
     return isnan(row->x_m) && session_guests_has(core, &core->device[row->device]);
 }
 
+/* With objective.gain_reference initial, of the split before the episode on the same channel. */
+static int measure_reference(struct session_core *core, const struct session_crossing *crossing,
+                             double *ret_reference)
+{
+    const struct world *world = core->session.world;
+    const struct session_meter *meter = core->session.meter;
+    struct session_crossing before = *crossing;
+    struct session_quality quality = {0};
+    *ret_reference = 0.0;
+    if (world->scenario.objective.reward != REWARD_SHAPED ||
+        world->scenario.objective.gain_reference != GAIN_INITIAL)
+        return 0;
+    before.split = env_splits_drawn(world, crossing->device, crossing->id);
+    before.id.slot = SESSION_METER_BEFORE;
+    int rc = meter->measure(meter->user, &before, &quality, NULL);
+    *ret_reference = isnan(quality.log_ratio) ? 0.0 : quality.log_ratio;
+    return rc;
+}
+
+/* In order of slots and devices, whoever reported first. */
+static int measure(struct session_core *core, struct db_task *row)
+{
+    const struct session_meter *meter = core->session.meter;
+    const struct session_crossing crossing = task_row_crossing(row, core->session.world, core->session.phase);
+    struct session_quality quality;
+    double reference;
+    int rc = measure_reference(core, &crossing, &reference);
+    if (rc == 0)
+        rc = meter->measure(meter->user, &crossing, &quality, NULL);
+    if (rc == 0)
+        task_row_measured(row, core->session.world, &crossing, &quality, reference);
+    return rc;
+}
+
 void session_task_settle(struct session_core *core, struct ledger_block *block, struct open_task *task)
 {
     const struct db_task *row = task->row;
@@ -400,6 +435,8 @@ void session_task_settle(struct session_core *core, struct ledger_block *block, 
     block->open--;
     if (is_of_free_place(core, row))
         return;
+    if (done && core->session.meter != NULL && core->meter_code == 0)
+        core->meter_code = measure(core, task->row);
     if (done) {
         core->cost_sum += row->cost;
         core->done++;

@@ -66,17 +66,45 @@ static void report_quality(struct db_task *row, const struct scenario *scenario,
 }
 
 /* A task that its device has finished itself is whole, wherever it was to be split. */
-static struct task_quality quality_of(const struct db_task *row, const struct world *world,
-                                      enum rng_phase phase)
+struct session_crossing task_row_crossing(const struct db_task *row, const struct world *world,
+                                          enum rng_phase phase)
 {
     const struct slot_id id = {phase, row->episode, row->slot};
+    bool is_told = !isnan(row->nll_tokens);
     double condition = isnan(row->channel) ? channel_drawn(world, row->device, id) : row->channel;
     if (!isnan(row->missing)) /* what really was, in place of what was likely */
         condition = row->missing;
-    uint32_t split = row->served_by == DB_SERVER_NULL ? world->llm->layers : row->split;
-    return cost_quality(world, row->device, id, split, condition);
+    return (struct session_crossing){
+        .device = row->device,
+        .id = id,
+        .split = row->served_by == DB_SERVER_NULL ? world->llm->layers : row->split,
+        .condition = condition,
+        .told = is_told ? (struct likelihood){row->nll, (uint64_t) row->nll_tokens, (uint64_t) row->nll_bytes}
+                        : (struct likelihood){0.0, 0, 0},
+    };
 }
 
+static void price(struct db_task *row, const struct world *world, const struct task_quality *quality)
+{
+    row->cost = cost_task(world, &world->device[row->device], row->tokens, row->latency_s, row->energy_j,
+                          row->repaired, quality);
+}
+
+void task_row_measured(struct db_task *row, const struct world *world,
+                       const struct session_crossing *crossing, const struct session_quality *measured,
+                       double reference)
+{
+    const struct task_quality quality = {
+        .split = crossing->split,
+        .log_ratio = isnan(measured->log_ratio) ? 0.0 : measured->log_ratio,
+        .reference = reference,
+    };
+    row->quality = measured->log_ratio;
+    row->nll = measured->nll;
+    row->nll_tokens = measured->tokens;
+    row->nll_bytes = measured->bytes;
+    price(row, world, &quality);
+}
 void task_row_report(struct db_task *row, const struct world *world, enum rng_phase phase,
                      const struct msg_report *report)
 {
@@ -87,10 +115,11 @@ void task_row_report(struct db_task *row, const struct world *world, enum rng_ph
     row->compute_share = report->compute_share;
     row->payload_bytes = report->payload_bits / 8.0;
     report_quality(row, &world->scenario, report);
-    const struct task_quality quality = quality_of(row, world, phase);
+    const struct session_crossing crossing = task_row_crossing(row, world, phase);
+    const struct task_quality quality =
+        cost_quality(world, row->device, crossing.id, crossing.split, crossing.condition);
     row->quality = world->quality != NULL ? quality.log_ratio : (double) NAN;
-    row->cost = cost_task(world, &world->device[row->device], row->tokens, report->latency_s,
-                          report->energy_j, row->repaired, &quality);
+    price(row, world, &quality);
     row->deadline_missed = cost_deadline_missed(&world->scenario, report->latency_s);
     row->extra_bytes = report->extra_bits / 8.0;
     row->status = DB_TASK_DONE;

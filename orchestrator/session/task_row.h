@@ -4,6 +4,7 @@
 
 #include "core/model/env.h"
 #include "db/rows.h"
+#include "orchestrator/session/session_meter.h"
 #include "proto/message.h"
 
 /* What was decided for device n; measures unknown (NAN), DB_TASK_DEVICE_LOST until something better is
@@ -14,6 +15,16 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
 /* What its device reported, priced by cost_task. The row's channel says what its activations met. */
 void task_row_report(struct db_task *row, const struct world *world, enum rng_phase phase,
                      const struct msg_report *report);
+
+/* Where its activations crossed, and what was told of them. The row has been reported. */
+struct session_crossing task_row_crossing(const struct db_task *row, const struct world *world,
+                                          enum rng_phase phase);
+
+/* What a meter says of that, in place of the world's table; `reference` as in struct task_quality. It is priced anew. A
+ * quality that is not known costs nothing. */
+void task_row_measured(struct db_task *row, const struct world *world,
+                       const struct session_crossing *crossing, const struct session_quality *measured,
+                       double reference);
 
 /* The answer that its device reported, with real layers; its prompt stays as it is. The row has been reported, too. */
 void task_row_answer(struct db_answer *ret_answer, const struct world *world, const struct db_task *row,
