@@ -36,20 +36,6 @@ static int check_geometry(const struct compute *compute, const char *path, struc
     return rc;
 }
 
-static int check_hash(const struct compute *compute, const char *path, struct diag *diag)
-{
-    const char *wanted = compute->world->scenario.model.hash;
-    char found[COMPUTE_HASH_DIGITS + 1];
-    if (wanted[0] == '\0')
-        return 0;
-    compute_keys_hash(compute->weights, found);
-    if (strcmp(found, wanted) == 0)
-        return 0;
-    return diag_fail(diag, ERR_MISMATCH,
-                     "%s: its SHA-256 is %s, and the scenario's model.hash is %s: it is another model", path,
-                     found, wanted);
-}
-
 static int check_context(const struct compute *compute, const char *path, struct diag *diag)
 {
     const struct world *world = compute->world;
@@ -88,7 +74,7 @@ static int open_model(struct compute *compute, const char *path, struct diag *di
     if (rc == 0)
         rc = check_context(compute, path, diag);
     if (rc == 0)
-        rc = check_hash(compute, path, diag);
+        rc = compute_keys_check_hash(&compute->world->scenario, compute->weights, path, diag);
     if (rc == 0)
         rc = infer_model_create(&compute->model, compute->weights,
                                 formats[compute->world->scenario.compute.weights], diag);

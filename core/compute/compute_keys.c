@@ -1,5 +1,7 @@
 #include "core/compute/compute_keys.h"
 
+#include <string.h>
+
 #include "core/base/err.h"
 #include "core/compute/compute_internal.h"
 #include "core/model/llm_keys.h"
@@ -64,4 +66,19 @@ int compute_keys_write_bits(struct scenario *scenario, struct diag *diag)
             shape.k, llm.hidden, bits, BITS_MIN);
     scenario->model.bits_per_element = bits;
     return 0;
+}
+
+int compute_keys_check_hash(const struct scenario *scenario, const struct weights *weights, const char *path,
+                            struct diag *diag)
+{
+    const char *wanted = scenario->model.hash;
+    char found[COMPUTE_HASH_DIGITS + 1];
+    if (wanted[0] == '\0')
+        return 0;
+    compute_keys_hash(weights, found);
+    if (strcmp(found, wanted) == 0)
+        return 0;
+    return diag_fail(diag, ERR_MISMATCH,
+                     "%s: its SHA-256 is %s, and the scenario's model.hash is %s: it is another model", path,
+                     found, wanted);
 }

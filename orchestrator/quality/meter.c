@@ -121,6 +121,8 @@ static int open_all(struct meter *meter, struct diag *diag)
     if (rc == 0)
         rc = weights_open(path, &meter->weights, diag);
     if (rc == 0)
+        rc = compute_keys_check_hash(scenario, meter->weights, path, diag);
+    if (rc == 0)
         rc = tokenizer_open(meter->weights, NULL, &meter->tokenizer, diag);
     if (rc == 0)
         rc = open_text(meter, diag);

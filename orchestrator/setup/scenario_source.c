@@ -100,17 +100,19 @@ int scenario_source_model(struct scenario *scenario,
     return rc == 0 ? llm_keys_write(scenario, &llm, diag) : rc;
 }
 
-/* What the model file and the format make of keys, where nodes really compute. A recorded scenario has both already, and
+/* What the model file and the format make of keys, where nodes really compute or quality is measured. A recorded scenario has both already, and
  * `before` are its bits: they follow the format, and were not given. */
 static int write_compute(struct scenario *scenario, const double *before, struct diag *diag)
 {
     struct scenario defaults;
-    if (scenario->compute.kind != COMPUTE_MODEL || scenario->model.file[0] == '\0')
+    bool computes = scenario->compute.kind == COMPUTE_MODEL,
+         measures = scenario->quality.source == QUALITY_MODEL || scenario->quality.source == QUALITY_TASK;
+    if ((!computes && !measures) || scenario->model.file[0] == '\0')
         return 0; /* without a file, scenario_check speaks */
     scenario_defaults(&defaults);
-    if (before != NULL && scenario->model.bits_per_element == *before)
+    if (computes && before != NULL && scenario->model.bits_per_element == *before)
         scenario->model.bits_per_element = defaults.model.bits_per_element;
-    int rc = compute_keys_write_bits(scenario, diag);
+    int rc = computes ? compute_keys_write_bits(scenario, diag) : 0;
     if (rc == 0 && scenario->model.hash[0] == '\0')
         rc = model_file_hash(scenario->model.file, scenario->model.hash, diag);
     return rc;
