@@ -106,8 +106,8 @@ def another_model_file_is_refused():
     with testbed.scratch() as folder:
         db = run(folder, 'x', episodes=2)
         small_llama.write(os.path.join(folder, 'model.bin'), None, 2)
-        for words in (('run', '--resume', '--episodes', 4), ('replay', '--verify'), ('evaluate', '-p', 'stay')):
-            _, errors = testbed.orchestrator(*words, '-q', '--db', db, status=1)
+        for status, words in ((1, ('run', '--resume', '--episodes', 4)), (5, ('replay', '--verify')), (1, ('evaluate', '-p', 'stay'))):
+            _, errors = testbed.orchestrator(*words, '-q', '--db', db, status=status)
             tap.true('it is another model' in errors, f'{words[0]}: {errors}')
 
 
