@@ -406,6 +406,19 @@ WHERE latency_s IS NOT NULL
 GROUP BY run_id, split
 ORDER BY run_id, split;
 
+-- What a bad channel cost, by split: means over finished tasks. Perplexity and bits per byte are those of all their
+-- tokens together: exact, whatever the lengths. relative_perplexity is that over a clean channel's (quality.source), the
+-- geometric mean.
+CREATE VIEW task_quality AS
+SELECT run_id, split, count(*) AS tasks, avg(latency_s) AS latency_s, avg(energy_j) AS energy_j, avg(missing) AS missing,
+       exp(sum(nll) / nullif(sum(nll_tokens), 0)) AS perplexity,
+       sum(nll) / 0.6931471805599453 / nullif(sum(nll_bytes), 0) AS bits_per_byte,
+       exp(avg(quality)) AS relative_perplexity
+FROM task
+WHERE latency_s IS NOT NULL
+GROUP BY run_id, split
+ORDER BY run_id, split;
+
 -- What each server had to do, by who served; servers that served nobody have 0 tasks. `lost` counts the tasks that were
 -- decided for the server and that nobody has finished. busy_s adds the tasks' compute times; as tasks share a server, it
 -- can exceed the time that passed.

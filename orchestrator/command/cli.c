@@ -228,7 +228,7 @@ static const struct {
                     "Reruns recorded runs: --verify compares every number, --policy asks what if."},
     [CLI_SHOW] = {"show",
                   "policies|models|scenarios|keys|scenario|trace|runs|comparison|episodes|splits|servers|"
-                  "seconds|answers",
+                  "seconds|quality|answers",
                   "Prints what there is, or what was recorded."},
     [CLI_TWIN] = {"twin", "", "Plays a scenario in virtual time and in real time, and compares the two."},
     [CLI_SWEEP] = {"sweep", "FILE",

@@ -106,6 +106,20 @@ static int print_seconds(const struct run *run)
     return rc;
 }
 
+/* And what a bad channel did to it. */
+static bool shows_quality(const struct run *run)
+{
+    const struct scenario *scenario = &run->world->scenario;
+    return (scenario->compute.nll == SWITCH_ON || scenario->quality.source != QUALITY_NONE) &&
+           scenario->run.record != RECORD_EPISODES;
+}
+
+static int print_quality(const struct run *run)
+{
+    (void) printf("\nwhat the channel cost: means of finished tasks, by split\n");
+    return command_print_query(run->cli, "task_quality", run->record.run_id, run->diag);
+}
+
 /* After the session: closes the record whatever happened, and prints the outcome. */
 static int conclude(struct run *run, int rc, const struct session_result *result)
 {
@@ -127,6 +141,8 @@ static int conclude(struct run *run, int rc, const struct session_result *result
         print_summary(run, result, &stats);
     if (rc == 0 && !run->cli->json && shows_seconds(run))
         rc = print_seconds(run);
+    if (rc == 0 && !run->cli->json && shows_quality(run))
+        rc = print_quality(run);
     return rc != 0 ? command_status(rc, run->diag) : (result->stopped ? PROCESS_SIGNAL : PROCESS_OK);
 }
 

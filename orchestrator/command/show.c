@@ -161,9 +161,10 @@ int command_show(const struct cli *cli, struct diag *diag)
         const char *word, *query;
         bool of_one_run;
     } recorded[] = {
-        {"runs", "runs", false},          {"comparison", "policy_comparison", false},
-        {"episodes", "episodes", true},   {"splits", "split_histogram", true},
-        {"servers", "server_load", true}, {"seconds", "task_seconds", true},
+        {"runs", "runs", false},           {"comparison", "policy_comparison", false},
+        {"episodes", "episodes", true},    {"splits", "split_histogram", true},
+        {"servers", "server_load", true},  {"seconds", "task_seconds", true},
+        {"quality", "task_quality", true},
     };
     const char *what = cli->word_count > 0 ? cli->word[0] : "";
     for (size_t i = 0; i < sizeof recorded / sizeof *recorded; i++)

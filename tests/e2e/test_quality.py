@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Quality measured beside a run: the same in both hosts, in replays and when a run goes on; and the surrogate."""
+import json
 import os
 import sys
 
@@ -99,6 +100,21 @@ def what_nodes_tell_of_their_prompts_is_a_quality_too():
         tap.true(testbed.one(db, 'SELECT max(abs(quality - (nll / nll_tokens - nll0))) < 1e-9 FROM task, '
                                  '(SELECT min(nll / nll_tokens - quality) AS nll0 FROM task)'), 'beside one clean text')
         testbed.verify(db)
+
+
+@tap.test
+def one_command_says_what_a_bad_channel_costs():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        script = os.path.join(testbed.SOURCE_ROOT, 'deploy', 'bad-channel')
+        words = (script, '--db', db, '--slots', 8, '--splits', '1,11', '--programs', testbed.BUILD_ROOT, '-q')
+        rows = json.loads(testbed.call(*words, '--json')[0])
+        tap.equal(sum(row['tasks'] for row in rows), 48, 'tasks')
+        for row in rows:
+            tap.true(row['perplexity'] > 5 and row['latency_s'] > 0 and row['energy_j'] > 0 and row['missing'] is not None, f'{row}')
+        tap.equal([row['split'] for row in rows if row['read'] is not None and row['read'] > 0.5], [1, 11], 'prompts are read')
+        _, errors = testbed.call(*words, status=1)
+        tap.true('is there already' in errors, errors)
 
 
 @tap.test

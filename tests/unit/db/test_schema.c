@@ -477,6 +477,25 @@ static void task_seconds_are_means_over_finished_tasks(void **state)
         "0|7|0.0|2.0|0.0\n1|7|0.0|2.0|1.0\n2|7|0.0|2.0|2.0");
 }
 
+/* Two tasks of one split, of 2 and 6 tokens: what counts is their tokens, not their tasks. */
+static void task_quality_is_that_of_all_tokens_together(void **state)
+{
+    struct scratch *s = *state;
+    make_runs(s);
+    scratch_exec(s->file,
+                 "UPDATE task SET nll = NULL, quality = NULL;"
+                 "UPDATE task SET nll = 2, nll_tokens = 2, nll_bytes = 4, quality = 0.25, missing = 0.5"
+                 " WHERE run_id = 3 AND split = 1 AND slot = (SELECT min(slot) FROM task WHERE run_id = 3 "
+                 "AND split = 1);"
+                 "UPDATE task SET nll = 14, nll_tokens = 6, nll_bytes = 12, quality = 0.75, missing = 0"
+                 " WHERE run_id = 3 AND split = 1 AND slot = (SELECT max(slot) FROM task WHERE run_id = 3 "
+                 "AND split = 1)");
+    scratch_expect(s->file,
+                   "SELECT split, tasks, round(perplexity - exp(2), 9), round(bits_per_byte * ln(2), 9),"
+                   " round(relative_perplexity - exp(0.5), 9), missing FROM task_quality WHERE run_id = 3",
+                   "0|7|NULL|NULL|NULL|NULL\n1|7|0.0|1.0|0.0|0.25\n2|7|NULL|NULL|NULL|NULL");
+}
+
 static void server_load_shows_idle_servers_too(void **state)
 {
     struct scratch *s = *state;
@@ -558,6 +577,7 @@ int main(void)
         TEST(policy_comparison_takes_the_percentile_from_the_tasks),
         TEST(split_histogram_counts_every_decision),
         TEST(task_seconds_are_means_over_finished_tasks),
+        TEST(task_quality_is_that_of_all_tokens_together),
         TEST(server_load_shows_idle_servers_too),
         TEST(server_load_counts_a_task_where_it_was_served),
         TEST(an_episode_that_is_not_closed_is_counted_and_named),
