@@ -237,7 +237,7 @@ static uint32_t number_at(const uint8_t *numbers, uint32_t i, uint32_t bits)
     uint32_t number = 0;
     for (uint32_t b = 0; b < bits; b++) {
         uint64_t bit = (uint64_t) i * bits + b;
-        number |= (uint32_t) (numbers[bit / 8] >> (bit % 8) & 1u) << b;
+        number |= ((uint32_t) numbers[bit / 8] >> (bit % 8) & 1u) << b;
     }
     return number;
 }
