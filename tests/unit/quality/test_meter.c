@@ -326,7 +326,8 @@ static void what_cannot_be_measured_is_named(void **state)
     scenario->quality.text[0] = '\0';
     (void) snprintf(scenario->compute.text, sizeof scenario->compute.text, "/nowhere");
     expect_refusal(bench, -ENOENT, "compute.text: ");
-    *scenario = good;    (void) snprintf(scenario->model.hash, sizeof scenario->model.hash, "%064d", 7);
+    *scenario = good;
+    (void) snprintf(scenario->model.hash, sizeof scenario->model.hash, "%064d", 7);
     expect_refusal(bench, ERR_MISMATCH, "it is another model");
     *scenario = good;
     (void) snprintf(scenario->model.file, sizeof scenario->model.file, "/nowhere");
