@@ -212,7 +212,7 @@ def the_house_model_hides_no_token_from_one_who_has_its_weights():
 
 @tap.test
 def a_signal_ends_it_between_two_measures():
-    child = testbed.Program([testbed.ORCHESTRATOR, 'perplexity', '--tokens', '0'], cwd=testbed.SOURCE_ROOT)
+    child = testbed.Program([testbed.ORCHESTRATOR, 'perplexity', '--tokens', '4096', '--seeds', '200'], cwd=testbed.SOURCE_ROOT)
     testbed.until(lambda: 'about' in child.text(), 'it has told how long it takes')
     child.kill(signal.SIGINT)
     tap.equal(child.wait(), 130, 'exit status')
@@ -226,16 +226,14 @@ def the_published_story_model_shows_the_measured_sizes():
     model, tokenizer = (os.path.join(folder, name) for name in ('stories260K.bin', 'tok512.bin'))
     if not (os.path.exists(model) and os.path.exists(tokenizer)):
         raise tap.Skip('../shared/data/lm has no stories260K.bin and tok512.bin')
-    with testbed.scratch() as scratch:
-        text = os.path.join(scratch, 'story.txt')
-        with open(text, 'w', encoding='utf-8') as file:
-            file.write(testbed.orchestrator('generate', '-q', '--model', model, '--tokenizer', tokenizer, '--prompt',
-                                            'Once upon a time', '--tokens', 200)[0])
-        said = perplexity('--model', model, '--tokenizer', tokenizer, '--text', text, '--mode', 'analog', '--snr', 0, '--power',
-                          'fixed', '--seeds', 2)
-        tap.true(1 < said['clean_perplexity'] < 3, 'it foretells what it says itself')
-        tap.true(said['rms'] == sorted(said['rms']), 'the residual stream grows')
-        tap.equal(said['settings'][0]['trend'], 'falls', 'one gain for all splits')
+    text = os.path.join(testbed.SOURCE_ROOT, 'tests', 'e2e', 'stories.txt')
+    flags = ('--model', model, '--tokenizer', tokenizer, '--text', text)
+    said = perplexity(*flags, '--mode', 'analog', '--snr', 0, '--power', 'fixed', '--seeds', 2)
+    tap.true(3 < said['clean_perplexity'] < 8, f'clean perplexity {said["clean_perplexity"]}: it knows such stories')
+    tap.true(said['rms'] == sorted(said['rms']), 'the residual stream grows')
+    tap.equal(said['settings'][0]['trend'], 'falls', 'one gain for all splits')
+    read = leak(*flags, '--mode', 'none', '--tokens', 64)
+    tap.true(all(share == 1 for setting in read['settings'] for share in setting['search']), 'a search reads every token')
 
 
 tap.main()
