@@ -139,13 +139,15 @@ struct channel_band channel_study_log_ratio(const struct channel_study *study, s
 static double slope_of(const struct channel_study *study, size_t setting, uint32_t seed)
 {
     const struct channel_grid *grid = study->grid;
+    const double first =
+        log_perplexity(&result_at(study, setting, 0, seed)->likelihood); /* equal ones: exactly 0 */
     double middle = 0.0, square = 0.0, product = 0.0;
     for (size_t s = 0; s < grid->splits; s++)
         middle += grid->split[s] / (double) grid->splits;
     for (size_t s = 0; s < grid->splits; s++) {
         double x = grid->split[s] - middle;
         square += x * x;
-        product += x * log_perplexity(&result_at(study, setting, s, seed)->likelihood);
+        product += x * (log_perplexity(&result_at(study, setting, s, seed)->likelihood) - first);
     }
     return product / square;
 }
