@@ -185,6 +185,16 @@ static void begin_attempt(struct device_core *core, uint32_t chunks)
     core->free_s = core->arrived_s = core->aired_s = core->ahead_s = 0.0;
 }
 
+/* 0: nothing is to be sent. */
+static double condition_of(const struct device_core *core)
+{
+    const struct task_plan *plan = &core->plan;
+    if (plan->split == core->world->llm->layers)
+        return 0.0;
+    return channel_condition(core->world, core->number, core->id, core->slot.gain[plan->server],
+                             plan->bandwidth_share);
+}
+
 static int on_decision(struct device_core *core, const struct msg_decision *decision,
                        struct device_actions *actions, struct diag *diag)
 {
@@ -197,6 +207,7 @@ static int on_decision(struct device_core *core, const struct msg_decision *deci
         .bandwidth_share = decision->bandwidth_share,
         .compute_share = decision->compute_share,
     };
+    core->channel = condition_of(core);
     core->times = (struct task_times){0};
     core->rate_bps = 0.0;
     core->payload_bits = 0.0;
@@ -322,8 +333,7 @@ static int send_chunk(struct device_core *core, double now_s, struct device_acti
     device_tell_task(&action->message, &done, begin_s, core->arrived_s, transfer.bits);
     struct msg_task *task = &action->message.task;
     task->compute_share = core->recover.attempt > 0 ? core->plan.compute_share : 0.0;
-    task->channel = channel_condition(core->world, core->number, core->id, core->slot.gain[core->plan.server],
-                                      core->plan.bandwidth_share);
+    task->channel = core->channel;
     task->rate_bps = transfer.rate_bps;
     if (core->chunks > 1) {
         task->chunk = core->computed;

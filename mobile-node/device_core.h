@@ -100,6 +100,7 @@ struct device_core {
     struct device_slot slot;
     struct device_own own; /* a guest's */
     struct task_plan plan; /* the decision, then as RECOVER changes it */
+    double channel; /* condition of the channel, as decided: RECOVER does not change it, nor the task's row */
     struct task_times times;
     double rate_bps;
     double payload_bits;

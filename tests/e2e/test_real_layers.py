@@ -197,7 +197,7 @@ def a_text_has_bytes_that_every_node_knows():
 def what_goes_on_without_its_server_is_whole_and_elsewhere_it_is_damaged():
     with small() as (folder, model):
         for recovery in ('local', 'reoffload'):
-            for mode, channel in (('round', CHANNELS[0]), ('queue', CHANNELS[3]), ('round', CHANNELS[2])):
+            for mode, channel in (('round', CHANNELS[0]), ('queue', CHANNELS[3]), ('round', CHANNELS[2]), ('round', CHANNELS[5])):
                 sets = (BROKEN, 'run.slots=40', f'faults.recovery={recovery}', f'run.mode={mode}', 'compute.nll=on', *channel)
                 wanted = in_memory(folder, model, 1, *sets), scores(folder)
                 got = play(folder, model, 1, *sets, processes=(2, 2)), scores(folder)
