@@ -112,6 +112,9 @@ CREATE TABLE task (
     nll             REAL CHECK (nll >= 0), -- summed negative log-likelihood of its tokens, nats; NULL: not known
     nll_tokens      REAL CHECK (nll_tokens >= 0), -- how many tokens that is of
     nll_bytes       REAL CHECK (nll_bytes >= 0), -- and how many bytes of text
+    coding          INTEGER NOT NULL DEFAULT 0 CHECK (coding >= 0), -- of its activations; 0: the scenario's format and margin
+    element_bits    REAL CHECK (element_bits >= 0), -- of its format; NULL: nothing was sent
+    margin_db       REAL, -- of its rate; NULL: nothing was sent, or the channel is not bounded
     PRIMARY KEY (run_id, episode, slot, device),
     CHECK ((status = 'done' OR status = 'recovered' OR status = 'reoffloaded') = (latency_s IS NOT NULL)),
     CHECK (latency_s IS NULL OR (energy_j IS NOT NULL AND cost IS NOT NULL))

@@ -237,6 +237,7 @@ static struct compute_origin origin_of(const struct served_tasks *tasks, const s
         .channel = message->channel,
         .server = tasks->number,
         .rate_bps = message->rate_bps,
+        .coding = (uint32_t) message->coding,
         .is_own_prompt = world_is_guest(tasks->world, (uint32_t) message->device),
     };
 }
@@ -303,6 +304,9 @@ int served_tasks_take(struct served_tasks *tasks, const struct msg_task *message
 {
     assert(message->device < tasks->world->devices);
     struct served_device *device = &tasks->device[message->device];
+    if (message->coding >= tasks->world->codings.count)
+        return diag_fail(diag, ERR_RANGE, "TASK of device %u: coding %u of %u", (unsigned) message->device,
+                         (unsigned) message->coding, tasks->world->codings.count);
     if (message->split >= tasks->world->llm->layers)
         return 0; /* the core has a sentence for it */
     size_t came = device->piece_round == message->round ? device->pieces.size : 0;

@@ -191,8 +191,8 @@ static double condition_of(const struct device_core *core)
     const struct task_plan *plan = &core->plan;
     if (plan->split == core->world->llm->layers)
         return 0.0;
-    return channel_condition(core->world, core->number, core->id, core->slot.gain[plan->server],
-                             plan->bandwidth_share);
+    return channel_condition_coded(core->world, core->number, core->id, core->slot.gain[plan->server],
+                                   plan->bandwidth_share, plan->coding);
 }
 
 static int on_decision(struct device_core *core, const struct msg_decision *decision,
@@ -206,6 +206,7 @@ static int on_decision(struct device_core *core, const struct msg_decision *deci
         .server = (uint32_t) decision->server,
         .bandwidth_share = decision->bandwidth_share,
         .compute_share = decision->compute_share,
+        .coding = (uint32_t) decision->coding,
     };
     core->channel = condition_of(core);
     core->times = (struct task_times){0};
@@ -238,7 +239,7 @@ static double missing_share(const struct device_core *core)
         .id = core->id,
         .device = core->number,
         .server = core->plan.server,
-        .use = channel_up(&core->world->scenario, core->plan.split),
+        .use = channel_up_coded(core->world, core->plan.split, core->plan.coding),
         .bits = core->payload_bits,
         .rate_bps = core->rate_bps,
     };
@@ -286,10 +287,10 @@ static int plan_transfer(const struct device_core *core, uint32_t server, double
     const struct scenario *scenario = &world->scenario;
     assert(server < world->servers && core->plan.split < world->llm->layers);
     double bandwidth_hz = bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
-    const struct channel_use use = channel_up(scenario, core->plan.split);
+    const struct channel_use use = channel_up_coded(world, core->plan.split, core->plan.coding);
     double rate_bps = channel_rate_bps(scenario, &use, bandwidth_hz,
                                        world->device[core->number].transmit_power_w, core->slot.gain[server]);
-    double bits = channel_bits(world, core->plan.split, rows.count);
+    double bits = channel_bits(world, core->plan.split, rows.count, core->plan.coding);
     double duration_s = transfer_part_s(world, core->id, core->number, server, &use, rate_bps, bits,
                                         rows.first > 0 ? core->packets : 0);
     if (!(duration_s < PROTO_DATA_TIME_MAX_S))
@@ -335,6 +336,7 @@ static int send_chunk(struct device_core *core, double now_s, struct device_acti
     task->compute_share = core->recover.attempt > 0 ? core->plan.compute_share : 0.0;
     task->channel = core->channel;
     task->rate_bps = transfer.rate_bps;
+    task->coding = core->plan.coding;
     if (core->chunks > 1) {
         task->chunk = core->computed;
         task->chunks = core->chunks;

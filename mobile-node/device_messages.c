@@ -89,6 +89,9 @@ int device_check_decision(const struct world *world, const struct msg_decision *
     if (decision->split > layers || local != (decision->split == layers))
         return diag_fail(diag, ERR_RANGE, "DECISION: split %llu of %u layers does not go with server %llu",
                          (unsigned long long) decision->split, layers, (unsigned long long) decision->server);
+    if (decision->coding >= world->codings.count)
+        return diag_fail(diag, ERR_RANGE, "DECISION: coding %llu of %u",
+                         (unsigned long long) decision->coding, world->codings.count);
     if (!local && decision->server >= world->servers)
         return diag_fail(diag, ERR_RANGE, "DECISION: server %llu of %u",
                          (unsigned long long) decision->server, world->servers);

@@ -64,7 +64,8 @@ static void list_unsent(struct device_queue *queue)
         if (job != NULL)
             queue->unsent[task->server] += job->work - job->done;
         else if (task->stage == COMPUTING && task->split < device_queue_layers(queue) && !task->resumed)
-            queue->unsent[task->server] += channel_bits(queue->world, task->split, task->tokens);
+            queue->unsent[task->server] +=
+                channel_bits(queue->world, task->split, task->tokens, task->coding);
     }
 }
 
@@ -190,6 +191,7 @@ static int on_decision(struct device_queue *queue, const struct msg_decision *de
             .tokens = queue->slot.tokens,
             .split = (uint32_t) decision->split,
             .server = (uint32_t) decision->server,
+            .coding = (uint32_t) decision->coding,
             .stage = COMPUTING,
             .start_s = queue->now_s,
         };
@@ -390,11 +392,9 @@ int device_queue_create(struct device_queue **ret_queue, const struct world *wor
     station_init(&queue->radio, DISCIPLINE_FIFO, 0.0, 0.0);
     queue->step_s = (double) INFINITY;
     queue->share = calloc(world->servers, sizeof *queue->share);
-    queue->rate_bps = calloc(world->servers, sizeof *queue->rate_bps);
-    queue->token_bps = calloc(world->servers, sizeof *queue->token_bps);
+    queue->gain = calloc(world->servers, sizeof *queue->gain);
     queue->unsent = calloc(world->servers, sizeof *queue->unsent);
-    if (queue->share == NULL || queue->rate_bps == NULL || queue->token_bps == NULL ||
-        queue->unsent == NULL || reserve(queue) != 0) {
+    if (queue->share == NULL || queue->gain == NULL || queue->unsent == NULL || reserve(queue) != 0) {
         device_queue_destroy(queue);
         return -ENOMEM;
     }
@@ -409,8 +409,7 @@ void device_queue_destroy(struct device_queue *queue)
     station_finish(&queue->processor);
     station_finish(&queue->radio);
     free(queue->share);
-    free(queue->rate_bps);
-    free(queue->token_bps);
+    free(queue->gain);
     free(queue->unsent);
     free(queue->task);
     free(queue->list_task);

@@ -11,7 +11,7 @@ enum device_queue_stage { COMPUTING, SENDING, COMING, SERVED, DONE };
 struct device_queue_task {
     uint64_t round; /* of its DECISION: its name */
     uint32_t slot;
-    uint32_t tokens, split, server;
+    uint32_t tokens, split, server, coding;
     enum device_queue_stage stage;
     double start_s;
     struct task_times times;             /* without its RESULT's way */
@@ -54,8 +54,7 @@ struct device_queue {
     bool stands_still; /* that is to be waited for */
     double step_s;     /* when the trace changes the rates within the slot; INFINITY: it does not */
     double *share;     /* [M] of the band in this slot */
-    double *rate_bps;  /* [M] in this slot, of activations */
-    double *token_bps; /* [M] likewise, of token ids (split 0) */
+    double *gain;      /* [M] now; 0: nothing goes there */
     struct device_queue_task *task; /* [count] in order of rounds */
     size_t count, capacity;
     struct device_queue_asked asked;

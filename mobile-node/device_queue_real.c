@@ -102,7 +102,9 @@ static int send_task(struct device_queue_real *device, const struct device_queue
     if (rc != 0)
         return diag_fail(diag, rc, "%s", err_text(rc));
     device->sending = *uplink;
-    const struct channel_use use = channel_up(scenario_of(device), (uint32_t) action->message.task.split);
+    const struct msg_task *task = &action->message.task;
+    const struct channel_use use =
+        channel_up_coded(&device->control->join.world, (uint32_t) task->split, (uint32_t) task->coding);
     struct link_params link = transfer_link(&device->control->join.world, action->id, device->number,
                                             action->server, &use, action->rate_bps);
     struct link_params real = transfer_scaled(&link, scenario_of(device)->run.time_scale);

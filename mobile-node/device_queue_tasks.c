@@ -166,7 +166,7 @@ static double missing_share(const struct device_queue *queue, const struct devic
         .id = device_queue_id(queue, task),
         .device = queue->number,
         .server = task->server,
-        .use = channel_up(&queue->world->scenario, task->split),
+        .use = channel_up_coded(queue->world, task->split, task->coding),
         .bits = task->bits,
     };
     return channel_missing_share(queue->world, &crossing);
@@ -212,6 +212,18 @@ static double served_s(const struct station_job *job, double now_s)
     return isnan(job->begun_s) ? 0.0 : now_s - job->begun_s;
 }
 
+/* Of a transfer, with the shares and gains of now. */
+static double rate_of(const struct device_queue *queue, const struct device_queue_task *task)
+{
+    const struct scenario *scenario = &queue->world->scenario;
+    const struct channel_use use = channel_up_coded(queue->world, task->split, task->coding);
+    double bandwidth_hz = queue->share[task->server] * scenario->radio.bandwidth_mhz * UNITS_MHZ;
+    if (queue->gain[task->server] <= 0.0)
+        return 0.0;
+    return channel_rate_bps(scenario, &use, bandwidth_hz, device_queue_own(queue)->transmit_power_w,
+                            queue->gain[task->server]);
+}
+
 /* The radio's rate is that of the server to which its first job goes. */
 static void tune_radio(struct device_queue *queue)
 {
@@ -219,18 +231,7 @@ static void tune_radio(struct device_queue *queue)
     const struct device_queue_task *task = job != NULL ? device_queue_find(queue, job->id) : NULL;
     assert((job != NULL) == (task != NULL)); /* a station's jobs are tasks */
     bool held = queue->now_s < queue->held_s;
-    double rate_bps = 0.0;
-    if (task != NULL && !held)
-        rate_bps = task->split > 0 ? queue->rate_bps[task->server] : queue->token_bps[task->server];
-    station_set_rate(&queue->radio, queue->now_s, rate_bps);
-}
-
-static double rate_of(const struct device_queue *queue, uint32_t split, uint32_t server, double gain)
-{
-    const struct scenario *scenario = &queue->world->scenario;
-    const struct channel_use use = channel_up(scenario, split);
-    double bandwidth_hz = queue->share[server] * scenario->radio.bandwidth_mhz * UNITS_MHZ;
-    return channel_rate_bps(scenario, &use, bandwidth_hz, device_queue_own(queue)->transmit_power_w, gain);
+    station_set_rate(&queue->radio, queue->now_s, task != NULL && !held ? rate_of(queue, task) : 0.0);
 }
 
 void device_queue_set_rates(struct device_queue *queue)
@@ -244,8 +245,7 @@ void device_queue_set_rates(struct device_queue *queue)
     for (uint32_t m = 0; m < world->servers; m++) {
         bool none = queue->share[m] <= 0.0 || faults_cut(world->faults, queue->id, queue->number, m);
         double gain = traced ? stepped : queue->slot.gain[m];
-        queue->token_bps[m] = none ? 0.0 : rate_of(queue, 0, m, gain);
-        queue->rate_bps[m] = none ? 0.0 : rate_of(queue, 1, m, gain);
+        queue->gain[m] = none ? 0.0 : gain;
     }
     tune_radio(queue);
 }
@@ -255,7 +255,7 @@ void device_queue_start_sending(struct device_queue *queue, struct device_queue_
     assert(task->server < queue->world->servers && task->split < device_queue_layers(queue) &&
            !task->resumed);
     device_queue_set_stage(task, SENDING);
-    task->bits = channel_bits(queue->world, task->split, task->tokens);
+    task->bits = channel_bits(queue->world, task->split, task->tokens, task->coding);
     task->stood_still_s = task->forwarded_bits = 0.0;
     task->forwarded_s = queue->now_s;
     device_queue_put(queue, &queue->radio, task, task->bits);
@@ -284,7 +284,8 @@ static void tell_task(const struct device_queue *queue, const struct device_queu
                      task->bits);
     ret->task.forwarded_bits = task->forwarded_bits;
     /* What changes from slot to slot is refused in queueing mode (scenario_check_channel). */
-    ret->task.channel = channel_condition(queue->world, queue->number, done.id, 0.0, 0.0);
+    ret->task.channel = channel_condition_coded(queue->world, queue->number, done.id, 0.0, 0.0, task->coding);
+    ret->task.coding = task->coding;
 }
 
 static void arrived(struct device_queue *queue, struct device_queue_task *task)

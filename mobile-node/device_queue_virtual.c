@@ -26,7 +26,7 @@ struct device_queue_virtual {
     struct agenda agenda;       /* by enum due */
     double now_s, end_s;        /* now, and when the slot ends; since the episode's start */
     /* The present SEND. */
-    uint32_t server, split;
+    uint32_t server, split, coding;
     struct slot_id id;
     double bits, rate_bps;
     bool lingers; /* all bits have left, the last ones are still on their way */
@@ -62,6 +62,7 @@ static void begin_sending(struct device_queue_virtual *device, const struct devi
 {
     device->server = action->server;
     device->split = (uint32_t) action->message.task.split;
+    device->coding = (uint32_t) action->message.task.coding;
     device->id = action->id;
     device->bits = action->bits;
     device->rate_bps = action->rate_bps;
@@ -111,7 +112,7 @@ static bool waits_for_last_bits(struct device_queue_virtual *device)
 {
     if (device->lingers || device->rate_bps <= 0.0)
         return false;
-    const struct channel_use use = channel_up(&device->world->scenario, device->split);
+    const struct channel_use use = channel_up_coded(device->world, device->split, device->coding);
     double whole_s = transfer_task_s(device->world, device->id, device->number, device->server, &use,
                                      device->rate_bps, device->bits);
     double late_s = whole_s - radio_transmit_s(device->bits, device->rate_bps);

@@ -108,7 +108,7 @@ static int send_task(struct device_real *device, const struct device_action *act
     if (action->message.task.chunk > 0)
         return uplink_send_on(*uplink, &action->message, &load, diag);
     const struct device_core *core = device->core;
-    const struct channel_use use = channel_up(scenario_of(device), core->plan.split);
+    const struct channel_use use = channel_up_coded(core->world, core->plan.split, core->plan.coding);
     struct link_params link =
         transfer_link(core->world, core->id, core->number, action->server, &use, core->rate_bps);
     struct link_params real = transfer_scaled(&link, scenario_of(device)->run.time_scale);

@@ -163,7 +163,7 @@ static uint8_t *find_missing(const struct compute_pass *pass, uint64_t packets, 
         .id = pass->origin.id,
         .device = pass->origin.device,
         .server = pass->origin.server,
-        .use = channel_up(&world->scenario, pass->part.first),
+        .use = channel_up_coded(world, pass->part.first, pass->origin.coding),
         .bits = BYTE_BITS * (double) size,
         .rate_bps = pass->origin.rate_bps,
     };
@@ -335,6 +335,7 @@ static struct compute_origin origin_of(const struct compute_task *task, bool has
         .channel = task->channel,
         .server = task->server,
         .rate_bps = task->rate_bps,
+        .coding = task->coding,
         .is_own_prompt = task->prompt != NULL,
     };
 }

@@ -89,10 +89,11 @@ struct compute_origin {
     /* From the device to a server: behind layer 1, what arrives is what the channel leaves. */
     bool has_crossed;
     double channel; /* its condition (core/model/channel.h) */
-    /* channel.mode bounded: who serves the task, and the rate at which it crossed. They say which packets are missing
-     * (core/model/channel_missing.h). */
+    /* channel.mode bounded: who serves the task, the rate at which it crossed, and its coding (core/model/coding.h). They
+     * say which packets are missing (core/model/channel_missing.h). */
     uint32_t server;
     double rate_bps;
+    uint32_t coding;
     bool is_own_prompt; /* and not the world's: it is not scored */
 };
 
@@ -167,6 +168,7 @@ struct compute_task {
     double channel;         /* the condition that the activations of a split between layers crossed */
     uint32_t server;        /* as of its origin */
     double rate_bps;
+    uint32_t coding;
     bool stays; /* the device went on alone behind its split: nothing of it arrived anywhere */
 };
 

@@ -65,8 +65,14 @@ static double snr_db(const struct world *world, uint32_t device, double gain, do
 double channel_condition(const struct world *world, uint32_t device, struct slot_id id, double gain,
                          double bandwidth_share)
 {
+    return channel_condition_coded(world, device, id, gain, bandwidth_share, 0);
+}
+
+double channel_condition_coded(const struct world *world, uint32_t device, struct slot_id id, double gain,
+                               double bandwidth_share, uint32_t coding)
+{
     const struct scenario *scenario = &world->scenario;
-    const struct channel_use use = channel_up(scenario, 1);
+    const struct channel_use use = channel_up_coded(world, 1, coding);
     switch (scenario->channel.mode) {
     case CHANNEL_BOUNDED: return channel_given_up(scenario, &use);
     case CHANNEL_ANALOG:

@@ -17,6 +17,13 @@ struct channel_use channel_up(const struct scenario *scenario, uint32_t split)
     };
 }
 
+struct channel_use channel_up_coded(const struct world *world, uint32_t split, uint32_t coding)
+{
+    struct channel_use use = channel_up(&world->scenario, split);
+    use.margin_db = coding_at(&world->codings, &world->scenario, coding).margin_db;
+    return use;
+}
+
 bool channel_loses(const struct scenario *scenario, const struct channel_use *use)
 {
     return scenario->channel.mode == CHANNEL_BOUNDED && use->payload == CHANNEL_ACTIVATIONS;
@@ -36,12 +43,11 @@ bool channel_gain_is_mean(const struct scenario *scenario)
     return false;
 }
 
-double channel_bits(const struct world *world, uint32_t split, uint32_t tokens)
+double channel_bits(const struct world *world, uint32_t split, uint32_t tokens, uint32_t coding)
 {
-    const struct scenario *scenario = &world->scenario;
-    bool is_analog = scenario->channel.mode == CHANNEL_ANALOG;
-    return llm_split_bits(world->llm, split, tokens,
-                          is_analog ? CHANNEL_ANALOG_BITS : scenario->model.bits_per_element);
+    bool is_analog = world->scenario.channel.mode == CHANNEL_ANALOG;
+    double coded = coding_at(&world->codings, &world->scenario, coding).bits_per_element;
+    return llm_split_bits(world->llm, split, tokens, is_analog ? CHANNEL_ANALOG_BITS : coded);
 }
 
 static double margin(double margin_db)

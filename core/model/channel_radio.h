@@ -29,8 +29,9 @@ struct channel_use {
     double margin_db; /* mode bounded */
 };
 
-/* What a device sends after `split` layers, with the scenario's margin. */
+/* What a device sends after `split` layers, with the scenario's margin, or that of a decided coding (coding.h). */
 struct channel_use channel_up(const struct scenario *scenario, uint32_t split);
+struct channel_use channel_up_coded(const struct world *world, uint32_t split, uint32_t coding);
 static const struct channel_use channel_down = {.payload = CHANNEL_RESULT};
 
 /* Packets of it may be missing. */
@@ -38,8 +39,8 @@ bool channel_loses(const struct scenario *scenario, const struct channel_use *us
 /* The slot's gain is a mean over small-scale fading: the channel's mode fades it. */
 bool channel_gain_is_mean(const struct scenario *scenario);
 
-/* D_s of a prompt's `tokens`, bits (A7). */
-double channel_bits(const struct world *world, uint32_t split, uint32_t tokens);
+/* D_s of a prompt's `tokens` in a coding, bits (A7). */
+double channel_bits(const struct world *world, uint32_t split, uint32_t tokens, uint32_t coding);
 /* bit/s; 0 when the bandwidth or the gain is 0. */
 double channel_rate_bps(const struct scenario *scenario, const struct channel_use *use, double bandwidth_hz,
                         double transmit_power_w, double gain);

@@ -146,12 +146,13 @@ double cost_lateness(const struct scenario *scenario, double latency_s)
 }
 
 struct task_quality cost_quality(const struct world *world, uint32_t device, struct slot_id id,
-                                 uint32_t split, double condition)
+                                 uint32_t split, double condition, uint32_t coding)
 {
-    struct task_quality quality = {.split = split, .log_ratio = quality_log_ratio(world, split, condition)};
+    struct task_quality quality = {.split = split,
+                                   .log_ratio = quality_log_ratio(world, split, condition, coding)};
     if (world->scenario.objective.reward == REWARD_SHAPED &&
         world->scenario.objective.gain_reference == GAIN_INITIAL)
-        quality.reference = quality_log_ratio(world, env_splits_drawn(world, device, id), condition);
+        quality.reference = quality_log_ratio(world, env_splits_drawn(world, device, id), condition, coding);
     return quality;
 }
 
@@ -228,20 +229,20 @@ static double rate_of(const struct world *world, const struct device_params *dev
                       const struct task_plan *plan)
 {
     double bandwidth_hz = plan->bandwidth_share * world->scenario.radio.bandwidth_mhz * UNITS_MHZ;
-    const struct channel_use use = channel_up(&world->scenario, plan->split);
+    const struct channel_use use = channel_up_coded(world, plan->split, plan->coding);
     return channel_rate_bps(&world->scenario, &use, bandwidth_hz, device->transmit_power_w, gain);
 }
 
 /* Of activations or token ids. */
 static double expected_s(const struct course *course, double bits)
 {
-    const struct channel_use use = channel_up(&course->world->scenario, course->plan->split);
+    const struct channel_use use = channel_up_coded(course->world, course->plan->split, course->plan->coding);
     return transfer_expected_s(&course->world->scenario, &use, bits, course->rate_bps);
 }
 
 static double expected_missing(const struct course *course, double bits)
 {
-    const struct channel_use use = channel_up(&course->world->scenario, course->plan->split);
+    const struct channel_use use = channel_up_coded(course->world, course->plan->split, course->plan->coding);
     return transfer_expected_missing(&course->world->scenario, &use, bits, course->rate_bps);
 }
 
@@ -264,7 +265,7 @@ static struct chunk_stages stages_of(const struct course *course, struct chunk_r
     const struct world *world = course->world;
     const struct task_plan *plan = course->plan;
     double server_flops = world->server[plan->server].flops;
-    double bits = channel_bits(world, plan->split, rows.count);
+    double bits = channel_bits(world, plan->split, rows.count, plan->coding);
     return (struct chunk_stages){
         .local_s = cost_local_rows_s(world, course->device, rows, plan->split) / course->pace.device,
         .sending_s = radio_transmit_s(bits, course->rate_bps),
@@ -313,7 +314,7 @@ static void compose(const struct world *world, struct pace pace, uint32_t device
     *ret = (struct task_outcome){0};
     if (remote)
         ret->rate_bps = course.rate_bps = rate_of(world, params, gain, plan);
-    ret->payload_bits = channel_bits(world, plan->split, tokens);
+    ret->payload_bits = channel_bits(world, plan->split, tokens, plan->coding);
     struct task_times at_work;
     const struct task_times *busy = chunks > 1 ? &at_work : &ret->times;
     if (chunks > 1)
@@ -333,7 +334,7 @@ double cost_resent_s(const struct world *world, uint32_t device, uint32_t tokens
     struct course course = {world, &world->device[device], plan, {1.0, 1.0}, tokens, 0.0};
     struct task_times times = {0};
     course.rate_bps = rate_of(world, course.device, gain, plan);
-    go_whole(&course, channel_bits(world, plan->split, tokens), &times);
+    go_whole(&course, channel_bits(world, plan->split, tokens, plan->coding), &times);
     return times.transmit_s + times.edge_s;
 }
 
@@ -350,7 +351,7 @@ struct task_quality cost_quality_planned(const struct world *world, uint32_t dev
     else
         condition = remote ? channel_condition(world, device, id, gain, plan->bandwidth_share)
                            : channel_drawn(world, device, id);
-    return cost_quality(world, device, id, plan->split, condition);
+    return cost_quality(world, device, id, plan->split, condition, plan->coding);
 }
 
 void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,

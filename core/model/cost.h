@@ -67,9 +67,10 @@ static inline bool cost_counts_quality(const struct world *world)
     return world->scenario.objective.reward != REWARD_COST || world->scenario.objective.quality_weight > 0.0;
 }
 
-/* Of a task after `split` layers over a channel of that condition (channel.h), by the world's table of quality. */
+/* Of a task after `split` layers, in a coding, over a channel of that condition (channel.h), by the world's table of
+ * quality. */
 struct task_quality cost_quality(const struct world *world, uint32_t device, struct slot_id id,
-                                 uint32_t split, double condition);
+                                 uint32_t split, double condition, uint32_t coding);
 
 /* One device's term of -r_t. The slot's cost J is the mean over devices in order of device number; the reward is -J.
  * With q and s of `quality`, objective.reward is
@@ -120,6 +121,7 @@ struct task_plan {
     uint32_t server;
     double bandwidth_share; /* of B, 0..1 */
     double compute_share;   /* of F_m, 0..1 */
+    uint32_t coding;        /* of what is sent (coding.h); 0: the scenario's own */
 };
 void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,
                   const struct task_plan *plan, struct task_outcome *ret);

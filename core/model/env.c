@@ -73,9 +73,10 @@ int env_decision_init(struct env_decision *ret_decision, uint32_t devices)
         .repaired = calloc(devices, sizeof *decision.repaired),
         .bandwidth_share = calloc(devices, sizeof *decision.bandwidth_share),
         .compute_share = calloc(devices, sizeof *decision.compute_share),
+        .coding = calloc(devices, sizeof *decision.coding),
     };
     if (decision.split == NULL || decision.server == NULL || decision.repaired == NULL ||
-        decision.bandwidth_share == NULL || decision.compute_share == NULL) {
+        decision.bandwidth_share == NULL || decision.compute_share == NULL || decision.coding == NULL) {
         env_decision_finish(&decision);
         return -ENOMEM;
     }
@@ -92,6 +93,7 @@ void env_decision_finish(struct env_decision *decision)
     free(decision->repaired);
     free(decision->bandwidth_share);
     free(decision->compute_share);
+    free(decision->coding);
     *decision = (struct env_decision){0};
 }
 
@@ -204,6 +206,7 @@ static void make_local(const struct world *world, struct env_decision *decision,
 {
     decision->split[device] = world->llm->layers;
     decision->server[device] = ENV_LOCAL;
+    decision->coding[device] = 0;
     decision->repaired[device] = repaired;
 }
 
@@ -325,7 +328,7 @@ void env_mend(const struct env_view *view, struct env_decision *decision)
 static double device_bits(const struct env_view *view, const struct env_decision *decision, uint32_t device)
 {
     const struct world *world = view->world;
-    return channel_bits(world, decision->split[device], view->tokens[device]);
+    return channel_bits(world, decision->split[device], view->tokens[device], decision->coding[device]);
 }
 
 /* Work left for the server. Where a layer's work grows with the tokens alone, their common factor cancels: tokens and
@@ -431,6 +434,7 @@ double env_joint_cost(const struct env_view *view, const struct env_decision *de
             .server = remote ? decision->server[n] : 0,
             .bandwidth_share = decision->bandwidth_share[n],
             .compute_share = decision->compute_share[n],
+            .coding = decision->coding[n],
         };
         double gain = remote ? view->gain[(size_t) n * world->servers + decision->server[n]] : 0.0;
         struct task_outcome outcome;

@@ -42,6 +42,7 @@ struct env_decision {
     bool *repaired;          /* [N] the policy's wish was not possible and was mended */
     double *bandwidth_share; /* [N] of B */
     double *compute_share;   /* [N] of F_m */
+    uint32_t *coding;        /* [N] of what is sent (coding.h); 0 where nothing is */
 };
 
 int env_view_init(struct env_view *ret_view, const struct world *world);

@@ -35,7 +35,7 @@ static void uplink(void *user, const struct env_view *view, uint32_t n, uint32_t
     (void) user;
     for (uint32_t s = 0; s < world->llm->layers; s++) {
         const struct channel_use use = channel_up(&world->scenario, s);
-        double bits = channel_bits(world, s, view->tokens[n]);
+        double bits = channel_bits(world, s, view->tokens[n], 0);
         if (s <= 1) /* token ids, then activations: of all splits alike */
             bps = rate_bps(view, &use, n, m, load);
         double seconds = transfer_expected_s(&world->scenario, &use, bits, bps);

@@ -269,9 +269,17 @@ double quality_at(const struct quality_table *table, uint32_t split, double cond
     return table->has_gains ? elementary_log1p(-value) : value;
 }
 
-double quality_log_ratio(const struct world *world, uint32_t split, double condition)
+/* What is decided may have a table of its own. */
+static const struct quality_table *table_of(const struct world *world, uint32_t coding)
+{
+    enum scenario_compute_format format = coding_at(&world->codings, &world->scenario, coding).format;
+    bool has_own = coding > 0 && world->format_quality[format] != NULL;
+    return has_own ? world->format_quality[format] : world->quality;
+}
+
+double quality_log_ratio(const struct world *world, uint32_t split, double condition, uint32_t coding)
 {
     if (world->quality == NULL || split == 0 || split >= world->llm->layers)
         return 0.0;
-    return quality_at(world->quality, split, condition);
+    return quality_at(table_of(world, coding), split, condition);
 }

@@ -47,8 +47,15 @@ int quality_table_print(const struct quality_table *table, char ret_text[static 
  * is interpolated as gains. */
 double quality_at(const struct quality_table *table, uint32_t split, double condition);
 
-/* The same of a world's table. 0 for a world that has none, for split 0 (token ids cross, which are protected) and for
+/* quality.formats: tables by format, where NULL is none; they are the caller's (quality_formats_free). Errors as above,
+ * and -ENOMEM; ret_tables is written to on success only. */
+#define QUALITY_FORMATS (COMPUTE_TOPK + 1)
+int quality_formats_read(struct quality_table *ret_tables[static QUALITY_FORMATS], const char *text,
+                         struct diag *diag);
+void quality_formats_free(struct quality_table *tables[static QUALITY_FORMATS]);
+
+/* The same of a world's table, for activations of a coding (coding.h). 0 for a world that has none, for split 0 (token ids cross, which are protected) and for
  * split L (nothing crosses). */
-double quality_log_ratio(const struct world *world, uint32_t split, double condition);
+double quality_log_ratio(const struct world *world, uint32_t split, double condition, uint32_t coding);
 
 #endif

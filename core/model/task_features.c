@@ -70,5 +70,5 @@ void task_features_server(const struct world *world, uint32_t server, uint32_t l
 
 double task_features_bits(const struct world *world, uint32_t tokens, uint32_t split)
 {
-    return channel_bits(world, split, tokens);
+    return channel_bits(world, split, tokens, 0);
 }

@@ -41,8 +41,10 @@ static int read_quality(struct world *world)
     if (world->scenario.quality.source == QUALITY_NONE || world->scenario.quality.table[0] == '\0')
         return 0;
     world->quality = malloc(sizeof *world->quality);
-    return world->quality != NULL ? quality_table_read(world->quality, world->scenario.quality.table, NULL)
-                                  : -ENOMEM;
+    if (world->quality == NULL)
+        return -ENOMEM;
+    int rc = quality_table_read(world->quality, world->scenario.quality.table, NULL);
+    return rc != 0 ? rc : quality_formats_read(world->format_quality, world->scenario.quality.formats, NULL);
 }
 
 int world_init_empty(struct world *ret_world, const struct scenario *scenario, uint32_t devices,
@@ -64,6 +66,8 @@ int world_init_empty(struct world *ret_world, const struct scenario *scenario, u
         rc = read_times(&world);
     if (rc == 0)
         rc = read_quality(&world);
+    if (rc == 0)
+        rc = coding_read_all(&world.codings, scenario, world.llm->hidden, NULL);
     if (rc != 0) {
         world_finish(&world);
         return rc;
@@ -86,6 +90,7 @@ void world_finish(struct world *world)
     free(world->llm);
     free(world->times);
     free(world->quality);
+    quality_formats_free(world->format_quality);
     free(world->device);
     free(world->server);
     free(world->tokens);

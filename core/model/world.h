@@ -9,6 +9,7 @@
 
 #include "core/base/diag.h"
 #include "core/model/llm.h"
+#include "core/model/coding.h"
 #include "core/model/scenario.h"
 #include "core/model/tracks.h"
 
@@ -48,6 +49,9 @@ struct world {
     struct llm *llm;               /* owned; what the scenario's section `model` means */
     struct layer_times *times;     /* owned; NULL: FLOP say how long a layer takes */
     struct quality_table *quality; /* owned; NULL: a damaged channel costs no quality */
+    /* By format, of those that are decided (quality.formats); NULL: quality.table holds. Owned. */
+    struct quality_table *format_quality[COMPUTE_TOPK + 1];
+    struct codings codings; /* among which decisions choose */
     uint64_t seed;
     uint32_t devices;             /* N */
     uint32_t servers;             /* M */

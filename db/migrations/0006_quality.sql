@@ -13,6 +13,9 @@ ALTER TABLE task ADD COLUMN quality REAL; -- log of its perplexity over that of 
 ALTER TABLE task ADD COLUMN nll REAL CHECK (nll >= 0); -- summed negative log-likelihood of its tokens, nats; NULL: not known
 ALTER TABLE task ADD COLUMN nll_tokens REAL CHECK (nll_tokens >= 0); -- how many tokens that is of
 ALTER TABLE task ADD COLUMN nll_bytes REAL CHECK (nll_bytes >= 0); -- and how many bytes of text
+ALTER TABLE task ADD COLUMN coding INTEGER NOT NULL DEFAULT 0 CHECK (coding >= 0); -- of its activations; 0: the scenario's format and margin
+ALTER TABLE task ADD COLUMN element_bits REAL CHECK (element_bits >= 0); -- of its format; NULL: nothing was sent
+ALTER TABLE task ADD COLUMN margin_db REAL; -- of its rate; NULL: nothing was sent, or the channel is not bounded
 
 DROP VIEW episode_summary;
 DROP VIEW policy_comparison;

@@ -75,6 +75,7 @@ int host_answers_fill(struct host_answers *answers, const struct db_task *row, s
         .channel = isnan(row->channel) ? 0.0 : row->channel,
         .server = report->served_by == PROTO_SERVER_NONE ? 0 : (uint32_t) report->served_by,
         .rate_bps = report->rate_bps,
+        .coding = row->coding,
         .stays = report->served_by == PROTO_SERVER_NONE,
     };
     int rc = compute(answers, &task, report, diag);

@@ -25,6 +25,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
         ret_decision->split[n] = world->llm->layers;
         ret_decision->server[n] = ENV_LOCAL;
         ret_decision->repaired[n] = false;
+        ret_decision->coding[n] = 0;
     }
     while (own->next < own->count && is_before(&own->row[own->next], view->id))
         own->next++;
@@ -35,6 +36,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
         ret_decision->split[row->device] = local ? world->llm->layers : row->split;
         ret_decision->server[row->device] = local ? ENV_LOCAL : (uint32_t) row->server;
         ret_decision->repaired[row->device] = row->repaired;
+        ret_decision->coding[row->device] = local ? 0 : row->coding;
     }
 }
 
@@ -53,11 +55,14 @@ static int append(struct recorded_decisions *decisions, size_t *capacity, const 
     if (task->device >= world->devices || task->server >= (int32_t) world->servers)
         return diag_fail(diag, ERR_CORRUPT, "episode %u, slot %u: device %u or server %d does not exist",
                          task->episode, task->slot, task->device, task->server);
+    if (task->coding >= world->codings.count)
+        return diag_fail(diag, ERR_CORRUPT, "episode %u, slot %u: device %u has coding %u of %u",
+                         task->episode, task->slot, task->device, task->coding, world->codings.count);
     int rc = array_reserve(&decisions->row, capacity, decisions->count + 1);
     if (rc != 0)
         return diag_fail(diag, rc, "out of memory");
     decisions->row[decisions->count++] = (struct recorded_decision){
-        task->episode, task->slot, task->device, task->split, task->server, task->repaired};
+        task->episode, task->slot, task->device, task->split, task->server, task->repaired, task->coding};
     return 0;
 }
 

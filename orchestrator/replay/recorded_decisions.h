@@ -10,6 +10,7 @@ struct recorded_decision {
     uint32_t episode, slot, device, split;
     int32_t server;
     bool repaired;
+    uint32_t coding;
 };
 
 struct recorded_decisions {

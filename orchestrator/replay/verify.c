@@ -238,6 +238,8 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
         ret_decision->split[n] = local ? layers : row->split;
         ret_decision->server[n] = local ? ENV_LOCAL : (uint32_t) row->server;
         ret_decision->repaired[n] = known && row->repaired;
+        bool is_coded = !local && row->coding < verification->world->codings.count;
+        ret_decision->coding[n] = is_coded ? row->coding : 0;
         row += known ? 1 : 0;
     }
 }

@@ -86,13 +86,15 @@ static int make_task(const struct answer_verification *verification, const struc
         .channel = isnan(row->channel) ? 0.0 : row->channel,
         .server = row->served_by == DB_SERVER_NULL ? 0 : (uint32_t) row->served_by,
         .rate_bps = isnan(row->rate_bps) ? 0.0 : row->rate_bps,
+        .coding = row->coding,
         .stays = row->served_by == DB_SERVER_NULL,
     };
     if (answer->prompt != NULL && answer->prompt_tokens != row->tokens)
         return diag_fail(diag, ERR_CORRUPT,
                          "episode %u, slot %u, device %u: a task of %u tokens has a prompt of %u",
                          row->episode, row->slot, row->device, row->tokens, answer->prompt_tokens);
-    if (row->device < world->devices && row->tokens > 0 && ret_task->split <= world->llm->layers)
+    if (row->coding < world->codings.count && row->device < world->devices && row->tokens > 0 &&
+        ret_task->split <= world->llm->layers)
         return 0;
     return diag_fail(diag, ERR_CORRUPT,
                      "episode %u, slot %u, device %u: a task of %u tokens with split %u cannot be computed",

@@ -117,6 +117,7 @@ void session_tasks_decisions(struct session_core *core, struct session_actions *
             .server = decision->server[n] == ENV_LOCAL ? PROTO_SERVER_NONE : decision->server[n],
             .bandwidth_share = decision->bandwidth_share[n],
             .compute_share = decision->compute_share[n],
+            .coding = decision->coding[n],
         };
         if (core->is_queue) {
             message->share.data = core->share + n * servers;
@@ -281,7 +282,8 @@ static double foreseen_s(const struct session_core *core, const struct db_task *
     const struct task_plan plan = {.split = row->split,
                                    .server = m,
                                    .bandwidth_share = offer->bandwidth_share,
-                                   .compute_share = offer->compute_share};
+                                   .compute_share = offer->compute_share,
+                                   .coding = row->coding};
     double gain = core->view.gain[(size_t) n * world->servers + m];
     if (!core->is_queue)
         return cost_resent_s(world, n, row->tokens, gain, &plan);
@@ -322,7 +324,7 @@ static void move_load(struct session_core *core, const struct open_task *task, u
     if (to == ENV_LOCAL)
         return;
     if (core->is_queue)
-        unsent[to] += channel_bits(world, row->split, row->tokens);
+        unsent[to] += channel_bits(world, row->split, row->tokens, row->coding);
     else
         core->load[to]++;
 }

@@ -5,6 +5,7 @@
 
 #include "core/base/err.h"
 #include "core/model/channel.h"
+#include "core/model/channel_radio.h"
 #include "core/model/cost.h"
 #include "core/model/quality.h"
 
@@ -15,15 +16,24 @@ static double condition_of(const struct env_view *view, const struct env_decisio
     uint32_t m = decision->server[n];
     if (m == ENV_LOCAL || world->scenario.channel.mode == CHANNEL_RELIABLE)
         return (double) NAN;
-    return channel_condition(world, n, view->id, view->gain[(size_t) n * world->servers + m],
-                             decision->bandwidth_share[n]);
+    return channel_condition_coded(world, n, view->id, view->gain[(size_t) n * world->servers + m],
+                                   decision->bandwidth_share[n], decision->coding[n]);
+}
+
+/* Of activations. */
+static double element_bits(const struct world *world, struct coding coding)
+{
+    return world->scenario.channel.mode == CHANNEL_ANALOG ? CHANNEL_ANALOG_BITS : coding.bits_per_element;
 }
 
 void task_row_decide(struct db_task *ret_row, const struct env_view *view,
                      const struct env_decision *decision, uint32_t n)
 {
     assert(n < view->world->devices);
-    bool present = view->present[n];
+    const struct world *world = view->world;
+    bool present = view->present[n], sends = decision->server[n] != ENV_LOCAL;
+    bool is_bounded = world->scenario.channel.mode == CHANNEL_BOUNDED;
+    const struct coding coding = coding_at(&world->codings, &world->scenario, decision->coding[n]);
     *ret_row = (struct db_task){
         .episode = view->id.episode,
         .slot = view->id.slot,
@@ -38,6 +48,9 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
         .y_m = present ? view->position[n].y : (double) NAN,
         .end_slot = view->id.slot,
         .channel = condition_of(view, decision, n),
+        .coding = decision->coding[n],
+        .element_bits = sends ? element_bits(world, coding) : (double) NAN,
+        .margin_db = sends && is_bounded ? coding.margin_db : (double) NAN,
     };
     task_row_lose(ret_row, DB_TASK_DEVICE_LOST);
 }
@@ -117,7 +130,7 @@ void task_row_report(struct db_task *row, const struct world *world, enum rng_ph
     report_quality(row, &world->scenario, report);
     const struct session_crossing crossing = task_row_crossing(row, world, phase);
     const struct task_quality quality =
-        cost_quality(world, row->device, crossing.id, crossing.split, crossing.condition);
+        cost_quality(world, row->device, crossing.id, crossing.split, crossing.condition, row->coding);
     row->quality = world->quality != NULL ? quality.log_ratio : (double) NAN;
     price(row, world, &quality);
     row->deadline_missed = cost_deadline_missed(&world->scenario, report->latency_s);

@@ -75,7 +75,7 @@ def insolent_phone(port, attempts):
 
 
 def task_of(number, round_number, share, arrival_s=1.):
-    return (wiretap.TASK, number, round_number, 1, 128, 0., arrival_s, 1., b'', share, 0., 0., 0, 0, 0, 0., 0., 0, 0, 0)
+    return (wiretap.TASK, number, round_number, 1, 128, 0., arrival_s, 1., b'', share, 0., 0., 0, 0, 0, 0., 0., 0, 0, 0, 0)
 
 
 @tap.test

@@ -428,7 +428,7 @@ def refusal_of(address, token, device, activations, chunk=(0, 0, 0)):
         peer.sendall(frame(wiretap.ATTACH, token, device, 1))
         for at in range(0, len(activations), 65536):
             peer.sendall(frame(PIECE, device, 1 << 20, activations[at:at + 65536]))
-        peer.sendall(frame(wiretap.TASK, device, 1 << 20, 1, TOKENS, 0.0, 0.0, 0.0, b'', 0.0, 0.0, 0.0, *chunk, 0.0, 0.0, 0, 0, 0))
+        peer.sendall(frame(wiretap.TASK, device, 1 << 20, 1, TOKENS, 0.0, 0.0, 0.0, b'', 0.0, 0.0, 0.0, *chunk, 0.0, 0.0, 0, 0, 0, 0))
         data = b''
         while True:
             part = peer.recv(4096)

@@ -28,6 +28,7 @@ static const char *const drawn[][4] = {
     {"channel.harq=on", "link.jitter_s=0.01", "link.loss=0.05"},
     {"channel.mode=bounded", "channel.transmissions=3", "link.jitter_s=0.01"},
     {"channel.mode=bounded", "channel.margin_db=0", "channel.transmissions=4", "link.loss=0.05"},
+    {"channel.mode=bounded", "channel.transmissions=2", "action.margins_db=0 3 20", "action.formats=q4"},
 };
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
@@ -64,6 +65,7 @@ static struct task_outcome foreseen(const struct world *world, const struct db_t
         plan.server = (uint32_t) row->served_by;
         plan.bandwidth_share = row->bandwidth_share;
         plan.compute_share = row->compute_share;
+        plan.coding = row->coding;
         gain = gain_of(world, row);
     }
     cost_outcome(world, (uint32_t) row->device, (uint32_t) row->tokens, gain, &plan, &outcome);
@@ -77,7 +79,7 @@ static double missing_of(const struct world *world, const struct db_task *row)
         .id = {RNG_TRAIN, (uint32_t) row->episode, (uint32_t) row->slot},
         .device = (uint32_t) row->device,
         .server = (uint32_t) row->served_by,
-        .use = channel_up(&world->scenario, (uint32_t) row->split),
+        .use = channel_up_coded(world, (uint32_t) row->split, row->coding),
         .bits = row->payload_bytes * 8.0,
         .rate_bps = row->rate_bps,
     };
@@ -170,6 +172,85 @@ static void what_is_foreseen_of_draws_is_their_mean(void **state)
         assert_near(tally.missing, tally.expected, 0.05 * tally.expected);
         sim_finish(&played);
     }
+}
+
+/* ---- codings ---- */
+
+#define CODED                                                                                                \
+    "channel.mode=bounded", "action.formats=int8 q4", "action.margins_db=0 3 10", "quality.source=table",    \
+        "objective.quality_weight=2", "quality.table=0,1|1:0,3", "quality.formats=q4=0,1|1:0.1,3.5"
+
+/* What each of them decides is what nodes do, and what the model said of it. */
+static void decided_codings_are_sent_as_the_model_says(void **state)
+{
+    (void) state;
+    static const char *const policies[] = {"random",  "greedy",        "neurosurgeon",
+                                           "optimum", "best-response", "multi-start"};
+    for (size_t p = 0; p < COUNT(policies); p++) {
+        struct sim_played played;
+        struct tally tally = {0};
+        uint32_t seen[7] = {0};
+        sim_play(
+            &played,
+            (const char *[]){"devices.count=4", "servers.count=2", "servers.coverage_m=2000", CODED, NULL},
+            policies[p], SLOTS);
+        for (size_t r = 0; r < played.record.rows; r++) {
+            const struct db_task *row = &played.record.row[r];
+            const struct task_outcome outcome = foreseen(&played.world, row);
+            const struct coding coding =
+                coding_at(&played.world.codings, &played.world.scenario, row->coding);
+            bool sends = row->server != DB_SERVER_NULL;
+            check_missing(&played.world, row, &tally);
+            assert_same(row->payload_bytes * 8.0, outcome.payload_bits);
+            assert_same(row->rate_bps, outcome.rate_bps);
+            if (!are_repeated(&played.world, row))
+                assert_same(row->transmit_s, outcome.times.transmit_s);
+            assert_true(isnan(row->margin_db) == !sends && isnan(row->element_bits) == !sends);
+            assert_true(!sends || row->margin_db == coding.margin_db);
+            assert_true(!sends || row->element_bits == coding.bits_per_element);
+            assert_true(sends || row->coding == 0);
+            seen[row->coding]++;
+        }
+        for (uint32_t i = 0; i < 7 && p == 0; i++)
+            assert_true(seen[i] > 10); /* random takes all */
+        if (p > 0)
+            assert_true(seen[1] + seen[2] + seen[3] + seen[4] + seen[5] + seen[6] > 20);
+        sim_finish(&played);
+    }
+}
+
+/* No other coding of any one device would have been better: with equal shares, the others' tasks stay as they are. */
+static void the_optimum_takes_the_best_coding_of_each_task(void **state)
+{
+    (void) state;
+    struct sim_played played;
+    uint32_t remote = 0;
+    sim_play(&played,
+             (const char *[]){"devices.count=4", "servers.count=2", "servers.coverage_m=2000", CODED, NULL},
+             "optimum", SLOTS);
+    for (size_t r = 0; r < played.record.rows; r++) {
+        const struct db_task *row = &played.record.row[r];
+        const struct world *world = &played.world;
+        const struct slot_id id = {RNG_TRAIN, (uint32_t) row->episode, (uint32_t) row->slot};
+        if (row->server == DB_SERVER_NULL)
+            continue;
+        double gain = gain_of(world, row), decided = HUGE_VAL, best = HUGE_VAL;
+        for (uint32_t coding = 0; coding < world->codings.count; coding++) {
+            struct task_plan plan = {row->split, (uint32_t) row->server, row->bandwidth_share,
+                                     row->compute_share, coding};
+            struct task_outcome outcome;
+            cost_outcome(world, row->device, row->tokens, gain, &plan, &outcome);
+            struct task_quality quality = cost_quality_planned(world, row->device, id, gain, &plan, &outcome);
+            double cost = cost_task(world, &world->device[row->device], row->tokens, outcome.latency_s,
+                                    outcome.energy_j, false, &quality);
+            best = fmin(best, cost);
+            decided = coding == row->coding ? cost : decided;
+        }
+        assert_same(decided, best);
+        remote++;
+    }
+    assert_true(remote > 50);
+    sim_finish(&played);
 }
 
 /* ---- on the way ---- */
@@ -267,6 +348,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_do_what_the_model_says_to_the_bit_where_nothing_is_drawn),
         cmocka_unit_test(what_is_foreseen_of_draws_is_their_mean),
+        cmocka_unit_test(decided_codings_are_sent_as_the_model_says),
+        cmocka_unit_test(the_optimum_takes_the_best_coding_of_each_task),
         cmocka_unit_test(after_a_loss_the_packets_are_those_of_the_new_server),
         cmocka_unit_test(in_queues_too_the_law_of_packets_says_what_is_missing),
         cmocka_unit_test(orders_of_messages_change_nothing),

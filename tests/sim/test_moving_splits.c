@@ -57,12 +57,12 @@ static void rows_tell_their_channel_and_what_it_cost(void **state)
         const struct device_params *device = &world->device[row->device];
         double loss = channel_drawn(world, (uint32_t) row->device, slot_of(row));
         struct task_quality quality =
-            cost_quality(world, (uint32_t) row->device, slot_of(row), (uint32_t) row->split, loss);
+            cost_quality(world, (uint32_t) row->device, slot_of(row), (uint32_t) row->split, loss, 0);
         bool remote = row->server != DB_SERVER_NULL;
         if (remote)
             assert_true(row->channel == loss);
         assert_int_equal(isnan(row->channel), !remote);
-        assert_true(row->quality == quality_log_ratio(world, (uint32_t) row->split, loss));
+        assert_true(row->quality == quality_log_ratio(world, (uint32_t) row->split, loss, 0));
         double cost = cost_task(world, device, (uint32_t) row->tokens, row->latency_s, row->energy_j,
                                 row->repaired, &quality);
         assert_true(row->cost == cost);

@@ -70,11 +70,12 @@ static void choose(const struct env_view *view, uint32_t n, uint32_t last, struc
             continue;
         struct task_plan plan = {.server = m, .compute_share = part_of(view->previous_load[m], last == m)};
         plan.bandwidth_share = shared ? part_of(everywhere, last != ENV_LOCAL) : plan.compute_share;
-        double cost = own_cost_best_split(view, n, &plan);
+        double cost = own_cost_best_coded(view, n, &plan);
         if (cost < best) {
             best = cost;
             decision->split[n] = plan.split;
             decision->server[n] = m;
+            decision->coding[n] = plan.coding;
         }
     }
 }
@@ -87,6 +88,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     for (uint32_t n = 0; n < devices; n++) {
         ret_decision->split[n] = policy->world->llm->layers;
         ret_decision->server[n] = ENV_LOCAL;
+        ret_decision->coding[n] = 0;
         if (view->present[n])
             choose(view, n, own->server[n], ret_decision);
     }

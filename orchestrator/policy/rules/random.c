@@ -1,4 +1,4 @@
-/* Random: split uniform on {s_min..L}, or its move where splits move (env_splits_choices), server uniform on the covered
+/* Random: coding uniform, split uniform on {s_min..L}, or its move where splits move (env_splits_choices), server uniform on the covered
  * ones, fresh in each slot. */
 #include "core/base/rng.h"
 #include "core/model/env_splits.h"
@@ -37,6 +37,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
         ret_decision->server[n] =
             local ? ENV_LOCAL
                   : nth_covered(covered, world->servers, (uint32_t) ((uint64_t) draw.v[1] * choices >> 32));
+        ret_decision->coding[n] = local ? 0 : (uint32_t) ((uint64_t) draw.v[2] * world->codings.count >> 32);
     }
     env_repair(view, ret_decision);
 }

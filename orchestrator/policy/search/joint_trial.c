@@ -36,6 +36,7 @@ static void divide(struct joint_trial *trial, const struct env_view *view, const
     for (uint32_t n = 0; n < view->world->devices; n++) {
         trial->decision.split[n] = wishes->split[n];
         trial->decision.server[n] = wishes->server[n];
+        trial->decision.coding[n] = wishes->coding[n];
     }
     env_repair(view, &trial->decision);
     env_allocate(view, &trial->decision, trial->load);
@@ -57,7 +58,8 @@ double joint_trial_own_cost(struct joint_trial *trial, const struct env_view *vi
     const struct task_plan plan = {.split = is->split[device],
                                    .server = is->server[device],
                                    .bandwidth_share = is->bandwidth_share[device],
-                                   .compute_share = is->compute_share[device]};
+                                   .compute_share = is->compute_share[device],
+                                   .coding = is->coding[device]};
     double cost = own_cost_of(view, device, &plan);
     return is->repaired[device] ? cost + view->world->scenario.objective.repair_penalty : cost;
 }
@@ -71,6 +73,28 @@ void joint_trial_all_local(const struct env_view *view, struct env_decision *dec
     env_repair(view, decision);
 }
 
+/* A device's place, and J there. */
+struct place {
+    uint32_t split, server, coding;
+    double cost;
+};
+
+static struct place place_of(const struct env_decision *decision, uint32_t n, double cost)
+{
+    return (struct place){decision->split[n], decision->server[n], decision->coding[n], cost};
+}
+
+/* Tries the splits first .. last at the decision's server, in its coding. */
+static void try_splits(struct joint_trial *trial, const struct env_view *view, struct env_decision *decision,
+                       uint32_t n, uint32_t first, uint32_t last, struct place *best)
+{
+    for (decision->split[n] = first; decision->split[n] <= last; decision->split[n]++) {
+        double cost = joint_trial_joint_cost(trial, view, decision);
+        if (cost < best->cost - GAIN_MIN)
+            *best = place_of(decision, n, cost);
+    }
+}
+
 /* Moves device n to its best place given the others; returns whether it moved. *cost is J before and after. */
 static bool respond(struct joint_trial *trial, const struct env_view *view, const uint32_t *only,
                     struct env_decision *decision, uint32_t n, double *cost)
@@ -78,9 +102,8 @@ static bool respond(struct joint_trial *trial, const struct env_view *view, cons
     const struct world *world = view->world;
     uint32_t layers = world->llm->layers, first = 0, last = 0;
     env_splits_range(view, n, &first, &last);
-    uint32_t best_split = decision->split[n], best_server = decision->server[n];
-    assert(n < world->devices && best_split <= layers);
-    double best = *cost;
+    struct place best = place_of(decision, n, *cost);
+    assert(n < world->devices && best.split <= layers);
     for (uint32_t m = 0; m <= world->servers; m++) {
         bool local = m == world->servers;
         bool allowed = only == NULL || only[n] == m;
@@ -89,21 +112,16 @@ static bool respond(struct joint_trial *trial, const struct env_view *view, cons
         if (local && !env_splits_allow_local(view, n))
             continue;
         decision->server[n] = local ? ENV_LOCAL : m;
-        uint32_t from = local ? layers : first;
-        uint32_t to = local ? layers : last;
-        for (decision->split[n] = from; decision->split[n] <= to; decision->split[n]++) {
-            double moved = joint_trial_joint_cost(trial, view, decision);
-            if (moved < best - GAIN_MIN) {
-                best = moved;
-                best_split = decision->split[n];
-                best_server = decision->server[n];
-            }
-        }
+        uint32_t from = local ? layers : first, to = local ? layers : last;
+        uint32_t codings = local ? 1 : world->codings.count;
+        for (decision->coding[n] = 0; decision->coding[n] < codings; decision->coding[n]++)
+            try_splits(trial, view, decision, n, from, to, &best);
     }
-    decision->split[n] = best_split;
-    decision->server[n] = best_server;
-    bool moved = best < *cost - GAIN_MIN;
-    *cost = best;
+    decision->split[n] = best.split;
+    decision->server[n] = best.server;
+    decision->coding[n] = best.coding;
+    bool moved = best.cost < *cost - GAIN_MIN;
+    *cost = best.cost;
     return moved;
 }
 

@@ -19,10 +19,11 @@ int load_table_init(struct load_table *ret_table, const struct world *world, uin
     table.local_cost = calloc(world->devices, sizeof *table.local_cost);
     table.cost = calloc(row * loads, sizeof *table.cost);
     table.split = calloc(row * loads, sizeof *table.split);
+    table.coding = calloc(row * loads, sizeof *table.coding);
     table.filled = calloc((size_t) loads * world->servers, sizeof *table.filled);
     *ret_table = table;
     bool whole = table.who != NULL && table.local_cost != NULL && table.cost != NULL && table.split != NULL &&
-                 table.filled != NULL;
+                 table.coding != NULL && table.filled != NULL;
     return whole ? 0 : -ENOMEM;
 }
 
@@ -32,6 +33,7 @@ void load_table_finish(struct load_table *table)
     free(table->local_cost);
     free(table->cost);
     free(table->split);
+    free(table->coding);
     free(table->filled);
     *table = (struct load_table){0};
 }
@@ -57,9 +59,11 @@ static bool grow(struct load_table *table, uint32_t loads)
     int rc = 0;
     array_resize(&table->cost, row * loads, &rc);
     array_resize(&table->split, row * loads, &rc);
+    array_resize(&table->coding, row * loads, &rc);
     array_resize(&table->filled, (size_t) loads * table->servers, &rc);
     if (rc != 0)
         return false;
+    memset(table->coding + row * table->loads, 0, row * (loads - table->loads) * sizeof *table->coding);
     memset(table->filled + (size_t) table->loads * table->servers, 0,
            (size_t) (loads - table->loads) * table->servers * sizeof *table->filled);
     table->loads = loads;
@@ -112,15 +116,18 @@ static void fill_place(struct load_table *table, uint32_t n, uint32_t m, uint32_
     env_splits_range(view, n, &first, &last);
     table->cost[at] = HUGE_VAL;
     table->split[at] = world->llm->layers;
+    table->coding[at] = 0;
     if (!view->covered[(size_t) n * world->servers + m])
         return;
-    for (plan.split = first; plan.split <= last; plan.split++) {
-        double cost = cost_of_plan(view, n, &plan);
-        if (cost < table->cost[at]) {
-            table->cost[at] = cost;
-            table->split[at] = plan.split;
+    for (plan.coding = 0; plan.coding < world->codings.count; plan.coding++)
+        for (plan.split = first; plan.split <= last; plan.split++) {
+            double cost = cost_of_plan(view, n, &plan);
+            if (cost < table->cost[at]) {
+                table->cost[at] = cost;
+                table->split[at] = plan.split;
+                table->coding[at] = plan.coding;
+            }
         }
-    }
 }
 
 static void fill_columns(struct load_table *table, uint32_t load, uint32_t first, uint32_t last,
@@ -170,7 +177,9 @@ void load_table_enter(const struct load_table *table, uint32_t device, uint32_t 
 {
     assert(device < table->devices);
     assert(server == ENV_LOCAL || (server < table->servers && load > 0 && load <= table->loads));
+    bool local = server == ENV_LOCAL;
     decision->server[device] = server;
-    decision->split[device] = server == ENV_LOCAL ? table->view->world->llm->layers
-                                                  : table->split[load_table_at(table, device, server, load)];
+    decision->split[device] =
+        local ? table->view->world->llm->layers : table->split[load_table_at(table, device, server, load)];
+    decision->coding[device] = local ? 0 : table->coding[load_table_at(table, device, server, load)];
 }

@@ -20,6 +20,7 @@ struct load_table {
     /* Columns, filled when they are needed: [loads][M][N], by device. HUGE_VAL: not possible. */
     double *cost;
     uint32_t *split;             /* that attains it */
+    uint32_t *coding;            /* and the coding (coding.h); 0 unless `fill` says otherwise */
     bool *filled;                /* [loads][M] */
     uint32_t loads;              /* capacity of the columns */
     const struct env_view *view; /* borrowed, from load_table_begin on */

@@ -61,3 +61,18 @@ double own_cost_best_split(const struct env_view *view, uint32_t device, struct 
     }
     return best;
 }
+
+double own_cost_best_coded(const struct env_view *view, uint32_t device, struct task_plan *plan)
+{
+    struct task_plan trial = *plan;
+    double best = HUGE_VAL;
+    for (trial.coding = 0; trial.coding < view->world->codings.count; trial.coding++) {
+        double cost = own_cost_best_split(view, device, &trial);
+        if (cost < best) {
+            best = cost;
+            plan->split = trial.split;
+            plan->coding = trial.coding;
+        }
+    }
+    return best;
+}

@@ -16,5 +16,7 @@ double own_cost_local(const struct env_view *view, uint32_t device);
 /* Enters into the plan the best split for its server and shares (the lowest of equals) and returns its cost;
  * HUGE_VAL when there is none in env_splits_range. */
 double own_cost_best_split(const struct env_view *view, uint32_t device, struct task_plan *plan);
+/* The same of splits and codings; of equals the lowest coding, then the lowest split. */
+double own_cost_best_coded(const struct env_view *view, uint32_t device, struct task_plan *plan);
 
 #endif

@@ -27,6 +27,8 @@ int split_horizon_init(struct split_horizon *ret_horizon, const struct world *wo
             diag, ERR_UNSUPPORTED,
             "with model.split_step it is exact only for devices.count: 1, objective.reward: shaped or "
             "paper, and a channel.mode whose condition an episode keeps");
+    if (world->codings.count > 1)
+        return diag_fail(diag, ERR_UNSUPPORTED, "with model.split_step it takes no action.formats");
     env_splits_bounds(world, 0, &horizon.first, &last);
     assert(horizon.first <= last); /* scenario_check has seen to it */
     horizon.count = last - horizon.first + 1;

@@ -243,7 +243,7 @@ static struct compute_answer answer_by_hand(const struct world *world, const str
     const struct channel_crossing crossing = {.id = task->id,
                                               .device = task->device,
                                               .server = task->server,
-                                              .use = channel_up(&world->scenario, task->split),
+                                              .use = channel_up_coded(world, task->split, task->coding),
                                               .bits =
                                                   8.0 * (double) compute_bytes(world, task->split, TOKENS)};
     for (uint32_t p = 0; damage.kind == DAMAGE_PACKETS && p < transfer_packets(crossing.bits); p++)

@@ -75,14 +75,14 @@ static void analog_elements_take_half_a_symbol_whatever_the_snr(void **state)
     static const char *const keys[] = {"channel.mode=analog", NULL};
     struct world world = check_world(keys);
     const struct channel_use use = channel_up(&world.scenario, 3);
-    double bits = channel_bits(&world, 3, 128), elements = 128.0 * world.llm->hidden;
+    double bits = channel_bits(&world, 3, 128, 0), elements = 128.0 * world.llm->hidden;
     assert_same(bits, 32.0 * elements);
     for (double gain = 1e-14; gain < 1.0; gain *= 100.0)
         assert_near(bits / channel_rate_bps(&world.scenario, &use, BAND_HZ, POWER_W, gain),
                     elements / (2.0 * BAND_HZ), 1e-12);
     assert_same(channel_rate_bps(&world.scenario, &use, BAND_HZ, POWER_W, 0.0), 0.0); /* no link at all */
     assert_same(rate_of(keys, 0), radio_rate_bps(&world.scenario, BAND_HZ, POWER_W, GAIN));
-    assert_same(channel_bits(&world, 0, 128), 4096.0);
+    assert_same(channel_bits(&world, 0, 128, 0), 4096.0);
     world_finish(&world);
 }
 

@@ -192,7 +192,7 @@ static void an_outcome_is_the_composition_of_its_parts(void **state)
         uint32_t m = split % world.servers;
         bool remote = split < world.llm->layers;
         double gain = 1e-11 * (1 + split);
-        struct task_plan plan = {split, m, remote ? 1.0 / 3.0 : 0.0, remote ? 0.25 : 0.0};
+        struct task_plan plan = {split, m, remote ? 1.0 / 3.0 : 0.0, remote ? 0.25 : 0.0, 0};
         struct task_outcome outcome;
         cost_outcome(&world, n, 128, gain, &plan, &outcome);
         double bits = llm_split_bits(world.llm, split, 128, 16);

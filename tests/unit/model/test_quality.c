@@ -128,14 +128,14 @@ static void a_world_has_its_table_and_nothing_at_the_ends(void **state)
     (void) state;
     struct world world = check_world(
         (const char *[]){"quality.source=table", "quality.table=0.1|1:0.5|40:0.25", "model.llm=gpt2", NULL});
-    assert_same(quality_log_ratio(&world, 0, 0.1), 0.0);
-    assert_same(quality_log_ratio(&world, 1, 0.1), 0.5);
-    assert_true(quality_log_ratio(&world, 11, 0.1) > 0.25);
-    assert_same(quality_log_ratio(&world, 12, 0.1), 0.0);
+    assert_same(quality_log_ratio(&world, 0, 0.1, 0), 0.0);
+    assert_same(quality_log_ratio(&world, 1, 0.1, 0), 0.5);
+    assert_true(quality_log_ratio(&world, 11, 0.1, 0) > 0.25);
+    assert_same(quality_log_ratio(&world, 12, 0.1, 0), 0.0);
     world_finish(&world);
     world = check_world((const char *[]){"quality.table=0.1|1:0.5", NULL}); /* source: none */
     assert_null(world.quality);
-    assert_same(quality_log_ratio(&world, 1, 0.1), 0.0);
+    assert_same(quality_log_ratio(&world, 1, 0.1, 0), 0.0);
     world_finish(&world);
 }
 
