@@ -168,6 +168,8 @@ BAD_CHANNELS = {
     'bounded': ('channel.mode=bounded', 'channel.margin_db=3', 'channel.transmissions=2', 'channel.deadline_s=0.2'),
     'bounded in queues': ('channel.mode=bounded', 'channel.transmissions=2', 'run.mode=queue', 'handover.policy=resume',
                           'servers.coverage_m=350'),
+    'bounded, coded': ('channel.mode=bounded', 'action.margins_db=0 3 20', 'action.formats=int8 q4'),
+    'bounded, coded, in queues': ('channel.mode=bounded', 'action.margins_db=0 20', 'action.formats=q4', 'run.mode=queue'),
     'analog': ('channel.mode=analog', 'channel.snr=radio', 'channel.fading=rayleigh'),
     'erasure': ('channel.mode=erasure',),
     'bits in queues': ('channel.mode=bits', 'run.mode=queue'),
