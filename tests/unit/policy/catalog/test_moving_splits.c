@@ -311,6 +311,63 @@ static void an_untrained_policy_draws_the_same_again(void **state)
     assert_same(sum[0], sum[1]);
 }
 
+/* ---- what learners make of an episode's end ---- */
+
+/* Weights after a few updates from slots of which each fourth was the last of its episode, or none. */
+static void learn_a_little(const char *name, const char *horizon, bool ends, struct buf *ret_weights)
+{
+    enum { LEARNED = 16 };
+    struct slot slot;
+    struct policy policy;
+    const struct policy_kind *kind = NULL;
+    slot_open(&slot, (const char *[]){"devices.count=1", "servers.count=1", "servers.coverage_m=2000",
+                                      "ddpg.hidden_1=8", "ddpg.hidden_2=8", "ddpg.warmup=4", "ddpg.batch=4",
+                                      "ppo.rollout=8", "ppo.batch=4", "ppo.discount=0.9", "a2c.steps=4",
+                                      "a2c.discount=0.9", "dqn.warmup=4", "dqn.batch=4", "dqn.discount=0.9",
+                                      horizon, NULL});
+    const struct policy_options options = slot_options(&slot, true);
+    assert_int_equal(catalog_find(name, &kind, NULL), 0);
+    assert_int_equal(policy_create(&policy, kind, &options, NULL), 0);
+    slot_draw(&slot, 0, 0, 0, 0);
+    for (uint32_t t = 0; t < LEARNED; t++) {
+        double cost = 0.01 * slot_decide(&slot, &policy); /* where DQN's loss is not yet a line */
+        const struct policy_outcome outcome = {.cost = cost};
+        slot_draw(&slot, t + 1, 0, 0, 0);
+        const struct policy_feedback feedback = {.reward = -cost,
+                                                 .next = &slot.view,
+                                                 .truncated = ends && t % 4 == 3,
+                                                 .outcome = &outcome,
+                                                 .outcomes = 1};
+        policy.kind->learn(&policy, &feedback);
+        policy.kind->update(&policy);
+    }
+    assert_int_equal(policy.kind->save(&policy, false, ret_weights), 0);
+    policy_destroy(&policy);
+    slot_close(&slot);
+}
+
+static bool horizons_differ(const char *name, bool ends)
+{
+    struct buf endless = {0}, episode = {0};
+    learn_a_little(name, "objective.horizon=endless", ends, &endless);
+    learn_a_little(name, "objective.horizon=episode", ends, &episode);
+    assert_int_equal(endless.size, episode.size);
+    bool differ = memcmp(endless.data, episode.data, endless.size) != 0;
+    buf_finish(&endless);
+    buf_finish(&episode);
+    return differ;
+}
+
+static void an_episodes_end_is_the_end_where_the_horizon_says_so(void **state)
+{
+    (void) state;
+    static const char *const learners[] = {"ppo", "a2c", "dqn", "dapo"};
+    for (size_t i = 0; i < sizeof learners / sizeof *learners; i++) {
+        assert_true(horizons_differ(learners[i], true));
+        assert_false(horizons_differ(learners[i], false));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -321,6 +378,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_policy_keeps_to_the_steps),
         cmocka_unit_test(stay_keeps_the_split_and_static_goes_to_its_own),
         cmocka_unit_test(an_untrained_policy_draws_the_same_again),
+        cmocka_unit_test(an_episodes_end_is_the_end_where_the_horizon_says_so),
     };
     assert(argc == 2);
     scenarios = argv[1];
