@@ -222,28 +222,29 @@ struct course {
     const struct task_plan *plan;
     struct pace pace;
     uint32_t tokens;
+    struct channel_use use; /* as the rate, of what is sent */
     double rate_bps;
 };
 
-static double rate_of(const struct world *world, const struct device_params *device, double gain,
-                      const struct task_plan *plan)
+/* Over a link of that gain, from here on. */
+static void set_rate(struct course *course, double gain)
 {
-    double bandwidth_hz = plan->bandwidth_share * world->scenario.radio.bandwidth_mhz * UNITS_MHZ;
-    const struct channel_use use = channel_up_coded(world, plan->split, plan->coding);
-    return channel_rate_bps(&world->scenario, &use, bandwidth_hz, device->transmit_power_w, gain);
+    const struct scenario *scenario = &course->world->scenario;
+    double bandwidth_hz = course->plan->bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
+    course->use = channel_up_coded(course->world, course->plan->split, course->plan->coding);
+    course->rate_bps =
+        channel_rate_bps(scenario, &course->use, bandwidth_hz, course->device->transmit_power_w, gain);
 }
 
 /* Of activations or token ids. */
 static double expected_s(const struct course *course, double bits)
 {
-    const struct channel_use use = channel_up_coded(course->world, course->plan->split, course->plan->coding);
-    return transfer_expected_s(&course->world->scenario, &use, bits, course->rate_bps);
+    return transfer_expected_s(&course->world->scenario, &course->use, bits, course->rate_bps);
 }
 
 static double expected_missing(const struct course *course, double bits)
 {
-    const struct channel_use use = channel_up_coded(course->world, course->plan->split, course->plan->coding);
-    return transfer_expected_missing(&course->world->scenario, &use, bits, course->rate_bps);
+    return transfer_expected_missing(&course->world->scenario, &course->use, bits, course->rate_bps);
 }
 
 /* A prompt that is not cut. */
@@ -308,12 +309,13 @@ static void compose(const struct world *world, struct pace pace, uint32_t device
                     double gain, const struct task_plan *plan, struct task_outcome *ret)
 {
     const struct device_params *params = &world->device[device];
-    struct course course = {world, params, plan, pace, tokens, 0.0};
+    struct course course = {.world = world, .device = params, .plan = plan, .pace = pace, .tokens = tokens};
     bool remote = plan->split < world->llm->layers;
     uint32_t chunks = chunks_of(world, tokens, plan->split);
     *ret = (struct task_outcome){0};
     if (remote)
-        ret->rate_bps = course.rate_bps = rate_of(world, params, gain, plan);
+        set_rate(&course, gain);
+    ret->rate_bps = course.rate_bps;
     ret->payload_bits = channel_bits(world, plan->split, tokens, plan->coding);
     struct task_times at_work;
     const struct task_times *busy = chunks > 1 ? &at_work : &ret->times;
@@ -331,9 +333,10 @@ static void compose(const struct world *world, struct pace pace, uint32_t device
 double cost_resent_s(const struct world *world, uint32_t device, uint32_t tokens, double gain,
                      const struct task_plan *plan)
 {
-    struct course course = {world, &world->device[device], plan, {1.0, 1.0}, tokens, 0.0};
+    struct course course = {
+        .world = world, .device = &world->device[device], .plan = plan, .pace = {1.0, 1.0}, .tokens = tokens};
     struct task_times times = {0};
-    course.rate_bps = rate_of(world, course.device, gain, plan);
+    set_rate(&course, gain);
     go_whole(&course, channel_bits(world, plan->split, tokens, plan->coding), &times);
     return times.transmit_s + times.edge_s;
 }
