@@ -303,12 +303,6 @@ bool link_is_over(const struct link *link, double now_s)
     return now_s >= link->end_s;
 }
 
-double link_waiting_bits(const struct link *link)
-{
-    double on_it = link->rate.busy ? fmax(BITS * link->rate.packet.bytes - link->rate.credit_bits, 0.0) : 0.0;
-    return BITS * link->queue.bytes + on_it;
-}
-
 void link_clear(struct link *link, double now_s)
 {
     count(&link->rate, now_s);

@@ -109,8 +109,6 @@ size_t link_packets(const struct link *link);
 double link_end_s(const struct link *link);
 /* The deadline has passed. */
 bool link_is_over(const struct link *link, double now_s);
-/* What the rate has not carried yet of the packets that were offered, bits. */
-double link_waiting_bits(const struct link *link);
 /* Drops all packets. */
 void link_clear(struct link *link, double now_s);
 

@@ -85,10 +85,10 @@ static void hold_back(struct wire_pacer *pacer, double now)
     link_set_rate(&pacer->link, now, full ? 0.0 : pacer->rate_bps);
 }
 
-/* What its deadline lets through counts as allowed, and nothing from then on. */
+/* All that its deadline lets through counts as allowed, however late that is noticed. */
 static void end_link(struct wire_pacer *pacer, double now)
 {
-    pacer->allowed_bits += BITS * (double) pacer->left + link_waiting_bits(&pacer->link);
+    pacer->allowed_bits = pacer->asked_bits;
     (void) fill(pacer, now); /* as in deliver */
 }
 
@@ -163,6 +163,7 @@ int wire_pacer_begin(struct wire_pacer *pacer, const struct link_params *params,
     wire_pacer_stop(pacer);
     link_restart(&pacer->link, &link, now);
     pacer->rate_bps = link.rate_bps;
+    pacer->asked_bits = pacer->allowed_bits;
     int rc = bytes == 0 ? link_offer(&pacer->link, now, 0.0) : 0;
     return rc != 0 ? rc : wire_pacer_send(pacer, bytes);
 }
@@ -173,6 +174,7 @@ int wire_pacer_send(struct wire_pacer *pacer, uint64_t bytes)
     double now = now_s(pacer);
     count_allowed(pacer, now);
     pacer->left += bytes;
+    pacer->asked_bits += BITS * (double) bytes;
     pacer->active = true;
     int rc = fill(pacer, now);
     if (link_packets(&pacer->link) == 0) /* nothing to send: done with the next turn of the loop */

@@ -32,7 +32,8 @@ struct wire_pacer {
     uint64_t zero_ns; /* the link's second 0 */
     uint64_t left;    /* bytes not yet offered to the link */
     double allowed_bits;
-    double counted_s; /* allowed_bits is counted up to here */
+    double asked_bits; /* allowed_bits when the rate has carried all that this transfer has been asked for */
+    double counted_s;  /* allowed_bits is counted up to here */
     bool active, held;
     const struct wire_pacer_hooks *hooks;
     void *user;

@@ -241,7 +241,7 @@ static void a_deadline_ends_a_transfer_with_all_of_its_bytes(void **state)
             took_s = play_transfer(&params, &free_hooks, 1000000);
             on_time = on_time || bench.lag_max_s < 0.001;
             assert_true(took_s >= 0.05 * (1.0 - 1e-6));
-            assert_true(fabs(bench.pacer.allowed_bits - 8e6) < 20e3); /* all of it was allowed, to a packet */
+            assert_true(bench.pacer.allowed_bits == 8e6); /* all of it, and nothing afterwards */
         }
         assert_true(!on_time || took_s < 0.052);
     }
