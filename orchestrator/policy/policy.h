@@ -98,7 +98,7 @@ struct policy_kind {
     enum policy_modes modes;
     /* whose training makes the weights that it loads; NULL: its own, or it has none */
     const char *weights_of;
-    bool only_named;     /* slow, or needs much: a list that names no policy leaves it out */
+    bool only_named;     /* slow, or of use in few scenarios: a list that names no policy leaves it out */
     bool asks;           /* decides through policy->remote */
     const char *summary; /* one line for `show policies` */
     const char *source;

@@ -14,6 +14,7 @@ static int create(struct policy *policy, struct diag *diag)
 const struct policy_kind policy_untrained = {
     .name = "untrained",
     .sees = POLICY_SEES_OBSERVATIONS,
+    .only_named = true, /* of use where splits move by steps */
     .summary = "PPO's networks before any training, decisions drawn",
     .source = "Chen et al., arXiv 2406.02616, figure 6",
     .settings = &learned_settings_part,

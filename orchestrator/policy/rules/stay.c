@@ -18,6 +18,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
 const struct policy_kind policy_stay = {
     .name = "stay",
     .sees = POLICY_SEES_OBSERVATIONS,
+    .only_named = true, /* of use where splits move by steps */
     .summary = "the split of the slot before (model.first_split_min at first), best channel",
     .source = "baseline of the split as a decision: docs/model.md, B1",
     .decide = decide,
