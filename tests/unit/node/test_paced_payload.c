@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -105,6 +107,33 @@ static void without_a_rate_the_windows_say_nothing(void **state)
     close_bench(&bench);
 }
 
+#define QUEUE_BYTES 50000.0
+
+/* The receiver's kernel takes some, and then what is sent stays here, up to the queue's limit: it is not read. */
+static void a_receiver_that_does_not_read_holds_the_payload_back(void **state)
+{
+    (void) state;
+    struct bench bench;
+    open_bench(&bench);
+    int fd = raw_connect(&bench.pair), room = 4096;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
+    pair_wait(&bench.pair, &bench.pair.accepted_count, 2);
+    const struct link_params params = {.rate_bps = 10.0 * RATE_BPS, .queue_bytes = QUEUE_BYTES};
+    const struct proto_message result = {.id = PROTO_RESULT, .result = {.device = 3, .round = 9}};
+    assert_int_equal(
+        paced_payload_send(&bench.paced, bench.pair.accepted[1].conn, &result, 9, BYTES, &params), 0);
+    uint64_t end_ns = clock_monotonic_ns() + UNITS_NS_PER_S / 4; /* seven times as long as the rate needs */
+    while (clock_monotonic_ns() < end_ns)
+        (void) uv_run(&bench.pair.loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(bench.sent, 0);
+    assert_true(bench.paced.crossed > 0 && bench.paced.crossed < BYTES / 2);
+    assert_true(paced_payload_is_sending(&bench.paced));
+    paced_payload_stop(&bench.paced);
+    (void) close(fd);
+    pair_wait(&bench.pair, &bench.pair.accepted[1].closes, 1);
+    close_bench(&bench);
+}
+
 #define CHUNKS 3u
 #define CHUNK_BYTES UINT64_C(100000)
 
@@ -177,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_windows_of_a_payload_say_when_and_how_fast_its_bytes_left),
         cmocka_unit_test(without_a_rate_the_windows_say_nothing),
+        cmocka_unit_test(a_receiver_that_does_not_read_holds_the_payload_back),
         cmocka_unit_test(chunks_follow_one_another_and_the_last_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,11 +179,20 @@ static void bytes_that_end_early_or_are_no_numbers_are_refused(void **state)
         size_t left = size;
         assert_int_equal(regressor_load(young, true, &at, &left, NULL), ERR_TRUNCATED);
     }
-    float nan = NAN;
-    memcpy(full.data + 4, &nan, sizeof nan);
-    const uint8_t *at = full.data;
-    size_t left = full.size;
-    assert_int_equal(regressor_load(young, true, &at, &left, NULL), ERR_CORRUPT);
+    size_t accepted = 0; /* 8 bytes that make no number, of a float as of a double, at each place */
+    for (size_t place = 0; place + 8 <= full.size; place += 4) {
+        uint8_t kept[8];
+        memcpy(kept, full.data + place, sizeof kept);
+        memset(full.data + place, 0xff, sizeof kept);
+        const uint8_t *at = full.data;
+        size_t left = full.size;
+        int rc = regressor_load(young, true, &at, &left, NULL);
+        memcpy(full.data + place, kept, sizeof kept);
+        assert_true(rc == 0 || rc == ERR_CORRUPT);
+        accepted += rc == 0 ? 1 : 0;
+    }
+    assert_int_equal(accepted,
+                     2); /* a count, how often it was fitted, and its end with half a double behind it */
     regressor_destroy(old);
     regressor_destroy(young);
     buf_finish(&full);
