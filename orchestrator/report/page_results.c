@@ -9,6 +9,7 @@
 #include "core/stats/sample.h"
 #include "orchestrator/compare/ranking.h"
 #include "orchestrator/compare/reduction.h"
+#include "orchestrator/report/verdict.h"
 
 void page_name(struct html *html, const struct evidence_experiment *experiment,
                const struct evidence_value *value)
@@ -172,37 +173,22 @@ static bool is_tied(const struct ranking *ranking, size_t line)
 /* What the best, and those not clearly worse, have in common. */
 static void print_winners(struct html *html, const struct ranking *ranking)
 {
-    size_t rules = 0, learners = 0, others = 0;
-    bool few = false;
+    struct verdict_winners winners = {.compared = ranking->lines};
     for (size_t i = 0; i < ranking->lines; i++) {
         const struct evidence_policy *policy = ranking->line[i].policy;
-        few = few || (i > 0 && ranking->line[i].to_best.seeds < RANKING_SEEDS_MIN);
+        winners.few = winners.few || (i > 0 && ranking->line[i].to_best.seeds < RANKING_SEEDS_MIN);
         if (!is_tied(ranking, i))
             continue;
         bool rule = evidence_is_rule(policy);
         bool learner = evidence_is_learned(policy) && evidence_never_learned(policy) == 0;
-        rules += rule ? 1 : 0;
-        learners += learner ? 1 : 0;
-        others += rule || learner ? 0 : 1;
+        winners.rules += rule ? 1 : 0;
+        winners.learners += learner ? 1 : 0;
+        winners.others += rule || learner ? 0 : 1;
     }
     char mark[EVIDENCE_MARK_TEXT];
-    const char *class = "tie", *verdict = "a rule is not beaten";
-    if (ranking->lines < 2) {
-        class = "open";
-        verdict = "nothing to compare";
-    } else if (few) {
-        class = "open";
-        verdict = "open: too few seeds";
-    } else if (rules == 0 && others == 0) {
-        class = "learner";
-        verdict = "learning pays";
-    } else if (learners == 0 && others == 0) {
-        class = "rule";
-        verdict = "a rule wins";
-    } else if (rules == 0) {
-        verdict = "not told apart";
-    }
-    html_raw(html, "<td class=\"text %s\">%s</td><td class=\"wrap %s\">", class, verdict, class);
+    const struct verdict verdict = verdict_of(&winners);
+    html_raw(html, "<td class=\"text %s\">%s</td><td class=\"wrap %s\">", verdict.class, verdict.text,
+             verdict.class);
     bool first = true;
     for (size_t i = 0; i < ranking->lines; i++) {
         if (!is_tied(ranking, i))
