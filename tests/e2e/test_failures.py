@@ -235,6 +235,26 @@ def every_command_that_meets_a_failure_says_so_and_leaves_the_file_whole():
                                               for n in numbers(case.calls(kind), most)], lambda wish: case.play(wish, look))
 
 
+@tap.test
+def a_comparison_without_memory_says_what_it_was_about():
+    with recorded() as there:
+        said = set()
+        for form in ((), ('--json',)):
+            case = Case(there.folder, testbed.ORCHESTRATOR, 'compare', '--db', '@/x.db', *form)
+
+            def look(wish, case=case):
+                ended = case.play(wish)
+                if ended.status != 0:
+                    said.add(re.sub(r'\d+', 'N', ended.errors))
+            for_each(case.without_memory(), look)
+        of_sqlite = re.compile(r'handoff-orchestrator: @/x\.db: (cannot [a-z ]+: )?out of memory\n')
+        tap.equal(sorted(text for text in said if not of_sqlite.fullmatch(text)),
+                  ['handoff-orchestrator compare: Cannot allocate memory\n', 'handoff-orchestrator: comparison: Cannot allocate memory\n',
+                   'handoff-orchestrator: intervals over N seeds: Cannot allocate memory\n', 'handoff-orchestrator: out of memory\n',
+                   'handoff-orchestrator: results: Cannot allocate memory\n', 'handoff-orchestrator: results: out of memory\n'],
+                  'what is said')
+
+
 # It draws nothing: what matters is that it is asked, and that the page takes what it leaves.
 GNUPLOT = """#!/bin/sh
 echo '<svg width="1"><desc>none</desc><g id="a"/></svg>' > "${2%.gp}.svg"
