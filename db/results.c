@@ -50,7 +50,7 @@ struct outcome_reader {
 static int take_outcome(sqlite3_stmt *row, void *user)
 {
     struct outcome_reader *reader = user;
-    assert(sqlite3_column_count(row) == 19);
+    assert(sqlite3_column_count(row) == 20);
     struct db_outcome outcome = {
         .sweep = text_of(row, 0),
         .experiment = text_of(row, 1),
@@ -71,6 +71,7 @@ static int take_outcome(sqlite3_stmt *row, void *user)
         .scenario = text_of(row, 16),
         .updates = sqlite3_column_type(row, 17) == SQLITE_NULL ? -1 : sqlite3_column_int64(row, 17),
         .arithmetic = text_of(row, 18),
+        .mean_return = real_of(row, 19),
     };
     bool whole = outcome.sweep != NULL && outcome.experiment != NULL && outcome.axis != NULL &&
                  outcome.value != NULL && outcome.policy != NULL;
@@ -97,7 +98,7 @@ struct curve_reader {
 static int take_curve_point(sqlite3_stmt *row, void *user)
 {
     struct curve_reader *reader = user;
-    assert(sqlite3_column_count(row) == 9);
+    assert(sqlite3_column_count(row) == 10);
     struct db_curve_point point = {
         .sweep = text_of(row, 0),
         .experiment = text_of(row, 1),
@@ -108,6 +109,7 @@ static int take_curve_point(sqlite3_stmt *row, void *user)
         .slots = real_of(row, 6),
         .mean_cost = real_of(row, 7),
         .regret_pct = real_of(row, 8),
+        .mean_return = real_of(row, 9),
     };
     bool whole = point.sweep != NULL && point.experiment != NULL && point.axis != NULL &&
                  point.value != NULL && point.policy != NULL;

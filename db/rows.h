@@ -244,6 +244,7 @@ struct db_outcome {
     int64_t updates; /* behind the learner's weights; -1: does not learn, or not recorded (NULL) */
     /* Of the run that trained it, else of the test: "portable, arithmetic 1"; NULL: that run is gone. */
     const char *arithmetic;
+    double mean_return; /* of its test's episodes; NAN: not recorded */
 };
 
 /* One checkpoint on the validation streams. */
@@ -251,7 +252,7 @@ struct db_curve_point {
     const char *sweep, *experiment, *axis, *value, *policy;
     uint64_t seed;
     double slots; /* of training until then */
-    double mean_cost, regret_pct;
+    double mean_cost, regret_pct, mean_return;
 };
 
 /* Jobs of a sweep with the same outcome. */

@@ -492,7 +492,8 @@ ORDER BY run_id, place;
 -- seed met the same world and the same held-out streams. regret_pct is NULL where the optimum's job has no result.
 CREATE VIEW sweep_result AS
 WITH tested AS (
-    SELECT j.*, s.mean_cost, s.mean_latency_s, s.mean_energy_j, s.deadline_miss_share, s.updates
+    SELECT j.*, s.mean_cost, s.mean_latency_s, s.mean_energy_j, s.deadline_miss_share, s.updates,
+           s.mean_episode_return
     FROM job AS j JOIN run_summary AS s ON s.run_id = j.test_run_id
     WHERE j.status = 'done'
 )
@@ -500,7 +501,7 @@ SELECT w.name AS sweep, t.experiment, t.axis, t.value, t.policy, t.sees, t.seed,
        (SELECT coalesce(sum(e.slots), 0) FROM episode AS e WHERE e.run_id = t.train_run_id) AS train_slots,
        t.mean_cost, t.mean_latency_s, t.p95_latency_s, t.mean_energy_j, t.deadline_miss_share,
        iif(o.mean_cost < 0, -100.0, 100.0) * (t.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
-       t.wall_s, t.train_run_id, t.test_run_id, t.updates
+       t.wall_s, t.train_run_id, t.test_run_id, t.updates, t.mean_episode_return
 FROM tested AS t
 JOIN sweep AS w ON w.sweep_id = t.sweep_id
 LEFT JOIN tested AS o ON o.policy = 'optimum' AND o.sweep_id = t.sweep_id AND o.experiment = t.experiment
@@ -521,7 +522,8 @@ WITH validated AS (
            sum(e.mean_cost * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_cost,
            sum(e.mean_latency_s * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0)
                AS mean_latency_s,
-           sum(e.mean_energy_j * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_energy_j
+           sum(e.mean_energy_j * (e.tasks - e.failures)) / nullif(sum(e.tasks - e.failures), 0) AS mean_energy_j,
+           avg(e.episode_return) AS mean_episode_return
     FROM validated AS v CROSS JOIN episode AS e ON e.run_id = v.run_id
     GROUP BY v.sweep_id, v.number, v.run_id
 ), optimum AS (
@@ -534,7 +536,7 @@ SELECT w.name AS sweep, j.experiment, j.axis, j.value, j.policy, j.sees, j.seed,
         WHERE e.run_id = j.train_run_id AND e.episode <= m.checkpoint_episode) AS slots,
        m.mean_cost, m.mean_latency_s, m.mean_energy_j,
        iif(o.mean_cost < 0, -100.0, 100.0) * (m.mean_cost / nullif(o.mean_cost, 0) - 1) AS regret_pct,
-       m.checkpoint_episode
+       m.checkpoint_episode, m.mean_episode_return
 FROM mean AS m
 JOIN job AS j ON j.sweep_id = m.sweep_id AND j.number = m.number
 JOIN sweep AS w ON w.sweep_id = j.sweep_id

@@ -6,7 +6,8 @@ SELECT '', c.scenario, '', '', c.policy, c.sees, c.seed,
        (SELECT CASE WHEN a.arithmetic IS NULL THEN 'an older arithmetic'
                     ELSE a.linalg || CASE a.linalg WHEN 'openblas' THEN ' ' || coalesce(a.vector_path, '') ELSE '' END ||
                          ', arithmetic ' || a.arithmetic END
-        FROM run AS a WHERE a.run_id = coalesce(p.run_id, c.run_id))
+        FROM run AS a WHERE a.run_id = coalesce(p.run_id, c.run_id)),
+       (SELECT avg(e.episode_return) FROM episode AS e WHERE e.run_id = c.run_id)
 FROM policy_comparison AS c
 JOIN run AS r ON r.run_id = c.run_id
 LEFT JOIN run AS p ON p.run_id = c.parent_run_id AND p.policy = c.policy

@@ -5,5 +5,6 @@ SELECT sweep, experiment, axis, value, policy, sees, seed, train_slots, mean_cos
        (SELECT CASE WHEN a.arithmetic IS NULL THEN 'an older arithmetic'
                     ELSE a.linalg || CASE a.linalg WHEN 'openblas' THEN ' ' || coalesce(a.vector_path, '') ELSE '' END ||
                          ', arithmetic ' || a.arithmetic END
-        FROM run AS a WHERE a.run_id = coalesce(train_run_id, test_run_id))
+        FROM run AS a WHERE a.run_id = coalesce(train_run_id, test_run_id)),
+       mean_episode_return
 FROM sweep_result;
