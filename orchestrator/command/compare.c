@@ -45,10 +45,16 @@ static const struct {
 #define GROUP_ALL (GROUPS - 1)
 
 struct comparison {
+    bool chosen; /* the metric is; else each value has that of its objective */
     enum evidence_metric metric;
     struct evidence evidence;
     struct bootstrap bootstrap;
 };
+
+static enum evidence_metric metric_of(const struct comparison *comparison, const struct evidence_value *value)
+{
+    return comparison->chosen ? comparison->metric : evidence_objective(value);
+}
 
 static int find_metric(const char *name, enum evidence_metric *ret_metric, struct diag *diag)
 {
@@ -57,7 +63,8 @@ static int find_metric(const char *name, enum evidence_metric *ret_metric, struc
             *ret_metric = (enum evidence_metric) i;
             return 0;
         }
-    return diag_fail(diag, ERR_UNKNOWN, "--metric: '%s' is none of cost, latency, energy, p95, regret", name);
+    return diag_fail(diag, ERR_UNKNOWN,
+                     "--metric: '%s' is none of cost, latency, energy, p95, regret, return", name);
 }
 
 static const char *format_interval(const struct interval *interval, char text[static 48])
@@ -99,7 +106,8 @@ static int print_group(const struct ranking *ranking, size_t group)
 static int print_value(struct comparison *comparison, const struct evidence_experiment *experiment,
                        const struct evidence_value *value)
 {
-    const struct evidence_measure *measure = &evidence_measures[comparison->metric];
+    enum evidence_metric metric = metric_of(comparison, value);
+    const struct evidence_measure *measure = &evidence_measures[metric];
     struct buf name = {0};
     int rc = evidence_print_name(experiment, value, &name);
     if (rc == 0)
@@ -109,7 +117,8 @@ static int print_value(struct comparison *comparison, const struct evidence_expe
     buf_finish(&name);
     for (size_t g = 0; g < GROUPS && rc == 0; g++) {
         struct ranking ranking = {0};
-        rc = ranking_make(&ranking, value, comparison->metric, groups[g].admits, &comparison->bootstrap);
+        rc = ranking_make(&ranking, value, metric_of(comparison, value), groups[g].admits,
+                          &comparison->bootstrap);
         if (rc == 0)
             rc = print_group(&ranking, g);
         ranking_finish(&ranking);
@@ -279,11 +288,12 @@ static int add_value(struct comparison *comparison, const struct evidence_experi
 {
     json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s}", "sweep", experiment->sweep, "experiment",
                                experiment->name, "axis", experiment->axis, "value", value->text, "metric",
-                               evidence_measures[comparison->metric].name);
+                               evidence_measures[metric_of(comparison, value)].name);
     int rc = object != NULL ? 0 : -ENOMEM;
     for (size_t g = 0; g < GROUPS && rc == 0; g++) {
         struct ranking ranking = {0};
-        rc = ranking_make(&ranking, value, comparison->metric, groups[g].admits, &comparison->bootstrap);
+        rc = ranking_make(&ranking, value, metric_of(comparison, value), groups[g].admits,
+                          &comparison->bootstrap);
         if (rc == 0 && json_object_set_new(object, groups[g].name, json_group(&ranking)) != 0)
             rc = -ENOMEM;
         ranking_finish(&ranking);
@@ -363,6 +373,7 @@ int command_compare(const struct cli *cli, struct diag *diag)
 {
     struct comparison comparison = {0};
     struct experiment_file file = {0};
+    comparison.chosen = cli->metric != NULL;
     int rc = find_metric(cli->metric, &comparison.metric, diag);
     if (rc == 0)
         rc = experiment_file_open(&file, cli->db, DB_READ, diag);

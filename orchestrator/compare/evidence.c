@@ -14,11 +14,12 @@
 #include "orchestrator/policy/catalog/full_scenario.h"
 
 const struct evidence_measure evidence_measures[EVIDENCE_METRICS] = {
-    [EVIDENCE_COST] = {"cost", "mean cost", ""},
-    [EVIDENCE_LATENCY] = {"latency", "mean latency", "s"},
-    [EVIDENCE_ENERGY] = {"energy", "mean energy", "J"},
-    [EVIDENCE_P95] = {"p95", "95th percentile of latency", "s"},
-    [EVIDENCE_REGRET] = {"regret", "regret against the optimum", "%"},
+    [EVIDENCE_COST] = {"cost", "mean cost", "", false},
+    [EVIDENCE_LATENCY] = {"latency", "mean latency", "s", false},
+    [EVIDENCE_ENERGY] = {"energy", "mean energy", "J", false},
+    [EVIDENCE_P95] = {"p95", "95th percentile of latency", "s", false},
+    [EVIDENCE_REGRET] = {"regret", "regret against the optimum", "%", false},
+    [EVIDENCE_RETURN] = {"return", "mean return of an episode", "", true},
 };
 
 void evidence_finish(struct evidence *evidence)
@@ -181,7 +182,8 @@ static int add(struct evidence *evidence, const struct db_outcome *outcome)
                    [EVIDENCE_LATENCY] = outcome->mean_latency_s,
                    [EVIDENCE_ENERGY] = outcome->mean_energy_j,
                    [EVIDENCE_P95] = outcome->p95_latency_s,
-                   [EVIDENCE_REGRET] = outcome->regret_pct},
+                   [EVIDENCE_REGRET] = outcome->regret_pct,
+                   [EVIDENCE_RETURN] = outcome->mean_return},
         .miss_share = outcome->deadline_miss_share,
         .train_slots = outcome->train_slots,
         .never_learned = outcome->updates == 0,
@@ -382,6 +384,19 @@ size_t evidence_seeds_max(const struct evidence *evidence)
                 most = tests > most ? tests : most;
             }
     return most;
+}
+
+enum evidence_metric evidence_objective(const struct evidence_value *value)
+{
+    return value->reward != REWARD_COST ? EVIDENCE_RETURN : EVIDENCE_COST;
+}
+
+bool evidence_is_rewarded(const struct evidence_experiment *experiment)
+{
+    bool all = experiment->values > 0;
+    for (size_t v = 0; v < experiment->values; v++)
+        all = all && experiment->value[v].reward != REWARD_COST;
+    return all;
 }
 
 const struct evidence_policy *evidence_find(const struct evidence_value *value, const char *policy)

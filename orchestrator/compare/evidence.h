@@ -9,16 +9,18 @@
 #include <stdint.h>
 
 #include "core/base/buf.h"
+#include "core/model/scenario.h"
 #include "db/rows.h"
 #include "orchestrator/policy/policy.h"
 
-/* What policies are compared by. Less is better of every one. */
+/* What policies are compared by. */
 enum evidence_metric {
     EVIDENCE_COST,
     EVIDENCE_LATENCY,
     EVIDENCE_ENERGY,
     EVIDENCE_P95,
     EVIDENCE_REGRET,
+    EVIDENCE_RETURN, /* of a test's episodes, the mean */
     EVIDENCE_METRICS
 };
 
@@ -26,6 +28,7 @@ struct evidence_measure {
     const char *name; /* as the flag --metric has it */
     const char *title;
     const char *unit; /* "" where there is none */
+    bool more;        /* more of it is better */
 };
 extern const struct evidence_measure evidence_measures[EVIDENCE_METRICS];
 
@@ -52,6 +55,9 @@ struct evidence_value {
     /* [policies] by what they see, learners first, then as the program lists them */
     struct evidence_policy *policy;
     size_t policies;
+    /* The scenario of its tests: what is paid for, and what a bad channel does. As by default where it is not known. */
+    enum scenario_reward reward;
+    enum scenario_channel channel;
 };
 
 struct evidence_experiment {
@@ -86,6 +92,12 @@ int evidence_sort(struct evidence *evidence);
 
 /* The most tests that any policy has at any value. */
 size_t evidence_seeds_max(const struct evidence *evidence);
+
+/* What a value's policies are ranked by: the mean cost, or the mean return where the objective is a reward: a cost that is
+ * minus a reward reads badly. */
+enum evidence_metric evidence_objective(const struct evidence_value *value);
+/* Is the objective a reward at every value? */
+bool evidence_is_rewarded(const struct evidence_experiment *experiment);
 
 /* NULL: the policy has no result there. */
 const struct evidence_policy *evidence_find(const struct evidence_value *value, const char *policy);

@@ -6,6 +6,7 @@
 
 #include "core/base/err.h"
 #include "db/results.h"
+#include "orchestrator/policy/catalog/full_scenario.h"
 
 struct reading {
     struct evidence *evidence;
@@ -50,6 +51,35 @@ static int take(void *user, const struct db_outcome *outcome)
                                             : note_passed_over(reading, outcome);
 }
 
+/* What a value's tests were about, out of the first one's scenario. One that does not read tells nothing. */
+static int read_scenario(struct evidence_value *value, struct store *store, struct diag *diag)
+{
+    struct buf arena = {0};
+    struct db_run run;
+    struct full_scenario full;
+    assert(value->policies > 0 && value->policy[0].tests > 0); /* a value is there because of a result */
+    full_scenario_defaults(&full);
+    int rc = store_read_run(store, value->policy[0].test[0].test_run_id, &run, &arena, diag);
+    if (rc == 0 &&
+        full_scenario_read(&full,
+                           &(struct scenario_text){run.scenario, strlen(run.scenario), "recorded scenario"},
+                           NULL) == 0) {
+        value->reward = full.scenario.objective.reward;
+        value->channel = full.scenario.channel.mode;
+    }
+    buf_finish(&arena);
+    return rc;
+}
+
+static int read_scenarios(struct evidence *evidence, struct store *store, struct diag *diag)
+{
+    int rc = 0;
+    for (size_t e = 0; e < evidence->experiments; e++)
+        for (size_t v = 0; v < evidence->experiment[e].values && rc == 0; v++)
+            rc = read_scenario(&evidence->experiment[e].value[v], store, diag);
+    return rc;
+}
+
 int evidence_read(struct evidence *ret_evidence, struct store *store, const struct evidence_filter *filter,
                   struct diag *diag)
 {
@@ -67,6 +97,8 @@ int evidence_read(struct evidence *ret_evidence, struct store *store, const stru
     buf_finish(&reading.passed_over);
     if (rc == 0)
         rc = evidence_sort(&evidence);
+    if (rc == 0)
+        rc = read_scenarios(&evidence, store, diag);
     if (rc == 0)
         *ret_evidence = evidence;
     else

@@ -24,6 +24,7 @@ static size_t take_differences(const struct ranking_pair *pair, enum evidence_me
                                double *ret_value)
 {
     const struct evidence_policy *a = pair->better, *b = pair->worse;
+    double sign = evidence_measures[metric].more ? -1.0 : 1.0;
     size_t n = 0;
     for (size_t i = 0, j = 0; i < a->tests && j < b->tests;) {
         if (a->test[i].seed != b->test[j].seed) {
@@ -31,7 +32,7 @@ static size_t take_differences(const struct ranking_pair *pair, enum evidence_me
             continue;
         }
         assert(i == 0 || a->test[i - 1].seed < a->test[i].seed); /* evidence_sort */
-        double difference = b->test[j++].metric[metric] - a->test[i++].metric[metric];
+        double difference = sign * (b->test[j++].metric[metric] - a->test[i++].metric[metric]);
         if (!isnan(difference))
             ret_value[n++] = difference;
     }
@@ -67,6 +68,11 @@ static int by_mean(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static int by_mean_down(const void *a, const void *b)
+{
+    return by_mean(b, a);
+}
+
 static void draw_up_lines(struct ranking *ranking, const struct evidence_value *value,
                           enum evidence_metric metric, bool (*admits)(const struct evidence_policy *policy),
                           double *scratch)
@@ -80,7 +86,8 @@ static void draw_up_lines(struct ranking *ranking, const struct evidence_value *
     }
     assert(ranking->lines <= value->policies);
     if (ranking->lines > 1)
-        qsort(ranking->line, ranking->lines, sizeof *ranking->line, by_mean);
+        qsort(ranking->line, ranking->lines, sizeof *ranking->line,
+              evidence_measures[metric].more ? by_mean_down : by_mean);
 }
 
 static void judge(struct ranking *ranking, enum evidence_metric metric, double *scratch,
@@ -113,6 +120,7 @@ int ranking_make(struct ranking *ret_ranking, const struct evidence_value *value
     for (size_t p = 0; p < value->policies; p++)
         most = value->policy[p].tests > most ? value->policy[p].tests : most;
     struct ranking ranking = {
+        .metric = metric,
         .line = calloc(policies, sizeof *ranking.line),
         .pair = calloc(policies * policies, sizeof *ranking.pair),
         .cut = calloc(policies, sizeof *ranking.cut),
@@ -166,9 +174,10 @@ void ranking_format_more(uint32_t more, char ret_text[static 24])
 static int print_ranking(const struct ranking *ranking, const char *indent, struct buf *text)
 {
     assert(ranking->lines > 1);
+    char better = evidence_measures[ranking->metric].more ? '>' : '<';
     int rc = buf_printf(text, "%sranked: %s", indent, ranking->line[0].policy->name);
     for (size_t i = 1; i < ranking->lines && rc == 0; i++)
-        rc = buf_printf(text, " %c %s", ranking->cut[i] ? '<' : '=', ranking->line[i].policy->name);
+        rc = buf_printf(text, " %c %s", ranking->cut[i] ? better : '=', ranking->line[i].policy->name);
     return rc != 0 ? rc : buf_printf(text, "\n"); /* a zero byte follows */
 }
 

@@ -10,7 +10,8 @@
 #define RANKING_SEEDS_MIN 5u           /* fewer are not ranked */
 #define RANKING_UNREACHABLE UINT32_MAX /* more runs than STUDENT_RUNS_MAX */
 
-/* `worse` minus `better`, over the seeds that both have. */
+/* By how much `worse` is worse than `better`, over the seeds that both have: `worse` minus `better`, or the other way
+ * round where more is better. */
 struct ranking_pair {
     const struct evidence_policy *better, *worse;
     size_t seeds;             /* common ones */
@@ -32,8 +33,9 @@ struct ranking_line {
     struct ranking_pair to_best; /* better: the first line's; not clear: tied with it. Of the first: empty */
 };
 
-/* One line for each policy that has the metric, the least mean first. */
+/* One line for each policy that has the metric, the best mean first. */
 struct ranking {
+    enum evidence_metric metric;
     struct ranking_line *line; /* [lines] owned */
     size_t lines;
     struct ranking_pair *pair; /* [lines * lines] owned; pair[i * lines + j], i < j: line i against line j */
@@ -49,7 +51,7 @@ void ranking_finish(struct ranking *ranking);
  * two across that are not clear. */
 const struct ranking_pair *ranking_doubt(const struct ranking *ranking, size_t i);
 
-/* The verdict in words, one a line, each behind `indent`: "ranked: a < b = c" where there is a cut, = between
+/* The verdict in words, one a line, each behind `indent`: "ranked: a < b = c" (or a > b) where there is a cut, = between
  * those that are not told apart, and for these "not ranked: ..." with how many more runs it would take.
  * Nothing of fewer than two lines. */
 int ranking_print_verdict(const struct ranking *ranking, const char *indent, struct buf *text);

@@ -119,6 +119,7 @@ struct columns {
     size_t first, end; /* the values that count */
 };
 
+/* NAN: a mean of theirs is not above 0, and there is no share of it. */
 static double mean_reduction(void *user, const uint32_t *pick, size_t n)
 {
     const struct columns *columns = user;
@@ -130,7 +131,7 @@ static double mean_reduction(void *user, const uint32_t *pick, size_t n)
             ours += columns->table->ours[v][pick != NULL ? pick[i] : i];
             theirs += columns->table->theirs[v][pick != NULL ? pick[i] : i];
         }
-        sum += 1.0 - ours / theirs;
+        sum += theirs > 0.0 ? 1.0 - ours / theirs : (double) NAN;
     }
     return sum / (double) (columns->end - columns->first);
 }
@@ -144,6 +145,8 @@ static void measure_values(struct reduction *reduction, const struct table *tabl
             continue;
         struct columns column = {table, v, v + 1};
         double here = mean_reduction(&column, NULL, table->seeds[v]);
+        if (isnan(here))
+            continue;
         struct interval interval = bootstrap_statistic(bootstrap, table->seeds[v], mean_reduction, &column);
         bool enough = table->seeds[v] >= RANKING_SEEDS_MIN;
         reduction->better += enough && interval.low > 0.0 ? 1 : 0;

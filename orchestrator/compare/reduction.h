@@ -1,6 +1,6 @@
 /* By how much a policy undercuts a baseline over a sweep: at most, at which value, and in the mean over the
  * values. At each value the reduction is 1 - ours / theirs, of the two means over the common seeds; the mean
- * over the values weighs them equally. */
+ * over the values weighs them equally. There is no reduction of a mean that is not above 0. */
 #ifndef HANDOFF_ORCHESTRATOR_COMPARE_REDUCTION_H
 #define HANDOFF_ORCHESTRATOR_COMPARE_REDUCTION_H
 

@@ -258,6 +258,60 @@ static void a_reduction_says_that_memory_ran_out_and_leaves_nothing(void **state
     assert_int_equal(failed, 5 + 3); /* the table and its one value; sorting can do without */
 }
 
+/* Returns are minus the costs: what is best by cost is best by return, by the same differences. */
+static void of_returns_more_is_better(void **state)
+{
+    struct fixture *fixture = *state;
+    const double good[] = {3, 3.25, 2.75, 3.5, 3}, bad[] = {2, 2.5, 1.75, 2.25, 2};
+    for (size_t i = 0; i < 5; i++) {
+        struct db_outcome outcome = {.sweep = "s", .experiment = "e", .axis = "", .value = "", .seed = i + 1};
+        outcome.policy = "dapo";
+        outcome.mean_return = good[i];
+        assert_int_equal(evidence_add(&fixture->evidence, &outcome), 0);
+        outcome.policy = "local";
+        outcome.mean_return = bad[i];
+        assert_int_equal(evidence_add(&fixture->evidence, &outcome), 0);
+    }
+    assert_int_equal(evidence_sort(&fixture->evidence), 0);
+    struct ranking ranking = {0};
+    assert_int_equal(ranking_make(&ranking, value_at(fixture, 0), EVIDENCE_RETURN, NULL, &fixture->bootstrap),
+                     0);
+    assert_string_equal(ranking.line[0].policy->name, "dapo");
+    assert_true(ranking.line[0].mean == 3.1 && ranking.line[1].mean == 2.1);
+    assert_true(fabs(ranking.line[1].to_best.difference - 1.0) < 1e-12 && ranking.line[1].to_best.clear);
+    assert_verdict(&ranking, "ranked: dapo > local\n");
+    ranking_finish(&ranking);
+}
+
+static void a_value_is_judged_by_what_its_objective_is(void **state)
+{
+    (void) state;
+    struct evidence_value value[] = {
+        {.reward = REWARD_COST}, {.reward = REWARD_SHAPED}, {.reward = REWARD_PAPER}};
+    struct evidence_experiment mixed = {.value = value, .values = 3},
+                               rewards = {.value = value + 1, .values = 2};
+    assert_int_equal(evidence_objective(&value[0]), EVIDENCE_COST);
+    assert_int_equal(evidence_objective(&value[1]), EVIDENCE_RETURN);
+    assert_int_equal(evidence_objective(&value[2]), EVIDENCE_RETURN);
+    assert_true(evidence_is_rewarded(&rewards) && !evidence_is_rewarded(&mixed));
+    assert_false(evidence_is_rewarded(&(struct evidence_experiment){0}));
+}
+
+static void of_a_baseline_that_is_not_above_zero_no_reduction_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    struct reduction reduction;
+    ADD(fixture, "1", "dapo", "observations", 1, 1, 2);
+    ADD(fixture, "1", "local", "observations", 1, -2, -4);
+    ADD(fixture, "2", "dapo", "observations", 1, 1, 2);
+    ADD(fixture, "2", "local", "observations", 1, 0, 0);
+    assert_int_equal(evidence_sort(&fixture->evidence), 0);
+    assert_int_equal(reduction_measure(&reduction, &fixture->evidence.experiment[0], "dapo", "local",
+                                       EVIDENCE_COST, &fixture->bootstrap),
+                     0);
+    assert_int_equal(reduction.values, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +329,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_mean_over_values_takes_the_seeds_that_all_have, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_reduction_says_that_memory_ran_out_and_leaves_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(of_returns_more_is_better, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_value_is_judged_by_what_its_objective_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(of_a_baseline_that_is_not_above_zero_no_reduction_is_told, set_up,
                                         tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
