@@ -27,8 +27,8 @@ int results_each_origin(struct store *store, int (*row)(void *user, const struct
 int results_each_unfinished(struct store *store, int (*row)(void *user, int64_t run_id), void *user,
                             struct diag *diag);
 
-/* Rows of numbers of a run: `query` is one of returns, has_tasks, latencies, split_histogram,
- * devices_of_servers, tracks and sites (db/queries), value[i] its column i, NAN where it is NULL or no
+/* Rows of numbers of a run: `query` is one of returns, has_tasks, latencies, channels, qualities,
+ * split_histogram, devices_of_servers, tracks and sites (db/queries), value[i] its column i, NAN where it is NULL or no
  * number. */
 int results_each_numbers(struct store *store, const char *query, int64_t run_id,
                          int (*row)(void *user, const double *value, size_t columns), void *user,

@@ -21,15 +21,14 @@
 static int plot_experiment(struct report *report, const struct evidence_experiment *experiment,
                            struct diag *diag)
 {
-    static const enum evidence_metric against_axis[] = {EVIDENCE_COST, EVIDENCE_LATENCY, EVIDENCE_ENERGY,
-                                                        EVIDENCE_P95};
+    const enum evidence_metric against_axis[] = {evidence_is_rewarded(experiment) ? EVIDENCE_RETURN
+                                                                                  : EVIDENCE_COST,
+                                                 EVIDENCE_LATENCY, EVIDENCE_ENERGY, EVIDENCE_P95};
     int rc = 0;
     for (size_t i = 0; i < sizeof against_axis / sizeof *against_axis && rc == 0; i++)
         rc = plots_axis(report, experiment, against_axis[i], diag);
     static int (*const plots[])(struct report *, const struct evidence_experiment *, struct diag *) = {
-        plots_convergence,
-        plots_curve,
-        plots_tasks,
+        plots_convergence, plots_curve, plots_returns, plots_channel, plots_tasks,
     };
     for (size_t i = 0; i < sizeof plots / sizeof *plots && rc == 0; i++)
         rc = plots[i](report, experiment, diag);

@@ -25,9 +25,13 @@ y(name) = y_floor > 0 && column(name) < y_floor ? y_floor : column(name)
 set offsets 0, 0, graph 0.03, graph 0.03
 set autoscale fix
 set style fill transparent solid 0.18 noborder
+if (!x_log) {
+    stats data using 'x' nooutput
+    set xtics tics_of(STATS_max)
+}
 here(p, v) = of(p) && stringcolumn('value') eq value[v]
 # Where a panel ends below: what lies further off than 1.5 times the middle half of the means' range is cut off (Tukey's fence).
-# A panel without a curve has axes alone.
+# Where `fenced` is 0 nothing is. A panel without a curve has axes alone.
 array fence[|value|]
 array empty[|value|]
 do for [v=1:|value|] {
@@ -37,7 +41,7 @@ do for [v=1:|value|] {
     empty[v] = !exists('STATS_records') || STATS_records == 0
     undefine STATS_*
     stats data using (stringcolumn('value') eq value[v] ? column('low') : NaN) nooutput
-    fence[v] = y_floor == 0 && exists('STATS_min') && STATS_min < fence[v] ? fence[v] : NaN
+    fence[v] = fenced && y_floor == 0 && exists('STATS_min') && STATS_min < fence[v] ? fence[v] : NaN
 }
 do for [form in 'svg pdf'] {
     eval value(form)

@@ -31,10 +31,41 @@ static void print_head(struct html *html, const struct page_about *about)
              BOOTSTRAP_RESAMPLES);
 }
 
+/* Is every experiment's objective a reward? Then nothing is compared with the paper that the headline quotes. */
+static bool all_rewarded(const struct report *report)
+{
+    bool all = true;
+    for (size_t e = 0; e < report->evidence.experiments; e++)
+        all = all && evidence_is_rewarded(&report->evidence.experiment[e]);
+    return all;
+}
+
+static bool any_rewarded(const struct report *report)
+{
+    bool any = false;
+    for (size_t e = 0; e < report->evidence.experiments; e++)
+        any = any || evidence_is_rewarded(&report->evidence.experiment[e]);
+    return any;
+}
+
+static void print_rewards(struct html *html, const struct report *report)
+{
+    if (any_rewarded(report))
+        html_raw(
+            html,
+            "<p class=\"note\">Where the objective is a reward (<em>objective.reward</em> shaped or paper), "
+            "a task's "
+            "cost is minus its reward, so costs may be negative: what is compared there is the return of an "
+            "episode, the sum of its slots' rewards, and more is better. Regret is the difference to the "
+            "optimum in per cent of the size of the optimum's.</p>\n");
+}
+
 static void print_contents(struct html *html, const struct report *report)
 {
-    html_raw(html, "<nav aria-label=\"Contents\"><ul>\n<li><a href=\"#headline\">Headline</a></li>\n<li><a "
-                   "href=\"#map\">Where learning pays</a></li>\n");
+    html_raw(html, "<nav aria-label=\"Contents\"><ul>\n");
+    if (!all_rewarded(report))
+        html_raw(html, "<li><a href=\"#headline\">Headline</a></li>\n");
+    html_raw(html, "<li><a href=\"#map\">Where learning pays</a></li>\n");
     for (size_t e = 0; e < report->evidence.experiments; e++) {
         html_raw(html, "<li><a href=\"#experiment-%zu\">", e + 1);
         page_name(html, &report->evidence.experiment[e], NULL);
@@ -63,13 +94,13 @@ static void print_figure(struct html *html, const struct figure *figure)
              figure->stem, figure->stem);
 }
 
-static void print_experiment(struct html *html, struct report *report, size_t e)
+static void print_experiment(struct html *html, struct report *report, size_t e, struct diag *diag)
 {
     const struct evidence_experiment *experiment = &report->evidence.experiment[e];
     html_raw(html, "<section id=\"experiment-%zu\"><h2>", e + 1);
     page_name(html, experiment, NULL);
     html_raw(html, "</h2>\n");
-    page_results(html, report, experiment);
+    page_results(html, report, experiment, diag);
     for (size_t i = 0; i < report->figures; i++)
         if (report->figure[i]->experiment == experiment)
             print_figure(html, report->figure[i]);
@@ -92,11 +123,13 @@ int page_print(struct report *report, const struct page_about *about, struct buf
 {
     struct html html = {.text = text};
     print_head(&html, about);
+    print_rewards(&html, report);
     print_contents(&html, report);
-    page_headline(&html, report);
+    if (!all_rewarded(report))
+        page_headline(&html, report);
     page_map(&html, report);
     for (size_t e = 0; e < report->evidence.experiments; e++)
-        print_experiment(&html, report, e);
+        print_experiment(&html, report, e, diag);
     print_gaps(&html, report);
     page_origin(&html, report, diag);
     html_raw(&html, "</main>\n</body>\n</html>\n");

@@ -210,7 +210,7 @@ static void print_map_row(struct html *html, struct report *report, const struct
     html_raw(html, "</th>");
     for (size_t s = 0; s < sizeof scopes / sizeof *scopes && html->code == 0; s++) {
         struct ranking ranking = {0};
-        html->code = ranking_make(&ranking, value, EVIDENCE_COST, scopes[s], &report->bootstrap);
+        html->code = ranking_make(&ranking, value, evidence_objective(value), scopes[s], &report->bootstrap);
         if (html->code == 0)
             print_winners(html, &ranking);
         ranking_finish(&ranking);
@@ -223,7 +223,8 @@ void page_map(struct html *html, struct report *report)
     html_raw(html,
              "<section id=\"map\"><h2>Where learning pays</h2>\n<p class=\"note\">At each value the policy "
              "with the "
-             "least mean cost and all that are not clearly worse (95 %% interval of the paired difference "
+             "least mean cost (the greatest mean return, where the objective is a reward) and all that are "
+             "not clearly worse (95 %% interval of the paired difference "
              "above 0, at "
              "least %u common seeds). A <em>rule</em> does not learn. On the left among policies that see "
              "only what a "
@@ -276,7 +277,8 @@ static void print_metric(struct html *html, struct report *report, const struct 
     free(sample);
 }
 
-static void print_line(struct html *html, struct report *report, const struct ranking_line *line, bool first)
+static void print_line(struct html *html, struct report *report, const struct ranking_line *line, bool first,
+                       const struct page_quality *quality, struct diag *diag)
 {
     static const enum evidence_metric rest[] = {EVIDENCE_LATENCY, EVIDENCE_P95, EVIDENCE_ENERGY,
                                                 EVIDENCE_REGRET};
@@ -297,6 +299,7 @@ static void print_line(struct html *html, struct report *report, const struct ra
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
         print_metric(html, report, line->policy, rest[i]);
     html_number_cell(html, 100.0 * mean_miss_share(line->policy));
+    page_quality_cells(html, report, quality, line->policy, diag);
     html_raw(html, "</tr>\n");
 }
 
@@ -327,25 +330,38 @@ static const struct {
 #define GROUPS (sizeof groups / sizeof *groups)
 
 static void print_value(struct html *html, struct report *report,
-                        const struct evidence_experiment *experiment, const struct evidence_value *value)
+                        const struct evidence_experiment *experiment, const struct evidence_value *value,
+                        struct diag *diag)
 {
     struct ranking ranking[GROUPS] = {0};
+    struct page_quality quality = {0};
+    enum evidence_metric metric = evidence_objective(value);
+    bool reward = metric == EVIDENCE_RETURN;
+    if (html->code == 0)
+        html->code = page_quality_survey(report, value, &quality, diag);
     html_raw(html, "<div class=\"scroll\"><table><caption>");
     page_name(html, experiment, value);
-    html_raw(html, "</caption><thead><tr><th class=\"text\">policy</th><th>seeds</th><th>trained "
-                   "(slots)</th><th>cost</th><th>cost above the "
-                   "group's best</th><th>more runs</th><th>latency (s)</th><th>p95 (s)</th><th>energy "
-                   "(J)</th><th>regret (%%)</th><th>missed (%%)</th></tr></thead>\n");
+    html_raw(html,
+             "</caption><thead><tr><th class=\"text\">policy</th><th>seeds</th><th>trained "
+             "(slots)</th><th>%s</th><th>%s the "
+             "group's best</th><th>more runs</th><th>latency (s)</th><th>p95 (s)</th><th>energy "
+             "(J)</th><th>regret (%%)</th><th>missed (%%)</th>",
+             reward ? "return of an episode" : "cost", reward ? "return below" : "cost above");
+    page_quality_head(html, &quality);
+    html_raw(html, "</tr></thead>\n");
     for (size_t g = 0; g < GROUPS && html->code == 0; g++) {
-        html->code = ranking_make(&ranking[g], value, EVIDENCE_COST, groups[g].admits, &report->bootstrap);
+        html->code = ranking_make(&ranking[g], value, metric, groups[g].admits, &report->bootstrap);
         if (html->code != 0 || groups[g].head == NULL || ranking[g].lines == 0)
             continue;
-        html_raw(html, "<tbody><tr><th scope=\"rowgroup\" colspan=\"11\">%s</th></tr>\n", groups[g].head);
+        html_raw(html, "<tbody><tr><th scope=\"rowgroup\" colspan=\"%zu\">%s</th></tr>\n",
+                 11 + quality.columns, groups[g].head);
         for (size_t i = 0; i < ranking[g].lines; i++)
-            print_line(html, report, &ranking[g].line[i], i == 0);
+            print_line(html, report, &ranking[g].line[i], i == 0, &quality, diag);
         html_raw(html, "</tbody>\n");
     }
-    html_raw(html, "</table></div>\n<ul class=\"verdict\">\n");
+    html_raw(html, "</table></div>\n");
+    page_quality_note(html, &quality);
+    html_raw(html, "<ul class=\"verdict\">\n");
     for (size_t g = 0; g < GROUPS; g++) {
         print_verdict(html, &ranking[g], groups[g].name);
         ranking_finish(&ranking[g]);
@@ -353,8 +369,9 @@ static void print_value(struct html *html, struct report *report,
     html_raw(html, "</ul>\n");
 }
 
-void page_results(struct html *html, struct report *report, const struct evidence_experiment *experiment)
+void page_results(struct html *html, struct report *report, const struct evidence_experiment *experiment,
+                  struct diag *diag)
 {
     for (size_t v = 0; v < experiment->values; v++)
-        print_value(html, report, experiment, &experiment->value[v]);
+        print_value(html, report, experiment, &experiment->value[v], diag);
 }

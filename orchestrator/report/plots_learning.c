@@ -14,6 +14,7 @@
 #include "db/results.h"
 
 #define POINTS_MAX 100u   /* of a curve: more would not be seen */
+#define REWARD_POINTS 50u /* where the objective is a reward: short episodes scatter more */
 #define REGRET_FLOOR 0.01 /* per cent; where its logarithmic axis ends */
 
 /* One seed's numbers, by ascending x. Owned. */
@@ -41,16 +42,27 @@ static int series_add(struct series *series, double x, double y)
     return 0;
 }
 
+/* A training's returns, against its episodes or its slots. */
+struct returns {
+    struct series series;
+    bool against_slots;
+    double slots; /* of its last episode */
+};
+
 static int take_return(void *user, const double *value, size_t columns)
 {
-    assert(columns == 2); /* returns.sql */
-    return series_add(user, value[0], value[1]);
+    struct returns *returns = user;
+    assert(columns == 4); /* episode, slots until its end, return, slots: returns.sql */
+    returns->slots = value[3];
+    return series_add(&returns->series, value[returns->against_slots ? 1 : 0], value[2]);
 }
 
-/* Means of blocks of as many episodes as leave at most POINTS_MAX; x becomes each block's last. */
-static void thin(struct series *series)
+/* Means of blocks of as many episodes as leave at most `most` points; x becomes each block's last. Returns how many those
+ * are. */
+static size_t thin(struct series *series, size_t most)
 {
-    size_t block = (series->n + POINTS_MAX - 1) / POINTS_MAX, kept = 0;
+    size_t block = (series->n + most - 1) / most, kept = 0;
+    assert(most > 0 && most <= POINTS_MAX);
     for (size_t first = 0; block > 1 && first < series->n; first += block) {
         size_t size = first + block <= series->n ? block : series->n - first;
         series->y[kept] = sample_mean(series->y + first, size);
@@ -59,6 +71,7 @@ static void thin(struct series *series)
     assert(kept <= POINTS_MAX && kept <= series->n);
     if (block > 1)
         series->n = kept;
+    return block > 1 ? block : 1;
 }
 
 /* Rows of a policy's curve at x: mean and interval over those seeds whose curves reach there. */
@@ -134,8 +147,21 @@ static bool trained_once(const struct evidence_experiment *experiment)
     return false;
 }
 
-static int add_returns(struct report *report, struct figure *figure, const char *value,
-                       const struct evidence_policy *policy, struct diag *diag)
+/* Training curves while they are drawn. */
+struct training {
+    bool against_slots;
+    bool levels;  /* what does not learn is drawn beside them */
+    size_t block; /* episodes in the mean of a point, at most */
+};
+
+/* Where a value's curves begin and end, and how many slots their episodes have; NAN: there is none. */
+struct extent {
+    double ends[2], slots;
+};
+
+static int add_returns(struct report *report, struct figure *figure, struct training *training,
+                       const char *value, const struct evidence_policy *policy, struct extent *extent,
+                       struct diag *diag)
 {
     struct series *series = calloc(policy->tests, sizeof *series);
     size_t seeds = 0;
@@ -143,16 +169,64 @@ static int add_returns(struct report *report, struct figure *figure, const char 
     for (size_t t = 0; t < policy->tests && rc == 0; t++) {
         if (policy->test[t].train_run_id == 0)
             continue;
+        struct returns returns = {.against_slots = training->against_slots};
         rc = results_each_numbers(report->store, "returns", policy->test[t].train_run_id, take_return,
-                                  &series[seeds], diag);
+                                  &returns, diag);
         assert(seeds <= t);
-        thin(&series[seeds++]);
+        size_t block = thin(&returns.series, training->against_slots ? REWARD_POINTS : POINTS_MAX),
+               n = returns.series.n;
+        training->block = block > training->block ? block : training->block;
+        if (n > 0) {
+            extent->ends[0] = fmin(extent->ends[0], returns.series.x[0]); /* fmin and fmax pass a NAN over */
+            extent->ends[1] = fmax(extent->ends[1], returns.series.x[n - 1]);
+            extent->slots = returns.slots;
+        }
+        series[seeds++] = returns.series;
     }
     if (rc == 0)
         rc = add_band(report, figure, value, policy->name, series, seeds);
     for (size_t s = 0; s < seeds; s++)
         series_finish(&series[s]);
     free(series);
+    return rc;
+}
+
+/* Two rows: what a policy comes to wherever the curves begin and end. */
+static void add_ends(struct report *report, struct figure *figure, const char *value, const char *policy,
+                     const struct series *level, const double ends[static 2])
+{
+    for (size_t end = 0; end < 2 && level->n > 0; end++) {
+        struct interval interval = bootstrap_mean(&report->bootstrap, level->y, level->n);
+        figure_text(figure, value);
+        figure_text(figure, policy);
+        figure_number(figure, ends[end]);
+        figure_number(figure, sample_mean(level->y, level->n));
+        figure_number(figure, interval.low);
+        figure_number(figure, interval.high);
+        figure_number(figure, (double) level->n);
+        figure_end_row(figure);
+    }
+}
+
+/* The mean return of what does not learn, on the test streams, if their episodes are as long as those of training: else
+ * returns are no yardstick for one another. */
+static int add_return_level(struct report *report, struct figure *figure, const char *value,
+                            const struct evidence_policy *policy, const struct extent *extent,
+                            struct diag *diag)
+{
+    struct returns first = {0};
+    struct series level = {0};
+    assert(policy->tests > 0);
+    int rc = results_each_numbers(report->store, "returns", policy->test[0].test_run_id, take_return, &first,
+                                  diag);
+    for (size_t t = 0; t < policy->tests && rc == 0 && first.series.n > 0 && first.slots == extent->slots;
+         t++)
+        if (!isnan(policy->test[t].metric[EVIDENCE_RETURN]))
+            rc = series_add(&level, 0.0, policy->test[t].metric[EVIDENCE_RETURN]);
+    if (rc == 0)
+        add_ends(report, figure, value, policy->name, &level, extent->ends);
+    series_finish(&first.series);
+    series_finish(&level);
     return rc;
 }
 
@@ -171,71 +245,96 @@ static void list_learners(struct figure *figure)
     free(learner);
 }
 
-/* A figure with nothing below its CSV's head is left out, and why. */
-static int end_figure(struct report *report, const char *what, const char *remedy, int code,
-                      struct diag *diag)
+static int add_training(struct report *report, struct figure *figure, struct training *training,
+                        const struct report_panels *panels, struct diag *diag)
 {
-    assert(report->figures > 0);
-    struct figure *figure = report->figure[report->figures - 1];
-    if (code == 0)
-        code = figure->code;
-    if (code != 0)
-        return diag_fail(diag, code, "%s: %s", figure->stem, err_text(code));
-    const char *head_end = strchr((const char *) figure->csv.data, '\n');
-    if (head_end != NULL && head_end[1] != '\0')
-        return 0;
-    struct buf name = {0};
-    int rc = evidence_print_name(figure->experiment, NULL, &name);
-    if (rc == 0)
-        rc = report_leave_out(report, "%s: no %s. %s", (const char *) name.data, what, remedy);
-    buf_finish(&name);
-    report_drop_figure(report);
+    int rc = 0;
+    for (size_t i = 0; i < panels->count; i++) {
+        const struct evidence_value *value = &figure->experiment->value[panels->index[i]];
+        struct extent extent = {{(double) NAN, (double) NAN}, (double) NAN};
+        for (size_t p = 0; p < value->policies && rc == 0; p++)
+            if (learned(&value->policy[p]))
+                rc = add_returns(report, figure, training, report_value_label(value), &value->policy[p],
+                                 &extent, diag);
+        for (size_t p = 0; training->levels && !isnan(extent.ends[0]) && p < value->policies && rc == 0; p++)
+            if (!learned(&value->policy[p]))
+                rc = add_return_level(report, figure, report_value_label(value), &value->policy[p], &extent,
+                                      diag);
+    }
     return rc;
+}
+
+static void print_training_caption(struct figure *figure, const struct training *training)
+{
+    figure_caption(
+        figure, "Return of each training episode, exploration included: mean over seeds and 95 %% interval "
+                "by bootstrap over seeds.");
+    if (training->block > 1)
+        figure_caption(figure, " Smoothed: points are means of blocks of %zu episodes.", training->block);
+    if (training->levels)
+        figure_caption(figure, " Levels: policies that do not learn, on the test streams.");
+    if (!training->against_slots)
+        figure_caption(
+            figure, " An episode in which a single task waited on a channel that carried next to nothing may "
+                    "leave the panel.");
 }
 
 int plots_convergence(struct report *report, const struct evidence_experiment *experiment, struct diag *diag)
 {
-    struct figure *figure = report_add_figure(report, "convergence", "bands.gp", experiment);
+    bool settings = report_varies_policies(experiment), rewarded = evidence_is_rewarded(experiment);
+    struct figure *figure =
+        report_add_figure(report, "convergence", settings ? "settings.gp" : "bands.gp", experiment);
     if (figure == NULL)
         return -ENOMEM;
+    struct training training = {.against_slots = rewarded, .levels = rewarded && !settings};
     struct report_panels panels = report_panels(experiment);
     if (trained_once(experiment))
         panels.count = 1;
     figure_title(figure, "Convergence: mean return of training episodes");
-    figure_caption(
-        figure,
-        "Return of each training episode, exploration included: mean over seeds and 95 %% interval "
-        "by bootstrap over seeds. Of more than %u episodes means of blocks are drawn. An episode in "
-        "which a single task waited on a channel that carried next to nothing may leave the panel.",
-        POINTS_MAX);
     report_set_panels(figure, &panels);
-    figure_set_text(figure, "x_label", "episode");
+    figure_set_text(figure, "x_label", rewarded ? "training steps (slots)" : "episode");
     figure_set_text(figure, "y_label", "episode return");
     figure_set_number(figure, "x_log", 0);
     figure_set_number(figure, "y_floor", 0.0);
-    list_learners(figure);
+    figure_set_number(figure, "fenced", rewarded ? 0.0 : 1.0);
+    if (training.levels)
+        figure_set_policies(figure, experiment->policy, experiment->policies);
+    else
+        list_learners(figure);
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "value,policy,x,mean,low,high,seeds\n");
-    int rc = 0;
-    for (size_t i = 0; i < panels.count; i++) {
-        const struct evidence_value *value = &experiment->value[panels.index[i]];
-        for (size_t p = 0; p < value->policies && rc == 0; p++)
-            if (learned(&value->policy[p]))
-                rc = add_returns(report, figure, report_value_label(value), &value->policy[p], diag);
-    }
-    return end_figure(report, "convergence, because no learner's training is recorded",
-                      "`sweep` or `run` with a learner, and then `evaluate`, would give it.", rc, diag);
+    int rc = add_training(report, figure, &training, &panels, diag);
+    print_training_caption(figure, &training);
+    return report_end_figure(report, "convergence, because no learner's training is recorded",
+                             "`sweep` or `run` with a learner, and then `evaluate`, would give it.", rc,
+                             diag);
+}
+
+/* What is drawn of checkpoints. */
+enum quantity { COST, REGRET, RETURN };
+
+static const struct {
+    const char *title, *label;
+} quantities[] = {
+    [COST] = {"mean cost", "mean cost"},
+    [REGRET] = {"regret", "regret against the optimum (%)"},
+    [RETURN] = {"mean episode return", "episode return"},
+};
+
+static double quantity_of(const struct report_curve_point *point, enum quantity quantity)
+{
+    return quantity == REGRET ? point->regret_pct : quantity == RETURN ? point->episode_return : point->cost;
 }
 
 /* The points of one policy at one value, one series a seed. Points of a seed come by slots. */
 static int add_curve(struct report *report, struct figure *figure, const struct evidence_value *value,
-                     const struct evidence_policy *policy, bool regret)
+                     const struct evidence_policy *policy, enum quantity quantity)
 {
     struct series *series = calloc(policy->tests, sizeof *series);
     int rc = series != NULL ? 0 : -ENOMEM;
     for (size_t i = 0; i < report->curve_points && rc == 0; i++) {
         const struct report_curve_point *point = &report->curve[i];
-        double y = regret ? point->regret_pct : point->cost;
+        double y = quantity_of(point, quantity);
         size_t t = 0;
         while (t < policy->tests && policy->test[t].seed != point->seed)
             t++;
@@ -251,29 +350,20 @@ static int add_curve(struct report *report, struct figure *figure, const struct 
     return rc;
 }
 
-/* What does not learn is a level: two rows, at the curves' first and last slot. */
+/* What does not learn is a level. */
 static int add_level(struct report *report, struct figure *figure, const struct evidence_value *value,
-                     const struct evidence_policy *policy, bool regret, const double ends[static 2])
+                     const struct evidence_policy *policy, enum quantity quantity,
+                     const double ends[static 2])
 {
     struct series level = {0};
     int rc = 0;
     for (size_t i = 0; i < report->curve_points && rc == 0; i++) {
         const struct report_curve_point *point = &report->curve[i];
-        double y = regret ? point->regret_pct : point->cost;
+        double y = quantity_of(point, quantity);
         if (point->value == value && point->policy == policy && isnan(point->slots) && !isnan(y))
             rc = series_add(&level, 0.0, y);
     }
-    for (size_t end = 0; end < 2 && level.n > 0; end++) {
-        struct interval interval = bootstrap_mean(&report->bootstrap, level.y, level.n);
-        figure_text(figure, report_value_label(value));
-        figure_text(figure, policy->name);
-        figure_number(figure, ends[end]);
-        figure_number(figure, sample_mean(level.y, level.n));
-        figure_number(figure, interval.low);
-        figure_number(figure, interval.high);
-        figure_number(figure, (double) level.n);
-        figure_end_row(figure);
-    }
+    add_ends(report, figure, report_value_label(value), policy->name, &level, ends);
     series_finish(&level);
     return rc;
 }
@@ -299,7 +389,8 @@ static bool survey_curves(const struct report *report, const struct evidence_exp
 int plots_curve(struct report *report, const struct evidence_experiment *experiment, struct diag *diag)
 {
     double ends[2];
-    bool regret = survey_curves(report, experiment, ends);
+    bool regrets = survey_curves(report, experiment, ends);
+    enum quantity quantity = evidence_is_rewarded(experiment) ? RETURN : regrets ? REGRET : COST;
     if (experiment->sweep[0] == '\0')
         return 0; /* evaluations have no curves */
     struct figure *figure = report_add_figure(report, "learning", "bands.gp", experiment);
@@ -309,18 +400,19 @@ int plots_curve(struct report *report, const struct evidence_experiment *experim
     if (trained_once(experiment))
         panels.count = 1;
     figure_title(figure, "Learning curve: %s on held-out slots against training slots",
-                 regret ? "regret" : "mean cost");
+                 quantities[quantity].title);
     figure_caption(figure,
                    "Every checkpoint on the validation streams, without exploration: mean over seeds and "
                    "95 %% interval by bootstrap over seeds, linear between checkpoints; levels: policies "
                    "that do not learn.");
-    if (regret)
+    if (quantity == REGRET)
         figure_caption(figure, " Regret below %g %% is drawn there.", REGRET_FLOOR);
     report_set_panels(figure, &panels);
     figure_set_text(figure, "x_label", "training slots");
-    figure_set_text(figure, "y_label", regret ? "regret against the optimum (%)" : "mean cost");
+    figure_set_text(figure, "y_label", quantities[quantity].label);
     figure_set_number(figure, "x_log", 1);
-    figure_set_number(figure, "y_floor", regret ? REGRET_FLOOR : 0.0);
+    figure_set_number(figure, "y_floor", quantity == REGRET ? REGRET_FLOOR : 0.0);
+    figure_set_number(figure, "fenced", quantity == COST ? 1.0 : 0.0);
     figure_set_policies(figure, experiment->policy, experiment->policies);
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "value,policy,x,mean,low,high,seeds\n");
@@ -328,11 +420,11 @@ int plots_curve(struct report *report, const struct evidence_experiment *experim
     for (size_t i = 0; i < panels.count && !isnan(ends[0]); i++) {
         const struct evidence_value *value = &experiment->value[panels.index[i]];
         for (size_t p = 0; p < value->policies && rc == 0; p++) {
-            rc = add_curve(report, figure, value, &value->policy[p], regret);
+            rc = add_curve(report, figure, value, &value->policy[p], quantity);
             if (rc == 0)
-                rc = add_level(report, figure, value, &value->policy[p], regret, ends);
+                rc = add_level(report, figure, value, &value->policy[p], quantity, ends);
         }
     }
-    return end_figure(report, "learning curve, because checkpoints' validations are not kept",
-                      "`curve: true` in the sweep's file would keep them.", rc, diag);
+    return report_end_figure(report, "learning curve, because checkpoints' validations are not kept",
+                             "`curve: true` in the sweep's file would keep them.", rc, diag);
 }

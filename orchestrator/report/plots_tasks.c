@@ -48,21 +48,6 @@ static int each_of_tests(struct report *report, const struct cell *cell, const c
     return rc;
 }
 
-/* Drops a figure without rows. */
-static int end_figure(struct report *report, int code, struct diag *diag)
-{
-    assert(report->figures > 0);
-    struct figure *figure = report->figure[report->figures - 1];
-    if (code == 0)
-        code = figure->code;
-    if (code != 0)
-        return diag_fail(diag, code, "%s: %s", figure->stem, err_text(code));
-    const char *head_end = strchr((const char *) figure->csv.data, '\n');
-    if (head_end == NULL || head_end[1] == '\0')
-        report_drop_figure(report);
-    return 0;
-}
-
 struct sample {
     double *x; /* [n] owned */
     size_t n, capacity;
@@ -115,7 +100,7 @@ static int plot_boxes(struct report *report, const struct evidence_experiment *e
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "value,policy,tasks,min,p5,q1,median,q3,p95,max,mean\n");
     int rc = add_cells(report, figure, &panels, add_box, diag);
-    return end_figure(report, rc, diag);
+    return report_end_figure(report, NULL, NULL, rc, diag);
 }
 
 struct split_counts {
@@ -176,7 +161,7 @@ static int plot_splits(struct report *report, const struct evidence_experiment *
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "value,policy,split,tasks,share,height,highest\n");
     int rc = add_cells(report, figure, &panels, add_splits, diag);
-    return end_figure(report, rc, diag);
+    return report_end_figure(report, NULL, NULL, rc, diag);
 }
 
 /* Devices of each server in the mean over runs; the first is those that compute alone. */
@@ -255,7 +240,7 @@ static int plot_servers(struct report *report, const struct evidence_experiment 
     if (figure->code == 0)
         figure->code = buf_printf(&figure->csv, "value,policy,server,devices,low,high\n");
     int rc = add_cells(report, figure, &panels, add_devices, diag);
-    return end_figure(report, rc, diag);
+    return report_end_figure(report, NULL, NULL, rc, diag);
 }
 
 /* One run's tracks: gnuplot lifts its pen at an empty line. */
@@ -366,7 +351,7 @@ static int plot_tracks(struct report *report, const struct evidence_experiment *
             experiment->axis[0] != '\0' ? ", " : "", experiment->axis,
             experiment->axis[0] != '\0' ? " = " : "", value->text);
     }
-    return end_figure(report, rc, diag);
+    return report_end_figure(report, NULL, NULL, rc, diag);
 }
 
 static int take_has_tasks(void *user, const double *value, size_t columns)

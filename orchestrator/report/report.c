@@ -55,6 +55,7 @@ static int take_curve_point(void *user, const struct db_curve_point *point)
         .slots = point->slots,
         .cost = point->mean_cost,
         .regret_pct = point->regret_pct,
+        .episode_return = point->mean_return,
     };
     return 0;
 }
@@ -77,18 +78,37 @@ int report_read(struct report *report, struct store *store, const char *sweep, c
     return rc == 0 && sweep == NULL ? results_each_unfinished(store, take_unfinished, report, diag) : rc;
 }
 
+/* Takes the last figure back. */
+static void drop_figure(struct report *report)
+{
+    assert(report->figures > 0);
+    struct figure *figure = report->figure[--report->figures];
+    figure_finish(figure);
+    free(figure);
+}
+
 void report_finish(struct report *report)
 {
     while (report->figures > 0)
-        report_drop_figure(report);
+        drop_figure(report);
     free(report->figure);
     for (size_t i = 0; i < report->gaps; i++)
         free(report->gap[i]);
     free(report->gap);
     free(report->curve);
     bootstrap_finish(&report->bootstrap);
+    bootstrap_finish(&report->wide);
     evidence_finish(&report->evidence);
     *report = (struct report){0};
+}
+
+int report_wide_bootstrap(struct report *report, size_t n, struct bootstrap **ret_bootstrap)
+{
+    int rc = report->wide.word == NULL ? bootstrap_init(&report->wide, n) : 0;
+    assert(rc != 0 || report->wide.size_max == n);
+    if (rc == 0)
+        *ret_bootstrap = &report->wide;
+    return rc;
 }
 
 static bool is_taken(const struct report *report, const char *stem)
@@ -134,14 +154,6 @@ struct figure *report_add_figure(struct report *report, const char *kind, const 
     return figure;
 }
 
-void report_drop_figure(struct report *report)
-{
-    assert(report->figures > 0);
-    struct figure *figure = report->figure[--report->figures];
-    figure_finish(figure);
-    free(figure);
-}
-
 int report_leave_out(struct report *report, const char *format, ...)
 {
     char sentence[512];
@@ -155,6 +167,27 @@ int report_leave_out(struct report *report, const char *format, ...)
         return rc;
     report->gap[report->gaps] = strdup(sentence);
     return report->gap[report->gaps] != NULL ? (report->gaps++, 0) : -ENOMEM;
+}
+
+int report_end_figure(struct report *report, const char *what, const char *remedy, int code,
+                      struct diag *diag)
+{
+    assert(report->figures > 0);
+    struct figure *figure = report->figure[report->figures - 1];
+    if (code == 0)
+        code = figure->code;
+    if (code != 0)
+        return diag_fail(diag, code, "%s: %s", figure->stem, err_text(code));
+    const char *head_end = strchr((const char *) figure->csv.data, '\n');
+    if (head_end != NULL && head_end[1] != '\0')
+        return 0;
+    struct buf name = {0};
+    int rc = what != NULL ? evidence_print_name(figure->experiment, NULL, &name) : 0;
+    if (rc == 0 && what != NULL)
+        rc = report_leave_out(report, "%s: no %s. %s", (const char *) name.data, what, remedy);
+    buf_finish(&name);
+    drop_figure(report);
+    return rc;
 }
 
 struct report_panels report_panels(const struct evidence_experiment *experiment)
@@ -192,6 +225,25 @@ static int print_meaning(const struct scenario_key *key, struct buf *text)
     int rc = buf_printf(text, "%.*s", (int) length, key->meaning);
     bool named = key->unit[0] == '\0' || strstr(key->meaning, key->unit) != NULL;
     return rc == 0 && !named ? buf_printf(text, " (%s)", key->unit) : rc;
+}
+
+static bool has_key(const struct scenario_table *table, const char *axis)
+{
+    for (size_t i = 0; i < scenario_table_key_count(table); i++) {
+        struct scenario_key key;
+        char range[128], value[64], name[128];
+        scenario_table_key_at(table, i, &key, range, value);
+        (void) snprintf(name, sizeof name, "%s.%s", key.section, key.key); /* fits: names are short */
+        if (strcmp(name, axis) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool report_varies_policies(const struct evidence_experiment *experiment)
+{
+    return has_key(&full_scenario_table, experiment->axis) &&
+           !has_key(&scenario_world_table, experiment->axis);
 }
 
 int report_axis_label(const char *axis, struct buf *text)

@@ -15,6 +15,9 @@ plain(s) = strstrt(s, '%') > 0 ? s[1:strstrt(s, '%')].'%'.plain(s[strstrt(s, '%'
 # n panels stand in so many columns and rows.
 columns_of(n) = n <= 1 ? 1 : n == 2 || n == 4 ? 2 : 3
 rows_of(n) = int(ceil(n / (1.0 * columns_of(n))))
+# The distance of tics that leaves some four of them: 1, 2 or 5 times a power of ten.
+up_to_125(m) = m <= 1 ? 1 : m <= 2 ? 2 : m <= 5 ? 5 : 10
+tics_of(length) = length > 0 ? up_to_125(length / 4.0 / 10**floor(log10(length / 4.0))) * 10**floor(log10(length / 4.0)) : 1
 legend_columns_of(width) = int(width / 165)
 legend_rows_of(n, width) = int(ceil(n / (1.0 * legend_columns_of(width))))
 legend_height_of(n, width) = 20.0 * legend_rows_of(n, width) + 6.0

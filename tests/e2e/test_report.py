@@ -5,9 +5,11 @@ import functools
 import hashlib
 import html.parser
 import json
+import math
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -280,6 +282,161 @@ def numbers_of_figures_are_those_of_the_database():
         counted = testbed.rows(db, """SELECT t.split, count(*) FROM job AS j JOIN task AS t ON t.run_id = j.test_run_id
             WHERE j.experiment = 'users' AND j.policy = 'greedy' AND j.value = '4' GROUP BY t.split""")
         tap.equal([(int(row['split']), int(row['tasks'])) for row in shares], counted, 'splits of greedy')
+
+
+REWARD_SWEEP = """
+name: moves
+scenario: layersplit-a
+set: {run.episodes: 60, run.checkpoint_every: 30, ppo.rollout: 50, ppo.batch: 25, evaluation.validate_episodes: 4,
+      evaluation.test_episodes: 120}
+seeds: [1, 2]
+record_tasks: [1]
+experiments:
+  - {name: loss, policies: [ppo, random, stay, optimum], vary: {channel.loss_max: [0.1, 0.3]}, curve: true}
+  - {name: rate, policies: [ppo], vary: {ppo.rate: [0.0003, 0.003]}, record_tasks: none}
+"""
+
+
+@functools.cache
+def moved():
+    """A sweep whose objective is a reward, played once for all tests."""
+    folder = tempfile.mkdtemp(prefix='handoff-test-')
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return sweep_into(folder, 'moves', REWARD_SWEEP)
+
+
+def table(output, stem):
+    return list(csv.DictReader(read(output, stem + '.csv').decode().splitlines()))
+
+
+def near(is_, expected, what, off=1e-6):
+    tap.true(abs(float(is_) - expected) <= off * max(1, abs(expected)), f'{what}: {is_}, expected {expected}')
+
+
+@tap.test
+def training_is_drawn_against_steps_in_blocks_that_are_told_beside_what_does_not_learn():
+    with testbed.scratch() as folder:
+        db = shutil.copy(moved(), folder)
+        output, told, _ = report(db, folder, status=None)
+        rows = table(output, 'convergence-moves-loss')
+        of_seed = [testbed.rows(db, """SELECT e.episode_return FROM job AS j JOIN episode AS e ON e.run_id = j.train_run_id
+            WHERE j.experiment = 'loss' AND j.policy = 'ppo' AND j.value = '0.3' AND j.seed = ? ORDER BY e.episode""", seed)
+                   for seed in (1, 2)]
+        drawn = [row for row in rows if (row['value'], row['policy']) == ('0.3', 'ppo')]
+        tap.equal([float(row['x']) for row in drawn], [10 * (block + 1) for block in range(30)], 'steps at the ends of blocks')
+        for block, row in enumerate(drawn):  # two episodes each: 60 in at most 50 points
+            near(row['mean'], statistics.mean(seed[episode][0] for seed in of_seed for episode in (2 * block, 2 * block + 1)),
+                 f'block {block}')
+        level = [row for row in rows if (row['value'], row['policy']) == ('0.3', 'optimum')]
+        expected = testbed.one(db, """SELECT avg(mean_episode_return) FROM sweep_result
+            WHERE experiment = 'loss' AND policy = 'optimum' AND value = '0.3'""")
+        tap.equal([float(row['x']) for row in level], [10, 300], 'from the first point to the last')
+        for row in level:
+            near(row['mean'], expected, 'level of the optimum')
+        page = Page(os.path.join(output, 'index.html'))
+        tap.contains(page.text(), 'means of blocks of 2 episodes', 'Levels: policies that do not learn', 'return of an episode',
+                     'return below the group\'s best', 'more is better')
+        tap.true('Headline' not in page.text(), 'nothing is said of another paper')
+        curve = [row for row in table(output, 'learning-moves-loss') if (row['value'], row['policy']) == ('0.1', 'ppo')]
+        for row, (slots, mean) in zip(curve, testbed.rows(db, """SELECT slots, avg(mean_episode_return) FROM sweep_curve
+                WHERE experiment = 'loss' AND policy = 'ppo' AND value = '0.1' GROUP BY slots ORDER BY slots"""), strict=True):
+            near(row['x'], slots, 'slots')
+            near(row['mean'], mean, 'return of a checkpoint')
+
+
+@tap.test
+def a_setting_of_policies_has_a_panel_for_each_learner():
+    with testbed.scratch() as folder:
+        output, _, _ = report(shutil.copy(moved(), folder), folder, status=None)
+        script = read(output, 'convergence-moves-rate.gp').decode()
+        tap.contains(script, 'a panel for each learner', "'0.0003', '0.003'")
+        tap.equal({(row['policy'], row['value']) for row in table(output, 'convergence-moves-rate')},
+                  {('ppo', '0.0003'), ('ppo', '0.003')}, 'curves')
+        tap.contains(read(output, 'convergence-moves-loss.gp').decode(), 'a panel for each value of the axis')
+        tap.equal({row['policy'] for row in table(output, 'return-moves-rate')}, {'ppo'}, 'return against the setting')
+
+
+@tap.test
+def violins_are_densities_of_the_returns_of_all_test_episodes():
+    with testbed.scratch() as folder:
+        db = shutil.copy(moved(), folder)
+        output, _, _ = report(db, folder, status=None)
+        rows = [row for row in table(output, 'violins-moves-loss') if (row['value'], row['policy']) == ('0.1', 'random')]
+        sample = [r for (r,) in testbed.rows(db, """SELECT e.episode_return FROM job AS j JOIN episode AS e
+            ON e.run_id = j.test_run_id WHERE j.experiment = 'loss' AND j.policy = 'random' AND j.value = '0.1'""")]
+        tap.equal({int(row['episodes']) for row in rows}, {len(sample)}, 'episodes of both seeds')
+        tap.equal(len(sample), 240, 'episodes of both seeds')
+        quartiles = statistics.quantiles(sample, n=4, method='inclusive')
+        at = {row['row']: row['return'] for row in rows}
+        for name, expected in zip(('q1', 'median', 'q3', 'mean'), (*quartiles, statistics.mean(sample))):
+            near(at[name], expected, name)
+        width = 0.9 * min(statistics.stdev(sample), (quartiles[2] - quartiles[0]) / 1.34) * len(sample) ** -0.2
+        outline = [row for row in rows if row['row'] == 'density']
+        tap.equal(len(outline), 202, 'up and down again')
+        near(outline[0]['return'], min(sample), 'where it begins')
+        near(outline[100]['return'], max(sample), 'where it turns')
+        for row in outline[::20]:
+            curves = (statistics.NormalDist(x, width).pdf(float(row['return'])) for x in sample)
+            near(row['density'], sum(curves) / len(sample), 'density')
+
+
+def local_line(points, span, at):
+    """Cleveland's local regression, by the normal equations."""
+    distance = sorted(abs(x - at) for x, _ in points)[round(span * len(points)) - 1]
+    weighted = [((1 - min(1, abs(x - at) / distance) ** 3) ** 3, x - at, y) for x, y in points]
+    s0, s1, s2, t0, t1 = (sum(w * x ** i * y ** j for w, x, y in weighted) for i, j in ((0, 0), (1, 0), (2, 0), (0, 1), (1, 1)))
+    return (t0 * s2 - t1 * s1) / (s0 * s2 - s1 * s1)
+
+
+@tap.test
+def splits_against_the_channel_have_a_local_and_a_straight_line():
+    with testbed.scratch() as folder:
+        db = shutil.copy(moved(), folder)
+        output, told, _ = report(db, folder, status=None)
+        tap.equal([gap for gap in told['left_out'] if 'against the channel' in gap],
+                  ["moves: rate: no splits against the channel, because no recorded task says its channel's condition. "
+                   '`record_tasks` in the sweep\'s file would give them (of an evaluation: `run --record tasks`).'], 'gaps')
+        rows = [row for row in table(output, 'channel-moves-loss-2') if row['policy'] == 'optimum']
+        points = [(float(row['channel']), float(row['split'])) for row in rows if row['row'] == 'task']
+        recorded = [(float(f'{channel:.10g}'), split) for channel, split in testbed.rows(db, """SELECT t.channel, t.split FROM job AS j
+            JOIN task AS t ON t.run_id = j.test_run_id WHERE j.experiment = 'loss' AND j.policy = 'optimum' AND j.value = '0.3'""")]
+        tap.equal(len(recorded), 600, 'recorded tasks')
+        tap.equal(len(points), 500, 'drawn tasks')
+        for x, y in points:
+            recorded.remove((x, y))  # each of them once
+        line = statistics.linear_regression(*zip(*points))
+        low, high = [row for row in rows if row['row'] == 'line']
+        for end in (low, high):
+            near(end['split'], line.intercept + line.slope * float(end['channel']), 'straight line')
+        for row in [row for row in rows if row['row'] == 'loess'][::10]:
+            near(row['split'], local_line(points, 0.75, float(row['channel'])), 'local line', 1e-5)
+        said = re.search(r'optimum: slope (\S+) \((\S+) to (\S+)\), R\u00b2 (\S+) \((\S+) to (\S+)\)\.',
+                         Page(os.path.join(output, 'index.html')).text().split('Splits against the channel, channel.loss_max = 0.3')[-1])
+        slope, slope_low, slope_high, r2, r2_low, r2_high = map(float, said.groups())
+        near(slope, line.slope, 'slope', 0.006)
+        near(r2, statistics.correlation(*zip(*points)) ** 2, 'r2', 0.0006)
+        tap.true(slope_low < slope < slope_high and r2_low < r2 < r2_high, 'intervals hold what they are of')
+
+
+@tap.test
+def perplexity_and_bits_per_byte_are_exact_over_recorded_tasks_and_shown_where_there_are_some():
+    with testbed.scratch() as folder:
+        db = shutil.copy(moved(), folder)
+        output, _, _ = report(db, folder, status=None)
+        text = Page(os.path.join(output, 'index.html')).text()
+        quality = testbed.one(db, """SELECT avg(t.quality) FROM job AS j JOIN task AS t ON t.run_id = j.test_run_id
+            WHERE j.experiment = 'loss' AND j.policy = 'stay' AND j.value = '0.1'""")
+        of_value = text.split('moves: loss, channel.loss_max = 0.1')[1].split('moves: loss, channel.loss_max = 0.3')[0]
+        row = re.search(r' stay .*', of_value).group(0)
+        tap.contains(row, f'{math.exp(quality):.3f}')
+        tap.true('bits per byte' not in text, 'what no task says has no column')
+        shutil.rmtree(output)
+        with sweeps.connection(db) as file:
+            file.execute("""UPDATE task SET nll = 3.0 + slot, nll_tokens = 2, nll_bytes = 7
+                WHERE run_id IN (SELECT test_run_id FROM job WHERE experiment = 'loss' AND policy = 'stay' AND value = '0.1')""")
+        output, _, _ = report(db, folder, status=None)
+        text = Page(os.path.join(output, 'index.html')).text()
+        tap.contains(text, f'{5.0 / math.log(2) / 7:.3f}', f'{math.exp(5.0 / 2):.2f}', 'all nats / log 2 / all bytes of text')
 
 
 @tap.test
