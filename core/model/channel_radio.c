@@ -20,7 +20,8 @@ struct channel_use channel_up(const struct scenario *scenario, uint32_t split)
 struct channel_use channel_up_coded(const struct world *world, uint32_t split, uint32_t coding)
 {
     struct channel_use use = channel_up(&world->scenario, split);
-    use.margin_db = coding_at(&world->codings, &world->scenario, coding).margin_db;
+    if (coding > 0) /* 0 is the scenario's own; policies ask for every split */
+        use.margin_db = coding_at(&world->codings, &world->scenario, coding).margin_db;
     return use;
 }
 
@@ -46,7 +47,8 @@ bool channel_gain_is_mean(const struct scenario *scenario)
 double channel_bits(const struct world *world, uint32_t split, uint32_t tokens, uint32_t coding)
 {
     bool is_analog = world->scenario.channel.mode == CHANNEL_ANALOG;
-    double coded = coding_at(&world->codings, &world->scenario, coding).bits_per_element;
+    double coded = coding > 0 ? coding_at(&world->codings, &world->scenario, coding).bits_per_element
+                              : world->scenario.model.bits_per_element;
     return llm_split_bits(world->llm, split, tokens, is_analog ? CHANNEL_ANALOG_BITS : coded);
 }
 

@@ -323,7 +323,8 @@ static void compose(const struct world *world, struct pace pace, uint32_t device
         go_in_chunks(&course, chunks, &ret->times, &at_work);
     else
         go_whole(&course, ret->payload_bits, &ret->times);
-    ret->missing = remote ? expected_missing(&course, ret->payload_bits) : 0.0;
+    bool loses = remote && world->scenario.channel.mode == CHANNEL_BOUNDED;
+    ret->missing = loses ? expected_missing(&course, ret->payload_bits) : 0.0;
     double server_power_w = remote ? world->server[plan->server].power_w : 0.0;
     ret->joules = cost_joules(params, server_power_w, plan->compute_share, busy);
     ret->latency_s = cost_latency_s(&ret->times);

@@ -31,10 +31,16 @@ static double noise_w_per_hz(const struct scenario *scenario)
     return elementary_exp(0.1 * LN_10 * (scenario->radio.noise_dbm_hz - 30.0)); /* 30 dBm = 1 W */
 }
 
+static double snr_of(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w,
+                     double gain)
+{
+    return transmit_power_w * gain / (noise_w_per_hz(scenario) * bandwidth_hz);
+}
+
 double radio_snr(const struct scenario *scenario, double bandwidth_hz, double transmit_power_w, double gain)
 {
     assert(bandwidth_hz > 0.0);
-    return transmit_power_w * gain / (noise_w_per_hz(scenario) * bandwidth_hz);
+    return snr_of(scenario, bandwidth_hz, transmit_power_w, gain);
 }
 
 /* log1p and not log2(1 + x): in a deep fade x falls below the rounding of 1, and a rate of 0 would last for
@@ -44,7 +50,7 @@ double radio_rate_bps(const struct scenario *scenario, double bandwidth_hz, doub
 {
     if (bandwidth_hz <= 0.0)
         return 0.0;
-    double snr = radio_snr(scenario, bandwidth_hz, transmit_power_w, gain);
+    double snr = snr_of(scenario, bandwidth_hz, transmit_power_w, gain);
     return bandwidth_hz * (elementary_log1p(snr) / LN_2);
 }
 
