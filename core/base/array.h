@@ -12,8 +12,8 @@
 /* int array_reserve(T **array, size_t *capacity, size_t wanted)
  *
  * Makes room for at least `wanted` elements, and returns 0 or -ENOMEM. An array that has to grow at least
- * doubles, so that appending one by one takes constant time on average (short ones do not with AddressSanitizer). After -ENOMEM the array and its
- * capacity are as they were. */
+ * doubles, so that appending one by one takes constant time on average (short ones do not with AddressSanitizer). After
+ * -ENOMEM the array and its capacity are as they were. */
 #define array_reserve(array, capacity, wanted)                                                               \
     ((wanted) > *(capacity) && (*(array) = array_grown(*(array), (capacity), (wanted), sizeof **(array)),    \
                                 (wanted) > *(capacity))                                                      \

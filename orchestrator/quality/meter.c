@@ -4,12 +4,10 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/base/array.h"
 #include "core/base/clock.h"
 #include "core/base/err.h"
-#include "core/base/log.h"
 #include "core/base/progress.h"
 #include "core/base/units.h"
 #include "core/compute/compute_damage.h"
@@ -19,6 +17,7 @@
 #include "core/weights/tokenizer.h"
 #include "orchestrator/setup/model_file.h"
 
+#define ENTITIES (1u << 20) /* of draws */
 #define GRID 33u /* conditions of a surrogate's table, at most: fewer where its text would be too long */
 
 struct record {
@@ -47,6 +46,7 @@ struct meter {
     struct diag why;             /* a measure has failed */
     struct reference *reference; /* [N]: the last one of each device; owned */
 };
+
 /* ---- opening ---- */
 
 /* The splits at which something may cross. */
@@ -56,6 +56,23 @@ static void splits_of(const struct world *world, uint32_t *ret_first, uint32_t *
     uint32_t least = (uint32_t) world->scenario.model.min_split;
     *ret_first = least > 0 ? least : 1;
     *ret_last = most > 0 && most < layers ? most : layers - 1;
+}
+
+static bool source_is_model(const struct scenario *scenario)
+{
+    return scenario->quality.source == QUALITY_MODEL;
+}
+
+/* Each device damages each window with draws of its own (core/base/rng.h has room for so many). */
+static int check_draws(const struct world *world, size_t windows, struct diag *diag)
+{
+    if (windows <= ENTITIES / world->devices)
+        return 0;
+    return diag_fail(
+        diag, ERR_RANGE,
+        "quality.tokens: %llu are %zu windows, and with %u devices at most %u have draws of their own",
+        (unsigned long long) world->scenario.quality.tokens, windows, world->devices,
+        ENTITIES / world->devices);
 }
 
 static int open_text(struct meter *meter, struct diag *diag)
@@ -70,12 +87,14 @@ static int open_text(struct meter *meter, struct diag *diag)
                          scenario_quality_words[scenario->quality.source]);
     int rc = model_file_text(meter->tokenizer, path, own ? "quality.text" : "compute.text", &ids, diag);
     const struct perplexity_text text = {ids.id, ids.count, meter->tokenizer};
-    if (scenario->quality.source == QUALITY_MODEL)
+    if (source_is_model(scenario))
         splits_of(meter->options.world, &options.first, &options.last);
     else
         options.first = options.last = weights_geometry(meter->weights)->layers; /* the clean text alone */
     uint32_t window = weights_geometry(meter->weights)->context;
     options.windows = (scenario->quality.tokens + window - 1) / window;
+    if (rc == 0 && source_is_model(scenario))
+        rc = check_draws(meter->options.world, options.windows, diag);
     if (rc == 0)
         rc = perplexity_open(&meter->perplexity, meter->weights, &text, &options, diag);
     tokenizer_ids_finish(&ids);
@@ -134,7 +153,7 @@ static int open_all(struct meter *meter, struct diag *diag)
         rc = quality_table_read(&meter->surrogate, meter->options.surrogate, diag);
         meter->has_surrogate = rc == 0;
     }
-    return rc == 0 && scenario->quality.source == QUALITY_MODEL ? time_one(meter, diag) : rc;
+    return rc == 0 && source_is_model(scenario) ? time_one(meter, diag) : rc;
 }
 
 int meter_open(struct meter **ret_meter, const struct meter_options *options, struct diag *diag)
@@ -316,11 +335,6 @@ static int take_over(struct meter *meter, struct diag *diag)
     /* What is read back is what a resumed run reads. */
     rc = quality_table_read(&meter->surrogate, text, diag);
     meter->has_surrogate = rc == 0;
-    log_info(
-        "quality",
-        "a surrogate takes over: %zu records, 5-fold mean squared error %.3g, mean absolute error %.3g nats, "
-        "range of what was measured %.3g nats, R^2 %.3f",
-        error.records, error.mean_squared, error.mean_absolute, error.range, error.explained);
     if (rc == 0 && meter->options.fitted != NULL)
         rc = meter->options.fitted(meter->options.user, text, &error);
     return rc;

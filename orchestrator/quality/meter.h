@@ -2,14 +2,16 @@
  * quality.surrogate_after slots of training a surrogate is fitted to what was measured, and tells what the model would.
  *
  *   measured     split, condition -> compute_damage -> perplexity_measure on quality.text -> log ratio to the clean text
- *   fitted       records (split, condition; log ratio) -> core/rl/surrogate -> a table as quality.table has it *   told         split, condition -> quality_at of that table
+ *   fitted       records (split, condition; log ratio) -> core/rl/surrogate -> a table as quality.table has it
+ *   told         split, condition -> quality_at of that table
  *
  * With quality.source `task` nothing is run but the clean text: the ratio is that of the task's own nats of a token, as
  * its nodes told them, to those of the clean text. It has the noise of prompts that are easier or harder than that.
-*
+ *
  * The surrogate is a table since a split is a whole number and a condition one number: what the network says on a grid
  * of conditions, linear in between. A recorded run keeps it, so that a resumed run and a replay know it too.
- * * Records are sorted by episode, slot and device before the fit, so the order of measures changes no bit. */
+ *
+ * Records are sorted by episode, slot and device before the fit, so the order of measures changes no bit. */
 #ifndef HANDOFF_ORCHESTRATOR_QUALITY_METER_H
 #define HANDOFF_ORCHESTRATOR_QUALITY_METER_H
 
@@ -38,8 +40,9 @@ struct meter_options {
     bool quiet; /* no progress of a fit */
 };
 
-/* *ret_meter is NULL where quality.source is neither `model` nor `task`. Opens the model and the text, and measures the clean * perplexity. Errors are those of weights_open, file_read and perplexity_open; the
- * sentence names the key. */
+/* *ret_meter is NULL where quality.source is neither `model` nor `task`. Opens the model and the text, and measures the
+ * clean perplexity. ERR_RANGE: more texts are to be damaged for all devices than there are draws. Other errors are those of
+ * weights_open, file_read and perplexity_open; the sentence names the key. */
 int meter_open(struct meter **ret_meter, const struct meter_options *options, struct diag *diag);
 /* NULL is allowed. */
 void meter_close(struct meter *meter);

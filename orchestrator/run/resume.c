@@ -13,6 +13,7 @@
 #include "db/claim.h"
 #include "db/experiment_file.h"
 #include "orchestrator/policy/catalog/catalog.h"
+#include "orchestrator/session/task_row.h"
 #include "orchestrator/setup/linalg_setup.h"
 #include "orchestrator/setup/provenance.h"
 
@@ -243,12 +244,8 @@ static int take_measure(void *user, const struct db_task *task)
     bool is_kept = (int64_t) task->episode <= own->resume->after_episode;
     if (!is_kept || isnan(task->nll)) /* lost, or nothing crossed, or a surrogate told it */
         return 0;
-    const struct session_crossing crossing = {
-        .device = task->device,
-        .id = {own->resume->recorded.phase, task->episode, task->slot},
-        .split = task->split,
-        .condition = task->channel,
-    };
+    const struct session_crossing crossing =
+        task_row_crossing(task, &own->resume->recorded.world, own->resume->recorded.phase);
     return meter_remember(own->meter, &crossing, task->quality);
 }
 

@@ -13,6 +13,7 @@
 #include "core/base/diag.h"
 #include "core/model/device_slot.h"
 #include "core/stats/likelihood.h"
+
 /* The slot of a measure at the split that a device has before an episode's first slot (objective.gain_reference). */
 #define SESSION_METER_BEFORE UINT32_MAX
 
@@ -29,8 +30,8 @@ struct session_quality {
     double nll, tokens, bytes; /* summed over the text, in nats; NAN: a surrogate told the ratio */
 };
 
-struct
-    session_meter { /* 0, or an error that ends the session: the meter knows why. The same crossing gives the same bits. `diag` may be
+struct session_meter {
+    /* 0, or an error that ends the session: the meter knows why. The same crossing gives the same bits. `diag` may be
      * NULL. */
     int (*measure)(void *user, const struct session_crossing *crossing, struct session_quality *ret_quality,
                    struct diag *diag);

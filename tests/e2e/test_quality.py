@@ -63,20 +63,30 @@ def nodes_over_tcp_leave_the_same_qualities():
         tap.equal(tasks(db), wanted, 'tasks')
 
 
+def check_surrogate(folder, *more):
+    more = ('quality.surrogate_after=20', *more)
+    whole = run(folder, 'whole', *more)
+    table = testbed.one(whole, 'SELECT surrogate FROM run')
+    tap.true(table is not None, 'a surrogate')
+    tap.equal(testbed.rows(whole, 'SELECT DISTINCT episode < 4, nll IS NULL FROM task'), [(1, 0), (0, 1)], 'measured until then')
+    testbed.verify(whole)
+    for episodes in (2, 6):  # before it has taken over, and after
+        part = run(folder, f'part{episodes}', *more, episodes=episodes)
+        testbed.orchestrator('run', '-q', '--resume', '--episodes', 8, '--db', part)
+        tap.equal(testbed.one(part, 'SELECT surrogate FROM run'), table, f'{episodes} episodes: the surrogate')
+        tap.equal(tasks(part), tasks(whole), f'{episodes} episodes: tasks')
+
+
 @tap.test
 def a_surrogate_takes_over_and_a_run_that_goes_on_has_the_same():
     with testbed.scratch() as folder:
-        more = ('quality.surrogate_after=20',)
-        whole = run(folder, 'whole', *more)
-        table = testbed.one(whole, 'SELECT surrogate FROM run')
-        tap.true(table is not None, 'a surrogate')
-        tap.equal(testbed.rows(whole, 'SELECT DISTINCT episode < 4, nll IS NULL FROM task'), [(1, 0), (0, 1)], 'measured until then')
-        testbed.verify(whole)
-        for episodes in (2, 6):  # before it has taken over, and after
-            part = run(folder, f'part{episodes}', *more, episodes=episodes)
-            testbed.orchestrator('run', '-q', '--resume', '--episodes', 8, '--db', part)
-            tap.equal(testbed.one(part, 'SELECT surrogate FROM run'), table, f'{episodes} episodes: the surrogate')
-            tap.equal(tasks(part), tasks(whole), f'{episodes} episodes: tasks')
+        check_surrogate(folder)
+
+
+@tap.test
+def a_surrogate_learns_from_what_was_really_missing_and_so_does_a_run_that_goes_on():
+    with testbed.scratch() as folder:
+        check_surrogate(folder, 'channel.mode=bounded', 'channel.margin_db=0', 'task.tokens=300')
 
 
 @tap.test

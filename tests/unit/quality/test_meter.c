@@ -327,6 +327,12 @@ static void what_cannot_be_measured_is_named(void **state)
     (void) snprintf(scenario->compute.text, sizeof scenario->compute.text, "/nowhere");
     expect_refusal(bench, -ENOENT, "compute.text: ");
     *scenario = good;
+    scenario->quality.tokens = 1u << 20;
+    bench->world.devices = 1000;
+    expect_refusal(bench, ERR_RANGE,
+                   "quality.tokens: 1048576 are 4096 windows, and with 1000 devices at most 1048 have");
+    bench->world.devices = DEVICES;
+    *scenario = good;
     (void) snprintf(scenario->model.hash, sizeof scenario->model.hash, "%064d", 7);
     expect_refusal(bench, ERR_MISMATCH, "it is another model");
     *scenario = good;
