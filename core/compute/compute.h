@@ -15,9 +15,9 @@
  * log-likelihood of each token but the first, given those before it. A prompt that is not the world's is not scored.
  *
  * An answer is a function of the model file, the world's text and seed, the device, the slot, the prompt's length, the
- * split, the channel's condition, and of the sections `channel` and `compute` without its batch and chunks. Each row is encoded by itself, and no row's result
- * depends on the rows beside it (core/infer). So which tasks go together, in how many steps a prompt comes, and who
- * computes which part changes no bit.
+ * split, the channel's condition, and of the sections `channel` and `compute` without its batch and chunks. Each row is
+ * encoded by itself, and no row's result depends on the rows beside it (core/infer). So which tasks go together, in how
+ * many steps a prompt comes, and who computes which part changes no bit.
  *
  * Pure but for the model file, which is read. No thread and no clock: one thread at a time uses an engine and its
  * passes. */
@@ -147,9 +147,9 @@ struct compute_step {
 /* Takes all steps [COMPUTE_STEPS_MAX at most, each of another pass] through their layers together, layer by layer; a
  * step joins at its pass's first layer. Returns 0 when each step has ended, well or not.
  *
- * A step fails alone: ERR_STATE (its rows are not the next), ERR_RANGE (rows that the pass has no room for, a token that is not in the vocabulary, a value that
- * is not finite or too large for the format), ERR_CORRUPT (bytes of another size, or that do not decode). Its pass is as
- * before then, and its `out` undefined.
+ * A step fails alone: ERR_STATE (its rows are not the next), ERR_RANGE (rows that the pass has no room for, a token
+ * that is not in the vocabulary, a value that is not finite or too large for the format), ERR_CORRUPT (bytes of another
+ * size, or that do not decode). Its pass is as before then, and its `out` undefined.
  * Other returns: no step has been taken, and all passes are as before. -ENOMEM; ERR_CORRUPT: the model file has a number
  * that is not finite. */
 int compute_run(struct compute *compute, struct compute_step *step, size_t steps, struct diag *diag);

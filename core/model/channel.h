@@ -21,7 +21,8 @@
 double channel_drawn(const struct world *world, uint32_t device, struct slot_id id);
 
 /* The condition of a task that is sent in slot `id` over a link of that gain, with that share of the band. The modes that
- * draw it do not ask for the link. With the margin of a coding (coding.h), or the scenario's own. Mode analog, snr radio: at least CHANNEL_SNR_DB_LEAST. */
+ * draw it do not ask for the link. With the margin of a coding (coding.h), or the scenario's own. Mode analog, snr
+ * radio: at least CHANNEL_SNR_DB_LEAST. */
 double channel_condition_coded(const struct world *world, uint32_t device, struct slot_id id, double gain,
                                double bandwidth_share, uint32_t coding);
 #define CHANNEL_SNR_DB_LEAST (-200.0)

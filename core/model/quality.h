@@ -54,8 +54,8 @@ int quality_formats_read(struct quality_table *ret_tables[static QUALITY_FORMATS
                          struct diag *diag);
 void quality_formats_free(struct quality_table *tables[static QUALITY_FORMATS]);
 
-/* The same of a world's table, for activations of a coding (coding.h). 0 for a world that has none, for split 0 (token ids cross, which are protected) and for
- * split L (nothing crosses). */
+/* The same of a world's table, for activations of a coding (coding.h). 0 for a world that has none, for split 0 (token
+ * ids cross, which are protected) and for split L (nothing crosses). */
 double quality_log_ratio(const struct world *world, uint32_t split, double condition, uint32_t coding);
 
 #endif

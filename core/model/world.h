@@ -83,9 +83,9 @@ int world_init_empty(struct world *ret_world, const struct scenario *scenario, u
 
 void world_finish(struct world *world);
 
-/* Copies the tokens of compute.text into the world, in place of those it has; 0: none. How many bytes they are is not known then. ERR_TOO_BIG: more than
- * WORLD_PROMPT_MAX. ERR_RANGE: a token that is not in the model's vocabulary. -ENOMEM. The world is changed on success
- * only. */
+/* Copies the tokens of compute.text into the world, in place of those it has; 0: none. How many bytes they are is not
+ * known then. ERR_TOO_BIG: more than WORLD_PROMPT_MAX. ERR_RANGE: a token that is not in the model's vocabulary.
+ * -ENOMEM. The world is changed on success only. */
 int world_set_prompt(struct world *world, const uint32_t *token, size_t tokens, struct diag *diag);
 /* And how many bytes each of them is: [prompt_tokens]; NULL: not known. -ENOMEM. */
 int world_set_prompt_bytes(struct world *world, const uint8_t *bytes, struct diag *diag);

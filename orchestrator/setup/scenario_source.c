@@ -100,8 +100,8 @@ int scenario_source_model(struct scenario *scenario,
     return rc == 0 ? llm_keys_write(scenario, &llm, diag) : rc;
 }
 
-/* What the model file and the format make of keys, where nodes really compute or quality is measured. A recorded scenario has both already, and
- * `before` are its bits: they follow the format, and were not given. */
+/* What the model file and the format make of keys, where nodes really compute or quality is measured. A recorded
+ * scenario has both already, and `before` are its bits: they follow the format, and were not given. */
 static int write_compute(struct scenario *scenario, const double *before, struct diag *diag)
 {
     struct scenario defaults;

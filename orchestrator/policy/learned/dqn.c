@@ -7,8 +7,8 @@
  *   1 + m (L - s_min) + s - s_min    server m, split s_min <= s < L
  *
  * Where splits are bound (core/model/env_splits.h) there is no local action, and each server has env_splits_choices in
- * place of L - s_min splits. Forbidden are servers that do not cover it and splits that its memory does not hold. A device without a
- * task or without a server is passed over.
+ * place of L - s_min splits. Forbidden are servers that do not cover it and splits that its memory does not hold. A
+ * device without a task or without a server is passed over.
  *
  * What it learns from: the devices of a slot are steps of one chain, whose last is followed by the first of
  * the next slot. A step's reward is the device's own share of the slot's reward: minus the cost of its tasks
@@ -233,8 +233,8 @@ static bool begin_next(struct turns *own, const struct env_view *next)
     return false;
 }
 
-/* A time limit does not end the process: the next state counts, unless objective.horizon says otherwise. A slot after which no device decides
- * says nothing of what it is worth, and is left out. */
+/* A time limit does not end the process: the next state counts, unless objective.horizon says otherwise. A slot after
+ * which no device decides says nothing of what it is worth, and is left out. */
 static void learn(struct policy *policy, const struct policy_feedback *feedback)
 {
     struct turns *own = policy->state;

@@ -29,7 +29,8 @@ static double explore_probability(const struct dapo_plus *own, const struct plus
     return now > settings->plus.explore_least ? now : settings->plus.explore_least;
 }
 
-/* Any place that the device may have: local (which env_repair mends where it is not allowed), or a covered server after any split. */
+/* Any place that the device may have: local (which env_repair mends where it is not allowed), or a covered server after
+ * any split. */
 static void draw_place(const struct env_view *view, uint32_t n, struct rng_at *at,
                        struct env_decision *decision)
 {

@@ -1,5 +1,5 @@
-/* Random: coding uniform, split uniform on {s_min..L}, or its move where splits move (env_splits_choices), server uniform on the covered
- * ones, fresh in each slot. */
+/* Random: coding uniform, split uniform on {s_min..L}, or its move where splits move (env_splits_choices), server
+ * uniform on the covered ones, fresh in each slot. */
 #include "core/base/rng.h"
 #include "core/model/env_splits.h"
 #include "orchestrator/policy/policy.h"
