@@ -254,8 +254,9 @@ static size_t reserve_logits(struct compute *compute, size_t rows, struct diag *
     return 0;
 }
 
-int compute_tokens(struct compute *compute, const float *x, size_t rows, uint32_t *ret_token,
-                   struct diag *diag)
+/* The head on rows, a few at a time; each row's logits are given to `take`. */
+static int each_logits(struct compute *compute, const float *x, size_t rows,
+                       void (*take)(void *user, size_t row, float *logits), void *user, struct diag *diag)
 {
     const struct weights_geometry *g = compute->model->geometry;
     size_t most = reserve_logits(compute, rows, diag);
@@ -265,26 +266,47 @@ int compute_tokens(struct compute *compute, const float *x, size_t rows, uint32_
         rc = infer_head(compute->model, &compute->workspace, x + done * g->hidden, count, compute->logits,
                         diag);
         for (size_t i = 0; rc == 0 && i < count; i++)
-            ret_token[done + i] = infer_greedy(compute->logits + i * g->vocab, g->vocab);
+            take(user, done + i, compute->logits + i * g->vocab);
     }
     return rc;
+}
+
+struct greedy {
+    uint32_t *token;
+    uint32_t vocab;
+};
+
+static void take_token(void *user, size_t row, float *logits)
+{
+    const struct greedy *greedy = user;
+    greedy->token[row] = infer_greedy(logits, greedy->vocab);
+}
+
+int compute_tokens(struct compute *compute, const float *x, size_t rows, uint32_t *ret_token,
+                   struct diag *diag)
+{
+    struct greedy greedy = {ret_token, compute->model->geometry->vocab};
+    return each_logits(compute, x, rows, take_token, &greedy, diag);
+}
+
+struct scoring {
+    const uint32_t *token;
+    uint32_t vocab;
+    struct likelihood *score;
+};
+
+static void take_score(void *user, size_t row, float *logits)
+{
+    const struct scoring *scoring = user;
+    scoring->score->nats += infer_nats(logits, scoring->vocab, scoring->token[row]);
+    scoring->score->tokens++;
 }
 
 int compute_score(struct compute *compute, const float *x, size_t rows, const uint32_t *token,
                   struct likelihood *score, struct diag *diag)
 {
-    const struct weights_geometry *g = compute->model->geometry;
-    size_t most = reserve_logits(compute, rows, diag);
-    int rc = most > 0 || rows == 0 ? 0 : -ENOMEM;
-    for (size_t done = 0; done < rows && rc == 0; done += most) {
-        size_t count = rows - done < most ? rows - done : most;
-        rc = infer_head(compute->model, &compute->workspace, x + done * g->hidden, count, compute->logits,
-                        diag);
-        for (size_t i = 0; rc == 0 && i < count; i++) {
-            score->nats += infer_nats(compute->logits + i * g->vocab, g->vocab, token[done + i]);
-            score->tokens++;
-        }
-    }
+    struct scoring scoring = {token, compute->model->geometry->vocab, score};
+    int rc = each_logits(compute, x, rows, take_score, &scoring, diag);
     if (rc == 0 && !isfinite(score->nats))
         rc = diag_fail(diag, ERR_RANGE, "the likelihood of a prompt is not finite");
     return rc;

@@ -5,6 +5,7 @@
 #include "core/weights/weights.h"
 #include "orchestrator/channel/channel_model.h"
 #include "orchestrator/command/cli.h"
+#include "orchestrator/command/cli_numbers.h"
 
 #define TOKENS_DEFAULT 1024u
 #define TOKENS_MAX 100000000u
@@ -171,16 +172,6 @@ void cli_channel_options(int command, struct argp_option ret_option[CLI_CHANNEL_
     ret_option[count] = (struct argp_option){0};
 }
 
-static uint64_t parse_whole(struct argp_state *state, const char *flag, const char *text, uint64_t min,
-                            uint64_t max)
-{
-    uint64_t value = 0;
-    if (parse_u64(text, &value) != 0 || value < min || value > max)
-        argp_error(state, "--%s: '%s' is not a whole number from %llu to %llu", flag, text,
-                   (unsigned long long) min, (unsigned long long) max);
-    return value;
-}
-
 static double parse_positive(struct argp_state *state, const char *flag, const char *text)
 {
     double value = 0.0;
@@ -204,13 +195,13 @@ static error_t parse_channel(int key, char *text, struct argp_state *state, stru
     case KEY_SPLITS: words->splits = text; return 0;
     case KEY_UNEQUALISED: words->unequalised = true; return 0;
     case KEY_BLOCK:
-        words->block_rows = (uint32_t) parse_whole(state, "block-rows", text, 0, ACTIVATION_ROWS_MAX);
+        words->block_rows = (uint32_t) cli_parse_whole(state, "block-rows", text, 0, ACTIVATION_ROWS_MAX);
         return 0;
     case KEY_PACKET:
-        words->packet_bytes = (uint32_t) parse_whole(state, "packet-bytes", text, 1, PACKET_BYTES_MAX);
+        words->packet_bytes = (uint32_t) cli_parse_whole(state, "packet-bytes", text, 1, PACKET_BYTES_MAX);
         return 0;
     case KEY_PROTECTED:
-        words->protected_bits = (uint32_t) parse_whole(state, "protected-bits", text, 0, 32);
+        words->protected_bits = (uint32_t) cli_parse_whole(state, "protected-bits", text, 0, 32);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -225,16 +216,20 @@ error_t cli_channel_parse(int key, char *text, struct argp_state *state)
     case KEY_TEXT: channel->text = text; return 0;
     case KEY_TOKENIZER: cli->tokenizer = text; return 0;
     case KEY_WEIGHTS: cli->weights = text; return 0;
-    case KEY_TOKENS: channel->tokens = (uint32_t) parse_whole(state, "tokens", text, 0, TOKENS_MAX); return 0;
+    case KEY_TOKENS:
+        channel->tokens = (uint32_t) cli_parse_whole(state, "tokens", text, 0, TOKENS_MAX);
+        return 0;
     case KEY_WINDOW:
-        channel->window = (uint32_t) parse_whole(state, "window", text, 1, INFER_ROWS_MAX);
+        channel->window = (uint32_t) cli_parse_whole(state, "window", text, 1, INFER_ROWS_MAX);
         return 0;
-    case KEY_SKIP: channel->skip = (uint32_t) parse_whole(state, "skip", text, 0, INFER_ROWS_MAX); return 0;
+    case KEY_SKIP:
+        channel->skip = (uint32_t) cli_parse_whole(state, "skip", text, 0, INFER_ROWS_MAX);
+        return 0;
     case KEY_SEEDS:
-        channel->seeds = (uint32_t) parse_whole(state, "seeds", text,
-                                                cli->command == CLI_LEAK ? 1 : SEEDS_LEAST, SEEDS_MAX);
+        channel->seeds = (uint32_t) cli_parse_whole(state, "seeds", text,
+                                                    cli->command == CLI_LEAK ? 1 : SEEDS_LEAST, SEEDS_MAX);
         return 0;
-    case KEY_SEED: channel->seed = parse_whole(state, "seed", text, 0, INT64_MAX - SEEDS_MAX); return 0;
+    case KEY_SEED: channel->seed = cli_parse_whole(state, "seed", text, 0, INT64_MAX - SEEDS_MAX); return 0;
     case KEY_REFERENCE: channel->reference_rms = parse_positive(state, "reference-rms", text); return 0;
     case KEY_JSON: cli->json = true; return 0;
     case KEY_CSV: channel->csv = text; return 0;
@@ -243,7 +238,7 @@ error_t cli_channel_parse(int key, char *text, struct argp_state *state)
     case KEY_ATTACK: channel->attacks = text; return 0;
     case KEY_PROBE_TEXT: channel->probe_text = text; return 0;
     case KEY_PROBE_TOKENS:
-        channel->probe_tokens = (uint32_t) parse_whole(state, "probe-tokens", text, 0, TOKENS_MAX);
+        channel->probe_tokens = (uint32_t) cli_parse_whole(state, "probe-tokens", text, 0, TOKENS_MAX);
         return 0;
     case KEY_RIDGE: channel->ridge = parse_positive(state, "ridge", text); return 0;
     case 'q': cli->quiet = true; return 0;

@@ -6,6 +6,7 @@
 #include "core/base/parse.h"
 #include "core/train/parallel.h"
 #include "orchestrator/command/cli.h"
+#include "orchestrator/command/cli_numbers.h"
 
 #define SECONDS_MAX 86400u
 #define SAVE_S 120u
@@ -89,24 +90,16 @@ struct cli_train cli_train_defaults(void)
         .settings = trainer_defaults(), .threads = 1, .save_s = SAVE_S, .evaluate_steps = EVALUATE_STEPS};
 }
 
-static uint64_t parse_whole(struct argp_state *state, const char *flag, const char *text, uint64_t min,
-                            uint64_t max)
-{
-    uint64_t value = 0;
-    if (parse_u64(text, &value) != 0 || value < min || value > max)
-        argp_error(state, "--%s: '%s' is not a whole number from %llu to %llu", flag, text,
-                   (unsigned long long) min, (unsigned long long) max);
-    return value;
-}
-
 static void take_number(struct argp_state *state, struct cli_train *train, size_t index, const char *text)
 {
     const char *flag = cli_train_options[index].name;
     char *at = (char *) &train->settings + numbers[index].offset;
     double real = 0.0;
     switch (numbers[index].kind) {
-    case WHOLE: *(uint32_t *) (void *) at = (uint32_t) parse_whole(state, flag, text, 0, UINT32_MAX); return;
-    case SEED: *(uint64_t *) (void *) at = parse_whole(state, flag, text, 0, INT64_MAX); return;
+    case WHOLE:
+        *(uint32_t *) (void *) at = (uint32_t) cli_parse_whole(state, flag, text, 0, UINT32_MAX);
+        return;
+    case SEED: *(uint64_t *) (void *) at = cli_parse_whole(state, flag, text, 0, INT64_MAX); return;
     case REAL:
         if (parse_real(text, &real) != 0)
             argp_error(state, "--%s: '%s' is not a number", flag, text);
@@ -130,11 +123,14 @@ error_t cli_train_parse(int key, char *text, struct argp_state *state)
     case KEY_DIE: cli->die_with_parent = true; return 0;
     case KEY_RESUME: cli->resume = true; return 0;
     case KEY_THREADS:
-        train->threads = (uint32_t) parse_whole(state, "threads", text, 1, PARALLEL_THREADS_MAX);
+        train->threads = (uint32_t) cli_parse_whole(state, "threads", text, 1, PARALLEL_THREADS_MAX);
         return 0;
-    case KEY_SAVE: train->save_s = (uint32_t) parse_whole(state, "save-s", text, 0, SECONDS_MAX); return 0;
+    case KEY_SAVE:
+        train->save_s = (uint32_t) cli_parse_whole(state, "save-s", text, 0, SECONDS_MAX);
+        return 0;
     case KEY_EVALUATE:
-        train->evaluate_steps = (uint32_t) parse_whole(state, "evaluate-steps", text, 0, TRAINER_STEPS_MAX);
+        train->evaluate_steps =
+            (uint32_t) cli_parse_whole(state, "evaluate-steps", text, 0, TRAINER_STEPS_MAX);
         return 0;
     case ARGP_KEY_ARG:
         if (cli->word_count >= 1)
