@@ -71,9 +71,10 @@ int dapo_plus_create(struct policy *policy, struct diag *diag)
 struct head {
     char magic[4];
     uint32_t version, full, hidden, actor_hidden, queue;
-    uint32_t unused; /* 0 */
+    uint32_t unused[2]; /* 0 */
     uint64_t decided, owes_update;
 };
+_Static_assert(sizeof(struct head) == 48, "no padding, which would be any bytes");
 
 static struct head head_of(const struct policy *policy, bool full)
 {
