@@ -1,7 +1,6 @@
 #include "core/model/coding.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "core/base/err.h"

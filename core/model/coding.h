@@ -5,6 +5,7 @@
 #ifndef HANDOFF_CORE_MODEL_CODING_H
 #define HANDOFF_CORE_MODEL_CODING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/diag.h"
@@ -27,6 +28,18 @@ struct codings {
  * ERR_TOO_BIG. */
 int coding_read_all(struct codings *ret_codings, const struct scenario *scenario, uint32_t hidden,
                     struct diag *diag);
+
+/* Is there one to choose beside the scenario's own? */
+static inline bool coding_is_open(const struct codings *codings)
+{
+    return codings->count > 1;
+}
+
+/* Do the margins of those differ? */
+static inline bool coding_has_margins(const struct scenario *scenario)
+{
+    return scenario->action.margins_db[0] != '\0';
+}
 
 /* coding < codings->count, or 0. */
 struct coding coding_at(const struct codings *codings, const struct scenario *scenario, uint32_t coding);

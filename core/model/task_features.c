@@ -17,12 +17,14 @@
 #define LN_GAIN_LEAST (-60.0) /* a channel that carries nothing is no better described by less */
 #define LN_BITS 12.0
 #define LN_BITS_WIDTH 4.0
+#define MARGIN_DB 10.0
+#define MARGIN_DB_WIDTH 10.0
 
-uint32_t task_features_count(enum task_part part)
+uint32_t task_features_count(const struct world *world, enum task_part part)
 {
     static const uint32_t counts[] = {[TASK_DEVICE] = 3, [TASK_LINK] = 3, [TASK_SERVER] = 4};
     assert(part < TASK_PARTS);
-    return counts[part];
+    return counts[part] + (part == TASK_LINK && coding_has_margins(&world->scenario) ? 1 : 0);
 }
 
 void task_features_device(const struct world *world, uint32_t device, uint32_t tokens, uint32_t split,
@@ -51,11 +53,19 @@ float task_features_size(double bits)
     return (float) ((elementary_log(bits) - LN_BITS) / LN_BITS_WIDTH);
 }
 
-void task_features_link(float gain, float load, float size, float *ret_x)
+float task_features_margin(const struct world *world, uint32_t coding)
 {
-    ret_x[0] = gain;
-    ret_x[1] = load;
-    ret_x[2] = size;
+    double margin_db = coding_at(&world->codings, &world->scenario, coding).margin_db;
+    return (float) ((margin_db - MARGIN_DB) / MARGIN_DB_WIDTH);
+}
+
+void task_features_link(const struct world *world, const struct task_way *way, float *ret_x)
+{
+    ret_x[0] = way->gain;
+    ret_x[1] = way->load;
+    ret_x[2] = way->size;
+    if (coding_has_margins(&world->scenario))
+        ret_x[3] = way->margin;
 }
 
 void task_features_server(const struct world *world, uint32_t server, uint32_t load, uint32_t tokens,
@@ -68,7 +78,7 @@ void task_features_server(const struct world *world, uint32_t server, uint32_t l
     ret_x[3] = (float) elementary_log(tokens / TOKENS);
 }
 
-double task_features_bits(const struct world *world, uint32_t tokens, uint32_t split)
+double task_features_bits(const struct world *world, uint32_t tokens, uint32_t split, uint32_t coding)
 {
-    return channel_bits(world, split, tokens, 0);
+    return channel_bits(world, split, tokens, coding);
 }

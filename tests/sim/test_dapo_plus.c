@@ -4,6 +4,7 @@
 #include "orchestrator/policy/catalog/catalog.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "core/base/err.h"
 #include "tests/unit/policy/full_slot.h"
@@ -97,6 +98,78 @@ static void the_actor_is_close_behind_the_search_also_for_more_devices(void **st
     world_finish(&world);
 }
 
+#define CODED                                                                                                \
+    "run.seed=3", "devices.count=6", "servers.count=2", "run.slots=100", "run.episodes=4", "plus.warmup=50", \
+        "channel.mode=bounded", "channel.transmissions=2", "quality.source=table",                           \
+        "objective.quality_weight=2", "quality.table=0,0.1,1|1:0,0.1,3",                                     \
+        "quality.formats=q4=0,0.1,1|1:0.05,0.2,3"
+
+static double mean_cost(const char *const *keys, const char *name, uint32_t slots)
+{
+    struct slot slot;
+    double sum = 0.0;
+    slot_open(&slot, keys);
+    struct policy policy = slot_policy(&slot, name);
+    for (uint32_t e = 0; e < slots; e++) {
+        slot_draw(&slot, e, 0, 0, 0);
+        sum += slot_decide(&slot, &policy);
+    }
+    policy_destroy(&policy);
+    slot_close(&slot);
+    return sum / slots;
+}
+
+/* Also against the optimum of the scenario's own coding. */
+static void what_formats_and_margins_cost_is_learned_and_chosen(void **state)
+{
+    (void) state;
+    static const char *const fixed[] = {CODED, NULL};
+    static const char *const open[] = {CODED, "action.formats=int8 q4", "action.margins_db=0 3 6", NULL};
+    struct settings settings;
+    struct world world = full_world(open, &settings);
+    struct buf weights = {0};
+    train(&world, &settings, TRAINING, &weights);
+    double searched = excess(open, "dapo-plus", &weights, "optimum", 60);
+    double gained = mean_cost(fixed, "optimum", 60) / mean_cost(open, "optimum", 60) - 1.0;
+    assert_true(searched >= -1e-9);
+    assert_true(searched < 0.01);
+    assert_true(excess(open, "dapo-plus-actor", &weights, "optimum", 60) < 0.02);
+    assert_true(gained > 5.0 * searched);
+    buf_finish(&weights);
+    world_finish(&world);
+}
+
+/* What was learned of other formats or margins is not true of these. */
+static void weights_of_other_codings_are_refused(void **state)
+{
+    (void) state;
+    static const char *const lists[][2] = {{"action.margins_db=0 3", "action.formats=q4"},
+                                           {"action.margins_db=0 6", "action.formats=q4"},
+                                           {"action.margins_db=0 3", "action.formats=int8"},
+                                           {"action.margins_db=", "action.formats=q4"},
+                                           {"action.margins_db=", "action.formats="}};
+    struct settings settings;
+    struct diag diag = {{0}};
+    for (size_t i = 0; i < 5; i++) {
+        struct buf weights = {0};
+        struct slot slot;
+        struct world world =
+            full_world((const char *[]){"channel.mode=bounded", lists[i][0], lists[i][1], NULL}, &settings);
+        train(&world, &settings, 20, &weights);
+        for (size_t k = 0; k < 5; k++) {
+            slot_open(&slot, (const char *[]){"channel.mode=bounded", lists[k][0], lists[k][1], NULL});
+            struct policy policy = slot_policy(&slot, "dapo-plus");
+            int rc = policy.kind->load(&policy, weights.data, weights.size, &diag);
+            assert_int_equal(rc, i == k ? 0 : ERR_MISMATCH);
+            assert_true(i == k || strstr(diag.text, "action.formats and action.margins_db") != NULL);
+            policy_destroy(&policy);
+            slot_close(&slot);
+        }
+        buf_finish(&weights);
+        world_finish(&world);
+    }
+}
+
 static void linear_parts_alone_are_not_enough(void **state)
 {
     (void) state;
@@ -146,6 +219,8 @@ int main(void)
         cmocka_unit_test(after_few_slots_it_is_as_good_as_the_optimum),
         cmocka_unit_test(what_it_learned_holds_for_nodes_it_never_met_and_for_more_of_them),
         cmocka_unit_test(the_actor_is_close_behind_the_search_also_for_more_devices),
+        cmocka_unit_test(what_formats_and_margins_cost_is_learned_and_chosen),
+        cmocka_unit_test(weights_of_other_codings_are_refused),
         cmocka_unit_test(linear_parts_alone_are_not_enough),
         cmocka_unit_test(damaged_weights_are_refused),
     };

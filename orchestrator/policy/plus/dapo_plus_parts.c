@@ -71,10 +71,27 @@ int dapo_plus_create(struct policy *policy, struct diag *diag)
 struct head {
     char magic[4];
     uint32_t version, full, hidden, actor_hidden, queue;
-    uint32_t unused[2]; /* 0 */
+    uint32_t codings; /* codings_of */
+    uint32_t unused;  /* 0 */
     uint64_t decided, owes_update;
 };
 _Static_assert(sizeof(struct head) == 48, "no padding, which would be any bytes");
+
+/* A CRC-32 of what decisions choose among: what was learned of one coding is not true of another. 0: of nothing. */
+static uint32_t codings_of(const struct world *world)
+{
+    struct {
+        uint64_t format;
+        double margin_db;
+    } coding[CODINGS_MAX] = {{0, 0.0}};
+    uint32_t count = world->codings.count;
+    for (uint32_t i = 1; i < count; i++) {
+        const struct coding one = coding_at(&world->codings, &world->scenario, i);
+        coding[i - 1].format = one.format;
+        coding[i - 1].margin_db = one.margin_db;
+    }
+    return coding_is_open(&world->codings) ? checkpoint_crc32(coding, (count - 1) * sizeof *coding) : 0;
+}
 
 static struct head head_of(const struct policy *policy, bool full)
 {
@@ -86,6 +103,7 @@ static struct head head_of(const struct policy *policy, bool full)
         .hidden = (uint32_t) plus_settings_of(policy)->plus.hidden,
         .actor_hidden = (uint32_t) plus_settings_of(policy)->plus.actor_hidden,
         .queue = env_is_queue(policy->world) ? 1 : 0,
+        .codings = codings_of(policy->world),
         .decided = full ? own->decided : 0,
         .owes_update = full && own->owes_update ? 1 : 0,
     };
@@ -126,6 +144,10 @@ static int read_all(struct policy *policy, bool full, const void *bytes, size_t 
                          head.hidden, head.actor_hidden, mine.hidden, mine.actor_hidden);
     if (head.queue != mine.queue)
         return diag_fail(diag, ERR_MISMATCH, "weights of run.mode: %s", head.queue == 1 ? "queue" : "round");
+    if (head.codings != mine.codings)
+        return diag_fail(diag, ERR_MISMATCH,
+                         "weights of other codings: action.formats and action.margins_db must be those of "
+                         "their training");
     const uint8_t *at = (const uint8_t *) bytes + sizeof head;
     size_t left = size - sizeof head - sizeof crc;
     memcpy(&crc, (const uint8_t *) bytes + size - sizeof crc, sizeof crc);

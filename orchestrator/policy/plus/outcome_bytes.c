@@ -4,8 +4,9 @@
  *                each node its declared FLOP/s (f64) and its shift (f32 x 2)
  *   full         the same with all that fitting needs; the memory of the shifts; f64 x M, the most power seen of
  *                each server; u64 pushed, u64 updates
- *                and in both, where the objective counts quality: u64 reports, then for each split and knot their
- *                weights (f64), then their sums (f64)
+ *                and in both, where the objective counts quality: of each format u64 reports, then for each split and
+ *                knot their weights (f64), then their sums (f64); behind them, where margins are decided, of each
+ *                coding u64 reports and the sum of their conditions (f64)
  *   experience   u64 first, u64 count, samples
  *
  * A shift belongs to a node as it was declared: it is left out where another node has its number. */
@@ -50,7 +51,7 @@ int outcome_model_save(const struct outcome_model *model, bool full, struct buf 
     if (rc == 0)
         rc = save_shift(model, true, full, bytes);
     if (rc == 0 && model->damage != NULL)
-        rc = outcome_quality_save(&model->quality, bytes);
+        rc = outcome_damage_save(&model->learned_damage, bytes);
     if (rc == 0 && full)
         rc = buf_push(bytes, model->peak_w, model->world->servers * sizeof *model->peak_w);
     if (rc == 0 && full)
@@ -128,7 +129,7 @@ int outcome_model_load(struct outcome_model *model, bool full, const uint8_t **b
     if (rc == 0)
         rc = load_shift(model, true, full, bytes, size, diag);
     if (rc == 0 && model->damage != NULL)
-        rc = outcome_quality_load(&model->quality, bytes, size, diag);
+        rc = outcome_damage_load(&model->learned_damage, bytes, size, diag);
     uint64_t pushed = model->pushed;
     if (rc == 0 && full)
         rc = take(bytes, size, model->peak_w, model->world->servers * sizeof *model->peak_w, diag);

@@ -27,15 +27,16 @@ static void device(void *user, const struct env_view *view, uint32_t n, struct f
         ret[s] = at(&own->device, (size_t) n * (layers + 1) + s);
 }
 
-static void way(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
-                struct forecast_spent *ret)
+static void link_way(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
+                     struct forecast_spent *ret)
 {
     struct outcome_model *own = user;
     if (!outcome_table_reserve(own, own->runs) || !outcome_table_device(own, n, view->tokens[n])) {
         forbid(ret, own->world->llm->layers);
         return;
     }
-    outcome_table_links(own, outcome_table_put(own, n, m, task_features_load(load), 0));
+    const struct outcome_way way = {n, m, .codings = 1, .load = task_features_load(load)};
+    outcome_table_links(own, outcome_table_put(own, &way, 0));
     for (uint32_t r = 0; r < own->runs; r++)
         for (uint32_t s = own->run[r].first; s < own->run[r].end; s++)
             ret[s] = at(&own->link, r);
@@ -62,8 +63,13 @@ static double rest_s(void *user, const struct env_view *view, uint32_t n, uint32
     struct outcome_model *own = user;
     if (!outcome_table_reserve(own, 1))
         return HUGE_VAL;
-    float gain = task_features_gain(view->gain[(size_t) n * own->world->servers + m]);
-    task_features_link(gain, task_features_load(load), task_features_size(bits), own->x);
+    const struct task_way way = {
+        .gain = task_features_gain(view->gain[(size_t) n * own->world->servers + m]),
+        .load = task_features_load(load),
+        .size = task_features_size(bits),
+        .margin = own->margin[0],
+    };
+    task_features_link(own->world, &way, own->x);
     outcome_table_links(own, 1);
     return (double) own->link.s[0];
 }
@@ -75,14 +81,15 @@ static double damage(void *user, const struct env_view *view, uint32_t n, uint32
     (void) view; /* outcome_model_look has seen it */
     (void) m;
     (void) load;
-    return (double) own->damage[(size_t) n * (own->world->llm->layers + 1) + split];
+    uint32_t layers = own->world->llm->layers, codings = own->world->codings.count;
+    return (double) own->damage[(size_t) n * codings * (layers + 1) + split];
 }
 
 struct forecast_source outcome_model_source(struct outcome_model *model)
 {
     return (struct forecast_source){
         .device = device,
-        .link = way,
+        .link = link_way,
         .server = server,
         .rest_s = rest_s,
         .damage = model->damage != NULL ? damage : NULL,

@@ -6,8 +6,8 @@
 #include "core/model/task_features.h"
 #include "core/rl/regressor.h"
 #include "orchestrator/policy/plus/node_drift.h"
+#include "orchestrator/policy/plus/outcome_damage.h"
 #include "orchestrator/policy/plus/outcome_model.h"
-#include "orchestrator/policy/plus/outcome_quality.h"
 
 #define OUTCOME_OUTPUTS NODE_DRIFT_OUTPUTS /* log seconds, log joules */
 #define OUTCOME_LAYERS_MAX 1024u           /* of a language model; the largest has 126 */
@@ -66,11 +66,19 @@ struct outcome_model {
 
     struct outcome_run *run; /* [runs] all splits below L */
     uint32_t runs;
-    float *size; /* [N][runs] of device_tokens, as a feature */
+    float *size;   /* [N][codings][runs] of device_tokens, as a feature */
+    float *margin; /* [codings] as a feature */
 
-    struct outcome_quality quality;
-    float *
-        damage; /* [N][L + 1] cost of what the slot's channels damage; NULL: the objective does not count it */
+    struct outcome_damage learned_damage;
+    /* [N][codings][L + 1] cost of what the slot's channels damage; NULL: the objective does not count it. */
+    float *damage;
+};
+
+/* A way to a server, for each size that the device may send there. */
+struct outcome_way {
+    uint32_t device, server;
+    uint32_t codings; /* the first so many */
+    float load;       /* as a feature */
 };
 
 /* outcome_table.c: predictions that are kept. False, NULL: out of memory. */
@@ -79,9 +87,8 @@ bool outcome_table_device(struct outcome_model *own, uint32_t n, uint32_t tokens
 const struct outcome_servers *outcome_table_servers(struct outcome_model *own, uint32_t tokens,
                                                     uint32_t loads);
 bool outcome_table_reserve(struct outcome_model *own, size_t rows);
-/* The rows of device n at server m under a load (as a feature), one for each size that it may send, from
- * `row` on; its device's predictions are there. Returns the next. */
-size_t outcome_table_put(struct outcome_model *own, uint32_t n, uint32_t m, float load, size_t row);
+/* The rows of a way, [codings][runs], from `row` on; its device's predictions are there. Returns the next. */
+size_t outcome_table_put(struct outcome_model *own, const struct outcome_way *way, size_t row);
 /* own->link from the rows put. */
 void outcome_table_links(struct outcome_model *own, size_t rows);
 

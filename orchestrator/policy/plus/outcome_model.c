@@ -14,6 +14,16 @@
 
 /* ---- life ---- */
 
+/* In every coding. */
+static bool sends_the_same(const struct world *world, uint32_t split, uint32_t other)
+{
+    bool same = true;
+    for (uint32_t coding = 0; coding < world->codings.count; coding++)
+        same = same &&
+               task_features_bits(world, 1, split, coding) == task_features_bits(world, 1, other, coding);
+    return same;
+}
+
 static int find_runs(struct outcome_model *own)
 {
     uint32_t layers = own->world->llm->layers;
@@ -21,14 +31,19 @@ static int find_runs(struct outcome_model *own)
     if (own->run == NULL)
         return -ENOMEM;
     for (uint32_t s = 0; s < layers; s++) {
-        bool same = s > 0 && task_features_bits(own->world, 1, s) == task_features_bits(own->world, 1, s - 1);
-        if (!same)
+        if (s == 0 || !sends_the_same(own->world, s, s - 1))
             own->run[own->runs++].first = s;
         own->run[own->runs - 1].end = s + 1;
     }
     assert(own->runs > 0 && own->runs <= layers && own->run[own->runs - 1].end == layers);
-    own->size = calloc((size_t) own->world->devices * own->runs, sizeof *own->size);
-    return own->size != NULL ? 0 : -ENOMEM;
+    uint32_t codings = own->world->codings.count;
+    own->size = calloc((size_t) own->world->devices * codings * own->runs, sizeof *own->size);
+    own->margin = calloc(codings, sizeof *own->margin);
+    if (own->size == NULL || own->margin == NULL)
+        return -ENOMEM;
+    for (uint32_t coding = 0; coding < codings; coding++)
+        own->margin[coding] = task_features_margin(own->world, coding);
+    return 0;
 }
 
 static int create_parts(struct outcome_model *own)
@@ -36,7 +51,7 @@ static int create_parts(struct outcome_model *own)
     int rc = 0;
     for (uint32_t part = 0; part < TASK_PARTS && rc == 0; part++) {
         struct regressor_config config = {
-            .inputs = task_features_count((enum task_part) part),
+            .inputs = task_features_count(own->world, (enum task_part) part),
             .outputs = OUTCOME_OUTPUTS,
             .hidden = own->config.hidden,
             .batch = own->config.batch,
@@ -52,10 +67,11 @@ static int create_parts(struct outcome_model *own)
     return rc;
 }
 
-static int create_quality(struct outcome_model *own)
+static int create_damage(struct outcome_model *own)
 {
-    own->damage = calloc((size_t) own->world->devices * (own->world->llm->layers + 1), sizeof *own->damage);
-    return own->damage != NULL ? outcome_quality_init(&own->quality, own->world) : -ENOMEM;
+    size_t of_device = (size_t) own->world->codings.count * (own->world->llm->layers + 1);
+    own->damage = calloc(own->world->devices * of_device, sizeof *own->damage);
+    return own->damage != NULL ? outcome_damage_init(&own->learned_damage, own->world) : -ENOMEM;
 }
 
 int outcome_model_create(struct outcome_model **ret_model, const struct world *world,
@@ -86,7 +102,7 @@ int outcome_model_create(struct outcome_model **ret_model, const struct world *w
         own->device.j = own->device.s + (size_t) world->devices * (world->llm->layers + 1);
     int rc = whole ? create_parts(own) : -ENOMEM;
     if (rc == 0 && cost_counts_quality(world))
-        rc = create_quality(own);
+        rc = create_damage(own);
     if (rc == 0)
         rc = find_runs(own);
     if (rc == 0)
@@ -124,10 +140,11 @@ void outcome_model_destroy(struct outcome_model *model)
     free(model->x);
     free(model->y);
     free(model->link.s);
-    outcome_quality_finish(&model->quality);
+    outcome_damage_finish(&model->learned_damage);
     free(model->damage);
     free(model->run);
     free(model->size);
+    free(model->margin);
     free(model);
 }
 
@@ -148,11 +165,16 @@ static void fill_part(struct outcome_sample *sample, enum task_part part, double
 /* The mean of the slots in which it was on the radio. */
 static void fill_sending(const struct world *world, const struct outcome_task *task, float *ret_x)
 {
-    float size = task_features_size(task_features_bits(world, task->tokens, task->split));
+    struct task_way way = {
+        .size = task_features_size(task_features_bits(world, task->tokens, task->split, task->coding)),
+        .margin = task_features_margin(world, task->coding),
+    };
     for (uint32_t k = 0; k < task->sendings; k++) {
         const struct outcome_sending *sending = &task->sending[k];
         float x[TASK_FEATURES_MAX] = {0.0f};
-        task_features_link(sending->gain, task_features_load(sending->load), size, x);
+        way.gain = sending->gain;
+        way.load = task_features_load(sending->load);
+        task_features_link(world, &way, x);
         for (uint32_t i = 0; i < TASK_FEATURES_MAX; i++)
             ret_x[i] += sending->share * x[i];
     }
@@ -222,7 +244,7 @@ void outcome_model_observe(struct outcome_model *model, const struct outcome_tas
 {
     assert(task->device < model->world->devices && outcome->device == task->device);
     assert(task->server == ENV_LOCAL || task->server < model->world->servers);
-    assert(task->split <= model->world->llm->layers);
+    assert(task->split <= model->world->llm->layers && task->coding < model->world->codings.count);
     if (outcome->recovered)
         return;
     if (task->server != ENV_LOCAL)
@@ -232,8 +254,8 @@ void outcome_model_observe(struct outcome_model *model, const struct outcome_tas
     if (task->server != ENV_LOCAL)
         take_shift(model, TASK_SERVER, &model->server_shift, task->server, &sample);
     if (model->damage != NULL && task->server != ENV_LOCAL && task->split > 0 && isfinite(outcome->quality))
-        outcome_quality_observe(&model->quality, task->split,
-                                isnan(outcome->channel) ? 0.0 : outcome->channel, outcome->quality);
+        outcome_damage_observe(&model->learned_damage, task->coding, task->split,
+                               isnan(outcome->channel) ? 0.0 : outcome->channel, outcome->quality);
     for (uint32_t part = 0; part < TASK_PARTS; part++)
         if ((sample.parts & 1u << part) != 0)
             regressor_observe(model->part[part], sample.x[part], sample.y[part]);
@@ -242,7 +264,7 @@ void outcome_model_observe(struct outcome_model *model, const struct outcome_tas
 
 static void fit_part(struct outcome_model *own, enum task_part part)
 {
-    size_t rows = 0, inputs = task_features_count(part);
+    size_t rows = 0, inputs = task_features_count(own->world, part);
     for (size_t i = 0; i < own->config.batch; i++) {
         const struct outcome_sample *sample = &own->sample[own->pick[i]];
         if ((sample->parts & 1u << part) == 0)

@@ -3,6 +3,9 @@
  * formulas are not known here; the operator's objective is, and the size of what a task sends, which its
  * descriptor declares. Nodes that change without notice are found out (node_drift.h).
  *
+ * Codings that decisions choose among (core/model/coding.h) differ in that size and in their margin, which is one feature
+ * more of a link. What they cost in quality is learned of each format (outcome_damage.h).
+ *
  * Cost of a decision: a table of every (device, server, load), as load_table wants it; in queueing mode rows
  * for a forecast.
  *
@@ -39,6 +42,7 @@ struct outcome_task {
     uint32_t device, server; /* ENV_LOCAL: all of it on the device */
     uint32_t split, tokens;
     uint32_t load;                         /* who divide the server; queueing mode: 1, it has a station */
+    uint32_t coding;                       /* of what it sends */
     const struct outcome_sending *sending; /* [sendings]; none: nothing is to be learned of its way */
     uint32_t sendings;
 };

@@ -36,7 +36,7 @@ bool outcome_table_reserve(struct outcome_model *own, size_t rows)
 /* own->y from own->x. */
 static void predict(struct outcome_model *own, enum task_part part, size_t rows)
 {
-    size_t inputs = task_features_count(part);
+    size_t inputs = task_features_count(own->world, part);
     assert(rows <= own->rows_max);
     for (size_t row = 0; row < rows; row += OUTCOME_ROWS) {
         size_t count = rows - row < OUTCOME_ROWS ? rows - row : OUTCOME_ROWS;
@@ -70,11 +70,16 @@ static struct outcome_weights weights_of(const struct outcome_model *own, uint32
     };
 }
 
+static float *sizes_of(const struct outcome_model *own, uint32_t n, uint32_t coding)
+{
+    return own->size + ((size_t) n * own->world->codings.count + coding) * own->runs;
+}
+
 bool outcome_table_device(struct outcome_model *own, uint32_t n, uint32_t tokens)
 {
     uint32_t layers = own->world->llm->layers;
     size_t first = (size_t) n * (layers + 1);
-    size_t inputs = task_features_count(TASK_DEVICE);
+    size_t inputs = task_features_count(own->world, TASK_DEVICE);
     assert(n < own->world->devices);
     if (own->device_tokens[n] == tokens)
         return true;
@@ -86,9 +91,10 @@ bool outcome_table_device(struct outcome_model *own, uint32_t n, uint32_t tokens
     own->device.s[first] = own->device.j[first] = 0.0f;
     for (uint32_t s = 1; s <= layers; s++)
         enter(own, s - 1, own->device_shift.node[n].shift, &own->device, first + s);
-    for (uint32_t r = 0; r < own->runs; r++)
-        own->size[(size_t) n * own->runs + r] =
-            task_features_size(task_features_bits(own->world, tokens, own->run[r].first));
+    for (uint32_t coding = 0; coding < own->world->codings.count; coding++)
+        for (uint32_t r = 0; r < own->runs; r++)
+            sizes_of(own, n, coding)[r] =
+                task_features_size(task_features_bits(own->world, tokens, own->run[r].first, coding));
     own->weights[n] = weights_of(own, n);
     own->device_tokens[n] = tokens;
     return true;
@@ -136,7 +142,7 @@ static bool reserve_loads(const struct outcome_model *own, struct outcome_server
 static void fill_load(struct outcome_model *own, struct outcome_servers *servers, uint32_t load)
 {
     uint32_t layers = own->world->llm->layers, count = own->world->servers;
-    size_t rows = (size_t) count * layers, inputs = task_features_count(TASK_SERVER);
+    size_t rows = (size_t) count * layers, inputs = task_features_count(own->world, TASK_SERVER);
     assert(load > 0 && load <= servers->loads_max && rows <= own->rows_max);
     for (uint32_t m = 0; m < count; m++)
         for (uint32_t s = 0; s < layers; s++)
@@ -163,13 +169,21 @@ const struct outcome_servers *outcome_table_servers(struct outcome_model *own, u
 
 /* ---- links ---- */
 
-size_t outcome_table_put(struct outcome_model *own, uint32_t n, uint32_t m, float load, size_t row)
+size_t outcome_table_put(struct outcome_model *own, const struct outcome_way *way, size_t row)
 {
-    float gain = own->gain[(size_t) n * own->world->servers + m];
-    const float *size = own->size + (size_t) n * own->runs;
-    assert(own->device_tokens[n] > 0 && row + own->runs <= own->rows_max);
-    for (uint32_t r = 0; r < own->runs; r++, row++)
-        task_features_link(gain, load, size[r], own->x + row * task_features_count(TASK_LINK));
+    size_t inputs = task_features_count(own->world, TASK_LINK);
+    struct task_way feature = {.gain = own->gain[(size_t) way->device * own->world->servers + way->server],
+                               .load = way->load};
+    assert(way->codings <= own->world->codings.count);
+    assert(own->device_tokens[way->device] > 0 && row + (size_t) way->codings * own->runs <= own->rows_max);
+    for (uint32_t coding = 0; coding < way->codings; coding++) {
+        const float *size = sizes_of(own, way->device, coding);
+        feature.margin = own->margin[coding];
+        for (uint32_t r = 0; r < own->runs; r++, row++) {
+            feature.size = size[r];
+            task_features_link(own->world, &feature, own->x + row * inputs);
+        }
+    }
     return row;
 }
 
@@ -184,7 +198,19 @@ void outcome_table_links(struct outcome_model *own, size_t rows)
 /* ---- the table ---- */
 
 #define LANES 8u /* splits that are looked at side by side */
-_Static_assert(OUTCOME_LAYERS_MAX % LANES == 0, "best_split rounds a row of costs up to whole lanes");
+_Static_assert(OUTCOME_LAYERS_MAX % LANES == 0, "best_choice rounds a row of costs up to whole lanes");
+
+/* One device at one server under one load. */
+struct place {
+    uint32_t device;
+    size_t link;                      /* its first row there */
+    const float *server_s, *server_j; /* by split */
+};
+
+struct choice {
+    uint32_t split, coding;
+    float cost;
+};
 
 /* The least of cost[count], a whole number of LANES, and where; of equals the first. */
 static inline uint32_t argmin(const float *cost, uint32_t count, float *ret_least)
@@ -225,30 +251,38 @@ static inline void fill_costs(const struct outcome_weights *weights, const float
     }
 }
 
-/* One device at one server under one load, its link's rows from `link` on: the split of least cost, L when
- * there is none. */
-SIMD_CLONES static uint32_t best_split(const struct outcome_model *own, const struct env_view *view,
-                                       uint32_t n, size_t link, const struct outcome_servers *servers,
-                                       size_t server_row, float *ret_cost)
+static float *damage_of(const struct outcome_model *own, uint32_t n, uint32_t coding)
 {
-    const struct world *world = own->world;
-    uint32_t layers = world->llm->layers, least = 0, last = 0;
+    return own->damage + ((size_t) n * own->world->codings.count + coding) * (own->world->llm->layers + 1);
+}
+
+/* What costs least there: of equals the lowest coding, then the lowest split; the split is L when nothing is possible. */
+SIMD_CLONES static struct choice best_choice(const struct outcome_model *own, const struct env_view *view,
+                                             const struct place *place)
+{
+    uint32_t layers = own->world->llm->layers, n = place->device, least = 0, last = 0;
+    uint32_t lanes = (layers + LANES - 1) / LANES * LANES;
     env_splits_range(view, n, &least, &last);
-    size_t device_row = (size_t) n * (layers + 1);
-    float cost[OUTCOME_LAYERS_MAX];
-    for (uint32_t s = 0; s < (layers + LANES - 1) / LANES * LANES; s++)
-        cost[s] = HUGE_VALF;
-    for (uint32_t r = 0; r < own->runs; r++) {
-        uint32_t first = own->run[r].first > least ? own->run[r].first : least;
-        uint32_t end = own->run[r].end < last + 1 ? own->run[r].end : last + 1;
-        const float way[] = {own->link.s[link + r], own->link.j[link + r]};
-        fill_costs(&own->weights[n], own->device.s + device_row, own->device.j + device_row,
-                   servers->spent.s + server_row, servers->spent.j + server_row, way, first, end, cost);
+    size_t device_row = (size_t) n * (layers + 1), link = place->link;
+    struct choice best = {.split = layers, .cost = HUGE_VALF};
+    for (uint32_t coding = 0; coding < own->world->codings.count; coding++, link += own->runs) {
+        float cost[OUTCOME_LAYERS_MAX], lowest = HUGE_VALF;
+        for (uint32_t s = 0; s < lanes; s++)
+            cost[s] = HUGE_VALF;
+        for (uint32_t r = 0; r < own->runs; r++) {
+            uint32_t first = own->run[r].first > least ? own->run[r].first : least;
+            uint32_t end = own->run[r].end < last + 1 ? own->run[r].end : last + 1;
+            const float way[] = {own->link.s[link + r], own->link.j[link + r]};
+            fill_costs(&own->weights[n], own->device.s + device_row, own->device.j + device_row,
+                       place->server_s, place->server_j, way, first, end, cost);
+        }
+        for (uint32_t s = least; s <= last && own->damage != NULL; s++)
+            cost[s] += damage_of(own, n, coding)[s];
+        uint32_t split = argmin(cost, lanes, &lowest);
+        if (lowest < best.cost)
+            best = (struct choice){split, coding, lowest};
     }
-    for (uint32_t s = least; s <= last && own->damage != NULL; s++)
-        cost[s] += own->damage[device_row + s];
-    uint32_t split = argmin(cost, (layers + LANES - 1) / LANES * LANES, ret_cost);
-    return *ret_cost < HUGE_VALF ? split : layers;
+    return best;
 }
 
 static void fill_column(struct outcome_model *own, struct load_table *table, uint32_t m, uint32_t load,
@@ -257,16 +291,20 @@ static void fill_column(struct outcome_model *own, struct load_table *table, uin
     const struct env_view *view = table->view;
     uint32_t layers = own->world->llm->layers;
     size_t server_row = ((size_t) (load - 1) * own->world->servers + m) * layers;
-    assert(link + (size_t) table->count * own->runs <= own->rows_max);
-    for (uint32_t i = 0; i < table->count; i++, link += own->runs) {
+    size_t rows = (size_t) own->runs * own->world->codings.count;
+    assert(link + table->count * rows <= own->rows_max);
+    for (uint32_t i = 0; i < table->count; i++, link += rows) {
         uint32_t n = table->who[i];
         size_t at = load_table_at(table, n, m, load);
-        float least = HUGE_VALF;
-        table->split[at] = layers;
-        if (view->covered[(size_t) n * own->world->servers + m])
-            table->split[at] =
-                best_split(own, view, n, link, find_servers(own, view->tokens[n]), server_row, &least);
-        table->cost[at] = (double) least;
+        struct choice best = {.split = layers, .cost = HUGE_VALF};
+        if (view->covered[(size_t) n * own->world->servers + m]) {
+            const struct outcome_spent *spent = &find_servers(own, view->tokens[n])->spent;
+            const struct place place = {n, link, spent->s + server_row, spent->j + server_row};
+            best = best_choice(own, view, &place);
+        }
+        table->split[at] = best.split;
+        table->coding[at] = best.coding;
+        table->cost[at] = (double) best.cost;
     }
 }
 
@@ -279,16 +317,18 @@ static void forbid_column(struct load_table *table, uint32_t m, uint32_t load)
 static void fill(void *user, struct load_table *table, uint32_t load, uint32_t first, uint32_t last)
 {
     struct outcome_model *own = user;
-    size_t rows = 0, column = (size_t) table->count * own->runs;
+    size_t rows = 0, column = (size_t) table->count * own->runs * own->world->codings.count;
     assert(load > 0 && first <= last && last < own->world->servers);
-    float load_feature = task_features_load(load);
+    struct outcome_way way = {.codings = own->world->codings.count, .load = task_features_load(load)};
     bool whole = outcome_table_reserve(own, (last - first + 1) * column);
     for (uint32_t i = 0; i < table->count && whole; i++)
         whole = own->device_tokens[table->who[i]] > 0 && /* 0: memory ran out in outcome_model_begin */
                 outcome_table_servers(own, table->view->tokens[table->who[i]], load) != NULL;
-    for (uint32_t m = first; m <= last && whole; m++)
-        for (uint32_t i = 0; i < table->count; i++)
-            rows = outcome_table_put(own, table->who[i], m, load_feature, rows);
+    for (way.server = first; way.server <= last && whole; way.server++)
+        for (uint32_t i = 0; i < table->count; i++) {
+            way.device = table->who[i];
+            rows = outcome_table_put(own, &way, rows);
+        }
     outcome_table_links(own, rows);
     for (uint32_t m = first; m <= last; m++)
         if (whole)
@@ -309,10 +349,12 @@ static void forget(struct outcome_model *own)
 static void foresee_damage(struct outcome_model *own, const struct env_view *view, uint32_t n)
 {
     uint32_t layers = own->world->llm->layers;
-    float *damage = own->damage + (size_t) n * (layers + 1);
-    outcome_quality_foresee(&own->quality, view->channel[n], damage);
-    for (uint32_t s = 0; s <= layers; s++)
-        damage[s] = (float) cost_damage(&own->world->scenario, (double) damage[s]);
+    for (uint32_t coding = 0; coding < own->world->codings.count; coding++) {
+        float *damage = damage_of(own, n, coding);
+        outcome_damage_foresee(&own->learned_damage, coding, view->channel[n], damage);
+        for (uint32_t s = 0; s <= layers; s++)
+            damage[s] = (float) cost_damage(&own->world->scenario, (double) damage[s]);
+    }
 }
 
 void outcome_model_look(struct outcome_model *model, const struct env_view *view)
