@@ -147,9 +147,12 @@ void env_view_backlog(struct env_view *view, uint32_t device, double processor_s
 
 size_t env_action_size(const struct world *world)
 {
-    bool scores = world->scenario.action.mapping == MAPPING_SCORES;
-    return (scores ? 1 + (size_t) world->servers : 2) * world->devices;
+    size_t servers = world->scenario.action.mapping == MAPPING_SCORES ? world->servers : 1;
+    return (1 + servers + (coding_is_open(&world->codings) ? 1 : 0)) * world->devices;
 }
+
+/* Which of so many an action chooses. */
+typedef uint32_t chosen_by(float action, uint32_t count);
 
 /* The equal-width bin of [-1, 1] that an action falls into; anything that is not a number is the first. */
 static uint32_t bin_of(float action, uint32_t bins)
@@ -185,18 +188,16 @@ static uint32_t best_scored(const struct env_view *view, uint32_t device, const 
 void env_map_action(const struct env_view *view, const float *action, struct env_decision *ret_decision)
 {
     const struct world *world = view->world;
-    uint32_t choices = env_splits_choices(world);
     enum scenario_mapping mapping = world->scenario.action.mapping;
+    chosen_by *choose = mapping == MAPPING_ROUNDING ? nearest_of : bin_of;
+    uint32_t choices = env_splits_choices(world);
     size_t numbers = env_action_size(world) / world->devices;
     for (uint32_t n = 0; n < world->devices; n++, action += numbers) {
-        bool rounds = mapping == MAPPING_ROUNDING;
-        ret_decision->split[n] =
-            env_splits_choice(view, n, rounds ? nearest_of(action[0], choices) : bin_of(action[0], choices));
-        if (mapping == MAPPING_SCORES)
-            ret_decision->server[n] = best_scored(view, n, action + 1);
-        else
-            ret_decision->server[n] =
-                rounds ? nearest_of(action[1], world->servers) : bin_of(action[1], world->servers);
+        ret_decision->split[n] = env_splits_choice(view, n, choose(action[0], choices));
+        ret_decision->server[n] =
+            mapping == MAPPING_SCORES ? best_scored(view, n, action + 1) : choose(action[1], world->servers);
+        ret_decision->coding[n] =
+            coding_is_open(&world->codings) ? choose(action[numbers - 1], world->codings.count) : 0;
     }
     env_repair(view, ret_decision);
 }

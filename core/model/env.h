@@ -80,7 +80,7 @@ static inline bool env_has_task(const struct env_view *view, uint32_t device)
  * 2M (backlogs) in queueing mode, plus N (conditions) unless channel.mode is reliable, plus N (splits before) with
  * model.split_step. With action.state: split 2N. */
 size_t env_state_size(const struct world *world);
-/* Length of a continuous action: 2N; with action.mapping: scores N(1 + M). */
+/* Length of a continuous action: 2N; with action.mapping: scores N(1 + M); N more where there are codings to choose. */
 size_t env_action_size(const struct world *world);
 
 /* The state vector (docs/model.md), every entry scaled to about [-1, 1] and clipped to [-1.5, 1.5]. Layout:
@@ -105,7 +105,8 @@ void env_device_state(const struct env_view *view, uint32_t device, float *ret_s
 /* A14: a[2n] chooses the split and a[2n+1] the server, each on equal-width bins of [-1, 1]. Then env_repair.
  * action.mapping: rounding takes the nearest of evenly spaced values instead; with scores a device has 1 + M
  * numbers, the split's and a score for each server, and goes to the covered one with the highest. What the first
- * chooses are env_splits_choices: splits, or moves where splits move. */
+ * chooses are env_splits_choices: splits, or moves where splits move. Where there are codings to choose, a device has one
+ * number more, behind the others, which chooses as the split's does. */
 void env_map_action(const struct env_view *view, const float *action, struct env_decision *ret_decision);
 
 /* Makes any wish (split, server) valid, marks what it had to mend, and clears the shares:

@@ -15,7 +15,7 @@
 
 #define LOOK_MS 100u             /* how often the stop flag is looked at while waiting */
 #define CONNECTIONS_MAX 8u       /* the agent, a guest, and some that are closing */
-#define FRAME_MAX (512u * 1024u) /* the longest ACTION, of 4096 devices and 8 servers, has 321 KiB */
+#define FRAME_MAX (512u * 1024u) /* the longest ACTION, of 4096 devices and 8 servers, has 360 KiB */
 #define NOT_ASKED UINT64_MAX
 
 struct external_agent {

@@ -196,6 +196,22 @@ def bad_channels_record_the_same_and_replay():
 
 
 @tap.test
+def learned_codings_record_the_same_and_replay():
+    keys = ('channel.mode=bounded', 'action.formats=int8 q4', 'action.margins_db=0 3', 'plus.warmup=30', 'ppo.rollout=64',
+            'dqn.warmup=50')
+    for policy in ('dapo-plus', 'td3', 'ppo', 'dqn'):
+        with testbed.scratch() as folder:
+            extra = ['-p', policy, *LEARNING, *(part for key in keys for part in ('--set', key))]
+            db = os.path.join(folder, 'memory.db')
+            memory = run_over_memory(folder, extra)
+            check_that_it_learned(memory)
+            compare(memory, run_over_tcp(folder, [2, 3], extra))
+            testbed.orchestrator('replay', '-q', '--verify', '--db', db)
+            chosen = testbed.one(db, 'SELECT count(DISTINCT coding) FROM task WHERE server IS NOT NULL')
+            tap.equal(chosen, 5, f'{policy}: codings tried')
+
+
+@tap.test
 def another_seed_records_something_else():
     with testbed.scratch() as folder:
         first = run_over_memory(folder, LEARNING)

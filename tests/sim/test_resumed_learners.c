@@ -198,6 +198,24 @@ static void the_noise_of_ornstein_and_uhlenbeck_goes_on_too(void **state)
     resume_everywhere(keys, 1); /* a buffer smaller than an episode */
 }
 
+/* With what was learned of formats and margins. */
+static void learners_that_choose_codings_go_on_too(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {SMALL,
+                                       "ddpg.warmup=70",
+                                       "ddpg.buffer=100",
+                                       "channel.mode=bounded",
+                                       "action.formats=int8 q4",
+                                       "action.margins_db=0 6",
+                                       "quality.source=table",
+                                       "objective.quality_weight=2",
+                                       "quality.table=0,1|1:0,3",
+                                       "quality.formats=q4=0,1|1:0.1,3.5",
+                                       NULL};
+    resume_everywhere(keys, 1);
+}
+
 /* Nodes that are down as an episode ends come back in the next one, which an event tells. When everybody was
  * down in its last slot or in the observation behind it, no update is owed. */
 static void what_the_scenario_breaks_is_the_same_after_resuming(void **state)
@@ -351,6 +369,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_learner_goes_on_after_any_checkpoint_as_if_it_had_never_stopped),
         cmocka_unit_test(the_noise_of_ornstein_and_uhlenbeck_goes_on_too),
+        cmocka_unit_test(learners_that_choose_codings_go_on_too),
         cmocka_unit_test(what_the_scenario_breaks_is_the_same_after_resuming),
         cmocka_unit_test(a_learned_price_goes_on_too),
         cmocka_unit_test(policies_that_do_not_learn_go_on_too),

@@ -268,6 +268,7 @@ static void take_action(struct external *own, const struct msg_action *action, c
         bool local = action->server.data[n] == PROTO_SERVER_NONE;
         ret_decision->split[n] = action->split.data[n];
         ret_decision->server[n] = local ? ENV_LOCAL : action->server.data[n];
+        ret_decision->coding[n] = 0;
     }
     env_repair(view, ret_decision);
 }

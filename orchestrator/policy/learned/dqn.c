@@ -6,6 +6,8 @@
  *   0                            local
  *   1 + m (L - s_min) + s - s_min    server m, split s_min <= s < L
  *
+ * Where there are C codings to choose (core/model/coding.h), each pair is C actions, one behind the other.
+ *
  * Where splits are bound (core/model/env_splits.h) there is no local action, and each server has env_splits_choices in
  * place of L - s_min splits. Forbidden are servers that do not cover it and splits that its memory does not hold. A
  * device without a task or without a server is passed over.
@@ -40,7 +42,8 @@ struct turns {
     struct dqn *learner;
     uint32_t locals;  /* actions that stay local: 1, or 0 where splits are bound */
     uint32_t splits;  /* choices at a server */
-    uint32_t actions; /* locals + M splits */
+    uint32_t codings; /* of each; 1: there is none to choose */
+    uint32_t actions; /* locals + M splits codings */
     size_t state_size;
     struct turn *turn; /* [N + 1]: those of the last slot decided, and room for the first of the next */
     uint32_t count;    /* of them taken */
@@ -117,7 +120,8 @@ static int create(struct policy *policy, struct diag *diag)
     policy->state = own;
     own->locals = env_splits_are_bound(world) ? 0 : 1;
     own->splits = env_splits_choices(world) - own->locals;
-    own->actions = own->locals + world->servers * own->splits;
+    own->codings = world->codings.count;
+    own->actions = own->locals + world->servers * own->splits * own->codings;
     own->state_size = env_device_state_size(world);
     if (world->scenario.action.state == STATE_FULL)
         own->state_size += world->servers + world->devices;
@@ -139,8 +143,8 @@ static bool allow(const struct turns *own, const struct env_view *view, uint32_t
         *ret_allowed++ = 1;
     for (uint32_t m = 0; m < world->servers; m++) {
         any = any || covered[m];
-        for (uint32_t i = 0; i < own->splits; i++)
-            *ret_allowed++ = covered[m] && env_splits_allow(world, device, i) ? 1 : 0;
+        for (uint32_t i = 0; i < own->splits * own->codings; i++)
+            *ret_allowed++ = covered[m] && env_splits_allow(world, device, i / own->codings) ? 1 : 0;
     }
     return any && env_has_task(view, device);
 }
@@ -180,9 +184,10 @@ static void take_turn(struct policy *policy, const struct env_view *view, struct
     assert(turn->action < own->actions && turn->allowed[turn->action] == 1);
     if (turn->action < own->locals)
         return;
-    uint32_t pair = turn->action - own->locals, server = pair / own->splits;
+    uint32_t choice = turn->action - own->locals, pair = choice / own->codings, server = pair / own->splits;
     decision->split[turn->device] = env_splits_choice(view, turn->device, pair % own->splits);
     decision->server[turn->device] = server;
+    decision->coding[turn->device] = choice % own->codings;
     own->load[server]++;
 }
 
@@ -195,6 +200,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     for (uint32_t n = 0; n < world->devices; n++) {
         ret_decision->split[n] = world->llm->layers;
         ret_decision->server[n] = ENV_LOCAL;
+        ret_decision->coding[n] = 0;
         if (begin_turn(own, view, n))
             take_turn(policy, view, ret_decision);
     }

@@ -12,12 +12,14 @@
 struct gradient {
     struct policy_gradient *learner;
     enum gradient_learner_actions actions;
-    uint32_t splits; /* env_splits_choices */
-    bool samples;    /* decides as in training */
+    uint32_t splits;  /* env_splits_choices */
+    uint32_t codings; /* to choose; 0: none */
+    uint32_t heads;   /* of a device: split, server, coding */
+    bool samples;     /* decides as in training */
     size_t state_size;
     float *state, *next_state; /* [state_size] */
     float *action;             /* of the last decide */
-    uint8_t *allowed;          /* [N][splits + M] */
+    uint8_t *allowed;          /* [N][splits + M + codings] */
     float log_probability;     /* of `action` */
     bool goes_on;              /* the last slot was learned from, and its episode goes on */
     bool begins;               /* the slot of the last decide does not go on from the one learned from last */
@@ -38,7 +40,14 @@ void gradient_learner_destroy(struct policy *policy)
 
 static size_t action_size(const struct gradient *own, const struct world *world)
 {
-    return own->actions == GRADIENT_LEARNER_REALS ? env_action_size(world) : 2 * (size_t) world->devices;
+    return own->actions == GRADIENT_LEARNER_REALS ? env_action_size(world)
+                                                  : own->heads * (size_t) world->devices;
+}
+
+/* Classes of all heads of a device. */
+static size_t choices_of(const struct gradient *own, const struct world *world)
+{
+    return own->splits + (size_t) world->servers + own->codings;
 }
 
 static int create_learner(struct gradient *own, const struct policy *policy,
@@ -47,11 +56,12 @@ static int create_learner(struct gradient *own, const struct policy *policy,
     const struct world *world = policy->world;
     const struct learned_settings *settings = learned_settings_of(policy);
     bool reals = own->actions == GRADIENT_LEARNER_REALS;
-    size_t heads = 2 * (size_t) world->devices, *classes = calloc(heads, sizeof *classes);
+    const size_t of_device[] = {own->splits, world->servers, own->codings};
+    size_t heads = own->heads * (size_t) world->devices, *classes = calloc(heads, sizeof *classes);
     if (classes == NULL)
         return -ENOMEM;
     for (size_t h = 0; h < heads; h++)
-        classes[h] = h % 2 == 0 ? own->splits : world->servers;
+        classes[h] = of_device[h % own->heads];
     struct policy_gradient_config config = *how;
     config.state_size = own->state_size;
     config.heads = reals ? 0 : heads;
@@ -79,12 +89,14 @@ int gradient_learner_create(struct policy *policy, enum gradient_learner_actions
     policy->state = own;
     own->actions = actions;
     own->splits = env_splits_choices(world);
+    own->codings = coding_is_open(&world->codings) ? world->codings.count : 0;
+    own->heads = own->codings > 0 ? 3 : 2;
     own->samples = policy->training;
     own->state_size = env_state_size(world);
     own->state = calloc(own->state_size, sizeof *own->state);
     own->next_state = calloc(own->state_size, sizeof *own->next_state);
     own->action = calloc(action_size(own, world), sizeof *own->action);
-    own->allowed = calloc(world->devices, own->splits + (size_t) world->servers);
+    own->allowed = calloc(world->devices, choices_of(own, world));
     bool whole = own->state != NULL && own->next_state != NULL && own->action != NULL && own->allowed != NULL;
     int rc = whole ? create_learner(own, policy, how, diag) : -ENOMEM;
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
@@ -109,6 +121,8 @@ static void allow(const struct gradient *own, const struct env_view *view, uint3
         *ret_allowed++ = decides && env_splits_allow(world, device, i) ? 1 : 0;
     for (uint32_t m = 0; m < world->servers; m++)
         *ret_allowed++ = decides && covered[m] ? 1 : 0;
+    for (uint32_t i = 0; i < own->codings; i++)
+        *ret_allowed++ = decides ? 1 : 0;
 }
 
 static void choose(struct policy *policy)
@@ -120,15 +134,18 @@ static void choose(struct policy *policy)
         policy_gradient_mode(own->learner, own->state, own->allowed, own->action);
 }
 
-/* A class for each head. A device that decides nothing has class 0 twice, and env_repair keeps it local. */
+/* A class for each head. A device that decides nothing has class 0 in each, and env_repair keeps it local. */
 static void map_classes(const struct gradient *own, const struct env_view *view,
                         struct env_decision *ret_decision)
 {
     const struct world *world = view->world;
     for (uint32_t n = 0; n < world->devices; n++) {
-        ret_decision->split[n] = env_splits_choice(view, n, (uint32_t) own->action[2 * (size_t) n]);
-        ret_decision->server[n] = (uint32_t) own->action[2 * (size_t) n + 1];
+        const float *class = own->action + own->heads * (size_t) n;
+        ret_decision->split[n] = env_splits_choice(view, n, (uint32_t) class[0]);
+        ret_decision->server[n] = (uint32_t) class[1];
+        ret_decision->coding[n] = own->codings > 0 ? (uint32_t) class[2] : 0;
         assert(ret_decision->split[n] <= world->llm->layers && ret_decision->server[n] < world->servers);
+        assert(ret_decision->coding[n] < world->codings.count);
     }
     env_repair(view, ret_decision);
 }
@@ -140,7 +157,7 @@ void gradient_learner_decide(struct policy *policy, const struct env_view *view,
     const struct world *world = view->world;
     env_state(view, own->state);
     for (uint32_t n = 0; n < world->devices; n++)
-        allow(own, view, n, own->allowed + n * (own->splits + (size_t) world->servers));
+        allow(own, view, n, own->allowed + n * choices_of(own, world));
     choose(policy);
     own->begins = !own->goes_on;
     own->goes_on = false;

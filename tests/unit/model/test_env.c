@@ -286,6 +286,42 @@ static void scores_choose_the_best_server_in_coverage_without_repair(void **stat
     bench_stop(&bench);
 }
 
+static void a_last_number_chooses_among_codings_where_there_are_any(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *mapping;
+        size_t numbers;
+        uint32_t ends, others; /* of 9000 */
+    } cases[] = {{"action.mapping=bins", 3, 3000, 3000},
+                 {"action.mapping=scores", 5, 3000, 3000},
+                 {"action.mapping=rounding", 3, 2250, 4500}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        struct bench bench;
+        uint32_t seen[3] = {0};
+        bench_start(&bench, (const char *[]){"servers.coverage_m=2000", "devices.count=2",
+                                             "action.formats=int8 q4", cases[k].mapping, NULL});
+        assert_int_equal(env_action_size(&bench.world), 2 * cases[k].numbers);
+        for (uint32_t i = 0; i < 9000; i++) {
+            float action[10] = {0.0f};
+            action[cases[k].numbers - 1] = (float) (2.0 * (i + 0.5) / 9000.0 - 1.0);
+            action[2 * cases[k].numbers - 1] = 1.0f;
+            env_map_action(&bench.view, action, &bench.decision);
+            seen[bench.decision.coding[0]]++;
+            assert_int_equal(bench.decision.coding[1], 2);
+            assert_decided(&bench, 0, 16, bench.decision.server[0], false);
+        }
+        for (uint32_t coding = 0; coding < 3; coding++)
+            assert_near(seen[coding], coding == 1 ? cases[k].others : cases[k].ends, 1);
+        float local[10] = {0.0f};
+        local[0] = local[cases[k].numbers - 1] = 1.0f;
+        env_map_action(&bench.view, local, &bench.decision);
+        assert_decided(&bench, 0, 32, ENV_LOCAL, false);
+        assert_int_equal(bench.decision.coding[0], 0); /* nothing is sent */
+        bench_stop(&bench);
+    }
+}
+
 static void an_uncovered_wish_goes_to_the_covered_server_nearest_in_number(void **state)
 {
     (void) state;
@@ -578,6 +614,7 @@ int main(void)
         cmocka_unit_test(actions_at_and_beyond_the_ends_fall_into_the_end_bins),
         cmocka_unit_test(rounding_gives_the_ends_half_the_room_of_the_others),
         cmocka_unit_test(scores_choose_the_best_server_in_coverage_without_repair),
+        cmocka_unit_test(a_last_number_chooses_among_codings_where_there_are_any),
         cmocka_unit_test(an_uncovered_wish_goes_to_the_covered_server_nearest_in_number),
         cmocka_unit_test(no_coverage_means_local_and_is_no_repair),
         cmocka_unit_test(a_server_that_is_down_covers_nobody),
