@@ -6,6 +6,7 @@
 
 #include "core/base/simd_clones.h"
 #include "core/linalg/product.h"
+#include "core/linalg/rows.h"
 
 static struct linalg_matrix plain(struct view view)
 {
@@ -199,5 +200,34 @@ SIMD_CLONES void dense_tanh_backward(size_t rows, size_t columns, struct view y,
         float *restrict at = d.at + row * d.stride;
         for (size_t i = 0; i < columns; i++)
             at[i] *= 1.0f - value[i] * value[i];
+    }
+}
+
+void dense_swish(size_t count, float *y)
+{
+    linalg_silu_product(count, y, NULL);
+}
+
+#define SWISH_BLOCK 256u /* values whose exp is kept on the stack */
+
+/* With s = 1 / (1 + exp(-x)): dy/dx = s (1 + x (1 - s)). `e` is exp(-x); where that is infinite, s is 0. */
+SIMD_CLONES static void swish_slopes(size_t count, const float *restrict x, const float *restrict e,
+                                     float *restrict d)
+{
+    for (size_t i = 0; i < count; i++) {
+        float s = 1.0f / (1.0f + e[i]);
+        d[i] *= s * (1.0f + x[i] * (1.0f - s));
+    }
+}
+
+void dense_swish_backward(size_t count, const float *x, float *d)
+{
+    float e[SWISH_BLOCK];
+    for (size_t first = 0; first < count; first += SWISH_BLOCK) {
+        size_t block = count - first < SWISH_BLOCK ? count - first : SWISH_BLOCK;
+        for (size_t i = 0; i < block; i++)
+            e[i] = -x[first + i];
+        linalg_exp(block, e, e);
+        swish_slopes(block, x + first, e, d + first);
     }
 }

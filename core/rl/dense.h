@@ -62,4 +62,10 @@ void dense_tanh(size_t rows, size_t columns, struct matrix y);
 /* d = d * (1 - y^2), for y = tanh's output. */
 void dense_tanh_backward(size_t rows, size_t columns, struct view y, struct matrix d);
 
+/* y = y / (1 + exp(-y)), in place (swish: Ramachandran, Zoph and Le, arXiv 1710.05941). */
+void dense_swish(size_t count, float *y);
+
+/* d = d * dy/dx for swish's input x, finite numbers. */
+void dense_swish_backward(size_t count, const float *x, float *d);
+
 #endif
