@@ -42,6 +42,7 @@ enum rng_stream {
     RNG_DAMAGE_FADING = 35, /* the fading of that channel */
     RNG_CHANNEL = 36,       /* an episode's channel condition */
     RNG_SPLIT = 37,         /* the split before an episode's first slot */
+    RNG_PLANNING = 44,      /* a planner's candidates */
 };
 
 /* One place in the tree of draws. entity < 2^20. */
