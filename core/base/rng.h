@@ -43,6 +43,7 @@ enum rng_stream {
     RNG_CHANNEL = 36,       /* an episode's channel condition */
     RNG_SPLIT = 37,         /* the split before an episode's first slot */
     RNG_PLANNING = 44,      /* a planner's candidates */
+    RNG_IMAGINED = 45,      /* what an ensemble's members draw from their own predictions */
 };
 
 /* One place in the tree of draws. entity < 2^20. */
