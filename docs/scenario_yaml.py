@@ -38,7 +38,7 @@ def entry(key):
 def page(orchestrator):
     keys = json.loads(subprocess.run([orchestrator, 'show', 'keys', '--json'], check=True, stdout=subprocess.PIPE).stdout)
     text, section = HEAD, None
-    for key in keys:
+    for key in (key for key in keys if not key['list']):
         if key['section'] != section:
             section = key['section']
             text += f'\n{section}:\n'

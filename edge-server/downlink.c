@@ -44,7 +44,7 @@ static int start(struct downlink *downlink, struct downlink_waiting *next)
     free(downlink->present);
     downlink->present = next;
     struct link_params link = transfer_link(world, next->id, downlink->paced.device, downlink->paced.server,
-                                            &channel_down, transfer_down_bps(scenario));
+                                            &channel_down, transfer_down_bps(world, downlink->paced.server));
     struct link_params real = transfer_scaled(&link, scenario->run.time_scale);
     return paced_payload_send(&downlink->paced, next->conn, &next->result, next->result.result.round,
                               (uint64_t) (transfer_down_bits(scenario) / 8.0), &real);

@@ -403,7 +403,7 @@ static int open_jobs(struct server *server)
 static int open_downlinks(struct server *server)
 {
     const struct join *join = &server->control.join;
-    if (transfer_down_is_free(&join->world.scenario))
+    if (transfer_down_is_free(&join->world, join->first))
         return 0;
     server->downlink = calloc(join->world.devices, sizeof *server->downlink);
     if (server->downlink == NULL)

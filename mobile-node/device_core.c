@@ -284,12 +284,11 @@ static int plan_transfer(const struct device_core *core, uint32_t server, double
                          struct chunk_rows rows, struct transfer *ret_transfer, struct diag *diag)
 {
     const struct world *world = core->world;
-    const struct scenario *scenario = &world->scenario;
     assert(server < world->servers && core->plan.split < world->llm->layers);
-    double bandwidth_hz = bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
+    double bandwidth_hz = bandwidth_share * world->server[server].bandwidth_mhz * UNITS_MHZ;
     const struct channel_use use = channel_up_coded(world, core->plan.split, core->plan.coding);
-    double rate_bps = channel_rate_bps(scenario, &use, bandwidth_hz,
-                                       world->device[core->number].transmit_power_w, core->slot.gain[server]);
+    double rate_bps = channel_up_bps(world, server, &use, bandwidth_hz,
+                                     world->device[core->number].transmit_power_w, core->slot.gain[server]);
     double bits = channel_bits(world, core->plan.split, rows.count, core->plan.coding);
     double duration_s = transfer_part_s(world, core->id, core->number, server, &use, rate_bps, bits,
                                         rows.first > 0 ? core->packets : 0);
@@ -503,7 +502,7 @@ double device_core_down_s(const struct device_core *core)
 {
     const struct scenario *scenario = &core->world->scenario;
     return transfer_task_s(core->world, core->id, core->number, core->plan.server, &channel_down,
-                           transfer_down_bps(scenario), transfer_down_bits(scenario));
+                           transfer_down_bps(core->world, core->plan.server), transfer_down_bits(scenario));
 }
 
 /* The time from the task's start to its RESULT that no other part accounts for counts as the link's. In virtual

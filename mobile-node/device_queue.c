@@ -267,7 +267,8 @@ double device_queue_way_s(struct device_queue *queue, const struct msg_result *r
     if (task == NULL || task->server != result->server)
         return 0.0;
     return transfer_task_s(queue->world, device_queue_id(queue, task), queue->number, task->server,
-                           &channel_down, transfer_down_bps(scenario), transfer_down_bits(scenario));
+                           &channel_down, transfer_down_bps(queue->world, task->server),
+                           transfer_down_bits(scenario));
 }
 
 /* A task that is COMING may be answered already: its server and its device wait by clocks of their own. */

@@ -215,13 +215,13 @@ static double served_s(const struct station_job *job, double now_s)
 /* Of a transfer, with the shares and gains of now. */
 static double rate_of(const struct device_queue *queue, const struct device_queue_task *task)
 {
-    const struct scenario *scenario = &queue->world->scenario;
-    const struct channel_use use = channel_up_coded(queue->world, task->split, task->coding);
-    double bandwidth_hz = queue->share[task->server] * scenario->radio.bandwidth_mhz * UNITS_MHZ;
+    const struct world *world = queue->world;
+    const struct channel_use use = channel_up_coded(world, task->split, task->coding);
+    double bandwidth_hz = queue->share[task->server] * world->server[task->server].bandwidth_mhz * UNITS_MHZ;
     if (queue->gain[task->server] <= 0.0)
         return 0.0;
-    return channel_rate_bps(scenario, &use, bandwidth_hz, device_queue_own(queue)->transmit_power_w,
-                            queue->gain[task->server]);
+    return channel_up_bps(world, task->server, &use, bandwidth_hz, device_queue_own(queue)->transmit_power_w,
+                          queue->gain[task->server]);
 }
 
 /* The radio's rate is that of the server to which its first job goes. */

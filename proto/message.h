@@ -10,7 +10,7 @@
 #include "core/base/diag.h"
 
 #define PROTO_MAJOR 2u
-#define PROTO_MINOR 4u
+#define PROTO_MINOR 5u
 
 /* Longest frame body. Every message within its limits is shorter (schema.c asserts it). */
 #define PROTO_BODY_MAX (4u * 1024u * 1024u)

@@ -107,10 +107,22 @@ double channel_rate_bps(const struct scenario *scenario, const struct channel_us
     return radio_rate_bps(scenario, bandwidth_hz, transmit_power_w, gain);
 }
 
+double channel_up_bps(const struct world *world, uint32_t server, const struct channel_use *use,
+                      double bandwidth_hz, double transmit_power_w, double gain)
+{
+    const struct server_params *params = &world->server[server];
+    assert(server < world->servers);
+    double bps = channel_rate_bps(&world->scenario, use, bandwidth_hz, transmit_power_w, gain);
+    if (params->wan.up_bps <= 0.0)
+        return bps;
+    double wan_bps = params->wan.up_bps * (bandwidth_hz / (params->bandwidth_mhz * UNITS_MHZ));
+    return bps < wan_bps ? bps : wan_bps;
+}
+
 double channel_peak_rate_bps(const struct scenario *scenario)
 {
     const struct channel_use use = channel_up(scenario, 1);
-    double bandwidth_hz = scenario->radio.bandwidth_mhz * UNITS_MHZ;
+    double bandwidth_hz = tiers_bandwidth_most_mhz(scenario) * UNITS_MHZ;
     double gain = radio_gain(scenario, scenario->radio.min_distance_m, 1.0);
     double coded_bps = radio_peak_rate_bps(scenario); /* token ids of mode analog, too */
     if (scenario->channel.mode != CHANNEL_ANALOG && scenario->channel.mode != CHANNEL_BOUNDED)

@@ -44,7 +44,11 @@ double channel_bits(const struct world *world, uint32_t split, uint32_t tokens, 
 /* bit/s; 0 when the bandwidth or the gain is 0. */
 double channel_rate_bps(const struct scenario *scenario, const struct channel_use *use, double bandwidth_hz,
                         double transmit_power_w, double gain);
-/* The fastest uplink that a scenario asks for (radio_peak_rate_bps). */
+/* The same to a server, of whose band the device has bandwidth_hz: no more than that part of what the network behind its
+ * radio carries (tiers.h). */
+double channel_up_bps(const struct world *world, uint32_t server, const struct channel_use *use,
+                      double bandwidth_hz, double transmit_power_w, double gain);
+/* The fastest uplink that a scenario asks for (radio_peak_rate_bps), to any of its servers. */
 double channel_peak_rate_bps(const struct scenario *scenario);
 
 /* p: block fading loses a transmission. margin_db must be such that p < 1 (the key's bounds). */

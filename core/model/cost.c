@@ -209,10 +209,10 @@ struct pace {
     double device, server;
 };
 
-static double down_s(const struct scenario *scenario)
+static double down_s(const struct world *world, uint32_t server)
 {
-    return transfer_expected_s(scenario, &channel_down, transfer_down_bits(scenario),
-                               transfer_down_bps(scenario));
+    return transfer_expected_s(world, server, &channel_down, transfer_down_bits(&world->scenario),
+                               transfer_down_bps(world, server));
 }
 
 /* What a task does: which device, which prompt, over which link, at which speeds. */
@@ -229,22 +229,24 @@ struct course {
 /* Over a link of that gain, from here on. */
 static void set_rate(struct course *course, double gain)
 {
-    const struct scenario *scenario = &course->world->scenario;
-    double bandwidth_hz = course->plan->bandwidth_share * scenario->radio.bandwidth_mhz * UNITS_MHZ;
+    uint32_t server = course->plan->server;
+    double bandwidth_hz =
+        course->plan->bandwidth_share * course->world->server[server].bandwidth_mhz * UNITS_MHZ;
     course->use = channel_up_coded(course->world, course->plan->split, course->plan->coding);
-    course->rate_bps =
-        channel_rate_bps(scenario, &course->use, bandwidth_hz, course->device->transmit_power_w, gain);
+    course->rate_bps = channel_up_bps(course->world, server, &course->use, bandwidth_hz,
+                                      course->device->transmit_power_w, gain);
 }
 
 /* Of activations or token ids. */
 static double expected_s(const struct course *course, double bits)
 {
-    return transfer_expected_s(&course->world->scenario, &course->use, bits, course->rate_bps);
+    return transfer_expected_s(course->world, course->plan->server, &course->use, bits, course->rate_bps);
 }
 
 static double expected_missing(const struct course *course, double bits)
 {
-    return transfer_expected_missing(&course->world->scenario, &course->use, bits, course->rate_bps);
+    return transfer_expected_missing(course->world, course->plan->server, &course->use, bits,
+                                     course->rate_bps);
 }
 
 /* A prompt that is not cut. */
@@ -257,7 +259,7 @@ static void go_whole(const struct course *course, double bits, struct task_times
     if (plan->split >= world->llm->layers)
         return;
     double flops = world->server[plan->server].flops * plan->compute_share;
-    ret->transmit_s = expected_s(course, bits) + down_s(&world->scenario);
+    ret->transmit_s = expected_s(course, bits) + down_s(world, plan->server);
     ret->edge_s = edge_s(world->llm->layers - plan->split, layer_flop, flops) / course->pace.server;
 }
 
@@ -292,7 +294,7 @@ static void go_in_chunks(const struct course *course, uint32_t chunks, struct ta
 {
     const struct chunks_line line = line_of(course, chunks);
     bool arrives = isfinite(line.arrived_s);
-    double back_s = down_s(&course->world->scenario);
+    double back_s = down_s(course->world, course->plan->server);
     *ret = (struct task_times){
         .local_s = line.computed_s,
         .transmit_s = line.arrived_s - line.computed_s + back_s,

@@ -43,7 +43,7 @@ bool device_slot_covered(const struct world *world, uint32_t device, struct slot
     double cell = cell_of(world, device, id);
     if (cell >= 0.0)
         return (uint64_t) cell % world->servers == server;
-    double radius_m = world->scenario.servers.coverage_m;
+    double radius_m = world->server[server].coverage_m;
     return squared_distance_m2(world, position, server) <= radius_m * radius_m;
 }
 

@@ -121,15 +121,14 @@ static double radio_backlog_s(const struct env_view *view, uint32_t device)
     const struct world *world = view->world;
     const struct scenario *scenario = &world->scenario;
     const struct channel_use use = channel_up(scenario, 1); /* token ids are few */
-    double bandwidth_hz = scenario->radio.bandwidth_mhz * UNITS_MHZ;
     double sum_s = 0.0;
     for (uint32_t m = 0; m < world->servers; m++) {
         size_t place = (size_t) device * world->servers + m;
         double bits = view->unsent_bits[place];
         if (bits > 0.0)
-            sum_s += radio_transmit_s(bits, channel_rate_bps(scenario, &use, bandwidth_hz,
-                                                             world->device[device].transmit_power_w,
-                                                             view->gain[place]));
+            sum_s += radio_transmit_s(
+                bits, channel_up_bps(world, m, &use, world->server[m].bandwidth_mhz * UNITS_MHZ,
+                                     world->device[device].transmit_power_w, view->gain[place]));
     }
     return sum_s;
 }
@@ -160,10 +159,10 @@ static float *put_server_backlogs(const struct env_view *view, float *out)
 static float *put_servers(const struct env_view *view, float *out)
 {
     const struct world *world = view->world;
-    const struct scenario *scenario = &world->scenario;
+    double least_flops = tiers_tflops_least(&world->scenario) * 1e12,
+           most_flops = tiers_tflops_most(&world->scenario) * 1e12;
     for (uint32_t m = 0; m < world->servers; m++) {
-        *out++ = scaled(world->server[m].flops, scenario->servers.tflops_min * 1e12,
-                        scenario->servers.tflops_max * 1e12);
+        *out++ = scaled(world->server[m].flops, least_flops, most_flops);
         *out++ = scaled(view->previous_load[m], 0.0, world->devices);
     }
     return out;

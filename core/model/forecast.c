@@ -299,10 +299,12 @@ int forecast_server(struct forecast *forecast, uint32_t m, const uint32_t *who, 
         rc = serve_together(forecast, m, count);
     if (rc != 0)
         return rc;
-    double sum = 0.0;
+    double sum = 0.0, down_s = 0.0;
+    if (forecast->source.down_s != NULL)
+        down_s = forecast->source.down_s(forecast->source.user, forecast->view, m);
     for (uint32_t i = 0; i < count; i++) {
         const struct forecast_arrival *arrival = &forecast->arrival[i];
-        double latency_s = forecast->finish_s[arrival->place] + forecast->source.down_s;
+        double latency_s = forecast->finish_s[arrival->place] + down_s;
         sum += task_cost(forecast, who[arrival->place], latency_s, arrival->energy_j) + arrival->damage;
     }
     *ret_cost = sum;

@@ -33,7 +33,8 @@ struct forecast_source {
      * devices divide the band (cost_damage); NULL: nothing. */
     double (*damage)(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
                      uint32_t split);
-    double down_s; /* a RESULT's way, where `link` does not contain it */
+    /* A RESULT's way from server m, seconds; NULL: `link` contains it. */
+    double (*down_s)(void *user, const struct env_view *view, uint32_t m);
     void *user;
 };
 

@@ -10,11 +10,10 @@
 static double rate_bps(const struct env_view *view, const struct channel_use *use, uint32_t n, uint32_t m,
                        uint32_t load)
 {
-    const struct scenario *scenario = &view->world->scenario;
-    assert(load > 0);
-    double bandwidth_hz = scenario->radio.bandwidth_mhz * UNITS_MHZ / load;
-    return channel_rate_bps(scenario, use, bandwidth_hz, view->world->device[n].transmit_power_w,
-                            view->gain[(size_t) n * view->world->servers + m]);
+    assert(load > 0 && m < view->world->servers);
+    double bandwidth_hz = view->world->server[m].bandwidth_mhz * UNITS_MHZ / load;
+    return channel_up_bps(view->world, m, use, bandwidth_hz, view->world->device[n].transmit_power_w,
+                          view->gain[(size_t) n * view->world->servers + m]);
 }
 
 static void device(void *user, const struct env_view *view, uint32_t n, struct forecast_spent *ret)
@@ -38,7 +37,7 @@ static void uplink(void *user, const struct env_view *view, uint32_t n, uint32_t
         double bits = channel_bits(world, s, view->tokens[n], 0);
         if (s <= 1) /* token ids, then activations: of all splits alike */
             bps = rate_bps(view, &use, n, m, load);
-        double seconds = transfer_expected_s(&world->scenario, &use, bits, bps);
+        double seconds = transfer_expected_s(world, m, &use, bits, bps);
         ret[s] = (struct forecast_spent){seconds, world->device[n].transmit_power_w * seconds};
     }
 }
@@ -77,16 +76,22 @@ static double damage(void *user, const struct env_view *view, uint32_t n, uint32
     return cost_damage(&world->scenario, quality.log_ratio);
 }
 
+static double down_s(void *user, const struct env_view *view, uint32_t m)
+{
+    const struct world *world = view->world;
+    (void) user;
+    return transfer_expected_s(world, m, &channel_down, transfer_down_bits(&world->scenario),
+                               transfer_down_bps(world, m));
+}
+
 struct forecast_source forecast_model(const struct world *world)
 {
-    const struct scenario *scenario = &world->scenario;
     return (struct forecast_source){
         .device = device,
         .link = uplink,
         .server = server,
         .rest_s = rest_s,
         .damage = cost_counts_quality(world) ? damage : NULL,
-        .down_s = transfer_expected_s(scenario, &channel_down, transfer_down_bits(scenario),
-                                      transfer_down_bps(scenario)),
+        .down_s = down_s,
     };
 }

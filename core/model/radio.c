@@ -5,6 +5,7 @@
 
 #include "core/base/elementary.h"
 #include "core/base/units.h"
+#include "core/model/tiers.h"
 
 #define LN_10 2.30258509299404568402
 #define LN_1000 6.90775527898213705205
@@ -67,7 +68,7 @@ double radio_peak_rate_bps(const struct scenario *scenario)
 {
     double fading = scenario->radio.fading == FADING_RAYLEIGH ? 9.0 * LN_10 : 1.0; /* P(Exp(1) > x) = e^-x */
     double gain = radio_gain(scenario, scenario->radio.min_distance_m, fading);
-    return radio_rate_bps(scenario, scenario->radio.bandwidth_mhz * UNITS_MHZ,
+    return radio_rate_bps(scenario, tiers_bandwidth_most_mhz(scenario) * UNITS_MHZ,
                           scenario->devices.transmit_power_w, gain);
 }
 

@@ -14,6 +14,7 @@
 #include "core/model/llm_keys.h"
 #include "core/model/quality.h"
 #include "core/model/scenario_internal.h"
+#include "core/model/tiers.h"
 
 /* A deadline below this would make penalties overflow; 0 switches it off. */
 #define DEADLINE_MIN_S 1e-3
@@ -356,12 +357,10 @@ int scenario_check_world(const void *settings, struct scenario_values whole, str
 {
     (void) whole; /* it knows no other part */
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds,  check_guests,    check_mobility,
-        check_radio,   check_clock,     check_mode,
-        check_llm,     check_times,     scenario_check_channel,
-        check_quality, check_compute,   check_damage,
-        check_nll,     check_objective, check_meter,
-        check_faults,
+        check_speeds,  tiers_check,   check_guests, check_mobility, check_radio,
+        check_clock,   check_mode,    check_llm,    check_times,    scenario_check_channel,
+        check_quality, check_compute, check_damage, check_nll,      check_objective,
+        check_meter,   check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](settings, diag);

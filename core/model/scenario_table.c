@@ -62,7 +62,7 @@ static void set_default(void *field, const struct scenario_row *row)
     }
 }
 
-static void set_section(char *settings, const struct scenario_section *section)
+void scenario_default_rows(char *settings, const struct scenario_section *section)
 {
     for (size_t i = 0; i < section->rows; i++)
         set_default(settings + section->row[i].offset, &section->row[i]);
@@ -73,7 +73,9 @@ void scenario_table_defaults(const struct scenario_table *table, void *values)
     memset(values, 0, table->size);
     for (size_t i = 0; i < table->members; i++)
         for (size_t j = 0; j < table->member[i].part->sections; j++)
-            set_section((char *) values + table->member[i].offset, &table->member[i].part->section[j]);
+            if (table->member[i].part->section[j].most == 0) /* lists begin empty */
+                scenario_default_rows((char *) values + table->member[i].offset,
+                                      &table->member[i].part->section[j]);
 }
 
 const struct scenario_place *scenario_find_section(const struct scenario_places *places, const char *name)
@@ -269,6 +271,12 @@ int scenario_set_field(void *field, const struct scenario_row *row, const char *
     return ERR_TYPE;
 }
 
+/* `ret_word` becomes what stands there up to `end`, cut where it is longer than any name. */
+static void take_word(const char *begin, const char *end, char ret_word[static 64])
+{
+    (void) snprintf(ret_word, 64, "%.*s", (int) (end - begin < 63 ? end - begin : 63), begin);
+}
+
 /* What stands before the dot, and between it and the equals sign. */
 static int split_assignment(const char *assignment, char ret_section[static 64], char ret_key[static 64],
                             struct diag *diag)
@@ -277,16 +285,53 @@ static int split_assignment(const char *assignment, char ret_section[static 64],
     const char *dot = strchr(assignment, '.');
     if (equals == NULL || dot == NULL || dot > equals)
         return diag_fail(diag, ERR_SYNTAX, "'%.80s': expected section.key=value", assignment);
-    (void) snprintf(ret_section, 64, "%.*s", (int) (dot - assignment < 63 ? dot - assignment : 63),
-                    assignment);
-    (void) snprintf(ret_key, 64, "%.*s", (int) (equals - dot - 1 < 63 ? equals - dot - 1 : 63), dot + 1);
+    take_word(assignment, dot, ret_section);
+    take_word(dot + 1, equals, ret_key);
     return 0;
+}
+
+uint64_t *scenario_list_count(const struct scenario_section *section, char *settings)
+{
+    assert(section->most > 0);
+    return (uint64_t *) (void *) (settings + section->count);
+}
+
+static const char *entry_name(const struct scenario_section *section, const char *settings, uint64_t entry)
+{
+    assert(section->row[0].kind == SCENARIO_TEXT);
+    return settings + entry * section->stride + section->row[0].offset;
+}
+
+/* The entry of a list that `key` ("NAME.key" or "NUMBER.key") begins with; the rest becomes `key`. */
+static int find_entry(const struct scenario_section *section, char *settings, char key[static 64],
+                      size_t *ret_offset, struct diag *diag)
+{
+    uint64_t count = *scenario_list_count(section, settings), number = 0;
+    char *dot = strchr(key, '.');
+    if (dot == NULL)
+        return diag_fail(diag, ERR_SYNTAX,
+                         "%s.%s: expected %s.NAME.key=value, the name of one of its entries", section->name,
+                         key, section->name);
+    *dot = '\0';
+    bool is_number = parse_u64(key, &number) == 0 && number >= 1 && number <= count;
+    for (uint64_t i = 0; i < count; i++) {
+        if (strcmp(entry_name(section, settings, i), key) != 0 && !(is_number && number == i + 1))
+            continue;
+        *ret_offset = i * section->stride;
+        memmove(key, dot + 1, strlen(dot + 1) + 1);
+        return 0;
+    }
+    if (count == 0)
+        return diag_fail(diag, ERR_UNKNOWN, "%s.%s: the scenario has no %s", section->name, key,
+                         section->name);
+    return diag_fail(diag, ERR_UNKNOWN, "%s.%s: there is no such entry, allowed a name or 1 to %" PRIu64,
+                     section->name, key, count);
 }
 
 int scenario_table_set(const struct scenario_table *table, void *values, const char *assignment,
                        struct diag *diag)
 {
-    char section[64], key[64], where[160];
+    char section[64], key[64], where[64];
     struct scenario_places places;
     int rc = split_assignment(assignment, section, key, diag);
     if (rc != 0)
@@ -296,13 +341,18 @@ int scenario_table_set(const struct scenario_table *table, void *values, const c
     if (place == NULL)
         return diag_fail(diag, ERR_UNKNOWN, "%s: unknown section, the nearest is '%s'", section,
                          scenario_nearest_section(&places, section));
+    size_t entry = 0;
+    if (place->section->most > 0)
+        rc = find_entry(place->section, (char *) values + place->offset, key, &entry, diag);
+    if (rc != 0)
+        return rc;
     const struct scenario_row *row = scenario_find_row(place->section, key);
     if (row == NULL)
         return diag_fail(diag, ERR_UNKNOWN, "%s.%s: unknown key, the nearest is '%s'", section, key,
                          scenario_nearest_key(place->section, key));
-    (void) snprintf(where, sizeof where, "%s.%s", section, key);
-    return scenario_set_field((char *) values + place->offset + row->offset, row, strchr(assignment, '=') + 1,
-                              where, diag);
+    take_word(assignment, strchr(assignment, '='), where);
+    return scenario_set_field((char *) values + place->offset + entry + row->offset, row,
+                              strchr(assignment, '=') + 1, where, diag);
 }
 
 int scenario_table_check(const struct scenario_table *table, const void *values, struct diag *diag)
@@ -350,16 +400,35 @@ static int print_field(const void *field, const struct scenario_row *row, struct
     return ERR_TYPE;
 }
 
-static int print_section(const char *settings, const struct scenario_section *section, struct buf *text)
+/* Each key on a line of its own, behind `first` or behind as many blanks. */
+static int print_rows(const char *settings, const struct scenario_section *section, const char *first,
+                      struct buf *text)
 {
-    int rc = buf_printf(text, "%s:\n", section->name);
+    int rc = 0;
     for (size_t i = 0; i < section->rows && rc == 0; i++) {
         const struct scenario_row *row = &section->row[i];
-        rc = buf_printf(text, "  %s: ", row->key);
+        rc = buf_printf(text, "%*s%s: ", (int) strlen(first), i == 0 ? first : "", row->key);
         rc = rc == 0 ? print_field(settings + row->offset, row, text) : rc;
         rc = rc == 0 ? buf_printf(text, "\n") : rc;
     }
     return rc;
+}
+
+static int print_list(const char *settings, const struct scenario_section *section, struct buf *text)
+{
+    uint64_t count = *(const uint64_t *) (const void *) (settings + section->count);
+    int rc = count > 0 ? buf_printf(text, "%s:\n", section->name) : 0;
+    for (uint64_t i = 0; i < count && rc == 0; i++)
+        rc = print_rows(settings + i * section->stride, section, "  - ", text);
+    return rc;
+}
+
+static int print_section(const char *settings, const struct scenario_section *section, struct buf *text)
+{
+    if (section->most > 0)
+        return print_list(settings, section, text);
+    int rc = buf_printf(text, "%s:\n", section->name);
+    return rc == 0 ? print_rows(settings, section, "  ", text) : rc;
 }
 
 int scenario_table_print(const struct scenario_table *table, const void *values, struct buf *text)
@@ -421,6 +490,7 @@ void scenario_table_key_at(const struct scenario_table *table, size_t index, str
         .section = place->section->name,
         .key = row->key,
         .kind = row->kind,
+        .in_list = place->section->most > 0,
         .unit = row->unit,
         .range = range_text,
         .default_text = default_text,

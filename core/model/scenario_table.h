@@ -1,8 +1,10 @@
 /* Tables of scenario keys, and what is done with any of them: defaults, reading, setting, checking, writing, listing.
- * Text is YAML: sections of `key: value`. Errors name line, key, value and what was allowed.
+ * Text is YAML: sections of `key: value`, and lists of such. Errors name line, key, value and what was allowed.
  *
  *   row      one key: where its value lies, what it may be, what it means
  *   section  rows under one name
+ *   list     a section that stands several times, or not at all: entries with the same rows, the first of which names
+ *            the entry. An empty list leaves no trace in the text
  *   part     the sections that one room owns, and the struct that they fill
  *   table    parts as one, with the place of each one's struct in a struct that holds them all
  *
@@ -11,6 +13,7 @@
 #ifndef HANDOFF_CORE_MODEL_SCENARIO_TABLE_H
 #define HANDOFF_CORE_MODEL_SCENARIO_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,8 +46,11 @@ struct scenario_row {
 
 struct scenario_section {
     const char *name;
-    const struct scenario_row *row; /* [rows], at least one */
+    const struct scenario_row *row; /* [rows], at least one; of a list, where they lie in its first entry */
     size_t rows;
+    size_t most;   /* entries of a list; 0: it is none */
+    size_t stride; /* of a list: from entry to entry */
+    size_t count;  /* of a list: where the number of its entries lies, a uint64_t */
 };
 
 /* A struct that a table has filled, and that table. Both borrowed. */
@@ -80,6 +86,7 @@ struct scenario_key {
     const char *section;
     const char *key;
     enum scenario_kind kind;
+    bool in_list; /* of each entry of a list */
     const char *unit;
     const char *range;        /* "0 to 1 MHz", "equal, proportional or shared", "at most 64 bytes" ... */
     const char *default_text; /* as it would stand in a file */
@@ -104,7 +111,8 @@ void scenario_table_defaults(const struct scenario_table *table, void *values);
 int scenario_table_read(const struct scenario_table *table, void *values, const struct scenario_text *text,
                         struct diag *diag);
 
-/* One `section.key=value` as flags and sweeps give it. Checks that key alone. */
+/* One `section.key=value` as flags and sweeps give it; `list.entry.key=value` names an entry of a list, or its number
+ * from 1. Checks that key alone. */
 int scenario_table_set(const struct scenario_table *table, void *values, const char *assignment,
                        struct diag *diag);
 

@@ -20,6 +20,12 @@ struct scenario_places {
 
 void scenario_places_of(const struct scenario_table *table, struct scenario_places *ret_places);
 
+/* Rows at their defaults; `settings` is the part's struct or, of a list, that moved on by an entry's offset. */
+void scenario_default_rows(char *settings, const struct scenario_section *section);
+
+/* How many entries a list has; `settings` is the part's struct. */
+uint64_t *scenario_list_count(const struct scenario_section *section, char *settings);
+
 /* NULL when there is none. */
 const struct scenario_place *scenario_find_section(const struct scenario_places *places, const char *name);
 const struct scenario_row *scenario_find_row(const struct scenario_section *section, const char *key);

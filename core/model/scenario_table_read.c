@@ -1,9 +1,10 @@
 /* YAML text to scenario, from libyaml's event stream: events know their line, and show what a document tree
- * hides (anchors, tags, a second document). Only sections of plain `key: value` pass; nothing nests deeper,
- * so the text's size bounds everything. */
+ * hides (anchors, tags, a second document). Only sections of plain `key: value` pass, and lists of such; nothing nests
+ * deeper, so the text's size bounds everything. */
 #include "core/model/scenario_table.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,24 +101,30 @@ static bool event_is_plain(const struct reader *reader)
     return reader->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 }
 
-static int fail_unknown_key(const struct reader *reader, const struct scenario_section *section,
-                            const char *key)
+/* Where keys are read into. */
+struct target {
+    const struct scenario_place *place;
+    char title[64]; /* "radio" or, in a list, "tiers[2]" */
+    char *settings; /* the part's struct or, of a list, that moved on to the entry */
+};
+
+static int fail_unknown_key(const struct reader *reader, const struct target *target, const char *key)
 {
+    const struct scenario_section *section = target->place->section;
     return diag_fail(reader->diag, ERR_UNKNOWN, "%s:%lu: %s.%.63s: unknown key, the nearest is '%s'",
-                     reader->name, event_line(reader), section->name, key,
+                     reader->name, event_line(reader), target->title, key,
                      scenario_nearest_key(section, key));
 }
 
 /* The value that belongs to a key already recognised. */
-static int read_value(struct reader *reader, const struct scenario_place *place,
-                      const struct scenario_row *row)
+static int read_value(struct reader *reader, const struct target *target, const struct scenario_row *row)
 {
     int rc = next_event(reader);
     if (rc != 0)
         return rc;
     char where[DIAG_TEXT_MAX / 2];
-    (void) snprintf(where, sizeof where, "%.300s:%lu: %s.%s", reader->name, event_line(reader),
-                    place->section->name, row->key);
+    (void) snprintf(where, sizeof where, "%.300s:%lu: %s.%s", reader->name, event_line(reader), target->title,
+                    row->key);
     const char *value = event_scalar(reader);
     if (value == NULL)
         return diag_fail(reader->diag, ERR_TYPE,
@@ -128,25 +135,25 @@ static int read_value(struct reader *reader, const struct scenario_place *place,
                          value);
     if (row->kind != SCENARIO_TEXT && value[0] == '\0')
         return diag_fail(reader->diag, ERR_SYNTAX, "%s: has no value", where);
-    return scenario_set_field(reader->values + place->offset + row->offset, row, value, where, reader->diag);
+    return scenario_set_field(target->settings + row->offset, row, value, where, reader->diag);
 }
 
-static int read_key(struct reader *reader, const struct scenario_place *place)
+static int read_key(struct reader *reader, const struct target *target)
 {
-    const struct scenario_section *section = place->section;
+    const struct scenario_section *section = target->place->section;
     const char *key = event_scalar(reader);
     if (key == NULL)
         return diag_fail(reader->diag, ERR_TYPE, "%s:%lu: %s: expected a key", reader->name,
-                         event_line(reader), section->name);
+                         event_line(reader), target->title);
     const struct scenario_row *row = scenario_find_row(section, key);
     if (row == NULL)
-        return fail_unknown_key(reader, section, key);
-    bool *given = &reader->key_given[place->first_key + (size_t) (row - section->row)];
+        return fail_unknown_key(reader, target, key);
+    bool *given = &reader->key_given[target->place->first_key + (size_t) (row - section->row)];
     if (*given)
         return diag_fail(reader->diag, ERR_DUPLICATE, "%s:%lu: %s.%s: given twice", reader->name,
-                         event_line(reader), section->name, key);
+                         event_line(reader), target->title, key);
     *given = true;
-    return read_value(reader, place, row);
+    return read_value(reader, target, row);
 }
 
 /* The section whose name is the event at hand. */
@@ -170,7 +177,55 @@ static int find_section(struct reader *reader, const struct scenario_place **ret
     return 0;
 }
 
-/* The keys of one section; the event at hand is the section's name. A section may be empty ("radio:"). */
+/* The `key: value` lines at hand. */
+static int read_keys(struct reader *reader, const struct target *target)
+{
+    if (reader->event.type != YAML_MAPPING_START_EVENT)
+        return diag_fail(reader->diag, ERR_TYPE, "%s:%lu: %s: expected a section of `key: value` lines",
+                         reader->name, event_line(reader), target->title);
+    int rc = next_event(reader);
+    for (; rc == 0 && reader->event.type != YAML_MAPPING_END_EVENT; rc = next_event(reader)) {
+        rc = read_key(reader, target);
+        if (rc != 0)
+            return rc;
+    }
+    return rc;
+}
+
+static int read_entry(struct reader *reader, const struct scenario_place *place, uint64_t *count)
+{
+    const struct scenario_section *section = place->section;
+    struct target target = {.place = place};
+    (void) snprintf(target.title, sizeof target.title, "%.40s[%" PRIu64 "]", section->name, *count + 1);
+    if (*count == section->most)
+        return diag_fail(reader->diag, ERR_TOO_BIG, "%s:%lu: %s: too many entries, allowed at most %zu",
+                         reader->name, event_line(reader), target.title, section->most);
+    target.settings = reader->values + place->offset + *count * section->stride;
+    scenario_default_rows(target.settings, section);
+    memset(reader->key_given + place->first_key, 0, section->rows * sizeof *reader->key_given);
+    ++*count;
+    return read_keys(reader, &target);
+}
+
+/* In place of the entries that the struct held. */
+static int read_list(struct reader *reader, const struct scenario_place *place)
+{
+    uint64_t *count = scenario_list_count(place->section, reader->values + place->offset);
+    if (reader->event.type != YAML_SEQUENCE_START_EVENT)
+        return diag_fail(reader->diag, ERR_TYPE,
+                         "%s:%lu: %s: expected a list, each entry a dash and its `key: value` lines",
+                         reader->name, event_line(reader), place->section->name);
+    *count = 0;
+    int rc = next_event(reader);
+    for (; rc == 0 && reader->event.type != YAML_SEQUENCE_END_EVENT; rc = next_event(reader)) {
+        rc = read_entry(reader, place, count);
+        if (rc != 0)
+            return rc;
+    }
+    return rc;
+}
+
+/* One section; the event at hand is its name. A section may be empty ("radio:"). */
 static int read_section(struct reader *reader)
 {
     const struct scenario_place *place = NULL;
@@ -182,16 +237,11 @@ static int read_section(struct reader *reader)
     const char *nothing = event_scalar(reader);
     if (nothing != NULL && nothing[0] == '\0' && event_is_plain(reader))
         return 0;
-    if (reader->event.type != YAML_MAPPING_START_EVENT)
-        return diag_fail(reader->diag, ERR_TYPE, "%s:%lu: %s: expected a section of `key: value` lines",
-                         reader->name, event_line(reader), place->section->name);
-    for (rc = next_event(reader); rc == 0 && reader->event.type != YAML_MAPPING_END_EVENT;
-         rc = next_event(reader)) {
-        rc = read_key(reader, place);
-        if (rc != 0)
-            return rc;
-    }
-    return rc;
+    if (place->section->most > 0)
+        return read_list(reader, place);
+    struct target target = {.place = place, .settings = reader->values + place->offset};
+    (void) snprintf(target.title, sizeof target.title, "%s", place->section->name);
+    return read_keys(reader, &target);
 }
 
 static int read_sections(struct reader *reader)

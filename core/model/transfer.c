@@ -24,16 +24,19 @@ _Static_assert(WORLD_SERVERS_MAX <= 1u << (32 - SERVER_SHIFT), "a packet's numbe
 #define SAMPLES 64u /* packets that stand for all, of an expected share */
 
 /* All but the draws. */
-static struct link_params law_of(const struct scenario *scenario, const struct channel_use *use,
+static struct link_params law_of(const struct world *world, uint32_t server, const struct channel_use *use,
                                  double rate_bps)
 {
+    const struct scenario *scenario = &world->scenario;
+    const struct wan *wan = &world->server[server].wan;
+    assert(server < world->servers);
     bool loses = channel_loses(scenario, use);
     bool fails = scenario->channel.mode == CHANNEL_RELIABLE && scenario->channel.harq == SWITCH_ON &&
                  use->payload != CHANNEL_RESULT;
     return (struct link_params){
         .rate_bps = rate_bps,
-        .delay_s = scenario->link.delay_s,
-        .jitter_s = scenario->link.jitter_s,
+        .delay_s = scenario->link.delay_s + wan->delay_s,
+        .jitter_s = scenario->link.jitter_s + wan->jitter_s,
         .loss = channel_lost(scenario, use),
         .retransmit_s = scenario->link.retransmit_s,
         .transmissions = loses ? (uint32_t) scenario->channel.transmissions : 0,
@@ -48,8 +51,8 @@ static struct link_params law_of(const struct scenario *scenario, const struct c
 struct link_params transfer_link(const struct world *world, struct slot_id id, uint32_t device,
                                  uint32_t server, const struct channel_use *use, double rate_bps)
 {
-    struct link_params link = law_of(&world->scenario, use, rate_bps);
-    assert(device < world->devices && server < world->servers);
+    struct link_params link = law_of(world, server, use, rate_bps);
+    assert(device < world->devices);
     link.first_packet = server << SERVER_SHIFT;
     link.draws = (struct rng_at){
         .seed = world->seed,
@@ -80,15 +83,18 @@ double transfer_down_bits(const struct scenario *scenario)
     return BITS * BYTES_PER_KB * scenario->link.result_kb;
 }
 
-double transfer_down_bps(const struct scenario *scenario)
+double transfer_down_bps(const struct world *world, uint32_t server)
 {
-    return scenario->link.down_mbps > 0.0 ? scenario->link.down_mbps * UNITS_MHZ : (double) INFINITY;
+    double radio_mbps = world->scenario.link.down_mbps, wan_bps = world->server[server].wan.down_bps;
+    double bps = radio_mbps > 0.0 ? radio_mbps * UNITS_MHZ : (double) INFINITY;
+    return wan_bps > 0.0 && wan_bps < bps ? wan_bps : bps;
 }
 
-bool transfer_down_is_free(const struct scenario *scenario)
+bool transfer_down_is_free(const struct world *world, uint32_t server)
 {
-    return scenario->link.down_mbps <= 0.0 && scenario->link.result_kb <= 0.0 &&
-           scenario->link.delay_s <= 0.0 && scenario->link.jitter_s <= 0.0 && scenario->link.loss <= 0.0;
+    const struct link_params link = law_of(world, server, &channel_down, transfer_down_bps(world, server));
+    return isinf(link.rate_bps) && world->scenario.link.result_kb <= 0.0 && link.delay_s <= 0.0 &&
+           link.jitter_s <= 0.0 && link.loss <= 0.0;
 }
 
 uint32_t transfer_packets(double bits)
@@ -151,20 +157,27 @@ bool transfer_is_missing(const struct link_params *link, double bits, uint32_t p
 }
 
 /* Most scenarios draw nothing. */
-static bool is_plain(const struct scenario *scenario, const struct channel_use *use)
+static bool is_plain(const struct world *world, uint32_t server, const struct channel_use *use)
 {
-    bool is_certain = scenario->link.loss <= 0.0 && scenario->link.jitter_s <= 0.0;
+    const struct scenario *scenario = &world->scenario;
+    bool is_certain = scenario->link.loss <= 0.0 && scenario->link.jitter_s <= 0.0 &&
+                      world->server[server].wan.jitter_s <= 0.0;
     if (use->payload == CHANNEL_RESULT)
         return is_certain;
     return is_certain && scenario->channel.mode != CHANNEL_BOUNDED &&
            (scenario->channel.mode != CHANNEL_RELIABLE || scenario->channel.harq == SWITCH_OFF);
 }
 
+static double delay_s(const struct world *world, uint32_t server)
+{
+    return world->scenario.link.delay_s + world->server[server].wan.delay_s;
+}
+
 double transfer_part_s(const struct world *world, struct slot_id id, uint32_t device, uint32_t server,
                        const struct channel_use *use, double rate_bps, double bits, uint32_t packets)
 {
-    if (is_plain(&world->scenario, use))
-        return radio_transmit_s(bits, rate_bps) + world->scenario.link.delay_s;
+    if (is_plain(world, server, use))
+        return radio_transmit_s(bits, rate_bps) + delay_s(world, server);
     struct link_params link = transfer_link(world, id, device, server, use, rate_bps);
     link.first_packet += packets;
     return transfer_s(&link, bits);
@@ -282,13 +295,13 @@ static double expected_late_s(const struct link_params *link, const struct train
     return sum_s;
 }
 
-double transfer_expected_s(const struct scenario *scenario, const struct channel_use *use, double bits,
-                           double rate_bps)
+double transfer_expected_s(const struct world *world, uint32_t server, const struct channel_use *use,
+                           double bits, double rate_bps)
 {
     double end_s = radio_transmit_s(bits, rate_bps);
-    if (is_plain(scenario, use) || isinf(end_s))
-        return end_s + scenario->link.delay_s;
-    const struct link_params link = law_of(scenario, use, rate_bps);
+    if (is_plain(world, server, use) || isinf(end_s))
+        return end_s + delay_s(world, server);
+    const struct link_params link = law_of(world, server, use, rate_bps);
     double most_s = link.deadline_s > 0.0 ? link.deadline_s - (end_s + link.delay_s) : (double) INFINITY;
     if (is_prompt(&link) || most_s <= 0.0)
         return bounded_s(&link, end_s + link.delay_s);
@@ -311,13 +324,13 @@ static double come_within(const struct link_params *link, double given_up, doubl
     return lost_by_at_most(link, u) - given_up;
 }
 
-double transfer_expected_missing(const struct scenario *scenario, const struct channel_use *use, double bits,
-                                 double rate_bps)
+double transfer_expected_missing(const struct world *world, uint32_t server, const struct channel_use *use,
+                                 double bits, double rate_bps)
 {
-    if (!channel_loses(scenario, use))
+    if (!channel_loses(&world->scenario, use))
         return 0.0;
-    const struct link_params link = law_of(scenario, use, rate_bps);
-    double given_up = channel_given_up(scenario, use);
+    const struct link_params link = law_of(world, server, use, rate_bps);
+    double given_up = channel_given_up(&world->scenario, use);
     uint32_t packets = transfer_packets(bits);
     if (link.deadline_s <= 0.0 ||
         radio_transmit_s(bits, rate_bps) + longest_late_s(&link) + link.delay_s <= link.deadline_s)

@@ -1,5 +1,5 @@
 /* How long bits take from a device to its server, and a RESULT's the way back, over the scenario's link
- * (sections `link` and `channel`): what the rate takes, what the losses and the jitter of single packets add, the delay. The
+ * (sections `link` and `channel`) and the network behind the server's radio (tiers.h; its jitter widens the link's): what the rate takes, what the losses and the jitter of single packets add, the delay. The
  * device's core, the policies that know the model and the pacers of real time all call these functions; no
  * other code computes the same.
  *
@@ -28,11 +28,12 @@ struct link_params transfer_link(const struct world *world, struct slot_id id, u
 /* The same link in seconds of real time, of which `scale` model seconds make one. */
 struct link_params transfer_scaled(const struct link_params *link, double scale);
 
-/* RESULTs. Their rate is INFINITY when link.down_mbps is 0: they take no time of it. */
+/* RESULTs. Their rate is INFINITY when link.down_mbps is 0, and the server's network (tiers.h) has no limit: they take no
+ * time of it. */
 double transfer_down_bits(const struct scenario *scenario);
-double transfer_down_bps(const struct scenario *scenario);
-/* The way down takes no time at all. */
-bool transfer_down_is_free(const struct scenario *scenario);
+double transfer_down_bps(const struct world *world, uint32_t server);
+/* The way down from a server takes no time at all. */
+bool transfer_down_is_free(const struct world *world, uint32_t server);
 
 /* From the first bit's start to the last one's arrival, with the draws of this link: the same as
  * core/model/link gives when it is offered all packets at once. Infinite when there are bits and no rate. */
@@ -51,11 +52,11 @@ bool transfer_is_missing(const struct link_params *link, double bits, uint32_t p
 /* The expected value of transfer_s over the draws: what is known in advance. Exact, and the same bits, without
  * repetitions and jitter; else the largest of the packets' latenesses is integrated numerically, to about 5 % of
  * what loss and jitter add. */
-double transfer_expected_s(const struct scenario *scenario, const struct channel_use *use, double bits,
-                           double rate_bps);
+double transfer_expected_s(const struct world *world, uint32_t server, const struct channel_use *use,
+                           double bits, double rate_bps);
 /* The share of such a transfer's packets that is expected to be missing; with a deadline exact without jitter and
  * repetitions, else a mean over some of the packets. */
-double transfer_expected_missing(const struct scenario *scenario, const struct channel_use *use, double bits,
-                                 double rate_bps);
+double transfer_expected_missing(const struct world *world, uint32_t server, const struct channel_use *use,
+                                 double bits, double rate_bps);
 
 #endif

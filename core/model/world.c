@@ -47,12 +47,35 @@ static int read_quality(struct world *world)
     return rc != 0 ? rc : quality_formats_read(world->format_quality, world->scenario.quality.formats, NULL);
 }
 
+void world_tell_server(struct world *world, uint32_t server, struct vec2 position, double flops,
+                       double power_w, double memory_bytes)
+{
+    assert(server < world->servers);
+    world->server[server].position = position;
+    world->server[server].flops = flops;
+    world->server[server].power_w = power_w;
+    world->server[server].memory_bytes = memory_bytes;
+}
+
+static struct server_params server_of_tier(const struct scenario *scenario, uint32_t server)
+{
+    uint32_t tier = tiers_of(scenario, server);
+    return (struct server_params){
+        .tier = tier,
+        .bandwidth_mhz = tiers_bandwidth_mhz(scenario, tier),
+        .coverage_m = tiers_coverage_m(scenario, tier),
+        .wan = tiers_wan(scenario, tier),
+    };
+}
+
 int world_init_empty(struct world *ret_world, const struct scenario *scenario, uint32_t devices,
                      uint32_t servers)
 {
     struct world world = {
         .scenario = *scenario, .devices = devices, .servers = servers, .seed = scenario->run.seed};
     if (devices < 1 || devices > WORLD_DEVICES_MAX || servers < 1 || servers > WORLD_SERVERS_MAX)
+        return ERR_RANGE;
+    if (scenario->tiers_count > 0 && tiers_servers(scenario) != servers)
         return ERR_RANGE;
     world.scenario.devices.count = devices;
     world.scenario.servers.count = servers;
@@ -74,6 +97,8 @@ int world_init_empty(struct world *ret_world, const struct scenario *scenario, u
     }
     for (uint32_t n = 0; n < devices; n++)
         world.device[n].max_split = world.llm->layers;
+    for (uint32_t m = 0; m < servers; m++)
+        world.server[m] = server_of_tier(&world.scenario, m);
     rc = faults_create(&world.faults, &world.scenario, devices, servers, world.seed, NULL);
     if (rc != 0) {
         world_finish(&world);
@@ -200,14 +225,16 @@ static void draw_servers(struct world *world)
     const struct scenario *scenario = &world->scenario;
     for (uint32_t m = 0; m < world->servers; m++) {
         struct rng_at at = draws_of(world, world->devices + m);
-        double tflops =
-            rng_range(&at, DRAW_SPEED, scenario->servers.tflops_min, scenario->servers.tflops_max);
-        world->server[m] = (struct server_params){
-            .position = layout_position(world, m),
-            .flops = tflops * UNITS_TFLOP,
-            .power_w = scenario->servers.power_w,
-            .memory_bytes = scenario->servers.memory_gb * UNITS_GB,
-        };
+        struct server_params *server = &world->server[m];
+        const struct scenario_tier *tier = server->tier == TIERS_NONE ? NULL : &scenario->tiers[server->tier];
+        double tflops = rng_range(&at, DRAW_SPEED, tiers_tflops_min(scenario, server->tier),
+                                  tiers_tflops_max(scenario, server->tier));
+        server->flops = tflops * UNITS_TFLOP;
+        server->power_w = tier != NULL ? tier->power_w : scenario->servers.power_w;
+        server->memory_bytes = (tier != NULL ? tier->memory_gb : scenario->servers.memory_gb) * UNITS_GB;
+        server->position = layout_position(world, m);
+        (void) tiers_place(scenario, server->tier, m - tiers_first(scenario, server->tier),
+                           &server->position.x, &server->position.y);
     }
 }
 

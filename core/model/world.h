@@ -11,6 +11,7 @@
 #include "core/model/llm.h"
 #include "core/model/coding.h"
 #include "core/model/scenario.h"
+#include "core/model/tiers.h"
 #include "core/model/tracks.h"
 
 #define WORLD_SERVERS_MAX 256u
@@ -31,9 +32,13 @@ struct device_params {
 
 struct server_params {
     struct vec2 position;
-    double flops;        /* F_m, FLOP/s */
-    double power_w;      /* P_m */
-    double memory_bytes; /* V_m; 0: not limited */
+    double flops;         /* F_m, FLOP/s */
+    double power_w;       /* P_m */
+    double memory_bytes;  /* V_m; 0: not limited */
+    uint32_t tier;        /* TIERS_NONE: the scenario lists none */
+    double bandwidth_mhz; /* B */
+    double coverage_m;    /* R_cov */
+    struct wan wan;       /* between the radio and the server */
 };
 
 #define WORLD_PROMPT_MAX (1u << 20) /* tokens of the text that prompts are cut from */
@@ -77,9 +82,14 @@ struct world {
 int world_init(struct world *ret_world, const struct scenario *scenario, const struct dataset *data,
                struct diag *diag);
 
-/* A world of N devices and M servers whose parameters the caller fills in (a node does, from WELCOME). */
+/* A world of N devices and M servers whose parameters the caller fills in (a node does, from WELCOME). What the scenario
+ * says of each server (tier, band, coverage, network) is there. */
 int world_init_empty(struct world *ret_world, const struct scenario *scenario, uint32_t devices,
                      uint32_t servers);
+
+/* What is drawn of a server, in a world whose parameters the caller fills in. */
+void world_tell_server(struct world *world, uint32_t server, struct vec2 position, double flops,
+                       double power_w, double memory_bytes);
 
 void world_finish(struct world *world);
 

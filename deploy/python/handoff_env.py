@@ -29,7 +29,7 @@ try:
 except ImportError:
     gymnasium = None
 
-MAJOR, MINOR = 2, 4
+MAJOR, MINOR = 2, 5
 BODY_MAX = 4 * 1024 * 1024  # of a frame, as in proto/message.h
 SERVER_NONE = 256           # of ACTION and OUTCOME: the task stays on its device
 PASS, CHOICE, CONTINUOUS = 0, 1, 2  # kinds of ACTION

@@ -83,9 +83,10 @@ static int show_keys(const struct cli *cli, struct diag *diag)
         struct scenario_key key;
         char range[128], value[64];
         scenario_table_key_at(&full_scenario_table, i, &key, range, value);
-        command_append_json(&rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "section", key.section,
-                                             "key", key.key, "unit", key.unit, "range", key.range, "default",
-                                             key.default_text, "meaning", key.meaning, "source", key.source));
+        command_append_json(&rows, json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s}", "section",
+                                             key.section, "key", key.key, "list", key.in_list, "unit",
+                                             key.unit, "range", key.range, "default", key.default_text,
+                                             "meaning", key.meaning, "source", key.source));
         if (!cli->json)
             (void) printf("%s.%s = %s %s\n    %s\n    allowed: %s; source: %s\n", key.section, key.key,
                           key.default_text, key.unit, key.meaning, key.range, key.source);

@@ -10,7 +10,7 @@
 #include "core/base/err.h"
 
 #define REQUESTS_PIECE 4096u /* rows in one REQUESTS message; the schema allows 8192 */
-#define NODE_MINOR_MIN 3u    /* from it on a REPORT has the answer */
+#define NODE_MINOR_MIN 5u    /* from it on a HELLO has the tier */
 #define TRACE_PIECE 4096u    /* points in one TRACE message; the schema allows no more */
 #define PROMPTS_PIECE 16384u /* tokens in one PROMPTS message; the schema allows 65536 */
 
@@ -20,6 +20,7 @@ int members_init(struct members *members, const struct world *world)
         .devices = world->devices,
         .servers = world->servers,
         .guests = (uint32_t) world->scenario.devices.guests,
+        .tiers = &world->scenario,
     };
     assert(members->guests < members->devices); /* scenario_check.c */
     members->device = calloc(world->devices, sizeof(struct member *));
@@ -118,6 +119,25 @@ static bool find_places(struct member *const *place, const bool *returns, uint32
     return false;
 }
 
+#define TIERS_TEXT_MAX 320u
+_Static_assert(sizeof((struct scenario *) NULL)->tiers / sizeof(struct scenario_tier) * (TIER_NAME_MAX + 2) <
+                   TIERS_TEXT_MAX,
+               "all names fit");
+
+/* The tier that a server asks for; TIERS_NONE: any. False: the run has no such tier. */
+static bool find_tier(const struct members *members, const struct msg_hello *hello, uint32_t *ret_tier)
+{
+    char name[TIER_NAME_MAX + 1];
+    assert(hello->tier.size <= TIER_NAME_MAX); /* messages.def */
+    *ret_tier = TIERS_NONE;
+    if (hello->tier.size == 0)
+        return true;
+    memcpy(name, hello->tier.data, hello->tier.size);
+    name[hello->tier.size] = '\0';
+    *ret_tier = tiers_find(members->tiers, name);
+    return *ret_tier != TIERS_NONE;
+}
+
 /* The places that are open to a process of its kind. */
 struct range {
     uint32_t first, end;
@@ -125,6 +145,11 @@ struct range {
 
 static struct range range_of(const struct members *members, const struct msg_hello *hello)
 {
+    uint32_t tier = TIERS_NONE;
+    if (hello->role == MEMBER_SERVER && find_tier(members, hello, &tier) && tier != TIERS_NONE) {
+        uint32_t first = tiers_first(members->tiers, tier);
+        return (struct range){first, first + (uint32_t) members->tiers->tiers[tier].count};
+    }
     if (hello->role == MEMBER_SERVER)
         return (struct range){0, members->servers};
     if (hello->role == MEMBER_HELLO_GUEST)
@@ -194,6 +219,34 @@ static int check_hello(const struct member *member, const struct msg_hello *hell
     return 0;
 }
 
+/* "edge, cloud", as much as fits. */
+static void list_tiers(const struct scenario *scenario, char ret_text[static TIERS_TEXT_MAX])
+{
+    size_t used = 0;
+    ret_text[0] = '\0';
+    for (uint32_t i = 0; i < scenario->tiers_count && used < TIERS_TEXT_MAX; i++) {
+        int wrote = snprintf(ret_text + used, TIERS_TEXT_MAX - used, "%s%s", i == 0 ? "" : ", ",
+                             scenario->tiers[i].name);
+        used += wrote > 0 ? (size_t) wrote : 0;
+    }
+}
+
+static int check_tier(const struct members *members, const struct msg_hello *hello,
+                      enum proto_refusal *ret_reason, struct diag *diag)
+{
+    uint32_t tier;
+    char tiers[TIERS_TEXT_MAX];
+    if (hello->role != MEMBER_SERVER || find_tier(members, hello, &tier))
+        return 0;
+    *ret_reason = PROTO_REFUSE_OUT_OF_RANGE;
+    if (members->tiers->tiers_count == 0)
+        return diag_fail(diag, ERR_UNKNOWN, "--tier %.*s: this run has no tiers", (int) hello->tier.size,
+                         (const char *) hello->tier.data);
+    list_tiers(members->tiers, tiers);
+    return diag_fail(diag, ERR_UNKNOWN, "--tier %.*s: this run has no such tier, allowed %s",
+                     (int) hello->tier.size, (const char *) hello->tier.data, tiers);
+}
+
 /* There is no place. */
 static int turn_away(const struct members *members, const struct msg_hello *hello,
                      enum proto_refusal *ret_reason, struct diag *diag)
@@ -205,6 +258,9 @@ static int turn_away(const struct members *members, const struct msg_hello *hell
                          "this run has no places for guests (devices.guests keeps them free)");
     if (is_guest)
         return diag_fail(diag, ERR_STATE, "all %u places for guests are taken", members->guests);
+    if (hello->tier.size > 0)
+        return diag_fail(diag, ERR_STATE, "all servers of the tier %.*s are here", (int) hello->tier.size,
+                         (const char *) hello->tier.data);
     return diag_fail(diag, ERR_STATE, "there is no room for %u more %s", (uint32_t) hello->count,
                      hello->role == MEMBER_SERVER ? "servers" : "devices");
 }
@@ -328,6 +384,8 @@ static int take_hello(struct members *members, const struct world *world, struct
                       const struct msg_hello *hello, enum proto_refusal *ret_reason, struct diag *diag)
 {
     int rc = check_hello(member, hello, ret_reason, diag);
+    if (rc == 0)
+        rc = check_tier(members, hello, ret_reason, diag);
     if (rc != 0)
         return rc;
     bool server = hello->role == MEMBER_SERVER;

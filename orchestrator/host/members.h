@@ -51,8 +51,9 @@ struct members {
     /* Guests are not counted: */
     uint32_t devices_joined, servers_joined; /* have said HELLO */
     uint32_t devices_ready, servers_ready;
-    uint64_t messages;   /* in and out, of members that have left */
-    struct buf scenario; /* canonical text for WELCOME */
+    uint64_t messages;            /* in and out, of members that have left */
+    struct buf scenario;          /* canonical text for WELCOME */
+    const struct scenario *tiers; /* whose tiers the servers are of; borrowed */
 };
 
 /* Devices that the run waits for. */

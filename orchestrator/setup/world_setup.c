@@ -80,12 +80,8 @@ static int take_node(void *user, const struct db_node *node)
     ++*next;
     struct vec2 place = {isnan(node->x_m) ? 0.0 : node->x_m, isnan(node->y_m) ? 0.0 : node->y_m};
     if (node->is_server) {
-        world->server[node->number] = (struct server_params){
-            .position = place,
-            .flops = node->flops,
-            .power_w = node->power_w,
-            .memory_bytes = isnan(node->memory_bytes) ? 0.0 : node->memory_bytes,
-        };
+        world_tell_server(world, node->number, place, node->flops, node->power_w,
+                          isnan(node->memory_bytes) ? 0.0 : node->memory_bytes);
         return 0;
     }
     world->device[node->number] = (struct device_params){

@@ -227,6 +227,7 @@ int node_control_init(struct node_control *control, enum node_role role, const s
     *control = (struct node_control){.options = options, .hooks = hooks, .user = user};
     join_init(&control->join, role, options->count);
     control->join.is_guest = options->prompt != NULL;
+    control->join.tier = options->tier;
     int rc = wire_loop_init(&control->loop, on_stop, control);
     if (rc == 0)
         rc = uv_timer_init(&control->loop.uv, &control->retry);

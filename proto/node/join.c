@@ -41,6 +41,7 @@ void join_again(struct join *join)
         .is_guest = join->is_guest,
         .known_token = join->welcome ? join->run_token : join->known_token,
         .known_first = join->welcome ? join->first : join->known_first,
+        .tier = join->tier,
     };
     join_finish(join);
     *join = again;
@@ -62,6 +63,7 @@ struct proto_message join_hello(const struct join *join, const char *host, uint1
                 .host = {host, host != NULL ? strlen(host) : 0},
                 .run_token = join->known_token,
                 .first = join->known_first,
+                .tier = {join->tier, join->tier != NULL ? strlen(join->tier) : 0},
             },
     };
 }
@@ -328,11 +330,8 @@ static int take_server(struct join *join, const struct msg_server *server, struc
     if (server->server >= join->world.servers || join->server_known[server->server])
         return diag_fail(diag, ERR_STATE, "SERVER %llu does not exist, or came twice",
                          (unsigned long long) server->server);
-    join->world.server[server->server] = (struct server_params){
-        .position = {server->x_m, server->y_m},
-        .flops = server->flops,
-        .power_w = server->power_w,
-    };
+    world_tell_server(&join->world, (uint32_t) server->server, (struct vec2){server->x_m, server->y_m},
+                      server->flops, server->power_w, 0.0);
     note_address(join, server);
     join->server_known[server->server] = true;
     count_arrival(&join->servers_missing);

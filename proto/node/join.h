@@ -22,6 +22,7 @@ struct join {
     enum node_role role;
     uint32_t count;       /* devices wanted; 1 for a server */
     bool is_guest;        /* a mobile node that wants one of the places for guests */
+    const char *tier;     /* a server that wants to serve in this tier; NULL: in any. Borrowed */
     uint64_t known_token; /* of the run that this process belonged to before; 0: none */
     uint32_t known_first; /* who it was there */
     bool welcome;         /* WELCOME has come; what follows is set */

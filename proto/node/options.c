@@ -24,6 +24,7 @@ enum key {
     KEY_RECONNECT = 256,
     KEY_DIE,
     KEY_ADVERTISE,
+    KEY_TIER,
     KEY_MODEL,
     KEY_PROMPT,
     KEY_ANSWER,
@@ -103,6 +104,12 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
             argp_error(state, "--advertise: longer than %zu bytes", sizeof options->advertise - 1);
         memcpy(options->advertise, text, strlen(text) + 1);
         return 0;
+    case KEY_TIER:
+        if (text[0] == '\0' || strlen(text) > TIER_NAME_MAX)
+            argp_error(state, "--tier: '%s' is no name of a tier, allowed 1 to %u bytes", text,
+                       TIER_NAME_MAX);
+        options->tier = text;
+        return 0;
     case KEY_RECONNECT:
         options->reconnect_s = parse_count(state, "--reconnect-s", text, RECONNECT_MAX_S);
         return 0;
@@ -149,6 +156,7 @@ static const struct argp_option server_options[] = {
     {"listen", KEY_LISTEN, "HOST:PORT", 0,
      "where devices connect (default 127.0.0.1:0; port 0: any free one)", 0},
     {"advertise", KEY_ADVERTISE, "HOST", 0, "address that devices are told (default: that of --listen)", 0},
+    {"tier", KEY_TIER, "NAME", 0, "the scenario's tier that it serves in (default: any)", 0},
     {"model", KEY_MODEL, "FILE", 0,
      "model file, where the scenario has compute.kind model (default: the scenario's model.file)", 0},
     {"reconnect-s", KEY_RECONNECT, "S", 0,

@@ -13,6 +13,7 @@ struct node_options {
     struct node_address orchestrator;
     uint32_t count;             /* mobile node: devices played by this process */
     struct node_address listen; /* edge server: where data connections are taken; port 0: any */
+    const char *tier;           /* edge server: the tier that it serves in; NULL: any. Text of argv */
     char advertise[256];        /* edge server: the host it tells devices; "": the one it listens on */
     const char *model;          /* the model file; NULL: the scenario's model.file. Text of argv */
     const char *prompt;   /* mobile node: it is a guest with this text; NULL: it is none. Text of argv */

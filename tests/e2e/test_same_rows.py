@@ -95,6 +95,26 @@ def policies_that_do_not_learn_record_the_same():
             compare(run_over_memory(folder, extra), run_over_tcp(folder, [2, 3], extra))
 
 
+@tap.test
+def a_cloud_behind_a_network_records_the_same_whatever_tier_joins_first():
+    what = ('-s', 'dapo-cloud', '-n', 6, '-p', 'greedy', '-e', 1, '-t', 60, '--set', 'link.result_kb=2', '--set', 'tiers.cloud.wan_jitter_s=0.004')
+    with testbed.scratch() as folder:
+        for mode in (('--set', 'run.mode=round'), ('--set', 'run.mode=queue', '--set', 'task.probability=0.4')):
+            paths = [os.path.join(folder, f'{where}-{mode[1]}.db') for where in ('memory', 'tcp')]
+            testbed.orchestrator('run', '-q', '--over', 'memory', '--db', paths[0], *what, *mode)
+            program = testbed.start_orchestrator('--db', paths[1], *what, *mode)
+            port = program.port()
+            nodes = [testbed.start_device(port, '--count', '6'), testbed.start_server(port, '--tier', 'cloud')]
+            nodes += [testbed.start_server(port, *tier) for tier in (('--tier', 'edge'), (), ())]
+            tap.equal(program.wait(), 0, program.text())
+            for node in nodes:
+                tap.equal(node.wait(), 0, node.text())
+            compare(content(paths[0]), content(paths[1]))
+            served = sqlite3.connect(paths[0]).execute('SELECT count(DISTINCT served_by), sum(served_by = 3) FROM task').fetchone()
+            tap.true(served[0] == 4 and served[1] > 20, f'every server has tasks, the cloud too: {served}')
+            testbed.orchestrator('replay', '--verify', '--run', '1', '--db', paths[0])
+
+
 def write_traces(folder):
     """A fine trace longer than a piece of TRACE, and two logs with cells."""
     rates = os.path.join(folder, 'rates')

@@ -209,7 +209,60 @@ static int teardown(void **state)
     return 0;
 }
 
+static int setup_tiers(void **state)
+{
+    static const char text[] = "devices: {count: 6}\nservers: {count: 3}\n"
+                               "tiers: [{name: edge, count: 2}, {name: cloud}]\n";
+    struct scenario scenario;
+    (void) state;
+    memset(&run, 0, sizeof run);
+    scenario_defaults(&scenario);
+    assert_int_equal(scenario_read(&scenario, text, sizeof text - 1, "x", NULL), 0);
+    assert_int_equal(world_init(&run.world, &scenario, NULL, NULL), 0);
+    pair_init(&run.pair, NODES);
+    assert_int_equal(members_init(&run.members, &run.world), 0);
+    return 0;
+}
+
+static struct proto_message server_of(const char *tier)
+{
+    struct proto_message hello = server(4711);
+    hello.hello.tier.data = tier;
+    hello.hello.tier.size = strlen(tier);
+    return hello;
+}
+
 /* ---- places ---- */
+
+static void a_server_that_names_a_tier_gets_a_place_in_it(void **state)
+{
+    (void) state;
+    (void) join(server_of("cloud"), 2);
+    (void) join(server_of(""), 0);
+    (void) join(server_of("edge"), 1);
+    struct proto_message hello = server_of("cloud");
+    assert_int_not_equal(take(connect_node(), &hello), 0);
+    assert_int_equal(run.reason, PROTO_REFUSE_FULL);
+    assert_string_equal(run.diag.text, "all servers of the tier cloud are here");
+}
+
+static void a_tier_that_the_run_does_not_have_is_refused(void **state)
+{
+    (void) state;
+    struct proto_message hello = server_of("fog");
+    assert_int_not_equal(take(connect_node(), &hello), 0);
+    assert_int_equal(run.reason, PROTO_REFUSE_OUT_OF_RANGE);
+    assert_string_equal(run.diag.text, "--tier fog: this run has no such tier, allowed edge, cloud");
+    assert_int_equal(run.members.servers_joined, 0);
+}
+
+static void a_run_without_tiers_refuses_every_name_of_one(void **state)
+{
+    (void) state;
+    struct proto_message hello = server_of("edge");
+    assert_int_not_equal(take(connect_node(), &hello), 0);
+    assert_string_equal(run.diag.text, "--tier edge: this run has no tiers");
+}
 
 static void places_go_out_in_the_order_of_arrival(void **state)
 {
@@ -552,7 +605,7 @@ static void a_node_that_cannot_tell_its_answer_is_refused(void **state)
     struct node *node = connect_node();
     hello.hello.minor = 2;
     expect_refusal(node, hello, ERR_VERSION, PROTO_REFUSE_VERSION,
-                   "speaks protocol 2.2, the orchestrator needs 2.3");
+                   "speaks protocol 2.2, the orchestrator needs 2.5");
     hello.hello.minor = 3;
     assert_int_equal(take(node, &hello), 0);
 }
@@ -663,6 +716,9 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        cmocka_unit_test_setup_teardown(a_server_that_names_a_tier_gets_a_place_in_it, setup_tiers, teardown),
+        cmocka_unit_test_setup_teardown(a_tier_that_the_run_does_not_have_is_refused, setup_tiers, teardown),
+        cmocka_unit_test_setup_teardown(a_run_without_tiers_refuses_every_name_of_one, setup, teardown),
         TEST(places_go_out_in_the_order_of_arrival),
         TEST(a_process_is_told_what_is_played_and_who_its_devices_are),
         TEST(real_requests_come_in_pieces_that_a_message_holds),

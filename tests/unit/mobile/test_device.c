@@ -547,7 +547,7 @@ static double over_link_s(const struct bench *bench, uint32_t server, const stru
     const struct scenario *scenario = &bench->world.scenario;
     struct slot_id id = {RNG_TEST, 0, 2};
     struct link_params link =
-        transfer_link(&bench->world, id, DEVICE, server, way, transfer_down_bps(scenario));
+        transfer_link(&bench->world, id, DEVICE, server, way, transfer_down_bps(&bench->world, server));
     return transfer_s(&link, transfer_down_bits(scenario));
 }
 

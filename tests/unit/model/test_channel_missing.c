@@ -43,7 +43,7 @@ static void as_many_are_missing_as_outages_say(void **state)
             sum += channel_missing_share(&world, &crossing);
         }
         assert_near(sum / EPISODES, expected, 4.5 * sqrt(expected * (1.0 - expected) / (700.0 * EPISODES)));
-        assert_same(transfer_expected_missing(&world.scenario, &crossing.use, crossing.bits, 1e7), expected);
+        assert_same(transfer_expected_missing(&world, 1, &crossing.use, crossing.bits, 1e7), expected);
         world_finish(&world);
     }
 }
@@ -105,7 +105,7 @@ static void token_ids_and_reliable_channels_lose_nothing(void **state)
         assert_same(channel_missing_share(&world, &crossing), 0.0);
         assert_false(channel_packet_missing(&world, &crossing, 3));
         assert_int_equal(channel_missing(&world, &crossing, NULL), 0);
-        assert_same(transfer_expected_missing(&world.scenario, &crossing.use, crossing.bits, 1e7), 0.0);
+        assert_same(transfer_expected_missing(&world, 1, &crossing.use, crossing.bits, 1e7), 0.0);
         world_finish(&world);
     }
 }
@@ -140,9 +140,8 @@ static void nobody_waits_for_a_packet_that_is_given_up(void **state)
             assert_near(transfer_s(&link, crossing.bits), last_end_s(&link, crossing.bits, k, 0.05), 1e-12);
         }
         if (k == 1) /* then it is bits over rate to the bit: what the model foresees */
-            assert_same(
-                transfer_expected_s(&world.scenario, &(struct channel_use){.margin_db = 0.0}, 1e6, 1e7),
-                1e6 / 1e7);
+            assert_same(transfer_expected_s(&world, 1, &(struct channel_use){.margin_db = 0.0}, 1e6, 1e7),
+                        1e6 / 1e7);
         world_finish(&world);
     }
 }
@@ -157,10 +156,10 @@ static void what_has_not_come_by_the_deadline_is_missing(void **state)
     const struct channel_crossing crossing = crossing_of(&world, 4, 100.0 * PACKET_BITS);
     const struct link_params link = link_of(&world, &crossing);
     assert_same(transfer_s(&link, crossing.bits), 0.0521);
-    assert_same(transfer_expected_s(&world.scenario, &crossing.use, crossing.bits, 1e7), 0.0521);
+    assert_same(transfer_expected_s(&world, 1, &crossing.use, crossing.bits, 1e7), 0.0521);
     for (uint32_t i = 0; i < 100; i++)
         assert_true(channel_packet_missing(&world, &crossing, i) == (i >= 35));
-    assert_near(transfer_expected_missing(&world.scenario, &crossing.use, crossing.bits, 1e7), 0.65, 1e-6);
+    assert_near(transfer_expected_missing(&world, 1, &crossing.use, crossing.bits, 1e7), 0.65, 1e-6);
     struct channel_crossing few = crossing_of(&world, 4, 35.0 * PACKET_BITS);
     assert_same(channel_missing_share(&world, &few), 0.0);
     assert_near(transfer_task_s(&world, few.id, 2, 1, &few.use, 1e7, few.bits), 0.052, 1e-12);
@@ -204,11 +203,10 @@ static void expectations_are_means_of_what_happens(void **state)
             double error_s = 4.5 * sqrt(fmax(sum2 / EPISODES - mean_s * mean_s, 0.0) / EPISODES);
             double error = 4.5 * sqrt(fmax(share2 / EPISODES - mean * mean, 0.0) / EPISODES);
             double late_s = mean_s - crossing.bits / crossing.rate_bps;
-            assert_near(transfer_expected_s(&world.scenario, &crossing.use, crossing.bits, crossing.rate_bps),
+            assert_near(transfer_expected_s(&world, 1, &crossing.use, crossing.bits, crossing.rate_bps),
                         mean_s, error_s + 0.05 * fabs(late_s) + 1e-12);
-            assert_near(
-                transfer_expected_missing(&world.scenario, &crossing.use, crossing.bits, crossing.rate_bps),
-                mean, error + 0.01 * mean + 1e-9);
+            assert_near(transfer_expected_missing(&world, 1, &crossing.use, crossing.bits, crossing.rate_bps),
+                        mean, error + 0.01 * mean + 1e-9);
         }
         world_finish(&world);
     }

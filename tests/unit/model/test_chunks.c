@@ -132,8 +132,7 @@ static void fill(const struct world *world, const struct task_plan *plan, double
         worker[DEVICE].takes_s[i] = plan->split * layer_of(world, rows) / 1e12;
         worker[LINK].takes_s[i] = bits / rate_bps;
         const struct channel_use use = channel_up(&world->scenario, plan->split);
-        worker[LINK].after_s[i] =
-            transfer_expected_s(&world->scenario, &use, bits, rate_bps) - bits / rate_bps;
+        worker[LINK].after_s[i] = transfer_expected_s(world, 1, &use, bits, rate_bps) - bits / rate_bps;
         worker[SERVER].takes_s[i] =
             (layers - plan->split) * layer_of(world, rows) / (1e13 * plan->compute_share);
     }
@@ -157,8 +156,8 @@ static void check_outcome(const struct world *world, const struct task_plan *pla
     double rate_bps = outcome.rate_bps;
     fill(world, plan, rate_bps, chunks, worker);
     double arrived_s = simulate(worker, chunks, ends_s);
-    double back_s = transfer_expected_s(&world->scenario, &channel_down, transfer_down_bits(&world->scenario),
-                                        transfer_down_bps(&world->scenario));
+    double back_s = transfer_expected_s(world, 1, &channel_down, transfer_down_bits(&world->scenario),
+                                        transfer_down_bps(world, 1));
     double sent_s = sum_of(worker[LINK].takes_s, chunks) + arrived_s - ends_s[LINK] + back_s;
     assert_near(outcome.times.local_s, ends_s[DEVICE], 1e-9);
     assert_near(outcome.times.transmit_s, arrived_s - ends_s[DEVICE] + back_s, 1e-9);

@@ -15,6 +15,11 @@ struct lamp_settings {
     struct {
         char label[9];
     } plug;
+    uint64_t shelves_count;
+    struct shelf {
+        char label[9];
+        uint64_t books;
+    } shelves[2];
 };
 
 /* Another's: a fan, which may not draw more than the lamp. */
@@ -82,8 +87,37 @@ static const struct scenario_row fan_rows[] = {
      .source = "house"},
 };
 
-static const struct scenario_section lamp_sections[] = {{"lamp", lamp_rows, 2}, {"plug", plug_rows, 1}};
-static const struct scenario_section fan_sections[] = {{"fan", fan_rows, 2}};
+static const struct scenario_row shelf_rows[] = {
+    {.key = "label",
+     .kind = SCENARIO_TEXT,
+     .unit = "",
+     .offset = offsetof(struct lamp_settings, shelves[0].label),
+     .text_max = 8,
+     .text_default = "",
+     .meaning = "what stands on it",
+     .source = "house"},
+    {.key = "books",
+     .kind = SCENARIO_INT,
+     .unit = "books",
+     .offset = offsetof(struct lamp_settings, shelves[0].books),
+     .int_min = 0,
+     .int_max = 99,
+     .int_default = 10,
+     .meaning = "how many",
+     .source = "house"},
+};
+
+static const struct scenario_section lamp_sections[] = {
+    {.name = "lamp", .row = lamp_rows, .rows = 2},
+    {.name = "plug", .row = plug_rows, .rows = 1},
+    {.name = "shelves",
+     .row = shelf_rows,
+     .rows = 2,
+     .most = 2,
+     .stride = sizeof(struct shelf),
+     .count = offsetof(struct lamp_settings, shelves_count)},
+};
+static const struct scenario_section fan_sections[] = {{.name = "fan", .row = fan_rows, .rows = 2}};
 
 static int check_lamp(const void *settings, struct scenario_values whole, struct diag *diag)
 {
@@ -95,7 +129,7 @@ static int check_lamp(const void *settings, struct scenario_values whole, struct
                : 0;
 }
 
-static const struct scenario_part lamp_part = {lamp_sections, 2, check_lamp};
+static const struct scenario_part lamp_part = {lamp_sections, 3, check_lamp};
 
 /* Looks at its neighbour where there is one. */
 static int check_fan(const void *settings, struct scenario_values whole, struct diag *diag)
@@ -227,17 +261,110 @@ static void sections_stand_in_the_tables_order_and_unnamed_ones_behind(void **st
 static void keys_are_listed_in_the_same_order(void **state)
 {
     (void) state;
-    static const char *const expected[] = {"lamp.power_w 1 to 100 W 40", "lamp.bulbs 1 to 9 bulbs 2",
-                                           "fan.speed slow or fast fast", "fan.power_w 0 to 1000 W 30.5",
-                                           "plug.label at most 8 bytes \"a \\\"b\\\"\""};
-    assert_int_equal(scenario_table_key_count(&ordered_table), 5);
-    for (size_t i = 0; i < 5; i++) {
+    static const char *const expected[] = {"lamp.power_w 1 to 100 W 40",
+                                           "lamp.bulbs 1 to 9 bulbs 2",
+                                           "fan.speed slow or fast fast",
+                                           "fan.power_w 0 to 1000 W 30.5",
+                                           "plug.label at most 8 bytes \"a \\\"b\\\"\"",
+                                           "shelves.label at most 8 bytes \"\"",
+                                           "shelves.books 0 to 99 books 10"};
+    assert_int_equal(scenario_table_key_count(&ordered_table), 7);
+    for (size_t i = 0; i < 7; i++) {
         struct scenario_key key;
         char range[128], value[64], line[256];
         scenario_table_key_at(&ordered_table, i, &key, range, value);
         (void) snprintf(line, sizeof line, "%s.%s %s %s", key.section, key.key, key.range, key.default_text);
         assert_string_equal(line, expected[i]);
+        assert_int_equal(key.in_list, i >= 5);
     }
+}
+
+static void a_list_has_as_many_entries_as_the_text_and_each_its_own_defaults(void **state)
+{
+    (void) state;
+    struct house house, again;
+    struct diag diag;
+    struct buf text = {0};
+    assert_int_equal(read_house(&house, "shelves:\n  - {label: top}\n  - label: low\n    books: 3\n", &diag),
+                     0);
+    assert_int_equal(house.lamp.shelves_count, 2);
+    assert_string_equal(house.lamp.shelves[0].label, "top");
+    assert_int_equal(house.lamp.shelves[0].books, 10);
+    assert_int_equal(house.lamp.shelves[1].books, 3);
+    assert_int_equal(scenario_table_print(&house_table, &house, &text), 0);
+    assert_int_equal(buf_push(&text, "", 1), 0);
+    assert_non_null(
+        strstr((const char *) text.data,
+               "shelves:\n  - label: \"top\"\n    books: 10\n  - label: \"low\"\n    books: 3\n"));
+    assert_int_equal(read_house(&again, (const char *) text.data, &diag), 0);
+    assert_memory_equal(&house, &again, sizeof house);
+    buf_finish(&text);
+    static const char shorter[] = "shelves: [{label: one}]\n";
+    assert_int_equal(scenario_table_read(&house_table, &house,
+                                         &(struct scenario_text){shorter, sizeof shorter - 1, "x"}, &diag),
+                     0);
+    assert_int_equal(house.lamp.shelves_count, 1); /* in place of the two */
+    static const char none[] = "shelves: []\n";
+    assert_int_equal(
+        scenario_table_read(&house_table, &house, &(struct scenario_text){none, sizeof none - 1, "x"}, &diag),
+        0);
+    assert_int_equal(house.lamp.shelves_count, 0);
+}
+
+static void an_entry_is_set_by_its_name_or_its_number(void **state)
+{
+    (void) state;
+    struct house house;
+    struct diag diag;
+    assert_int_equal(read_house(&house, "shelves: [{label: top}, {label: low}]\n", &diag), 0);
+    assert_int_equal(scenario_table_set(&house_table, &house, "shelves.low.books=4", &diag), 0);
+    assert_int_equal(scenario_table_set(&house_table, &house, "shelves.1.books=5", &diag), 0);
+    assert_int_equal(house.lamp.shelves[0].books, 5);
+    assert_int_equal(house.lamp.shelves[1].books, 4);
+    static const struct {
+        const char *assignment;
+        int code;
+        const char *message;
+    } refused[] = {
+        {"shelves.books=4", ERR_SYNTAX,
+         "shelves.books: expected shelves.NAME.key=value, the name of one of its entries"},
+        {"shelves.mid.books=4", ERR_UNKNOWN, "shelves.mid: there is no such entry, allowed a name or 1 to 2"},
+        {"shelves.3.books=4", ERR_UNKNOWN, "shelves.3: there is no such entry, allowed a name or 1 to 2"},
+        {"shelves.low.book=4", ERR_UNKNOWN, "shelves.book: unknown key, the nearest is 'books'"},
+        {"shelves.low.books=100", ERR_RANGE, "shelves.low.books: 100 is out of range, allowed 0 to 99 books"},
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        diag = (struct diag){{0}};
+        assert_int_equal(scenario_table_set(&house_table, &house, refused[i].assignment, &diag),
+                         refused[i].code);
+        assert_string_equal(diag.text, refused[i].message);
+    }
+    diag = (struct diag){{0}};
+    scenario_table_defaults(&house_table, &house);
+    assert_int_equal(scenario_table_set(&house_table, &house, "shelves.top.books=1", &diag), ERR_UNKNOWN);
+    assert_string_equal(diag.text, "shelves.top: the scenario has no shelves");
+}
+
+static void a_malformed_list_is_refused_with_its_line_and_its_entry(void **state)
+{
+    (void) state;
+    assert_refused("shelves: 3\n", ERR_TYPE,
+                   "x:1: shelves: expected a list, each entry a dash and its `key: value` lines");
+    assert_refused("shelves: {label: top}\n", ERR_TYPE,
+                   "x:1: shelves: expected a list, each entry a dash and its `key: value` lines");
+    assert_refused("shelves:\n  - top\n", ERR_TYPE,
+                   "x:2: shelves[1]: expected a section of `key: value` lines");
+    assert_refused("shelves:\n  - [a]\n", ERR_TYPE,
+                   "x:2: shelves[1]: expected a section of `key: value` lines");
+    assert_refused("shelves:\n  - label: a\n  - book: 3\n", ERR_UNKNOWN,
+                   "x:3: shelves[2].book: unknown key, the nearest is 'books'");
+    assert_refused("shelves:\n  - books: 3\n    books: 4\n", ERR_DUPLICATE,
+                   "x:3: shelves[1].books: given twice");
+    assert_refused("shelves:\n  - books: x\n", ERR_SYNTAX,
+                   "x:2: shelves[1].books: 'x' is not a whole number, allowed 0 to 99 books");
+    assert_refused("shelves: [{}, {}, {}]\n", ERR_TOO_BIG,
+                   "x:1: shelves[3]: too many entries, allowed at most 2");
+    assert_refused("shelves: []\nshelves: []\n", ERR_DUPLICATE, "x:2: shelves: section given twice");
 }
 
 static void a_part_is_found_in_the_tables_that_have_it(void **state)
@@ -255,6 +382,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_part_fills_its_own_struct),
+        cmocka_unit_test(a_list_has_as_many_entries_as_the_text_and_each_its_own_defaults),
+        cmocka_unit_test(an_entry_is_set_by_its_name_or_its_number),
+        cmocka_unit_test(a_malformed_list_is_refused_with_its_line_and_its_entry),
         cmocka_unit_test(an_unknown_section_is_named_with_the_nearest_of_all_parts),
         cmocka_unit_test(a_table_refuses_the_sections_of_a_part_that_it_does_not_have),
         cmocka_unit_test(the_same_key_may_stand_in_two_sections_once_each),

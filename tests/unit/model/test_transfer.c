@@ -57,10 +57,10 @@ static void without_loss_and_jitter_it_is_bits_over_rate_and_the_delay(void **st
         double bits = transfers[i].bits, rate_bps = transfers[i].rate_bps;
         struct link_params here = up(&plain, rate_bps), there = up(&far, rate_bps);
         assert_same(transfer_s(&here, bits), bits / rate_bps);
-        assert_same(transfer_expected_s(&plain.scenario, &use, bits, rate_bps), bits / rate_bps);
+        assert_same(transfer_expected_s(&plain, 1, &use, bits, rate_bps), bits / rate_bps);
         assert_same(transfer_s(&there, bits), bits / rate_bps + 0.25);
         assert_same(transfer_task_s(&far, some_slot, 2, 1, &use, rate_bps, bits), bits / rate_bps + 0.25);
-        assert_same(transfer_expected_s(&far.scenario, &use, bits, rate_bps), bits / rate_bps + 0.25);
+        assert_same(transfer_expected_s(&far, 1, &use, bits, rate_bps), bits / rate_bps + 0.25);
         assert_near(transfer_s(&there, bits), simulate(&there, bits, 0.0), 1e-9);
     }
     world_finish(&plain);
@@ -143,8 +143,7 @@ static void what_is_expected_is_the_mean_of_what_happens(void **state)
             }
             double mean_s = sum_s / DRAWS, deviation_s = sqrt(fmax(sum2 / DRAWS - mean_s * mean_s, 0.0));
             double expected_s =
-                transfer_expected_s(&world.scenario, &use, transfers[i].bits, transfers[i].rate_bps) -
-                least_s;
+                transfer_expected_s(&world, 1, &use, transfers[i].bits, transfers[i].rate_bps) - least_s;
             assert_near(expected_s, mean_s, 0.03 * mean_s + 4.0 * deviation_s / sqrt(DRAWS));
         }
         world_finish(&world);
@@ -165,7 +164,7 @@ static void harq_costs_what_its_geometric_series_says(void **state)
         cost_s += failed % 4 == 0 ? 0.1 : 0.01;
         series_s += chance * cost_s;
     }
-    assert_near(transfer_expected_s(&world.scenario, &use, 1e4, 1e6), 1e4 / 1e6 + series_s, 1e-12);
+    assert_near(transfer_expected_s(&world, 1, &use, 1e4, 1e6), 1e4 / 1e6 + series_s, 1e-12);
     for (uint32_t slot = 0; slot < 20000; slot++) {
         struct slot_id id = {RNG_TRAIN, 1, slot};
         sum_s += transfer_task_s(&world, id, 0, 0, &use, 1e6, 1e4) - 1e4 / 1e6;
@@ -215,7 +214,7 @@ static void no_rate_is_for_ever_and_an_endless_one_takes_no_time(void **state)
     struct world world = check_world(rough_keys);
     struct link_params outage = up(&world, 0.0), endless = up(&world, (double) INFINITY);
     assert_true(isinf(transfer_s(&outage, 1.0)));
-    assert_true(isinf(transfer_expected_s(&world.scenario, &use, 1.0, 0.0)));
+    assert_true(isinf(transfer_expected_s(&world, 1, &use, 1.0, 0.0)));
     assert_near(transfer_s(&endless, 1e6), simulate(&endless, 1e6, 0.0), 1e-12);
     assert_true(transfer_s(&endless, 1e6) < 0.01 + LINK_LOSSES_MAX * 0.02);
     world_finish(&world);
@@ -229,8 +228,8 @@ static void a_result_costs_nothing_unless_the_scenario_says_so(void **state)
         check_world((const char *[]){"link.result_kb=125", "link.down_mbps=10", "link.delay_s=0.5", NULL});
     struct task_plan plan = {.split = 16, .server = 0, .bandwidth_share = 1.0, .compute_share = 1.0};
     struct task_outcome before, after;
-    assert_same(transfer_expected_s(&plain.scenario, &channel_down, transfer_down_bits(&plain.scenario),
-                                    transfer_down_bps(&plain.scenario)),
+    assert_same(transfer_expected_s(&plain, 1, &channel_down, transfer_down_bits(&plain.scenario),
+                                    transfer_down_bps(&plain, 1)),
                 0.0);
     cost_outcome(&plain, 0, 128, 1e-10, &plan, &before);
     cost_outcome(&heavy, 0, 128, 1e-10, &plan, &after);

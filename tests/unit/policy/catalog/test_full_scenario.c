@@ -144,6 +144,8 @@ static void the_worlds_text_is_a_part_of_the_whole(void **state)
         struct scenario_key key;
         char range[128], value[64], line[256];
         scenario_table_key_at(&scenario_world_table, i, &key, range, value);
+        if (key.in_list)
+            continue; /* an empty list leaves no trace */
         (void) snprintf(line, sizeof line, "  %s: %s\n", key.key, value);
         assert_non_null(strstr((const char *) world.data, line));
         assert_non_null(strstr((const char *) whole.data, line));
@@ -217,6 +219,8 @@ static void every_key_explains_itself_and_its_default_is_accepted(void **state)
         char assignment[200];
         scenario_table_key_at(&full_scenario_table, i, &key, range, value);
         assert_true(strlen(key.meaning) > 5 && strlen(key.source) > 0 && strlen(key.range) > 5);
+        if (key.in_list)
+            continue; /* there is no entry to set it in */
         size_t size = strlen(key.default_text);
         bool text = key.kind == SCENARIO_TEXT;
         (void) snprintf(assignment, sizeof assignment, "%s.%s=%.*s", key.section, key.key,
