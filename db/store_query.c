@@ -101,20 +101,6 @@ static json_t *json_of_column(sqlite3_stmt *statement, int column)
     }
 }
 
-/* Jansson does not ask whether a key could be written: an error has to be kept. */
-struct dump {
-    struct buf *text;
-    int rc; /* the first error */
-};
-
-static int append_dump(const char *bytes, size_t size, void *user)
-{
-    struct dump *dump = user;
-    if (dump->rc == 0)
-        dump->rc = buf_push(dump->text, bytes, size);
-    return dump->rc == 0 ? 0 : -1;
-}
-
 static int push_json_row(sqlite3_stmt *statement, struct buf *text)
 {
     json_t *object = json_object();
@@ -123,11 +109,11 @@ static int push_json_row(sqlite3_stmt *statement, struct buf *text)
     for (int i = 0; rc == 0 && i < columns; i++)
         if (json_object_set_new(object, sqlite3_column_name(statement, i), json_of_column(statement, i)) != 0)
             rc = -ENOMEM;
-    struct dump dump = {.text = text};
-    if (rc == 0 && json_dump_callback(object, append_dump, &dump, JSON_COMPACT) != 0)
+    struct buf_sink sink = {.buf = text}; /* jansson does not ask whether a key could be written */
+    if (rc == 0 && json_dump_callback(object, buf_sink_take, &sink, JSON_COMPACT) != 0)
         rc = -ENOMEM;
     json_decref(object);
-    return rc != 0 ? rc : dump.rc;
+    return rc != 0 ? rc : sink.rc;
 }
 
 static int write_json(struct store *store, struct binder *binder, struct output *output, struct diag *diag)

@@ -66,6 +66,20 @@ void buf_consume(struct buf *buf, size_t size)
         memmove(buf->data, buf->data + size, buf->size);
 }
 
+int buf_sink_take(const char *bytes, size_t size, void *user)
+{
+    struct buf_sink *sink = user;
+    if (sink->rc == 0)
+        sink->rc = buf_push(sink->buf, bytes, size);
+    return sink->rc == 0 ? 0 : -1;
+}
+
+int buf_sink_end(struct buf_sink *sink)
+{
+    (void) buf_sink_take("", 1, sink); /* remembers */
+    return sink->rc;
+}
+
 void buf_clear(struct buf *buf)
 {
     buf->size = 0;

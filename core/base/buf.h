@@ -23,6 +23,18 @@ __attribute__((format(printf, 2, 3))) int buf_printf(struct buf *buf, const char
 /* Drops the first `size` bytes and moves the rest to the front. */
 void buf_consume(struct buf *buf, size_t size);
 
+/* Takes a text from a library that hands it over in pieces, and does not always ask whether a piece could be kept: the first
+ * error stays. */
+struct buf_sink {
+    struct buf *buf; /* borrowed */
+    int rc;
+};
+
+/* `user`: the sink. 0, or -1. */
+int buf_sink_take(const char *bytes, size_t size, void *user);
+/* Puts a zero byte behind the text; it counts. The first error there was, also of this. */
+int buf_sink_end(struct buf_sink *sink);
+
 void buf_clear(struct buf *buf);
 void buf_finish(struct buf *buf);
 

@@ -5,7 +5,6 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -117,20 +116,30 @@ static json_t *describe(const struct safetensors_model *model)
     return NULL;
 }
 
+/* Appends it as text; NULL: it could not be made. -ENOMEM. */
+static int dump(const json_t *json, size_t flags, struct buf *text)
+{
+    struct buf_sink sink = {.buf = text}; /* jansson does not ask whether a key could be written */
+    bool whole = json != NULL && json_dump_callback(json, buf_sink_take, &sink, flags) == 0;
+    return whole ? sink.rc : -ENOMEM;
+}
+
 static int put_header(struct draft *draft, const struct safetensors_model *model, struct diag *diag)
 {
     json_t *header = describe(model);
-    char *text = header != NULL ? json_dumps(header, JSON_COMPACT) : NULL;
-    int rc = text != NULL ? 0 : diag_fail(diag, -ENOMEM, "out of memory, or a text that is no UTF-8");
+    struct buf text = {0};
+    int rc = dump(header, JSON_COMPACT, &text);
+    if (rc != 0)
+        (void) diag_fail(diag, rc, "out of memory, or a text that is no UTF-8");
     if (rc == 0) {
-        uint64_t size = strlen(text);
+        uint64_t size = text.size;
         uint64_t length = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
         assert(length - size < ALIGNMENT);
         rc = put(draft, &length, sizeof length, diag);
-        rc = rc == 0 ? put(draft, text, size, diag) : rc;
+        rc = rc == 0 ? put(draft, text.data, size, diag) : rc;
         rc = rc == 0 ? put(draft, "       ", length - size, diag) : rc;
     }
-    free(text);
+    buf_finish(&text);
     json_decref(header);
     return rc;
 }
@@ -216,14 +225,15 @@ int safetensors_write_config(const char *path, const struct weights_geometry *ge
             "%s: interleaved or scaled rotary positions; half-split ones without scaling would be right",
             path);
     json_t *config = describe_config(geometry, begin, end);
-    char *text = config != NULL ? json_dumps(config, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-    int rc = text != NULL ? draft_open(path, &draft, diag) : diag_fail(diag, -ENOMEM, "out of memory");
+    struct buf text = {0};
+    int rc = dump(config, JSON_INDENT(2) | JSON_REAL_PRECISION(9), &text);
+    rc = rc == 0 ? draft_open(path, &draft, diag) : diag_fail(diag, rc, "out of memory");
     if (rc == 0) {
-        rc = put(&draft, text, strlen(text), diag);
+        rc = put(&draft, text.data, text.size, diag);
         rc = rc == 0 ? put(&draft, "\n", 1, diag) : rc;
         rc = draft_close(&draft, path, rc, diag);
     }
-    free(text);
+    buf_finish(&text);
     json_decref(config);
     if (rc != 0)
         diag_prefix(diag, "%s", path);

@@ -211,15 +211,15 @@ static json_t *json_results(const struct training *training)
 static int write_results(struct training *training)
 {
     json_t *results = json_results(training);
-    char *text = results != NULL ? json_dumps(results, JSON_INDENT(2)) : NULL;
     char *path = path_of(training, "training.json");
     struct buf file = {0};
-    int rc = text != NULL && path != NULL ? buf_printf(&file, "%s\n", text) : -ENOMEM;
+    struct buf_sink sink = {.buf = &file};
+    bool whole = results != NULL && json_dump_callback(results, buf_sink_take, &sink, JSON_INDENT(2)) == 0;
+    int rc = whole && sink.rc == 0 && path != NULL ? buf_push(&file, "\n", 1) : -ENOMEM;
     rc = rc == 0 ? file_replace(path, file.data, file.size, training->diag)
                  : diag_fail(training->diag, rc, "out of memory");
     buf_finish(&file);
     free(path);
-    free(text);
     json_decref(results);
     return rc;
 }

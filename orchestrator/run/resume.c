@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/linalg/product.h"
@@ -126,19 +127,26 @@ static char *new_config(const struct resume *resume)
     json_t *config = json_loads(resume->recorded.run.config_json, 0, NULL);
     json_t *before = json_object_get(config, "resumed"), *after = json_array(), *entry;
     size_t index;
+    bool whole = true;
     json_array_foreach(before, index, entry)
     {
         if (json_integer_value(json_object_get(entry, "after_episode")) < resume->after_episode)
-            (void) json_array_append(after, entry); /* one lost to memory shortage is lost in the dump, too */
+            whole = json_array_append(after, entry) == 0 && whole;
     }
     entry = json_pack("{s:I, s:s, s:s}", "after_episode", (json_int_t) resume->after_episode, "program",
                       provenance_version(), "host", host_kind_name(resume->host));
-    bool whole = json_array_append_new(after, entry) == 0 && json_object_set(config, "resumed", after) == 0 &&
-                 json_object_set_new(config, "episodes", json_integer((json_int_t) resume->episodes)) == 0;
-    char *text = whole ? json_dumps(config, JSON_COMPACT) : NULL;
+    whole = json_array_append_new(after, entry) == 0 && json_object_set(config, "resumed", after) == 0 &&
+            json_object_set_new(config, "episodes", json_integer((json_int_t) resume->episodes)) == 0 &&
+            whole;
+    struct buf text = {0};
+    struct buf_sink sink = {.buf = &text};
+    whole = whole && json_dump_callback(config, buf_sink_take, &sink, JSON_COMPACT) == 0 &&
+            buf_sink_end(&sink) == 0;
+    if (!whole)
+        buf_finish(&text);
     json_decref(after);
     json_decref(config);
-    return text;
+    return (char *) text.data;
 }
 
 /* As many episodes as were planned, or more. */

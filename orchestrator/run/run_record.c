@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/array.h"
+#include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
@@ -35,9 +36,14 @@ static char *config_json(const struct world *world, const struct run_record_row 
                                "host", run->host, "devices", (json_int_t) world->devices, "servers",
                                (json_int_t) world->servers, "episodes", (json_int_t) run->episodes, "slots",
                                (json_int_t) run->slots, "llm", world->llm->name, "streams", streams);
-    char *text = config != NULL ? json_dumps(config, JSON_COMPACT) : NULL;
+    struct buf text = {0};
+    struct buf_sink sink = {.buf = &text};
+    bool whole = config != NULL && json_dump_callback(config, buf_sink_take, &sink, JSON_COMPACT) == 0 &&
+                 buf_sink_end(&sink) == 0;
+    if (!whole)
+        buf_finish(&text);
     json_decref(config);
-    return text;
+    return (char *) text.data;
 }
 
 static void fill_nodes(struct db_node *node, const struct world *world,

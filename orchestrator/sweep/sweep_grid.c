@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/array.h"
+#include "core/base/buf.h"
 #include "core/base/err.h"
 
 /* What a learner's update costs beside playing one slot of one device (7 us); a decision of the optimum, for
@@ -135,9 +136,14 @@ static char *settings_json(const struct sweep_grid *grid, const struct sweep_cel
             json_object_set_new(object, "train_set", pack(own->train_set.list, own->train_set.count)) == 0;
     if (packed && own->test_set.count > 0)
         packed = json_object_set_new(object, "test_set", pack(own->test_set.list, own->test_set.count)) == 0;
-    char *text = packed ? json_dumps(object, JSON_COMPACT) : NULL;
+    struct buf text = {0};
+    struct buf_sink sink = {.buf = &text};
+    bool whole = packed && json_dump_callback(object, buf_sink_take, &sink, JSON_COMPACT) == 0 &&
+                 buf_sink_end(&sink) == 0;
+    if (!whole)
+        buf_finish(&text);
     json_decref(object);
-    return text;
+    return (char *) text.data;
 }
 
 static int add_cell(struct sweep_grid *grid, const struct sweep_cell *cell, struct diag *diag)

@@ -2,6 +2,7 @@
  * program here (--wrap), so that one can be refused. */
 #include "core/base/array.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -210,6 +211,31 @@ static void a_buffer_without_memory_keeps_its_bytes(void **state)
     buf_finish(&buf);
 }
 
+static void a_text_that_comes_in_pieces_is_whole_or_known_not_to_be(void **state)
+{
+    (void) state;
+    struct buf buf = {0};
+    struct buf_sink sink = {.buf = &buf};
+    assert_int_equal(buf_push(&buf, ">", 1), 0);
+    assert_int_equal(buf_sink_take("{\"key\"", 6, &sink), 0);
+    refused = calls + 1;
+    assert_int_equal(
+        buf_sink_take("                                                                ", 64, &sink), -1);
+    assert_int_equal(sink.rc, -ENOMEM);
+    assert_int_equal(buf_sink_take(":1}", 3, &sink), -1); /* there is memory again, but a piece is missing */
+    assert_int_equal(buf_sink_end(&sink), -ENOMEM);
+    buf_finish(&buf);
+    sink.rc = 0;
+    assert_int_equal(buf_sink_take("{}", 2, &sink), 0);
+    assert_int_equal(buf_sink_end(&sink), 0);
+    assert_int_equal(buf.size, 3);
+    assert_string_equal((const char *) buf.data, "{}");
+    buf_finish(&buf);
+    refused = calls + 1;
+    assert_int_equal(buf_sink_end(&sink), -ENOMEM);
+    buf_finish(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +247,7 @@ int main(void)
         cmocka_unit_test_setup(arrays_that_share_a_capacity_grow_together_or_not_at_all, reset),
         cmocka_unit_test_setup(a_resize_does_nothing_after_an_error_and_for_no_elements, reset),
         cmocka_unit_test_setup(a_buffer_without_memory_keeps_its_bytes, reset),
+        cmocka_unit_test_setup(a_text_that_comes_in_pieces_is_whole_or_known_not_to_be, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
