@@ -32,17 +32,17 @@ static unsigned long event_line(const struct reader *reader)
     return (unsigned long) reader->event.start_mark.line + 1;
 }
 
+/* The library has a word for each error but for some lacks of memory. */
 static int fail_parser(struct reader *reader)
 {
     const yaml_parser_t *parser = &reader->parser;
-    if (parser->error == YAML_MEMORY_ERROR)
+    if (parser->error == YAML_MEMORY_ERROR || parser->problem == NULL)
         return diag_fail(reader->diag, -ENOMEM, "%s: out of memory", reader->name);
     if (parser->error == YAML_READER_ERROR)
         return diag_fail(reader->diag, ERR_SYNTAX, "%s: byte %zu: %s", reader->name,
                          parser->problem_offset + 1, parser->problem);
-    const char *problem = parser->problem != NULL ? parser->problem : "malformed";
     return diag_fail(reader->diag, ERR_SYNTAX, "%s:%lu: not valid YAML: %s", reader->name,
-                     (unsigned long) parser->problem_mark.line + 1, problem);
+                     (unsigned long) parser->problem_mark.line + 1, parser->problem);
 }
 
 static const char *event_anchor(const yaml_event_t *event)

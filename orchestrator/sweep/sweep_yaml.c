@@ -8,16 +8,16 @@
 
 #include "core/base/err.h"
 
+/* The library has a word for each error but for some lacks of memory. */
 static int fail_parser(const yaml_parser_t *parser, const char *name, struct diag *diag)
 {
-    if (parser->error == YAML_MEMORY_ERROR)
+    if (parser->error == YAML_MEMORY_ERROR || parser->problem == NULL)
         return diag_fail(diag, -ENOMEM, "%s: out of memory", name);
     if (parser->error == YAML_READER_ERROR)
         return diag_fail(diag, ERR_SYNTAX, "%s: byte %zu: %s", name, parser->problem_offset + 1,
                          parser->problem);
     return diag_fail(diag, ERR_SYNTAX, "%s:%lu: not valid YAML: %s", name,
-                     (unsigned long) parser->problem_mark.line + 1,
-                     parser->problem != NULL ? parser->problem : "malformed");
+                     (unsigned long) parser->problem_mark.line + 1, parser->problem);
 }
 
 /* Nothing may come behind the document. */
