@@ -23,7 +23,8 @@ struct scarce_work {
     void (*end)(void *user, int rc, struct scarce_text *ret_given);
     void *user;
     size_t least; /* allocations that there are at least */
-    size_t each;  /* allocations that fail one by one, before ever more are skipped; 0: 48 */
+    size_t each;  /* allocations that fail one by one, before ever more are skipped; 0: 32 */
+    size_t lost;  /* blocks that a library is known to lose when it fails */
     int also;     /* another code that a failure may have, with a diagnosis; 0: none */
 };
 

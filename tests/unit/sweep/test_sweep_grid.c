@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -76,6 +77,67 @@ static void several_keys_make_a_full_grid_in_the_files_order(void **state)
     assert_string_equal(grid.cell[36].value, "");
     sweep_grid_finish(&grid);
     sweep_file_finish(&file);
+}
+
+static void print_settings(const struct sweep_grid *grid, const struct sweep_cell *cell, bool test,
+                           struct buf *text)
+{
+    struct sweep_setting list[SWEEP_GRID_SETTINGS_MAX];
+    size_t count = sweep_grid_settings(grid, cell, test, list);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(buf_printf(text, " %s=%s", list[i].key, list[i].value), 0);
+    assert_int_equal(buf_printf(text, ";"), 0);
+}
+
+/* All that is known of a sweep and its cells. Freed by the caller. */
+static char *print_grid(const struct sweep_file *file)
+{
+    struct sweep_grid grid;
+    struct buf text = {0};
+    make(&grid, file);
+    assert_int_equal(buf_printf(&text, "%s %s\n", file->name, file->scenario), 0);
+    for (size_t i = 0; i < grid.count; i++) {
+        const struct sweep_cell *cell = &grid.cell[i];
+        assert_int_equal(buf_printf(&text, "%u %s %s %llu [%s] [%s] %s %d%d%d%d%d %u:", cell->number,
+                                    cell->experiment->name, cell->kind->name, (unsigned long long) cell->seed,
+                                    cell->axis, cell->value, cell->settings_json, cell->at_base, cell->trains,
+                                    cell->tests, cell->experiment->curve, sweep_grid_keeps_tasks(cell),
+                                    cell->trained_by),
+                         0);
+        print_settings(&grid, cell, false, &text);
+        print_settings(&grid, cell, true, &text);
+        assert_int_equal(buf_printf(&text, "\n"), 0);
+    }
+    sweep_grid_finish(&grid);
+    return (char *) text.data;
+}
+
+static void the_canonical_text_has_the_same_cells(void **state)
+{
+    static const char *const texts[] = {
+        whole,
+        "{name: a, seeds: [1], record_tasks: all, experiments: [{name: e, policies: [local]}]}",
+        "{name: b, seeds: 3..5, set: {faults.script: \"slot 1 kill server 0\", run.slots: 5}, experiments:"
+        " [{name: e, policies: [dapo], train: once, vary: {task.tokens: [64, 128]}}, {name: f, policies: "
+        "[local],"
+        " set: {run.slots: 7}, record_tasks: [4]}]}",
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct sweep_file file;
+        struct buf canonical = {0};
+        take(&file, texts[i]);
+        char *first = print_grid(&file);
+        assert_int_equal(sweep_file_print(&file, &canonical), 0);
+        sweep_file_finish(&file);
+        take(&file, (const char *) canonical.data);
+        char *second = print_grid(&file);
+        assert_string_equal(second, first);
+        sweep_file_finish(&file);
+        buf_finish(&canonical);
+        free(first);
+        free(second);
+    }
 }
 
 static void later_settings_override_earlier_ones(void **state)
@@ -206,6 +268,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(several_keys_make_a_full_grid_in_the_files_order),
+        cmocka_unit_test(the_canonical_text_has_the_same_cells),
         cmocka_unit_test(later_settings_override_earlier_ones),
         cmocka_unit_test(a_learner_that_trains_once_is_tested_along_the_axis),
         cmocka_unit_test(who_decides_with_anothers_weights_takes_them_from_that_ones_cell),
