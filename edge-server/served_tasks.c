@@ -171,7 +171,7 @@ static int check_bytes(const struct served_tasks *tasks, const struct msg_task *
                        struct diag *diag)
 {
     uint32_t rows = rows_of(task).count;
-    size_t due = compute_bytes(tasks->world, (uint32_t) task->split, rows);
+    size_t due = compute_bytes(tasks->world, (uint32_t) task->split, rows, (uint32_t) task->coding);
     if (came == due)
         return 0;
     return diag_fail(
@@ -201,6 +201,7 @@ static int start_next(struct served_task *task)
         .first = task->work.first_layer,
         .last = task->work.last_layer,
         .tokens = task->work.tokens,
+        .coding = task->work.coding,
         .series = task->series,
         .rows = task->work.rows.count,
         .origin = &task->origin,
@@ -237,7 +238,6 @@ static struct compute_origin origin_of(const struct served_tasks *tasks, const s
         .channel = message->channel,
         .server = tasks->number,
         .rate_bps = message->rate_bps,
-        .coding = (uint32_t) message->coding,
         .is_own_prompt = world_is_guest(tasks->world, (uint32_t) message->device),
     };
 }
@@ -253,7 +253,8 @@ static struct served_task *create(struct served_tasks *tasks, const struct msg_t
                  .round = message->round,
                  .tokens = (uint32_t) message->tokens,
                  .first_layer = (uint32_t) message->split,
-                 .last_layer = tasks->world->llm->layers},
+                 .last_layer = tasks->world->llm->layers,
+                 .coding = (uint32_t) message->coding},
         .origin = origin_of(tasks, message),
         .chunks = message->chunks > 0 ? (uint32_t) message->chunks : 1,
         .series = message->chunks > 1 ? compute_series_create() : NULL,
@@ -290,7 +291,8 @@ static int take_chunk(struct served_tasks *tasks, struct served_device *device,
     if (task == NULL)
         return 0;
     bool follows = task->came == message->chunk && task->chunks == message->chunks &&
-                   task->work.tokens == message->tokens && task->work.first_layer == message->split;
+                   task->work.tokens == message->tokens && task->work.first_layer == message->split &&
+                   task->work.coding == message->coding;
     if (!follows)
         return diag_fail(
             diag, ERR_STATE,
@@ -383,9 +385,11 @@ int served_tasks_create(struct served_tasks **ret_tasks, struct compute_jobs *jo
     uint64_t longest =
         scenario->task.requests_csv[0] != '\0' ? scenario->task.tokens_max : scenario->task.tokens;
     tasks->tokens_max = scenario->devices.guests > 0 ? compute_jobs_context(jobs) : (uint32_t) longest;
-    size_t ids = compute_bytes(world, 0, tasks->tokens_max),
-           rows = compute_bytes(world, 1, tasks->tokens_max);
-    tasks->bytes_max = ids > rows ? ids : rows;
+    tasks->bytes_max = compute_bytes(world, 0, tasks->tokens_max, 0);
+    for (uint32_t coding = 0; coding < world->codings.count; coding++) {
+        size_t rows = compute_bytes(world, 1, tasks->tokens_max, coding);
+        tasks->bytes_max = rows > tasks->bytes_max ? rows : tasks->bytes_max;
+    }
     *ret_tasks = tasks;
     return 0;
 }

@@ -164,6 +164,7 @@ static struct layer_work work_of(const struct device_core *core, uint32_t first,
         .first_layer = first,
         .last_layer = last,
         .rows = rows,
+        .coding = core->plan.coding,
     };
 }
 

@@ -54,6 +54,7 @@ static struct layer_work work_of(const struct device_queue *queue, const struct 
         .first_layer = first,
         .last_layer = last,
         .rows = {0, task->tokens},
+        .coding = task->coding,
     };
 }
 

@@ -96,7 +96,8 @@ static void destroy(struct open_task *task)
 
 static struct shared_bytes *make_prompt(const struct task_store *store, const struct layer_work *work)
 {
-    struct shared_bytes *bytes = shared_bytes_create(compute_bytes(store->world, 0, work->tokens));
+    struct shared_bytes *bytes =
+        shared_bytes_create(compute_bytes(store->world, 0, work->tokens, work->coding));
     uint32_t *token = malloc(work->tokens * sizeof *token);
     if (bytes != NULL && token != NULL) {
         if (store->hooks->prompt != NULL)
@@ -255,8 +256,8 @@ static void take_chunk(struct open_task *task, const struct compute_job_result *
     struct line *line = task->line;
     const struct world *world = task->store->world;
     const struct chunk_rows rows = chunks_rows(task->work.tokens, line->chunks, line->computed);
-    size_t at = compute_bytes(world, task->work.last_layer, rows.first);
-    assert(result->out->size == compute_bytes(world, task->work.last_layer, rows.count));
+    size_t at = compute_bytes(world, task->work.last_layer, rows.first, task->work.coding);
+    assert(result->out->size == compute_bytes(world, task->work.last_layer, rows.count, task->work.coding));
     memcpy(line->activation->data + at, result->out->data, result->out->size);
     line->computed++;
     if (line->computed < line->chunks)
@@ -323,6 +324,7 @@ static int start(struct open_task *task, uint32_t last)
         .first = task->at,
         .last = last,
         .tokens = task->work.tokens,
+        .coding = task->work.coding,
         .origin = &origin,
         .in = task->activation,
         .encodes_row = as_server,
@@ -339,15 +341,17 @@ static int start_chunk(struct open_task *task)
     struct line *line = task->line;
     const struct chunk_rows rows = chunks_rows(task->work.tokens, line->chunks, line->computed);
     struct task_store *store = task->store;
-    const size_t size = compute_bytes(store->world, 0, rows.count);
+    const size_t size = compute_bytes(store->world, 0, rows.count, task->work.coding);
     struct shared_bytes *ids = shared_bytes_create(size);
     if (ids == NULL)
         return -ENOMEM;
-    memcpy(ids->data, task->activation->data + compute_bytes(store->world, 0, rows.first), size);
+    memcpy(ids->data, task->activation->data + compute_bytes(store->world, 0, rows.first, task->work.coding),
+           size);
     task->work.rows = rows;
     const struct compute_job_task job = {
         .last = task->work.last_layer,
         .tokens = task->work.tokens,
+        .coding = task->work.coding,
         .series = line->series,
         .rows = rows.count,
         .in = ids,
@@ -379,7 +383,7 @@ static int begin_line(struct open_task *task, const struct layer_work *work)
     *line = (struct line){
         .series = compute_series_create(),
         .chunks = chunks_of(world, work->tokens, work->last_layer),
-        .activation = shared_bytes_create(compute_bytes(world, work->last_layer, work->tokens)),
+        .activation = shared_bytes_create(compute_bytes(world, work->last_layer, work->tokens, work->coding)),
     };
     if (line->series == NULL || line->activation == NULL) {
         destroy_line(line);
@@ -446,8 +450,8 @@ struct shared_slice task_store_activation(struct task_store *store, const struct
     const struct chunk_rows rows = rows_of(message);
     const struct shared_slice slice = {
         .bytes = task->at == split ? task->activation : task->line->activation,
-        .at = compute_bytes(store->world, split, rows.first),
-        .size = compute_bytes(store->world, split, rows.count),
+        .at = compute_bytes(store->world, split, rows.first, task->work.coding),
+        .size = compute_bytes(store->world, split, rows.count, task->work.coding),
     };
     task->offloads = true;
     task->bytes += slice.size;
@@ -490,6 +494,7 @@ static int start_head(struct open_task *task, const struct msg_result *result)
         .first = store->world->llm->layers,
         .last = store->world->llm->layers,
         .tokens = 1,
+        .coding = task->work.coding,
         .in = row,
         .applies_head = true,
         .on_done = on_head,
@@ -501,11 +506,11 @@ static int start_head(struct open_task *task, const struct msg_result *result)
     return rc;
 }
 
-static int check_result(const struct task_store *store, const struct msg_result *result, struct diag *diag)
+static int check_result(const struct open_task *task, const struct msg_result *result, struct diag *diag)
 {
-    const struct world *world = store->world;
+    const struct world *world = task->store->world;
     bool at_device = world->scenario.compute.head == COMPUTE_HEAD_DEVICE;
-    size_t row = at_device ? compute_row_bytes(world) : 0, tokens = at_device ? 0 : 1;
+    size_t row = at_device ? compute_row_bytes(world, task->work.coding) : 0, tokens = at_device ? 0 : 1;
     if (result->activation.size != row || result->tokens.count != tokens)
         return diag_fail(
             diag, ERR_RANGE,
@@ -521,7 +526,7 @@ static int check_result(const struct task_store *store, const struct msg_result 
 int task_store_take_result(struct task_store *store, const struct msg_result *result, struct diag *diag)
 {
     struct open_task *task = find(store, result->device, result->round);
-    int rc = check_result(store, result, diag);
+    int rc = task != NULL ? check_result(task, result, diag) : 0;
     if (rc != 0 || task == NULL || task->answer.count > 0 || task->job != NULL)
         return rc;
     task->server_s = result->compute_s;

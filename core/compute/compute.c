@@ -139,7 +139,7 @@ static int take_origin(struct compute_pass *pass, const struct compute_origin *o
     pass->part.origin = NULL;
     pass->is_damaged = origin->has_crossed && part->first > 0 && scenario->channel.mode != CHANNEL_RELIABLE;
     if (pass->is_damaged) {
-        const struct activation_shape shape = compute_shape(world, part->tokens);
+        const struct activation_shape shape = compute_shape(world, part->tokens, part->coding);
         struct damage damage;
         compute_damage(world, origin->channel, NULL, &damage);
         int rc = damage_check(&damage, &shape, diag);
@@ -163,7 +163,7 @@ static uint8_t *find_missing(const struct compute_pass *pass, uint64_t packets, 
         .id = pass->origin.id,
         .device = pass->origin.device,
         .server = pass->origin.server,
-        .use = channel_up_coded(world, pass->part.first, pass->origin.coding),
+        .use = channel_up_coded(world, pass->part.first, pass->part.coding),
         .bits = BYTE_BITS * (double) size,
         .rate_bps = pass->origin.rate_bps,
     };
@@ -177,7 +177,7 @@ static uint8_t *find_missing(const struct compute_pass *pass, uint64_t packets, 
 int compute_receive(struct compute_pass *pass, const uint8_t *in, size_t size, struct diag *diag)
 {
     const struct world *world = pass->compute->world;
-    const struct activation_shape shape = compute_shape(world, pass->part.tokens);
+    const struct activation_shape shape = compute_shape(world, pass->part.tokens, pass->part.coding);
     const struct rng_at at = compute_damage_place(world, pass->origin.device, pass->origin.id);
     struct damage_result result = {0};
     struct damage damage;
@@ -312,15 +312,15 @@ int compute_score(struct compute *compute, const float *x, size_t rows, const ui
     return rc;
 }
 
-int compute_head(struct compute *compute, const uint8_t *row, size_t size, struct compute_answer *ret_answer,
+int compute_head(struct compute *compute, const struct compute_row *row, struct compute_answer *ret_answer,
                  struct diag *diag)
 {
-    const struct activation_shape shape = compute_shape(compute->world, 1);
+    const struct activation_shape shape = compute_shape(compute->world, 1, row->coding);
     struct compute_answer answer = {.count = 1};
     int rc = array_reserve(&compute->last, &compute->last_capacity, (size_t) shape.columns);
     if (rc != 0)
         return diag_fail(diag, rc, "a row: out of memory");
-    rc = activation_decode(&shape, row, size, compute->last, diag);
+    rc = activation_decode(&shape, row->bytes, row->size, compute->last, diag);
     if (rc == 0)
         rc = compute_tokens(compute, compute->last, 1, answer.token, diag);
     if (rc == 0)
@@ -338,7 +338,7 @@ static int run_part(struct compute *compute, const struct compute_part *part, st
     if (rc != 0)
         return rc;
     step->rows = part->tokens;
-    step->in_size = compute_bytes(compute->world, part->first, part->tokens);
+    step->in_size = compute_bytes(compute->world, part->first, part->tokens, part->coding);
     rc = compute_run(compute, step, 1, diag);
     if (rc == 0 && step->code != 0)
         rc = diag_fail(diag, step->code, "%s", step->reason.text);
@@ -357,7 +357,6 @@ static struct compute_origin origin_of(const struct compute_task *task, bool has
         .channel = task->channel,
         .server = task->server,
         .rate_bps = task->rate_bps,
-        .coding = task->coding,
         .is_own_prompt = task->prompt != NULL,
     };
 }
@@ -367,8 +366,8 @@ static int run_device(struct compute *compute, const struct compute_task *task,
 {
     const struct compute_origin origin = origin_of(task, false);
     const struct compute_part part = {
-        .first = 0, .last = task->split, .tokens = task->tokens, .origin = &origin};
-    size_t size = compute_bytes(compute->world, task->split, task->tokens);
+        .first = 0, .last = task->split, .tokens = task->tokens, .coding = task->coding, .origin = &origin};
+    size_t size = compute_bytes(compute->world, task->split, task->tokens, task->coding);
     struct compute_step step = {
         .in = (const uint8_t *) compute->ids, /* little-endian, as the processors that this is for */
         .out = size > 0 ? compute->rows : NULL,
@@ -386,15 +385,18 @@ static int run_server(struct compute *compute, const struct compute_task *task,
     const struct compute_part part = {.first = task->split,
                                       .last = compute->model->geometry->layers,
                                       .tokens = task->tokens,
+                                      .coding = task->coding,
                                       .origin = &origin};
-    size_t row = compute_row_bytes(compute->world);
+    size_t row = compute_row_bytes(compute->world, task->coding);
+    size_t came = compute_bytes(compute->world, task->split, task->tokens, task->coding);
     struct compute_step step = {
         .in = task->split == 0 ? (const uint8_t *) compute->ids : compute->rows,
-        .out = returns ? compute->rows + compute_bytes(compute->world, task->split, task->tokens) : NULL,
+        .out = returns ? compute->rows + came : NULL,
         .out_size = returns ? row : 0,
     };
     int rc = run_part(compute, &part, &step, ret_answer, diag);
-    return rc == 0 && returns ? compute_head(compute, step.out, row, ret_answer, diag) : rc;
+    const struct compute_row back = {step.out, row, task->coding};
+    return rc == 0 && returns ? compute_head(compute, &back, ret_answer, diag) : rc;
 }
 
 static int check_task(const struct compute *compute, const struct compute_task *task, struct diag *diag)
@@ -405,6 +407,7 @@ static int check_task(const struct compute *compute, const struct compute_task *
     if (task->tokens > g->context)
         return diag_fail(diag, ERR_RANGE, "a prompt of %u tokens: the model's context is 1 to %u",
                          task->tokens, g->context);
+    assert(task->coding < compute->world->codings.count);
     return 0;
 }
 
@@ -414,8 +417,8 @@ int compute_answer_device(struct compute *compute, const struct compute_task *ta
     int rc = check_task(compute, task, diag);
     if (rc != 0)
         return rc;
-    size_t bytes =
-        compute_bytes(compute->world, task->split, task->tokens) + compute_row_bytes(compute->world);
+    size_t bytes = compute_bytes(compute->world, task->split, task->tokens, task->coding) +
+                   compute_row_bytes(compute->world, task->coding);
     rc = array_reserve(&compute->ids, &compute->ids_capacity, (size_t) task->tokens);
     if (rc == 0)
         rc = array_reserve(&compute->rows, &compute->rows_capacity, bytes);

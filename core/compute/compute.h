@@ -15,9 +15,9 @@
  * log-likelihood of each token but the first, given those before it. A prompt that is not the world's is not scored.
  *
  * An answer is a function of the model file, the world's text and seed, the device, the slot, the prompt's length, the
- * split, the channel's condition, and of the sections `channel` and `compute` without its batch and chunks. Each row is
- * encoded by itself, and no row's result depends on the rows beside it (core/infer). So which tasks go together, in how
- * many steps a prompt comes, and who computes which part changes no bit.
+ * split, the coding, the channel's condition, and of the sections `channel` and `compute` without its batch and chunks.
+ * Each row is encoded by itself, and no row's result depends on the rows beside it (core/infer). So which tasks go
+ * together, in how many steps a prompt comes, and who computes which part changes no bit.
  *
  * Pure but for the model file, which is read. No thread and no clock: one thread at a time uses an engine and its
  * passes. */
@@ -52,12 +52,12 @@ void compute_prompt(const struct world *world, uint32_t device, struct slot_id i
 /* Bytes of text that the prompt's tokens behind the first stand for; 0: not known, as of drawn tokens. */
 uint64_t compute_prompt_bytes(const struct world *world, uint32_t device, struct slot_id id, uint32_t tokens);
 
-/* Bytes that cross for `tokens` tokens at a split: 4 for each token at split 0, encoded rows between layers, none at
- * split L. Those of a prompt are the sum of those of its pieces. */
-size_t compute_bytes(const struct world *world, uint32_t split, uint32_t tokens);
+/* Bytes that cross for `tokens` tokens at a split: 4 for each token at split 0, rows between layers, encoded as the coding
+ * says (core/model/coding.h), none at split L. Those of a prompt are the sum of those of its pieces. */
+size_t compute_bytes(const struct world *world, uint32_t split, uint32_t tokens, uint32_t coding);
 
 /* Bytes of one encoded row: what a server returns with compute.head `device`. */
-size_t compute_row_bytes(const struct world *world);
+size_t compute_row_bytes(const struct world *world, uint32_t coding);
 
 /* ---- an engine: one node's model ---- */
 
@@ -89,11 +89,10 @@ struct compute_origin {
     /* From the device to a server: behind layer 1, what arrives is what the channel leaves. */
     bool has_crossed;
     double channel; /* its condition (core/model/channel.h) */
-    /* channel.mode bounded: who serves the task, the rate at which it crossed, and its coding (core/model/coding.h). They
-     * say which packets are missing (core/model/channel_missing.h). */
+    /* channel.mode bounded: who serves the task, and the rate at which it crossed. With its coding they say which packets
+     * are missing (core/model/channel_missing.h). */
     uint32_t server;
     double rate_bps;
-    uint32_t coding;
     bool is_own_prompt; /* and not the world's: it is not scored */
 };
 
@@ -101,6 +100,7 @@ struct compute_origin {
 struct compute_part {
     uint32_t first, last;                /* first < last <= L */
     uint32_t tokens;                     /* 1 .. the model's context */
+    uint32_t coding;                     /* of all its rows that cross a split (core/model/coding.h) */
     const struct compute_origin *origin; /* copied; NULL: nothing is damaged or scored */
 };
 
@@ -123,9 +123,9 @@ int compute_pass_answer(const struct compute_pass *pass, struct compute_answer *
 
 /* The next rows of one pass. All is borrowed.
  *
- *   in    first = 0: token ids, u32 little-endian; else encoded rows. compute_bytes(world, first, rows) of them
- *   out   last < L: becomes encoded rows, compute_bytes(world, last, rows) of them
- *         last = L: NULL, and the head is applied here after the last rows; or compute_row_bytes(world) bytes, which
+ *   in    first = 0: token ids, u32 little-endian; else encoded rows. compute_bytes(world, first, rows, coding) of them
+ *   out   last < L: becomes encoded rows, compute_bytes(world, last, rows, coding) of them
+ *         last = L: NULL, and the head is applied here after the last rows; or compute_row_bytes(world, coding) bytes, which
  *         become the prompt's last row, encoded, with the last rows (before, they stay as they are)
  *
  * Where the channel damages, the first step of a pass brings all rows (compute.chunks 1): ERR_STATE.
@@ -154,8 +154,15 @@ struct compute_step {
  * that is not finite. */
 int compute_run(struct compute *compute, struct compute_step *step, size_t steps, struct diag *diag);
 
-/* Final norm and head on one encoded row, for a device whose server returned it. Errors as a step's. */
-int compute_head(struct compute *compute, const uint8_t *row, size_t size, struct compute_answer *ret_answer,
+/* One encoded row. */
+struct compute_row {
+    const uint8_t *bytes;
+    size_t size;
+    uint32_t coding;
+};
+
+/* Final norm and head on a row, for a device whose server returned it. Errors as a step's. */
+int compute_head(struct compute *compute, const struct compute_row *row, struct compute_answer *ret_answer,
                  struct diag *diag);
 
 /* ---- a whole task ---- */
@@ -168,8 +175,8 @@ struct compute_task {
     double channel;         /* the condition that the activations of a split between layers crossed */
     uint32_t server;        /* as of its origin */
     double rate_bps;
-    uint32_t coding;
-    bool stays; /* the device went on alone behind its split: nothing of it arrived anywhere */
+    uint32_t coding; /* as of its parts */
+    bool stays;      /* the device went on alone behind its split: nothing of it arrived anywhere */
 };
 
 /* What device and server compute together, in one process: the reference. Errors as above. */

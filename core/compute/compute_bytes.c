@@ -55,33 +55,40 @@ uint64_t compute_prompt_bytes(const struct world *world, uint32_t device, struct
     return bytes;
 }
 
+static const enum activation_format formats[] = {
+    [COMPUTE_FP32] = ACTIVATION_FP32, [COMPUTE_FP16] = ACTIVATION_FP16, [COMPUTE_INT8] = ACTIVATION_INT8,
+    [COMPUTE_Q4] = ACTIVATION_INT4,   [COMPUTE_TOPK] = ACTIVATION_TOPK,
+};
+
 struct activation_shape compute_shape_of(const struct scenario *scenario, uint32_t hidden, uint32_t rows)
 {
-    static const enum activation_format formats[] = {
-        [COMPUTE_FP32] = ACTIVATION_FP32, [COMPUTE_FP16] = ACTIVATION_FP16, [COMPUTE_INT8] = ACTIVATION_INT8,
-        [COMPUTE_Q4] = ACTIVATION_INT4,   [COMPUTE_TOPK] = ACTIVATION_TOPK,
-    };
     return (struct activation_shape){.format = formats[scenario->compute.format],
                                      .rows = rows,
                                      .columns = hidden,
                                      .k = (uint32_t) scenario->compute.kept};
 }
 
-struct activation_shape compute_shape(const struct world *world, uint32_t rows)
+struct activation_shape compute_shape(const struct world *world, uint32_t rows, uint32_t coding)
 {
-    return compute_shape_of(&world->scenario, world->llm->hidden, rows);
+    if (coding == 0)
+        return compute_shape_of(&world->scenario, world->llm->hidden, rows);
+    return (struct activation_shape){
+        .format = formats[coding_at(&world->codings, &world->scenario, coding).format],
+        .rows = rows,
+        .columns = world->llm->hidden,
+    };
 }
 
-size_t compute_bytes(const struct world *world, uint32_t split, uint32_t tokens)
+size_t compute_bytes(const struct world *world, uint32_t split, uint32_t tokens, uint32_t coding)
 {
     assert(split <= world->llm->layers);
     if (split == 0)
         return (size_t) TOKEN_BYTES * tokens;
-    return split == world->llm->layers ? 0 : compute_row_bytes(world) * tokens;
+    return split == world->llm->layers ? 0 : compute_row_bytes(world, coding) * tokens;
 }
 
-size_t compute_row_bytes(const struct world *world)
+size_t compute_row_bytes(const struct world *world, uint32_t coding)
 {
-    const struct activation_shape shape = compute_shape(world, 1);
+    const struct activation_shape shape = compute_shape(world, 1, coding);
     return activation_bytes(shape.format, shape.rows, shape.columns, shape.k);
 }

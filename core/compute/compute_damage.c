@@ -60,7 +60,7 @@ int compute_damage_check(const struct world *world, struct diag *diag)
     struct diag why = {0};
     struct damage damage;
     double least, most;
-    const struct activation_shape shape = compute_shape(world, 1);
+    const struct activation_shape shape = compute_shape(world, 1, 0);
     channel_range(&world->scenario, &least, &most);
     compute_damage(world, most, NULL, &damage);
     int rc = damage_check(&damage, &shape, &why);

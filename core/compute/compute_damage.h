@@ -6,8 +6,8 @@
 #include "core/model/device_slot.h"
 #include "core/model/world.h"
 
-/* The rows of a payload as they are encoded: compute.format, and the model's hidden state. */
-struct activation_shape compute_shape(const struct world *world, uint32_t rows);
+/* The rows of a payload as they are encoded: the coding's format (core/model/coding.h), and the model's hidden state. */
+struct activation_shape compute_shape(const struct world *world, uint32_t rows, uint32_t coding);
 
 /* The damage of a channel in that condition (core/model/channel.h). In mode bounded packets are drawn with it, unless the
  * caller enters a list of those that are missing. `mean` [hidden] is for channel.fill mean: what the layer gives on

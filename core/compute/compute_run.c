@@ -65,15 +65,16 @@ static void assert_step(const struct run *run, size_t number)
     for (size_t i = 0; i < number; i++)
         assert(run->step[i].pass != step->pass);
     if (part->last < world->llm->layers)
-        assert(step->out != NULL && step->out_size == compute_bytes(world, part->last, step->rows));
+        assert(step->out != NULL &&
+               step->out_size == compute_bytes(world, part->last, step->rows, part->coding));
     else
-        assert(step->out == NULL || step->out_size == compute_row_bytes(world));
+        assert(step->out == NULL || step->out_size == compute_row_bytes(world, part->coding));
 }
 
 static int check_step(const struct run *run, struct compute_step *step)
 {
     const struct compute_pass *pass = step->pass;
-    size_t due = compute_bytes(run->compute->world, pass->part.first, step->rows);
+    size_t due = compute_bytes(run->compute->world, pass->part.first, step->rows, pass->part.coding);
     if (step->from != pass->rows)
         return diag_fail(&step->reason, ERR_STATE, "rows from %u on: %u have come so far, the next is %u",
                          step->from, pass->rows, pass->rows);
@@ -168,8 +169,9 @@ static int decode(struct run *run, const struct share *share)
     if (step_of(run, share)->pass->is_damaged)
         return receive(run, share);
     struct compute_step *step = step_of(run, share);
-    const struct activation_shape shape = compute_shape(run->compute->world, share->rows);
-    size_t row = compute_row_bytes(run->compute->world);
+    uint32_t coding = step->pass->part.coding;
+    const struct activation_shape shape = compute_shape(run->compute->world, share->rows, coding);
+    size_t row = compute_row_bytes(run->compute->world, coding);
     int rc = activation_decode(&shape, step->in + row * share->from, row * share->rows,
                                row_at(run, run->rows), &step->reason);
     if (rc != 0)
@@ -206,9 +208,10 @@ static void leave(struct run *run, size_t number, size_t row)
 static int encode(const struct run *run, const struct share *share, const float *x)
 {
     struct compute_step *step = step_of(run, share);
-    const struct activation_shape shape = compute_shape(run->compute->world, share->rows);
-    int rc = activation_encode(&shape, x, step->out + compute_row_bytes(run->compute->world) * share->from,
-                               &step->reason);
+    uint32_t coding = step->pass->part.coding;
+    const struct activation_shape shape = compute_shape(run->compute->world, share->rows, coding);
+    size_t at = compute_row_bytes(run->compute->world, coding) * share->from;
+    int rc = activation_encode(&shape, x, step->out + at, &step->reason);
     if (rc != 0)
         diag_prefix(&step->reason, "rows from %u on", step->from + share->from);
     return rc;
@@ -358,12 +361,13 @@ static int run_wave(struct run *run, struct diag *diag)
 /* Encodes the last rows that go back; those that stay, of which it returns the number, move to the front. */
 static size_t return_rows(struct run *run)
 {
-    const struct activation_shape shape = compute_shape(run->compute->world, 1);
     size_t stay = 0, hidden = geometry_of(run)->hidden;
     for (size_t i = 0; i < run->ends; i++) {
         struct compute_step *step = &run->step[run->ended[i]];
         float *row = run->compute->last + i * hidden;
         if (step->out != NULL) {
+            const struct activation_shape shape =
+                compute_shape(run->compute->world, 1, step->pass->part.coding);
             step->code = activation_encode(&shape, row, step->out, &step->reason);
             continue;
         }

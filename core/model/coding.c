@@ -25,15 +25,23 @@ static int next_word(const char *key, const char **text, char ret_word[WORD_MAX 
     return 1;
 }
 
+/* Of a row: blocks of 32 elements with a scale of 2 bytes each, the last one cut. */
+static double q4_bytes(uint32_t hidden)
+{
+    uint32_t rest = hidden % 32;
+    return hidden / 32 * 18.0 + (rest > 0 ? 2.0 + (rest + 1) / 2 : 0.0);
+}
+
 /* As core/infer/activation encodes a row; of top-k how many are kept would be a decision too. */
 static int read_format(struct coding *ret, const char *word, uint32_t hidden, struct diag *diag)
 {
-    double scale_bits = hidden > 0 ? 32.0 / hidden : 0.0;
     const struct {
         enum scenario_compute_format format;
         double bits;
-    } formats[] = {
-        {COMPUTE_FP32, 32.0}, {COMPUTE_FP16, 16.0}, {COMPUTE_INT8, 8.0 + scale_bits}, {COMPUTE_Q4, 4.5}};
+    } formats[] = {{COMPUTE_FP32, 32.0},
+                   {COMPUTE_FP16, 16.0},
+                   {COMPUTE_INT8, hidden > 0 ? 8.0 * (4.0 + hidden) / hidden : 8.0},
+                   {COMPUTE_Q4, hidden > 0 ? 8.0 * q4_bytes(hidden) / hidden : 4.5}};
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         if (strcmp(scenario_compute_format_words[formats[i].format], word) == 0) {
             ret->format = formats[i].format;

@@ -17,6 +17,7 @@ struct layer_work {
     uint32_t tokens;
     uint32_t first_layer, last_layer; /* [first_layer, last_layer), counted from 0; equal: no layer */
     struct chunk_rows rows;           /* of the prompt; those before them have been through these layers */
+    uint32_t coding;                  /* of what crosses behind them (coding.h) */
 };
 
 /* The same layers of the same rows of the same task. */

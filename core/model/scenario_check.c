@@ -229,9 +229,9 @@ static int check_compute(const struct scenario *scenario, struct diag *diag)
 }
 
 /* Bits of one element where it crosses, without its scale. */
-static uint32_t element_bits(const struct scenario *scenario)
+static uint32_t element_bits(enum scenario_compute_format format)
 {
-    switch (scenario->compute.format) {
+    switch (format) {
     case COMPUTE_FP32: return 32;
     case COMPUTE_FP16:
     case COMPUTE_TOPK: return 16;
@@ -241,11 +241,26 @@ static uint32_t element_bits(const struct scenario *scenario)
     return 4;
 }
 
+/* The highest bits of an element that never turn over, in every format that may be decided. */
+static int check_protected(const struct scenario *scenario, struct diag *diag)
+{
+    struct codings codings;
+    int rc = coding_read_all(&codings, scenario, 0, diag);
+    for (uint32_t i = 0; rc == 0 && i < codings.count; i++) {
+        enum scenario_compute_format format = coding_at(&codings, scenario, i).format;
+        if (scenario->channel.protected_bits > element_bits(format))
+            rc = diag_fail(diag, ERR_RANGE,
+                           "channel.protected_bits: %" PRIu64 " is more than the %u bits of an element in %s",
+                           scenario->channel.protected_bits, element_bits(format),
+                           scenario_compute_format_words[format]);
+    }
+    return rc;
+}
+
 /* What a channel may do to activations that are really computed: by nodes, or for the quality of each task. */
 static int check_damage(const struct scenario *scenario, struct diag *diag)
 {
     enum scenario_channel mode = scenario->channel.mode;
-    const char *format = scenario_compute_format_words[scenario->compute.format];
     bool computes = scenario->compute.kind == COMPUTE_MODEL;
     if (mode != CHANNEL_RELIABLE && scenario->compute.chunks > 1)
         return diag_fail(
@@ -258,12 +273,8 @@ static int check_damage(const struct scenario *scenario, struct diag *diag)
         return diag_fail(
             diag, ERR_UNSUPPORTED,
             "compute.format: is %s, and channel.mode analog sends elements as they are, allowed fp32",
-            format);
-    if (mode == CHANNEL_BITS && scenario->channel.protected_bits > element_bits(scenario))
-        return diag_fail(diag, ERR_RANGE,
-                         "channel.protected_bits: %" PRIu64 " is more than the %u bits of an element in %s",
-                         scenario->channel.protected_bits, element_bits(scenario), format);
-    return 0;
+            scenario_compute_format_words[scenario->compute.format]);
+    return mode == CHANNEL_BITS ? check_protected(scenario, diag) : 0;
 }
 
 /* Who applies the head sees how well the model foretells a prompt. */

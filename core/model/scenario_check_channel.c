@@ -61,10 +61,6 @@ static int check_codings(const struct scenario *scenario, struct diag *diag)
     int rc = coding_read_all(&codings, scenario, 0, diag);
     if (rc != 0)
         return rc;
-    if (has_formats && scenario->compute.kind == COMPUTE_MODEL)
-        return diag_fail(
-            diag, ERR_UNSUPPORTED,
-            "action.formats: nodes that compute a model encode in compute.format: leave it empty");
     bool measures = scenario->quality.source == QUALITY_MODEL || scenario->quality.source == QUALITY_TASK;
     if (has_formats && measures)
         return diag_fail(diag, ERR_UNSUPPORTED,

@@ -61,7 +61,8 @@ static uint64_t bytes_of(const struct world *world, const struct compute_task *t
 {
     bool returns =
         world->scenario.compute.head == COMPUTE_HEAD_DEVICE && report->served_by != PROTO_SERVER_NONE;
-    return compute_bytes(world, task->split, task->tokens) + (returns ? compute_row_bytes(world) : 0);
+    return compute_bytes(world, task->split, task->tokens, task->coding) +
+           (returns ? compute_row_bytes(world, task->coding) : 0);
 }
 
 int host_answers_fill(struct host_answers *answers, const struct db_task *row, struct msg_report *report,

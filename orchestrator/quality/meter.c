@@ -208,7 +208,7 @@ static int measure_model(struct meter *meter, const struct session_crossing *cro
     size_t windows = perplexity_windows(meter->perplexity);
     struct perplexity_crossing through = {.split = crossing->split};
     struct perplexity_result result;
-    const struct activation_shape shape = compute_shape(world, 1);
+    const struct activation_shape shape = compute_shape(world, 1, 0);
     through.format = shape.format;
     through.k = shape.k;
     compute_damage(world, crossing->condition, perplexity_mean(meter->perplexity, crossing->split),

@@ -70,16 +70,19 @@ static size_t out_bytes(const struct compute_jobs *jobs, const struct compute_jo
 {
     const struct compute_job_task *task = &job->task;
     if (task->last < layers_of(jobs))
-        return compute_bytes(jobs->world, task->last, task->rows);
-    return task->encodes_row && has_last_row(job) ? compute_row_bytes(jobs->world) : 0;
+        return compute_bytes(jobs->world, task->last, task->rows, task->coding);
+    return task->encodes_row && has_last_row(job) ? compute_row_bytes(jobs->world, task->coding) : 0;
 }
 
 /* The job's pass: that of its series, or a new one. */
 static int find_pass(struct compute_jobs *jobs, struct compute_job *job, struct diag *diag)
 {
     const struct compute_job_task *task = &job->task;
-    const struct compute_part part = {
-        .first = task->first, .last = task->last, .tokens = task->tokens, .origin = task->origin};
+    const struct compute_part part = {.first = task->first,
+                                      .last = task->last,
+                                      .tokens = task->tokens,
+                                      .coding = task->coding,
+                                      .origin = task->origin};
     struct compute_pass **pass = task->series != NULL ? &task->series->pass : &job->pass;
     int rc = *pass == NULL ? compute_pass_create(pass, jobs->engine, &part, diag) : 0;
     job->pass = *pass;
@@ -115,9 +118,10 @@ static bool begin_step(struct compute_jobs *jobs, struct compute_job *job, struc
 
 static void apply_head(struct compute_jobs *jobs, struct compute_job *job)
 {
-    const struct shared_bytes *row = job->task.first == job->task.last ? job->task.in : job->result.out;
+    const struct shared_bytes *last = job->task.first == job->task.last ? job->task.in : job->result.out;
+    const struct compute_row row = {last->data, last->size, job->task.coding};
     struct diag diag = {0};
-    int rc = compute_head(jobs->engine, row->data, row->size, &job->result.answer, &diag);
+    int rc = compute_head(jobs->engine, &row, &job->result.answer, &diag);
     if (rc != 0)
         fail(job, rc, &diag, rc == -ENOMEM);
 }

@@ -38,6 +38,7 @@ struct compute_job_result {
 struct compute_job_task {
     uint32_t first, last; /* layers [first, last); equal: the head alone, on the encoded row `in` */
     uint32_t tokens;      /* of the prompt */
+    uint32_t coding;      /* of all its rows that cross (compute_part) */
     /* NULL: all rows in this job. Else its next rows are; all jobs of a series have the same layers and tokens. */
     struct compute_series *series;
     uint32_t rows; /* with a series */

@@ -30,11 +30,23 @@ def keys(folder, *more):
     return [word for setting in settings for word in ('--set', setting)]
 
 
-def play(folder, *more, record='answers'):
+def play(folder, *more, record='answers', slots=SLOTS):
     """A run in memory. Its file."""
     db = os.path.join(folder, 'x.db')
-    testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'dapo-quick', '-n', DEVICES, '-m', 2, '-e', 1, '-t', SLOTS,
+    testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'dapo-quick', '-n', DEVICES, '-m', 2, '-e', 1, '-t', slots,
                          '-p', 'random', '--record', record, '--db', db, *keys(folder, *more))
+    return db
+
+
+def play_over_tcp(folder, *more, slots=SLOTS):
+    db = os.path.join(folder, 'tcp.db')
+    orchestrator = testbed.start_orchestrator('-s', 'dapo-quick', '-n', DEVICES, '-m', 2, '-e', 1, '-t', slots, '-p', 'random',
+                                              '--record', 'answers', '--db', db, *keys(folder, *more))
+    port = orchestrator.port()
+    nodes = [testbed.start_server(port), testbed.start_server(port), testbed.start_device(port),
+             testbed.start_device(port, '--count', str(DEVICES - 1))]
+    for program in (orchestrator, *nodes):
+        tap.equal(program.wait(), 0, program.text())
     return db
 
 
@@ -157,19 +169,65 @@ def answers_are_exported_and_an_emulated_run_has_none():
 @tap.test
 def answers_over_tcp_are_those_of_one_process():
     with testbed.scratch() as folder:
-        memory = play(folder)
-        db = os.path.join(folder, 'tcp.db')
-        orchestrator = testbed.start_orchestrator('-s', 'dapo-quick', '-n', DEVICES, '-m', 2, '-e', 1, '-t', SLOTS, '-p', 'random',
-                                                  '--record', 'answers', '--db', db, *keys(folder))
-        port = orchestrator.port()
-        nodes = [testbed.start_server(port), testbed.start_server(port), testbed.start_device(port),
-                 testbed.start_device(port, '--count', str(DEVICES - 1))]
-        for program in (orchestrator, *nodes):
-            tap.equal(program.wait(), 0, program.text())
+        memory, db = play(folder), play_over_tcp(folder)
         query = 'SELECT episode, slot, device, tokens, answer, activation_bytes FROM answer ORDER BY 1, 2, 3'
         tap.equal(testbed.rows(db, query), testbed.rows(memory, query), 'answers')
         output, _ = verified(db)
         tap.contains(output, f'{TASKS} of {TASKS} answers identical')
+
+
+BROKEN = 'faults.script=slot 3 kill server 1; slot 9 rejoin server 1; slot 15 kill server 0; slot 18 rejoin server 0'
+CODED = (('compute.format=fp32', 'compute.head=device', BROKEN, 'faults.recovery=local'),
+         ('compute.format=topk', 'compute.kept=9', 'compute.chunks=3', BROKEN, 'faults.recovery=reoffload'),
+         ('compute.format=int8', 'channel.mode=bounded', 'action.margins_db=0 3', 'compute.nll=on', BROKEN,
+          'faults.recovery=local'),
+         ('channel.mode=bits', 'channel.protected_bits=2', 'run.mode=queue', 'compute.nll=on', BROKEN,
+          'faults.recovery=reoffload'),
+         ('channel.mode=erasure', 'compute.nll=on'))
+
+
+@tap.test
+def formats_chosen_task_by_task_give_the_same_answers_over_tcp_and_again():
+    # In memory a task whose server was lost counts what it would have sent.
+    told = ("SELECT episode, slot, device, answer, CASE status WHEN 'done' THEN activation_bytes END, coding, element_bits, "
+            'missing, nll, nll_tokens FROM answer JOIN task USING (run_id, episode, slot, device) ORDER BY 1, 2, 3')
+    for more in CODED:
+        with testbed.scratch() as folder:
+            more = ('action.formats=fp16 int8 q4', 'servers.coverage_m=2000', *more)
+            memory, db = play(folder, *more, slots=24), play_over_tcp(folder, *more, slots=24)
+            tap.equal(testbed.rows(db, told), testbed.rows(memory, told), f'{more}: what was answered')
+            output, _ = verified(db)
+            answered = testbed.one(db, 'SELECT count(*) FROM answer')
+            tap.contains(output, f'{answered} of {answered} answers identical')
+            tap.true(answered > 50, f'{more}: {answered} answers')
+            chosen = testbed.one(db, 'SELECT count(DISTINCT coding) FROM task WHERE server IS NOT NULL AND split > 0')
+            tap.equal(chosen, 7 if 'action.margins_db=0 3' in more else 4, f'{more}: codings')
+            if 'compute.chunks=3' not in more and 'compute.head=device' not in more:
+                continue
+            sizes = testbed.rows(db, 'SELECT DISTINCT coding, activation_bytes FROM answer JOIN task USING (run_id, episode, slot, '
+                                     "device) WHERE split > 0 AND server IS NOT NULL AND status = 'done' ORDER BY 1")
+            tap.equal(len(sizes), 4, f'{more}: bytes that cross, by coding: {sizes}')
+            tap.equal(len({size for _, size in sizes}), 4, f'{more}: {sizes}')
+
+
+@testbed.real_time
+def play_coded_in_real_time():
+    for mode in ('round', 'queue'):
+        with testbed.scratch() as folder:
+            more = ('action.formats=fp16 int8 q4', 'channel.mode=erasure', 'compute.nll=on', 'servers.coverage_m=2000',
+                    'objective.deadline_s=0.2', 'run.slot_s=0.2', f'run.mode={mode}')
+            memory, db = play(folder, *more, slots=12), play_over_tcp(folder, *more, 'run.clock=real', slots=12)
+            told = ('SELECT episode, slot, device, answer, activation_bytes, coding, nll FROM answer '
+                    "JOIN task USING (run_id, episode, slot, device) WHERE status = 'done' ORDER BY 1, 2, 3")
+            wanted = {row[:3]: row for row in testbed.rows(memory, told)}
+            got = testbed.rows(db, told)
+            tap.equal(got, [wanted[row[:3]] for row in got], f'{mode}: answers')
+            tap.true(len(got) > 20 and len({row[5] for row in got}) == 4, f'{mode}: {len(got)} answers')
+
+
+@tap.test
+def formats_chosen_task_by_task_give_the_same_answers_in_real_time():
+    play_coded_in_real_time()
 
 
 tap.main()

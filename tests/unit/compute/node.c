@@ -69,16 +69,17 @@ struct compute_step node_step(const struct world *world, const struct node_part 
 {
     uint32_t from = compute_pass_rows(pass), layers = world->llm->layers;
     bool returns = part->part.last == layers && part->out != NULL;
-    size_t out = compute_bytes(world, part->part.last, rows);
+    size_t out = compute_bytes(world, part->part.last, rows, part->part.coding);
     return (struct compute_step){
         .pass = pass,
         .from = from,
         .rows = rows,
-        .in = part->in + compute_bytes(world, part->part.first, from),
-        .in_size = compute_bytes(world, part->part.first, rows),
-        .out = returns || part->out == NULL ? part->out
-                                            : part->out + compute_bytes(world, part->part.last, from),
-        .out_size = returns ? compute_row_bytes(world) : out,
+        .in = part->in + compute_bytes(world, part->part.first, from, part->part.coding),
+        .in_size = compute_bytes(world, part->part.first, rows, part->part.coding),
+        .out = returns || part->out == NULL
+                   ? part->out
+                   : part->out + compute_bytes(world, part->part.last, from, part->part.coding),
+        .out_size = returns ? compute_row_bytes(world, part->part.coding) : out,
     };
 }
 
@@ -114,9 +115,9 @@ void node_prompt(const struct world *world, const struct compute_task *task, uin
 
 /* ---- the oracle ---- */
 
-static enum activation_format format_of(const struct world *world)
+static enum activation_format format_of(const struct world *world, uint32_t coding)
 {
-    switch (world->scenario.compute.format) {
+    switch (coding_at(&world->codings, &world->scenario, coding).format) {
     case COMPUTE_FP32: return ACTIVATION_FP32;
     case COMPUTE_FP16: return ACTIVATION_FP16;
     case COMPUTE_INT8: return ACTIVATION_INT8;
@@ -126,12 +127,16 @@ static enum activation_format format_of(const struct world *world)
     return ACTIVATION_FP32;
 }
 
+static uint32_t kept_of(const struct world *world, uint32_t coding)
+{
+    return coding == 0 ? (uint32_t) world->scenario.compute.kept : 0;
+}
+
 /* Logits of the last row as a device has them that gets it encoded. */
-static void return_row(const struct world *world, struct infer_request *request)
+static void return_row(const struct world *world, uint32_t coding, struct infer_request *request)
 {
     uint32_t hidden = request->model->geometry->hidden;
-    const struct activation_shape shape = {format_of(world), 1, hidden,
-                                           (uint32_t) world->scenario.compute.kept};
+    const struct activation_shape shape = {format_of(world, coding), 1, hidden, kept_of(world, coding)};
     size_t size = activation_bytes(shape.format, 1, hidden, shape.k);
     float *row = request->x + (size_t) (request->tokens - 1) * hidden;
     uint8_t *bytes = malloc(size);
@@ -152,8 +157,8 @@ uint32_t node_oracle(const struct world *world, const char *path, const struct c
         .split = task->split,
         .capacity = task->tokens,
         .portion = task->tokens,
-        .activation = format_of(world),
-        .activation_k = (uint32_t) world->scenario.compute.kept,
+        .activation = format_of(world, task->coding),
+        .activation_k = kept_of(world, task->coding),
     };
     uint32_t token[1024];
     assert_true(task->tokens <= 1024);
@@ -166,7 +171,7 @@ uint32_t node_oracle(const struct world *world, const char *path, const struct c
     if (ret_bytes != NULL && crosses)
         memcpy(ret_bytes, request->encoded, request->bytes);
     if (world->scenario.compute.head == COMPUTE_HEAD_DEVICE && task->split < world->llm->layers)
-        return_row(world, request);
+        return_row(world, task->coding, request);
     uint32_t answer = infer_greedy(request->logits, world->llm->vocab);
     infer_request_destroy(request);
     infer_workspace_finish(&workspace);

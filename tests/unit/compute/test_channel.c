@@ -223,7 +223,7 @@ static struct compute_answer answer_by_hand(const struct world *world, const str
     struct world reliable = WORLD("compute.format=fp32", "compute.nll=on");
     struct compute *device = node_open(world), *server = node_open(&reliable);
     const struct compute_origin origin = origin_of(task, true);
-    const struct activation_shape shape = compute_shape(world, TOKENS);
+    const struct activation_shape shape = compute_shape(world, TOKENS, 0);
     const struct rng_at at = {.seed = world->seed,
                               .phase = task->id.phase,
                               .entity = task->device,
@@ -244,13 +244,13 @@ static struct compute_answer answer_by_hand(const struct world *world, const str
                                               .device = task->device,
                                               .server = task->server,
                                               .use = channel_up_coded(world, task->split, task->coding),
-                                              .bits =
-                                                  8.0 * (double) compute_bytes(world, task->split, TOKENS)};
+                                              .bits = 8.0 *
+                                                      (double) compute_bytes(world, task->split, TOKENS, 0)};
     for (uint32_t p = 0; damage.kind == DAMAGE_PACKETS && p < transfer_packets(crossing.bits); p++)
         missing[p] = channel_packet_missing(world, &crossing, p) ? 1 : 0;
     damage.missing_packets = missing;
-    assert_int_equal(damage_receive(&damage, &shape, &at, rows, compute_bytes(world, task->split, TOKENS), x,
-                                    &result, NULL),
+    assert_int_equal(damage_receive(&damage, &shape, &at, rows, compute_bytes(world, task->split, TOKENS, 0),
+                                    x, &result, NULL),
                      0);
     assert_true(result.missing + result.turned > 0 || damage.kind == DAMAGE_ANALOG);
     node_run(server, &reliable,
@@ -349,7 +349,7 @@ static void company_changes_nothing_of_what_arrives(void **state)
         const struct compute_part part = {
             .first = task.split, .last = SMALL_LAYERS, .tokens = task.tokens, .origin = &origin[i]};
         step[i] = (struct compute_step){
-            .rows = task.tokens, .in = rows[i], .in_size = compute_bytes(&world, task.split, task.tokens)};
+            .rows = task.tokens, .in = rows[i], .in_size = compute_bytes(&world, task.split, task.tokens, 0)};
         assert_int_equal(compute_pass_create(&step[i].pass, server, &part, NULL), 0);
     }
     assert_int_equal(compute_run(server, step, COMPANY, NULL), 0);
@@ -419,7 +419,7 @@ static void a_damaged_prompt_in_pieces_is_refused(void **state)
     const struct compute_origin origin = origin_of(&task, true);
     const struct compute_part part = {.first = 1, .last = SMALL_LAYERS, .tokens = TOKENS, .origin = &origin};
     static uint8_t rows[BYTES_MAX];
-    struct compute_step step = {.rows = 3, .in = rows, .in_size = compute_bytes(&world, 1, 3)};
+    struct compute_step step = {.rows = 3, .in = rows, .in_size = compute_bytes(&world, 1, 3, 0)};
     assert_int_equal(compute_pass_create(&step.pass, compute, &part, NULL), 0);
     assert_int_equal(compute_run(compute, &step, 1, NULL), 0);
     assert_int_equal(step.code, ERR_STATE);

@@ -1,4 +1,5 @@
 /* Prompts that are cut from a text or drawn, and how many bytes of them cross. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <cmocka.h>
 
 #include "core/compute/compute.h"
+#include "core/model/channel_radio.h"
 
 #define VOCAB 32000u
 #define TEXT 1000u
@@ -134,11 +136,31 @@ static void bytes_are_those_of_encoded_rows_or_of_tokens(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct world world = make_world((const char *[]){rows[i].format, rows[i].kept, NULL});
-        assert_int_equal(compute_row_bytes(&world), rows[i].row);
-        assert_int_equal(compute_bytes(&world, 0, 9), 36);
-        assert_int_equal(compute_bytes(&world, 1, 9), 9 * rows[i].row);
-        assert_int_equal(compute_bytes(&world, 31, 9), 9 * rows[i].row);
-        assert_int_equal(compute_bytes(&world, 32, 9), 0);
+        assert_int_equal(compute_row_bytes(&world, 0), rows[i].row);
+        assert_int_equal(compute_bytes(&world, 0, 9, 0), 36);
+        assert_int_equal(compute_bytes(&world, 1, 9, 0), 9 * rows[i].row);
+        assert_int_equal(compute_bytes(&world, 31, 9, 0), 9 * rows[i].row);
+        assert_int_equal(compute_bytes(&world, 32, 9, 0), 0);
+        world_finish(&world);
+    }
+}
+
+/* A coding's declared bits of an element are those of the bytes, also where blocks of q4 are cut. */
+static void what_a_coding_declares_is_what_crosses(void **state)
+{
+    (void) state;
+    static const char *const widths[][3] = {{"model.hidden=4096", "model.query=4096", "model.kv=4096"},
+                                            {"model.hidden=576", "model.query=576", "model.kv=576"},
+                                            {"model.hidden=50", "model.query=50", "model.kv=50"},
+                                            {"model.hidden=33", "model.query=33", "model.kv=33"}};
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        struct world world = make_world((const char *[]){
+            "model.llm=", "model.layers=4", widths[i][0], widths[i][1], widths[i][2], "model.ff=64",
+            "model.ff_matrices=3", "model.vocab=99", "action.formats=fp32 fp16 int8 q4", NULL});
+        for (uint32_t coding = 1; coding <= 4; coding++) {
+            double bits = channel_bits(&world, 2, 96, coding);
+            assert_true(fabs(bits - 8.0 * (double) compute_bytes(&world, 2, 96, coding)) < 1e-6);
+        }
         world_finish(&world);
     }
 }
@@ -151,6 +173,7 @@ int main(void)
         cmocka_unit_test(a_text_that_is_shorter_than_a_prompt_begins_anew_at_its_end),
         cmocka_unit_test(without_a_text_tokens_are_drawn_uniformly_from_the_vocabulary),
         cmocka_unit_test(bytes_are_those_of_encoded_rows_or_of_tokens),
+        cmocka_unit_test(what_a_coding_declares_is_what_crosses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,20 +54,24 @@ static uint32_t play(const struct world *world, const struct compute_task *task,
     node_prompt(world, task, prompt);
     if (task->split > 0)
         node_run(device, world,
-                 &(struct node_part){{0, task->split, task->tokens, NULL},
+                 &(struct node_part){{0, task->split, task->tokens, task->coding, NULL},
                                      prompt,
                                      task->split < SMALL_LAYERS ? ret_bytes : NULL,
                                      piece},
                  task->split < SMALL_LAYERS ? NULL : &answer);
     if (task->split < SMALL_LAYERS)
         node_run(server, world,
-                 &(struct node_part){{task->split, SMALL_LAYERS, task->tokens, NULL},
+                 &(struct node_part){{task->split, SMALL_LAYERS, task->tokens, task->coding, NULL},
                                      task->split == 0 ? prompt : ret_bytes,
                                      returns ? row : NULL,
                                      piece},
                  returns ? NULL : &answer);
     if (returns && task->split < SMALL_LAYERS)
-        assert_int_equal(compute_head(device, row, compute_row_bytes(world), &answer, NULL), 0);
+        assert_int_equal(
+            compute_head(device,
+                         &(struct compute_row){row, compute_row_bytes(world, task->coding), task->coding},
+                         &answer, NULL),
+            0);
     compute_close(device);
     compute_close(server);
     assert_int_equal(answer.count, 1);
@@ -80,7 +84,7 @@ static void check_task(const struct world *world, const struct compute_task *tas
     static uint8_t wanted[BYTES_MAX], found[BYTES_MAX];
     struct compute *whole = node_open(world);
     struct compute_answer answer;
-    size_t size = compute_bytes(world, task->split, task->tokens);
+    size_t size = compute_bytes(world, task->split, task->tokens, task->coding);
     bool encodes = task->split > 0 && task->split < SMALL_LAYERS;
     uint32_t token = node_oracle(world, path, task, wanted);
     assert_int_equal(compute_answer(whole, task, &answer, NULL), 0);
@@ -104,6 +108,25 @@ static void two_nodes_give_the_bytes_and_the_answer_of_one(void **state)
                 node_world(path, (const char *[]){formats[f][0], formats[f][1], heads[h], NULL});
             for (uint32_t split = 0; split <= SMALL_LAYERS; split++) {
                 const struct compute_task task = task_at((uint32_t) f, split);
+                check_task(&world, &task);
+            }
+            world_finish(&world);
+        }
+}
+
+/* As in worlds of that format alone; the scenario's own is another. */
+static void a_task_in_a_decided_format_is_encoded_in_it_there_and_back(void **state)
+{
+    (void) state;
+    static const char *const heads[] = {"compute.head=server", "compute.head=device"};
+    for (uint32_t coding = 0; coding <= 3; coding++)
+        for (size_t h = 0; h < 2; h++) {
+            struct world world =
+                node_world(path, (const char *[]){"compute.format=topk", "compute.kept=9",
+                                                  "action.formats=fp32 int8 q4", heads[h], NULL});
+            for (uint32_t split = 1; split < SMALL_LAYERS; split++) {
+                struct compute_task task = task_at(coding, split);
+                task.coding = coding;
                 check_task(&world, &task);
             }
             world_finish(&world);
@@ -180,7 +203,7 @@ static void check_guest(const struct world *world, struct guest *guest, uint32_t
     const struct compute_task *task = &guest->task;
     assert_int_equal(compute_pass_rows(guest->pass), task->tokens);
     if (number % 2 == 0) {
-        assert_memory_equal(guest->out, guest->in, compute_bytes(world, task->split, task->tokens));
+        assert_memory_equal(guest->out, guest->in, compute_bytes(world, task->split, task->tokens, 0));
         assert_int_equal(compute_pass_answer(guest->pass, &answer), ERR_STATE);
     } else {
         assert_int_equal(compute_pass_answer(guest->pass, &answer), 0);
@@ -308,8 +331,9 @@ static void a_row_of_another_size_has_no_head(void **state)
     struct diag diag = {{0}};
     struct world world = node_world(path, (const char *[]){"compute.head=device", NULL});
     struct compute *compute = node_open(&world);
-    assert_int_equal(compute_head(compute, row, sizeof row, &answer, NULL), 0);
-    assert_int_equal(compute_head(compute, row, sizeof row - 1, &answer, &diag), ERR_CORRUPT);
+    assert_int_equal(compute_head(compute, &(struct compute_row){row, sizeof row, 0}, &answer, NULL), 0);
+    assert_int_equal(compute_head(compute, &(struct compute_row){row, sizeof row - 1, 0}, &answer, &diag),
+                     ERR_CORRUPT);
     assert_true(diag.text[0] != '\0');
     compute_close(compute);
     world_finish(&world);
@@ -318,8 +342,10 @@ static void a_row_of_another_size_has_no_head(void **state)
 static void a_part_that_the_model_does_not_have_is_refused(void **state)
 {
     (void) state;
-    static const struct compute_part parts[] = {
-        {0, SMALL_LAYERS + 1, 4, NULL}, {2, 2, 4, NULL}, {0, 1, 0, NULL}, {0, 1, SMALL_CONTEXT + 1, NULL}};
+    static const struct compute_part parts[] = {{0, SMALL_LAYERS + 1, 4, 0, NULL},
+                                                {2, 2, 4, 0, NULL},
+                                                {0, 1, 0, 0, NULL},
+                                                {0, 1, SMALL_CONTEXT + 1, 0, NULL}};
     struct world world = node_world(path, (const char *[]){NULL});
     struct compute *compute = node_open(&world);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -382,6 +408,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_nodes_give_the_bytes_and_the_answer_of_one),
+        cmocka_unit_test(a_task_in_a_decided_format_is_encoded_in_it_there_and_back),
         cmocka_unit_test(company_at_any_split_changes_no_bit_and_what_fails_fails_alone),
         cmocka_unit_test(bytes_that_are_no_rows_are_refused_and_leave_the_pass_as_it_was),
         cmocka_unit_test(a_token_that_is_not_in_the_vocabulary_is_refused),

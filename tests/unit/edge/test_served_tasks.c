@@ -191,7 +191,7 @@ static void a_damaged_task_has_the_answer_and_the_likelihood_of_one_process(void
         node_run(engine, &bench.world,
                  &(struct node_part){.part = {.last = 1, .tokens = TOKENS}, .in = ids, .out = rows}, NULL);
         assert_int_equal(
-            piece(&bench, n, (struct proto_bytes){rows, compute_bytes(&bench.world, 1, TOKENS)}, NULL), 0);
+            piece(&bench, n, (struct proto_bytes){rows, compute_bytes(&bench.world, 1, TOKENS, 0)}, NULL), 0);
         const struct msg_task message = {.device = n,
                                          .round = 9,
                                          .split = 1,
@@ -243,7 +243,7 @@ static void with_the_head_at_the_device_the_last_row_goes_back(void **state)
     answer(&bench, 0);
     turn_until(&bench, &bench.results, 1);
     assert_int_equal(bench.token[0], UINT32_MAX);
-    assert_int_equal(bench.row[0], compute_row_bytes(&bench.world));
+    assert_int_equal(bench.row[0], compute_row_bytes(&bench.world, 0));
     close_bench(&bench);
 }
 
@@ -254,7 +254,7 @@ static void a_task_has_exactly_the_bytes_that_it_says(void **state)
     struct bench bench;
     struct diag none = {{0}}, few = {{0}}, many = {{0}};
     open_bench(&bench, set);
-    size_t due = compute_bytes(&bench.world, 1, TOKENS);
+    size_t due = compute_bytes(&bench.world, 1, TOKENS, 0);
     uint8_t *rows = calloc(due + 1, 1);
     assert_int_equal(take(&bench, 0, 1, &none), ERR_RANGE);
     assert_non_null(strstr(none.text, "TASK of device 0: 0 bytes of activations came"));
@@ -325,7 +325,7 @@ static void chunks_are_computed_as_they_come_and_answer_as_a_whole_prompt(void *
             assert_int_equal(compute_answer(engine, &task, &wanted, NULL), 0);
             assert_int_equal(bench.token[n], wanted.token[0]);
         }
-        assert_int_equal(bench.row[0], s == 0 ? 0 : compute_row_bytes(&bench.world));
+        assert_int_equal(bench.row[0], s == 0 ? 0 : compute_row_bytes(&bench.world, 0));
         compute_close(engine);
         close_bench(&bench);
     }
@@ -375,7 +375,7 @@ static void rows_that_are_no_numbers_cost_their_task_alone(void **state)
     static const char *const set[] = {"compute.format=fp32", NULL};
     struct bench bench;
     open_bench(&bench, set);
-    size_t due = compute_bytes(&bench.world, 1, TOKENS);
+    size_t due = compute_bytes(&bench.world, 1, TOKENS, 0);
     uint8_t *rows = calloc(due, 1);
     for (uint32_t n = 0; n < 3; n++) {
         memset(rows, n == 1 ? 0xff : 0, due);

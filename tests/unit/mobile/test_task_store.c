@@ -210,7 +210,7 @@ static void what_a_device_says_leaves_in_order_when_its_layers_are_there(void **
     wait_for_sents(&bench, 3);
     assert_int_equal(bench.sent[0].id, PROTO_TASK);
     assert_int_equal(bench.sent[0].server, 1);
-    assert_int_equal(bench.sent[0].bytes, compute_bytes(&bench.world, SPLIT, TOKENS));
+    assert_int_equal(bench.sent[0].bytes, compute_bytes(&bench.world, SPLIT, TOKENS, 0));
     assert_int_equal(bench.sent[1].id, PROTO_REPORT);
     assert_int_equal(bench.sent[1].token, token);
     assert_true(bench.sent[1].report.first_token_s == 0.5 && bench.sent[1].report.device_compute_s > 0.0);
@@ -243,7 +243,8 @@ static void a_device_whose_server_is_lost_has_the_servers_answer(void **state)
         say_report(&bench, 3, PROTO_SERVER_NONE);
         wait_for_sents(&bench, 2);
         assert_int_equal(bench.sent[1].token, token);
-        assert_int_equal(bench.sent[1].report.activation_bytes, compute_bytes(&bench.world, split, TOKENS));
+        assert_int_equal(bench.sent[1].report.activation_bytes,
+                         compute_bytes(&bench.world, split, TOKENS, 0));
         assert_int_equal(bench.computed, split == 0 ? 1 : 2);
         close_bench(&bench);
     }
@@ -329,14 +330,14 @@ static void say_chunk(struct bench *bench, uint32_t split, uint32_t chunk)
 static void check_rows(const struct bench *bench, uint32_t split)
 {
     const struct sent *whole = &bench->sent[CHUNKS];
-    assert_int_equal(whole->bytes, compute_bytes(&bench->world, split, TOKENS));
+    assert_int_equal(whole->bytes, compute_bytes(&bench->world, split, TOKENS, 0));
     for (uint32_t i = 0; i < CHUNKS; i++) {
         const struct chunk_rows rows = chunks_rows(TOKENS, CHUNKS, i);
         assert_int_equal(bench->sent[i].id, PROTO_TASK);
         assert_int_equal(bench->sent[i].chunk, i);
-        assert_int_equal(bench->sent[i].bytes, compute_bytes(&bench->world, split, rows.count));
+        assert_int_equal(bench->sent[i].bytes, compute_bytes(&bench->world, split, rows.count, 0));
         assert_memory_equal(bench->sent[i].content,
-                            whole->content + compute_bytes(&bench->world, split, rows.first),
+                            whole->content + compute_bytes(&bench->world, split, rows.first, 0),
                             bench->sent[i].bytes);
     }
 }
@@ -368,7 +369,7 @@ static void chunks_leave_one_by_one_and_their_rows_are_kept(void **state)
         check_rows(&bench, split);
         assert_int_equal(bench.sent[CHUNKS + 1].token, token);
         assert_int_equal(bench.sent[CHUNKS + 1].report.activation_bytes,
-                         2 * compute_bytes(&bench.world, split, TOKENS));
+                         2 * compute_bytes(&bench.world, split, TOKENS, 0));
         assert_int_equal(bench.computed, split == 0 ? 1 : CHUNKS + 1);
         close_bench(&bench);
     }
@@ -388,7 +389,7 @@ static void a_slot_forgets_chunks_that_are_computed(void **state)
     compute(&bench, 4, 0, SPLIT);
     say_task(&bench, 4, SPLIT);
     wait_for_sents(&bench, 1);
-    assert_int_equal(bench.sent[0].bytes, compute_bytes(&bench.world, SPLIT, TOKENS));
+    assert_int_equal(bench.sent[0].bytes, compute_bytes(&bench.world, SPLIT, TOKENS, 0));
     close_bench(&bench);
 }
 
@@ -428,7 +429,7 @@ static void a_row_that_is_none_leaves_its_task_without_an_answer(void **state)
     static const char *const set[] = {"compute.format=fp32", "compute.head=device", NULL};
     struct bench bench;
     open_bench(&bench, set);
-    size_t size = compute_row_bytes(&bench.world);
+    size_t size = compute_row_bytes(&bench.world, 0);
     uint8_t *row = malloc(size);
     memset(row, 0xff, size);
     struct msg_result result = {.device = FIRST, .round = 3, .server = 1, .activation = {row, size}};

@@ -33,7 +33,8 @@ static void lists_make_all_pairs_in_their_order(void **state)
     assert_int_equal(world.codings.count, 5);
     for (uint32_t i = 0; i < 5; i++) {
         struct coding coding = coding_at(&world.codings, &world.scenario, i);
-        double scale_bits = wanted[i].format == COMPUTE_INT8 ? 32.0 / world.llm->hidden : 0.0;
+        double scale_bits =
+            wanted[i].format == COMPUTE_INT8 ? 32.0 / world.llm->hidden : 0.0; /* exact: 4,096 */
         assert_int_equal(coding.format, wanted[i].format);
         assert_same(coding.bits_per_element, wanted[i].bits_per_element + scale_bits);
         assert_same(coding.margin_db, wanted[i].margin_db);

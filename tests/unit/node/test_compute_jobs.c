@@ -90,7 +90,7 @@ static struct compute_task task_of(uint32_t number, uint32_t split)
 
 static struct shared_bytes *prompt(const struct bench *bench, const struct compute_task *task)
 {
-    struct shared_bytes *bytes = shared_bytes_create(compute_bytes(&bench->world, 0, task->tokens));
+    struct shared_bytes *bytes = shared_bytes_create(compute_bytes(&bench->world, 0, task->tokens, 0));
     assert_non_null(bytes);
     node_prompt(&bench->world, task, bytes->data);
     return bytes;
@@ -196,8 +196,8 @@ static void run_in_chunks(struct bench *bench, const struct compute_job_task *la
             uint32_t tokens = task_of(i, 0).tokens;
             struct chunk_rows rows = chunks_rows(tokens, chunks, c);
             struct shared_bytes *part =
-                shared_bytes_create(compute_bytes(&bench->world, layers->first, rows.count));
-            memcpy(part->data, in[i]->data + compute_bytes(&bench->world, layers->first, rows.first),
+                shared_bytes_create(compute_bytes(&bench->world, layers->first, rows.count, 0));
+            memcpy(part->data, in[i]->data + compute_bytes(&bench->world, layers->first, rows.first, 0),
                    part->size);
             struct compute_job_task job = *layers;
             job.tokens = tokens;
@@ -218,8 +218,8 @@ static void run_in_chunks(struct bench *bench, const struct compute_job_task *la
                 continue;
             if (c == 0)
                 whole[i] =
-                    shared_bytes_create(compute_bytes(&bench->world, layers->last, task_of(i, 0).tokens));
-            memcpy(whole[i]->data + compute_bytes(&bench->world, layers->last, rows.first),
+                    shared_bytes_create(compute_bytes(&bench->world, layers->last, task_of(i, 0).tokens, 0));
+            memcpy(whole[i]->data + compute_bytes(&bench->world, layers->last, rows.first, 0),
                    outcome->out->data, outcome->out->size);
             shared_bytes_give(outcome->out);
             outcome->out = whole[i];
@@ -260,7 +260,10 @@ static void prompts_in_chunks_have_the_answers_of_whole_ones(void **state)
             assert_int_equal(compute_answer(compute, &task, &wanted, NULL), 0);
             if (returns)
                 assert_int_equal(
-                    compute_head(compute, at_server[i].out->data, at_server[i].out->size, &got, NULL), 0);
+                    compute_head(compute,
+                                 &(struct compute_row){at_server[i].out->data, at_server[i].out->size, 0},
+                                 &got, NULL),
+                    0);
             assert_int_equal(got.token[0], wanted.token[0]);
             shared_bytes_give(ids[i]);
             shared_bytes_give(rows[i]);
@@ -281,7 +284,7 @@ static void a_series_may_end_while_its_job_is_computed(void **state)
     open_bench(&bench, set);
     for (uint32_t i = 0; i < TASKS; i++) {
         struct compute_task task = task_of(i, 1);
-        struct shared_bytes *ids = shared_bytes_create(compute_bytes(&bench.world, 0, 2));
+        struct shared_bytes *ids = shared_bytes_create(compute_bytes(&bench.world, 0, 2, 0));
         struct compute_series *series = compute_series_create();
         const struct compute_job_task part = {
             .last = 1, .tokens = task.tokens, .series = series, .rows = 2, .in = ids};
@@ -307,7 +310,7 @@ static void a_job_whose_bytes_are_none_fails_alone(void **state)
     struct outcome outcome[3] = {0};
     open_bench(&bench, set);
     for (uint32_t i = 0; i < 3; i++) {
-        struct shared_bytes *rows = shared_bytes_create(compute_bytes(&bench.world, 1, TOKENS));
+        struct shared_bytes *rows = shared_bytes_create(compute_bytes(&bench.world, 1, TOKENS, 0));
         const struct compute_job_task part = {
             .first = 1, .last = bench.world.llm->layers, .tokens = TOKENS, .in = rows};
         if (i == 1)
