@@ -148,13 +148,19 @@ int csv_begin(struct csv *csv, const char *name, struct buf *text, const char *c
 int csv_open(struct csv *csv, const char *path, const char *const *columns, size_t count, const char *why,
              struct diag *diag)
 {
+    return csv_open_some(csv, path, columns, count, count, why, diag);
+}
+
+int csv_open_some(struct csv *csv, const char *path, const char *const *columns, size_t count,
+                  size_t required, const char *why, struct diag *diag)
+{
     struct buf text = {0};
     struct diag cause = {{0}};
     int rc = file_read(path, CSV_BYTES_MAX, &text, &cause);
     if (rc != 0)
         return diag_fail(diag, rc, "%s: %s (name another file in the scenario, or with --set %s=FILE)", why,
                          diag_text(&cause, rc), why);
-    return csv_begin(csv, path, &text, columns, count, count, why, diag);
+    return csv_begin(csv, path, &text, columns, count, required, why, diag);
 }
 
 /* Over blank lines to the next row; false at the end. */

@@ -30,6 +30,10 @@ struct csv {
 int csv_open(struct csv *csv, const char *path, const char *const *columns, size_t count, const char *why,
              struct diag *diag);
 
+/* The same with columns that may be absent (csv_begin). */
+int csv_open_some(struct csv *csv, const char *path, const char *const *columns, size_t count,
+                  size_t required, const char *why, struct diag *diag);
+
 /* The same on text in memory, which the csv owns from here on, also on failure. A zero byte follows the text.
  * The first `required` columns must be there; the others may be absent, and their fields are then empty. */
 int csv_begin(struct csv *csv, const char *name, struct buf *text, const char *const *columns, size_t count,

@@ -1,9 +1,10 @@
-/* The measured quality that a scenario names, from its file into the scenario's own text. */
+/* The measured quality that a scenario names, from its file into the scenario's own texts. */
 #include "core/model/dataset.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/err.h"
 #include "core/base/parse.h"
@@ -13,19 +14,31 @@
 _Static_assert(sizeof((struct scenario *) NULL)->quality.table == QUALITY_TEXT_MAX + 1,
                "the key quality.table holds the longest table");
 
-enum column { CONDITION, SPLIT, LOG_RATIO, COLUMNS };
+_Static_assert(sizeof((struct scenario *) NULL)->quality.formats == QUALITY_TEXT_MAX + 1,
+               "and quality.formats");
 
-static const char *const columns[COLUMNS] = {"condition", "split", "log_ratio"};
+enum column { CONDITION, SPLIT, LOG_RATIO, FORMAT, COLUMNS };
+
+static const char *const columns[COLUMNS] = {"condition", "split", "log_ratio", "format"};
+
+#define ROWS_MAX ((size_t) QUALITY_VALUES_MAX * QUALITY_FORMATS)
+#define NO_FORMAT QUALITY_FORMATS
 
 struct measurement {
-    uint32_t split;
+    uint32_t format, split;
     double condition, log_ratio;
     unsigned line;
 };
 
 struct measurements {
     size_t count;
-    struct measurement row[QUALITY_VALUES_MAX];
+    struct measurement row[ROWS_MAX];
+};
+
+/* Those of one format, in order. */
+struct part {
+    const struct measurement *row;
+    size_t count;
 };
 
 static int fail_number(const struct csv *csv, enum column column, const char *field, struct diag *diag)
@@ -38,10 +51,9 @@ static int read_line(struct measurements *rows, const struct csv *csv, char (*fi
                      struct diag *diag)
 {
     uint64_t split = 0;
-    struct measurement row = {.line = csv->line};
-    if (rows->count >= QUALITY_VALUES_MAX)
-        return diag_fail(diag, ERR_TOO_BIG, "%s:%u: more than %u rows", csv->path, csv->line,
-                         QUALITY_VALUES_MAX);
+    struct measurement row = {.line = csv->line, .format = NO_FORMAT};
+    if (rows->count >= ROWS_MAX)
+        return diag_fail(diag, ERR_TOO_BIG, "%s:%u: more than %zu rows", csv->path, csv->line, ROWS_MAX);
     if (parse_real(field[CONDITION], &row.condition) != 0)
         return fail_number(csv, CONDITION, field[CONDITION], diag);
     if (parse_u64(field[SPLIT], &split) != 0)
@@ -51,15 +63,23 @@ static int read_line(struct measurements *rows, const struct csv *csv, char (*fi
     if (split > QUALITY_SPLIT_LAST)
         return diag_fail(diag, ERR_RANGE, "%s:%u: split: %s is out of range, allowed 0 to %u", csv->path,
                          csv->line, field[SPLIT], QUALITY_SPLIT_LAST);
+    if (csv->columns[FORMAT] != CSV_ABSENT &&
+        quality_format_find(field[FORMAT], strlen(field[FORMAT]), &row.format, diag) != 0) {
+        if (diag != NULL)
+            diag_prefix(diag, "%s:%u", csv->path, csv->line);
+        return ERR_UNKNOWN;
+    }
     row.split = (uint32_t) split;
     rows->row[rows->count++] = row;
     return 0;
 }
 
-/* By split, then by condition, then as the file has them. */
+/* By format, then by split, then by condition, then as the file has them. */
 static int order_rows(const void *a, const void *b)
 {
     const struct measurement *left = a, *right = b;
+    if (left->format != right->format)
+        return left->format < right->format ? -1 : 1;
     if (left->split != right->split)
         return left->split < right->split ? -1 : 1;
     if (left->condition != right->condition)
@@ -68,10 +88,13 @@ static int order_rows(const void *a, const void *b)
 }
 
 /* Rows that are in order make a table when each split has the first one's conditions. */
-static int make_table(struct quality_table *table, const struct measurements *rows, const char *path,
+static int make_table(struct quality_table *table, const struct part *rows, const char *path,
                       struct diag *diag)
 {
     *table = (struct quality_table){0};
+    if (rows->count > QUALITY_VALUES_MAX)
+        return diag_fail(diag, ERR_TOO_BIG, "%s:%u: more than %u rows of one table", path,
+                         rows->row[QUALITY_VALUES_MAX].line, QUALITY_VALUES_MAX);
     while (table->conditions < rows->count && rows->row[table->conditions].split == rows->row[0].split &&
            table->conditions < QUALITY_CONDITIONS_MAX) {
         table->condition[table->conditions] = rows->row[table->conditions].condition;
@@ -121,30 +144,81 @@ bool dataset_names_quality(const struct scenario *scenario)
     return scenario->quality.table_csv[0] != '\0' && scenario->quality.table[0] == '\0';
 }
 
+/* What a file makes of the two keys. */
+struct texts {
+    char table[QUALITY_TEXT_MAX + 1], formats[QUALITY_TEXT_MAX + 1];
+};
+
+/* Of one format, as a part of quality.formats. */
+static int add_format(struct texts *texts, uint32_t format, const char *text, struct diag *diag)
+{
+    size_t held = strlen(texts->formats), room = sizeof texts->formats - held;
+    int size = snprintf(texts->formats + held, room, "%s%s = %s", held > 0 ? "; " : "",
+                        scenario_compute_format_words[format], text);
+    if (size >= 0 && (size_t) size < room)
+        return 0;
+    return diag_fail(
+        diag, ERR_TOO_BIG,
+        "quality.formats: tables of all formats are longer than %u bytes: measure fewer conditions, "
+        "splits or formats",
+        QUALITY_TEXT_MAX);
+}
+
+/* Rows that are in order, of one format after the other. */
+static int write_texts(struct texts *texts, const struct measurements *rows, const struct scenario *scenario,
+                       struct diag *diag)
+{
+    char text[QUALITY_TEXT_MAX + 1];
+    struct quality_table *table = malloc(sizeof *table);
+    int rc = table != NULL ? 0 : -ENOMEM;
+    for (size_t first = 0, end = 0; rc == 0 && first < rows->count; first = end) {
+        uint32_t format = rows->row[first].format;
+        while (end < rows->count && rows->row[end].format == format)
+            end++;
+        const struct part part = {rows->row + first, end - first};
+        rc = make_table(table, &part, scenario->quality.table_csv, diag);
+        if (rc == 0)
+            rc = quality_table_print(table, text, diag);
+        if (rc == 0)
+            rc = quality_table_read(table, text, diag); /* its limits */
+        bool is_own = format == NO_FORMAT || format == (uint32_t) scenario->compute.format;
+        if (rc == 0 && is_own)
+            memcpy(texts->table, text, sizeof texts->table);
+        else if (rc == 0)
+            rc = add_format(texts, format, text, diag);
+    }
+    free(table);
+    if (rc == 0 && texts->table[0] == '\0')
+        rc = diag_fail(diag, ERR_RANGE, "%s: has no rows of compute.format, %s", scenario->quality.table_csv,
+                       scenario_compute_format_words[scenario->compute.format]);
+    return rc;
+}
+
 int dataset_load_quality(struct scenario *scenario, struct diag *diag)
 {
     struct csv csv;
-    char text[QUALITY_TEXT_MAX + 1];
+    struct texts texts = {{0}, {0}};
     if (!dataset_names_quality(scenario))
         return 0;
-    int rc = csv_open(&csv, scenario->quality.table_csv, columns, COLUMNS, "quality.table_csv", diag);
+    int rc =
+        csv_open_some(&csv, scenario->quality.table_csv, columns, COLUMNS, FORMAT, "quality.table_csv", diag);
     if (rc != 0)
         return rc;
     struct measurements *rows = calloc(1, sizeof *rows);
-    struct quality_table *table = malloc(sizeof *table);
-    rc = rows != NULL && table != NULL ? read_rows(rows, &csv, diag) : -ENOMEM;
+    rc = rows != NULL ? read_rows(rows, &csv, diag) : -ENOMEM;
     csv_close(&csv);
     if (rc == 0) {
         qsort(rows->row, rows->count, sizeof *rows->row, order_rows);
-        rc = make_table(table, rows, scenario->quality.table_csv, diag);
+        rc = write_texts(&texts, rows, scenario, diag);
     }
-    if (rc == 0)
-        rc = quality_table_print(table, text, diag);
-    if (rc == 0)
-        rc = quality_table_read(table, text, diag); /* its limits */
-    if (rc == 0)
-        (void) snprintf(scenario->quality.table, sizeof scenario->quality.table, "%s", text);
     free(rows);
-    free(table);
-    return rc;
+    if (rc == 0 && texts.formats[0] != '\0' && scenario->quality.formats[0] != '\0')
+        rc = diag_fail(diag, ERR_MISMATCH, "quality.formats: %s has tables of formats too: leave one out",
+                       scenario->quality.table_csv);
+    if (rc != 0)
+        return rc;
+    memcpy(scenario->quality.table, texts.table, sizeof texts.table);
+    if (texts.formats[0] != '\0')
+        memcpy(scenario->quality.formats, texts.formats, sizeof texts.formats);
+    return 0;
 }

@@ -8,7 +8,7 @@
  *
  * Conditions rise strictly, and so do splits. Behind the word `gain` the values are relative gains g in perplexity, and
  * log(1 - g) is the log ratio (the surrogate of Chen et al., docs/model.md B1). CSV: columns `condition`, `split` and
- * `log_ratio`, each pair once, in any order. */
+ * `log_ratio`, each pair once, in any order; with a column `format` each pair once of each format. */
 #ifndef HANDOFF_CORE_MODEL_QUALITY_H
 #define HANDOFF_CORE_MODEL_QUALITY_H
 
@@ -52,6 +52,8 @@ double quality_at(const struct quality_table *table, uint32_t split, double cond
 #define QUALITY_FORMATS (COMPUTE_TOPK + 1)
 int quality_formats_read(struct quality_table *ret_tables[static QUALITY_FORMATS], const char *text,
                          struct diag *diag);
+/* The format of that name, which has `size` characters. ERR_UNKNOWN. */
+int quality_format_find(const char *word, size_t size, uint32_t *ret_format, struct diag *diag);
 void quality_formats_free(struct quality_table *tables[static QUALITY_FORMATS]);
 
 /* The same of a world's table, for activations of a coding (coding.h). 0 for a world that has none, for split 0 (token

@@ -8,7 +8,7 @@
 
 #define PART_MAX QUALITY_TEXT_MAX
 
-static int format_of(const char *word, size_t size, uint32_t *ret_format, struct diag *diag)
+int quality_format_find(const char *word, size_t size, uint32_t *ret_format, struct diag *diag)
 {
     for (uint32_t i = 0; i < QUALITY_FORMATS; i++)
         if (strlen(scenario_compute_format_words[i]) == size &&
@@ -31,7 +31,7 @@ static int read_part(struct quality_table **tables, const char *part, struct dia
     size_t size = (size_t) (equals - word);
     while (size > 0 && word[size - 1] == ' ')
         size--;
-    int rc = format_of(word, size, &format, diag);
+    int rc = quality_format_find(word, size, &format, diag);
     if (rc != 0)
         return rc;
     if (tables[format] != NULL)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/err.h"
 #include "core/stats/sample.h"
@@ -212,24 +213,50 @@ int channel_study_csv(const struct channel_study *study, struct buf *text)
     return rc;
 }
 
-/* The setting of each level, rising: as many as there are. */
-static int order_levels(const struct channel_grid *grid, size_t *ret_order, struct diag *diag)
+/* Also of another format; top-k keeps one number of elements. */
+static bool is_of_family(const struct channel_setting *setting, const struct channel_grid *grid)
+{
+    struct channel_setting like = *setting;
+    for (size_t i = 0; i < grid->settings; i++)
+        if (grid->setting[i].format == setting->format && grid->setting[i].k != setting->k)
+            return false;
+    like.format = grid->setting[0].format;
+    like.k = grid->setting[0].k;
+    return has_draws(setting) && channel_same_but_level(&like, &grid->setting[0]);
+}
+
+static bool is_before(const struct channel_setting *a, const struct channel_setting *b)
+{
+    return a->format != b->format ? a->format < b->format : a->level < b->level;
+}
+
+/* The settings by format, then by level, rising: as many as there are. */
+static int order_settings(const struct channel_grid *grid, size_t *ret_order, struct diag *diag)
 {
     for (size_t i = 0; i < grid->settings; i++) {
         const struct channel_setting *setting = &grid->setting[i];
         size_t at = i;
-        if (!has_draws(setting) || !channel_same_but_level(setting, &grid->setting[0]))
+        if (!is_of_family(setting, grid))
             return diag_fail(
                 diag, ERR_RANGE,
-                "--table: several levels of one setting are wanted: one --mode but none, one --format, "
-                "one --power, --fading, --layout and --fill");
-        for (; at > 0 && grid->setting[ret_order[at - 1]].level > setting->level; at--)
+                "--table: several levels of one setting are wanted: one --mode but none, one --power, "
+                "--fading, --layout and --fill, and one K of topk");
+        for (; at > 0 && is_before(setting, &grid->setting[ret_order[at - 1]]); at--)
             ret_order[at] = ret_order[at - 1];
-        if (at > 0 && !(grid->setting[ret_order[at - 1]].level < setting->level))
+        if (at > 0 && !is_before(&grid->setting[ret_order[at - 1]], setting))
             return diag_fail(diag, ERR_RANGE, "--table: the level %g is given twice", setting->level);
         ret_order[at] = i;
     }
     return 0;
+}
+
+/* A row's end. */
+static int end_row(const struct channel_setting *setting, bool has_formats, struct buf *text)
+{
+    char word[FORMAT_WORD];
+    channel_format_word(setting, word, sizeof word);
+    word[strcspn(word, ":")] = '\0'; /* of topk:K */
+    return has_formats ? buf_printf(text, ",%s\n", word) : buf_push(text, "\n", 1);
 }
 
 int channel_study_table(const struct channel_study *study, struct buf *text, struct diag *diag)
@@ -238,13 +265,19 @@ int channel_study_table(const struct channel_study *study, struct buf *text, str
     size_t *order = calloc(grid->settings, sizeof *order);
     if (order == NULL)
         return diag_fail(diag, -ENOMEM, "out of memory");
-    int rc = order_levels(grid, order, diag);
+    int rc = order_settings(grid, order, diag);
+    bool has_formats =
+        rc == 0 && grid->setting[order[0]].format != grid->setting[order[grid->settings - 1]].format;
     if (rc == 0)
-        rc = buf_printf(text, "condition,split,log_ratio\n");
+        rc = buf_printf(text, "condition,split,log_ratio%s\n", has_formats ? ",format" : "");
     for (size_t s = 0; s < grid->splits && rc == 0; s++)
-        for (size_t i = 0; i < grid->settings && rc == 0; i++)
-            rc = buf_printf(text, "%.10g,%u,%.6g\n", grid->setting[order[i]].level, grid->split[s],
+        for (size_t i = 0; i < grid->settings && rc == 0; i++) {
+            const struct channel_setting *setting = &grid->setting[order[i]];
+            rc = buf_printf(text, "%.10g,%u,%.6g", setting->level, grid->split[s],
                             channel_study_log_ratio(study, order[i], s).mean);
+            if (rc == 0)
+                rc = end_row(setting, has_formats, text);
+        }
     free(order);
     return rc;
 }

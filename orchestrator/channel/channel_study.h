@@ -64,8 +64,8 @@ struct channel_band channel_band_of(const double *x /* [n] */, size_t n);
 /* All measures, one a row, as the man page has the columns. */
 int channel_study_csv(const struct channel_study *study, struct buf *text);
 
-/* condition,split,log_ratio: what quality.table_csv reads. ERR_RANGE: the grid has several families of levels, or
- * none. */
+/* condition,split,log_ratio, and format where there are several: what quality.table_csv reads. ERR_RANGE: the grid has
+ * several families of levels but for formats, or none. */
 int channel_study_table(const struct channel_study *study, struct buf *text, struct diag *diag);
 
 #endif

@@ -137,7 +137,9 @@ static const struct {
     {BOTH, {"csv", KEY_CSV, "FILE", 0, "write every measure there as CSV", 0}},
     {PERPLEXITY,
      {"table", KEY_TABLE, "FILE", 0,
-      "write log(perplexity / clean) by level and split there, for the scenario key quality.table_csv", 0}},
+      "write log(perplexity / clean) by level and split there, and by format where several are given, for "
+      "the scenario key quality.table_csv",
+      0}},
     {PERPLEXITY,
      {"figure", KEY_FIGURE, "FILE.svg", 0,
       "draw perplexity by split there; beside it the data, a script and a PDF", 0}},

@@ -96,6 +96,27 @@ def files_hold_what_is_printed():
 
 
 @tap.test
+def a_table_of_several_formats_is_a_scenarios():
+    with testbed.scratch() as folder:
+        path, db = os.path.join(folder, 'table.csv'), os.path.join(folder, 'x.db')
+        said = perplexity(*small(folder), '--mode', 'packets', '--layout', 'rows', '--loss', '0.2,0.5', '--format', 'fp16,int8,q4',
+                          '--seeds', 2, '--table', path)
+        ratios = {(s['format'], s['level'], p['split']): p['log_ratio'] for s in said['settings'] for p in s['splits']}
+        with open(path, encoding='utf-8') as file:
+            rows = {(r['format'], float(r['condition']), int(r['split'])): float(r['log_ratio']) for r in csv.DictReader(file)}
+        tap.equal(sorted(rows), sorted(ratios), 'rows')
+        tap.true(all(abs(rows[key] - ratios[key]) < 1e-5 for key in rows), 'log ratios')
+        sets = ('channel.mode=bounded', 'quality.source=table', f'quality.table_csv={path}', 'action.formats=int8 q4',
+                'objective.quality_weight=1')
+        testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'dapo-quick', '-p', 'random', '-e', 1, '-t', 20, '--db', db,
+                             *(word for text in sets for word in ('--set', text)))
+        scenario = testbed.one(db, 'SELECT scenario FROM run')
+        for words in ('  table: "0.2,0.5 | 1:', '  formats: "int8 = 0.2,0.5 | 1:', '; q4 = 0.2,0.5 | 1:'):
+            tap.true(words in scenario, f'{words}: {scenario}')
+        testbed.orchestrator('replay', '-q', '--verify', '--db', db)
+
+
+@tap.test
 def text_says_the_clean_model_every_setting_and_its_trend():
     with testbed.scratch() as folder:
         output, errors = testbed.orchestrator('perplexity', *small(folder), '--mode', 'none,analog', '--snr', 0, '--power', 'fixed',

@@ -166,6 +166,35 @@ static void a_table_has_its_levels_in_rising_order(void **state)
     close_bench(&bench);
 }
 
+static void a_table_of_several_formats_names_them(void **state)
+{
+    (void) state;
+    struct bench bench;
+    struct buf text = {0};
+    char wanted[512];
+    size_t size = 0;
+    open_bench(&bench,
+               &(struct channel_words){
+                   .modes = "erasure", .losses = "0.5,0.25", .formats = "topk:9,int8,q4", .splits = "1,2"});
+    measure_all(&bench);
+    assert_int_equal(channel_study_table(&bench.study, &text, NULL), 0);
+    size += (size_t) snprintf(wanted, sizeof wanted, "condition,split,log_ratio,format\n");
+    static const struct {
+        const char *format;
+        size_t setting; /* of 0.25; that of 0.5 is before it */
+    } formats[] = {{"int8", 3}, {"q4", 5}, {"topk", 1}};
+    for (size_t s = 0; s < 2; s++)
+        for (size_t i = 0; i < 6; i++)
+            size += (size_t) snprintf(
+                wanted + size, sizeof wanted - size, "%s,%zu,%.6g,%s\n", i % 2 == 0 ? "0.25" : "0.5", s + 1,
+                channel_study_log_ratio(&bench.study, formats[i / 2].setting - i % 2, s).mean,
+                formats[i / 2].format);
+    assert_int_equal(text.size, size);
+    assert_memory_equal(text.data, wanted, size);
+    buf_finish(&text);
+    close_bench(&bench);
+}
+
 static void a_table_of_several_families_or_equal_levels_is_refused(void **state)
 {
     (void) state;
@@ -174,6 +203,7 @@ static void a_table_of_several_families_or_equal_levels_is_refused(void **state)
         {.modes = "analog", .powers = "fixed,per_token"},
         {.modes = "erasure", .losses = "0.1,0.2,0.1"},
         {.modes = "erasure,packets", .formats = "int8"},
+        {.modes = "erasure", .formats = "topk:9,topk:8"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct bench bench;
@@ -217,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_slope_is_that_of_least_squares_and_its_sign_needs_the_interval),
         cmocka_unit_test(the_reference_is_the_size_of_all_splits_together),
         cmocka_unit_test(a_table_has_its_levels_in_rising_order),
+        cmocka_unit_test(a_table_of_several_formats_names_them),
         cmocka_unit_test(a_table_of_several_families_or_equal_levels_is_refused),
         cmocka_unit_test(the_csv_has_a_row_for_each_measure),
     };

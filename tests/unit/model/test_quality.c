@@ -188,6 +188,32 @@ static void a_file_of_quality_is_written_into_the_scenario(void **state)
     world_finish(&world);
 }
 
+static void a_file_of_several_formats_is_written_into_both_keys(void **state)
+{
+    (void) state;
+    static const char *const said[] = {
+        FILE_NAME ": has no rows of compute.format, fp16",
+        FILE_NAME ":3: quality.formats: 'x' is no format, allowed fp32, fp16, int8, q4, topk",
+        FILE_NAME ": split 2 has fewer conditions than split 1"};
+    static const char *const wrong[] = {
+        "condition,split,log_ratio,format\n1,1,1,q4\n",
+        "condition,split,log_ratio,format\n1,1,1,q4\n1,1,1,x\n",
+        "condition,split,log_ratio,format\n1,1,1,fp16\n1,1,1,q4\n2,1,1,q4\n1,2,1,q4\n"};
+    struct scenario scenario;
+    assert_int_equal(load("format,condition,split,log_ratio\nq4,0.5,1,2\nfp16,0.1,1,1\nint8,0.1,1,3\n"
+                          "q4,0.1,1,0.25\nint8,0.1,4,5\n",
+                          &scenario, NULL),
+                     0);
+    assert_string_equal(scenario.quality.table, "0.1 | 1:1");
+    assert_string_equal(scenario.quality.formats, "int8 = 0.1 | 1:3 | 4:5; q4 = 0.1,0.5 | 1:0.25,2");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct diag diag = {{0}};
+        assert_int_not_equal(load(wrong[i], &scenario, &diag), 0);
+        assert_string_equal(diag.text, said[i]);
+        assert_string_equal(scenario.quality.formats, "");
+    }
+}
+
 static void a_file_that_makes_no_table_is_refused_by_its_line(void **state)
 {
     (void) state;
@@ -229,6 +255,7 @@ int main(void)
         cmocka_unit_test(what_is_no_table_is_refused),
         cmocka_unit_test(a_world_has_its_table_and_nothing_at_the_ends),
         cmocka_unit_test(a_file_of_quality_is_written_into_the_scenario),
+        cmocka_unit_test(a_file_of_several_formats_is_written_into_both_keys),
         cmocka_unit_test(a_file_that_makes_no_table_is_refused_by_its_line),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
