@@ -22,9 +22,9 @@ static const enum damage_power powers[] = {[POWER_FIXED] = DAMAGE_FIXED,
 static const enum damage_fading fadings[] = {
     [CHANNEL_AWGN] = DAMAGE_AWGN, [CHANNEL_RAYLEIGH] = DAMAGE_RAYLEIGH, [CHANNEL_NAKAGAMI] = DAMAGE_NAKAGAMI};
 
-void compute_damage(const struct world *world, double condition, const float *mean, struct damage *ret_damage)
+void compute_damage_of(const struct scenario *scenario, double condition, const float *mean,
+                       struct damage *ret_damage)
 {
-    const struct scenario *scenario = &world->scenario;
     *ret_damage = (struct damage){
         .kind = kinds[scenario->channel.mode],
         .loss = condition,
@@ -42,6 +42,11 @@ void compute_damage(const struct world *world, double condition, const float *me
         .bit_error = condition,
         .protected_bits = (uint32_t) scenario->channel.protected_bits,
     };
+}
+
+void compute_damage(const struct world *world, double condition, const float *mean, struct damage *ret_damage)
+{
+    compute_damage_of(&world->scenario, condition, mean, ret_damage);
 }
 
 struct rng_at compute_damage_place(const struct world *world, uint32_t device, struct slot_id id)

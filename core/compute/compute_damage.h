@@ -6,12 +6,16 @@
 #include "core/model/device_slot.h"
 #include "core/model/world.h"
 
-/* The rows of a payload as they are encoded: the coding's format (core/model/coding.h), and the model's hidden state. */
+/* The rows of a payload as they are encoded in compute.format, of the model's hidden state. */
+struct activation_shape compute_shape_of(const struct scenario *scenario, uint32_t hidden, uint32_t rows);
+/* The same in a coding's format (core/model/coding.h). */
 struct activation_shape compute_shape(const struct world *world, uint32_t rows, uint32_t coding);
 
 /* The damage of a channel in that condition (core/model/channel.h). In mode bounded packets are drawn with it, unless the
  * caller enters a list of those that are missing. `mean` [hidden] is for channel.fill mean: what the layer gives on
  * average; NULL: that of the rows that arrived. It is borrowed. */
+void compute_damage_of(const struct scenario *scenario, double condition, const float *mean,
+                       struct damage *ret_damage);
 void compute_damage(const struct world *world, double condition, const float *mean,
                     struct damage *ret_damage);
 

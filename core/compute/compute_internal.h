@@ -39,9 +39,6 @@ struct compute_pass {
     struct compute_answer answer;
 };
 
-/* How rows are encoded where they cross a split, in compute.format. */
-struct activation_shape compute_shape_of(const struct scenario *scenario, uint32_t hidden, uint32_t rows);
-
 /* Final norm and head on rows [rows][hidden], some at a time: the answers' tokens. */
 int compute_tokens(struct compute *compute, const float *x, size_t rows, uint32_t *ret_token,
                    struct diag *diag);

@@ -135,6 +135,11 @@ int damage_receive(const struct damage *damage, const struct activation_shape *s
 int damage_rows(const struct damage *damage, const struct rng_at *at, uint32_t first_row, uint32_t rows,
                 uint32_t columns, const float *before, float *x, struct damage_result *result);
 
+/* The law in words, all but how bad it is (loss, snr_db, bit_error) and `mean`: "none", "erasure, fill zero", "packets of 1500
+ * bytes, rows, fill mean", "analog, power fixed at 2.5, nakagami:2 over 4 rows, not equalised", "bits, 2 protected". */
+#define DAMAGE_LAW_MAX 128u
+void damage_law(const struct damage *damage, char ret_law[static DAMAGE_LAW_MAX]);
+
 /* Root mean square of x [count]; 0 of nothing. */
 double damage_rms(const float *x, size_t count);
 

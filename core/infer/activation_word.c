@@ -6,6 +6,7 @@
 
 #include "core/base/err.h"
 #include "core/base/parse.h"
+#include "core/base/text_format.h"
 
 #define TOPK "topk:"
 #define Q4 "q4" /* int4, as scenarios call it */
@@ -19,6 +20,17 @@ const char *activation_word(enum activation_format format)
 {
     assert((size_t) format < ACTIVATION_FORMATS);
     return words[format];
+}
+
+void activation_name(enum activation_format format, uint32_t k, char ret_name[static ACTIVATION_NAME_MAX])
+{
+    bool fits;
+    if (format == ACTIVATION_TOPK)
+        fits = text_format(ret_name, ACTIVATION_NAME_MAX, TOPK "%u", k);
+    else
+        fits = text_format(ret_name, ACTIVATION_NAME_MAX, "%s",
+                           format == ACTIVATION_INT4 ? Q4 : activation_word(format));
+    assert(fits);
 }
 
 static int parse_topk(const char *number, uint32_t *ret_k)

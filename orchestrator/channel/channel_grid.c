@@ -440,20 +440,11 @@ const char *channel_fill_word(const struct channel_setting *setting)
     return lost ? fills[setting->damage.fill] : "";
 }
 
-void channel_format_word(const struct channel_setting *setting, char *ret_word, size_t size)
-{
-    const char *word = setting->format == ACTIVATION_INT4 ? "q4" : activation_word(setting->format);
-    if (setting->format == ACTIVATION_TOPK)
-        (void) text_format(ret_word, size, "%s:%u", word, setting->k);
-    else
-        (void) text_format(ret_word, size, "%s", word);
-}
-
 void channel_setting_name(const struct channel_setting *setting, char ret_name[CHANNEL_NAME_MAX])
 {
     const char *const layout = channel_layout_word(setting), *const fill = channel_fill_word(setting);
-    char format[WORD_MAX], level[WORD_MAX] = "", more[WORD_MAX] = "";
-    channel_format_word(setting, format, sizeof format);
+    char format[ACTIVATION_NAME_MAX], level[WORD_MAX] = "", more[WORD_MAX] = "";
+    activation_name(setting->format, setting->k, format);
     if (setting->mode != CHANNEL_MODE_NONE)
         (void) text_format(level, sizeof level, setting->mode == CHANNEL_MODE_ANALOG ? " %g dB" : " %g",
                            setting->level);

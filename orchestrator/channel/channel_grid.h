@@ -68,7 +68,6 @@ const char *channel_power_word(const struct channel_setting *setting);
 const char *channel_fading_word(const struct channel_setting *setting);
 const char *channel_layout_word(const struct channel_setting *setting);
 const char *channel_fill_word(const struct channel_setting *setting);
-void channel_format_word(const struct channel_setting *setting, char *ret_word /* [size] */, size_t size);
 
 /* "erasure 0.1, fp32, fill zero" and so on. */
 void channel_setting_name(const struct channel_setting *setting, char ret_name[CHANNEL_NAME_MAX]);

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/infer/activation_word.h"
 
-#define FORMAT_WORD 32u
+#define WORD_SHOWN 32u
 
 static const char *const words[CHANNEL_ATTACKS] = {
     [CHANNEL_NEAREST] = "nearest", [CHANNEL_PROBE] = "probe", [CHANNEL_SEARCH] = "search"};
@@ -27,7 +28,7 @@ int channel_attack_parse(const char *list, bool ret_attack[CHANNEL_ATTACKS], str
             i++;
         if (i == CHANNEL_ATTACKS)
             return diag_fail(diag, ERR_SYNTAX, "--attack: '%.*s' is none of nearest, probe, search",
-                             (int) (size < FORMAT_WORD ? size : FORMAT_WORD), list);
+                             (int) (size < WORD_SHOWN ? size : WORD_SHOWN), list);
         attack[i] = true;
         is_more = list[size] == ',';
         list += size + 1;
@@ -299,8 +300,8 @@ static int csv_row(const struct channel_leak *l, size_t setting, size_t split, u
                    enum channel_attack attack, struct buf *text)
 {
     const struct channel_setting *c = &l->grid->setting[setting];
-    char format[FORMAT_WORD];
-    channel_format_word(c, format, sizeof format);
+    char format[ACTIVATION_NAME_MAX];
+    activation_name(c->format, c->k, format);
     int rc = buf_printf(text, "%s,", channel_mode_word(c->mode));
     if (rc == 0 && c->mode != CHANNEL_MODE_NONE)
         rc = buf_printf(text, "%.17g", c->level);

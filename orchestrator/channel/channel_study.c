@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/infer/activation_word.h"
 #include "core/stats/sample.h"
 #include "core/stats/student.h"
 
-#define FORMAT_WORD 32u
 #define SEEDS_MAX 1000u
 
 double channel_study_rms(const struct channel_grid *grid, const struct perplexity *perplexity)
@@ -184,8 +184,8 @@ static int csv_row(const struct channel_study *study, size_t setting, size_t spl
     const struct channel_setting *c = &study->grid->setting[setting];
     const struct perplexity_result *r = result_at(study, setting, split, seed);
     const struct likelihood clean = perplexity_clean(study->perplexity);
-    char format[FORMAT_WORD];
-    channel_format_word(c, format, sizeof format);
+    char format[ACTIVATION_NAME_MAX];
+    activation_name(c->format, c->k, format);
     int rc = buf_printf(text, "%s,", channel_mode_word(c->mode));
     if (rc == 0 && has_draws(c))
         rc = buf_printf(text, "%.17g", c->level);

@@ -10,6 +10,7 @@
 #include "core/base/file.h"
 #include "core/base/progress.h"
 #include "core/base/units.h"
+#include "core/infer/activation_word.h"
 #include "orchestrator/channel/channel_leak.h"
 #include "orchestrator/channel/channel_model.h"
 #include "orchestrator/channel/channel_study.h"
@@ -18,7 +19,6 @@
 #include "orchestrator/setup/stop_signal.h"
 
 #define PROGRESS_S 2.0 /* an estimate is told for what takes longer */
-#define FORMAT_WORD 32u
 
 struct inquiry {
     const struct cli *cli;
@@ -233,8 +233,8 @@ static json_t *json_shares(const struct inquiry *inquiry, size_t setting, enum c
 static json_t *json_setting(const struct inquiry *inquiry, size_t setting)
 {
     const struct channel_setting *c = &inquiry->grid.setting[setting];
-    char format[FORMAT_WORD], name[CHANNEL_NAME_MAX];
-    channel_format_word(c, format, sizeof format);
+    char format[ACTIVATION_NAME_MAX], name[CHANNEL_NAME_MAX];
+    activation_name(c->format, c->k, format);
     channel_setting_name(c, name);
     return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "name", name, "mode",
                      channel_mode_word(c->mode), "level", isnan(c->level) ? json_null() : json_real(c->level),

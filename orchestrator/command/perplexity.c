@@ -10,6 +10,7 @@
 #include "core/base/file.h"
 #include "core/base/progress.h"
 #include "core/base/units.h"
+#include "core/infer/activation_word.h"
 #include "core/infer/layers.h"
 #include "orchestrator/channel/channel_model.h"
 #include "orchestrator/channel/channel_study.h"
@@ -19,7 +20,6 @@
 #include "orchestrator/setup/stop_signal.h"
 
 #define PROGRESS_S 2.0 /* an estimate is told for what takes longer */
-#define FORMAT_WORD 32u
 
 struct inquiry {
     const struct cli *cli;
@@ -267,8 +267,8 @@ static json_t *json_setting(const struct channel_study *study, size_t setting)
 {
     const struct channel_setting *c = &study->grid->setting[setting];
     const struct channel_band slope = channel_study_slope(study, setting);
-    char format[FORMAT_WORD], name[CHANNEL_NAME_MAX];
-    channel_format_word(c, format, sizeof format);
+    char format[ACTIVATION_NAME_MAX], name[CHANNEL_NAME_MAX];
+    activation_name(c->format, c->k, format);
     channel_setting_name(c, name);
     return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "name", name,
                      "mode", channel_mode_word(c->mode), "level", json_number(c->level), "format", format,

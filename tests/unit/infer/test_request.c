@@ -117,6 +117,14 @@ static void every_encoding_has_its_word(void **state)
         assert_int_equal(format, f);
         assert_int_equal(k, 0);
     }
+    for (enum activation_format f = 0; f < ACTIVATION_FORMATS; f++) {
+        char name[ACTIVATION_NAME_MAX];
+        activation_name(f, f == ACTIVATION_TOPK ? ACTIVATION_COLUMNS_MAX : 0, name);
+        assert_int_equal(activation_word_parse(name, &format, &k, NULL), 0);
+        assert_int_equal(format, f);
+        assert_int_equal(k, f == ACTIVATION_TOPK ? ACTIVATION_COLUMNS_MAX : 0);
+        assert_int_equal(strcmp(name, "q4") == 0, f == ACTIVATION_INT4);
+    }
     assert_int_equal(activation_word_parse("q4", &format, &k, NULL), 0);
     assert_int_equal(format, ACTIVATION_INT4);
     assert_int_equal(activation_word_parse("topk:64", &format, &k, NULL), 0);
