@@ -191,6 +191,36 @@ int results_each_origin(struct store *store, int (*row)(void *user, const struct
     return each(store, "origins", 0, take_origin, &(struct origin_reader){row, user}, diag);
 }
 
+struct leak_reader {
+    int (*row)(void *user, const struct db_leak *leak);
+    void *user;
+};
+
+static int take_leak(sqlite3_stmt *row, void *user)
+{
+    struct leak_reader *reader = user;
+    assert(sqlite3_column_count(row) == 9);
+    struct db_leak leak = {
+        .model = text_of(row, 0),
+        .format = text_of(row, 1),
+        .channel = text_of(row, 2),
+        .level = real_of(row, 3),
+        .split = (uint32_t) sqlite3_column_int64(row, 4),
+        .attack = text_of(row, 5),
+        .tokens = (uint64_t) sqlite3_column_int64(row, 6),
+        .seeds = (uint64_t) sqlite3_column_int64(row, 7),
+        .found = (uint64_t) sqlite3_column_int64(row, 8),
+    };
+    bool whole = leak.model != NULL && leak.format != NULL && leak.channel != NULL && leak.attack != NULL;
+    return whole ? reader->row(reader->user, &leak) : -ENOMEM;
+}
+
+int results_each_leak(struct store *store, int (*row)(void *user, const struct db_leak *leak), void *user,
+                      struct diag *diag)
+{
+    return each(store, "leaks", 0, take_leak, &(struct leak_reader){row, user}, diag);
+}
+
 struct run_reader {
     int (*row)(void *user, int64_t run_id);
     void *user;

@@ -23,12 +23,16 @@ int results_each_job_count(struct store *store, int (*row)(void *user, const str
 int results_each_origin(struct store *store, int (*row)(void *user, const struct db_origin *origin),
                         void *user, struct diag *diag);
 
+/* Every measure of what leaks, by model, format, channel, level and split. */
+int results_each_leak(struct store *store, int (*row)(void *user, const struct db_leak *leak), void *user,
+                      struct diag *diag);
+
 /* Tests that are not finished, and so among no results. */
 int results_each_unfinished(struct store *store, int (*row)(void *user, int64_t run_id), void *user,
                             struct diag *diag);
 
 /* Rows of numbers of a run: `query` is one of returns, has_tasks, latencies, channels, qualities,
- * split_histogram, devices_of_servers, tracks and sites (db/queries), value[i] its column i, NAN where it is NULL or no
+ * crossings, split_histogram, devices_of_servers, tracks and sites (db/queries), value[i] its column i, NAN where it is NULL or no
  * number. */
 int results_each_numbers(struct store *store, const char *query, int64_t run_id,
                          int (*row)(void *user, const double *value, size_t columns), void *user,

@@ -269,6 +269,17 @@ struct db_origin {
     const char *first_utc, *last_utc;
 };
 
+/* What an attack recovered from what crossed a split; the columns of `leak`. */
+struct db_leak {
+    const char *model; /* 64 hex digits */
+    const char *format, *channel;
+    double level;
+    uint32_t split;
+    const char *attack;
+    uint64_t tokens, seeds, found;
+    const char *version, *measured_utc; /* writing; NULL when read */
+};
+
 /* A run that goes on: what is later than an episode is dropped from the file. */
 struct db_rewind {
     int64_t run_id;

@@ -83,6 +83,9 @@ static const char *const sql[STATEMENT_COUNT] = {
         " WHERE run_id = ?",
     [INSERT_EXPERIENCE] = "INSERT INTO experience (run_id, episode, first_transition, transition_count,"
                           " transitions) VALUES (?, ?, ?, ?, ?)",
+    [INSERT_LEAK] =
+        "INSERT OR REPLACE INTO leak (model, format, channel, level, split, attack, tokens, seeds,"
+        " found, version, measured_utc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [FORGET_EXPERIENCE_BEFORE] =
         "DELETE FROM experience WHERE run_id = ? AND first_transition + transition_count <= ?",
     [SELECT_EXPERIENCE] = "SELECT run_id, episode, first_transition, transition_count, transitions"
@@ -401,6 +404,23 @@ int store_insert_event(struct store *store, const struct db_event *event, struct
     binder_real(&binder, event->speed);
     binder_text(&binder, event->detail);
     return store_run(store, &binder, "record an event", diag);
+}
+
+int store_insert_leak(struct store *store, const struct db_leak *leak, struct diag *diag)
+{
+    struct binder binder = store_start(store, INSERT_LEAK);
+    binder_text(&binder, leak->model);
+    binder_text(&binder, leak->format);
+    binder_text(&binder, leak->channel);
+    binder_real(&binder, leak->level);
+    binder_integer(&binder, leak->split);
+    binder_text(&binder, leak->attack);
+    binder_integer(&binder, (int64_t) leak->tokens);
+    binder_integer(&binder, (int64_t) leak->seeds);
+    binder_integer(&binder, (int64_t) leak->found);
+    binder_text(&binder, leak->version);
+    binder_text(&binder, leak->measured_utc);
+    return store_run(store, &binder, "record what leaks", diag);
 }
 
 int store_insert_link_sample(struct store *store, int64_t run_id, const struct db_link_sample *sample,

@@ -31,6 +31,8 @@ int store_insert_compute_sample(struct store *store, int64_t run_id, const struc
 int store_insert_checkpoint(struct store *store, const struct db_checkpoint *checkpoint, struct diag *diag);
 /* Also drops what the learner no longer needs. A count of 0 only does that. */
 int store_insert_experience(struct store *store, const struct db_experience *experience, struct diag *diag);
+/* Takes the place of an earlier measure of the same. */
+int store_insert_leak(struct store *store, const struct db_leak *leak, struct diag *diag);
 /* A run is running again, and holds nothing later than an episode. ERR_STATE: it is not as it was when it was
  * read: it has finished since then, or that episode is not there. */
 int store_rewind_run(struct store *store, const struct db_rewind *rewind, struct diag *diag);

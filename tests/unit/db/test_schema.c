@@ -59,12 +59,12 @@ static void the_tables_are_strict(void **state)
 {
     struct scratch *s = *state;
     scratch_exec(s->file, sql_schema);
-    scratch_expect(
-        s->file,
-        "SELECT group_concat(name) FROM (SELECT name FROM pragma_table_list"
-        " WHERE type = 'table' AND strict AND schema = 'main' ORDER BY name)",
-        "answer,checkpoint,compute_sample,episode,event,experience,job,link_sample,node,process_sample,run,"
-        "sweep,task");
+    scratch_expect(s->file,
+                   "SELECT group_concat(name) FROM (SELECT name FROM pragma_table_list"
+                   " WHERE type = 'table' AND strict AND schema = 'main' ORDER BY name)",
+                   "answer,checkpoint,compute_sample,episode,event,experience,job,leak,link_sample,node,"
+                   "process_sample,run,"
+                   "sweep,task");
 }
 
 /* Type and NOT NULL of each kind of task.def; 1 for the columns that are the key. */
@@ -187,6 +187,9 @@ static const char valid_rows[] =
     "INSERT INTO compute_sample (run_id, role, number, start_s, duration_s, jobs, late_jobs, computed_s, "
     "late_s,"
     " worst_s) VALUES (1, 'device', 0, 1, 1, 4, 1, 0.5, 0.125, 0.01);"
+    "INSERT INTO leak VALUES ('0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', 'int8', "
+    "'none', 0, 3,"
+    " 'search', 96, 2, 190, '1', 'now');"
     "INSERT INTO sweep (name, text, version, created_utc) VALUES ('paper', 'x', '1', 'now');"
     "INSERT INTO job (sweep_id, number, experiment, axis, value, policy, sees, seed, settings_json, status,"
     " attempts, test_run_id) VALUES (1, 1, 'users', '', '', 'greedy', 'model', 1, '{}', 'done', 1, 1);";
@@ -264,6 +267,14 @@ static void values_out_of_range_are_refused_in_every_table(void **state)
         "UPDATE checkpoint SET weights = NULL",
         "UPDATE checkpoint SET weights = 'text'",
         "INSERT INTO sweep SELECT 2, name, text, version, created_utc FROM sweep",
+        "UPDATE leak SET model = 'house'",
+        "UPDATE leak SET level = NULL",
+        "UPDATE leak SET split = -1",
+        "UPDATE leak SET attack = 'luck'",
+        "UPDATE leak SET tokens = 0, found = 0",
+        "UPDATE leak SET seeds = 0, found = 0",
+        "UPDATE leak SET found = 193",
+        "INSERT INTO leak SELECT * FROM leak",
         "UPDATE job SET sweep_id = 9",
         "UPDATE job SET number = 0",
         "UPDATE job SET sees = 'the future'",
@@ -496,6 +507,22 @@ static void task_quality_is_that_of_all_tokens_together(void **state)
                    "0|7|NULL|NULL|NULL|NULL\n1|7|0.0|1.0|0.0|0.25\n2|7|NULL|NULL|NULL|NULL");
 }
 
+/* Wilson's interval of 95 of 100: (0.95 + 1.92/100 -+ 1.96 sqrt(0.95 0.05/100 + 0.96/10000)) / (1 + 3.84/100). */
+static void leak_share_has_wilsons_interval_and_seeds_count_once(void **state)
+{
+    struct scratch *s = *state;
+    scratch_exec(s->file, sql_schema);
+    scratch_exec(
+        s->file,
+        "INSERT INTO leak SELECT hex(zeroblob(32)), 'int8', 'none', 0, value, 'search', 100, 4, 0, '1', 'now'"
+        " FROM (SELECT 1 AS value UNION ALL SELECT 2 UNION ALL SELECT 3)");
+    scratch_exec(s->file,
+                 "UPDATE leak SET found = 380 WHERE split = 2; UPDATE leak SET found = 400 WHERE split = 3");
+    scratch_expect(s->file,
+                   "SELECT split, share, round(low, 5), round(high, 5), tokens, seeds FROM leak_share",
+                   "1|0.0|0.0|0.03699|100|4\n2|0.95|0.88825|0.97846|100|4\n3|1.0|0.96301|1.0|100|4");
+}
+
 static void server_load_shows_idle_servers_too(void **state)
 {
     struct scratch *s = *state;
@@ -578,6 +605,7 @@ int main(void)
         TEST(split_histogram_counts_every_decision),
         TEST(task_seconds_are_means_over_finished_tasks),
         TEST(task_quality_is_that_of_all_tokens_together),
+        TEST(leak_share_has_wilsons_interval_and_seeds_count_once),
         TEST(server_load_shows_idle_servers_too),
         TEST(server_load_counts_a_task_where_it_was_served),
         TEST(an_episode_that_is_not_closed_is_counted_and_named),

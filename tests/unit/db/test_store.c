@@ -722,6 +722,59 @@ static int sum_checkpoints(void *user, const struct db_checkpoint *checkpoint)
     return 0;
 }
 
+#define MODEL "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+struct leaks {
+    struct db_leak leak[4]; /* without texts */
+    size_t count;
+};
+
+static int take_leak(void *user, const struct db_leak *leak)
+{
+    struct leaks *leaks = user;
+    assert_string_equal(leak->model, MODEL);
+    assert_string_equal(leak->format, "topk:4");
+    assert_string_equal(leak->channel, "bits");
+    assert_string_equal(leak->attack, "search");
+    assert_true(leaks->count < 4);
+    leaks->leak[leaks->count++] = *leak;
+    return 0;
+}
+
+static void a_measure_of_what_leaks_takes_the_place_of_an_earlier_one(void **state)
+{
+    struct fixture *f = *state;
+    struct leaks leaks = {.count = 0};
+    struct db_leak leak = {.model = MODEL,
+                           .format = "topk:4",
+                           .channel = "bits",
+                           .level = 0.1,
+                           .split = 3,
+                           .attack = "search",
+                           .tokens = 96,
+                           .seeds = 2,
+                           .found = 100,
+                           .version = "1",
+                           .measured_utc = "then"};
+    assert_int_equal(store_insert_leak(f->store, &leak, NULL), 0);
+    leak.level = 0.01;
+    assert_int_equal(store_insert_leak(f->store, &leak, NULL), 0);
+    leak.found = 101;
+    leak.measured_utc = "now";
+    assert_int_equal(store_insert_leak(f->store, &leak, NULL), 0);
+    assert_int_equal(results_each_leak(f->store, take_leak, &leaks, NULL), 0);
+    assert_int_equal(leaks.count, 2);
+    assert_true(leaks.leak[0].level == 0.01 && leaks.leak[1].level == 0.1);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(leaks.leak[i].split, 3);
+        assert_int_equal(leaks.leak[i].tokens, 96);
+        assert_int_equal(leaks.leak[i].seeds, 2);
+        assert_int_equal(leaks.leak[i].found, i == 0 ? 101 : 100);
+    }
+    scratch_expect(f->scratch->file, "SELECT measured_utc, version FROM leak ORDER BY level",
+                   "now|1\nthen|1");
+}
+
 static void only_the_latest_checkpoint_carries_the_learner(void **state)
 {
     struct fixture *f = *state;
@@ -943,6 +996,8 @@ static void whatever_is_asked_of_a_file_without_tables_fails(void **state)
     struct db_progress progress;
     struct db_sweep sweep = {.name = "s", .text = "t"};
     struct db_job job = {.sweep_id = 1, .number = 1};
+    struct db_leak leak = {
+        .model = MODEL, .format = "fp32", .channel = "none", .attack = "probe", .tokens = 1};
     struct buf text = {0};
     int64_t id = 0;
     uint64_t rows = 0;
@@ -986,6 +1041,8 @@ static void whatever_is_asked_of_a_file_without_tables_fails(void **state)
     FAILS(results_each_job_count(s, NULL, NULL, &diag));
     FAILS(results_each_origin(s, NULL, NULL, &diag));
     FAILS(results_each_unfinished(s, NULL, NULL, &diag));
+    FAILS(results_each_leak(s, NULL, NULL, &diag));
+    FAILS(store_insert_leak(s, &leak, &diag));
     FAILS(results_each_numbers(s, "latencies", 1, NULL, NULL, &diag));
     FAILS(db_count_rows(&f->db, &rows, &diag));
     for (size_t i = 0; i < sql_queries_count; i++) {
@@ -1025,6 +1082,7 @@ int main(void)
         TEST(the_text_of_a_run_comes_back),
         TEST(a_word_that_is_none_of_its_columns_is_refused_when_it_is_read),
         TEST(answers_and_texts_of_another_length_than_they_say_are_refused),
+        TEST(a_measure_of_what_leaks_takes_the_place_of_an_earlier_one),
         TEST(only_the_latest_checkpoint_carries_the_learner),
         TEST(an_export_of_tasks_has_the_columns_of_the_table_in_order),
         TEST(query_csv_follows_rfc_4180),
