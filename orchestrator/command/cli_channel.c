@@ -135,6 +135,9 @@ static const struct {
     {BOTH, {"splits", KEY_SPLITS, "S[-S][,...]", 0, "the device's layers (default 1 to all but one)", 0}},
     {BOTH, {"json", KEY_JSON, 0, 0, "print JSON", 0}},
     {BOTH, {"csv", KEY_CSV, "FILE", 0, "write every measure there as CSV", 0}},
+    {LEAK,
+     {"db", 'd', "FILE", 0,
+      "record what was found in this experiment's database, for its report (default: nowhere)", 0}},
     {PERPLEXITY,
      {"table", KEY_TABLE, "FILE", 0,
       "write log(perplexity / clean) by level and split there, and by format where several are given, for "
@@ -243,6 +246,7 @@ error_t cli_channel_parse(int key, char *text, struct argp_state *state)
         channel->probe_tokens = (uint32_t) cli_parse_whole(state, "probe-tokens", text, 0, TOKENS_MAX);
         return 0;
     case KEY_RIDGE: channel->ridge = parse_positive(state, "ridge", text); return 0;
+    case 'd': channel->db = text; return 0;
     case 'q': cli->quiet = true; return 0;
     case KEY_DIE: cli->die_with_parent = true; return 0;
     case ARGP_KEY_ARG: argp_error(state, "unexpected word '%s'", text); return 0;

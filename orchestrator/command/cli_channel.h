@@ -17,6 +17,7 @@ struct cli_channel {
     uint64_t seed;
     double reference_rms; /* 0: measured */
     const char *csv, *table, *figure;
+    const char *db;                   /* leak; NULL: what it finds is recorded nowhere */
     const char *attacks, *probe_text; /* leak; probe_text NULL: the text's first half */
     uint32_t probe_tokens;            /* leak; 0: all */
     double ridge;                     /* leak */

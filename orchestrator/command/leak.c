@@ -16,6 +16,7 @@
 #include "orchestrator/channel/channel_study.h"
 #include "orchestrator/command/channel_files.h"
 #include "orchestrator/command/commands.h"
+#include "orchestrator/command/leak_record.h"
 #include "orchestrator/setup/stop_signal.h"
 
 #define PROGRESS_S 2.0 /* an estimate is told for what takes longer */
@@ -95,6 +96,8 @@ static int prepare(struct inquiry *inquiry)
         rc = channel_attack_parse(o->attacks, inquiry->study.attack, inquiry->diag);
     if (rc == 0)
         rc = channel_files_check("--csv", o->csv, inquiry->diag);
+    if (rc == 0 && o->db != NULL)
+        rc = leak_record_check(o->db, inquiry->diag);
     if (rc == 0)
         rc = channel_model_open(cli->model, o->text, cli->tokenizer, &inquiry->model, inquiry->diag);
     if (rc != 0)
@@ -293,6 +296,8 @@ int command_leak(const struct cli *cli, struct diag *diag)
         rc = channel_leak_run(&inquiry.study, diag);
     if (rc == 0)
         rc = tell(&inquiry);
+    if (rc == 0 && inquiry.options->db != NULL)
+        rc = leak_record(inquiry.options->db, &inquiry.study, inquiry.model.weights, diag);
     channel_leak_close(&inquiry.study);
     leak_close(inquiry.leak);
     perplexity_close(inquiry.prompts);

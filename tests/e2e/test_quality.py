@@ -123,6 +123,9 @@ def one_command_says_what_a_bad_channel_costs():
         for row in rows:
             tap.true(row['perplexity'] > 5 and row['latency_s'] > 0 and row['energy_j'] > 0 and row['missing'] is not None, f'{row}')
         tap.equal([row['split'] for row in rows if row['read'] is not None and row['read'] > 0.5], [1, 11], 'prompts are read')
+        recorded = testbed.rows(db, 'SELECT DISTINCT split, share, channel, level = (SELECT max(channel) FROM task) FROM leak_share')
+        tap.equal(recorded, [(row['split'], row['read'], 'packets of 1500 bytes, rows, fill zero', 1) for row in rows if row['split'] in (1, 11)],
+                  'as the database has it')
         _, errors = testbed.call(*words, status=1)
         tap.true('is there already' in errors, errors)
 
