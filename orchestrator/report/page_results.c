@@ -277,8 +277,14 @@ static void print_metric(struct html *html, struct report *report, const struct 
     free(sample);
 }
 
+/* Columns that only some tasks give. */
+struct extra {
+    struct page_quality quality;
+    struct page_secrecy secrecy;
+};
+
 static void print_line(struct html *html, struct report *report, const struct ranking_line *line, bool first,
-                       const struct page_quality *quality, struct diag *diag)
+                       struct extra *extra, struct diag *diag)
 {
     static const enum evidence_metric rest[] = {EVIDENCE_LATENCY, EVIDENCE_P95, EVIDENCE_ENERGY,
                                                 EVIDENCE_REGRET};
@@ -299,7 +305,8 @@ static void print_line(struct html *html, struct report *report, const struct ra
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
         print_metric(html, report, line->policy, rest[i]);
     html_number_cell(html, 100.0 * mean_miss_share(line->policy));
-    page_quality_cells(html, report, quality, line->policy, diag);
+    page_quality_cells(html, report, &extra->quality, line->policy, diag);
+    page_secrecy_cell(html, report, &extra->secrecy, line->policy, diag);
     html_raw(html, "</tr>\n");
 }
 
@@ -334,11 +341,13 @@ static void print_value(struct html *html, struct report *report,
                         struct diag *diag)
 {
     struct ranking ranking[GROUPS] = {0};
-    struct page_quality quality = {0};
+    struct extra extra = {0};
     enum evidence_metric metric = evidence_objective(value);
     bool reward = metric == EVIDENCE_RETURN;
     if (html->code == 0)
-        html->code = page_quality_survey(report, value, &quality, diag);
+        html->code = page_quality_survey(report, value, &extra.quality, diag);
+    if (html->code == 0)
+        html->code = page_secrecy_survey(report, value, &extra.secrecy, diag);
     html_raw(html, "<div class=\"scroll\"><table><caption>");
     page_name(html, experiment, value);
     html_raw(html,
@@ -347,20 +356,23 @@ static void print_value(struct html *html, struct report *report,
              "group's best</th><th>more runs</th><th>latency (s)</th><th>p95 (s)</th><th>energy "
              "(J)</th><th>regret (%%)</th><th>missed (%%)</th>",
              reward ? "return of an episode" : "cost", reward ? "return below" : "cost above");
-    page_quality_head(html, &quality);
+    page_quality_head(html, &extra.quality);
+    page_secrecy_head(html, &extra.secrecy);
     html_raw(html, "</tr></thead>\n");
     for (size_t g = 0; g < GROUPS && html->code == 0; g++) {
         html->code = ranking_make(&ranking[g], value, metric, groups[g].admits, &report->bootstrap);
         if (html->code != 0 || groups[g].head == NULL || ranking[g].lines == 0)
             continue;
         html_raw(html, "<tbody><tr><th scope=\"rowgroup\" colspan=\"%zu\">%s</th></tr>\n",
-                 11 + quality.columns, groups[g].head);
+                 11 + extra.quality.columns + (extra.secrecy.is_known ? 1 : 0), groups[g].head);
         for (size_t i = 0; i < ranking[g].lines; i++)
-            print_line(html, report, &ranking[g].line[i], i == 0, &quality, diag);
+            print_line(html, report, &ranking[g].line[i], i == 0, &extra, diag);
         html_raw(html, "</tbody>\n");
     }
     html_raw(html, "</table></div>\n");
-    page_quality_note(html, &quality);
+    page_quality_note(html, &extra.quality);
+    page_secrecy_note(html, &extra.secrecy);
+    page_secrecy_finish(&extra.secrecy);
     html_raw(html, "<ul class=\"verdict\">\n");
     for (size_t g = 0; g < GROUPS; g++) {
         print_verdict(html, &ranking[g], groups[g].name);

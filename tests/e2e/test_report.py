@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -16,6 +17,7 @@ import tempfile
 import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import small_llama
 import sweeps
 import tap
 import testbed
@@ -190,11 +192,11 @@ def hold(name, lines):
     tap.equal(len(lines), len(golden), 'lines')
 
 
-def sweep_into(folder, name, text):
+def sweep_into(folder, name, text, **options):
     path, db = os.path.join(folder, name + '.yaml'), os.path.join(folder, name + '.db')
     with open(path, 'w', encoding='utf-8') as file:
         file.write(text)
-    testbed.orchestrator('sweep', path, '--db', db, '-q', '-j', 1)
+    testbed.orchestrator('sweep', path, '--db', db, '-q', '-j', 1, **options)
     return db
 
 
@@ -437,6 +439,79 @@ def perplexity_and_bits_per_byte_are_exact_over_recorded_tasks_and_shown_where_t
         output, _, _ = report(db, folder, status=None)
         text = Page(os.path.join(output, 'index.html')).text()
         tap.contains(text, f'{5.0 / math.log(2) / 7:.3f}', f'{math.exp(5.0 / 2):.2f}', 'all nats / log 2 / all bytes of text')
+
+
+SECRET_SWEEP = """
+name: secret
+scenario: layersplit-house
+set: {model.file: MODEL, quality.text: TEXT, quality.tokens: 64, model.max_split: 2, model.first_split_max: 2,
+      evaluation.validate_episodes: 1, evaluation.test_episodes: 4}
+seeds: [1, 2]
+experiments:
+  - {name: open, policies: [stay, random], record_tasks: [1, 2]}
+  - {name: formats, policies: [stay], vary: {compute.format: [int8]}, record_tasks: [1]}
+"""
+
+
+def secret(folder):
+    """A sweep of a small model behind a channel that erases 1 to 30 % of elements."""
+    model, text = os.path.join(folder, 'a model.bin'), os.path.join(folder, 'text.txt')
+    small_llama.write(model, os.path.join(folder, 'tokenizer.bin'))
+    with open(text, 'w', encoding='utf-8') as file:
+        file.write('the quick brown fox jumps over a lazy dog, and ' * 8)
+    sweep = SECRET_SWEEP.replace('MODEL', f'"{model}"').replace('TEXT', text)
+    return sweep_into(folder, 'secret', sweep, cwd=testbed.SOURCE_ROOT), text  # the scenario names files from there
+
+
+def tokens_read(db, policy, share):
+    """Percent of the prompts' tokens, where share says what is read at a split and a loss."""
+    rows = testbed.rows(db, """SELECT t.tokens, t.split, t.channel, t.server IS NULL FROM job AS j JOIN task AS t ON t.run_id = j.test_run_id
+        WHERE j.experiment = 'open' AND j.policy = ?""", policy)
+    return 100 * sum(tokens * (0 if stays else share(split, loss)) for tokens, split, loss, stays in rows) / sum(row[0] for row in rows)
+
+
+@tap.test
+def what_an_observer_reads_is_told_where_it_was_measured_and_elsewhere_the_command_that_measures_it():
+    with testbed.scratch() as folder:
+        db, text = secret(folder)
+
+        def page():
+            output, _, _ = report(db, folder, status=None)
+            source = read(output, 'index.html').decode()
+            shutil.rmtree(output)
+            return source
+
+        def measure(source):
+            command = shlex.split(html.unescape(re.search('<code>(handoff-orchestrator .*?)</code>', source).group(1)))
+            command[command.index('FILE')] = db
+            testbed.orchestrator(*command[1:], '--text', text, '--tokens', 64, '-q')
+
+        def cells(source, policy):
+            return [float(row.split(' ')[0]) if row[0].isdigit() else row
+                    for row in re.findall(rf'<th scope="row">{policy}</th><td>\d</td>.*<td>(.*?)</td></tr>', source)]
+
+        source = page()
+        tap.equal((cells(source, 'stay'), cells(source, 'random')), (['not measured'] * 2, ['not measured']), 'before')
+        tap.contains(source, '--mode=erasure --format=fp32 --loss=0.01,0.155,0.3 --fill=zero', '--mode=erasure --format=int8')
+        measure(source)
+        source = page()
+        tap.equal(cells(source, 'stay')[1], 'not measured', 'another format')
+        tap.equal(cells(source, 'random'), [100.0], 'a search finds all')
+        tap.contains(source, 'who knows the model\'s weights', 'on 64 tokens at least')
+        measure(source)
+        tap.true('not measured' not in page(), 'all is measured')
+        with sweeps.connection(db) as file:  # as if late splits gave less, and a bad channel, too
+            file.execute("UPDATE leak SET found = (4 - split) * CASE WHEN level < 0.1 THEN 16 WHEN level < 0.2 THEN 12 ELSE 4 END")
+        source = page()
+
+        def share(split, loss):
+            good, middle, bad = (16, 12, 4)
+            part = good + (middle - good) * (loss - 0.01) / 0.145 if loss < 0.155 else middle + (bad - middle) * (loss - 0.155) / 0.145
+            return (4 - split) * part / 64
+
+        for policy in ('stay', 'random'):
+            near(cells(source, policy)[0], tokens_read(db, policy, share), policy, 1e-3)
+        tap.true(cells(source, 'stay')[0] != cells(source, 'random')[0], 'policies differ')
 
 
 @tap.test

@@ -49,6 +49,7 @@ PURE = [
     r'edge-server/server_(core|messages|queue|queue_virtual)\.[ch]',
     r'orchestrator/session/.*\.[ch]', r'orchestrator/policy/.*\.[ch]',
     r'orchestrator/compare/(evidence|ranking|reduction)\.[ch]', r'orchestrator/replay/clock_gap\.[ch]',
+    r'orchestrator/report/secrecy(_command)?\.[ch]',
     r'orchestrator/sweep/(sweep_eta|sweep_grid)\.[ch]', r'proto/node/(join|real_time)\.[ch]',
     r'proto/(decode|encode|frame|limits|message|scan|schema)\.[ch]',
     r'core/model/(agenda|audit|cost|device_slot|env|faults|forecast|forecast_model|layer_work|link|llm|mobility|radio|station|task_features'
