@@ -3,29 +3,10 @@
 
 #include <errno.h>
 
-#include "tests/lib/memory.h"
+#include "tests/lib/memory_each.h"
 #include "tests/unit/model/check.h"
 
-#define TRIES_MAX 5000u
 #define DEVICES 12u
-
-/* Makes something, uses it and unmakes it. */
-typedef int maker(struct diag *diag);
-
-static void make_without_memory(maker *make, size_t least)
-{
-    size_t before = memory_blocks(), n = 1;
-    for (bool failed = true; failed && n < TRIES_MAX; n++) {
-        struct diag diag = {{0}};
-        memory_fail_at(n);
-        int rc = make(&diag);
-        failed = memory_has_failed();
-        if (rc != (failed ? -ENOMEM : 0) || memory_blocks() != before)
-            fail_msg("allocation %zu: %d, \"%s\", %zu blocks, before %zu", n, rc, diag.text, memory_blocks(),
-                     before);
-    }
-    assert_true(n < TRIES_MAX && (n > least || !memory_can_fail()));
-}
 
 static struct world world;
 
@@ -83,8 +64,9 @@ static int play_slot(struct server_queue_virtual *server, uint32_t number, struc
     return rc;
 }
 
-static int make_server(struct diag *diag)
+static int make_server(void *user, struct diag *diag)
 {
+    (void) user;
     struct server_queue_virtual *server = NULL;
     int rc = server_queue_virtual_create(&server, &world, 1);
     for (uint32_t number = 0; rc == 0 && number < 3; number++)
@@ -93,8 +75,9 @@ static int make_server(struct diag *diag)
     return rc;
 }
 
-static int make_queue(struct diag *diag)
+static int make_queue(void *user, struct diag *diag)
 {
+    (void) user;
     struct server_queue *queue = NULL;
     (void) diag;
     int rc = server_queue_create(&queue, &world, 1);
@@ -105,8 +88,8 @@ static int make_queue(struct diag *diag)
 static void a_queueing_server_without_memory_leaves_nothing_behind(void **state)
 {
     (void) state;
-    make_without_memory(make_queue, 1);
-    make_without_memory(make_server, 5);
+    memory_each(make_queue, NULL, 1);
+    memory_each(make_server, NULL, 5);
 }
 
 int main(void)

@@ -3,6 +3,8 @@
 #include "core/base/clock.h"
 #include "proto/node/piece.h"
 
+#define KEYS_MAX 16u
+
 static char letter_of(const struct proto_message *message)
 {
     switch ((int) message->id) {
@@ -96,6 +98,21 @@ void real_bench_open(struct real_bench *bench, const char *const *keys)
         turn(bench);
 }
 
+void real_bench_open_device(struct real_bench *bench, const char *const *more)
+{
+    static const char *const keys[] = {"run.clock=real",        "run.time_scale=20",       "servers.count=2",
+                                       "radio.bandwidth_mhz=1", "servers.coverage_m=2000", "link.result_kb=1",
+                                       "link.down_mbps=50"};
+    const char *all[KEYS_MAX + 1] = {NULL};
+    size_t count = sizeof keys / sizeof *keys;
+    memcpy(all, keys, sizeof keys);
+    for (; *more != NULL; more++) {
+        assert_true(count < KEYS_MAX);
+        all[count++] = *more;
+    }
+    real_bench_open(bench, all);
+}
+
 void real_bench_close(struct real_bench *bench)
 {
     if (!bench->has_ended) {
@@ -115,6 +132,21 @@ void real_bench_hear(struct real_bench *bench, const struct real_peer *peer, con
     while (strlen(peer->heard) < strlen(letters))
         turn(bench);
     assert_string_equal(peer->heard, letters);
+}
+
+struct real_peer *real_bench_connection(struct real_bench *bench, unsigned n)
+{
+    while (bench->connections <= n)
+        turn(bench);
+    return &bench->server[n];
+}
+
+const struct msg_report *real_bench_hear_report(struct real_bench *bench, uint64_t round)
+{
+    while (strchr(bench->orchestrator.heard, 'R') == NULL)
+        turn(bench);
+    assert_int_equal(bench->orchestrator.peer.last.report.round, round);
+    return &bench->orchestrator.peer.last.report;
 }
 
 void real_bench_see_closed(struct real_bench *bench, const struct real_peer *peer, const char *text)

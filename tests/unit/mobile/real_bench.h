@@ -8,6 +8,11 @@
 #include "tests/unit/model/check.h"
 
 #define REAL_BENCH_TOKEN 4711u
+#define REAL_BENCH_BY_NODE "closed by the peer"
+#define REAL_BENCH_LAYERS 32u
+#define REAL_BENCH_SCALE 20.0                     /* run.time_scale */
+#define REAL_BENCH_TASK_BYTES (2u * 128u * 4096u) /* of one hidden state: 16 bits for each number */
+#define REAL_BENCH_RESULT_BYTES 1000u
 #define REAL_BENCH_HEARD_MAX 64u
 
 /* The other end of one connection: what it was told. */
@@ -39,6 +44,13 @@ void real_bench_close(struct real_bench *bench);
 void real_bench_hear(struct real_bench *bench, const struct real_peer *peer, const char *letters);
 /* Turns it until the connection's other end is told that it has closed, and compares how. */
 void real_bench_see_closed(struct real_bench *bench, const struct real_peer *peer, const char *text);
+/* The world of the two tests of devices: links that carry a task in some ms, and results of 1 kB. Behind them stand `more`
+ * keys; NULL ends. */
+void real_bench_open_device(struct real_bench *bench, const char *const *more);
+/* Turns the loop until the node has opened that many connections and one more: the n-th of them, from 0. */
+struct real_peer *real_bench_connection(struct real_bench *bench, unsigned n);
+/* Turns it until a REPORT has come, which is of that round. */
+const struct msg_report *real_bench_hear_report(struct real_bench *bench, uint64_t round);
 /* Sends so many bytes and then the RESULT. */
 void real_bench_answer(struct real_peer *peer, const struct msg_result *as, uint64_t bytes);
 

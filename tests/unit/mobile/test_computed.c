@@ -6,10 +6,8 @@
 #include "mobile-node/device_real.h"
 #include "tests/unit/mobile/real_bench.h"
 
-#define LAYERS 32u
 #define SPLIT 2u
-#define TASK_BYTES (2u * 128u * 4096u) /* of one hidden state: 16 bits for each number */
-#define CONTENT_BYTES (TASK_BYTES + 100u)
+#define CONTENT_BYTES (REAL_BENCH_TASK_BYTES + 100u)
 #define RESULT_BYTES 1000u
 #define LATE_NS UINT64_C(1000000)
 
@@ -123,7 +121,7 @@ static int take(struct bench *bench, const struct proto_message *message, struct
 static int decide(struct bench *bench, uint64_t split, struct diag *diag)
 {
     static const double shares[2] = {1.0, 1.0};
-    bool local = split == LAYERS;
+    bool local = split == REAL_BENCH_LAYERS;
     return take(bench,
                 &(struct proto_message){.id = PROTO_DECISION,
                                         .decision = {.round = 1,
@@ -187,7 +185,7 @@ static void layers_that_are_late_end_when_the_last_of_them_is_computed(void **st
         struct bench bench;
         open_bench(&bench, queues);
         bench.store.computes = true;
-        begin(&bench, LAYERS);
+        begin(&bench, REAL_BENCH_LAYERS);
         while (!is_due(&bench))
             turn(&bench);
         const struct layer_work work = bench.store.work;
@@ -218,7 +216,7 @@ static void layers_that_are_early_end_when_the_model_says(void **state)
     for (int queues = 0; queues < 2; queues++) {
         struct bench bench;
         open_bench(&bench, queues);
-        begin(&bench, LAYERS);
+        begin(&bench, REAL_BENCH_LAYERS);
         assert_true(clock_monotonic_ns() < due_ns(&bench)); /* it takes longer than this test so far */
         tell_computed(&bench, &bench.store.work, due_ns(&bench) - 1);
         assert_false(is_due(&bench));
@@ -272,7 +270,7 @@ static void a_store_without_memory_is_a_failure_in_words(void **state)
         int rc = take(&bench, &(struct proto_message){.id = PROTO_SLOT, .slot = {.round = 1}}, &diag);
         assert_int_equal(rc, cannot_say ? -ENOMEM : 0);
         if (!cannot_say)
-            assert_int_equal(decide(&bench, LAYERS, &diag), -ENOMEM);
+            assert_int_equal(decide(&bench, REAL_BENCH_LAYERS, &diag), -ENOMEM);
         assert_string_equal(diag.text, "Cannot allocate memory");
         close_bench(&bench);
     }

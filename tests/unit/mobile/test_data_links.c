@@ -7,7 +7,6 @@
 #include "tests/lib/memory.h"
 #include "tests/unit/mobile/real_bench.h"
 
-#define BY_NODE "closed by the peer"
 #define FIRST 2u
 #define COUNT 2u
 #define SERVER 1u
@@ -165,7 +164,7 @@ static void results_of_its_own_devices_are_taken_and_nothing_else(void **state)
                 turn(bench);
             assert_int_equal(bench->result_device, cases[i].device);
             data_links_hang_up(&bench->links, SERVER);
-            real_bench_see_closed(&bench->real, server, BY_NODE);
+            real_bench_see_closed(&bench->real, server, REAL_BENCH_BY_NODE);
         }
         assert_int_equal(bench->results, cases[i].text == NULL || cases[i].refuses);
     }
@@ -210,7 +209,8 @@ static void a_connection_closes_when_it_is_idle(void **state)
     look_for_idle(bench);
     assert_int_equal(server->peer.closes, 0);
     look_for_idle(bench);
-    real_bench_see_closed(&bench->real, server, BY_NODE); /* of two chunks the first waits for nothing */
+    real_bench_see_closed(&bench->real, server,
+                          REAL_BENCH_BY_NODE); /* of two chunks the first waits for nothing */
     send_task(bench, 2, 8.0);
     send_task(bench, 3, 8.0);
     server = hear(bench, 1, "ATT");
@@ -230,7 +230,7 @@ static void a_connection_closes_when_it_is_idle(void **state)
     look_for_idle(bench);
     assert_int_equal(server->peer.closes, 0); /* it was used since the last look */
     look_for_idle(bench);
-    real_bench_see_closed(&bench->real, server, BY_NODE);
+    real_bench_see_closed(&bench->real, server, REAL_BENCH_BY_NODE);
     assert_int_equal(bench->real.connections, 2);
 }
 

@@ -9,11 +9,6 @@
 
 #define DEVICE 0u
 #define SERVERS 2u
-#define BY_NODE "closed by the peer"
-#define LAYERS 32u
-#define SCALE 20.0
-#define TASK_BYTES (2u * 128u * 4096u) /* of one hidden state: 16 bits for each number */
-#define RESULT_BYTES 1000u
 
 struct bench {
     struct real_bench real;
@@ -25,20 +20,9 @@ struct bench {
 static int open_bench(void **state, const char *extra)
 {
     static struct bench bench;
-    const char *const keys[] = {"run.mode=queue",
-                                "run.clock=real",
-                                "run.time_scale=20",
-                                "run.slot_s=0.5",
-                                "devices.count=1",
-                                "servers.count=2",
-                                "radio.bandwidth_mhz=1",
-                                "servers.coverage_m=2000",
-                                "link.result_kb=1",
-                                "link.down_mbps=50",
-                                extra,
-                                NULL};
+    const char *const keys[] = {"run.mode=queue", "run.slot_s=0.5", "devices.count=1", extra, NULL};
     bench = (struct bench){.round = 0};
-    real_bench_open(&bench.real, keys);
+    real_bench_open_device(&bench.real, keys);
     assert_int_equal(device_queue_create(&bench.queue, &bench.real.control.join.world, 0), 0);
     assert_int_equal(device_queue_real_open(&bench.device, &bench.real.control, bench.queue, 0), 0);
     *state = &bench;
@@ -81,11 +65,12 @@ static void slot(struct bench *bench, uint64_t number)
 static void decide(struct bench *bench, uint64_t split, uint64_t server, double share)
 {
     const double shares[SERVERS] = {share, share};
-    take(bench, &(struct proto_message){.id = PROTO_DECISION,
-                                        .decision = {.round = bench->round,
-                                                     .split = split,
-                                                     .server = split == LAYERS ? PROTO_SERVER_NONE : server,
-                                                     .share = {shares, SERVERS}}});
+    take(bench, &(struct proto_message){
+                    .id = PROTO_DECISION,
+                    .decision = {.round = bench->round,
+                                 .split = split,
+                                 .server = split == REAL_BENCH_LAYERS ? PROTO_SERVER_NONE : server,
+                                 .share = {shares, SERVERS}}});
 }
 
 /* A task is on its way to the server, too slowly to arrive. */
@@ -93,9 +78,7 @@ static struct real_peer *send_slowly(struct bench *bench, uint64_t server)
 {
     unsigned before = bench->real.connections;
     decide(bench, 2, server, 1e-4);
-    while (bench->real.connections == before)
-        (void) uv_run(&bench->real.control.loop.uv, UV_RUN_ONCE);
-    struct real_peer *peer = &bench->real.server[before];
+    struct real_peer *peer = real_bench_connection(&bench->real, before);
     real_bench_hear(&bench->real, peer, "AP");
     assert_ptr_equal(bench->device.sending, bench->device.uplink[server]);
     assert_true(uplink_is_sending(bench->device.sending));
@@ -104,22 +87,22 @@ static struct real_peer *send_slowly(struct bench *bench, uint64_t server)
 
 static double model_s(const struct bench *bench, uint64_t to_ns)
 {
-    return (double) (to_ns - bench->device.zero_ns) * 1e-9 * SCALE;
+    return (double) (to_ns - bench->device.zero_ns) * 1e-9 * REAL_BENCH_SCALE;
 }
 
 static void answer(const struct bench *bench, struct real_peer *server)
 {
     const struct msg_result result = {.device = DEVICE, .round = bench->round, .server = 1};
-    real_bench_answer(server, &result, RESULT_BYTES);
+    real_bench_answer(server, &result, REAL_BENCH_RESULT_BYTES);
 }
 
 static void a_local_task_ends_when_the_model_says(void **state)
 {
     struct bench *bench = *state;
     const struct world *world = &bench->real.control.join.world;
-    double full_s = cost_local_s(world, &world->device[0], 128, LAYERS);
+    double full_s = cost_local_s(world, &world->device[0], 128, REAL_BENCH_LAYERS);
     slot(bench, 0);
-    decide(bench, LAYERS, 0, 0.0);
+    decide(bench, REAL_BENCH_LAYERS, 0, 0.0);
     assert_true(wire_alarm_is_set(&bench->device.compute));
     double due_s = model_s(bench, bench->device.compute.due_ns);
     assert_true(due_s >= full_s - 1e-6 && due_s <= full_s + model_s(bench, clock_monotonic_ns()));
@@ -136,19 +119,14 @@ static void a_task_crosses_and_its_result_is_reported(void **state)
     struct bench *bench = *state;
     slot(bench, 0);
     decide(bench, 2, 1, 1.0);
-    while (bench->real.connections == 0)
-        (void) uv_run(&bench->real.control.loop.uv, UV_RUN_ONCE);
-    struct real_peer *server = &bench->real.server[0];
+    struct real_peer *server = real_bench_connection(&bench->real, 0);
     real_bench_hear(&bench->real, server, "APT");
-    assert_int_equal(server->bytes, TASK_BYTES);
+    assert_int_equal(server->bytes, REAL_BENCH_TASK_BYTES);
     assert_int_equal(server->peer.last.task.split, 2);
     assert_null(bench->device.sending);
     assert_null(bench->device.uplink[0]);
     answer(bench, server);
-    while (strchr(bench->real.orchestrator.heard, 'R') == NULL)
-        (void) uv_run(&bench->real.control.loop.uv, UV_RUN_ONCE);
-    assert_int_equal(bench->real.orchestrator.peer.last.report.round, bench->round);
-    assert_true(bench->real.orchestrator.peer.last.report.transmit_s > 0.0);
+    assert_true(real_bench_hear_report(&bench->real, bench->round)->transmit_s > 0.0);
 }
 
 /* Another number than the first goes on with what there is. */
@@ -192,9 +170,9 @@ static void a_new_share_is_a_new_rate_at_once(void **state)
     slot(bench, 0);
     struct real_peer *server = send_slowly(bench, 0);
     slot(bench, 1);
-    decide(bench, LAYERS, 0, 1.0);
+    decide(bench, REAL_BENCH_LAYERS, 0, 1.0);
     real_bench_hear(&bench->real, server, "APT");
-    assert_int_equal(server->bytes, TASK_BYTES);
+    assert_int_equal(server->bytes, REAL_BENCH_TASK_BYTES);
 }
 
 static void a_handover_stops_what_is_sent_and_sends_it_to_the_other_server(void **state)
@@ -205,12 +183,11 @@ static void a_handover_stops_what_is_sent_and_sends_it_to_the_other_server(void 
     slot(bench, 1);
     take(bench, &(struct proto_message){.id = PROTO_HANDOVER,
                                         .handover = {.round = bench->round, .from = 0, .to = 1}});
-    decide(bench, LAYERS, 0, 1.0);
+    decide(bench, REAL_BENCH_LAYERS, 0, 1.0);
     assert_false(uplink_is_sending(bench->device.uplink[0]));
-    while (bench->real.connections == 1)
-        (void) uv_run(&bench->real.control.loop.uv, UV_RUN_ONCE);
-    real_bench_hear(&bench->real, &bench->real.server[1], "APT");
-    assert_int_equal(bench->real.server[1].bytes, TASK_BYTES);
+    struct real_peer *other = real_bench_connection(&bench->real, 1);
+    real_bench_hear(&bench->real, other, "APT");
+    assert_int_equal(other->bytes, REAL_BENCH_TASK_BYTES);
     assert_string_equal(old->heard, "AP");
     assert_int_equal(old->peer.closes, 0);
 }
@@ -225,11 +202,10 @@ static void a_task_that_is_cut_is_sent_again(void **state)
     while (bench->device.sending != NULL)
         (void) uv_run(&bench->real.control.loop.uv, UV_RUN_ONCE);
     slot(bench, 1);
-    decide(bench, LAYERS, 0, 1.0);
-    while (bench->real.connections == 1)
-        (void) uv_run(&bench->real.control.loop.uv, UV_RUN_ONCE);
-    real_bench_hear(&bench->real, &bench->real.server[1], "APT");
-    assert_int_equal(bench->real.server[1].bytes, TASK_BYTES);
+    decide(bench, REAL_BENCH_LAYERS, 0, 1.0);
+    struct real_peer *other = real_bench_connection(&bench->real, 1);
+    real_bench_hear(&bench->real, other, "APT");
+    assert_int_equal(other->bytes, REAL_BENCH_TASK_BYTES);
 }
 
 static void a_server_that_has_moved_is_hung_up_on_and_no_other(void **state)
@@ -243,7 +219,7 @@ static void a_server_that_has_moved_is_hung_up_on_and_no_other(void **state)
     device_queue_real_hang_up(&bench->device, 0);
     assert_null(bench->device.sending);
     assert_null(bench->device.uplink[0]);
-    real_bench_see_closed(&bench->real, server, BY_NODE);
+    real_bench_see_closed(&bench->real, server, REAL_BENCH_BY_NODE);
 }
 
 static void a_server_that_says_what_it_may_not_is_told_so(void **state)
@@ -268,7 +244,7 @@ static void closing_forgets_all_alarms_and_connections(void **state)
     for (size_t i = 0; i < 3; i++)
         assert_false(wire_alarm_is_set(alarms[i]));
     assert_null(device->uplink);
-    real_bench_see_closed(&bench->real, server, BY_NODE);
+    real_bench_see_closed(&bench->real, server, REAL_BENCH_BY_NODE);
     device_queue_real_close(&unused);
 }
 

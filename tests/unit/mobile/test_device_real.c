@@ -7,11 +7,6 @@
 #include "tests/unit/mobile/real_bench.h"
 
 #define DEVICE 1u
-#define BY_NODE "closed by the peer"
-#define LAYERS 32u
-#define SCALE 20.0
-#define TASK_BYTES (2u * 128u * 4096u) /* of one hidden state: 16 bits for each number */
-#define RESULT_BYTES 1000u
 
 struct bench {
     struct real_bench real;
@@ -23,18 +18,9 @@ struct bench {
 static int open_bench(void **state, const char *extra)
 {
     static struct bench bench;
-    const char *const keys[] = {"run.clock=real",
-                                "run.time_scale=20",
-                                "devices.count=2",
-                                "servers.count=2",
-                                "link.result_kb=1",
-                                "link.down_mbps=50",
-                                "radio.bandwidth_mhz=1",
-                                "servers.coverage_m=2000",
-                                extra,
-                                NULL};
+    const char *const keys[] = {"devices.count=2", extra, NULL};
     bench = (struct bench){.round = 0};
-    real_bench_open(&bench.real, keys);
+    real_bench_open_device(&bench.real, keys);
     device_core_init(&bench.core, &bench.real.control.join.world, DEVICE);
     assert_int_equal(device_real_open(&bench.device, &bench.real.control, &bench.core), 0);
     *state = &bench;
@@ -77,7 +63,7 @@ static void slot(struct bench *bench)
 
 static void decide(struct bench *bench, uint64_t split, uint64_t server, double share)
 {
-    bool local = split == LAYERS;
+    bool local = split == REAL_BENCH_LAYERS;
     take(bench, &(struct proto_message){.id = PROTO_DECISION,
                                         .decision = {.device = DEVICE,
                                                      .round = bench->round,
@@ -87,42 +73,27 @@ static void decide(struct bench *bench, uint64_t split, uint64_t server, double 
                                                      .compute_share = local ? 0.0 : 0.25}});
 }
 
-static struct real_peer *connection(struct bench *bench, unsigned n)
-{
-    while (bench->real.connections <= n)
-        (void) uv_run(&bench->real.control.loop.uv, UV_RUN_ONCE);
-    return &bench->real.server[n];
-}
-
 /* A task is on its way to the server, too slowly to arrive. */
 static struct real_peer *send_slowly(struct bench *bench, uint64_t server)
 {
     unsigned before = bench->real.connections;
     decide(bench, 2, server, 1e-4);
-    struct real_peer *peer = connection(bench, before);
+    struct real_peer *peer = real_bench_connection(&bench->real, before);
     real_bench_hear(&bench->real, peer, "AP");
     assert_true(uplink_is_sending(bench->device.uplink[server]));
     assert_int_equal(bench->device.server, server);
     return peer;
 }
 
-static const struct msg_report *hear_report(struct bench *bench)
-{
-    while (strchr(bench->real.orchestrator.heard, 'R') == NULL)
-        (void) uv_run(&bench->real.control.loop.uv, UV_RUN_ONCE);
-    assert_int_equal(bench->real.orchestrator.peer.last.report.round, bench->round);
-    return &bench->real.orchestrator.peer.last.report;
-}
-
 static double passed_s(const struct bench *bench)
 {
-    return (double) (clock_monotonic_ns() - bench->device.task_ns) * 1e-9 * SCALE;
+    return (double) (clock_monotonic_ns() - bench->device.task_ns) * 1e-9 * REAL_BENCH_SCALE;
 }
 
 static void answer(const struct bench *bench, struct real_peer *server)
 {
     const struct msg_result result = {.device = DEVICE, .round = bench->round, .server = 1};
-    real_bench_answer(server, &result, RESULT_BYTES);
+    real_bench_answer(server, &result, REAL_BENCH_RESULT_BYTES);
 }
 
 static void a_local_task_ends_when_the_model_says(void **state)
@@ -130,11 +101,11 @@ static void a_local_task_ends_when_the_model_says(void **state)
     struct bench *bench = *state;
     const struct world *world = &bench->real.control.join.world;
     slot(bench);
-    decide(bench, LAYERS, 0, 0.0);
+    decide(bench, REAL_BENCH_LAYERS, 0, 0.0);
     assert_true(wire_alarm_is_set(&bench->device.job));
     assert_int_equal(bench->device.job.due_ns, bench->device.due_ns);
-    const struct msg_report *report = hear_report(bench);
-    double full_s = cost_local_s(world, &world->device[DEVICE], bench->core.slot.tokens, LAYERS);
+    const struct msg_report *report = real_bench_hear_report(&bench->real, bench->round);
+    double full_s = cost_local_s(world, &world->device[DEVICE], bench->core.slot.tokens, REAL_BENCH_LAYERS);
     assert_true(report->latency_s >= full_s - 1e-6 && report->latency_s <= passed_s(bench));
     assert_near(report->local_s, report->latency_s, 0.2);
     assert_int_equal(bench->real.connections, 0);
@@ -146,12 +117,12 @@ static void a_task_crosses_and_its_result_is_reported(void **state)
     for (unsigned i = 0; i < 2; i++) { /* the second over the same connection */
         slot(bench);
         decide(bench, 2, 1, 1.0);
-        struct real_peer *server = connection(bench, 0);
+        struct real_peer *server = real_bench_connection(&bench->real, 0);
         real_bench_hear(&bench->real, server, i == 0 ? "APT" : "APTPT");
-        assert_int_equal(server->bytes, TASK_BYTES);
+        assert_int_equal(server->bytes, REAL_BENCH_TASK_BYTES);
         assert_null(bench->device.uplink[0]);
         answer(bench, server);
-        const struct msg_report *report = hear_report(bench);
+        const struct msg_report *report = real_bench_hear_report(&bench->real, bench->round);
         assert_true(report->transmit_s > 0.0 && report->local_s > 0.0);
         assert_true(report->local_s + report->transmit_s <= report->latency_s + 1e-6);
         assert_true(report->latency_s <= passed_s(bench));
@@ -164,16 +135,16 @@ static void a_slot_ends_what_is_under_way(void **state)
 {
     struct bench *bench = *state;
     slot(bench);
-    decide(bench, LAYERS, 0, 0.0);
+    decide(bench, REAL_BENCH_LAYERS, 0, 0.0);
     bench->device.is_due = true;
     slot(bench);
     assert_false(wire_alarm_is_set(&bench->device.job) || bench->device.is_due);
     struct real_peer *server = send_slowly(bench, 0);
     slot(bench);
     assert_false(uplink_is_sending(bench->device.uplink[0]));
-    real_bench_see_closed(&bench->real, server, BY_NODE);
-    decide(bench, LAYERS, 0, 0.0);
-    (void) hear_report(bench);
+    real_bench_see_closed(&bench->real, server, REAL_BENCH_BY_NODE);
+    decide(bench, REAL_BENCH_LAYERS, 0, 0.0);
+    (void) real_bench_hear_report(&bench->real, bench->round);
 }
 
 static void a_task_whose_server_is_lost_is_computed_here_or_sent_elsewhere(void **state)
@@ -190,14 +161,14 @@ static void a_task_whose_server_is_lost_is_computed_here_or_sent_elsewhere(void 
                                                         .bandwidth_share = away ? 1.0 : 0.0,
                                                         .compute_share = away ? 0.25 : 0.0}});
         assert_false(uplink_is_sending(bench->device.uplink[0]));
-        real_bench_see_closed(&bench->real, server, BY_NODE);
+        real_bench_see_closed(&bench->real, server, REAL_BENCH_BY_NODE);
         if (away) {
-            struct real_peer *other = connection(bench, 2);
+            struct real_peer *other = real_bench_connection(&bench->real, 2);
             real_bench_hear(&bench->real, other, "APT");
-            assert_int_equal(other->bytes, TASK_BYTES);
+            assert_int_equal(other->bytes, REAL_BENCH_TASK_BYTES);
             answer(bench, other);
         }
-        const struct msg_report *report = hear_report(bench);
+        const struct msg_report *report = real_bench_hear_report(&bench->real, bench->round);
         assert_int_equal(report->attempt, 1);
         *strchr(bench->real.orchestrator.heard, 'R') = '-';
     }
@@ -230,7 +201,7 @@ static void a_lost_server_ends_the_time_of_what_is_not_sent(void **state)
                     .id = PROTO_RECOVER,
                     .recover = {
                         .device = DEVICE, .round = bench->round, .attempt = 1, .server = PROTO_SERVER_NONE}});
-    (void) hear_report(bench);
+    (void) real_bench_hear_report(&bench->real, bench->round);
 }
 
 static void a_server_that_has_moved_is_hung_up_on_and_no_other(void **state)
@@ -243,7 +214,7 @@ static void a_server_that_has_moved_is_hung_up_on_and_no_other(void **state)
     assert_non_null(bench->device.uplink[0]);
     device_real_hang_up(&bench->device, 0);
     assert_null(bench->device.uplink[0]);
-    real_bench_see_closed(&bench->real, server, BY_NODE);
+    real_bench_see_closed(&bench->real, server, REAL_BENCH_BY_NODE);
 }
 
 static void a_server_that_says_what_it_may_not_is_told_so(void **state)
@@ -264,7 +235,7 @@ static void closing_forgets_the_alarm_and_all_connections(void **state)
     device_real_close(&bench->device);
     assert_false(wire_alarm_is_set(&bench->device.job));
     assert_null(bench->device.uplink);
-    real_bench_see_closed(&bench->real, server, BY_NODE);
+    real_bench_see_closed(&bench->real, server, REAL_BENCH_BY_NODE);
 }
 
 static void without_memory_nothing_is_opened_or_sent(void **state)

@@ -3,29 +3,10 @@
 
 #include <errno.h>
 
-#include "tests/lib/memory.h"
+#include "tests/lib/memory_each.h"
 #include "tests/unit/model/check.h"
 
-#define TRIES_MAX 5000u
 #define SERVERS 2u
-
-/* Makes something, uses it and unmakes it. */
-typedef int maker(struct diag *diag);
-
-static void make_without_memory(maker *make, size_t least)
-{
-    size_t before = memory_blocks(), n = 1;
-    for (bool failed = true; failed && n < TRIES_MAX; n++) {
-        struct diag diag = {{0}};
-        memory_fail_at(n);
-        int rc = make(&diag);
-        failed = memory_has_failed();
-        if (rc != (failed ? -ENOMEM : 0) || memory_blocks() != before)
-            fail_msg("allocation %zu: %d, \"%s\", %zu blocks, before %zu", n, rc, diag.text, memory_blocks(),
-                     before);
-    }
-    assert_true(n < TRIES_MAX && (n > least || !memory_can_fail()));
-}
 
 static struct world world;
 
@@ -75,8 +56,9 @@ static int play_slot(struct device_queue_virtual *device, uint64_t number, struc
                           diag);
 }
 
-static int make_device(struct diag *diag)
+static int make_device(void *user, struct diag *diag)
 {
+    (void) user;
     struct device_queue_virtual *device = NULL;
     int rc = device_queue_virtual_create(&device, &world, 0);
     for (uint64_t number = 0; rc == 0 && number < 12; number++)
@@ -85,8 +67,9 @@ static int make_device(struct diag *diag)
     return rc;
 }
 
-static int make_queue(struct diag *diag)
+static int make_queue(void *user, struct diag *diag)
 {
+    (void) user;
     struct device_queue *queue = NULL;
     (void) diag;
     int rc = device_queue_create(&queue, &world, 0);
@@ -97,8 +80,8 @@ static int make_queue(struct diag *diag)
 static void a_queueing_device_without_memory_leaves_nothing_behind(void **state)
 {
     (void) state;
-    make_without_memory(make_queue, 5);
-    make_without_memory(make_device, 10);
+    memory_each(make_queue, NULL, 5);
+    memory_each(make_device, NULL, 10);
 }
 
 int main(void)

@@ -6,7 +6,6 @@
 #include "tests/lib/memory.h"
 #include "tests/unit/mobile/real_bench.h"
 
-#define BY_NODE "closed by the peer"
 #define DEVICE 3u
 #define SERVER 1u
 #define BYTES UINT64_C(200000) /* of a task: more than a PIECE */
@@ -189,7 +188,7 @@ static void a_task_that_is_abandoned_takes_its_connection_along(void **state)
             uplink_abandon(bench->uplink);
         send_task(bench, 10, FAST_BPS);
         real_bench_hear(&bench->real, connection(bench, 2 * i + 1), "APT");
-        real_bench_see_closed(&bench->real, server, BY_NODE);
+        real_bench_see_closed(&bench->real, server, REAL_BENCH_BY_NODE);
         assert_string_equal(server->heard, "AP");
         if (i == 0) { /* what closes when nothing is sent is no cut */
             wire_conn_close(bench->real.server[1].peer.conn);

@@ -9,31 +9,13 @@
 #include "core/model/station.h"
 #include "core/model/trace.h"
 #include "tests/lib/memory.h"
-
-#define TRIES_MAX 5000u
-
-/* Makes something, and if that succeeds, unmakes it. */
-typedef int maker(struct diag *diag);
-
-static void make_without_memory(maker *make)
-{
-    size_t before = memory_blocks(), n = 1;
-    for (bool failed = true; failed && n < TRIES_MAX; n++) {
-        struct diag diag = {{0}};
-        memory_fail_at(n);
-        int rc = make(&diag);
-        failed = memory_has_failed();
-        if ((rc != 0) != failed || memory_blocks() != before)
-            fail_msg("allocation %zu: %d, \"%s\", %zu blocks, before %zu", n, rc, diag.text, memory_blocks(),
-                     before);
-    }
-    assert_in_range(n, 3, TRIES_MAX - 1);
-}
+#include "tests/lib/memory_each.h"
 
 /* ---- what is made ---- */
 
-static int make_scenario(struct diag *diag)
+static int make_scenario(void *user, struct diag *diag)
 {
+    (void) user;
     static const char text[] = "run: {name: \"mine\", slots: 7}\nradio:\n  bandwidth_mhz: 2.5e1\nmobility:\n"
                                "faults:\n  script: slot 3 kill server 0\n";
     struct scenario scenario;
@@ -41,8 +23,9 @@ static int make_scenario(struct diag *diag)
     return scenario_read(&scenario, text, sizeof text - 1, "x.yaml", diag);
 }
 
-static int make_scenario_text(struct diag *diag)
+static int make_scenario_text(void *user, struct diag *diag)
 {
+    (void) user;
     struct scenario scenario;
     struct buf text = {0};
     (void) diag;
@@ -52,8 +35,9 @@ static int make_scenario_text(struct diag *diag)
     return rc;
 }
 
-static int make_world(struct diag *diag)
+static int make_world(void *user, struct diag *diag)
 {
+    (void) user;
     struct scenario scenario;
     struct world world;
     scenario_defaults(&scenario);
@@ -67,8 +51,9 @@ static int make_world(struct diag *diag)
 
 static struct world shown;
 
-static int make_view(struct diag *diag)
+static int make_view(void *user, struct diag *diag)
 {
+    (void) user;
     struct env_view view;
     (void) diag;
     int rc = env_view_init(&view, &shown);
@@ -77,8 +62,9 @@ static int make_view(struct diag *diag)
     return rc;
 }
 
-static int make_decision(struct diag *diag)
+static int make_decision(void *user, struct diag *diag)
 {
+    (void) user;
     struct env_decision decision;
     (void) diag;
     int rc = env_decision_init(&decision, 5);
@@ -96,13 +82,15 @@ static int make_trace(const char *text, struct diag *diag)
     return rc;
 }
 
-static int make_opportunities(struct diag *diag)
+static int make_opportunities(void *user, struct diag *diag)
 {
+    (void) user;
     return make_trace("0\n1\n1\n4\n10\n", diag);
 }
 
-static int make_log(struct diag *diag)
+static int make_log(void *user, struct diag *diag)
 {
+    (void) user;
     return make_trace(
         "Timestamp,Longitude,Latitude,Speed,CellID,DL_bitrate,UL_bitrate\n"
         "2019.12.16_13.40.04,-8.4,51.8,10,A,5000,1000\n2019.12.16_13.40.05,-8.4,51.8,10,B,6000,1500\n"
@@ -110,8 +98,9 @@ static int make_log(struct diag *diag)
         diag);
 }
 
-static int make_station(struct diag *diag)
+static int make_station(void *user, struct diag *diag)
 {
+    (void) user;
     struct station station;
     int rc = 0;
     (void) diag;
@@ -122,8 +111,9 @@ static int make_station(struct diag *diag)
     return rc;
 }
 
-static int make_link(struct diag *diag)
+static int make_link(void *user, struct diag *diag)
 {
+    (void) user;
     const struct link_params params = {
         .rate_bps = 1e6, .delay_s = 5.0, .jitter_s = 1.0, .loss = 0.1, .retransmit_s = 0.01};
     struct link link;
@@ -141,32 +131,32 @@ static int make_link(struct diag *diag)
 static void a_scenario_is_read_and_printed_or_not(void **state)
 {
     (void) state;
-    make_without_memory(make_scenario);
-    make_without_memory(make_scenario_text);
+    memory_each(make_scenario, NULL, 1);
+    memory_each(make_scenario_text, NULL, 1);
 }
 
 static void a_world_and_what_is_seen_of_it_are_whole_or_not_there(void **state)
 {
     (void) state;
     shown = check_world(NULL);
-    make_without_memory(make_world);
-    make_without_memory(make_view);
-    make_without_memory(make_decision);
+    memory_each(make_world, NULL, 1);
+    memory_each(make_view, NULL, 1);
+    memory_each(make_decision, NULL, 1);
     world_finish(&shown);
 }
 
 static void a_trace_is_whole_or_not_there(void **state)
 {
     (void) state;
-    make_without_memory(make_opportunities);
-    make_without_memory(make_log);
+    memory_each(make_opportunities, NULL, 1);
+    memory_each(make_log, NULL, 1);
 }
 
 static void queues_say_that_they_cannot_grow(void **state)
 {
     (void) state;
-    make_without_memory(make_station);
-    make_without_memory(make_link);
+    memory_each(make_station, NULL, 1);
+    memory_each(make_link, NULL, 1);
 }
 
 /* Every pair is foreseen once, and the next allocation would fail. True: one was needed. */
