@@ -443,6 +443,137 @@ static void decisions_and_losses_played_again_give_the_same_rows(void **state)
     world_finish(&world);
 }
 
+/* ---- sums ---- */
+
+/* A policy that is told the outcome of each slot that it has decided. */
+struct hearer {
+    struct policy inner;
+    size_t decides, hears, outcomes;
+    double cost_sum, reward_sum;
+    size_t truncated;
+};
+
+static void hearer_decide(struct policy *policy, const struct env_view *view,
+                          struct env_decision *ret_decision)
+{
+    struct hearer *hearer = policy->state;
+    assert_int_equal(hearer->hears, hearer->decides); /* of the slot before, before this one */
+    hearer->decides++;
+    hearer->inner.kind->decide(&hearer->inner, view, ret_decision);
+}
+
+static void hearer_hear(struct policy *policy, const struct policy_feedback *feedback)
+{
+    struct hearer *hearer = policy->state;
+    hearer->hears++;
+    hearer->truncated += feedback->truncated ? 1 : 0;
+    hearer->reward_sum += feedback->reward;
+    hearer->outcomes += feedback->outcomes;
+    for (size_t i = 0; i < feedback->outcomes; i++)
+        hearer->cost_sum += feedback->outcome[i].cost;
+}
+
+static const struct policy_kind hearer_kind = {
+    .name = "hearer", .decide = hearer_decide, .hear = hearer_hear};
+
+/* What rows say of themselves, for one episode or for all. */
+struct sums {
+    uint64_t tasks, done, missed, expired, recovered, reoffloaded, repairs;
+    double cost, energy_j;
+};
+
+static void add_to(struct sums *sums, const struct db_task *row)
+{
+    bool done = !isnan(row->latency_s); /* others may have a cost: what they are charged */
+    sums->tasks++;
+    sums->done += done ? 1 : 0;
+    sums->missed += done && row->deadline_missed ? 1 : 0;
+    sums->expired += row->status == DB_TASK_EXPIRED ? 1 : 0;
+    sums->recovered += row->status == DB_TASK_RECOVERED ? 1 : 0;
+    sums->reoffloaded += row->status == DB_TASK_REOFFLOADED ? 1 : 0;
+    sums->repairs += row->repaired ? 1 : 0;
+    sums->cost += done ? row->cost : 0.0;
+    sums->energy_j += done ? row->energy_j : 0.0;
+}
+
+static void check_episode(const struct db_episode *episode, const struct sums *sums)
+{
+    assert_int_equal(episode->tasks, sums->tasks);
+    assert_int_equal(episode->failures, sums->tasks - sums->done);
+    assert_int_equal(episode->deadline_misses, sums->missed);
+    assert_int_equal(episode->repairs, sums->repairs);
+    check_near(episode->mean_cost, sums->cost / (double) sums->done, 1e-9, "mean cost", __FILE__, __LINE__);
+    check_near(episode->mean_energy_j, sums->energy_j / (double) sums->done, 1e-9, "mean energy", __FILE__,
+               __LINE__);
+}
+
+static struct sums check_sums(const char *const *keys, const struct session_fault *fault, size_t faults)
+{
+    enum { EPISODES = 3, SLOTS = 40 };
+    struct settings settings;
+    struct world world = full_world(keys, &settings);
+    struct hearer hearer = {.inner = sim_policy(&world, &settings, "greedy", false)};
+    struct policy policy = {.kind = &hearer_kind, .world = &world, .state = &hearer};
+    struct sim_record record = {.rows = 0};
+    struct sums all = {.tasks = 0};
+    struct session_result result = sim_run(&world, &policy, EPISODES, SLOTS, fault, faults, &record);
+    double returns = 0.0;
+    assert_int_equal(record.episodes, EPISODES);
+    for (uint32_t e = 0; e < EPISODES; e++) {
+        struct sums own = {.tasks = 0};
+        for (size_t i = 0; i < record.rows; i++)
+            if (record.row[i].episode == e)
+                add_to(&own, &record.row[i]);
+        check_episode(&record.episode[e], &own);
+        returns += record.episode[e].episode_return;
+    }
+    for (size_t i = 0; i < record.rows; i++)
+        add_to(&all, &record.row[i]);
+    assert_int_equal(result.slots, EPISODES * SLOTS);
+    assert_int_equal(result.tasks, all.tasks);
+    assert_int_equal(result.lost_tasks, all.tasks - all.done - all.expired);
+    assert_int_equal(result.recovered, all.recovered);
+    assert_int_equal(result.reoffloaded, all.reoffloaded);
+    assert_near(result.mean_cost, all.cost / (double) all.done, 1e-9);
+    assert_int_equal(hearer.decides, EPISODES * SLOTS);
+    assert_int_equal(hearer.hears, EPISODES * SLOTS);
+    assert_int_equal(hearer.truncated, EPISODES);
+    assert_int_equal(hearer.outcomes, all.done);
+    assert_near(hearer.cost_sum, all.cost, 1e-9);
+    assert_near(hearer.reward_sum, returns, 1e-9);
+    policy_destroy(&hearer.inner);
+    sim_record_finish(&record);
+    world_finish(&world);
+    return all;
+}
+
+static void a_sessions_sums_are_those_of_its_rows(void **state)
+{
+    (void) state;
+#define KILLS                                                                                                \
+    "faults.script=slot 3 kill server 0; slot 8 rejoin server 0; slot 20 pause device 1 for 3; slot 9 "      \
+    "pause server 1 for 4",                                                                                  \
+        "devices.count=6", "servers.count=2", "servers.coverage_m=5000"
+#define QUEUE "run.mode=queue", "run.slot_s=0.6", "task.probability=0.6", "radio.bandwidth_mhz=8"
+    static const char *const quiet[] = {"devices.count=5", "servers.count=2", NULL};
+    static const char *const killed[] = {KILLS, "faults.recovery=none", NULL};
+    static const char *const local[] = {KILLS, "faults.recovery=local", NULL};
+    static const char *const again[] = {KILLS, "faults.recovery=reoffload", NULL};
+    static const char *const queue[] = {QUEUE, KILLS, "faults.recovery=reoffload", "objective.deadline_s=2.4",
+                                        NULL};
+    static const struct session_fault lost[] = {{1, 3, SESSION_EXECUTE, true, 0, false},
+                                                {1, 30, SESSION_EXECUTE, false, 2, false}};
+    struct sums sums = check_sums(quiet, NULL, 0);
+    assert_int_equal(sums.done, sums.tasks);
+    sums = check_sums(killed, NULL, 0);
+    assert_true(sums.done < sums.tasks);
+    assert_true(check_sums(local, NULL, 0).recovered > 0);
+    assert_true(check_sums(again, NULL, 0).reoffloaded > 0);
+    assert_true(check_sums(queue, NULL, 0).reoffloaded > 0);
+    sums = check_sums(local, lost, 2);
+    assert_true(sums.done < sums.tasks);
+}
+
 /* ---- ends ---- */
 
 static int full_disk(void *user, const struct db_task *task, size_t count)
@@ -582,6 +713,7 @@ int main(void)
         cmocka_unit_test(losses_in_slots_that_follow_one_another_happen_in_their_own_slot),
         cmocka_unit_test(a_learner_goes_on_without_the_lost_and_gives_up_when_all_are),
         cmocka_unit_test(decisions_and_losses_played_again_give_the_same_rows),
+        cmocka_unit_test(a_sessions_sums_are_those_of_its_rows),
         cmocka_unit_test(a_sinks_error_ends_the_session_with_its_code),
         cmocka_unit_test(two_sinks_see_the_same_rows_in_the_same_order),
         cmocka_unit_test(a_sink_that_fails_ends_the_session_before_later_sinks_see_its_row),
