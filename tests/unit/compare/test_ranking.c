@@ -170,6 +170,27 @@ static void an_interval_that_holds_zero_says_how_many_more_runs(void **state)
     ranking_finish(&ranking);
 }
 
+/* The first pair as above; the differences of the second are 4, -4, 4, -4, 0. */
+static void where_all_are_in_doubt_nobody_is_ranked(void **state)
+{
+    struct fixture *fixture = *state;
+    ADD(fixture, "5", "dapo", "observations", 1, 5, 5, 5, 5, 5);
+    ADD(fixture, "5", "local", "observations", 1, 8, 4, 8, 4, 6);
+    ADD(fixture, "5", "random", "observations", 1, 4, 8, 4, 8, 6);
+    assert_int_equal(evidence_sort(&fixture->evidence), 0);
+    struct ranking ranking;
+    assert_int_equal(ranking_make(&ranking, value_at(fixture, 0), EVIDENCE_COST, NULL, &fixture->bootstrap),
+                     0);
+    assert_verdict(
+        &ranking,
+        "not ranked: dapo, local: the interval of their paired difference, -0.6 to 2.6, holds 0; it would "
+        "take "
+        "13 more runs of each\n"
+        "not ranked: local, random: the interval of their paired difference, -3.2 to 3.2, holds 0; it would "
+        "take more than 10000 more runs of each\n");
+    ranking_finish(&ranking);
+}
+
 static void only_common_seeds_are_paired(void **state)
 {
     struct fixture *fixture = *state;
@@ -323,6 +344,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(fewer_than_five_seeds_are_not_ranked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_interval_that_holds_zero_says_how_many_more_runs, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(where_all_are_in_doubt_nobody_is_ranked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_common_seeds_are_paired, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_headline_names_the_greatest_reduction_its_value_and_the_mean,
                                         set_up, tear_down),
