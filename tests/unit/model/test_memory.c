@@ -8,6 +8,7 @@
 #include "core/model/link.h"
 #include "core/model/station.h"
 #include "core/model/trace.h"
+#include "core/model/trace_stats.h"
 #include "tests/lib/memory.h"
 #include "tests/lib/memory_each.h"
 
@@ -98,6 +99,20 @@ static int make_log(void *user, struct diag *diag)
         diag);
 }
 
+static int measure_trace(void *user, struct diag *diag)
+{
+    (void) user;
+    struct trace trace;
+    struct trace_stats stats;
+    int rc = trace_read(&trace, "0 1\n1 2\n4 0\n", 12, "t", TRACE_AUTO, diag);
+    if (rc != 0)
+        return rc;
+    rc = trace_stats_of(&trace, DIRECTION_UP, &stats, diag);
+    assert_int_equal(rc == 0, diag->text[0] == '\0');
+    trace_finish(&trace);
+    return rc;
+}
+
 static int make_station(void *user, struct diag *diag)
 {
     (void) user;
@@ -150,6 +165,7 @@ static void a_trace_is_whole_or_not_there(void **state)
     (void) state;
     memory_each(make_opportunities, NULL, 1);
     memory_each(make_log, NULL, 1);
+    memory_each(measure_trace, NULL, 1);
 }
 
 static void queues_say_that_they_cannot_grow(void **state)

@@ -153,6 +153,39 @@ static void fine_steps_become_a_grid_whose_integrals_are_the_traces(void **state
     world_finish(&world);
 }
 
+/* So many steps of a second, each of another rate. */
+static void play_steps(unsigned steps)
+{
+    const size_t size = (size_t) steps * 32;
+    char *text = malloc(size);
+    size_t used = 0;
+    assert_non_null(text);
+    for (unsigned i = 0; i < steps; i++)
+        used += (size_t) snprintf(text + used, size - used, "%u %u\n", i, 1 + i % 7);
+    write_file("long", text);
+    free(text);
+    struct world world = world_of(scenario_with("long", NULL, NULL));
+    const struct track *track = &world.rate_tracks.track[0];
+    bool is_kept = steps <= TRACK_POINTS_MAX;
+    double step_s =
+        is_kept ? 1.0
+                : 16.0 * TRACK_GRID_S; /* of the doublings of the grid the first that is coarse enough */
+    assert_int_equal(track->points, (uint32_t) ceil(steps / step_s));
+    for (uint32_t i = 0; i < track->points; i++)
+        assert_near(track->start_s[i], i * step_s, 1e-9 * steps);
+    assert_near(track_mean_bps(track, true, 0.0, 112.0), 4e6,
+                1e-3); /* 112 s: whole steps of both kinds, and 16 times 7 */
+    world_finish(&world);
+}
+
+static void as_many_steps_as_a_track_holds_are_kept_and_more_become_a_grid(void **state)
+{
+    (void) state;
+    play_steps(TRACK_POINTS_MAX - 1);
+    play_steps(TRACK_POINTS_MAX);
+    play_steps(TRACK_POINTS_MAX + 1);
+}
+
 static void an_outage_leaves_no_server_and_the_state_finite(void **state)
 {
     (void) state;
@@ -354,6 +387,7 @@ int main(void)
         cmocka_unit_test(the_channel_of_a_slot_carries_the_traces_mean_rate),
         cmocka_unit_test(gains_and_rates_are_inverse_over_all_magnitudes),
         cmocka_unit_test(fine_steps_become_a_grid_whose_integrals_are_the_traces),
+        cmocka_unit_test(as_many_steps_as_a_track_holds_are_kept_and_more_become_a_grid),
         cmocka_unit_test(an_outage_leaves_no_server_and_the_state_finite),
         cmocka_unit_test(a_folders_files_are_dealt_in_order_of_name),
         cmocka_unit_test(the_direction_is_chosen),
