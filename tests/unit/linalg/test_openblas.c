@@ -1,10 +1,12 @@
 /* OpenBLAS as the second opinion on our own product. */
+#include <dlfcn.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -43,6 +45,23 @@ static void openblas_has_a_kernel_and_multiplies_as_a_plain_loop_does(void **sta
     open_or_skip();
     assert_true(strlen(openblas_kernel()) > 0);
     assert_non_null(strstr(openblas_version(), "OpenBLAS"));
+}
+
+/* Also when somebody has loaded it before, for a thread on each processor. It is the first thing that is tested: a library
+ * is loaded once. */
+static void openblas_computes_with_one_thread_whoever_loaded_it(void **state)
+{
+    int (*count)(void) = NULL;
+    (void) state;
+    assert_int_equal(setenv("OPENBLAS_NUM_THREADS", "2", 1), 0);
+    void *handle = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    open_or_skip();
+    void *found = handle != NULL ? dlsym(handle, "openblas_get_num_threads") : NULL;
+    if (found == NULL)
+        skip(); /* it has another name, or no such function */
+    memcpy(&count, &found, sizeof count);
+    assert_int_equal(count(), 1);
+    assert_int_equal(dlclose(handle), 0);
 }
 
 /* Both within the bound of a sum in any order of the sum itself, so within twice that of each other. */
@@ -112,6 +131,7 @@ static void products_are_openblas_s_as_long_as_it_is_used(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(openblas_computes_with_one_thread_whoever_loaded_it),
         cmocka_unit_test(openblas_has_a_kernel_and_multiplies_as_a_plain_loop_does),
         cmocka_unit_test(our_product_is_openblas_s_within_the_bound_of_rounding),
         cmocka_unit_test(products_are_openblas_s_as_long_as_it_is_used),
