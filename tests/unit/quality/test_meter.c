@@ -148,6 +148,24 @@ static void train_until(struct bench *bench, uint32_t episodes, bool swaps)
             }
 }
 
+/* Of all splits, and of 33 conditions from the least to the greatest that was met. */
+static void check_grid(const struct quality_table *table, const struct bench *bench)
+{
+    double least = HUGE_VAL, most = 0.0;
+    for (uint32_t i = 0; i < AFTER * DEVICES; i++) {
+        double condition =
+            crossing_in(bench, i / (SLOTS * DEVICES), i / DEVICES % SLOTS, i % DEVICES).condition;
+        least = fmin(least, condition);
+        most = fmax(most, condition);
+    }
+    assert_int_equal(table->splits, 10);
+    assert_int_equal(table->conditions, 33);
+    for (uint32_t split = 0; split < table->splits; split++)
+        assert_int_equal(table->split[split], split + 1);
+    for (uint32_t i = 0; i < table->conditions; i++)
+        assert_near(table->condition[i], least + i / 32.0 * (most - least), 1e-7);
+}
+
 static void a_surrogate_takes_over_after_so_many_slots_of_training(void **state)
 {
     struct bench *bench = *state;
@@ -161,6 +179,7 @@ static void a_surrogate_takes_over_after_so_many_slots_of_training(void **state)
     assert_int_equal(bench->fits, 1);
     assert_int_equal(bench->error.records, AFTER * DEVICES);
     assert_int_equal(quality_table_read(&table, bench->table, NULL), 0);
+    check_grid(&table, bench);
     assert_true(told.log_ratio == quality_at(&table, next.split, next.condition));
     assert_true(isnan(told.nll) && isnan(told.tokens) && isnan(told.bytes));
     (void) measure(bench, &next);
