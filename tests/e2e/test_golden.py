@@ -196,7 +196,8 @@ SHORT = (
     'ddpg.warmup=30', 'ddpg.batch=16', 'ddpg.hidden_1=24', 'ddpg.hidden_2=16', 'maddpg.hidden_1=16',
     'maddpg.hidden_2=16', 'dqn.warmup=60', 'dqn.batch=16', 'dqn.epsilon_slots=100', 'ppo.rollout=22', 'ppo.batch=11',
     'ppo.epochs=6', 'a2c.steps=2', 'plus.warmup=20', 'plus.batch=32', 'plus.price_block=12', 'plus.price_settle=3',
-    'plus.explore_slots=100', 'evaluation.validate_episodes=1', 'evaluation.validate_slots=8',
+    'plus.explore_slots=100', 'active.warmup=20', 'active.fit_slots=20', 'active.width=16', 'active.members=3',
+    'active.epochs=2', 'evaluation.validate_episodes=1', 'evaluation.validate_slots=8',
     'evaluation.test_episodes=2', 'evaluation.test_slots=8')
 LONG_ENOUGH = {'devices': 3, 'slots': 110}  # with SHORT 100 updates or more, whoever learns
 FAULTS = ('faults.script=slot 5 kill server 1; slot 12 rejoin server 1; slot 8 pause device 1 for 5; '
@@ -204,7 +205,8 @@ FAULTS = ('faults.script=slot 5 kill server 1; slot 12 rejoin server 1; slot 8 p
           'slot 60 partition device 0 server 1 for 9')
 LEARNERS = {
     **{name: what(name, *SHORT, **LONG_ENOUGH) for name in (
-        'dapo', 'bandit', 'td3', 'sac', 'maddpg', 'dqn', 'ppo', 'ppo-gaussian', 'a2c', 'dapo-plus')},
+        'dapo', 'bandit', 'td3', 'sac', 'maddpg', 'dqn', 'ppo', 'ppo-gaussian', 'a2c', 'dapo-plus',
+        'active-inference')},
     **{f'{name} in queues': queue(name, *SHORT, **LONG_ENOUGH) for name in (
         'dapo', 'sac', 'dqn', 'ppo', 'dapo-plus')},
     **{f'{name} under faults': what(name, *SHORT, FAULTS, **LONG_ENOUGH) for name in (
@@ -216,6 +218,10 @@ LEARNERS = {
     'sac, fixed temperature': what('sac', *SHORT, 'sac.temperature=0.2', 'sac.temperature_rate=0', **LONG_ENOUGH),
     'dqn, plain': what('dqn', *SHORT, 'dqn.double_q=off', 'dqn.dueling=off', 'dqn.buffer=200', **LONG_ENOUGH),
     'ppo, traces and entropy': what('ppo', *SHORT, 'ppo.trace=0.95', 'ppo.entropy=0.01', 'ppo.norm=0', **LONG_ENOUGH),
+    'active-inference, drawn and learned': what('active-inference', *SHORT, 'active.plan=cross-entropy',
+                                                'active.candidates=50', 'active.elites=5', 'active.iterations=3',
+                                                'active.preference=learned', 'active.estimate=gaussian',
+                                                'active.anew=on', 'active.buffer=200', **LONG_ENOUGH),
     'dapo-plus, linear parts': what('dapo-plus', *SHORT, 'plus.hidden=0', 'plus.swaps=off', 'plus.watch=off',
                                     'plus.buffer=300', **LONG_ENOUGH),
 }

@@ -178,7 +178,8 @@ static void resume_everywhere(const char *const *keys, uint32_t every)
 #define SMALL                                                                                                \
     "ddpg.hidden_1=16", "ddpg.hidden_2=12", "ddpg.batch=16", "devices.count=3", "servers.count=2",           \
         "ppo.rollout=47", "ppo.batch=10", "dqn.warmup=20", "dqn.epsilon_slots=100", "plus.warmup=20",        \
-        "plus.buffer=150"
+        "plus.buffer=150", "active.warmup=20", "active.fit_slots=25", "active.width=12", "active.members=3", \
+        "active.buffer=150", "active.epochs=1"
 
 static void a_learner_goes_on_after_any_checkpoint_as_if_it_had_never_stopped(void **state)
 {

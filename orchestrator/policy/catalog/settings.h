@@ -5,6 +5,7 @@
 #include "orchestrator/policy/catalog/external_settings.h"
 #include "orchestrator/policy/learned/settings.h"
 #include "orchestrator/policy/model/settings.h"
+#include "orchestrator/policy/planned/settings.h"
 #include "orchestrator/policy/plus/settings.h"
 #include "orchestrator/policy/rules/settings.h"
 

@@ -28,6 +28,8 @@ static const char *const keys[] = {
     "plus.batch=8",
     "plus.buffer=64",
     "plus.updates=1",
+    "active.fit_slots=6",
+    "active.width=8",
     "td3.delay=1",
     "run.episodes=1",
     NULL,

@@ -160,7 +160,7 @@ static void only_a_learner_trains(void **state)
 /* Learners and searches that do not take long. */
 #define SMALL                                                                                                \
     "ddpg.hidden_1=16", "ddpg.hidden_2=16", "genetic.population=20", "genetic.generations=10",               \
-        "swarm.particles=10", "swarm.iterations=10"
+        "swarm.particles=10", "swarm.iterations=10", "active.width=16"
 
 static void assert_valid(const struct slot *slot, const char *name)
 {
