@@ -336,6 +336,38 @@ static void a_slowdown_that_ends_with_its_episode_is_told_in_the_next(void **sta
     world_finish(&world);
 }
 
+/* The speeds of server 0 that a run of three episodes of eight slots tells, as "episode.slot=speed". */
+static void assert_speeds(const char *script, const char *expected)
+{
+    char text[256] = "", rule[128];
+    size_t used = 0;
+    (void) snprintf(rule, sizeof rule, "faults.script=%s", script);
+    struct world world = check_world((const char *[]){"devices.count=2", "servers.count=1", rule, NULL});
+    struct policy policy = sim_policy(&world, NULL, "local", false);
+    struct sim_record record = {.rows = 0};
+    (void) sim_run(&world, &policy, 3, 8, NULL, 0, &record);
+    for (size_t i = 0; i < record.events; i++)
+        if (!isnan(record.event[i].speed))
+            used += (size_t) snprintf(text + used, sizeof text - used, "%s%u.%u=%g", used > 0 ? " " : "",
+                                      record.event[i].episode, record.event[i].slot, record.event[i].speed);
+    assert_string_equal(text, expected);
+    policy_destroy(&policy);
+    sim_record_finish(&record);
+    world_finish(&world);
+}
+
+static void a_change_of_speed_is_told_once_also_across_episodes(void **state)
+{
+    (void) state;
+    assert_speeds("slot 2 slow server 0 by 0.5 for 3", "0.2=0.5 0.5=1 1.2=0.5 1.5=1 2.2=0.5 2.5=1");
+    assert_speeds("slot 7 slow server 0 by 0.5", "0.7=0.5 1.0=1 1.7=0.5 2.0=1 2.7=0.5");
+    assert_speeds("slot 6 slow server 0 by 0.5 for 1", "0.6=0.5 0.7=1 1.6=0.5 1.7=1 2.6=0.5 2.7=1");
+    assert_speeds("episode 0 slot 7 slow server 0 by 0.5 until episode 1 slot 0", "0.7=0.5 1.0=1");
+    assert_speeds("episode 0 slot 7 slow server 0 by 0.5 until episode 1 slot 3", "0.7=0.5 1.3=1");
+    assert_speeds("episode 0 slot 6 slow server 0 by 0.5 until episode 2 slot 0", "0.6=0.5 2.0=1");
+    assert_speeds("slot 0 slow server 0 by 0.5", "0.0=0.5");
+}
+
 static double slot_cost(const struct sim_record *record, size_t from, uint32_t devices)
 {
     double sum = 0.0;
@@ -513,6 +545,7 @@ int main(void)
         cmocka_unit_test(a_server_that_is_slowed_in_mid_run_takes_twice_as_long_and_nobody_is_told),
         cmocka_unit_test(an_event_tells_where_a_slowdown_begins_and_ends),
         cmocka_unit_test(a_slowdown_that_ends_with_its_episode_is_told_in_the_next),
+        cmocka_unit_test(a_change_of_speed_is_told_once_also_across_episodes),
         cmocka_unit_test(the_optimum_knows_who_is_slow_and_nobody_beats_it),
         cmocka_unit_test(a_session_goes_on_while_everybody_is_down),
         cmocka_unit_test(faults_leave_the_same_bits_in_every_order_of_arrival),

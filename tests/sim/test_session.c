@@ -572,6 +572,9 @@ static void a_sessions_sums_are_those_of_its_rows(void **state)
     assert_true(check_sums(queue, NULL, 0).reoffloaded > 0);
     sums = check_sums(local, lost, 2);
     assert_true(sums.done < sums.tasks);
+    static const char *const alone[] = {"devices.count=1", "servers.count=1",
+                                        "faults.script=slot 5 pause device 0 for 3", NULL};
+    check_sums(alone, NULL, 0); /* nobody is there to be waited for, and it goes on */
 }
 
 /* ---- ends ---- */

@@ -18,6 +18,8 @@ struct bench {
     bool both_send; /* and device 1 to server 1 */
     uint64_t round;
     unsigned grants, decides, recovers;
+    struct db_task row[DEVICES]; /* of the last block that was whole */
+    size_t rows;
     unsigned asked[SERVERS];   /* since the last observations */
     double backlog_s[SERVERS]; /* as the last decide saw it */
 };
@@ -55,6 +57,7 @@ static void open_bench(struct bench *bench, bool in_real_time)
                                       .phase = RNG_TEST,
                                       .episodes = 1,
                                       .slots = SLOTS,
+                                      .record_tasks = true,
                                       .in_real_time = in_real_time};
     assert_int_equal(session_core_create(&bench->core, &bench->session), 0);
 }
@@ -79,6 +82,11 @@ static void feed(struct bench *bench, const struct session_event *event)
         if (action->kind == SESSION_DO_TELL_SERVER && action->message.id == PROTO_ALLOT) {
             assert_true(action->message.allot.round == bench->round);
             bench->asked[action->number]++;
+        }
+        if (action->kind == SESSION_DO_TASKS) {
+            bench->rows = action->tasks.count;
+            assert_in_range(bench->rows, 1, DEVICES);
+            memcpy(bench->row, action->tasks.row, bench->rows * sizeof *bench->row);
         }
         bench->recovers += action->kind == SESSION_DO_TELL_DEVICE && action->message.id == PROTO_RECOVER;
     }
@@ -131,6 +139,49 @@ static void in_real_time_the_servers_are_asked_before_each_decision(void **state
         assert_int_equal(bench.asked[0] + bench.asked[1], SERVERS); /* once a slot */
     }
     close_bench(&bench);
+}
+
+/* A slot in real time, in which nobody reports. */
+static void live(struct bench *bench)
+{
+    for (uint32_t n = 0; n < DEVICES; n++)
+        observe(bench, n);
+    for (uint32_t m = 0; m < SERVERS; m++)
+        advance(bench, m, 0.0);
+}
+
+/* In real time a report may come after the next slot has been granted: the row says when its task ended. */
+static void in_real_time_a_task_ends_in_the_slot_that_its_latency_says(void **state)
+{
+    static const double slots[] = {0.5, 1.0, 1.75, 2.5, 40.0}; /* that it took */
+    static const uint32_t ended_in[] = {0, 1, 1, 2, 3};        /* not after the present one */
+    (void) state;
+    for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
+        struct bench bench;
+        open_bench(&bench, true);
+        const double latency_s = slots[i] * bench.world.scenario.run.slot_s;
+        feed(&bench, &(struct session_event){.kind = SESSION_ON_START});
+        const uint64_t first = bench.round;
+        for (unsigned slot = 0; slot < 3; slot++)
+            live(&bench);
+        for (uint32_t n = 0; n < DEVICES; n++) {
+            const struct proto_message message = {
+                .id = PROTO_REPORT,
+                .report = {.device = n,
+                           .round = first,
+                           .local_s = latency_s,
+                           .latency_s = latency_s,
+                           .served_by = PROTO_SERVER_NONE},
+            };
+            feed(&bench, &(struct session_event){.kind = SESSION_ON_MESSAGE, .message = &message});
+        }
+        assert_int_equal(bench.rows, 0);
+        live(&bench);
+        assert_int_equal(bench.rows, DEVICES);
+        for (uint32_t n = 0; n < DEVICES; n++)
+            assert_int_equal(bench.row[n].end_slot, ended_in[i]);
+        close_bench(&bench);
+    }
 }
 
 static void pass(struct bench *bench, uint32_t device, uint32_t tasks)
@@ -253,6 +304,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_real_time_the_servers_are_asked_before_each_decision),
+        cmocka_unit_test(in_real_time_a_task_ends_in_the_slot_that_its_latency_says),
         cmocka_unit_test(a_task_that_a_server_names_twice_is_awaited_once),
         cmocka_unit_test(a_task_whose_server_is_lost_is_recovered_once),
         cmocka_unit_test(a_task_that_ended_with_its_device_is_not_recovered_when_that_is_back),
