@@ -36,11 +36,11 @@ static uint32_t place_of(const struct forecast_rows *rows, uint64_t key)
     return place;
 }
 
-static int rows_resize(struct forecast_rows *rows, uint32_t max, uint32_t layers)
+static int rows_resize(struct forecast_rows *rows, uint32_t max, size_t width)
 {
     struct forecast_rows grown = {.count = rows->count, .max = max, .places = 4 * max};
     assert(rows->count < max && (grown.places & (grown.places - 1)) == 0); /* place_of ends */
-    grown.spent = calloc((size_t) max * layers, sizeof *grown.spent);
+    grown.spent = calloc(max * width, sizeof *grown.spent);
     grown.key = calloc(grown.places, sizeof *grown.key);
     grown.row = calloc(grown.places, sizeof *grown.row);
     bool whole = grown.spent != NULL && grown.key != NULL && grown.row != NULL;
@@ -52,12 +52,18 @@ static int rows_resize(struct forecast_rows *rows, uint32_t max, uint32_t layers
         grown.row[place] = rows->row[from];
     }
     if (whole && rows->count > 0)
-        memcpy(grown.spent, rows->spent, (size_t) rows->count * layers * sizeof *grown.spent);
+        memcpy(grown.spent, rows->spent, rows->count * width * sizeof *grown.spent);
     rows_finish(whole ? rows : &grown);
     if (!whole)
         return -ENOMEM;
     *rows = grown;
     return 0;
+}
+
+/* Of a row. */
+static size_t width_of(const struct world *world)
+{
+    return (size_t) world->codings.count * world->llm->layers;
 }
 
 /* ---- life ---- */
@@ -73,7 +79,7 @@ int forecast_init(struct forecast *ret_forecast, const struct world *world,
     forecast.arrival = calloc(devices, sizeof *forecast.arrival);
     forecast.finish_s = calloc(devices, sizeof *forecast.finish_s);
     station_init(&forecast.station, world->scenario.servers.discipline, 1.0, 0.0);
-    int rc = rows_resize(&forecast.rows, ROWS_AT_FIRST, world->llm->layers);
+    int rc = rows_resize(&forecast.rows, ROWS_AT_FIRST, width_of(world));
     *ret_forecast = forecast;
     if (rc == 0 && forecast.senders != NULL && forecast.radio_s != NULL && forecast.device != NULL &&
         forecast.arrival != NULL && forecast.finish_s != NULL)
@@ -112,11 +118,11 @@ __attribute__((noinline)) static const struct forecast_spent *add_row(struct for
 {
     struct forecast_rows *rows = &forecast->rows;
     const struct forecast_source *source = &forecast->source;
-    uint32_t layers = forecast->world->llm->layers;
+    size_t width = width_of(forecast->world);
     assert(n < forecast->world->devices && m < forecast->world->servers && load <= forecast->world->devices);
-    if (rows->count == rows->max && rows_resize(rows, 2 * rows->max, layers) != 0)
+    if (rows->count == rows->max && rows_resize(rows, 2 * rows->max, width) != 0)
         return NULL;
-    struct forecast_spent *spent = rows->spent + (size_t) rows->count * layers;
+    struct forecast_spent *spent = rows->spent + rows->count * width;
     uint32_t place = place_of(rows, key_of(n, m, load));
     assert(rows->count < rows->max && rows->row[place] == 0);
     rows->key[place] = key_of(n, m, load);
@@ -135,7 +141,7 @@ static const struct forecast_spent *row_of(struct forecast *forecast, uint32_t n
     uint32_t row = rows->row[place_of(rows, key_of(n, m, load))];
     if (row == 0)
         return add_row(forecast, n, m, load);
-    return rows->spent + (size_t) (row - 1) * forecast->world->llm->layers;
+    return rows->spent + (row - 1) * width_of(forecast->world);
 }
 
 /* ---- a slot ---- */
@@ -211,18 +217,18 @@ static void insert(struct forecast *forecast, uint32_t count, struct forecast_ar
 }
 
 /* -ENOMEM. */
-static int foresee(struct forecast *forecast, uint32_t m, uint32_t n, uint32_t split, uint32_t load,
+static int foresee(struct forecast *forecast, uint32_t m, uint32_t n, struct forecast_way way, uint32_t load,
                    struct forecast_arrival *ret_arrival)
 {
     const struct forecast_spent *row = row_of(forecast, n, m, 0);
-    struct forecast_spent device = device_row(forecast, n)[split], server = {0}, link = {0};
+    struct forecast_spent device = device_row(forecast, n)[way.split], server = {0}, link = {0};
     if (row != NULL) {
-        server = row[split];
+        server = row[way.split];
         row = row_of(forecast, n, m, load);
     }
     if (row == NULL)
         return -ENOMEM;
-    link = row[split];
+    link = row[(size_t) way.coding * forecast->world->llm->layers + way.split];
     struct task_joules joules = {.compute_j = device.j, .transmit_j = link.j, .server_j = server.j};
     const struct forecast_source *source = &forecast->source;
     *ret_arrival = (struct forecast_arrival){
@@ -230,7 +236,7 @@ static int foresee(struct forecast *forecast, uint32_t m, uint32_t n, uint32_t s
         .work_s = server.s,
         .energy_j = cost_energy_j(&forecast->world->scenario, &joules),
         .damage =
-            source->damage != NULL ? source->damage(source->user, forecast->view, n, m, load, split) : 0.0,
+            source->damage != NULL ? source->damage(source->user, forecast->view, n, m, load, way) : 0.0,
     };
     return 0;
 }
@@ -274,8 +280,8 @@ static int serve_together(struct forecast *forecast, uint32_t m, uint32_t count)
     return rc;
 }
 
-int forecast_server(struct forecast *forecast, uint32_t m, const uint32_t *who, const uint32_t *split,
-                    uint32_t count, double *ret_cost)
+int forecast_server(struct forecast *forecast, uint32_t m, const uint32_t *who,
+                    const struct forecast_way *way, uint32_t count, double *ret_cost)
 {
     const struct world *world = forecast->world;
     uint32_t load = forecast->senders[m];
@@ -286,8 +292,8 @@ int forecast_server(struct forecast *forecast, uint32_t m, const uint32_t *who, 
         load += forecast->view->unsent_bits[(size_t) who[i] * world->servers + m] > 0.0 ? 0 : 1;
     for (uint32_t i = 0; i < count; i++) {
         struct forecast_arrival arrival;
-        assert(split[i] < world->llm->layers);
-        rc = foresee(forecast, m, who[i], split[i], load, &arrival);
+        assert(way[i].split < world->llm->layers && way[i].coding < world->codings.count);
+        rc = foresee(forecast, m, who[i], way[i], load, &arrival);
         if (rc != 0)
             return rc;
         arrival.place = i;

@@ -4,7 +4,8 @@
  * The processor and the radio of a device serve what is left over first (the radio at this slot's rates); a
  * server first what is there or on its way, then this slot's tasks as its discipline says, in order of
  * arrival. An operator knows that much of its own system. How long each part takes comes from a source: the
- * true model (forecast_model.c) or a learned one. */
+ * true model (forecast_model.c) or a learned one. What is left over counts as of coding 0 (coding.h): a view has its bits
+ * alone. */
 #ifndef HANDOFF_CORE_MODEL_FORECAST_H
 #define HANDOFF_CORE_MODEL_FORECAST_H
 
@@ -16,11 +17,16 @@ struct forecast_spent {
     double s, j;
 };
 
+/* How a task goes to a server: after so many layers, in a coding (coding.h). */
+struct forecast_way {
+    uint32_t split, coding;
+};
+
 /* Parts of device n's present task, for every split. */
 struct forecast_source {
     /* Layers 1..split on the device: ret[L + 1]. */
     void (*device)(void *user, const struct env_view *view, uint32_t n, struct forecast_spent *ret);
-    /* The activations' way to server m when `load` devices divide its band: ret[L]. */
+    /* The activations' way to server m when `load` devices divide its band: ret[codings][L]. */
     void (*link)(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
                  struct forecast_spent *ret);
     /* Layers split + 1..L on the whole of server m: ret[L]. */
@@ -29,10 +35,10 @@ struct forecast_source {
     /* What device n still has to send there of earlier tasks: seconds. */
     double (*rest_s)(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
                      double bits);
-    /* What the damage to its activations adds to the task's cost when it goes there after `split` layers and `load`
-     * devices divide the band (cost_damage); NULL: nothing. */
+    /* What the damage to its activations adds to the task's cost when it goes there that way and `load` devices divide
+     * the band (cost_damage); NULL: nothing. */
     double (*damage)(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
-                     uint32_t split);
+                     struct forecast_way way);
     /* A RESULT's way from server m, seconds; NULL: `link` contains it. */
     double (*down_s)(void *user, const struct env_view *view, uint32_t m);
     void *user;
@@ -46,10 +52,10 @@ struct forecast_arrival {
     uint32_t place; /* in the caller's list */
 };
 
-/* Rows of [L] by (device, server, load), made when they are asked for; load 0: the server itself. A hash
- * table with linear probing. */
+/* Rows of [codings][L] by (device, server, load), made when they are asked for; load 0: the server itself, for which coding
+ * 0 stands. A hash table with linear probing. */
 struct forecast_rows {
-    struct forecast_spent *spent; /* [max][L]; owned */
+    struct forecast_spent *spent; /* [max][codings][L]; owned */
     uint64_t *key;                /* [places], a power of two; owned, as is the next */
     uint32_t *row;                /* [places] 1 + its row; 0: the place is free */
     uint32_t count, max, places;
@@ -82,10 +88,10 @@ void forecast_begin(struct forecast *forecast, const struct env_view *view);
 /* cost_task of device n's task if all of it runs there. */
 double forecast_local(const struct forecast *forecast, uint32_t n);
 
-/* Sum of cost_task over the tasks of devices who[0..count) if just these, of this slot's, go to server m
- * after split[..] layers. -ENOMEM leaves *ret_cost at infinity. */
-int forecast_server(struct forecast *forecast, uint32_t m, const uint32_t *who, const uint32_t *split,
-                    uint32_t count, double *ret_cost);
+/* Sum of cost_task over the tasks of devices who[0..count) if just these, of this slot's, go to server m, each its
+ * way[..]. -ENOMEM leaves *ret_cost at infinity. */
+int forecast_server(struct forecast *forecast, uint32_t m, const uint32_t *who,
+                    const struct forecast_way *way, uint32_t count, double *ret_cost);
 
 /* Work that a task sends, as a part of what the server can do in a slot; infinite when out of memory. */
 double forecast_work(struct forecast *forecast, uint32_t m, uint32_t n, uint32_t split);

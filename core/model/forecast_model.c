@@ -32,14 +32,15 @@ static void uplink(void *user, const struct env_view *view, uint32_t n, uint32_t
     const struct world *world = view->world;
     double bps = 0.0;
     (void) user;
-    for (uint32_t s = 0; s < world->llm->layers; s++) {
-        const struct channel_use use = channel_up(&world->scenario, s);
-        double bits = channel_bits(world, s, view->tokens[n], 0);
-        if (s <= 1) /* token ids, then activations: of all splits alike */
-            bps = rate_bps(view, &use, n, m, load);
-        double seconds = transfer_expected_s(world, m, &use, bits, bps);
-        ret[s] = (struct forecast_spent){seconds, world->device[n].transmit_power_w * seconds};
-    }
+    for (uint32_t coding = 0; coding < world->codings.count; coding++)
+        for (uint32_t s = 0; s < world->llm->layers; s++, ret++) {
+            const struct channel_use use = channel_up_coded(world, s, coding);
+            double bits = channel_bits(world, s, view->tokens[n], coding);
+            if (s <= 1) /* token ids, then activations: of all splits alike */
+                bps = rate_bps(view, &use, n, m, load);
+            double seconds = transfer_expected_s(world, m, &use, bits, bps);
+            *ret = (struct forecast_spent){seconds, world->device[n].transmit_power_w * seconds};
+        }
 }
 
 static void server(void *user, const struct env_view *view, uint32_t n, uint32_t m,
@@ -62,11 +63,14 @@ static double rest_s(void *user, const struct env_view *view, uint32_t n, uint32
 }
 
 static double damage(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
-                     uint32_t split)
+                     struct forecast_way way)
 {
     const struct world *world = view->world;
-    const struct task_plan plan = {
-        .split = split, .server = m, .bandwidth_share = 1.0 / load, .compute_share = 1.0};
+    const struct task_plan plan = {.split = way.split,
+                                   .server = m,
+                                   .bandwidth_share = 1.0 / load,
+                                   .compute_share = 1.0,
+                                   .coding = way.coding};
     double gain = view->gain[(size_t) n * world->servers + m];
     struct task_outcome outcome = {0};
     (void) user;

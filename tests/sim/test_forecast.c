@@ -23,9 +23,26 @@ static void the_outlook_is_what_happens_when_nothing_follows(void **state)
                                          "link.result_kb=20",
                                          "link.down_mbps=2",
                                          NULL};
-    for (int which = 0; which < 2; which++) {
+    /* What packets leave is drawn, and how often token ids go; what elements leave is known. */
+    static const char *const margins[] = {
+        "run.mode=queue",        "run.slot_s=1000",      "devices.count=12",
+        "radio.bandwidth_mhz=4", "channel.mode=bounded", "action.formats=int8 q4",
+        "action.margins_db=0 3", "model.min_split=1",    NULL};
+    static const char *const formats[] = {"run.mode=queue",
+                                          "run.slot_s=1000",
+                                          "devices.count=12",
+                                          "radio.bandwidth_mhz=4",
+                                          "channel.mode=erasure",
+                                          "action.formats=int8 q4",
+                                          "quality.source=table",
+                                          "objective.quality_weight=2",
+                                          "quality.table=0,1|1:0,3",
+                                          "quality.formats=q4=0,1|1:0.1,3.5",
+                                          NULL};
+    static const char *const *const keys[] = {fifo, shared, margins, formats};
+    for (int which = 0; which < 4; which++) {
         struct sim_played played;
-        sim_play(&played, which == 0 ? fifo : shared, "random", 1);
+        sim_play(&played, keys[which], "random", 1);
         struct env_view view;
         struct forecast forecast;
         const struct forecast_source model = forecast_model(&played.world);
@@ -48,14 +65,16 @@ static void the_outlook_is_what_happens_when_nothing_follows(void **state)
             foreseen += row->server == DB_SERVER_NULL ? forecast_local(&forecast, n) : 0.0;
         }
         for (uint32_t m = 0; m < 3; m++) {
-            uint32_t who[12], split[12], count = 0;
+            struct forecast_way way[12];
+            uint32_t who[12], count = 0;
             double cost = 0.0;
             for (uint32_t n = 0; n < 12; n++)
                 if (played.record.row[n].server == (int32_t) m) {
                     who[count] = n;
-                    split[count++] = played.record.row[n].split;
+                    way[count++] =
+                        (struct forecast_way){played.record.row[n].split, played.record.row[n].coding};
                 }
-            assert_int_equal(forecast_server(&forecast, m, who, split, count, &cost), 0);
+            assert_int_equal(forecast_server(&forecast, m, who, way, count, &cost), 0);
             foreseen += cost;
         }
         assert_near(foreseen, happened, 1e-9 * happened);
@@ -111,14 +130,15 @@ static void the_search_finds_what_brute_force_finds(void **state)
                 same = same && decision.server[n] == m && decision.split[n] == s;
             }
             for (uint32_t m = 0; m < 2 && possible; m++) {
-                uint32_t who[3], split[3], count = 0;
+                struct forecast_way way[3];
+                uint32_t who[3], count = 0;
                 double group = 0.0;
                 for (uint32_t n = 0; n < 3; n++)
                     if (choice[n] != 24 && choice[n] / 12 == m) {
                         who[count] = n;
-                        split[count++] = choice[n] % 12;
+                        way[count++] = (struct forecast_way){choice[n] % 12, 0};
                     }
-                assert_int_equal(forecast_server(&forecast, m, who, split, count, &group), 0);
+                assert_int_equal(forecast_server(&forecast, m, who, way, count, &group), 0);
                 cost += group;
             }
             best = possible && cost < best ? cost : best;

@@ -127,17 +127,18 @@ static void a_forecast_foresees_the_damage(void **state)
     forecast_begin(&forecast, &view);
     double foreseen = 0.0, happened = 0.0;
     for (uint32_t m = 0; m < played.world.servers; m++) {
-        uint32_t who[6], split[6], count = 0;
+        struct forecast_way way[6];
+        uint32_t who[6], count = 0;
         double cost = 0.0;
         for (uint32_t n = 0; n < 6; n++) {
             const struct db_task *row = &played.record.row[n];
             if (row->server != (int32_t) m)
                 continue;
             who[count] = n;
-            split[count++] = (uint32_t) row->split;
+            way[count++] = (struct forecast_way){(uint32_t) row->split, row->coding};
             happened += row->cost - (row->repaired ? 0.1 : 0.0);
         }
-        assert_int_equal(forecast_server(&forecast, m, who, split, count, &cost), 0);
+        assert_int_equal(forecast_server(&forecast, m, who, way, count, &cost), 0);
         foreseen += cost;
     }
     assert_true(happened > 0.0 && fabs(foreseen - happened) < 1e-9 * happened);

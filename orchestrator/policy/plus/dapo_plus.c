@@ -30,20 +30,19 @@ static double explore_probability(const struct dapo_plus *own, const struct plus
 }
 
 /* Any place that the device may have: local (which env_repair mends where it is not allowed), or a covered server after
- * any split, in mode round in any coding. */
+ * any split, in any coding. */
 static void draw_place(const struct env_view *view, uint32_t n, struct rng_at *at,
                        struct env_decision *decision)
 {
     const struct world *world = view->world;
     uint32_t first = 0, last = 0;
     env_splits_range(view, n, &first, &last);
-    bool chooses = !env_is_queue(world); /* a forecast knows coding 0 alone */
     uint32_t server = rng_below(at, 1, world->servers + 1);
     bool remote =
         server < world->servers && view->covered[(size_t) n * world->servers + server] && first <= last;
     decision->server[n] = remote ? server : ENV_LOCAL;
     decision->split[n] = remote ? first + rng_below(at, 2, last - first + 1) : world->llm->layers;
-    decision->coding[n] = remote && chooses ? rng_below(at, 3, world->codings.count) : 0;
+    decision->coding[n] = remote ? rng_below(at, 3, world->codings.count) : 0;
 }
 
 static void explore(const struct policy *policy, const struct env_view *view, struct env_decision *decision)

@@ -18,13 +18,14 @@
 static int slot_init(struct dapo_plus_slot *slot, const struct world *world)
 {
     size_t devices = world->devices;
-    slot->server = calloc(3 * devices, sizeof *slot->server);
+    slot->server = calloc(4 * devices, sizeof *slot->server);
     slot->gain = calloc(devices * world->servers, sizeof *slot->gain);
     slot->load = calloc(world->servers, sizeof *slot->load);
     if (slot->server == NULL || slot->gain == NULL || slot->load == NULL)
         return -ENOMEM;
     slot->split = slot->server + devices;
     slot->tokens = slot->server + 2 * devices;
+    slot->coding = slot->server + 3 * devices;
     return 0;
 }
 
@@ -91,6 +92,7 @@ void dapo_plus_queue_remember(struct dapo_plus_queue *queue, const struct env_vi
     memcpy(slot->server, decision->server, devices * sizeof *slot->server);
     memcpy(slot->split, decision->split, devices * sizeof *slot->split);
     memcpy(slot->tokens, view->tokens, devices * sizeof *slot->tokens);
+    memcpy(slot->coding, decision->coding, devices * sizeof *slot->coding);
     for (size_t pair = 0; pair < pairs; pair++)
         slot->gain[pair] = task_features_gain(view->gain[pair]);
     slot->slot = view->id.slot;
@@ -156,6 +158,7 @@ static void observe(struct dapo_plus_queue *own, struct outcome_model *model,
         .split = slot->split[n],
         .tokens = slot->tokens[n],
         .load = 1,
+        .coding = slot->coding[n],
         .sending = own->sending,
     };
     if (m != ENV_LOCAL && outcome->times.transmit_s > 0.0)

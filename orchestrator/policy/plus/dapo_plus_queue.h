@@ -13,9 +13,9 @@
 
 /* An episode's slot, as it was decided. */
 struct dapo_plus_slot {
-    uint32_t *server, *split, *tokens; /* [N]; `server` owns all three */
-    float *gain;                       /* [N][M] as features; owned */
-    uint32_t *load;                    /* [M] who had something to send; owned */
+    uint32_t *server, *split, *tokens, *coding; /* [N]; `server` owns all four */
+    float *gain;                                /* [N][M] as features; owned */
+    uint32_t *load;                             /* [M] who had something to send; owned */
     uint32_t slot;
     bool known;  /* this episode's */
     bool loaded; /* `load` has been told */

@@ -31,15 +31,18 @@ static void link_way(void *user, const struct env_view *view, uint32_t n, uint32
                      struct forecast_spent *ret)
 {
     struct outcome_model *own = user;
-    if (!outcome_table_reserve(own, own->runs) || !outcome_table_device(own, n, view->tokens[n])) {
-        forbid(ret, own->world->llm->layers);
+    uint32_t codings = own->world->codings.count, layers = own->world->llm->layers;
+    if (!outcome_table_reserve(own, (size_t) codings * own->runs) ||
+        !outcome_table_device(own, n, view->tokens[n])) {
+        forbid(ret, codings * layers);
         return;
     }
-    const struct outcome_way way = {n, m, .codings = 1, .load = task_features_load(load)};
+    const struct outcome_way way = {n, m, task_features_load(load)};
     outcome_table_links(own, outcome_table_put(own, &way, 0));
-    for (uint32_t r = 0; r < own->runs; r++)
-        for (uint32_t s = own->run[r].first; s < own->run[r].end; s++)
-            ret[s] = at(&own->link, r);
+    for (uint32_t coding = 0; coding < codings; coding++, ret += layers)
+        for (uint32_t r = 0; r < own->runs; r++)
+            for (uint32_t s = own->run[r].first; s < own->run[r].end; s++)
+                ret[s] = at(&own->link, (size_t) coding * own->runs + r);
 }
 
 static void server(void *user, const struct env_view *view, uint32_t n, uint32_t m,
@@ -75,14 +78,13 @@ static double rest_s(void *user, const struct env_view *view, uint32_t n, uint32
 }
 
 static double damage(void *user, const struct env_view *view, uint32_t n, uint32_t m, uint32_t load,
-                     uint32_t split)
+                     struct forecast_way way)
 {
     const struct outcome_model *own = user;
     (void) view; /* outcome_model_look has seen it */
     (void) m;
     (void) load;
-    uint32_t layers = own->world->llm->layers, codings = own->world->codings.count;
-    return (double) own->damage[(size_t) n * codings * (layers + 1) + split];
+    return (double) outcome_table_damage(own, n, way.coding)[way.split];
 }
 
 struct forecast_source outcome_model_source(struct outcome_model *model)

@@ -77,8 +77,7 @@ struct outcome_model {
 /* A way to a server, for each size that the device may send there. */
 struct outcome_way {
     uint32_t device, server;
-    uint32_t codings; /* the first so many */
-    float load;       /* as a feature */
+    float load; /* as a feature */
 };
 
 /* outcome_table.c: predictions that are kept. False, NULL: out of memory. */
@@ -89,6 +88,8 @@ const struct outcome_servers *outcome_table_servers(struct outcome_model *own, u
 bool outcome_table_reserve(struct outcome_model *own, size_t rows);
 /* The rows of a way, [codings][runs], from `row` on; its device's predictions are there. Returns the next. */
 size_t outcome_table_put(struct outcome_model *own, const struct outcome_way *way, size_t row);
+/* own->damage of a device in a coding: [L + 1]. */
+float *outcome_table_damage(const struct outcome_model *own, uint32_t n, uint32_t coding);
 /* own->link from the rows put. */
 void outcome_table_links(struct outcome_model *own, size_t rows);
 

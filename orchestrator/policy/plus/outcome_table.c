@@ -174,9 +174,9 @@ size_t outcome_table_put(struct outcome_model *own, const struct outcome_way *wa
     size_t inputs = task_features_count(own->world, TASK_LINK);
     struct task_way feature = {.gain = own->gain[(size_t) way->device * own->world->servers + way->server],
                                .load = way->load};
-    assert(way->codings <= own->world->codings.count);
-    assert(own->device_tokens[way->device] > 0 && row + (size_t) way->codings * own->runs <= own->rows_max);
-    for (uint32_t coding = 0; coding < way->codings; coding++) {
+    uint32_t codings = own->world->codings.count;
+    assert(own->device_tokens[way->device] > 0 && row + (size_t) codings * own->runs <= own->rows_max);
+    for (uint32_t coding = 0; coding < codings; coding++) {
         const float *size = sizes_of(own, way->device, coding);
         feature.margin = own->margin[coding];
         for (uint32_t r = 0; r < own->runs; r++, row++) {
@@ -251,7 +251,7 @@ static inline void fill_costs(const struct outcome_weights *weights, const float
     }
 }
 
-static float *damage_of(const struct outcome_model *own, uint32_t n, uint32_t coding)
+float *outcome_table_damage(const struct outcome_model *own, uint32_t n, uint32_t coding)
 {
     return own->damage + ((size_t) n * own->world->codings.count + coding) * (own->world->llm->layers + 1);
 }
@@ -277,7 +277,7 @@ SIMD_CLONES static struct choice best_choice(const struct outcome_model *own, co
                        place->server_s, place->server_j, way, first, end, cost);
         }
         for (uint32_t s = least; s <= last && own->damage != NULL; s++)
-            cost[s] += damage_of(own, n, coding)[s];
+            cost[s] += outcome_table_damage(own, n, coding)[s];
         uint32_t split = argmin(cost, lanes, &lowest);
         if (lowest < best.cost)
             best = (struct choice){split, coding, lowest};
@@ -319,7 +319,7 @@ static void fill(void *user, struct load_table *table, uint32_t load, uint32_t f
     struct outcome_model *own = user;
     size_t rows = 0, column = (size_t) table->count * own->runs * own->world->codings.count;
     assert(load > 0 && first <= last && last < own->world->servers);
-    struct outcome_way way = {.codings = own->world->codings.count, .load = task_features_load(load)};
+    struct outcome_way way = {.load = task_features_load(load)};
     bool whole = outcome_table_reserve(own, (last - first + 1) * column);
     for (uint32_t i = 0; i < table->count && whole; i++)
         whole = own->device_tokens[table->who[i]] > 0 && /* 0: memory ran out in outcome_model_begin */
@@ -350,7 +350,7 @@ static void foresee_damage(struct outcome_model *own, const struct env_view *vie
 {
     uint32_t layers = own->world->llm->layers;
     for (uint32_t coding = 0; coding < own->world->codings.count; coding++) {
-        float *damage = damage_of(own, n, coding);
+        float *damage = outcome_table_damage(own, n, coding);
         outcome_damage_foresee(&own->learned_damage, coding, view->channel[n], damage);
         for (uint32_t s = 0; s <= layers; s++)
             damage[s] = (float) cost_damage(&own->world->scenario, (double) damage[s]);

@@ -15,7 +15,8 @@
 
 /* A joint decision for the devices that have a task, and what it costs. Groups are lists of places in `who`. */
 struct plan {
-    uint32_t *server, *split; /* [count]; ENV_LOCAL: local */
+    uint32_t *server;         /* [count]; ENV_LOCAL: local */
+    struct forecast_way *way; /* [count] of those that are not */
     double *group_cost;       /* [M] */
     double local_cost;        /* of all that stay local */
 };
@@ -27,21 +28,23 @@ struct slot_search {
     uint32_t count;
     double *local_cost; /* [count] */
     struct plan plan, best;
-    uint32_t *member, *member_split; /* [N] scratch: a group as forecast_server wants it */
+    /* [N] scratch: a group as forecast_server wants it */
+    uint32_t *member;
+    struct forecast_way *member_way;
 };
 
 static int plan_init(struct plan *plan, const struct world *world)
 {
     plan->server = calloc(world->devices, sizeof *plan->server);
-    plan->split = calloc(world->devices, sizeof *plan->split);
+    plan->way = calloc(world->devices, sizeof *plan->way);
     plan->group_cost = calloc(world->servers, sizeof *plan->group_cost);
-    return plan->server != NULL && plan->split != NULL && plan->group_cost != NULL ? 0 : -ENOMEM;
+    return plan->server != NULL && plan->way != NULL && plan->group_cost != NULL ? 0 : -ENOMEM;
 }
 
 static void plan_finish(struct plan *plan)
 {
     free(plan->server);
-    free(plan->split);
+    free(plan->way);
     free(plan->group_cost);
 }
 
@@ -55,7 +58,7 @@ void slot_search_destroy(struct slot_search *search)
     free(search->who);
     free(search->local_cost);
     free(search->member);
-    free(search->member_split);
+    free(search->member_way);
     free(search);
 }
 
@@ -68,9 +71,9 @@ int slot_search_create(struct slot_search **ret_search, const struct world *worl
     own->who = calloc(world->devices, sizeof *own->who);
     own->local_cost = calloc(world->devices, sizeof *own->local_cost);
     own->member = calloc(world->devices, sizeof *own->member);
-    own->member_split = calloc(world->devices, sizeof *own->member_split);
+    own->member_way = calloc(world->devices, sizeof *own->member_way);
     bool whole = own->who != NULL && own->local_cost != NULL && own->member != NULL &&
-                 own->member_split != NULL && forecast_init(&own->forecast, world, source) == 0 &&
+                 own->member_way != NULL && forecast_init(&own->forecast, world, source) == 0 &&
                  plan_init(&own->plan, world) == 0 && plan_init(&own->best, world) == 0;
     if (!whole) {
         slot_search_destroy(own);
@@ -97,10 +100,12 @@ void slot_search_destroy_model(struct policy *policy)
 
 /* ---- costs ---- */
 
-/* Of the plan's group at server m, with place `extra` (split after `extra_split` layers) in it and without
- * place `without`; own->count: none. */
+static const struct forecast_way no_way = {0};
+
+/* Of the plan's group at server m, with place `extra` in it, which goes its way there, and without place `without`;
+ * own->count: none. */
 static double group_cost(struct slot_search *own, const struct plan *plan, uint32_t m, uint32_t without,
-                         uint32_t extra, uint32_t extra_split)
+                         uint32_t extra, struct forecast_way extra_way)
 {
     assert(m < own->forecast.world->servers && without <= own->count && extra <= own->count);
     uint32_t members = 0;
@@ -110,14 +115,14 @@ static double group_cost(struct slot_search *own, const struct plan *plan, uint3
         if (!here)
             continue;
         own->member[members] = own->who[i];
-        own->member_split[members] = i == extra ? extra_split : plan->split[i];
-        work += forecast_work(&own->forecast, m, own->who[i], own->member_split[members]);
-        kept += forecast_kept(&own->forecast, own->who[i], own->member_split[members++]);
+        own->member_way[members] = i == extra ? extra_way : plan->way[i];
+        work += forecast_work(&own->forecast, m, own->who[i], own->member_way[members].split);
+        kept += forecast_kept(&own->forecast, own->who[i], own->member_way[members++].split);
     }
     assert(members <= own->count);
     if (members == 0)
         return 0.0;
-    if (forecast_server(&own->forecast, m, own->member, own->member_split, members, &cost) != 0)
+    if (forecast_server(&own->forecast, m, own->member, own->member_way, members, &cost) != 0)
         return (double) INFINITY;
     return cost + own->prices.sent * work + own->prices.kept * kept;
 }
@@ -135,17 +140,18 @@ static double total(const struct slot_search *own, const struct plan *plan)
 static void price_groups(struct slot_search *own, struct plan *plan)
 {
     for (uint32_t m = 0; m < own->forecast.world->servers; m++)
-        plan->group_cost[m] = group_cost(own, plan, m, own->count, own->count, 0);
+        plan->group_cost[m] = group_cost(own, plan, m, own->count, own->count, no_way);
 }
 
 /* ---- moves ---- */
 
 struct choice {
-    uint32_t server, split;
+    uint32_t server;
+    struct forecast_way way;
     double change; /* of the total, to be there instead of nowhere */
 };
 
-/* The best of a server's splits for place i, which is not there now. */
+/* The best of the ways to a server for place i, which is not there now. */
 static void try_server(struct slot_search *own, const struct plan *plan, uint32_t i, uint32_t m,
                        double alone_cost, struct choice *best)
 {
@@ -153,11 +159,13 @@ static void try_server(struct slot_search *own, const struct plan *plan, uint32_
     uint32_t first = 0, last = 0;
     env_splits_range(own->forecast.view, own->who[i], &first, &last);
     assert(m < world->servers);
-    for (uint32_t s = first; s <= last; s++) {
-        double change = group_cost(own, plan, m, i, i, s) - alone_cost;
-        if (change < best->change)
-            *best = (struct choice){.server = m, .split = s, .change = change};
-    }
+    struct forecast_way way = no_way;
+    for (way.coding = 0; way.coding < world->codings.count; way.coding++)
+        for (way.split = first; way.split <= last; way.split++) {
+            double change = group_cost(own, plan, m, i, i, way) - alone_cost;
+            if (change < best->change)
+                *best = (struct choice){.server = m, .way = way, .change = change};
+        }
 }
 
 /* Moves place i to where it is best, the others as they are. */
@@ -167,9 +175,9 @@ static bool move(struct slot_search *own, struct plan *plan, uint32_t i)
     const bool *covered = own->forecast.view->covered + (size_t) own->who[i] * world->servers;
     uint32_t from = plan->server[i];
     assert(i < own->count && (from == ENV_LOCAL || from < world->servers));
-    double left_cost = from == ENV_LOCAL ? 0.0 : group_cost(own, plan, from, i, own->count, 0);
+    double left_cost = from == ENV_LOCAL ? 0.0 : group_cost(own, plan, from, i, own->count, no_way);
     double present = from == ENV_LOCAL ? own->local_cost[i] : plan->group_cost[from] - left_cost;
-    struct choice best = {.server = ENV_LOCAL, .split = world->llm->layers, .change = own->local_cost[i]};
+    struct choice best = {.server = ENV_LOCAL, .change = own->local_cost[i]};
     for (uint32_t m = 0; m < world->servers; m++)
         if (covered[m])
             try_server(own, plan, i, m, m == from ? left_cost : plan->group_cost[m], &best);
@@ -178,19 +186,20 @@ static bool move(struct slot_search *own, struct plan *plan, uint32_t i)
     if (from != ENV_LOCAL)
         plan->group_cost[from] = left_cost;
     plan->server[i] = best.server;
-    plan->split[i] = best.split;
+    plan->way[i] = best.way;
     if (best.server != ENV_LOCAL)
-        plan->group_cost[best.server] = group_cost(own, plan, best.server, own->count, own->count, 0);
+        plan->group_cost[best.server] = group_cost(own, plan, best.server, own->count, own->count, no_way);
     return true;
 }
 
 static void exchange(struct plan *plan, uint32_t i, uint32_t j)
 {
-    uint32_t server = plan->server[i], split = plan->split[i];
+    const struct forecast_way way = plan->way[i];
+    uint32_t server = plan->server[i];
     plan->server[i] = plan->server[j];
-    plan->split[i] = plan->split[j];
+    plan->way[i] = plan->way[j];
     plan->server[j] = server;
-    plan->split[j] = split;
+    plan->way[j] = way;
 }
 
 static bool is_allowed(const struct slot_search *own, uint32_t i, uint32_t server, uint32_t split)
@@ -207,13 +216,15 @@ static bool swap(struct slot_search *own, struct plan *plan, uint32_t i, uint32_
 {
     assert(i < j && j < own->count);
     uint32_t a = plan->server[i], b = plan->server[j];
-    if (a == b || !is_allowed(own, i, b, plan->split[j]) || !is_allowed(own, j, a, plan->split[i]))
+    if (a == b || !is_allowed(own, i, b, plan->way[j].split) || !is_allowed(own, j, a, plan->way[i].split))
         return false;
     double before = (a == ENV_LOCAL ? own->local_cost[i] : plan->group_cost[a]) +
                     (b == ENV_LOCAL ? own->local_cost[j] : plan->group_cost[b]);
     exchange(plan, i, j);
-    double cost_a = a == ENV_LOCAL ? own->local_cost[j] : group_cost(own, plan, a, own->count, own->count, 0);
-    double cost_b = b == ENV_LOCAL ? own->local_cost[i] : group_cost(own, plan, b, own->count, own->count, 0);
+    double cost_a =
+        a == ENV_LOCAL ? own->local_cost[j] : group_cost(own, plan, a, own->count, own->count, no_way);
+    double cost_b =
+        b == ENV_LOCAL ? own->local_cost[i] : group_cost(own, plan, b, own->count, own->count, no_way);
     if (!(cost_a + cost_b < before - GAIN_MIN)) {
         exchange(plan, i, j);
         return false;
@@ -247,12 +258,15 @@ static struct rng_at place_of(const struct slot_search *own, uint32_t i)
     return (struct rng_at){own->forecast.world->seed, id.phase, RNG_POLICY, own->who[i], id.episode, id.slot};
 }
 
-static uint32_t random_split(const struct slot_search *own, uint32_t i, uint32_t start)
+static struct forecast_way random_way(const struct slot_search *own, uint32_t i, uint32_t start)
 {
     uint32_t first = 0, last = 0;
     struct rng_at at = place_of(own, i);
     env_splits_range(own->forecast.view, own->who[i], &first, &last);
-    return last > first ? first + rng_below(&at, STARTS + start, last - first + 1) : first;
+    return (struct forecast_way){
+        .split = last > first ? first + rng_below(&at, STARTS + start, last - first + 1) : first,
+        .coding = rng_below(&at, 2 * STARTS + start, own->forecast.world->codings.count),
+    };
 }
 
 static uint32_t random_server(const struct slot_search *own, uint32_t i, uint32_t start)
@@ -268,18 +282,16 @@ static uint32_t random_server(const struct slot_search *own, uint32_t i, uint32_
 
 static void begin(struct slot_search *own, struct plan *plan, uint32_t start)
 {
-    const struct world *world = own->forecast.world;
     for (uint32_t i = 0; i < own->count; i++) {
         plan->server[i] = start == 0 ? ENV_LOCAL : random_server(own, i, start);
-        plan->split[i] = plan->server[i] == ENV_LOCAL ? world->llm->layers : random_split(own, i, start);
+        plan->way[i] = plan->server[i] == ENV_LOCAL ? no_way : random_way(own, i, start);
     }
 }
 
 static void keep(struct slot_search *own)
 {
-    size_t size = own->count * sizeof *own->best.server;
-    memcpy(own->best.server, own->plan.server, size);
-    memcpy(own->best.split, own->plan.split, size);
+    memcpy(own->best.server, own->plan.server, own->count * sizeof *own->best.server);
+    memcpy(own->best.way, own->plan.way, own->count * sizeof *own->best.way);
     memcpy(own->best.group_cost, own->plan.group_cost,
            own->forecast.world->servers * sizeof *own->best.group_cost);
 }
@@ -320,10 +332,15 @@ void slot_search_run(struct slot_search *search, const struct env_view *view, st
     for (uint32_t n = 0; n < view->world->devices; n++) {
         ret_decision->split[n] = view->world->llm->layers;
         ret_decision->server[n] = ENV_LOCAL;
+        ret_decision->coding[n] = 0;
     }
     for (uint32_t i = 0; i < own->count; i++) {
-        ret_decision->split[own->who[i]] = own->best.split[i];
-        ret_decision->server[own->who[i]] = own->best.server[i];
+        uint32_t n = own->who[i];
+        if (own->best.server[i] == ENV_LOCAL)
+            continue;
+        ret_decision->split[n] = own->best.way[i].split;
+        ret_decision->server[n] = own->best.server[i];
+        ret_decision->coding[n] = own->best.way[i].coding;
     }
     env_repair(view, ret_decision);
 }

@@ -1,5 +1,5 @@
 /* The search for a slot's best joint decision in queueing mode, as core/model/forecast foresees it. Devices in turn
- * move to their best (split, server), and pairs of devices exchange servers, until nothing helps; from all-local and
+ * move to their best (split, coding, server), and pairs of devices exchange servers, until nothing helps; from all-local and
  * from random starts. Work may have a price, which is added to the cost. `myopic`, `priced` and `dapo-plus` use it. */
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_SEARCH_SLOT_SEARCH_H
 #define HANDOFF_ORCHESTRATOR_POLICY_SEARCH_SLOT_SEARCH_H

@@ -178,12 +178,12 @@ static void queues_say_that_they_cannot_grow(void **state)
 /* Every pair is foreseen once, and the next allocation would fail. True: one was needed. */
 static bool foresee_pairs(struct forecast *forecast)
 {
-    uint32_t split = 0;
+    const struct forecast_way way = {0};
     for (uint32_t n = 0; n < shown.devices; n++)
         for (uint32_t m = 0; m < shown.servers; m++) {
             double cost;
             memory_fail_at(1);
-            int rc = forecast_server(forecast, m, &n, &split, 1, &cost);
+            int rc = forecast_server(forecast, m, &n, &way, 1, &cost);
             bool failed = memory_has_failed();
             if (rc != (failed ? -ENOMEM : 0) || !isinf(cost) != !failed)
                 fail_msg("device %u, server %u: %d, cost %g", n, m, rc, cost);
