@@ -152,6 +152,32 @@ static void a_report_of_any_time_is_taken(void **state)
     }
 }
 
+/* Between two episodes, in full or as weights. */
+static void what_is_saved_comes_back_and_is_refused_wherever_it_ends_early(void **state)
+{
+    struct bench *bench = *state;
+    pass(bench, 0, 4);
+    for (int full = 0; full < 2; full++) {
+        struct buf saved = {0}, again = {0};
+        bench->queue->whole = 5;
+        assert_int_equal(dapo_plus_queue_save(bench->queue, full == 1, &saved), 0);
+        for (size_t size = 0; size <= saved.size; size++) {
+            const uint8_t *bytes = saved.data;
+            size_t left = size;
+            bench->queue->whole = 7;
+            int rc = dapo_plus_queue_load(bench->queue, full == 1, &bytes, &left, NULL);
+            assert_int_equal(rc == 0, size == saved.size);
+            assert_true(rc != 0 || (left == 0 && bytes == saved.data + size));
+        }
+        assert_int_equal(bench->queue->whole, full == 1 ? 5 : 7);
+        assert_int_equal(dapo_plus_queue_save(bench->queue, full == 1, &again), 0);
+        assert_int_equal(again.size, saved.size);
+        assert_memory_equal(again.data, saved.data, saved.size);
+        buf_finish(&saved);
+        buf_finish(&again);
+    }
+}
+
 int main(void)
 {
 #define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
@@ -161,6 +187,7 @@ int main(void)
         BENCH_TEST(a_slot_whose_load_is_not_told_or_was_nothing_is_not_known),
         BENCH_TEST(slots_of_the_episode_before_are_forgotten_and_others_after_a_while),
         BENCH_TEST(a_report_of_any_time_is_taken),
+        BENCH_TEST(what_is_saved_comes_back_and_is_refused_wherever_it_ends_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
