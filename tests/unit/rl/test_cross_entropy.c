@@ -272,6 +272,69 @@ static void the_mean_of_the_last_refit_is_near_the_best(void **state)
     cross_entropy_destroy(planner);
 }
 
+/* Of one choice and one part: what the elites of an iteration were, and what the next one begins with. */
+struct watch {
+    double target;
+    double mean; /* of the two best of the iteration before */
+    size_t calls, others;
+};
+
+static void watch_worth(void *user, size_t rows, const uint32_t *choice, const float *part, double *ret_worth)
+{
+    struct watch *watch = user;
+    (void) choice;
+    if (watch->calls++ > 0)
+        assert_true(fabs((double) part[0] - watch->mean) < 1e-6);
+    size_t best[2] = {0, 1};
+    for (size_t row = 0; row < rows; row++)
+        ret_worth[row] = -fabs((double) part[row] - watch->target);
+    for (size_t row = 0; row < rows; row++) {
+        size_t worse = ret_worth[best[0]] < ret_worth[best[1]] ? 0 : 1;
+        if (row > 1 && ret_worth[row] > ret_worth[best[worse]])
+            best[worse] = row;
+        watch->others += watch->calls > 3 && part[row] != part[0] ? 1 : 0;
+    }
+    watch->mean = 0.5 * ((double) part[best[0]] + (double) part[best[1]]);
+}
+
+static void watch_a_plan(double target, double narrowest, struct watch *ret_watch)
+{
+    const struct cross_entropy_config config = {.space = {.horizon = 1, .choices = 1, .parts = 1},
+                                                .candidates = 100,
+                                                .elites = 2,
+                                                .iterations = 5,
+                                                .smoothing = 0.1,
+                                                .narrowest = narrowest,
+                                                .seed = 7};
+    struct cross_entropy *planner = NULL;
+    uint32_t choice = 0;
+    float part = 0.0f;
+    struct plan found = {.choice = &choice, .part = &part};
+    *ret_watch = (struct watch){.target = target};
+    assert_int_equal(cross_entropy_create(&planner, &config), 0);
+    cross_entropy_plan(planner, 1, &(struct plan_problem){NULL, watch_worth, ret_watch}, &found);
+    assert_int_equal(ret_watch->calls, 5);
+    cross_entropy_destroy(planner);
+}
+
+static void an_iteration_begins_with_the_mean_of_the_elites(void **state)
+{
+    (void) state;
+    struct watch watch;
+    watch_a_plan(0.37, 0.01, &watch);
+}
+
+/* All elites lie at the edge: without a least width every later candidate would be the same. */
+static void a_gaussian_never_gets_narrower_than_it_may(void **state)
+{
+    (void) state;
+    struct watch wide, none;
+    watch_a_plan(1.0, 0.05, &wide);
+    watch_a_plan(1.0, 0.0, &none);
+    assert_true(wide.others > 50);
+    assert_int_equal(none.others, 0);
+}
+
 static void numbers_that_cannot_be_are_refused(void **state)
 {
     (void) state;
@@ -309,6 +372,8 @@ int main(void)
         cmocka_unit_test(what_is_not_allowed_is_never_drawn_nor_enumerated),
         cmocka_unit_test(the_same_decision_has_the_same_plan_and_another_has_other_draws),
         cmocka_unit_test(the_mean_of_the_last_refit_is_near_the_best),
+        cmocka_unit_test(an_iteration_begins_with_the_mean_of_the_elites),
+        cmocka_unit_test(a_gaussian_never_gets_narrower_than_it_may),
         cmocka_unit_test(numbers_that_cannot_be_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

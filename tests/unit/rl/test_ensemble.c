@@ -363,6 +363,28 @@ static void an_input_that_never_varied_is_not_divided_by_nothing(void **state)
     ensemble_destroy(ensemble);
 }
 
+static void what_lies_far_beyond_the_samples_is_held_at_five_deviations(void **state)
+{
+    (void) state;
+    struct ensemble_config config = usual(1);
+    struct ensemble *ensemble = create(&config);
+    struct ensemble_guess near, far;
+    observe(ensemble, 0, 300, 0.0f);
+    (void) ensemble_fit(ensemble);
+    assert_int_equal(ensemble_guess_init(&near, ensemble, 2), 0);
+    assert_int_equal(ensemble_guess_init(&far, ensemble, 2), 0);
+    /* Uniform on [-1, 1]: five deviations are 2.9. */
+    const float beyond[2 * INPUTS] = {3.5f, 3.5f, 3.5f, -3.5f, -3.5f, -3.5f};
+    const float further[2 * INPUTS] = {1e6f, 40.0f, 1e30f, -1e6f, -40.0f, -1e30f};
+    ensemble_predict(ensemble, 2, beyond, &near);
+    ensemble_predict(ensemble, 2, further, &far);
+    assert_memory_equal(near.mean, far.mean, config.members * 2 * OUTPUTS * sizeof(float));
+    assert_memory_not_equal(near.mean, near.mean + OUTPUTS, OUTPUTS * sizeof(float));
+    ensemble_guess_finish(&near);
+    ensemble_guess_finish(&far);
+    ensemble_destroy(ensemble);
+}
+
 /* ---- bytes ---- */
 
 static struct checkpoint describe(struct ensemble *ensemble)
@@ -386,6 +408,33 @@ static void load(struct ensemble *ensemble, const struct buf *bytes)
 {
     struct checkpoint checkpoint = describe(ensemble);
     assert_int_equal(checkpoint_load(&checkpoint, bytes->data, bytes->size, NULL), 0);
+}
+
+static uint64_t count_at(struct ensemble *ensemble, size_t which)
+{
+    struct checkpoint checkpoint = describe(ensemble);
+    for (size_t i = 0; i < checkpoint.parts; i++)
+        if (checkpoint.part[i].kind == CHECKPOINT_COUNT && which-- == 0)
+            return *(const uint64_t *) checkpoint.part[i].at;
+    return UINT64_MAX;
+}
+
+/* Adam's steps go on from fit to fit, since its moments do; begun anew they do not. */
+static void steps_are_counted_over_all_fits_of_the_same_weights(void **state)
+{
+    (void) state;
+    for (size_t anew = 0; anew < 2; anew++) {
+        struct ensemble_config config = usual(1);
+        config.anew = anew == 1;
+        struct ensemble *ensemble = create(&config);
+        observe(ensemble, 0, 300, 0.0f); /* ten mini-batches of 32, three times */
+        for (uint64_t fit = 1; fit <= 3; fit++) {
+            (void) ensemble_fit(ensemble);
+            assert_int_equal(count_at(ensemble, 0), fit);
+            assert_int_equal(count_at(ensemble, 1), anew == 1 ? 30 : 30 * fit);
+        }
+        ensemble_destroy(ensemble);
+    }
 }
 
 static void go_on(bool anew)
@@ -510,6 +559,8 @@ int main(void)
         cmocka_unit_test(without_samples_a_fit_changes_nothing),
         cmocka_unit_test(a_row_is_foreseen_the_same_whoever_stands_beside),
         cmocka_unit_test(an_input_that_never_varied_is_not_divided_by_nothing),
+        cmocka_unit_test(what_lies_far_beyond_the_samples_is_held_at_five_deviations),
+        cmocka_unit_test(steps_are_counted_over_all_fits_of_the_same_weights),
         cmocka_unit_test(what_is_saved_goes_on_with_the_same_bits),
         cmocka_unit_test(weights_alone_foresee_with_the_same_bits),
         cmocka_unit_test(weights_of_other_sizes_are_refused),

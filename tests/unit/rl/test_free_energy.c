@@ -236,6 +236,77 @@ static void equal_plans_of_a_decision_are_worth_the_same(void **state)
     ensemble_destroy(ensemble);
 }
 
+/* What was foreseen by each member of a step, added up, and what came of it. */
+struct overheard {
+    float sum[2 * OUTPUTS];
+    size_t members, steps;
+};
+
+static void overhear(void *user, const struct free_energy_step *step, const float *y, double *ret_preference)
+{
+    struct overheard *heard = user;
+    for (size_t i = 0; i < step->rows * OUTPUTS; i++)
+        heard->sum[i] += y[i] / (float) MEMBERS;
+    heard->members++;
+    memset(ret_preference, 0, step->rows * sizeof *ret_preference);
+}
+
+static void follow_the_mean(void *user, const struct free_energy_step *step, const float *y, float *state)
+{
+    struct overheard *heard = user;
+    (void) state;
+    assert_int_equal(heard->members, MEMBERS);
+    assert_memory_equal(y, heard->sum, step->rows * OUTPUTS * sizeof *y);
+    *heard = (struct overheard){.steps = heard->steps + 1};
+}
+
+static void the_next_state_comes_of_the_mean_over_members(void **state)
+{
+    (void) state;
+    struct ensemble *ensemble = train(true);
+    struct free_energy *energy = create(ensemble, 3, 0.0, INFORMATION_GAIN_GAUSSIAN);
+    struct overheard heard = {.steps = 0};
+    const struct free_energy_world world = {describe, overhear, follow_the_mean, &heard};
+    const uint32_t choice[6] = {0};
+    const float part[6] = {1.0f, 0.5f, 1.0f, 0.5f, 1.0f, 0.5f}, begin = 0.0f;
+    double worth[2];
+    free_energy_begin(energy, &world, &begin, 1);
+    free_energy_worth(energy, 2, choice, part, worth);
+    assert_int_equal(heard.steps, 2);
+    free_energy_destroy(energy);
+    ensemble_destroy(ensemble);
+}
+
+static void stay(void *user, const struct free_energy_step *step, const float *y, float *state)
+{
+    (void) user;
+    (void) step;
+    (void) y;
+    (void) state;
+}
+
+/* The same place twice: what is drawn for the second step is not what was drawn for the first. */
+static void each_step_has_samples_of_its_own(void **state)
+{
+    (void) state;
+    struct ensemble *ensemble = train(true);
+    struct free_energy *one = create(ensemble, 1, 1.0, INFORMATION_GAIN_NEIGHBOURS);
+    struct free_energy *two = create(ensemble, 2, 1.0, INFORMATION_GAIN_NEIGHBOURS);
+    const struct free_energy_world world = {describe, prefer, stay, NULL};
+    const uint32_t choice[2] = {1, 1};
+    const float part[2] = {0.5f, 0.5f}, begin = 0.2f;
+    double worth;
+    free_energy_begin(one, &world, &begin, 1);
+    free_energy_worth(one, 1, choice, part, &worth);
+    free_energy_begin(two, &world, &begin, 1);
+    free_energy_worth(two, 1, choice, part, &worth);
+    double first = free_energy_gain(one, 0), both_steps = free_energy_gain(two, 0);
+    assert_true(fabs(both_steps - 2.0 * first) > 1e-6);
+    free_energy_destroy(one);
+    free_energy_destroy(two);
+    ensemble_destroy(ensemble);
+}
+
 static void more_rows_than_the_ensemble_foresees_are_refused(void **state)
 {
     (void) state;
@@ -257,6 +328,8 @@ int main(void)
         cmocka_unit_test(with_a_planner_it_goes_where_it_prefers_to_be),
         cmocka_unit_test(what_was_never_tried_has_more_to_tell),
         cmocka_unit_test(equal_plans_of_a_decision_are_worth_the_same),
+        cmocka_unit_test(the_next_state_comes_of_the_mean_over_members),
+        cmocka_unit_test(each_step_has_samples_of_its_own),
         cmocka_unit_test(more_rows_than_the_ensemble_foresees_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
