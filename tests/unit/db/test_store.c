@@ -939,6 +939,19 @@ static void a_streamed_result_is_the_same_in_pieces(void **state)
     buf_finish(&text);
 }
 
+static void a_kind_of_run_has_a_word_and_any_other_number_none(void **state)
+{
+    static const char *const words[] = {"train", "validate", "test", "counterfactual", "twin"};
+    (void) state;
+    for (int kind = -3; kind < 9; kind++) {
+        const char *word = store_kind_text(kind);
+        if (kind < 0 || kind >= 5)
+            assert_null(word);
+        else
+            assert_string_equal(word, words[kind]);
+    }
+}
+
 static void every_named_query_is_found_and_answers(void **state)
 {
     struct fixture *f = *state;
@@ -1089,6 +1102,7 @@ int main(void)
         TEST(query_json_is_an_array_of_objects_with_exact_numbers),
         TEST(query_table_aligns_numbers_right_and_text_left),
         TEST(a_streamed_result_is_the_same_in_pieces),
+        TEST(a_kind_of_run_has_a_word_and_any_other_number_none),
         TEST(every_named_query_is_found_and_answers),
         TEST(whatever_is_asked_of_a_file_without_tables_fails),
         TEST(a_query_that_would_write_or_is_wrong_is_refused),

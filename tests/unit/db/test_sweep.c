@@ -12,6 +12,7 @@
 #include "core/base/err.h"
 #include "db/claim.h"
 #include "db/recorder.h"
+#include "db/results.h"
 #include "db/store.h"
 #include "tests/lib/scratch.h"
 
@@ -403,6 +404,95 @@ static void curves_count_the_training_slots_before_each_checkpoint(void **state)
                    "paper|users|devices.count|5|dapo|7|20|2.0|0.5|2.5|100.0");
 }
 
+/* ---- results ---- */
+
+struct told {
+    char text[4096];
+    size_t size;
+};
+
+__attribute__((format(printf, 2, 3))) static void tell(struct told *told, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    told->size += (size_t) vsnprintf(told->text + told->size, sizeof told->text - told->size, format, list);
+    va_end(list);
+    assert_true(told->size < sizeof told->text);
+}
+
+static void tell_real(struct told *told, double value)
+{
+    if (isnan(value))
+        tell(told, "|NULL");
+    else
+        tell(told, "|%.15g", value);
+}
+
+static int tell_outcome(void *user, const struct db_outcome *outcome)
+{
+    struct told *told = user;
+    const double real[] = {outcome->train_slots,   outcome->mean_cost,     outcome->mean_latency_s,
+                           outcome->p95_latency_s, outcome->mean_energy_j, outcome->deadline_miss_share,
+                           outcome->regret_pct,    outcome->mean_return};
+    tell(told, "%s%s|%s|%s|%s|%s|%s|%llu", told->size > 0 ? "\n" : "", outcome->sweep, outcome->experiment,
+         outcome->axis, outcome->value, outcome->policy, outcome->sees, (unsigned long long) outcome->seed);
+    for (size_t i = 0; i < sizeof real / sizeof *real; i++)
+        tell_real(told, real[i]);
+    tell(told, "|%lld|%lld|%lld", (long long) outcome->train_run_id, (long long) outcome->test_run_id,
+         (long long) outcome->updates);
+    return 0;
+}
+
+static int tell_point(void *user, const struct db_curve_point *point)
+{
+    struct told *told = user;
+    const double real[] = {point->slots, point->mean_cost, point->regret_pct, point->mean_return};
+    tell(told, "%s%s|%s|%s|%s|%s|%llu", told->size > 0 ? "\n" : "", point->sweep, point->experiment,
+         point->axis, point->value, point->policy, (unsigned long long) point->seed);
+    for (size_t i = 0; i < sizeof real / sizeof *real; i++)
+        tell_real(told, real[i]);
+    return 0;
+}
+
+/* Results are read by a column's place; here the views are asked by its name. */
+static void a_result_has_each_column_in_its_place(void **state)
+{
+#define REAL(name) "coalesce(format('%.15g', " name "), 'NULL')"
+    struct fixture *f = *state;
+    char path[SCRATCH_PATH];
+    const char *file = f->scratch->file;
+    struct told told = {.size = 0};
+    scratch_path(f->scratch, "learner.db", path);
+    make_learners_part(path);
+    struct db_job job = make_job(f, 1);
+    assert_int_equal(merge(f, &job, path, false, NULL), 0);
+    scratch_path(f->scratch, "optimum.db", path);
+    make_optimums_part(path);
+    job = make_job(f, 2);
+    assert_int_equal(merge(f, &job, path, false, NULL), 0);
+    assert_int_equal(results_each_outcome(f->store, tell_outcome, &told, NULL), 0);
+    scratch_expect(
+        file,
+        "SELECT sweep, experiment, axis, value, policy, sees, seed, " REAL("train_slots") ", " REAL("mean_"
+                                                                                                    "cost") ", " REAL("mean_latency_s") ", " REAL(
+            "p95_latency_s") ", " REAL("mean_energy_j") ", " REAL("deadline_miss_share") ", " REAL("regret_"
+                                                                                                   "pct") ","
+                                                                                                          " " REAL("mean_episode_return") ", coalesce(train_run_id, 0), test_run_id, coalesce(updates, -1) FROM sweep_result",
+        told.text);
+    assert_non_null(strstr(told.text, "|optimum|"));
+    told.size = 0;
+    assert_int_equal(results_each_curve_point(f->store, tell_point, &told, NULL), 0);
+    told.text[strcspn(told.text, "\n")] = '\0'; /* what does not learn stands behind, without slots */
+    scratch_expect(
+        file,
+        "SELECT sweep, experiment, axis, value, policy, seed, " REAL("slots") ", " REAL(
+            "mean_cost") ", " REAL("regret_pct") ", " REAL("mean_episode_return") " FROM sweep_curve ORDER "
+                                                                                  "BY slots LIMIT 1",
+        told.text);
+    assert_non_null(strstr(told.text, "|10|3|200|"));
+#undef REAL
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_sweep, close_sweep)
 
 int main(void)
@@ -421,6 +511,7 @@ int main(void)
         TEST(a_part_that_does_not_fit_leaves_nothing_behind),
         TEST(results_relate_each_policy_to_the_optimum_of_its_cell),
         TEST(curves_count_the_training_slots_before_each_checkpoint),
+        TEST(a_result_has_each_column_in_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
