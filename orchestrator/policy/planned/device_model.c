@@ -98,7 +98,7 @@ void device_model_describe(const struct env_view *view, uint32_t device, struct 
     task_features_server(world, place.server, load, tokens, place.split, part);
     ret_x[AT_SERVER] = 1.0f;
     ret_x[GAIN] = task_features_gain(view->gain[(size_t) device * world->servers + place.server]);
-    ret_x[SIZE] = task_features_size(task_features_bits(world, tokens, place.split));
+    ret_x[SIZE] = task_features_size(task_features_bits(world, tokens, place.split, 0));
     ret_x[SERVER_SPEED] = part[0];
     ret_x[LOAD] = part[1];
     if (has_condition(world))
