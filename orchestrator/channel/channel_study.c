@@ -253,8 +253,8 @@ static int order_settings(const struct channel_grid *grid, size_t *ret_order, st
 /* A row's end. */
 static int end_row(const struct channel_setting *setting, bool has_formats, struct buf *text)
 {
-    char word[FORMAT_WORD];
-    channel_format_word(setting, word, sizeof word);
+    char word[ACTIVATION_NAME_MAX];
+    activation_name(setting->format, setting->k, word);
     word[strcspn(word, ":")] = '\0'; /* of topk:K */
     return has_formats ? buf_printf(text, ",%s\n", word) : buf_push(text, "\n", 1);
 }
