@@ -163,15 +163,22 @@ static void what_is_cleared_never_arrives_and_the_next_packet_starts_afresh(void
 {
     (void) state;
     double arrival_s[2];
-    struct link link = make((struct link_params){.rate_bps = 8000.0, .delay_s = 1.0});
-    for (int i = 0; i < 3; i++)
+    struct link link = make((struct link_params){.rate_bps = 8000.0, .delay_s = 1.0, .queue_bytes = 1500.0});
+    for (int i = 0; i < 2; i++)
         assert_int_equal(link_offer(&link, 0.0, 1000.0), 0);
-    assert_int_equal(drain(&link, 1.5, arrival_s), 0); /* one in the air, one on the rate, one waiting */
+    assert_int_equal(drain(&link, 1.5, arrival_s), 0);
+    assert_int_equal(link_offer(&link, 1.5, 1000.0), 0);
+    assert_same(link_bytes(&link), 3000.0); /* one in the air, one on the rate, one waiting */
     link_clear(&link, 1.5);
     assert_true(isinf(link_due_s(&link)));
+    assert_same(link_bytes(&link), 0.0);
+    assert_int_equal(link_packets(&link), 0);
     assert_int_equal(link_offer(&link, 2.0, 1000.0), 0);
-    assert_int_equal(drain(&link, 10.0, arrival_s), 1);
+    assert_int_equal(link_offer(&link, 2.0, 1500.0), 0); /* the queue has room as at first */
+    assert_same(link_bytes(&link), 2500.0);
+    assert_int_equal(drain(&link, 10.0, arrival_s), 2);
     assert_same(arrival_s[0], 4.0);
+    assert_same(arrival_s[1], 5.5);
     link_finish(&link);
 }
 

@@ -54,6 +54,28 @@ static void gains_are_interpolated_as_gains(void **state)
     assert_same(quality_at(&table, 2, 1), elementary_log1p(-0.125));
 }
 
+/* Each space of the text becomes none, where a word need not end, or several blanks. */
+static void blanks_stand_wherever_a_number_or_a_mark_begins(void **state)
+{
+    (void) state;
+    static const char text[] = " gain 0 , 1 | 1 : 0.5 , -0.5 | 3 : 0.25 , 0.75 ";
+    const struct quality_table plain = read_table("gain 0,1|1:0.5,-0.5|3:0.25,0.75");
+    for (size_t at = 0; at < sizeof text - 1; at++) {
+        char other[2 * sizeof text + 2];
+        if (text[at] != ' ')
+            continue;
+        (void) snprintf(other, sizeof other, "%.*s  %s", (int) at, text, text + at);
+        struct quality_table table = read_table(other);
+        assert_memory_equal(&table, &plain, sizeof table);
+        bool ends_gain = at == 5;
+        (void) snprintf(other, sizeof other, "%.*s%s", (int) at, text, text + at + 1);
+        if (ends_gain)
+            continue;
+        table = read_table(other);
+        assert_memory_equal(&table, &plain, sizeof table);
+    }
+}
+
 static void a_table_reads_back_from_its_text(void **state)
 {
     (void) state;
@@ -250,6 +272,7 @@ int main(void)
         cmocka_unit_test(values_between_conditions_and_splits_lie_on_lines),
         cmocka_unit_test(values_beyond_the_ends_are_held),
         cmocka_unit_test(gains_are_interpolated_as_gains),
+        cmocka_unit_test(blanks_stand_wherever_a_number_or_a_mark_begins),
         cmocka_unit_test(a_table_reads_back_from_its_text),
         cmocka_unit_test(a_table_that_is_too_long_for_its_key_is_refused),
         cmocka_unit_test(what_is_no_table_is_refused),
