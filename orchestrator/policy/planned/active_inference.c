@@ -8,8 +8,8 @@
  * loads have changed, until nobody does, or for active.sweeps rounds. What the ensemble learns is the outcome under the
  * slot's final loads.
  *
- * Training begins with active.warmup slots of random places; then the gain alone explores. The ensemble is fitted anew
- * after every active.fit_slots slots. What does not train has no use for gain: it goes where it prefers to be. */
+ * Training begins with active.warmup slots of random places; then the gain alone explores. After every
+ * active.fit_slots slots the ensemble is fitted. What does not train has no use for gain: it goes where it prefers to be. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -82,12 +82,11 @@ static void destroy(struct policy *policy)
     free(own);
 }
 
-static size_t rows_of(const struct active *own, const struct planned_settings *settings)
+/* Rows that are foreseen at once. */
+static size_t rows_of(const struct planned_settings *settings)
 {
-    if (settings->active.plan == PLAN_CROSS_ENTROPY && settings->active.candidates > ROWS_MOST)
-        return settings->active.candidates;
-    (void) own;
-    return ROWS_MOST;
+    bool draws = settings->active.plan == PLAN_CROSS_ENTROPY;
+    return draws && settings->active.candidates > ROWS_MOST ? settings->active.candidates : ROWS_MOST;
 }
 
 static int create_ensemble(struct active *own, const struct policy *policy)
@@ -101,7 +100,7 @@ static int create_ensemble(struct active *own, const struct policy *policy)
         .layers = settings->active.layers,
         .buffer = settings->active.buffer,
         .batch = settings->active.batch,
-        .rows = rows_of(own, settings),
+        .rows = rows_of(settings),
         .epochs = settings->active.epochs,
         .steps = settings->active.steps,
         .rate = (float) settings->active.rate,
@@ -117,7 +116,7 @@ static int create_planner(struct active *own, const struct policy *policy)
 {
     const struct planned_settings *settings = planned_settings_of(policy);
     const struct plan_space space = {.horizon = 1, .choices = own->choices.count};
-    size_t rows = rows_of(own, settings);
+    size_t rows = rows_of(settings);
     const struct free_energy_config energy = {
         .space = space,
         .rows = rows,
