@@ -13,10 +13,13 @@
 
 #include "core/base/err.h"
 #include "core/model/chunks.h"
+#include "tests/lib/memory.h"
 #include "tests/unit/compute/node.h"
 
 #define TASKS 9u
 #define TOKENS 12u
+
+static size_t blocks; /* before a test */
 
 struct bench {
     char path[NODE_PATH];
@@ -399,16 +402,38 @@ static void another_model_is_refused_with_a_sentence(void **state)
     close_bench(&bench);
 }
 
+/* Libraries keep what they need once. Each test after this leaves nothing behind. */
+static int warm_up(void **state)
+{
+    answers_are_those_of_one_process(state);
+    return 0;
+}
+
+static int count_blocks(void **state)
+{
+    (void) state;
+    blocks = memory_blocks();
+    return 0;
+}
+
+static int compare_blocks(void **state)
+{
+    (void) state;
+    return memory_blocks() == blocks ? 0 : -1;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, count_blocks, compare_blocks)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_are_those_of_one_process),
-        cmocka_unit_test(prompts_in_chunks_have_the_answers_of_whole_ones),
-        cmocka_unit_test(a_series_may_end_while_its_job_is_computed),
-        cmocka_unit_test(a_job_whose_bytes_are_none_fails_alone),
-        cmocka_unit_test(what_is_dropped_does_not_call_back),
-        cmocka_unit_test(a_pool_that_is_closed_calls_back_no_more),
-        cmocka_unit_test(another_model_is_refused_with_a_sentence),
+        TEST(answers_are_those_of_one_process),
+        TEST(prompts_in_chunks_have_the_answers_of_whole_ones),
+        TEST(a_series_may_end_while_its_job_is_computed),
+        TEST(a_job_whose_bytes_are_none_fails_alone),
+        TEST(what_is_dropped_does_not_call_back),
+        TEST(a_pool_that_is_closed_calls_back_no_more),
+        TEST(another_model_is_refused_with_a_sentence),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, warm_up, NULL);
 }
