@@ -59,6 +59,7 @@ struct db_node {
     double x_m, y_m;          /* server's position, device's home; NAN: none */
     int64_t max_split;        /* device; -1: NULL */
     double memory_bytes;      /* server; NAN: not limited */
+    const char *tier;         /* server; NULL: the scenario lists none */
     const uint32_t *requests; /* [request_count] device: prompt tokens of its real requests; NULL: none */
     size_t request_count;
     const char *address;                  /* "127.0.0.1:4711" or NULL */

@@ -7,7 +7,7 @@
 -- count from 0.
 
 PRAGMA application_id = 1751215716; -- 0x68616e64, "hand"
-PRAGMA user_version = 7;            -- the last migration
+PRAGMA user_version = 8;            -- the last migration
 
 CREATE TABLE run ( -- one start of the orchestrator, or one policy's evaluation
     run_id             INTEGER PRIMARY KEY AUTOINCREMENT, -- of a run that was deleted: never given again
@@ -63,6 +63,7 @@ CREATE TABLE node ( -- a device or server of a run, with the parameters drawn fo
     -- and y in m, speed in m/s, cell or -1).
     rate_trace       BLOB,
     place_trace      BLOB,
+    tier             TEXT, -- servers only: the scenario's tier; NULL: it lists none
     PRIMARY KEY (run_id, role, number)
 ) STRICT, WITHOUT ROWID;
 
@@ -102,9 +103,10 @@ CREATE TABLE task (
     extra_j         REAL CHECK (extra_j >= 0),              -- spent on that
     deadline_missed INTEGER NOT NULL CHECK (deadline_missed IN (0, 1)),
     -- recovered: finished by the device after its server was lost; reoffloaded: by another server; expired: still
-    -- unfinished when the episode ended.
+    -- unfinished when the episode ended; refused: never begun.
     status          TEXT NOT NULL CHECK (status = 'done' OR status = 'recovered' OR status = 'reoffloaded' OR
-                                         status = 'device_lost' OR status = 'server_lost' OR status = 'expired'),
+                                         status = 'device_lost' OR status = 'server_lost' OR status = 'expired' OR
+                                         status = 'refused'),
     served_by       INTEGER CHECK (served_by >= 0), -- the server of the remaining layers; NULL: none
     channel         REAL, -- condition of its channel (channel.mode): a probability, or an SNR in dB; NULL: reliable
     missing         REAL CHECK (missing BETWEEN 0 AND 1), -- share of its packets that did not arrive; NULL: it has none
@@ -115,6 +117,9 @@ CREATE TABLE task (
     coding          INTEGER NOT NULL DEFAULT 0 CHECK (coding >= 0), -- of its activations; 0: the scenario's format and margin
     element_bits    REAL CHECK (element_bits >= 0), -- of its format; NULL: nothing was sent
     margin_db       REAL, -- of its rate; NULL: nothing was sent, or the channel is not bounded
+    reserved_compute REAL CHECK (reserved_compute BETWEEN 0 AND 1), -- of its server's compute; NULL: it reserves nothing
+    reserved_band   REAL CHECK (reserved_band BETWEEN 0 AND 1),     -- of its band
+    reserved_memory REAL CHECK (reserved_memory BETWEEN 0 AND 1),   -- of its memory
     PRIMARY KEY (run_id, episode, slot, device),
     CHECK ((status = 'done' OR status = 'recovered' OR status = 'reoffloaded') = (latency_s IS NOT NULL)),
     CHECK (latency_s IS NULL OR (energy_j IS NOT NULL AND cost IS NOT NULL))
@@ -436,6 +441,18 @@ FROM task
 WHERE latency_s IS NOT NULL
 GROUP BY run_id, split
 ORDER BY run_id, split;
+
+-- What each tier of servers did, by who served. Tasks that nobody served have tier NULL: refused, lost, or computed by
+-- their device. in_time counts those that were finished by their deadline.
+CREATE VIEW tier_summary AS
+SELECT t.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = t.run_id) AS policy, n.tier,
+       count(*) AS tasks, sum(t.latency_s IS NOT NULL AND t.deadline_missed = 0) AS in_time,
+       sum(t.status = 'refused') AS refused, avg(t.latency_s) AS mean_latency_s,
+       avg(t.reserved_compute) AS mean_reserved_compute, avg(t.reserved_band) AS mean_reserved_band,
+       avg(t.reserved_memory) AS mean_reserved_memory, total(t.edge_s) AS busy_s, avg(t.cost) AS mean_cost
+FROM task AS t LEFT JOIN node AS n ON n.run_id = t.run_id AND n.role = 'server' AND n.number = t.served_by
+GROUP BY t.run_id, n.tier
+ORDER BY t.run_id, n.tier;
 
 -- What each server had to do, by who served; servers that served nobody have 0 tasks. `lost` counts the tasks that were
 -- decided for the server and that nobody has finished. busy_s adds the tasks' compute times; as tasks share a server, it

@@ -30,8 +30,8 @@ static const char *const sql[STATEMENT_COUNT] = {
     [FINISH_RUN] = "UPDATE run SET status = ?, trusted = ?, untrusted_reason = ? WHERE run_id = ?",
     [INSERT_NODE] =
         "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split,"
-        " memory_bytes, requests, address, rate_trace, place_trace)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " memory_bytes, requests, address, rate_trace, place_trace, tier)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [INSERT_TASK] = insert_task,
     [INSERT_ANSWER] =
         "INSERT INTO answer (run_id, " ANSWER_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -62,7 +62,7 @@ static const char *const sql[STATEMENT_COUNT] = {
     [SELECT_RUNS] = "SELECT run_id, " RUN_COLUMNS " FROM run ORDER BY run_id",
     [SELECT_NODES] =
         "SELECT run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, memory_bytes,"
-        " requests, address, rate_trace, place_trace FROM node WHERE run_id = ? ORDER BY role, number",
+        " requests, address, rate_trace, place_trace, tier FROM node WHERE run_id = ? ORDER BY role, number",
     [SELECT_PROMPT] = "SELECT prompt_tokens, prompt_bytes FROM run WHERE run_id = ?",
     [SELECT_TASKS] = select_tasks,
     [SELECT_ANSWERS] =
@@ -323,6 +323,7 @@ int store_insert_node(struct store *store, const struct db_node *node, struct di
     binder_text(&binder, node->address);
     binder_blob(&binder, node->rate_trace, node->rate_trace_size);
     binder_blob(&binder, node->place_trace, node->place_trace_size);
+    binder_text(&binder, node->tier);
     return store_run(store, &binder, "record a node", diag);
 }
 

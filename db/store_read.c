@@ -136,6 +136,7 @@ static void read_node(struct reader *reader, struct db_node *node)
     node->address = read_text(reader);
     node->rate_trace = read_bytes(reader, &node->rate_trace_size);
     node->place_trace = read_bytes(reader, &node->place_trace_size);
+    node->tier = read_text(reader);
 }
 
 /* Kinds of task.def. */

@@ -202,9 +202,9 @@ static const char *const merging[] = {
 
     "INSERT INTO node (run_id, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, "
     "memory_bytes,"
-    " requests, address, rate_trace, place_trace)"
+    " requests, address, rate_trace, place_trace, tier)"
     " SELECT run_id + ?1, role, number, flops, power_w, transmit_power_w, x_m, y_m, max_split, memory_bytes,"
-    " requests, address, rate_trace, place_trace"
+    " requests, address, rate_trace, place_trace, tier"
     " FROM part.node WHERE run_id + ?1 IN (SELECT run_id FROM main.run) ORDER BY run_id, role, number",
 
     "INSERT INTO task (run_id"

@@ -82,6 +82,14 @@ double cost_local_rows_s(const struct world *world, const struct device_params *
     return local_s(device, split, rows_flop(world, rows));
 }
 
+/* Where tasks reserve, more than a full share makes none faster. */
+static double useful_share(const struct world *world, double compute_share)
+{
+    double full = world->scenario.reserve.full_share;
+    return world->scenario.servers.discipline == DISCIPLINE_RESERVED && compute_share > full ? full
+                                                                                             : compute_share;
+}
+
 double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
                    uint32_t split)
 {
@@ -98,7 +106,8 @@ double cost_edge_rows_s(const struct world *world, double server_flops, double c
 {
     if (split >= world->llm->layers)
         return 0.0;
-    return edge_s(world->llm->layers - split, rows_flop(world, rows), server_flops * compute_share);
+    return edge_s(world->llm->layers - split, rows_flop(world, rows),
+                  server_flops * useful_share(world, compute_share));
 }
 
 struct task_joules cost_joules(const struct device_params *device, double server_power_w,
@@ -178,6 +187,13 @@ static double paper_cost(const struct world *world, const struct task_quality *q
     return elementary_exp(quality->log_ratio) + world->scenario.objective.work_weight * work;
 }
 
+/* C6, C7. */
+static double answer_cost(double latency_s, const struct task_quality *quality)
+{
+    assert(latency_s > 0.0); /* it has crossed a link */
+    return -(1.0 / latency_s + quality->answer);
+}
+
 static double latency_energy_cost(const struct world *world, const struct device_params *device,
                                   uint32_t tokens, double latency_s, double energy_j, bool repaired)
 {
@@ -193,6 +209,11 @@ double cost_task(const struct world *world, const struct device_params *device, 
     switch (world->scenario.objective.reward) {
     case REWARD_SHAPED: return shaped_cost(world, quality);
     case REWARD_PAPER: return paper_cost(world, quality);
+    case REWARD_COMPLETED:
+        if (cost_deadline_missed(&world->scenario, latency_s))
+            return 0.0;
+        return answer_cost(latency_s, quality);
+    case REWARD_PRINTED: return answer_cost(latency_s, quality);
     case REWARD_COST: break;
     }
     double cost = latency_energy_cost(world, device, tokens, latency_s, energy_j, repaired);
@@ -258,7 +279,7 @@ static void go_whole(const struct course *course, double bits, struct task_times
     ret->local_s = local_s(course->device, plan->split, layer_flop) / course->pace.device;
     if (plan->split >= world->llm->layers)
         return;
-    double flops = world->server[plan->server].flops * plan->compute_share;
+    double flops = world->server[plan->server].flops * useful_share(world, plan->compute_share);
     ret->transmit_s = expected_s(course, bits) + down_s(world, plan->server);
     ret->edge_s = edge_s(world->llm->layers - plan->split, layer_flop, flops) / course->pace.server;
 }
@@ -357,7 +378,9 @@ struct task_quality cost_quality_planned(const struct world *world, uint32_t dev
     else
         condition = remote ? channel_condition(world, device, id, gain, plan->bandwidth_share)
                            : channel_drawn(world, device, id);
-    return cost_quality(world, device, id, plan->split, condition, plan->coding);
+    struct task_quality quality = cost_quality(world, device, id, plan->split, condition, plan->coding);
+    quality.answer = remote ? world->server[plan->server].answer : 0.0;
+    return quality;
 }
 
 void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,

@@ -59,6 +59,7 @@ struct task_quality {
     uint32_t split;   /* after which they crossed; L: they did not */
     double log_ratio; /* q = log(perplexity / that of a clean channel), nats; 0: nothing was damaged */
     double reference; /* the same of what a gain is relative to (objective.gain_reference) */
+    double answer;    /* chance that the answer is right: that of the server's tier */
 };
 
 /* Does the objective count any of it? */
@@ -78,6 +79,8 @@ struct task_quality cost_quality(const struct world *world, uint32_t device, str
  *   cost     omega T/T_full + (1-omega) E/E_full + beta max(0, T/T_max - 1) + beta_v [repaired] + w_q q     (A15, A16)
  *   shaped   -(w_g (1 - exp(q - reference)) + (s_max - s) / s_max), s_max = model.max_split                 (B1)
  *   paper    exp(q) + lambda s / L                                                                          (B2)
+ *   completed  -(1 / T + P) where T is at most T_max, else 0; P of `quality`                                (C6)
+ *   printed    -(1 / T + P) of all                                                                          (C7)
  *
  * `quality` may be NULL where the objective counts none. */
 double cost_task(const struct world *world, const struct device_params *device, uint32_t tokens,

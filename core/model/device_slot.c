@@ -3,11 +3,13 @@
 #include <assert.h>
 #include <math.h>
 
+#include "core/base/elementary.h"
 #include "core/base/units.h"
 #include "core/model/channel_radio.h"
 #include "core/model/radio.h"
 
 #define WORDS_PER_BLOCK 4u
+#define LN_10 2.30258509299404568402
 
 static double squared_distance_m2(const struct world *world, struct vec2 position, uint32_t server)
 {
@@ -57,12 +59,23 @@ uint32_t device_slot_tokens(const struct scenario *scenario, const uint32_t *row
     return rows[(start + id.slot) % row_count];
 }
 
+/* 10^(-max(0, X) / 10), X normal: the first of a block's normals. */
+static double shadowing(const struct scenario *scenario, const struct rng_at *at, uint32_t server)
+{
+    const struct rng_block block = rng_block(at, server);
+    double normal[2];
+    rng_normal_pair(block.v[0], block.v[1], normal);
+    double loss_db = normal[0] > 0.0 ? scenario->radio.shadowing_db * normal[0] : 0.0;
+    return elementary_exp(-0.1 * LN_10 * loss_db);
+}
+
 /* A4. One Philox block fades four servers. */
 static void meet_channels(const struct world *world, uint32_t device, struct slot_id id,
                           struct device_slot *ret)
 {
     const struct scenario *scenario = &world->scenario;
     bool fades = scenario->radio.fading == FADING_RAYLEIGH && !channel_gain_is_mean(scenario);
+    bool shadows = scenario->radio.fading == FADING_SHADOWING;
     struct rng_at at = {world->seed, id.phase, RNG_FADING, device, id.episode, id.slot};
     double floor_m2 = scenario->radio.min_distance_m * scenario->radio.min_distance_m;
     struct rng_block block = {{0}};
@@ -70,6 +83,8 @@ static void meet_channels(const struct world *world, uint32_t device, struct slo
         if (fades && m % WORDS_PER_BLOCK == 0)
             block = rng_block(&at, m / WORDS_PER_BLOCK);
         double fading = fades ? rng_exponential(block.v[m % WORDS_PER_BLOCK]) : 1.0;
+        if (shadows)
+            fading = shadowing(scenario, &at, m);
         double distance2_m2 = squared_distance_m2(world, ret->position, m);
         ret->gain[m] =
             radio_gain_squared(scenario, distance2_m2 < floor_m2 ? floor_m2 : distance2_m2, fading);

@@ -8,6 +8,7 @@
 #include "core/model/channel.h"
 #include "core/model/channel_radio.h"
 #include "core/model/cost.h"
+#include "core/model/env_reserve.h"
 #include "core/model/env_splits.h"
 
 _Static_assert(ENV_LOCAL > WORLD_SERVERS_MAX, "no server has this number");
@@ -74,9 +75,12 @@ int env_decision_init(struct env_decision *ret_decision, uint32_t devices)
         .bandwidth_share = calloc(devices, sizeof *decision.bandwidth_share),
         .compute_share = calloc(devices, sizeof *decision.compute_share),
         .coding = calloc(devices, sizeof *decision.coding),
+        .memory_share = calloc(devices, sizeof *decision.memory_share),
+        .refused = calloc(devices, sizeof *decision.refused),
     };
     if (decision.split == NULL || decision.server == NULL || decision.repaired == NULL ||
-        decision.bandwidth_share == NULL || decision.compute_share == NULL || decision.coding == NULL) {
+        decision.bandwidth_share == NULL || decision.compute_share == NULL || decision.coding == NULL ||
+        decision.memory_share == NULL || decision.refused == NULL) {
         env_decision_finish(&decision);
         return -ENOMEM;
     }
@@ -94,6 +98,8 @@ void env_decision_finish(struct env_decision *decision)
     free(decision->bandwidth_share);
     free(decision->compute_share);
     free(decision->coding);
+    free(decision->memory_share);
+    free(decision->refused);
     *decision = (struct env_decision){0};
 }
 
@@ -148,6 +154,8 @@ void env_view_backlog(struct env_view *view, uint32_t device, double processor_s
 size_t env_action_size(const struct world *world)
 {
     size_t servers = world->scenario.action.mapping == MAPPING_SCORES ? world->servers : 1;
+    if (env_reserves(world))
+        return ENV_RESERVE_NUMBERS * (size_t) world->devices;
     return (1 + servers + (coding_is_open(&world->codings) ? 1 : 0)) * world->devices;
 }
 
@@ -193,6 +201,10 @@ void env_map_action(const struct env_view *view, const float *action, struct env
     uint32_t choices = env_splits_choices(world);
     size_t numbers = env_action_size(world) / world->devices;
     for (uint32_t n = 0; n < world->devices; n++, action += numbers) {
+        if (env_reserves(world)) {
+            env_reserve_map(view, action, ret_decision, n);
+            continue;
+        }
         ret_decision->split[n] = env_splits_choice(view, n, choose(action[0], choices));
         ret_decision->server[n] =
             mapping == MAPPING_SCORES ? best_scored(view, n, action + 1) : choose(action[1], world->servers);
@@ -308,12 +320,18 @@ static void repair(const struct env_view *view, bool keeps, struct env_decision 
 {
     for (uint32_t n = 0; n < view->world->devices; n++) {
         bool was = keeps && decision->repaired[n];
+        if (env_reserves(view->world)) {
+            env_reserve_repair(view, decision, n);
+            decision->repaired[n] = decision->repaired[n] || was;
+            continue;
+        }
         repair_device(view, decision, n);
         decision->repaired[n] = decision->repaired[n] || was;
         decision->bandwidth_share[n] = 0.0;
         decision->compute_share[n] = 0.0;
     }
-    repair_memory(view, decision);
+    if (!env_reserves(view->world))
+        repair_memory(view, decision);
 }
 
 void env_repair(const struct env_view *view, struct env_decision *decision)
@@ -373,6 +391,10 @@ void env_allocate(const struct env_view *view, struct env_decision *decision, ui
     double bits[WORLD_SERVERS_MAX];
     double work[WORLD_SERVERS_MAX];
     uint32_t offloaders = 0;
+    if (env_reserves(world)) {
+        env_reserve_allocate(view, decision, ret_load);
+        return;
+    }
     for (uint32_t m = 0; m < world->servers; m++) {
         ret_load[m] = 0;
         bits[m] = 0.0;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/model/device_slot.h"
+#include "core/model/reservations.h"
 #include "core/model/world.h"
 
 #define ENV_LOCAL UINT32_MAX /* "no server": the task stays on the device */
@@ -28,10 +29,11 @@ struct env_view {
     double *channel;         /* [N] condition of its channel (channel.h), to the server of the largest gain */
     uint32_t *split_before;  /* [N] the split after which it last sent something; slot 0: env_splits_drawn */
     /* Queueing mode: what earlier slots have left over. All 0 in mode round. */
-    double *processor_s; /* [N] work on the device's processor */
-    double *unsent_bits; /* [N][M] what the device has still to send to each server */
-    double *backlog_s;   /* [M] work at the server, in seconds of the whole of it */
-    double *coming_s;    /* [M] the same of tasks that are on their way there */
+    double *processor_s;             /* [N] work on the device's processor */
+    double *unsent_bits;             /* [N][M] what the device has still to send to each server */
+    double *backlog_s;               /* [M] work at the server, in seconds of the whole of it */
+    double *coming_s;                /* [M] the same of tasks that are on their way there */
+    const struct reservations *held; /* what tasks hold of servers, where they reserve; borrowed */
 };
 
 /* One decision per device. `server` is ENV_LOCAL exactly when split == L. Absent devices: split L, local,
@@ -43,6 +45,9 @@ struct env_decision {
     double *bandwidth_share; /* [N] of B */
     double *compute_share;   /* [N] of F_m */
     uint32_t *coding;        /* [N] of what is sent (coding.h); 0 where nothing is */
+    /* Where tasks reserve (env_reserves) a policy fills the shares itself. */
+    double *memory_share; /* [N] of the server's memory */
+    bool *refused;        /* [N] the task goes nowhere: server ENV_LOCAL, split L, and nobody computes it */
 };
 
 int env_view_init(struct env_view *ret_view, const struct world *world);
@@ -70,6 +75,12 @@ static inline bool env_is_queue(const struct world *world)
     return world->scenario.run.mode == MODE_QUEUE;
 }
 
+/* Whole tasks reserve parts of servers: a decision names a server and three shares, or refuses. */
+static inline bool env_reserves(const struct world *world)
+{
+    return world->scenario.servers.discipline == DISCIPLINE_RESERVED;
+}
+
 /* Is there something to decide for the device? */
 static inline bool env_has_task(const struct env_view *view, uint32_t device)
 {
@@ -78,9 +89,11 @@ static inline bool env_has_task(const struct env_view *view, uint32_t device)
 
 /* Length of the state vector: 4N + 2NM + 2M, plus N (tokens) when tasks differ or may be missing, plus 2N +
  * 2M (backlogs) in queueing mode, plus N (conditions) unless channel.mode is reliable, plus N (splits before) with
- * model.split_step. With action.state: split 2N. */
+ * model.split_step. With action.state: split 2N. Where tasks reserve, plus 3M: what is left of each server's compute,
+ * band and memory, behind all others. */
 size_t env_state_size(const struct world *world);
-/* Length of a continuous action: 2N; with action.mapping: scores N(1 + M); N more where there are codings to choose. */
+/* Length of a continuous action: 2N; with action.mapping: scores N(1 + M); N more where there are codings to choose. Where tasks reserve
+ * 4N: server, compute, band and memory of each. */
 size_t env_action_size(const struct world *world);
 
 /* The state vector (docs/model.md), every entry scaled to about [-1, 1] and clipped to [-1.5, 1.5]. Layout:
@@ -121,6 +134,8 @@ void env_map_action(const struct env_view *view, const float *action, struct env
  * Where splits are bound (env_splits.h) a split becomes the nearest of env_splits_range, and a wish for local its last,
  * at the server of the largest gain.
  *
+ * Where tasks reserve, a task goes to a server that covers it or is refused; its shares stay, and env_allocate judges them.
+ *
  * `split == L` is local whatever the server, and possible whatever the memory. ENV_LOCAL with a smaller split is a
  * wish for local, and mended. */
 void env_repair(const struct env_view *view, struct env_decision *decision);
@@ -128,7 +143,8 @@ void env_repair(const struct env_view *view, struct env_decision *decision);
 /* env_repair of a decision that was changed after it: what was mended before stays marked. */
 void env_mend(const struct env_view *view, struct env_decision *decision);
 
-/* Fills the shares from split and server (A5, A10, or the scenario's other rules), and ret_load[M] = K_m. */
+/* Fills the shares from split and server (A5, A10, or the scenario's other rules), and ret_load[M] = K_m. Where tasks
+ * reserve it refuses those that ask for more than is left of their server (reserve.excess), in order of device. */
 void env_allocate(const struct env_view *view, struct env_decision *decision, uint32_t *ret_load);
 
 /* Queueing mode: the part of the band that each device has at each server in this slot, ret_share[N][M]: the

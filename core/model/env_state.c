@@ -53,6 +53,12 @@ static size_t last_entries(const struct world *world)
     return condition + split;
 }
 
+/* Of each server, what is left of what tasks reserve. */
+static size_t rest_entries(const struct world *world)
+{
+    return env_reserves(world) ? RESERVED_KINDS * (size_t) world->servers : 0;
+}
+
 size_t env_state_size(const struct world *world)
 {
     size_t devices = world->devices;
@@ -61,7 +67,8 @@ size_t env_state_size(const struct world *world)
     size_t last = last_entries(world) * devices;
     if (sees_split_alone(world))
         return last;
-    return last + (device_entries(world) + channel_entries(world)) * devices + 2 * servers + backlog;
+    return last + (device_entries(world) + channel_entries(world)) * devices + 2 * servers + backlog +
+           rest_entries(world);
 }
 
 size_t env_device_state_size(const struct world *world)
@@ -71,7 +78,8 @@ size_t env_device_state_size(const struct world *world)
     size_t last = last_entries(world);
     if (sees_split_alone(world))
         return last;
-    return last + device_entries(world) + channel_entries(world) + 2 * servers + backlog;
+    return last + device_entries(world) + channel_entries(world) + 2 * servers + backlog +
+           rest_entries(world);
 }
 
 /* low -> -1, high -> 1, clipped a little outside; 0 when the range is a point. */
@@ -196,6 +204,16 @@ static float *put_splits(const struct env_view *view, float *out)
     return out;
 }
 
+static float *put_rests(const struct env_view *view, float *out)
+{
+    const struct world *world = view->world;
+    assert(!env_reserves(world) || view->held != NULL);
+    for (uint32_t m = 0; env_reserves(world) && m < world->servers; m++)
+        for (unsigned kind = 0; kind < RESERVED_KINDS; kind++)
+            *out++ = scaled(reservations_rest(view->held, m, (enum reserved_kind) kind), 0.0, 1.0);
+    return out;
+}
+
 /* action.state: split. */
 static float *put_pair(const struct env_view *view, uint32_t device, float *out)
 {
@@ -217,7 +235,7 @@ static float *put_all(const struct env_view *view, float *out)
         out = put_device_backlogs(view, n, out);
     if (env_is_queue(world))
         out = put_server_backlogs(view, out);
-    return put_splits(view, put_conditions(view, out));
+    return put_rests(view, put_splits(view, put_conditions(view, out)));
 }
 
 void env_state(const struct env_view *view, float *ret_state)
@@ -250,5 +268,6 @@ void env_device_state(const struct env_view *view, uint32_t device, float *ret_s
         *out++ = condition_entry(view, device);
     if (has_split_entry(world))
         *out++ = split_entry(view, device);
+    out = put_rests(view, out);
     assert(out == ret_state + env_device_state_size(world));
 }

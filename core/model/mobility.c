@@ -69,7 +69,8 @@ void mobility_start(const struct world *world, uint32_t device, enum rng_phase p
         draw_leg(world, &block, &start);
         break;
     case MOBILITY_TRACE: follow(world, device, phase, episode, 0, &start); break;
-    case MOBILITY_STILL: break;
+    case MOBILITY_STILL:
+    case MOBILITY_ANYWHERE: break;
     }
     *ret = start;
 }
@@ -153,6 +154,14 @@ static void step_waypoint(const struct world *world, const struct rng_at *at, st
     draw_leg(world, &block, mobility);
 }
 
+/* Another terminal each time: uniform in the area. */
+static void jump(const struct scenario *scenario, const struct rng_at *at, struct mobility *mobility)
+{
+    struct rng_block block = rng_block(at, 0);
+    mobility->position = (struct vec2){rng_u01(block.v[0]) * scenario->area.width_m,
+                                       rng_u01(block.v[1]) * scenario->area.height_m};
+}
+
 void mobility_step(const struct world *world, uint32_t device, enum rng_phase phase, uint32_t episode,
                    uint32_t slot, struct mobility *mobility)
 {
@@ -165,6 +174,7 @@ void mobility_step(const struct world *world, uint32_t device, enum rng_phase ph
         break;
     case MOBILITY_RANDOM_WAYPOINT: step_waypoint(world, &at, mobility); break;
     case MOBILITY_TRACE: follow(world, device, phase, episode, slot + 1, mobility); break;
+    case MOBILITY_ANYWHERE: jump(&world->scenario, &at, mobility); break;
     case MOBILITY_STILL: break;
     }
 }

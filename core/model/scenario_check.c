@@ -301,12 +301,13 @@ static int check_objective(const struct scenario *scenario, struct diag *diag)
                          "objective.deadline_s: %g is too short, allowed 0 (none) or at least %g s",
                          deadline_s, DEADLINE_MIN_S);
     enum scenario_reward reward = scenario->objective.reward;
-    bool needs_quality = reward != REWARD_COST || scenario->objective.quality_weight > 0.0;
+    bool counts = reward == REWARD_SHAPED || reward == REWARD_PAPER;
+    bool needs_quality = counts || scenario->objective.quality_weight > 0.0;
     if (needs_quality && scenario->quality.source == QUALITY_NONE)
         return diag_fail(
             diag, ERR_RANGE,
             "quality.source: is none, and the objective counts quality (%s): allowed table, model and task",
-            reward != REWARD_COST ? "objective.reward" : "objective.quality_weight");
+            counts ? "objective.reward" : "objective.quality_weight");
     if (reward != REWARD_COST && scenario->run.mode == MODE_QUEUE)
         return diag_fail(
             diag, ERR_UNSUPPORTED,
@@ -355,6 +356,61 @@ static int check_mode(const struct scenario *scenario, struct diag *diag)
     return 0;
 }
 
+/* Tasks that are open at once hold something each; the list of them has a bound. */
+#define RESERVED_TASKS_MAX 1000000u
+
+/* Whole tasks that reserve: what that does not go with. */
+static int check_reserved(const struct scenario *scenario, struct diag *diag)
+{
+    bool reserves = scenario->servers.discipline == DISCIPLINE_RESERVED;
+    enum scenario_reward reward = scenario->objective.reward;
+    if (!reserves && (reward == REWARD_COMPLETED || reward == REWARD_PRINTED))
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "objective.reward: %s is of whole tasks, with servers.discipline: reserved, allowed cost",
+            scenario_reward_words[reward]);
+    if (!reserves)
+        return 0;
+    if (scenario->run.mode != MODE_ROUND)
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "servers.discipline: reserved is of run.mode: round, allowed fifo and processor-sharing");
+    if (scenario->faults.recovery != RECOVERY_NONE)
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "faults.recovery: a task that reserves does not go on elsewhere (servers.discipline: "
+            "reserved), allowed none");
+    if (scenario->model.min_split > 0 || scenario->model.max_split > 0 || scenario->model.split_step > 0)
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "model.min_split, max_split, split_step: with servers.discipline: reserved a task goes "
+            "whole, allowed 0");
+    if (scenario->compute.kind == COMPUTE_MODEL || scenario->compute.chunks > 1)
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "compute.kind, compute.chunks: servers.discipline: reserved plays emulated whole tasks, "
+            "allowed emulated and 1");
+    if (scenario->reserve.memory_need > scenario->reserve.most)
+        return diag_fail(
+            diag, ERR_RANGE,
+            "reserve.memory_need: %g is above reserve.most, %g full shares: every task would be refused",
+            scenario->reserve.memory_need, scenario->reserve.most);
+    double memory = scenario->reserve.memory_need * scenario->reserve.full_share;
+    if (memory > 1.0)
+        return diag_fail(
+            diag, ERR_RANGE,
+            "reserve.memory_need: %g full shares are %g of a server's memory, allowed at most %g",
+            scenario->reserve.memory_need, memory, 1.0 / scenario->reserve.full_share);
+    uint64_t tasks = scenario->run.slots * scenario->devices.count;
+    if (tasks > RESERVED_TASKS_MAX)
+        return diag_fail(diag, ERR_RANGE,
+                         "run.slots: %" PRIu64 " of %" PRIu64
+                         " devices are more than %u tasks that may reserve in an "
+                         "episode",
+                         scenario->run.slots, scenario->devices.count, RESERVED_TASKS_MAX);
+    return 0;
+}
+
 static int check_faults(const struct scenario *scenario, struct diag *diag)
 {
     struct faults *faults = NULL;
@@ -368,10 +424,10 @@ int scenario_check_world(const void *settings, struct scenario_values whole, str
 {
     (void) whole; /* it knows no other part */
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds,  tiers_check,   check_guests, check_mobility, check_radio,
-        check_clock,   check_mode,    check_llm,    check_times,    scenario_check_channel,
-        check_quality, check_compute, check_damage, check_nll,      check_objective,
-        check_meter,   check_faults,
+        check_speeds,  tiers_check,    check_guests, check_mobility, check_radio,
+        check_clock,   check_mode,     check_llm,    check_times,    scenario_check_channel,
+        check_quality, check_compute,  check_damage, check_nll,      check_objective,
+        check_meter,   check_reserved, check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](settings, diag);

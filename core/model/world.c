@@ -9,6 +9,7 @@
 #include "core/base/err.h"
 #include "core/base/rng.h"
 #include "core/base/units.h"
+#include "core/model/cost.h"
 #include "core/model/dataset.h"
 #include "core/model/faults.h"
 #include "core/model/layer_times.h"
@@ -65,6 +66,7 @@ static struct server_params server_of_tier(const struct scenario *scenario, uint
         .bandwidth_mhz = tiers_bandwidth_mhz(scenario, tier),
         .coverage_m = tiers_coverage_m(scenario, tier),
         .wan = tiers_wan(scenario, tier),
+        .answer = tier == TIERS_NONE ? 1.0 : scenario->tiers[tier].answer,
     };
 }
 
@@ -230,6 +232,9 @@ static void draw_servers(struct world *world)
         double tflops = rng_range(&at, DRAW_SPEED, tiers_tflops_min(scenario, server->tier),
                                   tiers_tflops_max(scenario, server->tier));
         server->flops = tflops * UNITS_TFLOP;
+        if (tier != NULL && tier->task_s > 0.0)
+            server->flops = cost_server_flop(world, (uint32_t) scenario->task.tokens, 0) /
+                            (tier->task_s * scenario->reserve.full_share);
         server->power_w = tier != NULL ? tier->power_w : scenario->servers.power_w;
         server->memory_bytes = (tier != NULL ? tier->memory_gb : scenario->servers.memory_gb) * UNITS_GB;
         server->position = layout_position(world, m);

@@ -39,6 +39,7 @@ struct server_params {
     double bandwidth_mhz; /* B */
     double coverage_m;    /* R_cov */
     struct wan wan;       /* between the radio and the server */
+    double answer;        /* chance that an answer from here is right */
 };
 
 #define WORLD_PROMPT_MAX (1u << 20) /* tokens of the text that prompts are cut from */

@@ -77,7 +77,7 @@ static int evaluate_many_draws(const struct cli *cli, struct diag *diag)
         .full = &full, .policies = &list, .draws = cli->draws, .trained = cli_trained_run(cli)};
     int rc = scenario_source_load(&source, &full, diag);
     if (rc == 0)
-        rc = policy_names_parse(&list, cli->policy, NULL, full.scenario.run.mode, diag);
+        rc = policy_names_parse(&list, cli->policy, NULL, policy_mode_of(&full.scenario), diag);
     if (rc == 0)
         rc = evaluate_draws(&options, line, diag);
     if (rc == 0 && cli->json)

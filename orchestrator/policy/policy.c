@@ -13,14 +13,35 @@ const char *policy_sees_name(enum policy_sees sees)
 
 const char *policy_modes_name(enum policy_modes modes)
 {
-    static const char *const names[] = {"any", "round", "queue"};
+    static const char *const names[] = {"any", "round", "queue", "reserved"};
     assert((size_t) modes < sizeof names / sizeof *names);
     return names[modes];
 }
 
-bool policy_suits(const struct policy_kind *kind, enum scenario_mode mode)
+enum policy_modes policy_mode_of(const struct scenario *scenario)
 {
-    return kind->modes == POLICY_ANY_MODE || (kind->modes == POLICY_MODE_QUEUE) == (mode == MODE_QUEUE);
+    if (scenario->servers.discipline == DISCIPLINE_RESERVED)
+        return POLICY_MODE_RESERVED;
+    return scenario->run.mode == MODE_QUEUE ? POLICY_MODE_QUEUE : POLICY_MODE_ROUND;
+}
+
+bool policy_suits(const struct policy_kind *kind, enum policy_modes mode)
+{
+    assert(mode != POLICY_ANY_MODE);
+    if (mode == POLICY_MODE_RESERVED)
+        return kind->modes == POLICY_MODE_RESERVED || kind->reserves;
+    return kind->modes == POLICY_ANY_MODE || kind->modes == mode;
+}
+
+/* Why a policy does not suit a scenario. */
+static int fail_mode(const struct policy_kind *kind, enum policy_modes mode, struct diag *diag)
+{
+    if (mode == POLICY_MODE_RESERVED)
+        return diag_fail(diag, ERR_UNSUPPORTED,
+                         "decides splits, and servers.discipline: reserved is of whole tasks");
+    if (kind->modes == POLICY_MODE_RESERVED)
+        return diag_fail(diag, ERR_UNSUPPORTED, "is made for servers.discipline: reserved");
+    return diag_fail(diag, ERR_UNSUPPORTED, "is made for run.mode: %s", policy_modes_name(kind->modes));
 }
 
 /* What the rest of the program takes for granted of a row of the table. */
@@ -58,8 +79,9 @@ int policy_create(struct policy *ret_policy, const struct policy_kind *kind,
     };
     assert((kind->settings == NULL) == (ret_policy->settings == NULL));
     int rc = 0;
-    if (!policy_suits(kind, options->world->scenario.run.mode))
-        rc = diag_fail(diag, ERR_UNSUPPORTED, "is made for run.mode: %s", policy_modes_name(kind->modes));
+    enum policy_modes mode = policy_mode_of(&options->world->scenario);
+    if (!policy_suits(kind, mode))
+        rc = fail_mode(kind, mode, diag);
     else if (plans_blindly(kind, options->world))
         rc = diag_fail(
             diag, ERR_UNSUPPORTED,

@@ -21,8 +21,8 @@
 
 enum policy_sees { POLICY_SEES_OBSERVATIONS, POLICY_SEES_MODEL, POLICY_SEES_WORLD };
 
-/* Which run.mode a policy is made for. */
-enum policy_modes { POLICY_ANY_MODE, POLICY_MODE_ROUND, POLICY_MODE_QUEUE };
+/* What a policy is made for: splits in any run.mode or in one of them, or whole tasks that reserve (env_reserves). */
+enum policy_modes { POLICY_ANY_MODE, POLICY_MODE_ROUND, POLICY_MODE_QUEUE, POLICY_MODE_RESERVED };
 
 struct policy;
 
@@ -98,6 +98,7 @@ struct policy_kind {
     enum policy_modes modes;
     /* whose training makes the weights that it loads; NULL: its own, or it has none */
     const char *weights_of;
+    bool reserves;       /* made for splits, it can decide whole tasks too */
     bool only_named;     /* slow, or of use in few scenarios: a list that names no policy leaves it out */
     bool asks;           /* decides through policy->remote */
     const char *summary; /* one line for `show policies` */
@@ -157,8 +158,10 @@ struct policy {
 };
 
 const char *policy_sees_name(enum policy_sees sees);
-const char *policy_modes_name(enum policy_modes modes); /* "any", "round", "queue" */
-bool policy_suits(const struct policy_kind *kind, enum scenario_mode mode);
+const char *policy_modes_name(enum policy_modes modes); /* "any", "round", "queue", "reserved" */
+/* What a scenario wants: not POLICY_ANY_MODE. */
+enum policy_modes policy_mode_of(const struct scenario *scenario);
+bool policy_suits(const struct policy_kind *kind, enum policy_modes mode);
 
 /* ERR_UNSUPPORTED when it is not made for the scenario. */
 int policy_create(struct policy *ret_policy, const struct policy_kind *kind,

@@ -17,27 +17,60 @@ static bool is_of(const struct recorded_decision *row, struct slot_id id)
     return row->episode == id.episode && row->slot == id.slot;
 }
 
+struct recorded_decision recorded_decision_of(const struct db_task *task)
+{
+    return (struct recorded_decision){
+        .episode = task->episode,
+        .slot = task->slot,
+        .device = task->device,
+        .split = task->split,
+        .server = task->server,
+        .repaired = task->repaired,
+        .coding = task->coding,
+        .refused = task->status == DB_TASK_REFUSED,
+        .compute = task->reserved_compute,
+        .band = task->reserved_band,
+        .memory = task->reserved_memory,
+    };
+}
+
+void recorded_decision_clear(uint32_t device, const struct world *world, struct env_decision *decision)
+{
+    decision->split[device] = world->llm->layers;
+    decision->server[device] = ENV_LOCAL;
+    decision->repaired[device] = false;
+    decision->coding[device] = 0;
+    decision->refused[device] = false;
+}
+
+void recorded_decision_enter(const struct recorded_decision *row, const struct world *world,
+                             struct env_decision *decision)
+{
+    uint32_t n = row->device, layers = world->llm->layers;
+    bool local = row->server < 0 || row->split >= layers || (uint32_t) row->server >= world->servers;
+    assert(n < world->devices);
+    decision->split[n] = local ? layers : row->split;
+    decision->server[n] = local ? ENV_LOCAL : (uint32_t) row->server;
+    decision->repaired[n] = row->repaired;
+    decision->coding[n] = !local && row->coding < world->codings.count ? row->coding : 0;
+    decision->refused[n] = row->refused;
+    if (!env_reserves(world))
+        return;
+    decision->compute_share[n] = row->compute;
+    decision->bandwidth_share[n] = row->band;
+    decision->memory_share[n] = row->memory;
+}
+
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
     struct recorded_decisions *own = policy->state;
-    const struct world *world = policy->world;
-    for (uint32_t n = 0; n < world->devices; n++) {
-        ret_decision->split[n] = world->llm->layers;
-        ret_decision->server[n] = ENV_LOCAL;
-        ret_decision->repaired[n] = false;
-        ret_decision->coding[n] = 0;
-    }
+    for (uint32_t n = 0; n < policy->world->devices; n++)
+        recorded_decision_clear(n, policy->world, ret_decision);
     while (own->next < own->count && is_before(&own->row[own->next], view->id))
         own->next++;
-    for (; own->next < own->count && is_of(&own->row[own->next], view->id); own->next++) {
-        const struct recorded_decision *row = &own->row[own->next];
-        assert(row->device < world->devices && row->server < (int32_t) world->servers); /* see append */
-        bool local = row->server < 0 || row->split >= world->llm->layers;
-        ret_decision->split[row->device] = local ? world->llm->layers : row->split;
-        ret_decision->server[row->device] = local ? ENV_LOCAL : (uint32_t) row->server;
-        ret_decision->repaired[row->device] = row->repaired;
-        ret_decision->coding[row->device] = local ? 0 : row->coding;
-    }
+    for (; own->next < own->count && is_of(&own->row[own->next], view->id); own->next++)
+        recorded_decision_enter(&own->row[own->next], policy->world,
+                                ret_decision); /* append has checked it */
 }
 
 static const struct policy_kind decided_kind = {
@@ -61,8 +94,7 @@ static int append(struct recorded_decisions *decisions, size_t *capacity, const 
     int rc = array_reserve(&decisions->row, capacity, decisions->count + 1);
     if (rc != 0)
         return diag_fail(diag, rc, "out of memory");
-    decisions->row[decisions->count++] = (struct recorded_decision){
-        task->episode, task->slot, task->device, task->split, task->server, task->repaired, task->coding};
+    decisions->row[decisions->count++] = recorded_decision_of(task);
     return 0;
 }
 

@@ -11,7 +11,17 @@ struct recorded_decision {
     int32_t server;
     bool repaired;
     uint32_t coding;
+    bool refused;
+    double compute, band, memory; /* reserved; NAN: nothing */
 };
+
+/* What a row says was decided. */
+struct recorded_decision recorded_decision_of(const struct db_task *task);
+/* Enters it for its device; what the world does not have (a server, a coding) is left out. */
+void recorded_decision_enter(const struct recorded_decision *row, const struct world *world,
+                             struct env_decision *decision);
+/* Nothing was decided for a device. */
+void recorded_decision_clear(uint32_t device, const struct world *world, struct env_decision *decision);
 
 struct recorded_decisions {
     struct policy policy;          /* to put into a session */

@@ -11,6 +11,7 @@
 #include "core/base/array.h"
 #include "core/base/err.h"
 #include "db/row_text.h"
+#include "orchestrator/replay/recorded_decisions.h"
 
 /* What is compared, and when: the columns of task.def by role, all but the run, which differs by nature. */
 enum field_kind { WHOLE, SERVER, FLAG, REAL, STATUS };
@@ -227,19 +228,15 @@ static size_t read_slot(struct verification *verification, const struct env_view
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
     struct verification *verification = policy->state;
-    uint32_t layers = verification->world->llm->layers;
+    const struct world *world = verification->world;
     size_t count = read_slot(verification, view);
     const struct db_task *row = verification->row + verification->rows - count, *end = row + count;
-    for (uint32_t n = 0; n < verification->world->devices; n++) {
-        bool known = verification->over == 0 && row < end && row->device == n;
-        bool local = !known || row->server == DB_SERVER_NULL || row->split >= layers ||
-                     (uint32_t) row->server >= verification->world->servers;
-        ret_decision->split[n] = local ? layers : row->split;
-        ret_decision->server[n] = local ? ENV_LOCAL : (uint32_t) row->server;
-        ret_decision->repaired[n] = known && row->repaired;
-        bool is_coded = !local && row->coding < verification->world->codings.count;
-        ret_decision->coding[n] = is_coded ? row->coding : 0;
-        row += known ? 1 : 0;
+    for (uint32_t n = 0; n < world->devices; n++) {
+        recorded_decision_clear(n, world, ret_decision);
+        if (verification->over != 0 || row == end || row->device != n)
+            continue;
+        const struct recorded_decision decision = recorded_decision_of(row++);
+        recorded_decision_enter(&decision, world, ret_decision);
     }
 }
 

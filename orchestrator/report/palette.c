@@ -43,6 +43,12 @@ static size_t foremost_place(const struct policy_kind *kind)
     return i;
 }
 
+/* Rules for whole tasks stand in no figure beside those that split: they have the same places. */
+static bool is_of_whole_tasks(const struct policy_kind *kind)
+{
+    return kind->modes == POLICY_MODE_RESERVED;
+}
+
 /* Its place in its family: the foremost, and then the table's order. */
 static size_t place_of(const struct policy_kind *kind)
 {
@@ -50,8 +56,9 @@ static size_t place_of(const struct policy_kind *kind)
         return foremost_place(kind);
     size_t place = family_of(kind) == LEARNER ? FOREMOST : 0;
     for (size_t i = 0; i < catalog_count() && catalog_at(i) != kind; i++) {
-        bool before =
-            family_of(catalog_at(i)) == family_of(kind) && foremost_place(catalog_at(i)) == FOREMOST;
+        const struct policy_kind *other = catalog_at(i);
+        bool before = family_of(other) == family_of(kind) && foremost_place(other) == FOREMOST &&
+                      is_of_whole_tasks(other) == is_of_whole_tasks(kind);
         place += before ? 1 : 0;
     }
     return place;
@@ -62,6 +69,8 @@ struct palette_style palette_style(const struct policy_kind *kind)
     static const int dashes[][DASHES] = {[LEARNER] = {1, 5, 1}, [RULE] = {2, 3, 4}, [YARDSTICK] = {4, 4, 4}};
     if (kind == NULL)
         return (struct palette_style){GREY, 3, 3};
+    if (kind->asks) /* whoever decides there */
+        return (struct palette_style){GREY, 1, 7};
     enum family family = family_of(kind);
     size_t place = place_of(kind);
     assert((size_t) family < sizeof dashes / sizeof *dashes);

@@ -115,8 +115,8 @@ static int list_policies(struct policy_names *ret_list, const struct evaluation_
                          const struct trained_run *run, const struct trainings *trainings, struct diag *diag)
 {
     struct policy_names rest;
-    int rc =
-        policy_names_parse(&rest, options->policies, run->run.policy, run->world.scenario.run.mode, diag);
+    int rc = policy_names_parse(&rest, options->policies, run->run.policy,
+                                policy_mode_of(&run->world.scenario), diag);
     if (rc != 0 || options->policies != NULL) {
         *ret_list = rc == 0 ? rest : (struct policy_names){.count = 0};
         return rc;

@@ -79,6 +79,7 @@ static void fill_nodes(struct db_node *node, const struct world *world,
             .y_m = server->position.y,
             .max_split = -1,
             .memory_bytes = server->memory_bytes > 0.0 ? server->memory_bytes : none,
+            .tier = server->tier != TIERS_NONE ? tiers_name(&world->scenario, server->tier) : NULL,
             .address = address != NULL ? address(user, true, m) : NULL,
         };
     }

@@ -180,6 +180,8 @@ static void grant(struct session_core *core, struct session_actions *actions)
     env_view_begin(&core->view, core->id);
     if (core->is_queue)
         session_queue_grant(core);
+    else
+        session_round_grant(core);
     session_faults_begin(core, actions);
     assert(core->owed == 0);
     for (uint32_t n = 0; n < core->session.world->devices; n++)

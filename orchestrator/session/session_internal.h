@@ -50,8 +50,9 @@ struct session_core {
 
     struct env_view view;
     struct env_decision decision;
-    uint32_t *wish; /* [N] of the slot's OBSERVATIONs; NULL: the session has no guests */
-    uint32_t *load; /* [M] */
+    struct reservations held; /* of servers, where tasks reserve; else of none */
+    uint32_t *wish;           /* [N] of the slot's OBSERVATIONs; NULL: the session has no guests */
+    uint32_t *load;           /* [M] */
     struct task_ledger ledger;
     struct allot_lists allot;
     double *cost;   /* [N] mode round: of the slot's tasks */

@@ -6,19 +6,75 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/model/cost.h"
 #include "core/model/faults.h"
 
 int session_round_create(struct session_core *core)
 {
     core->cost = calloc(core->session.world->devices, sizeof *core->cost);
     core->reported = calloc(core->session.world->devices, sizeof *core->reported);
-    return core->cost == NULL || core->reported == NULL ? -ENOMEM : 0;
+    if (core->cost == NULL || core->reported == NULL)
+        return -ENOMEM;
+    const struct world *world = core->session.world;
+    if (!env_reserves(world))
+        return 0;
+    core->view.held = &core->held;
+    return reservations_init(&core->held, world->servers, (size_t) core->session.slots * world->devices);
 }
 
 void session_round_destroy(struct session_core *core)
 {
     free(core->cost);
     free(core->reported);
+    reservations_finish(&core->held);
+}
+
+/* ---- what tasks hold ---- */
+
+/* A slot's start, seconds of the episode. */
+static double start_s(const struct session_core *core)
+{
+    return core->id.slot * core->session.world->scenario.run.slot_s;
+}
+
+static uint64_t name_of(const struct session_core *core, uint32_t n)
+{
+    return core->round * core->session.world->devices + n;
+}
+
+void session_round_grant(struct session_core *core)
+{
+    if (!env_reserves(core->session.world))
+        return;
+    if (core->id.slot == 0)
+        reservations_clear(&core->held);
+    else
+        reservations_advance(&core->held, start_s(core));
+}
+
+/* Until somebody knows when they end. */
+static void reserve_all(struct session_core *core)
+{
+    const struct env_decision *decision = &core->decision;
+    for (uint32_t n = 0; env_reserves(core->session.world) && n < core->session.world->devices; n++) {
+        const double part[RESERVED_KINDS] = {[RESERVED_COMPUTE] = decision->compute_share[n],
+                                             [RESERVED_BAND] = decision->bandwidth_share[n],
+                                             [RESERVED_MEMORY] = decision->memory_share[n]};
+        if (decision->server[n] != ENV_LOCAL)
+            reservations_take(&core->held, name_of(core, n), decision->server[n], part, (double) INFINITY);
+    }
+}
+
+/* A task that is late is given up at its deadline. One that was lost holds nothing from the next slot on. */
+static void release(struct session_core *core, const struct db_task *row)
+{
+    const struct scenario *scenario = &core->session.world->scenario;
+    if (!env_reserves(core->session.world) || scenario->reserve.returns == RETURNS_OFF)
+        return;
+    double lasts_s = isnan(row->latency_s) ? 0.0 : row->latency_s;
+    if (cost_deadline_missed(scenario, lasts_s))
+        lasts_s = scenario->objective.deadline_s;
+    reservations_end(&core->held, name_of(core, row->device), start_s(core) + lasts_s);
 }
 
 /* ---- deciding ---- */
@@ -80,6 +136,7 @@ void session_round_begin(struct session_core *core, struct session_actions *acti
 {
     assert(core->ledger.count == 0 && core->owed == 0); /* one block at a time */
     env_allocate(&core->view, &core->decision, core->load);
+    reserve_all(core);
     session_set_state(core, SESSION_EXECUTING);
     session_tasks_open(core);
     tell_allotments(core, actions);
@@ -92,16 +149,21 @@ void session_round_begin(struct session_core *core, struct session_actions *acti
 void session_round_end(struct session_core *core, struct session_actions *actions)
 {
     uint64_t done_before = core->done;
+    bool any_refused = false;
     assert(core->ledger.count == 1 && core->owed == 0);
     struct ledger_block *block = &core->ledger.block[0];
     for (uint32_t n = 0; n < block->count; n++) {
         session_task_settle(core, block, &block->task[n]);
-        core->reported[n] = !isnan(block->row[n].latency_s);
-        core->cost[n] = block->row[n].cost;
+        bool is_refused = block->row[n].status == DB_TASK_REFUSED; /* it costs nothing, and gains nothing */
+        core->reported[n] = is_refused || !isnan(block->row[n].latency_s);
+        core->cost[n] = is_refused ? 0.0 : block->row[n].cost;
+        any_refused = any_refused || is_refused;
+        release(core, &block->row[n]);
     }
     core->reward = env_reward(core->cost, core->reported, block->count);
     core->stats.row.episode_return += core->reward;
-    if (core->done == done_before) /* every task was lost: 0 would pass for the best reward of all */
+    if (core->done == done_before &&
+        !any_refused) /* every task was lost: 0 would pass for the best reward of all */
         core->transition_open = false;
     session_tasks_leave(core, actions);
     assert(core->ledger.count == 0);

@@ -11,6 +11,8 @@
 int session_round_create(struct session_core *core);
 void session_round_destroy(struct session_core *core);
 
+/* A slot is granted: gives back what tasks held that have ended by its start. */
+void session_round_grant(struct session_core *core);
 /* The slot has been decided: ALLOTs, DECISIONs, and what the scenario breaks in it. */
 void session_round_begin(struct session_core *core, struct session_actions *actions);
 /* All have answered: core->reward, rows. */

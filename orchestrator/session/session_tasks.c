@@ -87,7 +87,7 @@ void session_tasks_open(struct session_core *core)
         assert(core->decision.split[n] <= world->llm->layers);
         struct open_task *task = task_ledger_add(&core->ledger);
         task->at_server = server;
-        task->ended = !core->view.present[n];
+        task->ended = !core->view.present[n] || core->decision.refused[n];
         task_row_decide(task->row, &core->view, &core->decision, n);
     }
 }
@@ -106,7 +106,7 @@ void session_tasks_decisions(struct session_core *core, struct session_actions *
     const struct env_decision *decision = &core->decision;
     size_t servers = core->session.world->servers;
     for (uint32_t n = 0; n < core->session.world->devices; n++) {
-        if (!core->view.present[n] || session_faults_strike(core, &core->device[n]))
+        if (!core->view.present[n] || decision->refused[n] || session_faults_strike(core, &core->device[n]))
             continue;
         expect_answer(core, n);
         struct msg_decision *message = &session_tell(&core->device[n], PROTO_DECISION, actions)->decision;
@@ -445,7 +445,8 @@ void session_task_settle(struct session_core *core, struct ledger_block *block, 
         add_outcome(core, row);
     }
     core->result.tasks++;
-    core->result.lost_tasks += done || row->status == DB_TASK_EXPIRED ? 0 : 1;
+    bool is_lost = row->status == DB_TASK_DEVICE_LOST || row->status == DB_TASK_SERVER_LOST;
+    core->result.lost_tasks += is_lost ? 1 : 0;
     core->result.recovered += row->status == DB_TASK_RECOVERED ? 1 : 0;
     core->result.reoffloaded += row->status == DB_TASK_REOFFLOADED ? 1 : 0;
     if (core->sums_up)

@@ -32,7 +32,7 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
     assert(n < view->world->devices);
     const struct world *world = view->world;
     bool present = view->present[n], sends = decision->server[n] != ENV_LOCAL;
-    bool is_bounded = world->scenario.channel.mode == CHANNEL_BOUNDED;
+    bool is_bounded = world->scenario.channel.mode == CHANNEL_BOUNDED, holds = sends && env_reserves(world);
     const struct coding coding = coding_at(&world->codings, &world->scenario, decision->coding[n]);
     *ret_row = (struct db_task){
         .episode = view->id.episode,
@@ -51,8 +51,11 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
         .coding = decision->coding[n],
         .element_bits = sends ? element_bits(world, coding) : (double) NAN,
         .margin_db = sends && is_bounded ? coding.margin_db : (double) NAN,
+        .reserved_compute = holds ? decision->compute_share[n] : (double) NAN,
+        .reserved_band = holds ? decision->bandwidth_share[n] : (double) NAN,
+        .reserved_memory = holds ? decision->memory_share[n] : (double) NAN,
     };
-    task_row_lose(ret_row, DB_TASK_DEVICE_LOST);
+    task_row_lose(ret_row, present && decision->refused[n] ? DB_TASK_REFUSED : DB_TASK_DEVICE_LOST);
 }
 
 /* What becomes of a column of a role (task.def) when its task is reported: most are told by name. */
@@ -97,6 +100,12 @@ struct session_crossing task_row_crossing(const struct db_task *row, const struc
     };
 }
 
+/* Chance that its answer is right. */
+static double answer_of(const struct db_task *row, const struct world *world)
+{
+    return row->served_by == DB_SERVER_NULL ? 0.0 : world->server[row->served_by].answer;
+}
+
 static void price(struct db_task *row, const struct world *world, const struct task_quality *quality)
 {
     row->cost = cost_task(world, &world->device[row->device], row->tokens, row->latency_s, row->energy_j,
@@ -111,6 +120,7 @@ void task_row_measured(struct db_task *row, const struct world *world,
         .split = crossing->split,
         .log_ratio = isnan(measured->log_ratio) ? 0.0 : measured->log_ratio,
         .reference = reference,
+        .answer = answer_of(row, world),
     };
     row->quality = measured->log_ratio;
     row->nll = measured->nll;
@@ -129,8 +139,9 @@ void task_row_report(struct db_task *row, const struct world *world, enum rng_ph
     row->payload_bytes = report->payload_bits / 8.0;
     report_quality(row, &world->scenario, report);
     const struct session_crossing crossing = task_row_crossing(row, world, phase);
-    const struct task_quality quality =
+    struct task_quality quality =
         cost_quality(world, row->device, crossing.id, crossing.split, crossing.condition, row->coding);
+    quality.answer = answer_of(row, world);
     row->quality = world->quality != NULL ? quality.log_ratio : (double) NAN;
     price(row, world, &quality);
     row->deadline_missed = cost_deadline_missed(&world->scenario, report->latency_s);
@@ -183,7 +194,8 @@ void task_row_answer(struct db_answer *ret_answer, const struct world *world, co
 
 void task_row_lose(struct db_task *row, enum db_task_status status)
 {
-    assert(status == DB_TASK_DEVICE_LOST || status == DB_TASK_SERVER_LOST || status == DB_TASK_EXPIRED);
+    assert(status == DB_TASK_DEVICE_LOST || status == DB_TASK_SERVER_LOST || status == DB_TASK_EXPIRED ||
+           status == DB_TASK_REFUSED);
 #define TASK(name, kind, unit, role, meaning) LOSE_##role(name)
 #include "db/task.def"
     row->served_by = DB_SERVER_NULL;

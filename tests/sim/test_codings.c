@@ -22,7 +22,7 @@ static const char *learner_at(size_t i)
 {
     const struct policy_kind *kind = catalog_at(i);
     bool plans = strcmp(kind->name, "active-inference") == 0;
-    return policy_learns(kind) && policy_suits(kind, MODE_ROUND) && !plans ? kind->name : NULL;
+    return policy_learns(kind) && policy_suits(kind, POLICY_MODE_ROUND) && !plans ? kind->name : NULL;
 }
 
 /* Weights to deploy, behind what is in the buffer. */

@@ -390,7 +390,7 @@ static void the_optimum_knows_who_is_slow_and_nobody_beats_it(void **state)
     uint32_t others = 0, better = 0, compared = 0;
     for (size_t i = 0; i < catalog_count(); i++) {
         const struct policy_kind *kind = catalog_at(i);
-        if (policy_is_trained(kind) || kind->only_named || !policy_suits(kind, MODE_ROUND))
+        if (policy_is_trained(kind) || kind->only_named || !policy_suits(kind, POLICY_MODE_ROUND))
             continue;
         struct sim_record other;
         play(&world, kind->name, 2, &other);

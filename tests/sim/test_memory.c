@@ -76,7 +76,7 @@ static void play_policies(const char *const *keys)
     struct world world = full_world(keys, &settings);
     for (size_t i = 0; i < catalog_count(); i++)
         if (!catalog_at(i)->only_named && !catalog_at(i)->asks && catalog_at(i)->weights_of == NULL &&
-            policy_suits(catalog_at(i), world.scenario.run.mode)) {
+            policy_suits(catalog_at(i), policy_mode_of(&world.scenario))) {
             play_without_memory(keys, catalog_at(i)->name, true);
             played++;
         }

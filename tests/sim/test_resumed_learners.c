@@ -110,7 +110,7 @@ static struct policy create(const struct policy_options *made_for, const char *n
 static const char *learner_at(size_t i)
 {
     const struct policy_kind *kind = catalog_at(i);
-    return policy_learns(kind) && policy_suits(kind, MODE_ROUND) ? kind->name : NULL;
+    return policy_learns(kind) && policy_suits(kind, POLICY_MODE_ROUND) ? kind->name : NULL;
 }
 
 /* As it was after the episode, from what a database would still hold then. */

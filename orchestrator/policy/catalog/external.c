@@ -249,6 +249,9 @@ static int check_choices(const struct world *world, const struct msg_action *act
 /* What can be wished for; what cannot be done is mended by env_repair, as any policy's wish. */
 static int check_action(const struct world *world, const struct msg_action *action, struct diag *diag)
 {
+    if (action->kind == 1 && env_reserves(world))
+        return diag_fail(diag, ERR_RANGE,
+                         "ACTION of kind 1 names no shares, and servers.discipline: reserved needs them: allowed 0 and 2");
     int rc = check_counts(world, action, diag);
     return rc != 0 ? rc : check_choices(world, action, diag);
 }
@@ -390,6 +393,7 @@ static void hear(struct policy *policy, const struct policy_feedback *feedback)
 const struct policy_kind policy_external = {
     .name = "external",
     .sees = POLICY_SEES_OBSERVATIONS,
+    .reserves = true,
     .only_named = true,
     .asks = true,
     .summary = "an agent in another process decides, with a policy to stand in for it",

@@ -15,7 +15,7 @@ static void add(struct policy_names *list, const struct policy_kind *kind)
     list->kind[list->count++] = kind;
 }
 
-static int add_default(struct policy_names *list, const char *first, enum scenario_mode mode,
+static int add_default(struct policy_names *list, const char *first, enum policy_modes mode,
                        struct diag *diag)
 {
     const struct policy_kind *kind = NULL;
@@ -30,7 +30,7 @@ static int add_default(struct policy_names *list, const char *first, enum scenar
 }
 
 int policy_names_parse(struct policy_names *ret_list, const char *names, const char *first,
-                       enum scenario_mode mode, struct diag *diag)
+                       enum policy_modes mode, struct diag *diag)
 {
     struct policy_names list = {.count = 0};
     int rc = names == NULL ? add_default(&list, first, mode, diag) : 0;

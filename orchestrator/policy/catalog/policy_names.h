@@ -14,6 +14,6 @@ struct policy_names {
 /* `names` NULL: `first` (may be NULL) and every policy that does not learn and suits `mode`. A name given
  * twice counts once. */
 int policy_names_parse(struct policy_names *ret_list, const char *names, const char *first,
-                       enum scenario_mode mode, struct diag *diag);
+                       enum policy_modes mode, struct diag *diag);
 
 #endif

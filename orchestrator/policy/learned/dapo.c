@@ -19,6 +19,7 @@ static int create(struct policy *policy, struct diag *diag)
 
 const struct policy_kind policy_dapo = {
     .name = "dapo",
+    .reserves = true,
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "DDPG with continuous actions mapped to splits and servers",
     .source = "DAPO, reconstructed (Feng et al., Electronics 2025, 14, 3929)",

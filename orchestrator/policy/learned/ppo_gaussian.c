@@ -30,6 +30,7 @@ static struct policy_first_update first_update(const void *settings, uint32_t de
 
 const struct policy_kind policy_ppo_gaussian = {
     .name = "ppo-gaussian",
+    .reserves = true,
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "PPO with DAPO's continuous actions and mapping",
     .source = "Schulman et al., arXiv 1707.06347; A14 of DAPO, reconstructed",

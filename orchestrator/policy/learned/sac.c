@@ -27,6 +27,7 @@ static int create(struct policy *policy, struct diag *diag)
 
 const struct policy_kind policy_sac = {
     .name = "sac",
+    .reserves = true,
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "soft actor-critic: squashed Gaussian, learned temperature",
     .source = "Haarnoja et al., arXiv 1812.05905",

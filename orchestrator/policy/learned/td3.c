@@ -27,6 +27,7 @@ static int create(struct policy *policy, struct diag *diag)
 
 const struct policy_kind policy_td3 = {
     .name = "td3",
+    .reserves = true,
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "TD3: DDPG with twin critics, delayed actor and target noise",
     .source = "Fujimoto et al., arXiv 1802.09477",

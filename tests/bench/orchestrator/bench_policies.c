@@ -122,7 +122,8 @@ static int run_all(struct bench *bench, enum scenario_mode mode)
         const struct policy_kind *kind = catalog_at(i);
         struct policy policy;
         struct diag diag = {0};
-        bool takes_part = !policy_is_trained(kind) && policy_suits(kind, mode) &&
+        bool takes_part = !policy_is_trained(kind) &&
+                          policy_suits(kind, policy_mode_of(&bench->world.scenario)) &&
                           (mode != MODE_QUEUE || kind->modes == POLICY_MODE_QUEUE);
         if (!takes_part)
             continue;

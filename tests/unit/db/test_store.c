@@ -337,6 +337,9 @@ static void doubles_come_back_bit_for_bit(void **state)
         task->bandwidth_share = nextafter(1, 0);
         task->compute_share = 4.9e-324;
         task->missing = nextafter(0.5, 1);
+        task->reserved_compute = nextafter(0.05, 1);
+        task->reserved_band = 4.9e-324;
+        task->reserved_memory = nextafter(1, 0);
         assert_int_equal(store_insert_task(f->store, task, NULL), 0);
     }
     assert_int_equal(store_each_task(f->store, 1, compare_task, &expected, NULL), 0);

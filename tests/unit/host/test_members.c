@@ -606,7 +606,7 @@ static void a_node_that_cannot_tell_its_answer_is_refused(void **state)
     hello.hello.minor = 2;
     expect_refusal(node, hello, ERR_VERSION, PROTO_REFUSE_VERSION,
                    "speaks protocol 2.2, the orchestrator needs 2.5");
-    hello.hello.minor = 3;
+    hello.hello.minor = 5;
     assert_int_equal(take(node, &hello), 0);
 }
 

@@ -8,11 +8,18 @@
 
 static const char *const keys[] = {"devices.count=3", "servers.count=2", "action.formats=q4", NULL};
 
+/* Episode, slot, device, split, server, repaired, coding; nothing is reserved. */
+#define ROW(e, s, n, l, m, r, c)                                                                             \
+    {                                                                                                        \
+        .episode = (e), .slot = (s), .device = (n), .split = (l), .server = (m), .repaired = (r),            \
+        .coding = (c)                                                                                        \
+    }
+
 /* What the run's rows say, in order; of slot 2 of episode 0 device 1 has none. */
 static const struct recorded_decision rows[] = {
-    {0, 1, 0, 4, 0, false, 0},  {0, 1, 1, 5, 1, true, 1},   {0, 1, 2, 6, -1, false, 0},
-    {0, 2, 0, 7, 1, false, 0},  {0, 2, 2, 8, 0, false, 0},  {1, 0, 0, 9, 0, true, 0},
-    {1, 0, 1, 10, 1, false, 0}, {1, 0, 2, 11, 1, false, 0},
+    ROW(0, 1, 0, 4, 0, false, 0),  ROW(0, 1, 1, 5, 1, true, 1),   ROW(0, 1, 2, 6, -1, false, 0),
+    ROW(0, 2, 0, 7, 1, false, 0),  ROW(0, 2, 2, 8, 0, false, 0),  ROW(1, 0, 0, 9, 0, true, 0),
+    ROW(1, 0, 1, 10, 1, false, 0), ROW(1, 0, 2, 11, 1, false, 0),
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
@@ -23,7 +30,7 @@ static void check_slot(struct slot *slot, struct recorded_decisions *decisions, 
     slot->view.id = (struct slot_id){.episode = episode, .slot = at};
     decisions->policy.kind->decide(&decisions->policy, &slot->view, &slot->decision);
     for (uint32_t n = 0; n < 3; n++) {
-        struct recorded_decision wanted = {episode, at, n, layers, -1, false, 0};
+        struct recorded_decision wanted = ROW(episode, at, n, layers, -1, false, 0);
         for (size_t i = 0; i < ROWS; i++)
             if (rows[i].episode == episode && rows[i].slot == at && rows[i].device == n)
                 wanted = rows[i];
@@ -86,7 +93,7 @@ static void what_was_decided_is_decided_again_also_behind_slots_that_nobody_asks
 static void rows_of_nodes_that_the_world_has_not_are_refused(void **state)
 {
     static const struct recorded_decision foreign[] = {
-        {1, 1, 3, 4, 0, false, 0}, {1, 1, 0, 4, 2, false, 0}, {1, 1, 0, 4, 0, false, 2}};
+        ROW(1, 1, 3, 4, 0, false, 0), ROW(1, 1, 0, 4, 2, false, 0), ROW(1, 1, 0, 4, 0, false, 2)};
     static const char *const why[] = {"episode 1, slot 1: device 3 or server 0 does not exist",
                                       "episode 1, slot 1: device 0 or server 2 does not exist",
                                       "episode 1, slot 1: device 0 has coding 2 of 2"};

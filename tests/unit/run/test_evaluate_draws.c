@@ -107,9 +107,9 @@ static void each_line_is_the_sum_over_all_worlds(void **state)
     struct diag diag = {{0}};
     uint64_t lost = 0, interior = 0, misses = 0;
     (void) state;
-    assert_int_equal(
-        policy_names_parse(&policies, "local,greedy,random,edge-nearest,optimum", NULL, MODE_ROUND, &diag),
-        0);
+    assert_int_equal(policy_names_parse(&policies, "local,greedy,random,edge-nearest,optimum", NULL,
+                                        POLICY_MODE_ROUND, &diag),
+                     0);
     const struct evaluate_draws_options options = {
         .full = &full, .policies = &policies, .draws = DRAWS, .trained = {.host = {.quiet = true}}};
     if (evaluate_draws(&options, line, &diag) != 0)
@@ -131,7 +131,7 @@ static int evaluate(struct policy_names *policies, const char *names, const char
                     const struct full_scenario *full, struct evaluate_draws_line *line, struct diag *diag)
 {
     *diag = (struct diag){{0}};
-    assert_int_equal(policy_names_parse(policies, names, NULL, MODE_ROUND, diag), 0);
+    assert_int_equal(policy_names_parse(policies, names, NULL, POLICY_MODE_ROUND, diag), 0);
     const struct evaluate_draws_options options = {
         .full = full,
         .policies = policies,

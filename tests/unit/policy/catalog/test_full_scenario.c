@@ -190,7 +190,7 @@ static void each_policy_is_given_the_settings_of_its_room(void **state)
     for (size_t i = 0; i < catalog_count(); i++) {
         const struct policy_kind *kind = catalog_at(i);
         struct policy policy;
-        if (!policy_suits(kind, MODE_ROUND))
+        if (!policy_suits(kind, POLICY_MODE_ROUND))
             continue;
         assert_int_equal(policy_create(&policy, kind, &options, NULL), 0);
         assert_ptr_equal(settings_of(&policy), &settings);

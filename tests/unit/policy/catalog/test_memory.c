@@ -39,7 +39,7 @@ static void try_all(const char *const *keys)
     slot_open(&slot, keys);
     for (size_t i = 0; i < catalog_count(); i++) {
         const struct policy_kind *kind = catalog_at(i);
-        if (!policy_suits(kind, slot.world.scenario.run.mode))
+        if (!policy_suits(kind, policy_mode_of(&slot.world.scenario)))
             continue;
         failed += make_without_memory(&slot, kind, false);
         failed += policy_learns(kind) ? make_without_memory(&slot, kind, true) : 0;

@@ -232,7 +232,7 @@ static void assert_keeps_to_the_steps(const struct slot *slot, const char *name)
 static bool is_played(const struct policy_kind *kind, const char *const *keys)
 {
     bool steps = strcmp(keys[0], "model.max_split=9") != 0;
-    return policy_suits(kind, MODE_ROUND) && (kind->sees != POLICY_SEES_WORLD || !steps);
+    return policy_suits(kind, POLICY_MODE_ROUND) && (kind->sees != POLICY_SEES_WORLD || !steps);
 }
 
 static void decide_everywhere(const char *const *keys, uint32_t draws)

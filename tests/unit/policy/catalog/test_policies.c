@@ -9,7 +9,7 @@
 
 static bool plays_rounds(size_t i)
 {
-    return policy_suits(catalog_at(i), MODE_ROUND);
+    return policy_suits(catalog_at(i), POLICY_MODE_ROUND);
 }
 
 /* They know the model, and search: a few slots must do. */
@@ -67,7 +67,8 @@ static void a_list_of_names_is_read_in_order_and_each_counts_once(void **state)
 {
     (void) state;
     struct policy_names list;
-    assert_int_equal(policy_names_parse(&list, "optimum,greedy,optimum,local", NULL, MODE_ROUND, NULL), 0);
+    assert_int_equal(policy_names_parse(&list, "optimum,greedy,optimum,local", NULL, POLICY_MODE_ROUND, NULL),
+                     0);
     assert_int_equal(list.count, 3);
     assert_string_equal(list.kind[0]->name, "optimum");
     assert_string_equal(list.kind[1]->name, "greedy");
@@ -78,15 +79,15 @@ static void no_list_means_the_first_and_every_policy_that_does_not_learn(void **
 {
     (void) state;
     struct policy_names list;
-    assert_int_equal(policy_names_parse(&list, NULL, "dapo", MODE_ROUND, NULL), 0);
+    assert_int_equal(policy_names_parse(&list, NULL, "dapo", POLICY_MODE_ROUND, NULL), 0);
     assert_int_equal(list.count, yardsticks() + 1);
     assert_string_equal(list.kind[0]->name, "dapo");
-    assert_int_equal(policy_names_parse(&list, NULL, "greedy", MODE_ROUND, NULL), 0);
+    assert_int_equal(policy_names_parse(&list, NULL, "greedy", POLICY_MODE_ROUND, NULL), 0);
     assert_int_equal(list.count, yardsticks());
     assert_string_equal(list.kind[0]->name, "greedy");
-    assert_int_equal(policy_names_parse(&list, NULL, NULL, MODE_ROUND, NULL), 0);
+    assert_int_equal(policy_names_parse(&list, NULL, NULL, POLICY_MODE_ROUND, NULL), 0);
     assert_int_equal(list.count, yardsticks());
-    assert_int_equal(policy_names_parse(&list, "genetic,swarm", NULL, MODE_ROUND, NULL), 0);
+    assert_int_equal(policy_names_parse(&list, "genetic,swarm", NULL, POLICY_MODE_ROUND, NULL), 0);
     assert_int_equal(list.count, 2); /* asked for, they come */
 }
 
@@ -105,12 +106,12 @@ static void a_wrong_list_is_refused_and_leaves_the_old_one(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct policy_names list = {.count = 7};
         struct diag diag = {{0}};
-        assert_int_equal(policy_names_parse(&list, wrong[i], NULL, MODE_ROUND, &diag), ERR_UNKNOWN);
+        assert_int_equal(policy_names_parse(&list, wrong[i], NULL, POLICY_MODE_ROUND, &diag), ERR_UNKNOWN);
         assert_int_equal(list.count, 7);
         assert_int_not_equal(diag.text[0], '\0');
     }
     struct policy_names list = {.count = 7};
-    assert_int_equal(policy_names_parse(&list, NULL, "gready", MODE_ROUND, NULL), ERR_UNKNOWN);
+    assert_int_equal(policy_names_parse(&list, NULL, "gready", POLICY_MODE_ROUND, NULL), ERR_UNKNOWN);
     assert_int_equal(list.count, 7);
 }
 

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Whole tasks that reserve parts of a cloud and its edges: what the printed problem gives, the same bits over TCP, replays."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
+import tap
+import testbed
+
+RULES = ('random-shares', 'random-server', 'round-robin', 'least-loaded', 'cloud-only', 'edge-only', 'data-sheet')
+COLUMNS = ('episode, slot, tokens, split, server, repaired, bandwidth_share, compute_share, transmit_s, edge_s, latency_s, cost, '
+           'status, served_by, reserved_compute, reserved_band, reserved_memory')
+SUMMARY = """
+SELECT avg(latency_s IS NOT NULL AND deadline_missed = 0), avg(latency_s), -total(cost) / count(DISTINCT episode),
+       avg((latency_s IS NOT NULL AND deadline_missed = 0) * CASE served_by WHEN 0 THEN 0.1159 ELSE 0.1892 END)
+FROM task WHERE run_id = ?"""
+
+
+def play(db, policy, *more, episodes=20):
+    testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'cloud-edge', '-p', policy, '-e', episodes, '--db', db, *more)
+    return testbed.one(db, 'SELECT max(run_id) FROM run')
+
+
+def near(value, wanted, within, what):
+    tap.true(abs(value - wanted) <= within, f'{what}: {value}, expected {wanted} within {within}')
+
+
+# A second program, in another language, gave these: completion, seconds, sum of rewards, pass@100 over all tasks.
+KNOWN = {'round-robin': ((0.998, 0.01), (7.9, 0.1), (34.2, 0.5), (0.174, 0.001)),
+         'random-server': ((0.92, 0.03), (8.0, 0.2), (31.6, 1.0), (0.161, 0.005)),
+         'cloud-only': ((0.2, 0.001), (2.45, 0.1), (10.5, 0.3), (0.0232, 0.0002)),
+         'edge-only': ((0.8, 0.001), (9.2, 0.1), (23.8, 0.3), (0.1514, 0.0002)),
+         'data-sheet': ((1.0, 0.01), (7.9, 0.1), (34.2, 0.7), (0.174, 0.001))}
+
+
+@tap.test
+def the_printed_problem_gives_what_a_second_program_gave():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        for policy, wanted in KNOWN.items():
+            values = testbed.rows(db, SUMMARY, play(db, policy))[0]
+            for value, (known, within), what in zip(values, wanted, ('completion', 'seconds', 'reward', 'pass@100')):
+                near(value, known, within, f'{policy}: {what}')
+        testbed.check_database(db)
+
+
+@tap.test
+def every_rule_records_the_same_over_tcp_and_replays():
+    with testbed.scratch() as folder:
+        for policy in RULES:
+            memory, tcp = (os.path.join(folder, f'{policy}-{host}.db') for host in ('memory', 'tcp'))
+            play(memory, policy, episodes=2)
+            program = testbed.start_orchestrator('-s', 'cloud-edge', '-p', policy, '-e', 2, '--db', tcp)
+            port = program.port()
+            nodes = [testbed.start_device(port), testbed.start_server(port, '--tier', 'cloud')]
+            nodes += [testbed.start_server(port, '--tier', 'edge') for _ in range(4)]
+            tap.equal(program.wait(), 0, program.text())
+            for node in nodes:
+                tap.equal(node.wait(), 0, node.text())
+            query = f'SELECT {COLUMNS} FROM task ORDER BY episode, slot'
+            tap.equal(testbed.rows(tcp, query), testbed.rows(memory, query), policy)
+            tap.equal(testbed.rows(tcp, 'SELECT * FROM tier_summary'), testbed.rows(memory, 'SELECT * FROM tier_summary'), policy)
+            testbed.verify(memory)
+            testbed.verify(tcp)
+
+
+@tap.test
+def a_server_never_gives_more_than_it_has():
+    """What tasks hold together, from the rows alone: those of an episode, or those that have not ended."""
+    held = """
+SELECT max(compute), max(band), max(memory) FROM (
+    SELECT sum(o.reserved_compute) AS compute, sum(o.reserved_band) AS band, sum(o.reserved_memory) AS memory
+    FROM task AS t JOIN task AS o ON o.run_id = t.run_id AND o.episode = t.episode AND o.server = t.server AND o.slot <= t.slot
+         AND (:off OR o.slot * 0.09 + min(o.latency_s, 15.0) > t.slot * 0.09)
+    WHERE t.run_id = 1 AND t.server IS NOT NULL GROUP BY t.episode, t.slot)"""
+    with testbed.scratch() as folder:
+        for returns in ('off', 'end'):
+            for policy in ('random-shares', 'random-server', 'data-sheet'):
+                db = os.path.join(folder, f'{policy}-{returns}.db')
+                play(db, policy, '--set', f'reserve.returns={returns}', '--set', 'reserve.most=3', '-t', 400, episodes=3)
+                most = testbed.rows(db, held.replace(':off', '1' if returns == 'off' else '0'))[0]
+                tap.true(all(0.5 < value <= 1.0 + 1e-9 for value in most), f'{policy}, returns {returns}: {most}')
+
+
+@tap.test
+def what_comes_back_can_be_given_again():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        refused = 'SELECT sum(status = \'refused\') FROM task WHERE run_id = ?'
+        off = testbed.rows(db, refused, play(db, 'data-sheet', '-t', 400, episodes=2))[0][0]
+        end = testbed.rows(db, refused, play(db, 'data-sheet', '-t', 400, '--set', 'reserve.returns=end', episodes=2))[0][0]
+        tap.equal(off, 600, 'of 400 tasks an episode has room for 100')
+        tap.true(end < 100, f'in a task every 0.09 s nearly all find room: {end} refused')
+
+
+@tap.test
+def a_learner_learns_to_share_and_goes_on_after_a_kill():
+    with testbed.scratch() as folder:
+        more = ('--set', 'ppo.rollout=500', '--set', 'run.checkpoint_every=10')
+        whole, parts = (os.path.join(folder, name) for name in ('whole.db', 'parts.db'))
+        play(whole, 'ppo-gaussian', *more, episodes=80)
+        returns = [row[0] for row in testbed.rows(whole, 'SELECT episode_return FROM episode ORDER BY episode')]
+        first, last = sum(returns[:10]) / 10, sum(returns[-10:]) / 10
+        tap.true(last > first + 4, f'return of the first and the last ten episodes: {first}, {last}')
+        play(parts, 'ppo-gaussian', *more, episodes=40)
+        testbed.orchestrator('run', '-q', '--db', parts, '--resume', '-e', 80)
+        query = f'SELECT {COLUMNS} FROM task ORDER BY episode, slot'
+        tap.equal(testbed.rows(parts, query), testbed.rows(whole, query), 'tasks')
+        testbed.verify(parts)
+
+
+@tap.test
+def policies_of_splits_and_of_whole_tasks_say_what_they_are_made_for():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        for scenario, policy, words in (('cloud-edge', 'greedy', 'servers.discipline: reserved is of whole tasks'),
+                                        ('dapo', 'round-robin', 'is made for servers.discipline: reserved')):
+            _, errors = testbed.orchestrator('run', '-q', '--over', 'memory', '-s', scenario, '-p', policy, '--db', db, status=2)
+            tap.true(words in errors, errors)
+
+
+tap.main()
