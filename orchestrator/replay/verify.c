@@ -169,7 +169,8 @@ static int on_tasks(void *user, const struct db_task *task, size_t count)
         count < verification->rows ? count : verification->rows; /* after the end nothing is known */
     compare_rows(verification, task, known);
     verification->rows -= known;
-    memmove(verification->row, verification->row + known, verification->rows * sizeof *verification->row);
+    if (verification->rows > 0)
+        memmove(verification->row, verification->row + known, verification->rows * sizeof *verification->row);
     return verification->error;
 }
 
