@@ -65,6 +65,23 @@ def every_rule_records_the_same_over_tcp_and_replays():
 
 
 @tap.test
+def servers_that_are_lost_and_come_back_leave_the_same_rows_in_both_hosts():
+    more = ('--set', 'reserve.returns=end', '--set', 'faults.script=slot 20 kill server 0; slot 60 rejoin server 0; slot 25 kill server 3; '
+            'slot 70 kill device 0; slot 80 rejoin device 0')
+    with testbed.scratch() as folder:
+        memory, tcp = (os.path.join(folder, host + '.db') for host in ('memory', 'tcp'))
+        play(memory, 'data-sheet', *more, episodes=2)
+        testbed.call(*testbed.launch('-q', '-s', 'cloud-edge', '-p', 'data-sheet', '-e', 2, '--db', tcp, *more))
+        query = f'SELECT {COLUMNS} FROM task ORDER BY episode, slot'
+        tap.equal(testbed.rows(tcp, query), testbed.rows(memory, query), 'rows')
+        lost = testbed.rows(memory, "SELECT sum(status = 'server_lost') > 0, sum(status = 'device_lost'), "
+                                    "sum(served_by = 0 AND slot BETWEEN 20 AND 59) FROM task")
+        tap.equal(lost, [(1, 20, 0)], 'the task at hand is lost, and nobody is sent to a server that is down')
+        testbed.verify(memory)
+        testbed.verify(tcp)
+
+
+@tap.test
 def a_server_never_gives_more_than_it_has():
     """What tasks hold together, from the rows alone: those of an episode, or those that have not ended."""
     held = """
