@@ -250,8 +250,9 @@ static int check_choices(const struct world *world, const struct msg_action *act
 static int check_action(const struct world *world, const struct msg_action *action, struct diag *diag)
 {
     if (action->kind == 1 && env_reserves(world))
-        return diag_fail(diag, ERR_RANGE,
-                         "ACTION of kind 1 names no shares, and servers.discipline: reserved needs them: allowed 0 and 2");
+        return diag_fail(
+            diag, ERR_RANGE,
+            "ACTION of kind 1 names no shares, and servers.discipline: reserved needs them: allowed 0 and 2");
     int rc = check_counts(world, action, diag);
     return rc != 0 ? rc : check_choices(world, action, diag);
 }

@@ -473,11 +473,18 @@ static void a_result_has_each_column_in_its_place(void **state)
     assert_int_equal(results_each_outcome(f->store, tell_outcome, &told, NULL), 0);
     scratch_expect(
         file,
-        "SELECT sweep, experiment, axis, value, policy, sees, seed, " REAL("train_slots") ", " REAL("mean_"
-                                                                                                    "cost") ", " REAL("mean_latency_s") ", " REAL(
-            "p95_latency_s") ", " REAL("mean_energy_j") ", " REAL("deadline_miss_share") ", " REAL("regret_"
-                                                                                                   "pct") ","
-                                                                                                          " " REAL("mean_episode_return") ", coalesce(train_run_id, 0), test_run_id, coalesce(updates, -1) FROM sweep_result",
+        "SELECT sweep, experiment, axis, value, policy, sees, seed, " REAL("train_slots") ", " REAL(
+            "mean_"
+            "cost") ", " REAL("mean_latency_s") ", " REAL("p95_latency_s") ", " REAL("mean_energy_j") ","
+                                                                                                      " " REAL("deadline_miss_share") ", " REAL(
+                                                                                                          "re"
+                                                                                                          "gr"
+                                                                                                          "et"
+                                                                                                          "_"
+                                                                                                          "pc"
+                                                                                                          "t") ","
+                                                                                                               " " REAL(
+                                                                                                                   "mean_episode_return") ", coalesce(train_run_id, 0), test_run_id, coalesce(updates, -1) FROM sweep_result",
         told.text);
     assert_non_null(strstr(told.text, "|optimum|"));
     told.size = 0;

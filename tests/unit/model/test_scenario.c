@@ -480,7 +480,8 @@ static void one_assignment_sets_one_key(void **state)
         {"devices.count=", ERR_SYNTAX,
          "devices.count: '' is not a whole number, allowed 1 to 100000 devices"},
         {"mobility.kind=walk", ERR_UNKNOWN,
-         "mobility.kind: 'walk' is not known, allowed gauss-markov, random-waypoint, still, trace or anywhere"},
+         "mobility.kind: 'walk' is not known, allowed gauss-markov, random-waypoint, still, trace or "
+         "anywhere"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct diag diag = {{0}};

@@ -11,7 +11,8 @@
 #include "tests/lib/house_world.h"
 
 #define SLOTS 5u
-#define AFTER 10u /* slots until the surrogate takes over: two episodes, which are two records for each fold */
+#define AFTER                                                                                                \
+    10u /* slots until the surrogate takes over: two episodes, which are two records for each fold */
 #define DEVICES 2u
 #define KILLED 1u /* episodes before a training is killed */
 #define TEXT "quality.text=" HOUSE_MODEL "/evaluation/sotu.txt"
