@@ -344,8 +344,14 @@ def worlds_of_all_kinds_are_the_same():
         'requests in queues': queue('priced', 'task.requests_csv=requests.csv', devices=5),
         'episodes alone': what('random', 'run.record=episodes'),
         'repairs': what('random', 'devices.memory_gb=6', 'servers.memory_gb=0.2'),
+        'a cloud behind a network': what('greedy', 'tiers.cloud.wan_jitter_s=0.004', 'link.result_kb=2',
+                                         scenario='dapo-cloud', servers=4),
+        'whole tasks': what('data-sheet', 'reserve.returns=end', scenario='cloud-edge', devices=3, servers=5, slots=80),
+        'whole tasks, drawn': what('random-shares', 'reserve.excess=clamp', 'objective.reward=printed',
+                                   scenario='cloud-edge', devices=3, servers=5),
+        'sac, whole tasks': what('sac', *SHORT, scenario='cloud-edge', devices=1, servers=5, slots=110),
     }
-    play(runs, golden(), tcp=('requests and sites',), prepare=write_files)
+    play(runs, golden(), tcp=('requests and sites', 'a cloud behind a network', 'whole tasks'), prepare=write_files)
 
 
 @tap.test

@@ -1,31 +1,15 @@
 /* Cloud only: full shares of the nearest server of the tier `cloud`; what it has no room for is refused. */
 #include "orchestrator/policy/search/whole_tasks.h"
 
-#include <math.h>
-
-#include "core/base/err.h"
-
-/* The nearest. */
-static double worth(const struct whole_tasks *tasks, uint32_t device, uint32_t server)
-{
-    const struct env_view *view = tasks->view;
-    bool is_cloud = view->world->server[server].tier == whole_tasks_cloud(view->world);
-    if (is_cloud != true)
-        return -(double) INFINITY;
-    return -device_slot_distance_m(view->world, view->position[device], server);
-}
-
 static int create(struct policy *policy, struct diag *diag)
 {
-    if (whole_tasks_cloud(policy->world) == TIERS_NONE)
-        return diag_fail(diag, ERR_UNSUPPORTED, "needs a tier that is called cloud");
-    return 0;
+    return whole_tasks_need_cloud(policy->world, diag);
 }
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
     (void) policy;
-    whole_tasks_best(view, ret_decision, worth);
+    whole_tasks_nearest(view, ret_decision, true);
 }
 
 const struct policy_kind policy_cloud_only = {

@@ -1,27 +1,17 @@
 /* A random server: uniform, with full shares, whatever is left. */
-#include "core/base/rng.h"
 #include "orchestrator/policy/search/whole_tasks.h"
+
+static void parts(const struct world *world, const struct rng_block *draw,
+                  double ret_part[static RESERVED_KINDS])
+{
+    (void) draw;
+    whole_tasks_full(world, ret_part);
+}
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
-    struct whole_tasks tasks;
-    const struct world *world = policy->world;
-    double part[RESERVED_KINDS];
-    struct rng_at at = {
-        .seed = world->seed,
-        .phase = view->id.phase,
-        .stream = RNG_POLICY,
-        .episode = view->id.episode,
-        .slot = view->id.slot,
-    };
-    whole_tasks_begin(&tasks, view, ret_decision);
-    whole_tasks_full(world, part);
-    for (uint32_t n = 0; n < world->devices; n++) {
-        at.entity = n;
-        const struct rng_block draw = rng_block(&at, 0);
-        whole_tasks_send(&tasks, n, (uint32_t) ((uint64_t) draw.v[3] * world->servers >> 32), part);
-    }
-    env_repair(view, ret_decision);
+    (void) policy;
+    whole_tasks_draw(view, ret_decision, parts);
 }
 
 const struct policy_kind policy_random_server = {

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/err.h"
+
 static void refuse(struct whole_tasks *tasks, uint32_t device)
 {
     tasks->decision->server[device] = ENV_LOCAL;
@@ -78,7 +80,62 @@ void whole_tasks_best(const struct env_view *view, struct env_decision *ret_deci
     env_repair(view, ret_decision);
 }
 
-uint32_t whole_tasks_cloud(const struct world *world)
+/* TIERS_NONE: there is none. */
+static uint32_t cloud_of(const struct world *world)
 {
     return tiers_find(&world->scenario, "cloud");
+}
+
+int whole_tasks_need_cloud(const struct world *world, struct diag *diag)
+{
+    if (cloud_of(world) == TIERS_NONE)
+        return diag_fail(diag, ERR_UNSUPPORTED, "needs a tier that is called cloud");
+    return 0;
+}
+
+static double nearness(const struct whole_tasks *tasks, uint32_t device, uint32_t server)
+{
+    return -device_slot_distance_m(tasks->view->world, tasks->view->position[device], server);
+}
+
+static double in_cloud_alone(const struct whole_tasks *tasks, uint32_t device, uint32_t server)
+{
+    const struct world *world = tasks->view->world;
+    bool is_there = world->server[server].tier == cloud_of(world);
+    return is_there ? nearness(tasks, device, server) : -(double) INFINITY;
+}
+
+static double at_edges_alone(const struct whole_tasks *tasks, uint32_t device, uint32_t server)
+{
+    const struct world *world = tasks->view->world;
+    bool is_there = world->server[server].tier != cloud_of(world);
+    return is_there ? nearness(tasks, device, server) : -(double) INFINITY;
+}
+
+void whole_tasks_nearest(const struct env_view *view, struct env_decision *ret_decision, bool in_cloud)
+{
+    whole_tasks_best(view, ret_decision, in_cloud ? in_cloud_alone : at_edges_alone);
+}
+
+void whole_tasks_draw(const struct env_view *view, struct env_decision *ret_decision,
+                      whole_tasks_parts *parts)
+{
+    struct whole_tasks tasks;
+    const struct world *world = view->world;
+    double part[RESERVED_KINDS];
+    struct rng_at at = {
+        .seed = world->seed,
+        .phase = view->id.phase,
+        .stream = RNG_POLICY,
+        .episode = view->id.episode,
+        .slot = view->id.slot,
+    };
+    whole_tasks_begin(&tasks, view, ret_decision);
+    for (uint32_t n = 0; n < world->devices; n++) {
+        at.entity = n;
+        const struct rng_block draw = rng_block(&at, 0);
+        parts(world, &draw, part);
+        whole_tasks_send(&tasks, n, (uint32_t) ((uint64_t) draw.v[3] * world->servers >> 32), part);
+    }
+    env_repair(view, ret_decision);
 }

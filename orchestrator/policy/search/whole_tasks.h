@@ -3,6 +3,7 @@
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_SEARCH_WHOLE_TASKS_H
 #define HANDOFF_ORCHESTRATOR_POLICY_SEARCH_WHOLE_TASKS_H
 
+#include "core/base/rng.h"
 #include "orchestrator/policy/policy.h"
 
 struct whole_tasks {
@@ -26,7 +27,16 @@ typedef double whole_tasks_worth(const struct whole_tasks *tasks, uint32_t devic
 void whole_tasks_best(const struct env_view *view, struct env_decision *ret_decision,
                       whole_tasks_worth *worth);
 
-/* The tier `cloud`; TIERS_NONE: there is none. */
-uint32_t whole_tasks_cloud(const struct world *world);
+/* Each task goes with full shares to the nearest server with room of the tier `cloud`, or of all others. */
+void whole_tasks_nearest(const struct env_view *view, struct env_decision *ret_decision, bool in_cloud);
+/* ERR_UNSUPPORTED: the scenario has no tier of that name. */
+int whole_tasks_need_cloud(const struct world *world, struct diag *diag);
+
+/* The parts of a server that a task asks for, from what was drawn for it. */
+typedef void whole_tasks_parts(const struct world *world, const struct rng_block *draw,
+                               double ret_part[static RESERVED_KINDS]);
+/* Each task goes to a uniform server (stream RNG_POLICY), whatever is left there. */
+void whole_tasks_draw(const struct env_view *view, struct env_decision *ret_decision,
+                      whole_tasks_parts *parts);
 
 #endif
