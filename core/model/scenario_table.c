@@ -274,7 +274,9 @@ int scenario_set_field(void *field, const struct scenario_row *row, const char *
 /* `ret_word` becomes what stands there up to `end`, cut where it is longer than any name. */
 static void take_word(const char *begin, const char *end, char ret_word[static 64])
 {
-    (void) snprintf(ret_word, 64, "%.*s", (int) (end - begin < 63 ? end - begin : 63), begin);
+    size_t length = end - begin < 63 ? (size_t) (end - begin) : 63;
+    memcpy(ret_word, begin, length);
+    ret_word[length] = '\0';
 }
 
 /* What stands before the dot, and between it and the equals sign. */

@@ -39,7 +39,7 @@ class Phone:
 
     def join(self):
         """Returns (its token, its number)."""
-        self.send(wiretap.HELLO, *wiretap.proto_version(), 0, 1, 1, 0, '', 0, 0)
+        self.send(wiretap.HELLO, *wiretap.proto_version(), 0, 1, 1, 0, '', 0, 0, '')
         welcome = self.receive()
         tap.equal(welcome[0], wiretap.WELCOME, 'answer to HELLO')
         return welcome[4], welcome[6]

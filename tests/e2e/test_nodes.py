@@ -144,9 +144,9 @@ def a_node_too_many_is_refused_with_status_4():
 
 
 def hello(role=1, count=1, major=None):
-    """A HELLO as a stranger would write it; fields that come behind the first seven are zeros."""
+    """A HELLO as a stranger would write it: no host, no token, no number, no tier."""
     major = wiretap.proto_version()[0] if major is None else major
-    return frame(bytes([0x9b, 0x01, major, 0, 0, role, count, 0, 0xa0, 0, 0, 0]))
+    return frame(bytes([0x9b, 0x01, major, 0, 0, role, count, 0, 0xa0, 0, 0, 0xa0]))
 
 
 @tap.test
