@@ -187,11 +187,13 @@ static double paper_cost(const struct world *world, const struct task_quality *q
     return elementary_exp(quality->log_ratio) + world->scenario.objective.work_weight * work;
 }
 
+/* No latency is worth more than this one: nodes report them, and 1 / 0 is nothing that a row could hold. */
+#define ANSWER_LEAST_S 1e-3
+
 /* C6, C7. */
 static double answer_cost(double latency_s, const struct task_quality *quality)
 {
-    assert(latency_s > 0.0); /* it has crossed a link */
-    return -(1.0 / latency_s + quality->answer);
+    return -(1.0 / fmax(latency_s, ANSWER_LEAST_S) + quality->answer);
 }
 
 static double latency_energy_cost(const struct world *world, const struct device_params *device,

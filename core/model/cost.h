@@ -81,6 +81,7 @@ struct task_quality cost_quality(const struct world *world, uint32_t device, str
  *   paper    exp(q) + lambda s / L                                                                          (B2)
  *   completed  -(1 / T + P) where T is at most T_max, else 0; P of `quality`                                (C6)
  *   printed    -(1 / T + P) of all                                                                          (C7)
+ *              with T at least a millisecond
  *
  * `quality` may be NULL where the objective counts none. */
 double cost_task(const struct world *world, const struct device_params *device, uint32_t tokens,

@@ -152,6 +152,9 @@ static void a_late_task_counts_only_as_printed(void **state)
     assert_near(cost_task(&bench.world, device, 128, 15.0, 1.0, false, &quality), -(1.0 / 15.0 + 0.25),
                 1e-15);
     assert_same(cost_task(&bench.world, device, 128, 16.0, 1.0, false, &quality), 0.0);
+    /* What a node reports may be anything. */
+    assert_near(cost_task(&bench.world, device, 128, 0.0, 1.0, false, &quality), -1000.25, 1e-9);
+    assert_near(cost_task(&bench.world, device, 128, 1e-300, 1.0, false, &quality), -1000.25, 1e-9);
     bench.world.scenario.objective.reward = REWARD_PRINTED;
     assert_near(cost_task(&bench.world, device, 128, 16.0, 1.0, false, &quality), -(1.0 / 16.0 + 0.25),
                 1e-15);
