@@ -96,6 +96,20 @@ int experience_save(const struct replay *replay, uint64_t first, struct buf *byt
     return 0;
 }
 
+int experience_gather(const struct replay *replay, uint64_t *gathered, struct experience_piece *ret_piece,
+                      struct buf *bytes)
+{
+    uint64_t total = experience_total(replay), oldest = experience_oldest(replay);
+    uint64_t first = *gathered > oldest ? *gathered : oldest;
+    assert(first <= total);
+    int rc = experience_save(replay, first, bytes);
+    if (rc != 0)
+        return rc;
+    *ret_piece = (struct experience_piece){.first = first, .count = total - first, .oldest = oldest};
+    *gathered = total;
+    return 0;
+}
+
 /* ---- reading ---- */
 
 struct head {

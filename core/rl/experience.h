@@ -35,6 +35,16 @@ uint64_t experience_oldest(const struct replay *replay);
 /* Appends transitions `first` to the last, those that are still in the buffer. */
 int experience_save(const struct replay *replay, uint64_t first, struct buf *bytes);
 
+/* Transitions first .. first + count - 1, counted from the beginning; `oldest` is the first that the buffer still has. */
+struct experience_piece {
+    uint64_t first, count, oldest;
+};
+
+/* Saves what was pushed since *gathered, or is still there of it; *gathered becomes the total. An error changes nothing
+ * but `bytes`. */
+int experience_gather(const struct replay *replay, uint64_t *gathered, struct experience_piece *ret_piece,
+                      struct buf *bytes);
+
 /* Puts saved transitions where they were. To be called for each piece, oldest first, into a fresh buffer.
  * What came before a gap between two pieces has fallen out of the buffer. Checked before any of it is taken:
  * ERR_TYPE, ERR_VERSION, ERR_MISMATCH, ERR_TRUNCATED, ERR_CORRUPT. */

@@ -218,16 +218,11 @@ int continuous_learner_gather(struct policy *policy, struct policy_experience *r
                               struct buf *bytes)
 {
     struct continuous *own = policy->state;
-    const struct replay *replay = offpolicy_replay(own->learner);
-    uint64_t total = experience_total(replay), oldest = experience_oldest(replay);
-    uint64_t first = own->gathered > oldest ? own->gathered : oldest;
-    assert(first <= total);
-    int rc = experience_save(replay, first, bytes);
-    if (rc != 0)
-        return rc;
-    *ret_experience = (struct policy_experience){.first = first, .count = total - first, .oldest = oldest};
-    own->gathered = total;
-    return 0;
+    struct experience_piece piece = {0};
+    int rc = experience_gather(offpolicy_replay(own->learner), &own->gathered, &piece, bytes);
+    *ret_experience =
+        (struct policy_experience){.first = piece.first, .count = piece.count, .oldest = piece.oldest};
+    return rc;
 }
 
 int continuous_learner_recall(struct policy *policy, const void *bytes, size_t size, struct diag *diag)

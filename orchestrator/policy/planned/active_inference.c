@@ -469,16 +469,11 @@ static int load(struct policy *policy, const void *bytes, size_t size, struct di
 static int gather(struct policy *policy, struct policy_experience *ret_experience, struct buf *bytes)
 {
     struct active *own = policy->state;
-    const struct replay *samples = ensemble_samples(own->ensemble);
-    uint64_t total = experience_total(samples), oldest = experience_oldest(samples);
-    uint64_t first = own->gathered > oldest ? own->gathered : oldest;
-    assert(first <= total);
-    int rc = experience_save(samples, first, bytes);
-    if (rc != 0)
-        return rc;
-    *ret_experience = (struct policy_experience){.first = first, .count = total - first, .oldest = oldest};
-    own->gathered = total;
-    return 0;
+    struct experience_piece piece = {0};
+    int rc = experience_gather(ensemble_samples(own->ensemble), &own->gathered, &piece, bytes);
+    *ret_experience =
+        (struct policy_experience){.first = piece.first, .count = piece.count, .oldest = piece.oldest};
+    return rc;
 }
 
 static int recall(struct policy *policy, const void *bytes, size_t size, struct diag *diag)
