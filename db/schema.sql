@@ -7,7 +7,7 @@
 -- count from 0.
 
 PRAGMA application_id = 1751215716; -- 0x68616e64, "hand"
-PRAGMA user_version = 8;            -- the last migration
+PRAGMA user_version = 9;            -- the last migration
 
 CREATE TABLE run ( -- one start of the orchestrator, or one policy's evaluation
     run_id             INTEGER PRIMARY KEY AUTOINCREMENT, -- of a run that was deleted: never given again
@@ -103,10 +103,10 @@ CREATE TABLE task (
     extra_j         REAL CHECK (extra_j >= 0),              -- spent on that
     deadline_missed INTEGER NOT NULL CHECK (deadline_missed IN (0, 1)),
     -- recovered: finished by the device after its server was lost; reoffloaded: by another server; expired: still
-    -- unfinished when the episode ended; refused: never begun.
+    -- unfinished when the episode ended; refused: never begun; abandoned: given up at its deadline.
     status          TEXT NOT NULL CHECK (status = 'done' OR status = 'recovered' OR status = 'reoffloaded' OR
                                          status = 'device_lost' OR status = 'server_lost' OR status = 'expired' OR
-                                         status = 'refused'),
+                                         status = 'refused' OR status = 'abandoned'),
     served_by       INTEGER CHECK (served_by >= 0), -- the server of the remaining layers; NULL: none
     channel         REAL, -- condition of its channel (channel.mode): a probability, or an SNR in dB; NULL: reliable
     missing         REAL CHECK (missing BETWEEN 0 AND 1), -- share of its packets that did not arrive; NULL: it has none
@@ -120,8 +120,19 @@ CREATE TABLE task (
     reserved_compute REAL CHECK (reserved_compute BETWEEN 0 AND 1), -- of its server's compute; NULL: it reserves nothing
     reserved_band   REAL CHECK (reserved_band BETWEEN 0 AND 1),     -- of its band
     reserved_memory REAL CHECK (reserved_memory BETWEEN 0 AND 1),   -- of its memory
+    class           INTEGER NOT NULL DEFAULT 0 CHECK (class >= 0), -- of the scenario's classes, from 0
+    arrival_s       REAL CHECK (arrival_s >= 0),  -- when it came, seconds of the episode; NULL: tasks do not reserve
+    deadline_s      REAL CHECK (deadline_s >= 0), -- after that; NULL: none
+    answer_tokens   REAL CHECK (answer_tokens >= 0), -- length of its answer; NULL: nobody began it, or lengths are not drawn
+    answer_chance   REAL CHECK (answer_chance BETWEEN 0 AND 1), -- declared for its server that the answer is right
+    answer_right    REAL CHECK (answer_right BETWEEN 0 AND 1), -- the answer is right; NULL: there is none in time
+    price           REAL CHECK (price >= 0),      -- of what its server made of it
+    foreseen_s      REAL CHECK (foreseen_s >= 0), -- latency that its policy foresaw; NULL: it does not tell
+    foreseen_in_time REAL CHECK (foreseen_in_time BETWEEN 0 AND 1), -- chance to be in time, likewise
+    foreseen_gain   REAL, -- expected information gain, nats, likewise
     PRIMARY KEY (run_id, episode, slot, device),
-    CHECK ((status = 'done' OR status = 'recovered' OR status = 'reoffloaded') = (latency_s IS NOT NULL)),
+    CHECK ((status = 'done' OR status = 'recovered' OR status = 'reoffloaded' OR status = 'abandoned') =
+           (latency_s IS NOT NULL)),
     CHECK (latency_s IS NULL OR (energy_j IS NOT NULL AND cost IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 
@@ -443,11 +454,13 @@ GROUP BY run_id, split
 ORDER BY run_id, split;
 
 -- What each tier of servers did, by who served. Tasks that nobody served have tier NULL: refused, lost, or computed by
--- their device. in_time counts those that were finished by their deadline.
+-- their device. in_time counts those that were finished by their deadline, right those of them with a right answer.
 CREATE VIEW tier_summary AS
 SELECT t.run_id, (SELECT r.policy FROM run AS r WHERE r.run_id = t.run_id) AS policy, n.tier,
        count(*) AS tasks, sum(t.latency_s IS NOT NULL AND t.deadline_missed = 0) AS in_time,
-       sum(t.status = 'refused') AS refused, avg(t.latency_s) AS mean_latency_s,
+       sum(t.status = 'refused') AS refused, sum(t.status = 'abandoned') AS abandoned,
+       total(t.answer_right) AS right, avg(t.latency_s) AS mean_latency_s,
+       avg(t.answer_tokens) AS mean_answer_tokens, total(t.price) AS price,
        avg(t.reserved_compute) AS mean_reserved_compute, avg(t.reserved_band) AS mean_reserved_band,
        avg(t.reserved_memory) AS mean_reserved_memory, total(t.edge_s) AS busy_s, avg(t.cost) AS mean_cost
 FROM task AS t LEFT JOIN node AS n ON n.run_id = t.run_id AND n.role = 'server' AND n.number = t.served_by

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 #include "core/base/err.h"
+#include "core/model/arrivals.h"
 #include "core/model/cost.h"
+#include "core/model/drift.h"
 #include "core/model/faults.h"
 #include "edge-server/server_messages.h"
 
@@ -35,8 +37,9 @@ struct server_core {
     const struct world *world; /* borrowed */
     uint32_t number;           /* m */
     enum server_state state;
-    uint64_t round;           /* of the last ALLOT */
-    struct slot_id id;        /* likewise */
+    uint64_t round;    /* of the last ALLOT */
+    struct slot_id id; /* likewise */
+    struct arrivals_walk arrivals;
     bool any_round;           /* an ALLOT has come */
     struct held_task *device; /* [N] by device */
     double safe_share;        /* from here on no prompt takes too long */
@@ -50,6 +53,17 @@ struct server_core {
     struct server_action answer[ANSWERS_MAX]; /* what one COMPUTED leads to */
 };
 
+/* All chunks and the longest answer, as slow as the server may ever be. */
+static double longest_s(const struct server_core *core, double compute_share, uint32_t tokens, uint32_t split)
+{
+    const struct world *world = core->world;
+    assert(compute_share > 0.0 && split < world->llm->layers);
+    double layers_s =
+        cost_server_flop(world, tokens, split) / (world->server[core->number].flops * compute_share);
+    double answer_s = cost_answer_s(world, core->number, compute_share, CLASSES_ANSWER_MOST);
+    return (layers_s + answer_s) * drift_pace_most(world, core->number) / FAULTS_SLOW_MIN;
+}
+
 int server_core_create(struct server_core **ret_core, const struct world *world, uint32_t number)
 {
     assert(number < world->servers);
@@ -58,8 +72,7 @@ int server_core_create(struct server_core **ret_core, const struct world *world,
         return -ENOMEM;
     core->world = world;
     core->number = number;
-    core->safe_share = 2.0 * cost_server_flop(world, PROMPT_MAX, 0) / world->server[number].flops /
-                       FAULTS_SLOW_MIN / PROTO_DATA_TIME_MAX_S;
+    core->safe_share = 2.0 * longest_s(core, 1.0, PROMPT_MAX, 0) / PROTO_DATA_TIME_MAX_S;
     core->device = calloc(world->devices, sizeof *core->device);
     core->arrival_s =
         calloc((size_t) world->devices * world->scenario.compute.chunks, sizeof *core->arrival_s);
@@ -132,25 +145,16 @@ static double *arrival_s(const struct server_core *core, uint32_t device, uint32
     return &core->arrival_s[(size_t) device * core->world->scenario.compute.chunks + chunk];
 }
 
-/* All chunks at full speed. */
-static double full_speed_s(const struct server_core *core, double compute_share, uint32_t tokens,
-                           uint32_t split)
-{
-    assert(compute_share > 0.0 && split < core->world->llm->layers);
-    return cost_server_flop(core->world, tokens, split) /
-           (core->world->server[core->number].flops * compute_share);
-}
-
 /* A share comes from outside: one so small that a slow server could not tell how long it took is refused. */
 static int check_share(const struct server_core *core, double compute_share, uint32_t tokens, uint32_t split,
                        struct diag *diag)
 {
-    double longest_s = full_speed_s(core, compute_share, tokens, split) / FAULTS_SLOW_MIN;
-    if (longest_s <= PROTO_DATA_TIME_MAX_S)
+    double most_s = longest_s(core, compute_share, tokens, split);
+    if (most_s <= PROTO_DATA_TIME_MAX_S)
         return 0;
     return diag_fail(diag, ERR_RANGE,
                      "server %u: with a share of %g a task of %u tokens could take %g s; at most %g s",
-                     core->number, compute_share, tokens, longest_s, PROTO_DATA_TIME_MAX_S);
+                     core->number, compute_share, tokens, most_s, PROTO_DATA_TIME_MAX_S);
 }
 
 /* What is to be run of the device's task, now or last. */
@@ -168,6 +172,23 @@ static struct layer_work work_of(const struct server_core *core, uint32_t device
     };
 }
 
+/* What the answer to the device's task takes of a whole task, as declared. */
+static double answer_s(const struct server_core *core, uint32_t device, double compute_share)
+{
+    double deadline_s;
+    const struct rng_at at = device_slot_draws(core->world, device, core->id);
+    uint32_t task_class = classes_draw(&core->world->classes, &at, &deadline_s);
+    double tokens = classes_answer_tokens(&core->world->classes.list[task_class], &at);
+    return cost_answer_s(core->world, core->number, compute_share, tokens);
+}
+
+/* How many times as long as declared it takes now. */
+static double pace(struct server_core *core)
+{
+    double start_s = arrivals_start_s(&core->arrivals, core->world, core->id);
+    return drift_pace(core->world, core->id, core->number, start_s);
+}
+
 /* A task of the present round has arrived: its share of the server is its own, so its next chunk begins at once. */
 static void serve(struct server_core *core, uint32_t device, struct server_actions *actions)
 {
@@ -177,9 +198,11 @@ static void serve(struct server_core *core, uint32_t device, struct server_actio
     held->at_work = true;
     struct server_action *action = push(core, actions, SERVER_DO_COMPUTE);
     action->work = work_of(core, device, held->computed);
-    action->duration_s = cost_edge_rows_s(core->world, core->world->server[core->number].flops,
-                                          held->compute_share, action->work.rows, held->split) /
-                         faults_speed(core->world->faults, core->id, true, core->number);
+    double declared_s =
+        cost_edge_rows_s(core->world, core->number, held->compute_share, action->work.rows, held->split) +
+        answer_s(core, device, held->compute_share);
+    action->duration_s =
+        declared_s * pace(core) / faults_speed(core->world->faults, core->id, true, core->number);
 }
 
 /* One allotted task less to wait for. */

@@ -69,7 +69,7 @@ static uint64_t job_id(uint32_t device, uint64_t round)
 /* Work in seconds of the whole server at full speed. */
 static double work_s(const struct server_queue *queue, uint32_t tokens, uint32_t split)
 {
-    return cost_edge_s(queue->world, queue->world->server[queue->number].flops, 1.0, tokens, split);
+    return cost_edge_s(queue->world, queue->number, 1.0, tokens, split);
 }
 
 static double speed(const struct server_queue *queue)

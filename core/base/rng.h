@@ -44,6 +44,11 @@ enum rng_stream {
     RNG_SPLIT = 37,         /* the split before an episode's first slot */
     RNG_PLANNING = 44,      /* a planner's candidates */
     RNG_IMAGINED = 45,      /* what an ensemble's members draw from their own predictions */
+    RNG_CLASS = 46,         /* what kind of task comes, and by when it is wanted */
+    RNG_ANSWER = 47,        /* how long its answer is, and whether it is right */
+    RNG_ARRIVAL = 48,       /* when tasks come */
+    RNG_TRUTH = 49,         /* what servers really are, beside what is declared of them */
+    RNG_DRIFT = 50,         /* when servers slow down, recover, and are given other models */
 };
 
 /* One place in the tree of draws. entity < 2^20. */

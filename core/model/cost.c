@@ -82,18 +82,43 @@ double cost_local_rows_s(const struct world *world, const struct device_params *
     return local_s(device, split, rows_flop(world, rows));
 }
 
-/* Where tasks reserve, more than a full share makes none faster. */
-static double useful_share(const struct world *world, double compute_share)
+/* Where tasks reserve, more than reserve.fastest full shares make none faster. */
+static double useful_share(const struct world *world, uint32_t server, double compute_share)
 {
-    double full = world->scenario.reserve.full_share;
-    return world->scenario.servers.discipline == DISCIPLINE_RESERVED && compute_share > full ? full
-                                                                                             : compute_share;
+    if (world->scenario.servers.discipline != DISCIPLINE_RESERVED)
+        return compute_share;
+    double most = world->scenario.reserve.fastest * world->server[server].full_share;
+    return compute_share > most ? most : compute_share;
 }
 
-double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
+double cost_answer_s(const struct world *world, uint32_t server, double compute_share, double answer_tokens)
+{
+    uint32_t tier = world->server[server].tier;
+    double token_s = tier == TIERS_NONE ? 0.0 : world->scenario.tiers[tier].token_s;
+    if (token_s <= 0.0 || answer_tokens <= 0.0)
+        return 0.0;
+    double shares = useful_share(world, server, compute_share) / world->server[server].full_share;
+    return answer_tokens * token_s / shares;
+}
+
+double cost_price(const struct world *world, uint32_t server, double answer_tokens)
+{
+    uint32_t tier = world->server[server].tier;
+    if (tier == TIERS_NONE)
+        return 0.0;
+    return world->scenario.tiers[tier].price +
+           world->scenario.tiers[tier].price_tokens * answer_tokens / 1000.0;
+}
+
+double cost_tokens_made(double answer_tokens, double latency_s, double deadline_s)
+{
+    return cost_is_late(latency_s, deadline_s) ? answer_tokens * (deadline_s / latency_s) : answer_tokens;
+}
+
+double cost_edge_s(const struct world *world, uint32_t server, double compute_share, uint32_t tokens,
                    uint32_t split)
 {
-    return cost_edge_rows_s(world, server_flops, compute_share, whole(tokens), split);
+    return cost_edge_rows_s(world, server, compute_share, whole(tokens), split);
 }
 
 static double edge_s(uint32_t layers, double layer_flop, double flops)
@@ -101,13 +126,13 @@ static double edge_s(uint32_t layers, double layer_flop, double flops)
     return (double) layers * layer_flop / flops;
 }
 
-double cost_edge_rows_s(const struct world *world, double server_flops, double compute_share,
+double cost_edge_rows_s(const struct world *world, uint32_t server, double compute_share,
                         struct chunk_rows rows, uint32_t split)
 {
     if (split >= world->llm->layers)
         return 0.0;
     return edge_s(world->llm->layers - split, rows_flop(world, rows),
-                  server_flops * useful_share(world, compute_share));
+                  world->server[server].flops * useful_share(world, server, compute_share));
 }
 
 struct task_joules cost_joules(const struct device_params *device, double server_power_w,
@@ -158,7 +183,8 @@ struct task_quality cost_quality(const struct world *world, uint32_t device, str
                                  uint32_t split, double condition, uint32_t coding)
 {
     struct task_quality quality = {.split = split,
-                                   .log_ratio = quality_log_ratio(world, split, condition, coding)};
+                                   .log_ratio = quality_log_ratio(world, split, condition, coding),
+                                   .deadline_s = world->scenario.objective.deadline_s};
     if (world->scenario.objective.reward == REWARD_SHAPED &&
         world->scenario.objective.gain_reference == GAIN_INITIAL)
         quality.reference = quality_log_ratio(world, env_splits_drawn(world, device, id), condition, coding);
@@ -212,10 +238,10 @@ double cost_task(const struct world *world, const struct device_params *device, 
     case REWARD_SHAPED: return shaped_cost(world, quality);
     case REWARD_PAPER: return paper_cost(world, quality);
     case REWARD_COMPLETED:
-        if (cost_deadline_missed(&world->scenario, latency_s))
-            return 0.0;
-        return answer_cost(latency_s, quality);
+        return cost_is_late(latency_s, quality->deadline_s) ? 0.0 : answer_cost(latency_s, quality);
     case REWARD_PRINTED: return answer_cost(latency_s, quality);
+    case REWARD_UTILITY:
+        return quality->price - (cost_is_late(latency_s, quality->deadline_s) ? 0.0 : quality->answer);
     case REWARD_COST: break;
     }
     double cost = latency_energy_cost(world, device, tokens, latency_s, energy_j, repaired);
@@ -232,7 +258,7 @@ struct pace {
     double device, server;
 };
 
-static double down_s(const struct world *world, uint32_t server)
+double cost_result_s(const struct world *world, uint32_t server)
 {
     return transfer_expected_s(world, server, &channel_down, transfer_down_bits(&world->scenario),
                                transfer_down_bps(world, server));
@@ -281,22 +307,23 @@ static void go_whole(const struct course *course, double bits, struct task_times
     ret->local_s = local_s(course->device, plan->split, layer_flop) / course->pace.device;
     if (plan->split >= world->llm->layers)
         return;
-    double flops = world->server[plan->server].flops * useful_share(world, plan->compute_share);
-    ret->transmit_s = expected_s(course, bits) + down_s(world, plan->server);
-    ret->edge_s = edge_s(world->llm->layers - plan->split, layer_flop, flops) / course->pace.server;
+    double flops = world->server[plan->server].flops * useful_share(world, plan->server, plan->compute_share);
+    ret->transmit_s = expected_s(course, bits) + cost_result_s(world, plan->server);
+    double layers_s = edge_s(world->llm->layers - plan->split, layer_flop, flops);
+    double answer_s = cost_answer_s(world, plan->server, plan->compute_share, plan->answer_tokens);
+    ret->edge_s = (layers_s + answer_s) / course->pace.server;
 }
 
 static struct chunk_stages stages_of(const struct course *course, struct chunk_rows rows)
 {
     const struct world *world = course->world;
     const struct task_plan *plan = course->plan;
-    double server_flops = world->server[plan->server].flops;
     double bits = channel_bits(world, plan->split, rows.count, plan->coding);
     return (struct chunk_stages){
         .local_s = cost_local_rows_s(world, course->device, rows, plan->split) / course->pace.device,
         .sending_s = radio_transmit_s(bits, course->rate_bps),
         .transfer_s = expected_s(course, bits),
-        .edge_s = cost_edge_rows_s(world, server_flops, plan->compute_share, rows, plan->split) /
+        .edge_s = cost_edge_rows_s(world, plan->server, plan->compute_share, rows, plan->split) /
                   course->pace.server,
     };
 }
@@ -317,7 +344,7 @@ static void go_in_chunks(const struct course *course, uint32_t chunks, struct ta
 {
     const struct chunks_line line = line_of(course, chunks);
     bool arrives = isfinite(line.arrived_s);
-    double back_s = down_s(course->world, course->plan->server);
+    double back_s = cost_result_s(course->world, course->plan->server);
     *ret = (struct task_times){
         .local_s = line.computed_s,
         .transmit_s = line.arrived_s - line.computed_s + back_s,
@@ -381,7 +408,12 @@ struct task_quality cost_quality_planned(const struct world *world, uint32_t dev
         condition = remote ? channel_condition(world, device, id, gain, plan->bandwidth_share)
                            : channel_drawn(world, device, id);
     struct task_quality quality = cost_quality(world, device, id, plan->split, condition, plan->coding);
-    quality.answer = remote ? world->server[plan->server].answer : 0.0;
+    if (remote) {
+        double made = cost_tokens_made(plan->answer_tokens, outcome->latency_s, plan->deadline_s);
+        quality.answer = world->server[plan->server].answer[plan->task_class];
+        quality.price = cost_price(world, plan->server, made);
+    }
+    quality.deadline_s = plan->deadline_s;
     return quality;
 }
 

@@ -37,13 +37,13 @@ double cost_server_flop(const struct world *world, uint32_t tokens, uint32_t spl
 /* Durations of the parts for a given split, of a prompt that is computed whole. */
 double cost_local_s(const struct world *world, const struct device_params *device, uint32_t tokens,
                     uint32_t split);
-double cost_edge_s(const struct world *world, double server_flops, double compute_share, uint32_t tokens,
+double cost_edge_s(const struct world *world, uint32_t server, double compute_share, uint32_t tokens,
                    uint32_t split);
 /* The same of some rows of a prompt, behind those before them. model.attention counts the scores that these rows add.
  * Measured times (model.times) are those of a prompt of that many rows: what is looked at before them adds nothing. */
 double cost_local_rows_s(const struct world *world, const struct device_params *device,
                          struct chunk_rows rows, uint32_t split);
-double cost_edge_rows_s(const struct world *world, double server_flops, double compute_share,
+double cost_edge_rows_s(const struct world *world, uint32_t server, double compute_share,
                         struct chunk_rows rows, uint32_t split);
 
 /* Joules for given times of work. A local task: server_power_w 0, and no transmit or edge time. */
@@ -56,10 +56,12 @@ double cost_full_j(const struct world *world, const struct device_params *device
 
 /* What the objective counts of a task's activations, beside its seconds and joules. */
 struct task_quality {
-    uint32_t split;   /* after which they crossed; L: they did not */
-    double log_ratio; /* q = log(perplexity / that of a clean channel), nats; 0: nothing was damaged */
-    double reference; /* the same of what a gain is relative to (objective.gain_reference) */
-    double answer;    /* chance that the answer is right: that of the server's tier */
+    uint32_t split;    /* after which they crossed; L: they did not */
+    double log_ratio;  /* q = log(perplexity / that of a clean channel), nats; 0: nothing was damaged */
+    double reference;  /* the same of what a gain is relative to (objective.gain_reference) */
+    double answer;     /* chance that the answer is right: that of the server's tier */
+    double deadline_s; /* of the task; 0: none */
+    double price;      /* of it, in units of a right answer in time */
 };
 
 /* Does the objective count any of it? */
@@ -82,6 +84,9 @@ struct task_quality cost_quality(const struct world *world, uint32_t device, str
  *   completed  -(1 / T + P) where T is at most T_max, else 0; P of `quality`                                (C6)
  *   printed    -(1 / T + P) of all                                                                          (C7)
  *              with T at least a millisecond
+ *   utility    price - P of tasks in time, price of late ones
+ *
+ * and T_max of the last three is the task's own (task_quality).
  *
  * `quality` may be NULL where the objective counts none. */
 double cost_task(const struct world *world, const struct device_params *device, uint32_t tokens,
@@ -103,6 +108,19 @@ double cost_accrued(const struct world *world, const struct device_params *devic
 double cost_lateness(const struct scenario *scenario, double latency_s);
 
 bool cost_deadline_missed(const struct scenario *scenario, double latency_s);
+/* The same of a task's own deadline; 0: none. */
+static inline bool cost_is_late(double latency_s, double deadline_s)
+{
+    return deadline_s > 0.0 && latency_s > deadline_s;
+}
+/* Seconds that a server takes for an answer's tokens with such a share of its compute, as declared. */
+double cost_answer_s(const struct world *world, uint32_t server, double compute_share, double answer_tokens);
+/* Expected seconds of a RESULT's way back from a server. */
+double cost_result_s(const struct world *world, uint32_t server);
+/* What a task at a server costs that makes so many tokens of its answer. */
+double cost_price(const struct world *world, uint32_t server, double answer_tokens);
+/* Tokens of its answer that are made by the deadline, of a task that would have taken latency_s. */
+double cost_tokens_made(double answer_tokens, double latency_s, double deadline_s);
 
 /* The whole path composed, as the cores compose it: a task of device n with split s at server m (ignored when
  * s = L), given shares of the server's bandwidth and speed, a gain, and no queue. Losses and jitter of
@@ -126,6 +144,10 @@ struct task_plan {
     double bandwidth_share; /* of B, 0..1 */
     double compute_share;   /* of F_m, 0..1 */
     uint32_t coding;        /* of what is sent (coding.h); 0: the scenario's own */
+    /* Of whole tasks (classes.h): */
+    double answer_tokens; /* that the server makes of it, or is expected to; 0: they take no time */
+    uint32_t task_class;
+    double deadline_s; /* 0: none */
 };
 void cost_outcome(const struct world *world, uint32_t device, uint32_t tokens, double gain,
                   const struct task_plan *plan, struct task_outcome *ret);

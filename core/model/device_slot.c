@@ -138,6 +138,15 @@ static bool has_request(const struct world *world, uint32_t device, struct slot_
     return probability >= 1.0 || rng_uniform(&at, 0) < probability;
 }
 
+static void meet_class(const struct world *world, uint32_t device, struct slot_id id, struct device_slot *ret)
+{
+    const struct rng_at at = device_slot_draws(world, device, id);
+    ret->task_class = classes_draw(&world->classes, &at, &ret->deadline_s);
+    uint32_t tokens = world->classes.list[ret->task_class].tokens;
+    if (ret->tokens > 0 && tokens > 0)
+        ret->tokens = tokens;
+}
+
 void device_slot_meet(const struct world *world, uint32_t device, struct slot_id id,
                       const struct mobility *mobility, struct device_slot *ret)
 {
@@ -148,6 +157,7 @@ void device_slot_meet(const struct world *world, uint32_t device, struct slot_id
     ret->tokens = 0;
     if (has_request(world, device, id))
         ret->tokens = device_slot_tokens(&world->scenario, rows, world->token_rows, world->seed, device, id);
+    meet_class(world, device, id, ret);
     const struct track *track = tracks_of(&world->rate_tracks, device);
     if (track != NULL)
         follow_trace(world, track, device, id, ret);

@@ -17,10 +17,19 @@ struct slot_id {
     uint32_t slot;
 };
 
+/* A task's draws, but their stream. */
+static inline struct rng_at device_slot_draws(const struct world *world, uint32_t device, struct slot_id id)
+{
+    return (struct rng_at){
+        .seed = world->seed, .phase = id.phase, .entity = device, .episode = id.episode, .slot = id.slot};
+}
+
 struct device_slot {
     struct vec2 position; /* m */
     double speed_mps;
     uint32_t tokens;                /* n_t of this slot's task; 0: it has none (task.probability) */
+    uint32_t task_class;            /* of whole tasks (classes.h); 0 */
+    double deadline_s;              /* by when it is wanted, after it came; 0: it may take any time */
     double gain[WORLD_SERVERS_MAX]; /* g_{n,m}, linear power gain, first M valid (A4); 0: an outage.
                                        Where channel_gain_is_mean, xi is 1 */
 };

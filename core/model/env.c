@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,8 @@ int env_view_init(struct env_view *ret_view, const struct world *world)
     view.previous_load = calloc(servers, sizeof *view.previous_load);
     view.channel = calloc(devices, sizeof *view.channel);
     view.split_before = calloc(devices, sizeof *view.split_before);
+    view.task_class = calloc(devices, sizeof *view.task_class);
+    view.deadline_s = calloc(devices, sizeof *view.deadline_s);
     view.processor_s = calloc(devices, sizeof *view.processor_s);
     view.unsent_bits = calloc(devices * servers, sizeof *view.unsent_bits);
     view.backlog_s = calloc(servers, sizeof *view.backlog_s);
@@ -35,7 +38,8 @@ int env_view_init(struct env_view *ret_view, const struct world *world)
     if (view.present == NULL || view.position == NULL || view.speed_mps == NULL || view.tokens == NULL ||
         view.gain == NULL || view.covered == NULL || view.server_up == NULL || view.previous_load == NULL ||
         view.processor_s == NULL || view.unsent_bits == NULL || view.backlog_s == NULL ||
-        view.coming_s == NULL || view.channel == NULL || view.split_before == NULL) {
+        view.coming_s == NULL || view.channel == NULL || view.split_before == NULL ||
+        view.task_class == NULL || view.deadline_s == NULL) {
         env_view_finish(&view);
         return -ENOMEM;
     }
@@ -59,6 +63,8 @@ void env_view_finish(struct env_view *view)
     free(view->previous_load);
     free(view->channel);
     free(view->split_before);
+    free(view->task_class);
+    free(view->deadline_s);
     free(view->processor_s);
     free(view->unsent_bits);
     free(view->backlog_s);
@@ -77,15 +83,24 @@ int env_decision_init(struct env_decision *ret_decision, uint32_t devices)
         .coding = calloc(devices, sizeof *decision.coding),
         .memory_share = calloc(devices, sizeof *decision.memory_share),
         .refused = calloc(devices, sizeof *decision.refused),
+        .foreseen = calloc(devices, sizeof *decision.foreseen),
     };
     if (decision.split == NULL || decision.server == NULL || decision.repaired == NULL ||
         decision.bandwidth_share == NULL || decision.compute_share == NULL || decision.coding == NULL ||
-        decision.memory_share == NULL || decision.refused == NULL) {
+        decision.memory_share == NULL || decision.refused == NULL || decision.foreseen == NULL) {
         env_decision_finish(&decision);
         return -ENOMEM;
     }
+    env_decision_foresee_nothing(&decision, devices);
     *ret_decision = decision;
     return 0;
+}
+
+void env_decision_foresee_nothing(struct env_decision *decision, uint32_t devices)
+{
+    static const double unknown = (double) NAN;
+    for (uint32_t n = 0; n < devices; n++)
+        decision->foreseen[n] = (struct env_foreseen){unknown, unknown, unknown};
 }
 
 void env_decision_finish(struct env_decision *decision)
@@ -100,6 +115,7 @@ void env_decision_finish(struct env_decision *decision)
     free(decision->coding);
     free(decision->memory_share);
     free(decision->refused);
+    free(decision->foreseen);
     *decision = (struct env_decision){0};
 }
 
@@ -133,6 +149,8 @@ void env_view_observe(struct env_view *view, uint32_t device, struct vec2 positi
     view->position[device] = position;
     view->speed_mps[device] = speed_mps;
     view->tokens[device] = tokens;
+    const struct rng_at at = device_slot_draws(world, device, view->id);
+    view->task_class[device] = classes_draw(&world->classes, &at, &view->deadline_s[device]);
     double best = gain[0];
     for (uint32_t m = 0; m < world->servers; m++) {
         view->gain[first + m] = gain[m];
@@ -458,6 +476,9 @@ double env_joint_cost(const struct env_view *view, const struct env_decision *de
             .bandwidth_share = decision->bandwidth_share[n],
             .compute_share = decision->compute_share[n],
             .coding = decision->coding[n],
+            .answer_tokens = world->classes.list[view->task_class[n]].answer_tokens,
+            .task_class = view->task_class[n],
+            .deadline_s = view->deadline_s[n],
         };
         double gain = remote ? view->gain[(size_t) n * world->servers + decision->server[n]] : 0.0;
         struct task_outcome outcome;

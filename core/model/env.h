@@ -22,6 +22,9 @@ struct env_view {
     struct vec2 *position;   /* [N] m */
     double *speed_mps;       /* [N] */
     uint32_t *tokens;        /* [N]; 0: it has no task in this slot */
+    uint32_t *task_class;    /* [N] of whole tasks (classes.h); 0 */
+    double *deadline_s;      /* [N] by when the task is wanted, after it came; 0: any time */
+    double start_s;          /* where tasks reserve: the slot's start, seconds of the episode; else 0 */
     double *gain;            /* [N][M] linear */
     bool *covered;           /* [N][M]: in coverage, the channel carries something, and the server is up */
     bool *server_up;         /* [M] */
@@ -36,6 +39,13 @@ struct env_view {
     const struct reservations *held; /* what tasks hold of servers, where they reserve; borrowed */
 };
 
+/* What a policy foresaw of one task; NAN: it does not tell. */
+struct env_foreseen {
+    double latency_s;
+    double in_time; /* chance to be done by the deadline */
+    double gain;    /* expected information gain, nats */
+};
+
 /* One decision per device. `server` is ENV_LOCAL exactly when split == L. Absent devices: split L, local,
  * shares 0. */
 struct env_decision {
@@ -48,7 +58,11 @@ struct env_decision {
     /* Where tasks reserve (env_reserves) a policy fills the shares itself. */
     double *memory_share; /* [N] of the server's memory */
     bool *refused;        /* [N] the task goes nowhere: server ENV_LOCAL, split L, and nobody computes it */
+    struct env_foreseen *foreseen; /* [N] what the policy expected of its decision, where it tells */
 };
+
+/* Nothing is foreseen, of all devices. */
+void env_decision_foresee_nothing(struct env_decision *decision, uint32_t devices);
 
 int env_view_init(struct env_view *ret_view, const struct world *world);
 void env_view_finish(struct env_view *view);
@@ -90,7 +104,8 @@ static inline bool env_has_task(const struct env_view *view, uint32_t device)
 /* Length of the state vector: 4N + 2NM + 2M, plus N (tokens) when tasks differ or may be missing, plus 2N +
  * 2M (backlogs) in queueing mode, plus N (conditions) unless channel.mode is reliable, plus N (splits before) with
  * model.split_step. With action.state: split 2N. Where tasks reserve, plus 3M: what is left of each server's compute,
- * band and memory, behind all others. */
+ * band and memory, behind all others; with `classes` plus N(K + 1) behind that: which of the K classes each task is of, and
+ * its deadline. */
 size_t env_state_size(const struct world *world);
 /* Length of a continuous action: 2N; with action.mapping: scores N(1 + M); N more where there are codings to choose. Where tasks reserve
  * 4N: server, compute, band and memory of each. */

@@ -63,7 +63,7 @@ static void allocate(const struct env_view *view, struct env_decision *decision,
     parts_of(decision, device, part);
     if (scenario->reserve.excess == EXCESS_CLAMP)
         changed = clamp(rest, part) || changed;
-    double need = scenario->reserve.memory_need * scenario->reserve.full_share;
+    double need = scenario->reserve.memory_need * view->world->server[decision->server[device]].full_share;
     if (!(part[RESERVED_MEMORY] >= need) || !reservations_fit_in(rest, part)) {
         refuse(view, decision, device, true);
         return;
@@ -106,10 +106,10 @@ void env_reserve_map(const struct env_view *view, const float *action, struct en
                      uint32_t device)
 {
     const struct world *world = view->world;
-    double most = world->scenario.reserve.most * world->scenario.reserve.full_share;
     double bin = unit(action[0]) * world->servers;
     decision->server[device] = bin < world->servers ? (uint32_t) bin : world->servers - 1;
     decision->refused[device] = false;
+    double most = world->scenario.reserve.most * world->server[decision->server[device]].full_share;
     decision->compute_share[device] = unit(action[1]) * most;
     decision->bandwidth_share[device] = unit(action[2]) * most;
     decision->memory_share[device] = unit(action[3]) * most;

@@ -59,6 +59,12 @@ static size_t rest_entries(const struct world *world)
     return env_reserves(world) ? RESERVED_KINDS * (size_t) world->servers : 0;
 }
 
+/* Of each device, what class its task is of, and its deadline. */
+static size_t class_entries(const struct world *world)
+{
+    return classes_are_listed(&world->scenario) ? world->classes.count + 1 : 0;
+}
+
 size_t env_state_size(const struct world *world)
 {
     size_t devices = world->devices;
@@ -68,7 +74,7 @@ size_t env_state_size(const struct world *world)
     if (sees_split_alone(world))
         return last;
     return last + (device_entries(world) + channel_entries(world)) * devices + 2 * servers + backlog +
-           rest_entries(world);
+           rest_entries(world) + class_entries(world) * devices;
 }
 
 size_t env_device_state_size(const struct world *world)
@@ -79,7 +85,7 @@ size_t env_device_state_size(const struct world *world)
     if (sees_split_alone(world))
         return last;
     return last + device_entries(world) + channel_entries(world) + 2 * servers + backlog +
-           rest_entries(world);
+           rest_entries(world) + class_entries(world);
 }
 
 /* low -> -1, high -> 1, clipped a little outside; 0 when the range is a point. */
@@ -214,6 +220,28 @@ static float *put_rests(const struct env_view *view, float *out)
     return out;
 }
 
+/* A deadline on the scale of all of them; none is like the longest. */
+static float deadline_entry(const struct world *world, double deadline_s)
+{
+    double most_s = 0.0;
+    for (uint32_t class = 0; class < world->classes.count; class ++)
+        for (uint32_t i = 0; i < world->classes.list[class].deadlines; i++)
+            most_s = fmax(most_s, world->classes.list[class].deadline_s[i]);
+    return most_s > 0.0 && deadline_s > 0.0 ? scaled(deadline_s, 0.0, most_s) : 1.0f;
+}
+
+static float *put_class(const struct env_view *view, uint32_t device, float *out)
+{
+    const struct world *world = view->world;
+    bool has_task = env_has_task(view, device);
+    if (class_entries(world) == 0)
+        return out;
+    for (uint32_t class = 0; class < world->classes.count; class ++)
+        *out++ = has_task && view->task_class[device] == class ? 1.0f : 0.0f;
+    *out++ = has_task ? deadline_entry(world, view->deadline_s[device]) : 0.0f;
+    return out;
+}
+
 /* action.state: split. */
 static float *put_pair(const struct env_view *view, uint32_t device, float *out)
 {
@@ -235,7 +263,10 @@ static float *put_all(const struct env_view *view, float *out)
         out = put_device_backlogs(view, n, out);
     if (env_is_queue(world))
         out = put_server_backlogs(view, out);
-    return put_rests(view, put_splits(view, put_conditions(view, out)));
+    out = put_rests(view, put_splits(view, put_conditions(view, out)));
+    for (uint32_t n = 0; n < world->devices; n++)
+        out = put_class(view, n, out);
+    return out;
 }
 
 void env_state(const struct env_view *view, float *ret_state)
@@ -268,6 +299,6 @@ void env_device_state(const struct env_view *view, uint32_t device, float *ret_s
         *out++ = condition_entry(view, device);
     if (has_split_entry(world))
         *out++ = split_entry(view, device);
-    out = put_rests(view, out);
+    out = put_class(view, device, put_rests(view, out));
     assert(out == ret_state + env_device_state_size(world));
 }

@@ -49,7 +49,7 @@ static void server(void *user, const struct env_view *view, uint32_t n, uint32_t
     const struct server_params *params = &view->world->server[m];
     (void) user;
     for (uint32_t s = 0; s < view->world->llm->layers; s++) {
-        double seconds = cost_edge_s(view->world, params->flops, 1.0, view->tokens[n], s);
+        double seconds = cost_edge_s(view->world, m, 1.0, view->tokens[n], s);
         ret[s] = (struct forecast_spent){seconds, params->power_w * seconds};
     }
 }

@@ -118,15 +118,40 @@ void reservations_take(struct reservations *reservations, uint64_t task, uint32_
     rise(reservations->held, reservations->count - 1);
 }
 
-void reservations_end(struct reservations *reservations, uint64_t task, double until_s)
+/* A kind's part of one that is held, as one of its own. */
+static void split(struct reservations *reservations, size_t i, unsigned kind, double until_s)
 {
-    assert(!isnan(until_s));
+    assert(reservations->count < reservations->capacity);
+    struct reservation *own = &reservations->held[reservations->count++];
+    *own = reservations->held[i];
+    for (unsigned other = 0; other < RESERVED_KINDS; other++)
+        own->part[other] = other == kind ? own->part[other] : 0;
+    own->until_s = until_s;
+    reservations->held[i].part[kind] = 0;
+}
+
+/* The new ones lie behind the heap until all of them are cut off. */
+static void end(struct reservations *reservations, size_t i, const double until_s[static RESERVED_KINDS])
+{
+    size_t before = reservations->count;
+    for (unsigned kind = 1; kind < RESERVED_KINDS; kind++)
+        if (until_s[kind] != until_s[0])
+            split(reservations, i, kind, until_s[kind]);
+    reservations->held[i].until_s = until_s[0];
+    rise(reservations->held, i);
+    sink(reservations->held, before, i);
+    for (size_t k = before; k < reservations->count; k++)
+        rise(reservations->held, k);
+}
+
+void reservations_end(struct reservations *reservations, uint64_t task,
+                      const double until_s[static RESERVED_KINDS])
+{
+    assert(!isnan(until_s[0]) && !isnan(until_s[1]) && !isnan(until_s[2]));
     for (size_t i = reservations->count; i-- > 0;) { /* the newest lie at the end, or nearly */
         if (reservations->held[i].task != task)
             continue;
-        reservations->held[i].until_s = until_s;
-        rise(reservations->held, i);
-        sink(reservations->held, reservations->count, i);
+        end(reservations, i, until_s);
         return;
     }
 }

@@ -52,8 +52,10 @@ void reservations_whole(const double part[static RESERVED_KINDS], uint64_t ret_w
 /* Takes parts that fit, until until_s. There must be room. */
 void reservations_take(struct reservations *reservations, uint64_t task, uint32_t server,
                        const double part[static RESERVED_KINDS], double until_s);
-/* The end of a task that holds something; a task that holds nothing is left out. */
-void reservations_end(struct reservations *reservations, uint64_t task, double until_s);
+/* When a task gives back what it holds of each kind; a task that holds nothing is left out. Where the times differ there must
+ * be room for up to RESERVED_KINDS - 1 more. */
+void reservations_end(struct reservations *reservations, uint64_t task,
+                      const double until_s[static RESERVED_KINDS]);
 /* Gives back what ends by then. */
 void reservations_advance(struct reservations *reservations, double now_s);
 

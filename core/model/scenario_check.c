@@ -9,6 +9,7 @@
 #include "core/base/err.h"
 #include "core/base/units.h"
 #include "core/model/channel_radio.h"
+#include "core/model/classes.h"
 #include "core/model/faults.h"
 #include "core/model/layer_times.h"
 #include "core/model/llm_keys.h"
@@ -359,12 +360,50 @@ static int check_mode(const struct scenario *scenario, struct diag *diag)
 /* Tasks that are open at once hold something each; the list of them has a bound. */
 #define RESERVED_TASKS_MAX 1000000u
 
+/* Every tier can hold one task at the least. */
+static int check_memory_need(const struct scenario *scenario, struct diag *diag)
+{
+    double most = 0.0;
+    for (uint32_t i = 0; i < scenario->tiers_count; i++)
+        most = fmax(most, tiers_full_share(scenario, i));
+    if (scenario->tiers_count == 0)
+        most = tiers_full_share(scenario, TIERS_NONE);
+    double memory = scenario->reserve.memory_need * most;
+    if (memory <= 1.0)
+        return 0;
+    return diag_fail(diag, ERR_RANGE,
+                     "reserve.memory_need: %g full shares are %g of a server's memory, allowed at most %g",
+                     scenario->reserve.memory_need, memory, 1.0 / most);
+}
+
+static int check_levels(const struct scenario *scenario, struct diag *diag)
+{
+    double level[WORLD_LEVELS_MAX];
+    int count = classes_read_numbers(scenario->reserve.levels, level, WORLD_LEVELS_MAX);
+    bool is_right = count > 0;
+    for (int i = 0; i < count; i++)
+        is_right = is_right && level[i] > 0.0 && level[i] <= scenario->reserve.most;
+    if (is_right)
+        return 0;
+    return diag_fail(
+        diag, ERR_RANGE,
+        "reserve.levels: '%s', expected 1 to %u numbers with blanks between, each above 0 and at "
+        "most reserve.most, %g",
+        scenario->reserve.levels, WORLD_LEVELS_MAX, scenario->reserve.most);
+}
+
 /* Whole tasks that reserve: what that does not go with. */
 static int check_reserved(const struct scenario *scenario, struct diag *diag)
 {
     bool reserves = scenario->servers.discipline == DISCIPLINE_RESERVED;
     enum scenario_reward reward = scenario->objective.reward;
-    if (!reserves && (reward == REWARD_COMPLETED || reward == REWARD_PRINTED))
+    bool is_whole = reward == REWARD_COMPLETED || reward == REWARD_PRINTED || reward == REWARD_UTILITY;
+    if (!reserves && scenario->arrivals.kind != ARRIVALS_SLOTS)
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "arrivals.kind: %s is of whole tasks, with servers.discipline: reserved, allowed slots",
+            scenario_arrivals_words[scenario->arrivals.kind]);
+    if (!reserves && is_whole)
         return diag_fail(
             diag, ERR_UNSUPPORTED,
             "objective.reward: %s is of whole tasks, with servers.discipline: reserved, allowed cost",
@@ -395,12 +434,10 @@ static int check_reserved(const struct scenario *scenario, struct diag *diag)
             diag, ERR_RANGE,
             "reserve.memory_need: %g is above reserve.most, %g full shares: every task would be refused",
             scenario->reserve.memory_need, scenario->reserve.most);
-    double memory = scenario->reserve.memory_need * scenario->reserve.full_share;
-    if (memory > 1.0)
-        return diag_fail(
-            diag, ERR_RANGE,
-            "reserve.memory_need: %g full shares are %g of a server's memory, allowed at most %g",
-            scenario->reserve.memory_need, memory, 1.0 / scenario->reserve.full_share);
+    int rc = check_memory_need(scenario, diag);
+    rc = rc != 0 ? rc : check_levels(scenario, diag);
+    if (rc != 0)
+        return rc;
     uint64_t tasks = scenario->run.slots * scenario->devices.count;
     if (tasks > RESERVED_TASKS_MAX)
         return diag_fail(diag, ERR_RANGE,
@@ -424,10 +461,10 @@ int scenario_check_world(const void *settings, struct scenario_values whole, str
 {
     (void) whole; /* it knows no other part */
     static int (*const rules[])(const struct scenario *, struct diag *) = {
-        check_speeds,  tiers_check,    check_guests, check_mobility, check_radio,
-        check_clock,   check_mode,     check_llm,    check_times,    scenario_check_channel,
-        check_quality, check_compute,  check_damage, check_nll,      check_objective,
-        check_meter,   check_reserved, check_faults,
+        check_speeds,  tiers_check,    check_guests,  check_mobility, check_radio,
+        check_clock,   check_mode,     check_llm,     check_times,    scenario_check_channel,
+        check_quality, check_compute,  check_damage,  check_nll,      check_objective,
+        check_meter,   check_reserved, classes_check, check_faults,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = rules[i](settings, diag);

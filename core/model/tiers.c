@@ -9,6 +9,7 @@
 
 #include "core/base/err.h"
 #include "core/base/units.h"
+#include "core/model/classes.h"
 #include "core/model/world.h"
 
 #define PLACE_MOST_M 1e7 /* what SERVER carries (proto/messages.def) */
@@ -89,6 +90,22 @@ double tiers_tflops_max(const struct scenario *scenario, uint32_t tier)
 {
     double all = scenario->servers.tflops_max;
     return tier == TIERS_NONE ? all : given_or(tier_at(scenario, tier)->tflops_max, all);
+}
+
+double tiers_full_share(const struct scenario *scenario, uint32_t tier)
+{
+    uint64_t holds = tier == TIERS_NONE ? 0 : tier_at(scenario, tier)->holds;
+    return holds > 0 ? 1.0 / (double) holds : scenario->reserve.full_share;
+}
+
+double tiers_answer(const struct scenario *scenario, uint32_t tier, uint32_t task_class)
+{
+    double answer[CLASSES_MOST];
+    if (tier == TIERS_NONE)
+        return 1.0;
+    const struct scenario_tier *row = tier_at(scenario, tier);
+    int count = classes_read_numbers(row->answers, answer, CLASSES_MOST);
+    return count > 0 && task_class < (uint32_t) count ? answer[task_class] : row->answer;
 }
 
 struct wan tiers_wan(const struct scenario *scenario, uint32_t tier)
@@ -200,6 +217,41 @@ static int check_name(const struct scenario *scenario, uint32_t tier, struct dia
     return 0;
 }
 
+/* How often a server changes in an episode is looked through from its beginning, at each task. */
+#define CHANGES_MOST 10000.0
+
+static double episode_s(const struct scenario *scenario)
+{
+    bool are_slots = scenario->arrivals.kind == ARRIVALS_SLOTS;
+    double gap_s = are_slots ? scenario->run.slot_s : 1.0 / scenario->arrivals.rate;
+    return (double) scenario->run.slots * gap_s;
+}
+
+static int check_drift(const struct scenario *scenario, const struct scenario_tier *row, struct diag *diag)
+{
+    const struct {
+        const char *key;
+        double every_s;
+    } changes[] = {
+        {"slow_every_s", row->slow_every_s > 0.0 ? 0.5 * (row->slow_every_s + row->slow_for_s) : 0.0},
+        {"replaced_every_s", row->replaced_every_s},
+    };
+    bool reserves = scenario->servers.discipline == DISCIPLINE_RESERVED;
+    bool is_plain = row->token_s <= 0.0 && row->speed_error <= 0.0 && row->slow_factor <= 1.0;
+    if (!reserves && !is_plain)
+        return diag_fail(diag, ERR_UNSUPPORTED,
+                         "tiers.%s.token_s, speed_error, slow_factor: are of whole tasks, with "
+                         "servers.discipline: reserved, allowed 0, 0 and 1",
+                         row->name);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
+        if (changes[i].every_s > 0.0 && episode_s(scenario) / changes[i].every_s > CHANGES_MOST)
+            return diag_fail(diag, ERR_RANGE,
+                             "tiers.%s.%s: an episode of %g s has more than %g changes of a server, use "
+                             "longer times or shorter episodes",
+                             row->name, changes[i].key, episode_s(scenario), CHANGES_MOST);
+    return 0;
+}
+
 static int check_tier(const struct scenario *scenario, uint32_t tier, struct diag *diag)
 {
     uint32_t places = 0;
@@ -211,6 +263,9 @@ static int check_tier(const struct scenario *scenario, uint32_t tier, struct dia
     if (slowest > fastest)
         return diag_fail(diag, ERR_RANGE, "tiers.%s.tflops_min: %g is above its tflops_max, %g TFLOP/s",
                          row->name, slowest, fastest);
+    rc = check_drift(scenario, row, diag);
+    if (rc != 0)
+        return rc;
     double floor_m = scenario->radio.min_distance_m;
     if (row->coverage_m > 0.0 && row->coverage_m < floor_m)
         return diag_fail(diag, ERR_RANGE, "tiers.%s.coverage_m: %g is below radio.min_distance_m, %g m",

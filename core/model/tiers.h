@@ -42,6 +42,9 @@ double tiers_bandwidth_mhz(const struct scenario *scenario, uint32_t tier);
 double tiers_coverage_m(const struct scenario *scenario, uint32_t tier);
 double tiers_tflops_min(const struct scenario *scenario, uint32_t tier);
 double tiers_tflops_max(const struct scenario *scenario, uint32_t tier);
+double tiers_full_share(const struct scenario *scenario, uint32_t tier);
+/* Declared chance that an answer to a task of a class is right; 1 without tiers. */
+double tiers_answer(const struct scenario *scenario, uint32_t tier, uint32_t task_class);
 struct wan tiers_wan(const struct scenario *scenario, uint32_t tier);
 
 /* The largest band of all. */

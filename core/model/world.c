@@ -61,13 +61,16 @@ void world_tell_server(struct world *world, uint32_t server, struct vec2 positio
 static struct server_params server_of_tier(const struct scenario *scenario, uint32_t server)
 {
     uint32_t tier = tiers_of(scenario, server);
-    return (struct server_params){
+    struct server_params params = {
         .tier = tier,
         .bandwidth_mhz = tiers_bandwidth_mhz(scenario, tier),
         .coverage_m = tiers_coverage_m(scenario, tier),
         .wan = tiers_wan(scenario, tier),
-        .answer = tier == TIERS_NONE ? 1.0 : scenario->tiers[tier].answer,
+        .full_share = tiers_full_share(scenario, tier),
     };
+    for (uint32_t class = 0; class < CLASSES_MOST; class ++)
+        params.answer[class] = tiers_answer(scenario, tier, class);
+    return params;
 }
 
 int world_init_empty(struct world *ret_world, const struct scenario *scenario, uint32_t devices,
@@ -97,6 +100,9 @@ int world_init_empty(struct world *ret_world, const struct scenario *scenario, u
         world_finish(&world);
         return rc;
     }
+    classes_read(&world.classes, scenario);
+    world.levels = (uint32_t) classes_read_numbers(scenario->reserve.levels, world.level, WORLD_LEVELS_MAX);
+    assert(world.levels >= 1 && world.levels <= WORLD_LEVELS_MAX); /* scenario_check */
     for (uint32_t n = 0; n < devices; n++)
         world.device[n].max_split = world.llm->layers;
     for (uint32_t m = 0; m < servers; m++)
@@ -234,7 +240,7 @@ static void draw_servers(struct world *world)
         server->flops = tflops * UNITS_TFLOP;
         if (tier != NULL && tier->task_s > 0.0)
             server->flops = cost_server_flop(world, (uint32_t) scenario->task.tokens, 0) /
-                            (tier->task_s * scenario->reserve.full_share);
+                            (tier->task_s * server->full_share);
         server->power_w = tier != NULL ? tier->power_w : scenario->servers.power_w;
         server->memory_bytes = (tier != NULL ? tier->memory_gb : scenario->servers.memory_gb) * UNITS_GB;
         server->position = layout_position(world, m);

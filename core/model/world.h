@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/base/diag.h"
+#include "core/model/classes.h"
 #include "core/model/llm.h"
 #include "core/model/coding.h"
 #include "core/model/scenario.h"
@@ -39,9 +40,11 @@ struct server_params {
     double bandwidth_mhz; /* B */
     double coverage_m;    /* R_cov */
     struct wan wan;       /* between the radio and the server */
-    double answer;        /* chance that an answer from here is right */
+    double full_share;    /* where tasks reserve: the part of it with which one is as fast as declared */
+    double answer[CLASSES_MOST]; /* declared chance that its answer to a task of each class is right */
 };
 
+#define WORLD_LEVELS_MAX 8u
 #define WORLD_PROMPT_MAX (1u << 20) /* tokens of the text that prompts are cut from */
 
 /* Rows of data files, read by the orchestrator only. A zeroed struct means no files. */
@@ -58,6 +61,10 @@ struct world {
     /* By format, of those that are decided (quality.formats); NULL: quality.table holds. Owned. */
     struct quality_table *format_quality[COMPUTE_TOPK + 1];
     struct codings codings; /* among which decisions choose */
+    struct task_classes classes;
+    /* Where tasks reserve, the full shares among which rules choose (reserve.levels). */
+    double level[WORLD_LEVELS_MAX];
+    uint32_t levels; /* at least 1 */
     uint64_t seed;
     uint32_t devices;             /* N */
     uint32_t servers;             /* M */

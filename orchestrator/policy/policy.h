@@ -33,6 +33,21 @@ struct policy_experience {
     uint64_t oldest; /* earlier ones are no longer needed */
 };
 
+/* What is heard of a whole task beside that, when it ends: at its deadline, if it is late. */
+struct whole_outcome {
+    bool refused;    /* it never began: the latency, and all that was measured, is NAN */
+    uint32_t server; /* that was decided; ENV_LOCAL: none */
+    uint32_t task_class;
+    double deadline_s; /* 0: none */
+    bool in_time;
+    double ended_s;          /* seconds of the episode */
+    double reserved_compute; /* part of the server; NAN: none */
+    double answer_tokens;    /* made by then; 0: answers take no time, or there is none */
+    double answer_s;         /* the server's seconds by then */
+    double answer_right;     /* 1 or 0; NAN: no answer in time */
+    double price;
+};
+
 /* How one task went, as its device reported it. */
 struct policy_outcome {
     uint32_t slot; /* in which it was decided */
@@ -43,6 +58,7 @@ struct policy_outcome {
     double channel; /* condition of its channel (core/model/channel.h); NAN: reliable, or nothing was sent */
     double quality; /* log(perplexity / that of a clean channel), nats; NAN: not known */
     bool recovered; /* its server was lost or left: it did not go as decided */
+    struct whole_outcome whole; /* where tasks reserve */
 };
 
 /* The outcome of a slot. */

@@ -31,6 +31,7 @@ struct recorded_decision recorded_decision_of(const struct db_task *task)
         .compute = task->reserved_compute,
         .band = task->reserved_band,
         .memory = task->reserved_memory,
+        .foreseen = {task->foreseen_s, task->foreseen_in_time, task->foreseen_gain},
     };
 }
 
@@ -59,6 +60,7 @@ void recorded_decision_enter(const struct recorded_decision *row, const struct w
     decision->compute_share[n] = row->compute;
     decision->bandwidth_share[n] = row->band;
     decision->memory_share[n] = row->memory;
+    decision->foreseen[n] = row->foreseen;
 }
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)

@@ -13,6 +13,7 @@ struct recorded_decision {
     uint32_t coding;
     bool refused;
     double compute, band, memory; /* reserved; NAN: nothing */
+    struct env_foreseen foreseen;
 };
 
 /* What a row says was decided. */

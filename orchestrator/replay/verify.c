@@ -118,11 +118,16 @@ static bool compare_task(struct verification *verification, const struct db_task
     return compare_fields(verification, was, is, END);
 }
 
+static bool is_as_decided(enum db_task_status status)
+{
+    return status == DB_TASK_DONE || status == DB_TASK_ABANDONED;
+}
+
 /* A task that a lost node touched, then or now, went another way in each clock. */
 static bool compare_in_real_time(struct verification *verification, const struct db_task *was,
                                  const struct db_task *is)
 {
-    bool as_planned = was->status == DB_TASK_DONE && is->status == DB_TASK_DONE;
+    bool as_planned = is_as_decided(was->status) && is_as_decided(is->status);
     if (!compare_fields(verification, was, is, as_planned ? SENT : DECISION))
         return false;
     if (!as_planned) {

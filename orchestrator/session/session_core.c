@@ -328,6 +328,8 @@ static void decide(struct session_core *core, struct session_actions *actions)
     assert(core->state == SESSION_LEARNING && !core->updating && core->owed == 0);
     if (core->is_queue)
         session_queue_settle(core, actions);
+    if (env_reserves(core->session.world))
+        session_tasks_hear(core);
     bool update = core->transition_open && any_present(core); /* a view of nobody teaches nothing */
     struct policy_feedback feedback = {
         .reward = core->reward,
@@ -348,6 +350,7 @@ static void decide(struct session_core *core, struct session_actions *actions)
     } else {
         if (core->is_queue)
             session_queue_prepare(core, actions);
+        env_decision_foresee_nothing(&core->decision, core->session.world->devices);
         policy->kind->decide(policy, &core->view, &core->decision);
         note_decision(core, actions);
         session_guests_decide(core);

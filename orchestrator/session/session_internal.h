@@ -4,9 +4,11 @@
 
 #include <assert.h>
 
+#include "core/model/arrivals.h"
 #include "orchestrator/session/episode_stats.h"
 #include "orchestrator/session/session_core.h"
 #include "orchestrator/session/task_ledger.h"
+#include "orchestrator/session/waiting_outcomes.h"
 
 /* A device or a server, as the session knows it. */
 struct session_node {
@@ -51,8 +53,10 @@ struct session_core {
     struct env_view view;
     struct env_decision decision;
     struct reservations held; /* of servers, where tasks reserve; else of none */
-    uint32_t *wish;           /* [N] of the slot's OBSERVATIONs; NULL: the session has no guests */
-    uint32_t *load;           /* [M] */
+    struct arrivals_walk arrivals;
+    struct waiting_outcomes waiting; /* where tasks reserve, and end later than their slot */
+    uint32_t *wish;                  /* [N] of the slot's OBSERVATIONs; NULL: the session has no guests */
+    uint32_t *load;                  /* [M] */
     struct task_ledger ledger;
     struct allot_lists allot;
     double *cost;   /* [N] mode round: of the slot's tasks */
@@ -143,6 +147,9 @@ void session_tasks_orphan(struct session_core *core, uint32_t server, bool keeps
 void session_task_orphan(struct session_core *core, struct open_task *task);
 /* Orphans go on elsewhere, not before `after_s`. */
 void session_tasks_recover(struct session_core *core, double after_s, struct session_actions *actions);
+/* Where tasks reserve: the outcomes of those that have ended by the slot's start, or all at an episode's end, are the
+ * policy's to hear. */
+void session_tasks_hear(struct session_core *core);
 /* A task that has ended is counted, and the policy will hear of it. */
 void session_task_settle(struct session_core *core, struct ledger_block *block, struct open_task *task);
 /* Rows go out in order of slots: a slot's when its last task is settled and those of every earlier one have left. */

@@ -18,8 +18,7 @@ static void add_coming(struct session_core *core, struct open_task *task)
     if (core->session.in_real_time) /* nobody says when it arrives: it has when nothing is left to be sent */
         task->there = task->sent;
     if (!task->there)
-        core->view.coming_s[m] +=
-            cost_edge_s(world, world->server[m].flops, 1.0, task->row->tokens, task->row->split);
+        core->view.coming_s[m] += cost_edge_s(world, m, 1.0, task->row->tokens, task->row->split);
 }
 
 void session_queue_look(struct session_core *core)

@@ -19,7 +19,8 @@ int session_round_create(struct session_core *core)
     if (!env_reserves(world))
         return 0;
     core->view.held = &core->held;
-    return reservations_init(&core->held, world->servers, (size_t) core->session.slots * world->devices);
+    size_t each = world->scenario.reserve.returns == RETURNS_STAGE ? RESERVED_KINDS : 1;
+    return reservations_init(&core->held, world->servers, each * core->session.slots * world->devices);
 }
 
 void session_round_destroy(struct session_core *core)
@@ -31,12 +32,6 @@ void session_round_destroy(struct session_core *core)
 
 /* ---- what tasks hold ---- */
 
-/* A slot's start, seconds of the episode. */
-static double start_s(const struct session_core *core)
-{
-    return core->id.slot * core->session.world->scenario.run.slot_s;
-}
-
 static uint64_t name_of(const struct session_core *core, uint32_t n)
 {
     return core->round * core->session.world->devices + n;
@@ -46,10 +41,12 @@ void session_round_grant(struct session_core *core)
 {
     if (!env_reserves(core->session.world))
         return;
-    if (core->id.slot == 0)
+    core->view.start_s = arrivals_start_s(&core->arrivals, core->session.world, core->id);
+    if (core->id.slot == 0) {
         reservations_clear(&core->held);
-    else
-        reservations_advance(&core->held, start_s(core));
+        waiting_outcomes_clear(&core->waiting);
+    } else
+        reservations_advance(&core->held, core->view.start_s);
 }
 
 /* Until somebody knows when they end. */
@@ -65,16 +62,26 @@ static void reserve_all(struct session_core *core)
     }
 }
 
-/* A task that is late is given up at its deadline. One that was lost holds nothing from the next slot on. */
+/* A task that is late is given up at its deadline. One that was lost holds nothing from the next slot on. With returns
+ * stage its band comes back when its prompt has crossed, and its compute when its answer is made. */
 static void release(struct session_core *core, const struct db_task *row)
 {
-    const struct scenario *scenario = &core->session.world->scenario;
-    if (!env_reserves(core->session.world) || scenario->reserve.returns == RETURNS_OFF)
+    enum scenario_returns returns = core->session.world->scenario.reserve.returns;
+    if (!env_reserves(core->session.world) || returns == RETURNS_OFF)
         return;
     double lasts_s = isnan(row->latency_s) ? 0.0 : row->latency_s;
-    if (cost_deadline_missed(scenario, lasts_s))
-        lasts_s = scenario->objective.deadline_s;
-    reservations_end(&core->held, name_of(core, row->device), start_s(core) + lasts_s);
+    if (row->deadline_missed)
+        lasts_s = row->deadline_s;
+    double until_s[RESERVED_KINDS];
+    for (unsigned kind = 0; kind < RESERVED_KINDS; kind++)
+        until_s[kind] = core->view.start_s + lasts_s;
+    if (returns == RETURNS_STAGE && !isnan(row->latency_s)) {
+        double sent_s = row->rate_bps > 0.0 ? 8.0 * row->payload_bytes / row->rate_bps : 0.0;
+        double made_s = row->latency_s - cost_result_s(core->session.world, (uint32_t) row->server);
+        until_s[RESERVED_BAND] = core->view.start_s + fmin(lasts_s, sent_s);
+        until_s[RESERVED_COMPUTE] = core->view.start_s + fmin(lasts_s, fmax(made_s, sent_s));
+    }
+    reservations_end(&core->held, name_of(core, row->device), until_s);
 }
 
 /* ---- deciding ---- */

@@ -55,7 +55,11 @@ int session_tasks_reserve(struct session_core *core)
     wanted += core->is_queue ? 3 * tasks + core->ledger.count : 0;
     int rc = reserve_lists(&core->allot, tasks);
     rc = rc != 0 ? rc : array_reserve(&core->action, &core->action_capacity, wanted);
-    rc = rc != 0 ? rc : array_reserve(&core->outcome, &core->outcome_capacity, core->outcomes + tasks);
+    size_t waiting = waiting_outcomes_count(&core->waiting);
+    rc = rc != 0 ? rc
+                 : array_reserve(&core->outcome, &core->outcome_capacity, core->outcomes + waiting + tasks);
+    if (env_reserves(world))
+        rc = rc != 0 ? rc : waiting_outcomes_reserve(&core->waiting, tasks);
     return rc != 0 ? rc : task_ledger_reserve(&core->ledger);
 }
 
@@ -70,6 +74,7 @@ void session_tasks_destroy(struct session_core *core)
     free(allot->arrival_s);
     free(core->action);
     free(core->outcome);
+    waiting_outcomes_finish(&core->waiting);
     task_ledger_finish(&core->ledger);
 }
 
@@ -146,7 +151,7 @@ static void unawait(struct session_core *core, struct open_task *task)
 static enum db_task_status status_of(const struct open_task *task)
 {
     if (task->attempt == 0)
-        return DB_TASK_DONE;
+        return task->row->status;
     return task->at_server == ENV_LOCAL ? DB_TASK_RECOVERED : DB_TASK_REOFFLOADED;
 }
 
@@ -370,10 +375,43 @@ void session_tasks_recover(struct session_core *core, double after_s, struct ses
 
 /* ---- counted ---- */
 
+/* Until its end: of a late task what was there at its deadline. */
+static struct whole_outcome whole_outcome_of(const struct session_core *core, const struct db_task *row)
+{
+    bool is_refused = row->status == DB_TASK_REFUSED;
+    double deadline_s = isnan(row->deadline_s) ? 0.0 : row->deadline_s;
+    double lasts_s = row->deadline_missed ? deadline_s : row->latency_s;
+    double part = row->deadline_missed ? deadline_s / row->latency_s : 1.0;
+    bool has_answer = !is_refused && !isnan(row->answer_tokens);
+    return (struct whole_outcome){
+        .refused = is_refused,
+        .server = row->server == DB_SERVER_NULL ? ENV_LOCAL : (uint32_t) row->server,
+        .task_class = row->class,
+        .deadline_s = deadline_s,
+        .in_time = !is_refused && !row->deadline_missed,
+        .ended_s = core->view.start_s + (is_refused ? 0.0 : lasts_s),
+        .reserved_compute = row->reserved_compute,
+        .answer_tokens = has_answer ? row->answer_tokens * part : 0.0,
+        .answer_s = is_refused ? 0.0 : row->edge_s * part,
+        .answer_right = row->answer_right,
+        .price = is_refused || isnan(row->price) ? 0.0 : row->price,
+    };
+}
+
+void session_tasks_hear(struct session_core *core)
+{
+    double now_s = core->closing ? (double) INFINITY : core->view.start_s;
+    struct policy_outcome outcome;
+    while (waiting_outcomes_take(&core->waiting, now_s, &outcome)) {
+        assert(core->outcomes < core->outcome_capacity);
+        core->outcome[core->outcomes++] = outcome;
+    }
+}
+
 static void add_outcome(struct session_core *core, const struct db_task *row)
 {
-    assert(core->outcomes < core->outcome_capacity);
-    core->outcome[core->outcomes++] = (struct policy_outcome){
+    bool reserves = env_reserves(core->session.world);
+    const struct policy_outcome outcome = {
         .slot = row->slot,
         .device = row->device,
         .latency_s = row->latency_s,
@@ -384,8 +422,15 @@ static void add_outcome(struct session_core *core, const struct db_task *row)
 #include "core/model/cost.def"
         .channel = row->channel,
         .quality = row->quality,
-        .recovered = row->status != DB_TASK_DONE || row->handovers > 0,
+        .recovered = (row->status != DB_TASK_DONE && row->status != DB_TASK_ABANDONED) || row->handovers > 0,
+        .whole = reserves ? whole_outcome_of(core, row) : (struct whole_outcome){0},
     };
+    if (reserves && core->session.world->scenario.reserve.returns != RETURNS_OFF) {
+        waiting_outcomes_put(&core->waiting, &outcome, outcome.whole.ended_s);
+        return;
+    }
+    assert(core->outcomes < core->outcome_capacity);
+    core->outcome[core->outcomes++] = outcome;
 }
 
 /* Nobody has been there: the row says so, and no task was lost. */
@@ -442,8 +487,9 @@ void session_task_settle(struct session_core *core, struct ledger_block *block, 
     if (done) {
         core->cost_sum += row->cost;
         core->done++;
-        add_outcome(core, row);
     }
+    if (done || row->status == DB_TASK_REFUSED)
+        add_outcome(core, row);
     core->result.tasks++;
     bool is_lost = row->status == DB_TASK_DEVICE_LOST || row->status == DB_TASK_SERVER_LOST;
     core->result.lost_tasks += is_lost ? 1 : 0;

@@ -7,6 +7,7 @@
 #include "core/model/channel.h"
 #include "core/model/channel_radio.h"
 #include "core/model/cost.h"
+#include "core/model/drift.h"
 #include "core/model/quality.h"
 
 /* Of what is sent; NAN: nothing is, or nothing is damaged. */
@@ -24,6 +25,28 @@ static double condition_of(const struct env_view *view, const struct env_decisio
 static double element_bits(const struct world *world, struct coding coding)
 {
     return world->scenario.channel.mode == CHANNEL_ANALOG ? CHANNEL_ANALOG_BITS : coding.bits_per_element;
+}
+
+static double held_to(double value, double least, double most)
+{
+    return value < least || value > most ? (value < least ? least : most) : value;
+}
+
+/* What whole tasks have beside the rest. A policy's forecasts are its own: they are held to what a row takes. */
+static void decide_whole(struct db_task *row, const struct env_view *view,
+                         const struct env_decision *decision, uint32_t n)
+{
+    uint32_t m = decision->server[n];
+    const struct env_foreseen *foreseen = &decision->foreseen[n];
+    row->arrival_s = view->start_s;
+    row->class = view->present[n] ? view->task_class[n] : 0;
+    if (view->present[n] && view->deadline_s[n] > 0.0)
+        row->deadline_s = view->deadline_s[n];
+    if (m != ENV_LOCAL)
+        row->answer_chance = view->world->server[m].answer[row->class];
+    row->foreseen_s = held_to(foreseen->latency_s, 0.0, PROTO_REAL_MAX);
+    row->foreseen_in_time = held_to(foreseen->in_time, 0.0, 1.0);
+    row->foreseen_gain = held_to(foreseen->gain, -PROTO_REAL_MAX, PROTO_REAL_MAX);
 }
 
 void task_row_decide(struct db_task *ret_row, const struct env_view *view,
@@ -54,7 +77,15 @@ void task_row_decide(struct db_task *ret_row, const struct env_view *view,
         .reserved_compute = holds ? decision->compute_share[n] : (double) NAN,
         .reserved_band = holds ? decision->bandwidth_share[n] : (double) NAN,
         .reserved_memory = holds ? decision->memory_share[n] : (double) NAN,
+        .arrival_s = (double) NAN,
+        .deadline_s = (double) NAN,
+        .answer_chance = (double) NAN,
+        .foreseen_s = (double) NAN,
+        .foreseen_in_time = (double) NAN,
+        .foreseen_gain = (double) NAN,
     };
+    if (env_reserves(world))
+        decide_whole(ret_row, view, decision, n);
     task_row_lose(ret_row, present && decision->refused[n] ? DB_TASK_REFUSED : DB_TASK_DEVICE_LOST);
 }
 
@@ -100,10 +131,41 @@ struct session_crossing task_row_crossing(const struct db_task *row, const struc
     };
 }
 
-/* Chance that its answer is right. */
+/* What became of a whole task at its server: how long its answer is, whether it is in time and right, and its price. */
+static void report_whole(struct db_task *row, const struct world *world, struct slot_id id)
+{
+    const struct rng_at at = device_slot_draws(world, row->device, id);
+    double deadline_s = isnan(row->deadline_s) ? 0.0 : row->deadline_s;
+    double tokens = classes_answer_tokens(&world->classes.list[row->class], &at);
+    row->deadline_missed = cost_is_late(row->latency_s, deadline_s);
+    row->answer_tokens = tokens > 0.0 ? tokens : (double) NAN;
+    row->answer_right = row->price = (double) NAN;
+    if (row->served_by == DB_SERVER_NULL)
+        return;
+    uint32_t server = (uint32_t) row->served_by;
+    double chance = drift_answer(world, id, server, row->class, row->arrival_s);
+    row->price = cost_price(world, server, cost_tokens_made(tokens, row->latency_s, deadline_s));
+    if (!row->deadline_missed)
+        row->answer_right = classes_answer_is_right(chance, &at) ? 1.0 : 0.0;
+}
+
+/* With objective.reward utility an answer is right or not; else the tier's chance counts, as printed. */
 static double answer_of(const struct db_task *row, const struct world *world)
 {
-    return row->served_by == DB_SERVER_NULL ? 0.0 : world->server[row->served_by].answer;
+    if (row->served_by == DB_SERVER_NULL)
+        return 0.0;
+    if (world->scenario.objective.reward == REWARD_UTILITY)
+        return row->answer_right == 1.0 ? 1.0 : 0.0;
+    return world->server[row->served_by].answer[row->class];
+}
+
+static void add_whole(struct task_quality *quality, const struct db_task *row, const struct world *world)
+{
+    quality->answer = answer_of(row, world);
+    if (world->scenario.servers.discipline != DISCIPLINE_RESERVED)
+        return;
+    quality->deadline_s = isnan(row->deadline_s) ? 0.0 : row->deadline_s;
+    quality->price = isnan(row->price) ? 0.0 : row->price;
 }
 
 static void price(struct db_task *row, const struct world *world, const struct task_quality *quality)
@@ -116,12 +178,12 @@ void task_row_measured(struct db_task *row, const struct world *world,
                        const struct session_crossing *crossing, const struct session_quality *measured,
                        double reference)
 {
-    const struct task_quality quality = {
+    struct task_quality quality = {
         .split = crossing->split,
         .log_ratio = isnan(measured->log_ratio) ? 0.0 : measured->log_ratio,
         .reference = reference,
-        .answer = answer_of(row, world),
     };
+    add_whole(&quality, row, world);
     row->quality = measured->log_ratio;
     row->nll = measured->nll;
     row->nll_tokens = measured->tokens;
@@ -141,12 +203,16 @@ void task_row_report(struct db_task *row, const struct world *world, enum rng_ph
     const struct session_crossing crossing = task_row_crossing(row, world, phase);
     struct task_quality quality =
         cost_quality(world, row->device, crossing.id, crossing.split, crossing.condition, row->coding);
-    quality.answer = answer_of(row, world);
+    bool reserves = world->scenario.servers.discipline == DISCIPLINE_RESERVED;
+    row->deadline_missed = cost_deadline_missed(&world->scenario, report->latency_s);
+    row->answer_tokens = row->answer_right = row->price = (double) NAN;
+    if (reserves)
+        report_whole(row, world, crossing.id);
+    add_whole(&quality, row, world);
     row->quality = world->quality != NULL ? quality.log_ratio : (double) NAN;
     price(row, world, &quality);
-    row->deadline_missed = cost_deadline_missed(&world->scenario, report->latency_s);
     row->extra_bytes = report->extra_bits / 8.0;
-    row->status = DB_TASK_DONE;
+    row->status = reserves && row->deadline_missed ? DB_TASK_ABANDONED : DB_TASK_DONE;
 }
 
 /* Measured seconds of one of several layers. */

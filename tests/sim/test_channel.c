@@ -236,8 +236,13 @@ static void the_optimum_takes_the_best_coding_of_each_task(void **state)
             continue;
         double gain = gain_of(world, row), decided = HUGE_VAL, best = HUGE_VAL;
         for (uint32_t coding = 0; coding < world->codings.count; coding++) {
-            struct task_plan plan = {row->split, (uint32_t) row->server, row->bandwidth_share,
-                                     row->compute_share, coding};
+            struct task_plan plan = {
+                .split = row->split,
+                .server = (uint32_t) row->server,
+                .bandwidth_share = row->bandwidth_share,
+                .compute_share = row->compute_share,
+                .coding = coding,
+            };
             struct task_outcome outcome;
             cost_outcome(world, row->device, row->tokens, gain, &plan, &outcome);
             struct task_quality quality = cost_quality_planned(world, row->device, id, gain, &plan, &outcome);

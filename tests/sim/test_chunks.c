@@ -155,10 +155,9 @@ static void what_is_sent_again_is_served_whole(void **state)
         const struct db_task *row = &played.record.row[r];
         if (!sim_is_done(row) || row->served_by == DB_SERVER_NULL || row->served_by == row->server)
             continue;
-        double flops = played.world.server[row->served_by].flops;
         assert_near(row->edge_s,
-                    cost_edge_s(&played.world, flops, row->compute_share, (uint32_t) row->tokens,
-                                (uint32_t) row->split),
+                    cost_edge_s(&played.world, (uint32_t) row->served_by, row->compute_share,
+                                (uint32_t) row->tokens, (uint32_t) row->split),
                     TINY);
         assert_true(row->interrupted_s > 0.0);
         assert_true(row->extra_bytes > 0.0);

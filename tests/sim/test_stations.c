@@ -72,7 +72,7 @@ static size_t visits(const struct sim_played *played, uint32_t episode, uint32_t
             sim_start_s(played, row) + row->wait_s + row->local_s + row->transmit_s + row->interrupted_s;
         ret[count++] = (struct visit){
             .arrival_s = arrival_s,
-            .work_s = cost_edge_s(world, world->server[server].flops, 1.0, row->tokens, row->split),
+            .work_s = cost_edge_s(world, server, 1.0, row->tokens, row->split),
             .finish_s = sim_start_s(played, row) + row->latency_s,
             .device = row->device,
         };

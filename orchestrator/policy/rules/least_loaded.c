@@ -1,16 +1,18 @@
 /* Least loaded: the server with the largest part of its compute left, with full shares. */
 #include "orchestrator/policy/search/whole_tasks.h"
 
-static double worth(const struct whole_tasks *tasks, uint32_t device, uint32_t server)
+static double worth(void *user, const struct whole_tasks *tasks, uint32_t device, struct whole_choice choice)
 {
+    (void) user;
     (void) device;
-    return (double) tasks->rest[server][RESERVED_COMPUTE];
+    return (double) tasks->rest[choice.server][RESERVED_COMPUTE];
 }
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
 {
     (void) policy;
-    whole_tasks_best(view, ret_decision, worth);
+    const struct whole_rule rule = {.worth = worth};
+    whole_tasks_best(view, ret_decision, &rule);
 }
 
 const struct policy_kind policy_least_loaded = {

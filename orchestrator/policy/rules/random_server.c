@@ -1,11 +1,11 @@
 /* A random server: uniform, with full shares, whatever is left. */
 #include "orchestrator/policy/search/whole_tasks.h"
 
-static void parts(const struct world *world, const struct rng_block *draw,
+static void parts(const struct world *world, uint32_t server, const struct rng_block *draw,
                   double ret_part[static RESERVED_KINDS])
 {
     (void) draw;
-    whole_tasks_full(world, ret_part);
+    whole_tasks_shares(world, server, 1.0, ret_part);
 }
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)

@@ -1,10 +1,10 @@
 /* Random: a uniform server, and of everything a uniform share up to reserve.most. */
 #include "orchestrator/policy/search/whole_tasks.h"
 
-static void parts(const struct world *world, const struct rng_block *draw,
+static void parts(const struct world *world, uint32_t server, const struct rng_block *draw,
                   double ret_part[static RESERVED_KINDS])
 {
-    double most = world->scenario.reserve.most * world->scenario.reserve.full_share;
+    double most = world->scenario.reserve.most * world->server[server].full_share;
     for (unsigned kind = 0; kind < RESERVED_KINDS; kind++)
         ret_part[kind] = rng_u01(draw->v[kind]) * most;
 }

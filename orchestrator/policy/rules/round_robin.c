@@ -7,10 +7,11 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     const struct world *world = policy->world;
     double part[RESERVED_KINDS];
     whole_tasks_begin(&tasks, view, ret_decision);
-    whole_tasks_full(world, part);
     for (uint32_t n = 0; n < world->devices; n++) {
         uint64_t turn = (uint64_t) view->id.slot * world->devices + n;
-        whole_tasks_send(&tasks, n, (uint32_t) (turn % world->servers), part);
+        uint32_t server = (uint32_t) (turn % world->servers);
+        whole_tasks_shares(world, server, 1.0, part);
+        whole_tasks_send(&tasks, n, server, part);
     }
     env_repair(view, ret_decision);
 }

@@ -22,10 +22,11 @@ void whole_tasks_begin(struct whole_tasks *tasks, const struct env_view *view, s
         refuse(tasks, n);
 }
 
-void whole_tasks_full(const struct world *world, double ret_part[static RESERVED_KINDS])
+void whole_tasks_shares(const struct world *world, uint32_t server, double shares,
+                        double ret_part[static RESERVED_KINDS])
 {
     for (unsigned kind = 0; kind < RESERVED_KINDS; kind++)
-        ret_part[kind] = world->scenario.reserve.full_share;
+        ret_part[kind] = shares * world->server[server].full_share;
 }
 
 /* The server covers the device, and has so much left. */
@@ -55,28 +56,68 @@ void whole_tasks_send(struct whole_tasks *tasks, uint32_t device, uint32_t serve
         tasks->rest[server][kind] -= whole[kind];
 }
 
+bool whole_tasks_fit(const struct whole_tasks *tasks, uint32_t device, struct whole_choice choice)
+{
+    double part[RESERVED_KINDS];
+    whole_tasks_shares(tasks->view->world, choice.server, choice.shares, part);
+    return fits(tasks, device, choice.server, part);
+}
+
+struct task_plan whole_tasks_plan(const struct env_view *view, uint32_t device, struct whole_choice choice,
+                                  double answer_tokens)
+{
+    double part[RESERVED_KINDS];
+    whole_tasks_shares(view->world, choice.server, choice.shares, part);
+    return (struct task_plan){
+        .server = choice.server,
+        .bandwidth_share = part[RESERVED_BAND],
+        .compute_share = part[RESERVED_COMPUTE],
+        .answer_tokens = answer_tokens,
+        .task_class = view->task_class[device],
+        .deadline_s = view->deadline_s[device],
+    };
+}
+
+struct best_choice {
+    struct whole_choice choice;
+    double worth;
+};
+
+static void try_choice(const struct whole_tasks *tasks, uint32_t device, struct whole_choice choice,
+                       const struct whole_rule *rule, struct best_choice *best)
+{
+    if (!whole_tasks_fit(tasks, device, choice))
+        return;
+    double worth = rule->worth(rule->user, tasks, device, choice);
+    if (worth > best->worth)
+        *best = (struct best_choice){choice, worth};
+}
+
+/* The choices of one task, in order of servers and shares. */
+static void send_best(struct whole_tasks *tasks, uint32_t device, const struct whole_rule *rule)
+{
+    static const double one = 1.0;
+    const struct world *world = tasks->view->world;
+    const double *shares = rule->chooses_shares ? world->level : &one;
+    uint32_t count = rule->chooses_shares ? world->levels : 1;
+    struct best_choice best = {{.server = ENV_LOCAL}, -(double) INFINITY};
+    for (uint32_t m = 0; m < world->servers; m++)
+        for (uint32_t i = 0; i < count; i++)
+            try_choice(tasks, device, (struct whole_choice){m, shares[i]}, rule, &best);
+    if (best.choice.server == ENV_LOCAL)
+        return;
+    double part[RESERVED_KINDS];
+    whole_tasks_shares(world, best.choice.server, best.choice.shares, part);
+    whole_tasks_send(tasks, device, best.choice.server, part);
+}
+
 void whole_tasks_best(const struct env_view *view, struct env_decision *ret_decision,
-                      whole_tasks_worth *worth)
+                      const struct whole_rule *rule)
 {
     struct whole_tasks tasks;
-    double part[RESERVED_KINDS];
     whole_tasks_begin(&tasks, view, ret_decision);
-    whole_tasks_full(view->world, part);
-    for (uint32_t n = 0; n < view->world->devices; n++) {
-        double most = -(double) INFINITY;
-        uint32_t best = ENV_LOCAL;
-        for (uint32_t m = 0; m < view->world->servers; m++) {
-            if (!fits(&tasks, n, m, part))
-                continue;
-            double value = worth(&tasks, n, m);
-            if (value > most) {
-                most = value;
-                best = m;
-            }
-        }
-        if (best != ENV_LOCAL)
-            whole_tasks_send(&tasks, n, best, part);
-    }
+    for (uint32_t n = 0; n < view->world->devices; n++)
+        send_best(&tasks, n, rule);
     env_repair(view, ret_decision);
 }
 
@@ -93,28 +134,33 @@ int whole_tasks_need_cloud(const struct world *world, struct diag *diag)
     return 0;
 }
 
-static double nearness(const struct whole_tasks *tasks, uint32_t device, uint32_t server)
+static double nearness(const struct whole_tasks *tasks, uint32_t device, struct whole_choice choice)
 {
-    return -device_slot_distance_m(tasks->view->world, tasks->view->position[device], server);
+    return -device_slot_distance_m(tasks->view->world, tasks->view->position[device], choice.server);
 }
 
-static double in_cloud_alone(const struct whole_tasks *tasks, uint32_t device, uint32_t server)
+static double in_cloud_alone(void *user, const struct whole_tasks *tasks, uint32_t device,
+                             struct whole_choice choice)
 {
     const struct world *world = tasks->view->world;
-    bool is_there = world->server[server].tier == cloud_of(world);
-    return is_there ? nearness(tasks, device, server) : -(double) INFINITY;
+    (void) user;
+    bool is_there = world->server[choice.server].tier == cloud_of(world);
+    return is_there ? nearness(tasks, device, choice) : -(double) INFINITY;
 }
 
-static double at_edges_alone(const struct whole_tasks *tasks, uint32_t device, uint32_t server)
+static double at_edges_alone(void *user, const struct whole_tasks *tasks, uint32_t device,
+                             struct whole_choice choice)
 {
     const struct world *world = tasks->view->world;
-    bool is_there = world->server[server].tier != cloud_of(world);
-    return is_there ? nearness(tasks, device, server) : -(double) INFINITY;
+    (void) user;
+    bool is_there = world->server[choice.server].tier != cloud_of(world);
+    return is_there ? nearness(tasks, device, choice) : -(double) INFINITY;
 }
 
 void whole_tasks_nearest(const struct env_view *view, struct env_decision *ret_decision, bool in_cloud)
 {
-    whole_tasks_best(view, ret_decision, in_cloud ? in_cloud_alone : at_edges_alone);
+    const struct whole_rule rule = {.worth = in_cloud ? in_cloud_alone : at_edges_alone};
+    whole_tasks_best(view, ret_decision, &rule);
 }
 
 void whole_tasks_draw(const struct env_view *view, struct env_decision *ret_decision,
@@ -134,8 +180,9 @@ void whole_tasks_draw(const struct env_view *view, struct env_decision *ret_deci
     for (uint32_t n = 0; n < world->devices; n++) {
         at.entity = n;
         const struct rng_block draw = rng_block(&at, 0);
-        parts(world, &draw, part);
-        whole_tasks_send(&tasks, n, (uint32_t) ((uint64_t) draw.v[3] * world->servers >> 32), part);
+        uint32_t server = (uint32_t) ((uint64_t) draw.v[3] * world->servers >> 32);
+        parts(world, server, &draw, part);
+        whole_tasks_send(&tasks, n, server, part);
     }
     env_repair(view, ret_decision);
 }

@@ -15,17 +15,33 @@ struct whole_tasks {
 /* Every task is refused until it is sent. */
 void whole_tasks_begin(struct whole_tasks *tasks, const struct env_view *view, struct env_decision *decision);
 
-/* A full share of compute, and as much of band and memory. */
-void whole_tasks_full(const struct world *world, double ret_part[static RESERVED_KINDS]);
+/* So many full shares of a server's compute, and as much of its band and memory. */
+void whole_tasks_shares(const struct world *world, uint32_t server, double shares,
+                        double ret_part[static RESERVED_KINDS]);
 /* Sends the device's task there; it may ask for more than is left. */
 void whole_tasks_send(struct whole_tasks *tasks, uint32_t device, uint32_t server,
                       const double part[static RESERVED_KINDS]);
 
-/* What a server is worth to a task: the largest takes it. -INFINITY: it must not. */
-typedef double whole_tasks_worth(const struct whole_tasks *tasks, uint32_t device, uint32_t server);
-/* Each task goes with full shares to the server with room that is worth most, the lower of equals; else it is refused. */
+/* Where a task may go, and what it would hold there. */
+struct whole_choice {
+    uint32_t server;
+    double shares; /* full shares of it (reserve.levels) */
+};
+struct whole_rule {
+    /* What a choice is worth to a task: the largest takes it. -INFINITY: it must not. */
+    double (*worth)(void *user, const struct whole_tasks *tasks, uint32_t device, struct whole_choice choice);
+    void *user;
+    bool chooses_shares; /* among reserve.levels; else a task has one full share */
+};
+/* Each task goes where there is room and it is worth most, the lower of equals; else it is refused. */
 void whole_tasks_best(const struct env_view *view, struct env_decision *ret_decision,
-                      whole_tasks_worth *worth);
+                      const struct whole_rule *rule);
+/* Has the server room for it? */
+bool whole_tasks_fit(const struct whole_tasks *tasks, uint32_t device, struct whole_choice choice);
+
+/* What a task would do there with the device's present channel and an answer of so many tokens, as declared. */
+struct task_plan whole_tasks_plan(const struct env_view *view, uint32_t device, struct whole_choice choice,
+                                  double answer_tokens);
 
 /* Each task goes with full shares to the nearest server with room of the tier `cloud`, or of all others. */
 void whole_tasks_nearest(const struct env_view *view, struct env_decision *ret_decision, bool in_cloud);
@@ -33,7 +49,7 @@ void whole_tasks_nearest(const struct env_view *view, struct env_decision *ret_d
 int whole_tasks_need_cloud(const struct world *world, struct diag *diag);
 
 /* The parts of a server that a task asks for, from what was drawn for it. */
-typedef void whole_tasks_parts(const struct world *world, const struct rng_block *draw,
+typedef void whole_tasks_parts(const struct world *world, uint32_t server, const struct rng_block *draw,
                                double ret_part[static RESERVED_KINDS]);
 /* Each task goes to a uniform server (stream RNG_POLICY), whatever is left there. */
 void whole_tasks_draw(const struct env_view *view, struct env_decision *ret_decision,

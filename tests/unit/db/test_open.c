@@ -58,7 +58,7 @@ static void a_new_database_is_one_clean_file_that_says_whose_it_is(void **state)
     scratch_path(s, "results.db-shm", other);
     assert_false(scratch_exists(other));
     scratch_expect(s->file, "PRAGMA application_id", "1751215716");
-    scratch_expect(s->file, "PRAGMA user_version", "8");
+    scratch_expect(s->file, "PRAGMA user_version", "9");
     scratch_expect(s->file, "PRAGMA journal_mode", "delete");
     scratch_expect(s->file, "PRAGMA integrity_check", "ok");
 }
@@ -191,7 +191,7 @@ static void a_newer_version_is_refused(void **state)
     open_and_close(s->file, DB_CREATE);
     scratch_exec(s->file, "PRAGMA user_version = 99");
     assert_refused(s->file, DB_READ, ERR_VERSION,
-                   "newer handoff (database version 99; this program knows up to 8)");
+                   "newer handoff (database version 99; this program knows up to 9)");
     assert_refused(s->file, DB_CREATE, ERR_VERSION, "newer handoff");
     scratch_expect(s->file, "PRAGMA user_version", "99");
 }
@@ -348,7 +348,7 @@ static void a_file_of_version_4_takes_answers(void **state)
     scratch_exec(s->file, sql_migrations[3].text);
     scratch_expect(s->file, "PRAGMA user_version", "4");
     open_and_close(s->file, DB_READWRITE);
-    scratch_expect(s->file, "PRAGMA user_version", "8");
+    scratch_expect(s->file, "PRAGMA user_version", "9");
     scratch_expect(s->file, "PRAGMA integrity_check", "ok");
     scratch_expect(s->file, "SELECT count(*), count(prompt_tokens) FROM run", "2|0");
     scratch_expect(s->file, "SELECT (SELECT count(*) FROM task), (SELECT count(*) FROM answer)", "11|0");

@@ -340,6 +340,7 @@ static void doubles_come_back_bit_for_bit(void **state)
         task->reserved_compute = nextafter(0.05, 1);
         task->reserved_band = 4.9e-324;
         task->reserved_memory = nextafter(1, 0);
+        task->answer_chance = task->answer_right = task->foreseen_in_time = nextafter(0.25, 1);
         assert_int_equal(store_insert_task(f->store, task, NULL), 0);
     }
     assert_int_equal(store_each_task(f->store, 1, compare_task, &expected, NULL), 0);

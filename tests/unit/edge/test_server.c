@@ -372,9 +372,8 @@ static void a_result_says_how_long_it_took_and_when_it_was_done(void **state)
     assert_int_equal(task_with(bench, 1, 3, 0, 0.25), 0);
     assert_int_equal(task_with(bench, 1, 1, 31, 0.5), 0);
     assert_answered(bench, "db");
-    double flops = bench->world.server[SERVER].flops;
-    double edge_s[] = {cost_edge_s(&bench->world, flops, 0.25, 64 + 3, 0),
-                       cost_edge_s(&bench->world, flops, 0.75, 64 + 1, 31)};
+    double edge_s[] = {cost_edge_s(&bench->world, SERVER, 0.25, 64 + 3, 0),
+                       cost_edge_s(&bench->world, SERVER, 0.75, 64 + 1, 31)};
     double arrival_s[] = {0.25, 0.5};
     for (size_t i = 0; i < 2; i++) {
         assert_same(bench->result[i].edge_s, edge_s[i]);
@@ -484,8 +483,7 @@ static void a_task_sent_on_is_served_with_its_share_and_no_advanced_waits_for_it
     assert_int_equal(sent_on(bench, 1, 'c', 0.5), 0);
     assert_int_equal(bench->answers, 1);
     assert_int_equal(bench->advances, 0);
-    const struct server_params *params = &bench->world.server[SERVER];
-    assert_same(bench->result[0].edge_s, cost_edge_s(&bench->world, params->flops, 0.5, 64, 8));
+    assert_same(bench->result[0].edge_s, cost_edge_s(&bench->world, SERVER, 0.5, 64, 8));
     assert_int_equal(bench->result[0].server, SERVER);
     assert_int_equal(task(bench, 1, 'a', 1.0), 0);
     assert_int_equal(task(bench, 1, 'b', 1.0), 0);
@@ -537,8 +535,7 @@ static void a_slow_server_takes_longer(void **state)
                                                 "faults.script=slot 1 slow server 1 by 0.5 for 1", NULL});
     assert_int_equal(allot(bench, 1, "a"), 0); /* slot 1 */
     assert_int_equal(task(bench, 1, 'a', 1.0), 0);
-    const struct server_params *params = &bench->world.server[SERVER];
-    assert_near(bench->result[0].edge_s, 2.0 * cost_edge_s(&bench->world, params->flops, 0.25, 64, 8), 1e-12);
+    assert_near(bench->result[0].edge_s, 2.0 * cost_edge_s(&bench->world, SERVER, 0.25, 64, 8), 1e-12);
 }
 
 /* ---- in chunks ---- */
@@ -580,7 +577,7 @@ static void a_result_follows_the_last_chunk_and_says_what_came_after_its_arrival
 {
     struct bench *bench = *state;
     cut_in_four(bench, false);
-    double each_s = cost_edge_s(&bench->world, bench->world.server[SERVER].flops, 0.25, 16, 8);
+    double each_s = cost_edge_s(&bench->world, SERVER, 0.25, 16, 8);
     assert_int_equal(chunk(bench, 1, 0, 1.0), 0); /* before their ALLOT */
     assert_int_equal(chunk(bench, 1, 1, 1.0 + 0.5 * each_s), 0);
     assert_int_equal(allot(bench, 1, "a"), 0);

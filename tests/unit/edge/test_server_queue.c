@@ -34,7 +34,7 @@ static void open_bench(struct bench *bench, const char *discipline, bool in_real
     const char *keys[8] = {"run.mode=queue",  "run.slot_s=0.5", "devices.count=3",
                            "servers.count=2", discipline,       NULL};
     *bench = (struct bench){.world = check_world(keys)};
-    double now_s = cost_edge_s(&bench->world, bench->world.server[1].flops, 1.0, TOKENS, SPLIT);
+    double now_s = cost_edge_s(&bench->world, 1, 1.0, TOKENS, SPLIT);
     bench->world.server[1].flops *= now_s / (0.4 * SLOT_S);
     bench->work_s = 0.4 * SLOT_S;
     if (in_real_time)

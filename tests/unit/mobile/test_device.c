@@ -308,8 +308,7 @@ static void offload(struct bench *bench, uint64_t round, uint32_t split)
     assert_same(send.message.task.arrival_s, local_s + send.duration_s);
     assert_int_equal(done_event(bench, DEVICE_ON_SENT, local_s + send.duration_s, send.duration_s), 0);
     assert_int_equal(bench->actions.count, 0);
-    double edge_s =
-        cost_edge_s(&bench->world, bench->world.server[1].flops, 0.25, bench->core.slot.tokens, split);
+    double edge_s = cost_edge_s(&bench->world, 1, 0.25, bench->core.slot.tokens, split);
     assert_int_equal(result_event(bench, round, 0.0, edge_s), 0);
     assert_int_equal(bench->actions.count, 1);
     assert_int_equal(bench->actions.list[0].message.id, PROTO_REPORT);

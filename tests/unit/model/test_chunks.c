@@ -183,7 +183,8 @@ static void an_outcome_in_chunks_is_what_three_workers_in_a_row_do(void **state)
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
         for (size_t i = 0; i < SETTINGS * 9; i++) {
             struct world world = cut_world(i / 9, counts[k]);
-            struct task_plan plan = {0, 1, 1.0 / 3.0, shares[i % 3], 0};
+            struct task_plan plan = {
+                .split = 0, .server = 1, .bandwidth_share = 1.0 / 3.0, .compute_share = shares[i % 3]};
             for (; plan.split < world.llm->layers; plan.split += 7)
                 check_outcome(&world, &plan, gains[i / 3 % 3], counts[k]);
             world_finish(&world);
@@ -208,7 +209,7 @@ static void what_cannot_be_sent_is_late_for_ever_and_never_not_a_number(void **s
 {
     (void) state;
     struct world world = cut_world(0, 4);
-    struct task_plan plan = {8, 1, 0.0, 0.5, 0};
+    struct task_plan plan = {.split = 8, .server = 1, .bandwidth_share = 0.0, .compute_share = 0.5};
     struct task_outcome outcome;
     cost_outcome(&world, 0, TOKENS, 1e-10, &plan, &outcome);
     assert_true(isinf(outcome.latency_s) && outcome.latency_s > 0.0);
@@ -223,7 +224,7 @@ static void what_goes_again_goes_whole(void **state)
     (void) state;
     for (size_t i = 0; i < SETTINGS; i++) {
         struct world cut = cut_world(i, 8), whole = cut_world(i, 1);
-        struct task_plan plan = {8, 1, 0.5, 0.1, 0};
+        struct task_plan plan = {.split = 8, .server = 1, .bandwidth_share = 0.5, .compute_share = 0.1};
         struct task_outcome outcome;
         cost_outcome(&whole, 0, TOKENS, 1e-11, &plan, &outcome);
         assert_same(cost_resent_s(&cut, 0, TOKENS, 1e-11, &plan),

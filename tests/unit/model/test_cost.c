@@ -106,7 +106,8 @@ static void the_key_adds_attention_to_either_kind_of_work(void **state)
         assert_same(cost_layer_flop(&without, 512), linear);
         assert_same(cost_layer_flop(&with, 512), linear + square);
         assert_same(cost_local_s(&with, &with.device[0], 512, 3), 3 * (linear + square) / 1e12);
-        assert_same(cost_edge_s(&with, 1e13, 0.5, 512, 30), 2 * (linear + square) / 5e12);
+        with.server[0].flops = 1e13;
+        assert_same(cost_edge_s(&with, 0, 0.5, 512, 30), 2 * (linear + square) / 5e12);
         world_finish(&without);
         world_finish(&with);
     }
@@ -146,8 +147,9 @@ static void parts_of_a_task_take_what_a_hand_calculation_says(void **state)
     assert_near(cost_local_s(&world, &world.device[0], 128, 8), 8 * layer_s, 1e-12);
     assert_near(cost_full_s(&world, &world.device[0], 128), 1.649267441664, 1e-12);
     assert_near(cost_full_j(&world, &world.device[0], 128), 8.24633720832, 1e-11);
-    assert_near(cost_edge_s(&world, 1e13, 0.5, 128, 8), 24 * layer_s / 5.0, 1e-12);
-    assert_same(cost_edge_s(&world, 1e13, 0.0, 128, 32), 0.0);
+    world.server[0].flops = 1e13;
+    assert_near(cost_edge_s(&world, 0, 0.5, 128, 8), 24 * layer_s / 5.0, 1e-12);
+    assert_same(cost_edge_s(&world, 0, 0.0, 128, 32), 0.0);
     assert_near(radio_transmit_s(8388608.0, 1e8), 0.08388608, 1e-15);
     assert_same(radio_transmit_s(0.0, 0.0), 0.0);
     assert_true(isinf(radio_transmit_s(1.0, 0.0)));
@@ -192,7 +194,10 @@ static void an_outcome_is_the_composition_of_its_parts(void **state)
         uint32_t m = split % world.servers;
         bool remote = split < world.llm->layers;
         double gain = 1e-11 * (1 + split);
-        struct task_plan plan = {split, m, remote ? 1.0 / 3.0 : 0.0, remote ? 0.25 : 0.0, 0};
+        struct task_plan plan = {.split = split,
+                                 .server = m,
+                                 .bandwidth_share = remote ? 1.0 / 3.0 : 0.0,
+                                 .compute_share = remote ? 0.25 : 0.0};
         struct task_outcome outcome;
         cost_outcome(&world, n, 128, gain, &plan, &outcome);
         double bits = llm_split_bits(world.llm, split, 128, 16);
@@ -202,7 +207,7 @@ static void an_outcome_is_the_composition_of_its_parts(void **state)
             .local_s = cost_local_s(&world, &world.device[n], 128, split),
             .transmit_s = radio_transmit_s(bits, rate_bps),
             .queue_s = 0.0,
-            .edge_s = remote ? cost_edge_s(&world, world.server[m].flops, 0.25, 128, split) : 0.0,
+            .edge_s = remote ? cost_edge_s(&world, m, 0.25, 128, split) : 0.0,
         };
         struct task_joules joules =
             cost_joules(&world.device[n], remote ? world.server[m].power_w : 0.0, plan.compute_share, &times);

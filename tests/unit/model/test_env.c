@@ -555,8 +555,13 @@ static void the_joint_cost_is_the_mean_of_the_tasks_costs(void **state)
     env_allocate(&bench.view, &bench.decision, bench.load);
     for (uint32_t n = 0; n < 10; n++) {
         uint32_t m = bench.decision.server[n] == ENV_LOCAL ? 0 : bench.decision.server[n];
-        struct task_plan plan = {bench.decision.split[n], m, bench.decision.bandwidth_share[n],
-                                 bench.decision.compute_share[n], bench.decision.coding[n]};
+        struct task_plan plan = {
+            .split = bench.decision.split[n],
+            .server = m,
+            .bandwidth_share = bench.decision.bandwidth_share[n],
+            .compute_share = bench.decision.compute_share[n],
+            .coding = bench.decision.coding[n],
+        };
         struct task_outcome outcome;
         cost_outcome(&bench.world, n, 128, bench.view.gain[3 * n + m], &plan, &outcome);
         costs[n] = cost_task(&bench.world, &bench.world.device[n], 128, outcome.latency_s, outcome.energy_j,

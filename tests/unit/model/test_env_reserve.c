@@ -145,7 +145,7 @@ static void a_late_task_counts_only_as_printed(void **state)
 {
     (void) state;
     struct bench bench = open_bench("");
-    const struct task_quality quality = {.answer = 0.25};
+    const struct task_quality quality = {.answer = 0.25, .deadline_s = 15.0};
     const struct device_params *device = &bench.world.device[0];
     begin(&bench);
     assert_near(cost_task(&bench.world, device, 128, 4.0, 1.0, true, &quality), -0.5, 1e-15);

@@ -108,7 +108,8 @@ static void measured_times_take_the_place_of_flop(void **state)
     world.device[0].flops = 4e12;
     assert_same(cost_local_s(&world, &world.device[0], 96, 8), 8 * 0.75 / 2);
     assert_same(cost_full_s(&world, &world.device[0], 96), 32 * 0.75 / 2);
-    assert_same(cost_edge_s(&world, 8e12, 0.5, 96, 24), 8 * 0.75 / 2);
+    world.server[0].flops = 8e12;
+    assert_same(cost_edge_s(&world, 0, 0.5, 96, 24), 8 * 0.75 / 2);
     world_finish(&world);
     assert_null(world.times);
 }

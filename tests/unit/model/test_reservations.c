@@ -14,6 +14,12 @@ static bool fits(const struct reservations *held, uint32_t server, double comput
     return reservations_fit(held, server, (double[]){compute, band, memory});
 }
 
+static void end(struct reservations *held, uint64_t task, double until_s)
+{
+    const double all_s[RESERVED_KINDS] = {until_s, until_s, until_s};
+    reservations_end(held, task, all_s);
+}
+
 static void take(struct reservations *held, uint64_t task, uint32_t server, double share, double until_s)
 {
     reservations_take(held, task, server, (double[]){share, share, share}, until_s);
@@ -66,15 +72,39 @@ static void tasks_give_back_at_their_ends_in_any_order(void **state)
     assert_same(reservations_rest(&held, 0, RESERVED_COMPUTE), 0.125);
     reservations_advance(&held, 1.0);
     assert_same(reservations_rest(&held, 0, RESERVED_COMPUTE), 0.375);
-    reservations_end(&held, 3, 2.0); /* now somebody knows */
-    reservations_end(&held, 9, 0.0); /* holds nothing */
+    end(&held, 3, 2.0); /* now somebody knows */
+    end(&held, 9, 0.0); /* holds nothing */
     reservations_advance(&held, 2.5);
     assert_same(reservations_rest(&held, 0, RESERVED_COMPUTE), 0.5);
-    reservations_end(&held, 1, 100.0);
+    end(&held, 1, 100.0);
     reservations_advance(&held, 3.0);
     assert_same(reservations_rest(&held, 0, RESERVED_COMPUTE), 0.5);
     reservations_advance(&held, 100.0);
     assert_same(reservations_rest(&held, 0, RESERVED_COMPUTE), 1.0);
+    assert_int_equal(held.count, 0);
+    reservations_finish(&held);
+}
+
+/* reserve.returns stage. */
+static void each_kind_comes_back_at_its_own_time(void **state)
+{
+    (void) state;
+    struct reservations held;
+    assert_int_equal(reservations_init(&held, SERVERS, 3 * 40), 0);
+    for (uint64_t i = 0; i < 40; i++) {
+        const double ends_s[RESERVED_KINDS] = {
+            [RESERVED_COMPUTE] = 50.0 - (double) i, [RESERVED_BAND] = (double) i, [RESERVED_MEMORY] = 100.0};
+        take(&held, i, 0, 1.0 / 64.0, (double) INFINITY);
+        reservations_end(&held, i, ends_s);
+    }
+    for (uint32_t now = 0; now <= 100; now++) {
+        reservations_advance(&held, now);
+        uint32_t bands = now < 39 ? 39 - now : 0; /* that end later than now */
+        uint32_t computes = now < 11 ? 40 : now < 50 ? 50 - now : 0;
+        assert_same(reservations_rest(&held, 0, RESERVED_BAND), 1.0 - bands / 64.0);
+        assert_same(reservations_rest(&held, 0, RESERVED_COMPUTE), 1.0 - computes / 64.0);
+        assert_same(reservations_rest(&held, 0, RESERVED_MEMORY), now < 100 ? 24.0 / 64.0 : 1.0);
+    }
     assert_int_equal(held.count, 0);
     reservations_finish(&held);
 }
@@ -121,6 +151,7 @@ int main(void)
         cmocka_unit_test(a_server_is_full_when_its_whole_is_taken),
         cmocka_unit_test(what_is_no_share_does_not_fit),
         cmocka_unit_test(tasks_give_back_at_their_ends_in_any_order),
+        cmocka_unit_test(each_kind_comes_back_at_its_own_time),
         cmocka_unit_test(no_server_is_ever_overbooked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,7 +143,7 @@ static void delay_and_energy_are_affine_in_the_split(void **state)
     (void) state;
     struct world world = check_world(NULL);
     struct task_outcome first, middle, last;
-    struct task_plan plan = {1, 1, 0.5, 0.5, 0};
+    struct task_plan plan = {.split = 1, .server = 1, .bandwidth_share = 0.5, .compute_share = 0.5};
     cost_outcome(&world, 0, 128, 1e-11, &plan, &first);
     plan.split = 31;
     cost_outcome(&world, 0, 128, 1e-11, &plan, &last);
