@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/elementary.h"
 #include "core/rl/checkpoint.h"
 #include "core/rl/config_check.h"
 #include "core/rl/dqn_internal.h"
@@ -13,7 +14,8 @@
 
 #define LINE_BYTES 64u
 #define LINE_FLOATS (LINE_BYTES / sizeof(float))
-#define WEIGHTS_OF_NETWORK 0u /* the entity of RNG_WEIGHTS */
+#define WEIGHTS_OF_NETWORK 0u          /* the entity of RNG_WEIGHTS */
+#define MARK_MOST 0x1.fffffffffffffp-1 /* below 1, where rounding would give 1 */
 
 static size_t whole_lines(size_t floats)
 {
@@ -30,6 +32,7 @@ int dqn_config_check(const struct dqn_config *config, struct diag *diag)
         {"mini-batch", config->batch, 1, MLP_SIZE_MAX},
         {"buffer", config->buffer, config->batch, UINT32_MAX},
         {"warm-up", config->warmup, 0, config->buffer},
+        {"steps of a return", config->steps, 1, DQN_STEPS_MAX},
     };
     const struct config_check_number numbers[] = {
         {"rate", config->rate, CONFIG_AMOUNT},
@@ -37,33 +40,32 @@ int dqn_config_check(const struct dqn_config *config, struct diag *diag)
         {"first epsilon", config->epsilon_first, CONFIG_SHARE},
         {"last epsilon", config->epsilon_last, CONFIG_SHARE},
         {"final init", config->final_init, CONFIG_AMOUNT},
+        {"priority", config->priority, CONFIG_SHARE},
+        {"importance", config->importance, CONFIG_SHARE},
     };
     int code = config_check_sizes(sizes, sizeof(sizes) / sizeof(sizes[0]), diag);
     return code != 0 ? code : config_check_numbers(numbers, sizeof(numbers) / sizeof(numbers[0]), diag);
 }
 
-static size_t choice_size(const struct dqn_config *config)
-{
-    return DQN_ALLOWED + mask_size(config->actions);
-}
-
 static int work_init(struct dqn *dqn)
 {
     const struct dqn_config *config = &dqn->config;
-    size_t choice = whole_lines(choice_size(config)), vector = whole_lines(config->batch);
-    size_t stride = whole_lines(config->state_size + choice_size(config));
+    size_t choice = whole_lines(dqn_choice_size(config)), vector = whole_lines(config->batch);
+    size_t stride = whole_lines(config->state_size + dqn_choice_size(config));
     size_t matrix = config->batch * stride;
-    size_t floats = 2 * matrix + 2 * vector + choice;
+    size_t floats = 2 * matrix + 3 * vector + choice;
     dqn->block = aligned_alloc(LINE_BYTES, floats * sizeof(float));
     dqn->best = malloc(config->batch * sizeof(*dqn->best));
     dqn->allowed = malloc(config->actions);
-    if (dqn->block == NULL || dqn->best == NULL || dqn->allowed == NULL)
+    dqn->slots = malloc(config->batch * sizeof(*dqn->slots));
+    if (dqn->block == NULL || dqn->best == NULL || dqn->allowed == NULL || dqn->slots == NULL)
         return -ENOMEM;
     dqn->now = (struct matrix){dqn->block, stride};
     dqn->next = (struct matrix){dqn->block + matrix, stride};
     dqn->reward = dqn->block + 2 * matrix;
     dqn->terminal = dqn->reward + vector;
-    dqn->choice = dqn->terminal + vector;
+    dqn->importance = dqn->terminal + vector;
+    dqn->choice = dqn->importance + vector;
     return 0;
 }
 
@@ -80,7 +82,11 @@ static int parts_init(struct dqn *dqn)
     if (code == 0)
         code = mlp_pass_init(&dqn->pass, &dqn->network.mlp, config->batch);
     if (code == 0)
-        code = replay_init(&dqn->replay, config->buffer, config->state_size, choice_size(config));
+        code = replay_init(&dqn->replay, config->buffer, config->state_size, dqn_choice_size(config));
+    if (code == 0)
+        code = dqn_waiting_init(&dqn->waiting, config);
+    if (code == 0 && config->is_prioritised)
+        code = priorities_init(&dqn->priorities, config->buffer);
     return code;
 }
 
@@ -106,8 +112,11 @@ void dqn_destroy(struct dqn *dqn)
 {
     if (dqn == NULL)
         return;
+    priorities_finish(&dqn->priorities);
+    free(dqn->waiting.rows);
     replay_finish(&dqn->replay);
     mlp_pass_finish(&dqn->pass);
+    free(dqn->slots);
     free(dqn->allowed);
     free(dqn->best);
     free(dqn->block);
@@ -145,13 +154,18 @@ uint32_t dqn_act(struct dqn *dqn, const float *state, const uint8_t *allowed)
     return best;
 }
 
+/* From first to last in a line over so many steps, and last from there on. */
+static double on_line(float first, float last, uint64_t step, uint64_t steps)
+{
+    if (step >= steps)
+        return (double) last;
+    return (double) first + (double) step / (double) steps * (double) (last - first);
+}
+
 static double epsilon_of(const struct dqn *dqn)
 {
     const struct dqn_config *config = &dqn->config;
-    if (dqn->acts >= config->epsilon_acts)
-        return (double) config->epsilon_last;
-    double come = (double) dqn->acts / (double) config->epsilon_acts;
-    return (double) config->epsilon_first + come * (double) (config->epsilon_last - config->epsilon_first);
+    return on_line(config->epsilon_first, config->epsilon_last, dqn->acts, config->epsilon_acts);
 }
 
 static uint32_t random_of(const struct dqn *dqn, const uint8_t *allowed, const struct rng_at *at)
@@ -182,20 +196,6 @@ uint32_t dqn_explore(struct dqn *dqn, const float *state, const uint8_t *allowed
 }
 
 /* --- learning --- */
-
-void dqn_push(struct dqn *dqn, const struct dqn_transition *from)
-{
-    assert(from->action < dqn->config.actions && from->discount >= 0.0f && from->discount <= 1.0f);
-    float *choice = dqn->choice;
-    choice[DQN_ACTION] = (float) from->action;
-    choice[DQN_DISCOUNT] = from->discount;
-    mask_pack(dqn->config.actions, from->next_allowed, choice + DQN_ALLOWED);
-    struct transition transition = {
-        .state = from->state, .action = choice, .reward = from->reward, .next_state = from->next_state};
-    replay_push(&dqn->replay, &transition);
-    dqn->pushed++;
-    dqn->fresh++;
-}
 
 uint64_t dqn_updates(const struct dqn *dqn)
 {
@@ -269,6 +269,13 @@ static void spread(const struct dqn *dqn, size_t action, float gradient, float *
     ret_d[first + action] += gradient;
 }
 
+/* Its last error was so large. */
+static void prioritise(struct dqn *dqn, size_t slot, float error)
+{
+    double weight = elementary_pow((double) error + DQN_LEAST_PRIORITY, (double) dqn->config.priority);
+    priorities_set(&dqn->priorities, slot, (float) weight);
+}
+
 /* Returns the mean loss. */
 static float improve(struct dqn *dqn)
 {
@@ -278,14 +285,53 @@ static float improve(struct dqn *dqn)
     for (size_t i = 0; i < batch; i++) {
         size_t action = (size_t) dqn->now.at[i * dqn->now.stride + dqn->config.state_size + DQN_ACTION];
         float error = worth_of(dqn, y.at + i * y.stride, action) - dqn->reward[i], size = fabsf(error);
-        loss += size <= 1.0f ? 0.5f * error * error : size - 0.5f;
-        spread(dqn, action, fminf(fmaxf(error, -1.0f), 1.0f) / (float) batch, d.at + i * d.stride);
+        float slope = dqn->importance[i] * fminf(fmaxf(error, -1.0f), 1.0f);
+        loss += dqn->importance[i] * (size <= 1.0f ? 0.5f * error * error : size - 0.5f);
+        spread(dqn, action, slope / (float) batch, d.at + i * d.stride);
+        if (dqn->config.is_prioritised)
+            prioritise(dqn, dqn->slots[i], size);
     }
     struct mlp_wanted wanted = {.grads = dqn->network.grads};
     struct network_pace pace = {dqn->updates + 1, dqn->config.rate, dqn->config.soft_update};
     mlp_backward(&dqn->network.mlp, dqn->network.params, &dqn->pass, &wanted);
     network_step(&dqn->network, &pace);
     return loss / (float) batch;
+}
+
+/* What was drawn too often counts less: ret_importance[batch], the largest is 1. */
+static void weigh(const struct dqn *dqn, float *ret_importance)
+{
+    const struct dqn_config *config = &dqn->config;
+    double beta = on_line(config->importance, 1.0f, dqn->updates, config->importance_updates), least = 1.0;
+    for (size_t i = 0; i < config->batch; i++)
+        least = fmin(least, priorities_share(&dqn->priorities, dqn->slots[i]));
+    for (size_t i = 0; i < config->batch; i++)
+        ret_importance[i] =
+            (float) elementary_pow(least / priorities_share(&dqn->priorities, dqn->slots[i]), beta);
+}
+
+static void sample_prioritised(struct dqn *dqn, const struct replay_batch *batch)
+{
+    struct rng_at at = {
+        .seed = dqn->config.seed,
+        .phase = RNG_TRAIN,
+        .stream = RNG_SAMPLING,
+        .episode = (uint32_t) (dqn->updates >> 32),
+        .slot = (uint32_t) dqn->updates,
+    };
+    for (size_t i = 0; i < batch->size; i++) {
+        double mark = ((double) i + rng_uniform(&at, (uint32_t) i)) / (double) batch->size;
+        dqn->slots[i] = priorities_find(&dqn->priorities, fmin(mark, MARK_MOST));
+    }
+    replay_take(&dqn->replay, dqn->slots, batch);
+    weigh(dqn, dqn->importance);
+}
+
+static void sample_uniform(struct dqn *dqn, const struct replay_batch *batch)
+{
+    replay_sample(&dqn->replay, dqn->config.seed, dqn->updates, batch);
+    for (size_t i = 0; i < batch->size; i++)
+        dqn->importance[i] = 1.0f;
 }
 
 bool dqn_update(struct dqn *dqn, float *ret_loss)
@@ -303,7 +349,10 @@ bool dqn_update(struct dqn *dqn, float *ret_loss)
         .reward = dqn->reward,
         .terminal = dqn->terminal,
     };
-    replay_sample(&dqn->replay, dqn->config.seed, dqn->updates, &batch);
+    if (dqn->config.is_prioritised)
+        sample_prioritised(dqn, &batch);
+    else
+        sample_uniform(dqn, &batch);
     add_bootstrap(dqn);
     float loss = improve(dqn);
     dqn->updates++;
@@ -330,6 +379,12 @@ static void describe(struct dqn *dqn, struct checkpoint *ret_checkpoint)
     checkpoint_count(ret_checkpoint, CHECKPOINT_LEARNER, &dqn->fresh);
     checkpoint_target(ret_checkpoint, CHECKPOINT_LEARNER, &dqn->network);
     checkpoint_moments(ret_checkpoint, CHECKPOINT_LEARNER, &dqn->network);
+    if (config->steps > 1) {
+        checkpoint_count(ret_checkpoint, CHECKPOINT_LEARNER, &dqn->waiting.count);
+        checkpoint_floats(ret_checkpoint, CHECKPOINT_LEARNER, dqn->waiting.rows, dqn->waiting.size);
+    }
+    if (config->is_prioritised)
+        checkpoint_squares(ret_checkpoint, CHECKPOINT_LEARNER, dqn->priorities.weight, config->buffer + 1);
 }
 
 int dqn_save(const struct dqn *dqn, uint32_t sections, struct buf *bytes)
@@ -343,19 +398,8 @@ int dqn_load(struct dqn *dqn, const void *bytes, size_t size, struct diag *diag)
 {
     struct checkpoint checkpoint;
     describe(dqn, &checkpoint);
-    return checkpoint_load(&checkpoint, bytes, size, diag);
-}
-
-bool dqn_buffer_is_sound(struct dqn *dqn)
-{
-    const struct replay *replay = &dqn->replay;
-    for (size_t i = 0; i < replay->count; i++) {
-        const float *choice = replay->rows + i * replay->stride + dqn->config.state_size;
-        float action = choice[DQN_ACTION], discount = choice[DQN_DISCOUNT];
-        bool possible = action >= 0.0f && action < (float) dqn->config.actions && floorf(action) == action &&
-                        discount >= 0.0f && discount <= 1.0f;
-        if (!possible || !mask_is_sound(dqn->config.actions, choice + DQN_ALLOWED))
-            return false;
-    }
-    return true;
+    int code = checkpoint_load(&checkpoint, bytes, size, diag);
+    if (code == 0 && dqn->config.is_prioritised)
+        priorities_rebuild(&dqn->priorities);
+    return code;
 }

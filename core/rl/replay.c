@@ -95,3 +95,12 @@ void replay_sample(const struct replay *replay, uint64_t seed, uint64_t update,
             copy_row(replay, slots[now][j], batch, i + j);
     }
 }
+
+void replay_take(const struct replay *replay, const size_t *slot, const struct replay_batch *batch)
+{
+    assert(batch->stride >= replay->state_size + replay->action_size);
+    for (size_t i = 0; i < batch->size; i++) {
+        assert(slot[i] < replay->count);
+        copy_row(replay, slot[i], batch, i);
+    }
+}

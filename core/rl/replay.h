@@ -56,6 +56,9 @@ void replay_push(struct replay *replay, const struct transition *transition);
 void replay_sample(const struct replay *replay, uint64_t seed, uint64_t update,
                    const struct replay_batch *batch);
 
+/* Copies the transitions of these slots out, slot[batch->size], each below `count`. */
+void replay_take(const struct replay *replay, const size_t *slot, const struct replay_batch *batch);
+
 /* Floats of a row that mean something: all but the unused end. */
 size_t replay_row_size(const struct replay *replay);
 

@@ -101,6 +101,7 @@ static int create_learner(struct turns *own, const struct policy *policy, struct
         .soft_update = (float) settings->dqn.soft_update,
         .is_double = settings->dqn.double_q == SWITCH_ON,
         .is_dueling = settings->dqn.dueling == SWITCH_ON,
+        .steps = 1,
         .epsilon_first = (float) settings->dqn.epsilon_first,
         .epsilon_last = (float) settings->dqn.epsilon_last,
         .epsilon_acts = settings->dqn.epsilon_slots * policy->world->devices,

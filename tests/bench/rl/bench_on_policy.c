@@ -78,6 +78,7 @@ static struct dqn *make_dqn(void)
         .batch = 64,
         .rate = 1e-3f,
         .soft_update = 5e-3f,
+        .steps = 1,
         .is_double = true,
         .is_dueling = true,
         .epsilon_last = 0.05f,

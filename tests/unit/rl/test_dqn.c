@@ -1,5 +1,5 @@
-/* DQN's whole update against finite differences of its text in double precision; problems whose answers are
- * known, solved at a fixed seed; and the promises of dqn.h. */
+/* DQN's whole update against finite differences of its text in double precision; returns against sums by hand; problems
+ * whose answers are known, solved at a fixed seed; and the promises of dqn.h. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,6 +31,10 @@ static const struct dqn_config small = {
     .warmup = 15,
     .rate = 1e-3f,
     .soft_update = 5e-3f,
+    .steps = 1,
+    .priority = 0.5f,
+    .importance = 0.4f,
+    .importance_updates = 200,
     .epsilon_first = 1.0f,
     .epsilon_last = 0.1f,
     .epsilon_acts = 1000,
@@ -79,7 +83,7 @@ static void run(struct dqn *dqn, size_t first, size_t count)
 struct oracle {
     const struct mlp *mlp;
     bool is_dueling;
-    double state[BATCH][STATE], wanted[BATCH];
+    double state[BATCH][STATE], wanted[BATCH], weight[BATCH];
     size_t action[BATCH];
 };
 
@@ -112,20 +116,58 @@ static double next_worth(const struct dqn *dqn, const double *params, const doub
     return best < ACTIONS ? (double) choice[DQN_DISCOUNT] * by_target[best] : 0.0;
 }
 
+/* Where the i-th draw falls when slots stand side by side, each as wide as its priority. */
+static size_t drawn_by_priority(const struct dqn *dqn, const struct rng_at *at, uint32_t i)
+{
+    const float *weight = dqn->priorities.weight;
+    double sum = 0.0, mark = (i + rng_uniform(at, i)) / BATCH, come = 0.0;
+    for (size_t k = 0; k < dqn->replay.count; k++)
+        sum += (double) weight[k];
+    for (size_t k = 0; k < dqn->replay.count; k++) {
+        come += (double) weight[k] / sum;
+        if (mark < come)
+            return k;
+    }
+    return dqn->replay.count - 1;
+}
+
+/* (N P)^-beta, as a share of the batch's largest. */
+static void weigh_draws(const struct dqn *dqn, const size_t slot[static BATCH],
+                        double ret_weight[static BATCH])
+{
+    double sum = 0.0, most = 0.0;
+    double beta = fmin(1.0, 0.4 + 0.6 * (double) dqn->updates / (double) dqn->config.importance_updates);
+    for (size_t k = 0; k < dqn->replay.count; k++)
+        sum += (double) dqn->priorities.weight[k];
+    for (size_t i = 0; i < BATCH; i++) {
+        double share = (double) dqn->priorities.weight[slot[i]] / sum;
+        ret_weight[i] = pow((double) dqn->replay.count * share, -beta);
+        most = fmax(most, ret_weight[i]);
+    }
+    for (size_t i = 0; i < BATCH; i++)
+        ret_weight[i] /= most;
+}
+
 static void oracle_init(struct oracle *oracle, const struct dqn *dqn)
 {
     struct rng_at at = {.seed = 3, .stream = RNG_SAMPLING, .slot = (uint32_t) dqn->updates};
     double *params = twin_widen(dqn->network.params, dqn->network.size);
     double *target = twin_widen(dqn->network.target, dqn->network.size);
+    size_t slot[BATCH];
     *oracle = (struct oracle){.mlp = &dqn->network.mlp, .is_dueling = dqn->config.is_dueling};
     for (uint32_t i = 0; i < BATCH; i++) {
         uint64_t word = rng_block(&at, i / 4).v[i % 4];
-        const float *row = dqn->replay.rows + (word * dqn->replay.count >> 32) * dqn->replay.stride;
+        slot[i] = dqn->config.is_prioritised ? drawn_by_priority(dqn, &at, i)
+                                             : (size_t) (word * dqn->replay.count >> 32);
+        const float *row = dqn->replay.rows + slot[i] * dqn->replay.stride;
         for (size_t j = 0; j < STATE; j++)
             oracle->state[i][j] = (double) row[j];
         oracle->action[i] = (size_t) row[STATE + DQN_ACTION];
         oracle->wanted[i] = (double) row[2 * STATE + DQN_ALLOWED + 1] + next_worth(dqn, params, target, row);
+        oracle->weight[i] = 1.0;
     }
+    if (dqn->config.is_prioritised)
+        weigh_draws(dqn, slot, oracle->weight);
     free(params);
     free(target);
 }
@@ -138,7 +180,7 @@ static double loss_of(const void *context, const double *params)
         double worth[ACTIONS];
         worths(oracle->mlp, oracle->is_dueling, params, oracle->state[i], worth);
         double error = fabs(worth[oracle->action[i]] - oracle->wanted[i]);
-        loss += (error <= 1.0 ? 0.5 * error * error : error - 0.5) / BATCH;
+        loss += oracle->weight[i] * (error <= 1.0 ? 0.5 * error * error : error - 0.5) / BATCH;
     }
     return loss;
 }
@@ -146,10 +188,12 @@ static double loss_of(const void *context, const double *params)
 static void an_update_computes_the_gradient_of_the_published_algorithms(void **state)
 {
     (void) state;
-    for (int options = 0; options < 4; options++) {
+    for (int options = 0; options < 16; options++) {
         struct dqn_config config = small;
         config.is_double = (options & 1) != 0;
         config.is_dueling = (options & 2) != 0;
+        config.is_prioritised = (options & 4) != 0;
+        config.steps = (options & 8) != 0 ? 3 : 1;
         struct dqn *dqn = create(&config);
         run(dqn, 0, 100); /* away from the start: the target differs from the network, the ring has turned */
         feed(dqn, 100, 1);
@@ -168,6 +212,103 @@ static void an_update_computes_the_gradient_of_the_published_algorithms(void **s
         free(params);
         dqn_destroy(dqn);
     }
+}
+
+/* Errors as large as the batch's last are what is drawn next. */
+static void an_error_becomes_its_transitions_priority(void **state)
+{
+    (void) state;
+    struct dqn_config config = small;
+    config.is_prioritised = true;
+    struct dqn *dqn = create(&config);
+    run(dqn, 0, 40);
+    feed(dqn, 40, 1);
+    const struct priorities *priorities = &dqn->priorities;
+    struct oracle oracle;
+    oracle_init(&oracle, dqn);
+    double *params = twin_widen(dqn->network.params, dqn->network.size);
+    assert_true(dqn_update(dqn, NULL));
+    for (size_t i = 0; i < BATCH; i++) {
+        double worth[ACTIONS];
+        worths(oracle.mlp, oracle.is_dueling, params, oracle.state[i], worth);
+        double error = fabs(worth[oracle.action[i]] - oracle.wanted[i]);
+        float wanted = (float) sqrt(error + DQN_LEAST_PRIORITY);
+        assert_true(fabsf(priorities->weight[dqn->slots[i]] - wanted) < 1e-4f);
+    }
+    free(params);
+    dqn_destroy(dqn);
+}
+
+/* --- returns of several steps --- */
+
+#define PUSHES 5u
+
+/* Transition n of a chain: begins in n, ends in n + 1. */
+static void push_link(struct dqn *dqn, size_t n, float reward, float discount)
+{
+    static const uint8_t all[ACTIONS] = {1, 1, 1, 1, 1};
+    const float now[STATE] = {(float) n}, next[STATE] = {(float) (n + 1)};
+    struct dqn_transition transition = {now, (uint32_t) (n % ACTIONS), reward, discount, next, all};
+    dqn_push(dqn, &transition);
+}
+
+static void expect_stored(const struct dqn *dqn, size_t slot, const float wanted[static 5])
+{
+    const float *row = dqn->replay.rows + slot * dqn->replay.stride;
+    const float found[5] = {row[0], row[STATE + DQN_ACTION], row[2 * STATE + DQN_ALLOWED + 1],
+                            row[STATE + DQN_DISCOUNT], row[STATE + DQN_ALLOWED + 1]};
+    assert_memory_equal(found, wanted, sizeof(found));
+}
+
+static void a_return_adds_rewards_up_as_by_hand(void **state)
+{
+    (void) state;
+    static const float reward[PUSHES] = {1.0f, 2.0f, -4.0f, 8.0f, 16.0f};
+    static const float discount[PUSHES] = {0.5f, 1.0f, 0.5f, 0.5f, 0.25f};
+    /* Begins in, action, return, what follows counts, ends in. */
+    static const float stored[PUSHES][5] = {
+        {0, 0, 1.0f + 0.5f * 2.0f + 0.5f * -4.0f, 0.25f, 3},
+        {1, 1, 2.0f + -4.0f + 0.5f * 8.0f, 0.25f, 4},
+        {2, 2, -4.0f + 0.5f * 8.0f + 0.25f * 16.0f, 0.0625f, 5},
+        {3, 3, 8.0f + 0.5f * 16.0f, 0.125f, 5},
+        {4, 4, 16.0f, 0.25f, 5},
+    };
+    struct dqn_config config = small;
+    config.steps = 3;
+    struct dqn *dqn = create(&config);
+    for (size_t n = 0; n < PUSHES; n++) {
+        assert_int_equal(dqn_pushed(dqn), n < 2 ? 0 : n - 2);
+        push_link(dqn, n, reward[n], discount[n]);
+    }
+    assert_int_equal(dqn_pushed(dqn), 3);
+    dqn_cut(dqn);
+    dqn_cut(dqn); /* nothing waits any more */
+    assert_int_equal(dqn_pushed(dqn), PUSHES);
+    for (size_t n = 0; n < PUSHES; n++)
+        expect_stored(dqn, n, stored[n]);
+    dqn_destroy(dqn);
+}
+
+static void no_return_reaches_beyond_an_end(void **state)
+{
+    (void) state;
+    static const float stored[4][5] = {{0, 0, 1.0f + 0.5f * 2.0f, 0.0f, 2},
+                                       {1, 1, 2.0f, 0.0f, 2},
+                                       {2, 2, 4.0f, 0.5f, 3},
+                                       {9, 4, 8.0f, 0.5f, 10}};
+    struct dqn_config config = small;
+    config.steps = 4;
+    struct dqn *dqn = create(&config);
+    push_link(dqn, 0, 1.0f, 0.5f);
+    push_link(dqn, 1, 2.0f, 0.0f); /* the process ends here */
+    assert_int_equal(dqn_pushed(dqn), 2);
+    push_link(dqn, 2, 4.0f, 0.5f);
+    dqn_cut(dqn); /* and here the chain breaks off */
+    push_link(dqn, 9, 8.0f, 0.5f);
+    dqn_cut(dqn);
+    for (size_t n = 0; n < 4; n++)
+        expect_stored(dqn, n, stored[n]);
+    dqn_destroy(dqn);
 }
 
 /* --- known answers --- */
@@ -210,7 +351,7 @@ static void the_chains_value_is_found_through_truncated_episodes_with_every_opti
 {
     (void) state;
     static const uint8_t two[3] = {1, 1, 0};
-    for (int options = 0; options < 4; options++) {
+    for (int options = 0; options < 8; options++) {
         struct dqn_config config = small;
         config.state_size = CELLS;
         config.actions = 3;
@@ -223,6 +364,7 @@ static void the_chains_value_is_found_through_truncated_episodes_with_every_opti
         config.final_init = 3e-3f;
         config.is_double = (options & 1) != 0;
         config.is_dueling = (options & 2) != 0;
+        config.is_prioritised = (options & 4) != 0;
         struct dqn *dqn = create(&config);
         play_chain(dqn, 1500);
         double *params = twin_widen(dqn->network.params, dqn->network.size);
@@ -320,12 +462,9 @@ static void an_update_wants_a_warm_buffer_and_something_new_in_it(void **state)
     dqn_destroy(dqn);
 }
 
-static void a_learner_goes_on_bit_for_bit_from_its_checkpoint_and_experience(void **state)
+static void go_on(const struct dqn_config *config)
 {
-    (void) state;
-    struct dqn_config config = small;
-    config.is_dueling = true;
-    struct dqn *a = create(&config), *b = create(&config);
+    struct dqn *a = create(config), *b = create(config);
     struct buf bytes = {0}, experience = {0};
     float seen[STATE];
     uint8_t allowed[ACTIONS] = {1, 1, 1, 1, 1};
@@ -354,6 +493,19 @@ static void a_learner_goes_on_bit_for_bit_from_its_checkpoint_and_experience(voi
     dqn_destroy(b);
 }
 
+/* With several steps some transitions still wait. */
+static void a_learner_goes_on_bit_for_bit_from_its_checkpoint_and_experience(void **state)
+{
+    (void) state;
+    for (int options = 0; options < 4; options++) {
+        struct dqn_config config = small;
+        config.is_dueling = true;
+        config.is_prioritised = (options & 1) != 0;
+        config.steps = (options & 2) != 0 ? 3 : 1;
+        go_on(&config);
+    }
+}
+
 static void impossible_actions_in_a_buffer_are_found(void **state)
 {
     (void) state;
@@ -371,6 +523,32 @@ static void impossible_actions_in_a_buffer_are_found(void **state)
         assert_false(dqn_buffer_is_sound(dqn));
         *at = kept;
     }
+    dqn_destroy(dqn);
+}
+
+static void impossible_priorities_and_actions_that_wait_are_found(void **state)
+{
+    (void) state;
+    struct dqn_config config = small;
+    config.is_prioritised = true;
+    config.steps = 3;
+    struct dqn *dqn = create(&config);
+    feed(dqn, 1, 11);
+    float *weight = dqn->priorities.weight, *action = dqn->waiting.rows + STATE + DQN_WAITING_ACTION;
+    const struct {
+        float *at, value;
+    } bad[] = {
+        {&weight[3], 0.0f}, {&weight[20], 1.0f}, {&weight[3], 2.0f}, {action, 5.0f}, {action + 1, 2.0f}};
+    assert_true(dqn->waiting.count > 0 && dqn_buffer_is_sound(dqn));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        float kept = *bad[i].at;
+        *bad[i].at = bad[i].value;
+        assert_false(dqn_buffer_is_sound(dqn));
+        *bad[i].at = kept;
+    }
+    dqn->waiting.count = 3;
+    assert_false(dqn_buffer_is_sound(dqn));
+    dqn->waiting.count = 0;
     dqn_destroy(dqn);
 }
 
@@ -407,13 +585,16 @@ static void a_checkpoint_cut_or_changed_anywhere_is_refused(void **state)
 static void impossible_numbers_are_refused_by_name(void **state)
 {
     (void) state;
-    struct dqn_config bad[] = {small, small, small, small, small};
+    struct dqn_config bad[] = {small, small, small, small, small, small, small};
     bad[0].warmup = 31;
     bad[1].actions = 0;
     bad[2].epsilon_last = 1.1f;
     bad[3].rate = NAN;
     bad[4].buffer = BATCH - 1;
-    static const char *const names[] = {"warm-up", "actions", "last epsilon", "rate", "buffer"};
+    bad[5].steps = 0;
+    bad[6].priority = 1.5f;
+    static const char *const names[] = {"warm-up", "actions", "last epsilon", "rate",
+                                        "buffer",  "steps",   "priority"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct dqn *dqn = NULL;
         struct diag diag = {{0}};
@@ -428,12 +609,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_update_computes_the_gradient_of_the_published_algorithms),
+        cmocka_unit_test(an_error_becomes_its_transitions_priority),
+        cmocka_unit_test(a_return_adds_rewards_up_as_by_hand),
+        cmocka_unit_test(no_return_reaches_beyond_an_end),
         cmocka_unit_test(the_chains_value_is_found_through_truncated_episodes_with_every_option),
         cmocka_unit_test(a_contextual_bandit_is_solved),
         cmocka_unit_test(exploring_falls_in_a_line_and_keeps_to_what_is_allowed),
         cmocka_unit_test(an_update_wants_a_warm_buffer_and_something_new_in_it),
         cmocka_unit_test(a_learner_goes_on_bit_for_bit_from_its_checkpoint_and_experience),
         cmocka_unit_test(impossible_actions_in_a_buffer_are_found),
+        cmocka_unit_test(impossible_priorities_and_actions_that_wait_are_found),
         cmocka_unit_test(a_checkpoint_cut_or_changed_anywhere_is_refused),
         cmocka_unit_test(impossible_numbers_are_refused_by_name),
     };
