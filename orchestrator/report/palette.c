@@ -66,7 +66,7 @@ static size_t place_of(const struct policy_kind *kind)
 
 struct palette_style palette_style(const struct policy_kind *kind)
 {
-    static const int dashes[][DASHES] = {[LEARNER] = {1, 5, 1}, [RULE] = {2, 3, 4}, [YARDSTICK] = {4, 4, 4}};
+    static const int dashes[][DASHES] = {[LEARNER] = {1, 5, 6}, [RULE] = {2, 3, 4}, [YARDSTICK] = {4, 4, 4}};
     if (kind == NULL)
         return (struct palette_style){GREY, 3, 3};
     if (kind->asks) /* whoever decides there */

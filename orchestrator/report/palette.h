@@ -9,8 +9,8 @@
 
 struct palette_style {
     const char *colour; /* "#0072B2" */
-    int dash;           /* gnuplot's dash type: 1 full, 2 dashed, 3 dotted, 4 and 5 dashed and dotted */
-    int point;          /* gnuplot's point type */
+    int dash; /* gnuplot's dash type: 1 full, 2 dashed, 3 dotted, 4 and 5 dashed and dotted, 6 long dashes (style.gp) */
+    int point; /* gnuplot's point type */
 };
 
 /* The n-th learner has the n-th colour, and so has the n-th rule: a policy that is appended to the program's

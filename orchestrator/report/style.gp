@@ -5,6 +5,8 @@ set encoding utf8
 set border 3 lc rgb '#444444'
 set tics nomirror out
 set grid ytics lt 1 lw 0.6 lc rgb '#dddddd'
+# Long dashes, beside the five that gnuplot has: more learners than two kinds of lines tell apart.
+set dashtype 6 (24,6)
 # Each figure is drawn twice: eval value(form), form being 'svg' or 'pdf'. 50 pixels are a centimetre on paper.
 svg = "set terminal svg size width,height font 'sans,13' noenhanced background '#ffffff' linewidth 1.2"
 pdf = "set terminal pdfcairo size width/50.0 cm,height/50.0 cm font 'sans,9' fontscale 0.75 noenhanced linewidth 1.2"

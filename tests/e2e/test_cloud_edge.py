@@ -127,6 +127,30 @@ def a_learner_learns_to_share_and_goes_on_after_a_kill():
 
 
 @tap.test
+def q_learners_choose_a_server_and_three_levels_of_it():
+    """The same rows in memory and over TCP, a replay, and after it was broken off."""
+    more = [word for pair in ('dqn.warmup=100', 'dqn.epsilon_slots=300', 'run.checkpoint_every=2', 'ddpg.hidden_1=32', 'ddpg.hidden_2=32')
+            for word in ('--set', pair)]
+    query = f'SELECT {COLUMNS} FROM task WHERE run_id = 1 ORDER BY episode, slot'
+    weights = 'SELECT episode, weights FROM checkpoint ORDER BY episode'
+    with testbed.scratch() as folder:
+        for policy in ('dqn', 'rainbow'):
+            memory, tcp, parts = (os.path.join(folder, f'{policy}-{name}.db') for name in ('memory', 'tcp', 'parts'))
+            play(memory, policy, *more, episodes=6)
+            testbed.call(*testbed.launch('-q', '-s', 'cloud-edge', '-p', policy, '-e', 6, '--db', tcp, *more))
+            play(parts, policy, *more, episodes=4)
+            testbed.orchestrator('run', '-q', '--db', parts, '--resume', '-e', 6)
+            for other in (tcp, parts):
+                tap.equal(testbed.rows(other, query), testbed.rows(memory, query), f'{policy}: {other}')
+                tap.equal(testbed.rows(other, weights), testbed.rows(memory, weights), f'{policy}: weights of {other}')
+            asked = testbed.rows(memory, 'SELECT DISTINCT round(600 * reserved_compute), round(600 * reserved_band), round(600 * reserved_memory)'
+                                         " FROM task WHERE run_id = 1 AND status = 'done'")
+            tap.true(len(asked) > 9 and all(part in (5, 15, 25) for parts in asked for part in parts), f'{policy} asks for {asked}')
+            testbed.verify(memory)
+            testbed.verify(tcp)
+
+
+@tap.test
 def policies_of_splits_and_of_whole_tasks_say_what_they_are_made_for():
     with testbed.scratch() as folder:
         db = os.path.join(folder, 'x.db')

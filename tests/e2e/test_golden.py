@@ -206,7 +206,7 @@ FAULTS = ('faults.script=slot 5 kill server 1; slot 12 rejoin server 1; slot 8 p
 LEARNERS = {
     **{name: what(name, *SHORT, **LONG_ENOUGH) for name in (
         'dapo', 'bandit', 'td3', 'sac', 'maddpg', 'dqn', 'ppo', 'ppo-gaussian', 'a2c', 'dapo-plus',
-        'active-inference')},
+        'active-inference', 'rainbow')},
     **{f'{name} in queues': queue(name, *SHORT, **LONG_ENOUGH) for name in (
         'dapo', 'sac', 'dqn', 'ppo', 'dapo-plus')},
     **{f'{name} under faults': what(name, *SHORT, FAULTS, **LONG_ENOUGH) for name in (
@@ -262,7 +262,7 @@ def every_learner_learns_the_same_and_tests_the_same():
             others = [policy, 'greedy', *(['dapo-plus-actor'] if name == 'dapo-plus' else [])]
             testbed.orchestrator('evaluate', '-q', '--db', db, '-r', 2, '-p', ','.join(others))
             found[name] = digests(db)
-            if policy in ('dapo', 'bandit', 'td3', 'sac', 'maddpg', 'dqn'):
+            if policy in ('dapo', 'bandit', 'td3', 'sac', 'maddpg', 'dqn', 'rainbow'):
                 tap.true('experience' in found[name], f'{name}: experience')
     hold(found, wanted)
 

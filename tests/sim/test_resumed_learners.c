@@ -106,11 +106,16 @@ static struct policy create(const struct policy_options *made_for, const char *n
     return policy;
 }
 
-/* Every learner of mode round, by the table. */
-static const char *learner_at(size_t i)
+/* Every learner of a mode, by the table. */
+static const char *learner_of(enum policy_modes mode, size_t i)
 {
     const struct policy_kind *kind = catalog_at(i);
-    return policy_learns(kind) && policy_suits(kind, POLICY_MODE_ROUND) ? kind->name : NULL;
+    return policy_learns(kind) && policy_suits(kind, mode) ? kind->name : NULL;
+}
+
+static const char *learner_at(size_t i)
+{
+    return learner_of(POLICY_MODE_ROUND, i);
 }
 
 /* As it was after the episode, from what a database would still hold then. */
@@ -197,6 +202,42 @@ static void the_noise_of_ornstein_and_uhlenbeck_goes_on_too(void **state)
     static const char *const keys[] = {SMALL, "ddpg.warmup=20", "ddpg.buffer=25",
                                        "ddpg.noise=ornstein-uhlenbeck", NULL};
     resume_everywhere(keys, 1); /* a buffer smaller than an episode */
+}
+
+/* Returns of several steps wait over a checkpoint when nobody decides at an episode's end. */
+static void what_waits_and_what_has_priority_goes_on_too(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {SMALL, "dqn.steps=4", "dqn.prioritised=on", "dqn.buffer=100", NULL};
+    resume_learner(keys, "dqn", 1);
+    static const char *const end[] = {SMALL, "rainbow.steps=7", "dqn.discount=0.9",
+                                      "faults.script=episode 1 slot 29 kill device 0; episode 1 slot 29 kill "
+                                      "device 1; episode 1 slot 29 kill device 2",
+                                      NULL};
+    resume_learner(end, "rainbow", 1);
+}
+
+static void learners_of_whole_tasks_go_on_too(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {SMALL,
+                                       "servers.discipline=reserved",
+                                       "servers.coverage_m=10000",
+                                       "reserve.returns=off",
+                                       "ddpg.warmup=70",
+                                       "ddpg.buffer=100",
+                                       "dqn.discount=0.9",
+                                       "faults.recovery=none",
+                                       NULL};
+    size_t learners = 0;
+    for (size_t i = 0; i < catalog_count(); i++) {
+        const char *learner = learner_of(POLICY_MODE_RESERVED, i);
+        if (learner == NULL)
+            continue;
+        resume_learner(keys, learner, 1);
+        learners++;
+    }
+    assert_true(learners >= 6);
 }
 
 /* With what was learned of formats and margins. */
@@ -370,6 +411,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_learner_goes_on_after_any_checkpoint_as_if_it_had_never_stopped),
         cmocka_unit_test(the_noise_of_ornstein_and_uhlenbeck_goes_on_too),
+        cmocka_unit_test(what_waits_and_what_has_priority_goes_on_too),
+        cmocka_unit_test(learners_of_whole_tasks_go_on_too),
         cmocka_unit_test(learners_that_choose_codings_go_on_too),
         cmocka_unit_test(what_the_scenario_breaks_is_the_same_after_resuming),
         cmocka_unit_test(a_learned_price_goes_on_too),
