@@ -168,6 +168,12 @@ static bool is_plain(const struct world *world, uint32_t server, const struct ch
            (scenario->channel.mode != CHANNEL_RELIABLE || scenario->channel.harq == SWITCH_OFF);
 }
 
+bool transfer_is_certain(const struct world *world, uint32_t server)
+{
+    const struct channel_use up = channel_up(&world->scenario, 0);
+    return is_plain(world, server, &channel_down) && is_plain(world, server, &up);
+}
+
 static double delay_s(const struct world *world, uint32_t server)
 {
     return world->scenario.link.delay_s + world->server[server].wan.delay_s;

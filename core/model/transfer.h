@@ -54,6 +54,8 @@ bool transfer_is_missing(const struct link_params *link, double bits, uint32_t p
  * what loss and jitter add. */
 double transfer_expected_s(const struct world *world, uint32_t server, const struct channel_use *use,
                            double bits, double rate_bps);
+/* Nothing is drawn for transfers between devices and the server: each takes what is expected, to the last bit. */
+bool transfer_is_certain(const struct world *world, uint32_t server);
 /* The share of such a transfer's packets that is expected to be missing; with a deadline exact without jitter and
  * repetitions, else a mean over some of the packets. */
 double transfer_expected_missing(const struct world *world, uint32_t server, const struct channel_use *use,

@@ -7,7 +7,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 import tap
 import testbed
 
-RULES = ('random-shares', 'random-server', 'round-robin', 'least-loaded', 'cloud-only', 'edge-only', 'data-sheet')
+RULES = ('random-shares', 'random-server', 'round-robin', 'least-loaded', 'cloud-only', 'edge-only', 'data-sheet', 'assignment')
 COLUMNS = ('episode, slot, tokens, split, server, repaired, bandwidth_share, compute_share, transmit_s, edge_s, latency_s, cost, '
            'status, served_by, reserved_compute, reserved_band, reserved_memory')
 SUMMARY = """
@@ -42,6 +42,23 @@ def the_printed_problem_gives_what_a_second_program_gave():
             for value, (known, within), what in zip(values, wanted, ('completion', 'seconds', 'reward', 'pass@100')):
                 near(value, known, within, f'{policy}: {what}')
         testbed.check_database(db)
+
+
+@tap.test
+def no_rule_with_full_shares_earns_more_than_the_assignment():
+    """In each episode, where there is room for all tasks, for two of three, and where three devices share a slot."""
+    earned = 'SELECT -total(cost) FROM task WHERE run_id = ? GROUP BY episode ORDER BY episode'
+    for more in ((), ('-t', 150), ('-t', 50, '--devices', 3, '--set', 'objective.reward=printed', '--set', 'objective.deadline_s=5')):
+        with testbed.scratch() as folder:
+            db = os.path.join(folder, 'x.db')
+            best = [row[0] for row in testbed.rows(db, earned, play(db, 'assignment', *more, episodes=5))]
+            for policy in RULES:
+                if policy in ('assignment', 'random-shares'):
+                    continue
+                own = [row[0] for row in testbed.rows(db, earned, play(db, policy, *more, episodes=5))]
+                tap.true(all(one <= most + 1e-9 for one, most in zip(own, best)), f'{policy} with {more}: {own} above {best}')
+                if policy == 'data-sheet' and not more:
+                    near(sum(own) / sum(best), 0.985, 0.01, 'part of the optimum, of which a second program gave 0.985')
 
 
 @tap.test
@@ -155,7 +172,8 @@ def policies_of_splits_and_of_whole_tasks_say_what_they_are_made_for():
     with testbed.scratch() as folder:
         db = os.path.join(folder, 'x.db')
         for scenario, policy, words in (('cloud-edge', 'greedy', 'servers.discipline: reserved is of whole tasks'),
-                                        ('dapo', 'round-robin', 'is made for servers.discipline: reserved')):
+                                        ('dapo', 'round-robin', 'is made for servers.discipline: reserved'),
+                                        ('dapo', 'assignment', 'is made for servers.discipline: reserved')):
             _, errors = testbed.orchestrator('run', '-q', '--over', 'memory', '-s', scenario, '-p', policy, '--db', db, status=2)
             tap.true(words in errors, errors)
 

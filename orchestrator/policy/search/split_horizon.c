@@ -8,6 +8,7 @@
 
 #include "core/base/err.h"
 #include "core/model/env_splits.h"
+#include "orchestrator/policy/search/episode_slots.h"
 #include "orchestrator/policy/search/own_cost.h"
 
 static bool is_constant(const struct scenario *scenario)
@@ -49,13 +50,7 @@ void split_horizon_finish(struct split_horizon *horizon)
 
 uint64_t split_horizon_slots(const struct env_view *view)
 {
-    const struct scenario *scenario = &view->world->scenario;
-    uint64_t slots = scenario->run.slots;
-    switch (view->id.phase) {
-    case RNG_TRAIN: break;
-    case RNG_VALIDATE: slots = scenario->evaluation.validate_slots; break;
-    case RNG_TEST: slots = scenario->evaluation.test_slots; break;
-    }
+    uint64_t slots = episode_slots(&view->world->scenario, view->id.phase);
     return slots > view->id.slot ? slots - view->id.slot : 1;
 }
 

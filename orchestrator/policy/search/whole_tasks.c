@@ -29,6 +29,15 @@ void whole_tasks_shares(const struct world *world, uint32_t server, double share
         ret_part[kind] = shares * world->server[server].full_share;
 }
 
+uint32_t whole_tasks_room(const struct world *world, uint32_t server)
+{
+    double part[RESERVED_KINDS];
+    uint64_t whole[RESERVED_KINDS];
+    whole_tasks_shares(world, server, 1.0, part);
+    reservations_whole(part, whole); /* all kinds are alike, and above 0 (scenario.def) */
+    return (uint32_t) (RESERVATIONS_WHOLE / whole[RESERVED_COMPUTE]);
+}
+
 /* The server covers the device, and has so much left. */
 static bool fits(const struct whole_tasks *tasks, uint32_t device, uint32_t server,
                  const double part[static RESERVED_KINDS])

@@ -18,6 +18,8 @@ void whole_tasks_begin(struct whole_tasks *tasks, const struct env_view *view, s
 /* So many full shares of a server's compute, and as much of its band and memory. */
 void whole_tasks_shares(const struct world *world, uint32_t server, double shares,
                         double ret_part[static RESERVED_KINDS]);
+/* How many full shares a server has. */
+uint32_t whole_tasks_room(const struct world *world, uint32_t server);
 /* Sends the device's task there; it may ask for more than is left. */
 void whole_tasks_send(struct whole_tasks *tasks, uint32_t device, uint32_t server,
                       const double part[static RESERVED_KINDS]);

@@ -52,6 +52,7 @@ PURE = [
     r'orchestrator/report/secrecy(_command)?\.[ch]',
     r'orchestrator/sweep/(sweep_eta|sweep_grid)\.[ch]', r'proto/node/(join|real_time)\.[ch]',
     r'proto/(decode|encode|frame|limits|message|scan|schema)\.[ch]',
+    r'core/assign/.*\.[ch]',
     r'core/model/(agenda|audit|cost|device_slot|env|faults|forecast|forecast_model|layer_work|link|llm|mobility|radio|station|task_features'
     r'|tracks?|transfer|world)\.[ch]',
     r'core/base/(array|elementary(_\w+)?|err|half|rng|sha256|text_markup|units)\.[ch]', r'core/infer/.*\.[ch]',
