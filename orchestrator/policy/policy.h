@@ -58,6 +58,7 @@ struct policy_outcome {
     double channel; /* condition of its channel (core/model/channel.h); NAN: reliable, or nothing was sent */
     double quality; /* log(perplexity / that of a clean channel), nats; NAN: not known */
     bool recovered; /* its server was lost or left: it did not go as decided */
+    bool refused;   /* where tasks reserve, it was not begun: seconds, joules and cost are NAN */
     struct whole_outcome whole; /* where tasks reserve */
 };
 
@@ -66,7 +67,7 @@ struct policy_feedback {
     double reward;
     const struct env_view *next; /* the view that followed */
     bool truncated;              /* the time limit ended the episode here (the process itself goes on) */
-    /* Tasks that were finished since the last learn (mode round: those of the slot), by slot and device;
+    /* Tasks that were finished or refused since the last learn (mode round: those of the slot), by slot and device;
      * lost ones are not among them. */
     const struct policy_outcome *outcome; /* [outcomes] */
     size_t outcomes;

@@ -384,7 +384,6 @@ static struct whole_outcome whole_outcome_of(const struct session_core *core, co
     double part = row->deadline_missed ? deadline_s / row->latency_s : 1.0;
     bool has_answer = !is_refused && !isnan(row->answer_tokens);
     return (struct whole_outcome){
-        .refused = is_refused,
         .server = row->server == DB_SERVER_NULL ? ENV_LOCAL : (uint32_t) row->server,
         .task_class = row->class,
         .deadline_s = deadline_s,
@@ -410,7 +409,8 @@ void session_tasks_hear(struct session_core *core)
 
 static void add_outcome(struct session_core *core, const struct db_task *row)
 {
-    bool reserves = env_reserves(core->session.world);
+    bool reserves = env_reserves(core->session.world), is_refused = row->status == DB_TASK_REFUSED;
+    bool is_as_decided = row->status == DB_TASK_DONE || row->status == DB_TASK_ABANDONED;
     const struct policy_outcome outcome = {
         .slot = row->slot,
         .device = row->device,
@@ -422,7 +422,8 @@ static void add_outcome(struct session_core *core, const struct db_task *row)
 #include "core/model/cost.def"
         .channel = row->channel,
         .quality = row->quality,
-        .recovered = (row->status != DB_TASK_DONE && row->status != DB_TASK_ABANDONED) || row->handovers > 0,
+        .recovered = !is_refused && (!is_as_decided || row->handovers > 0),
+        .refused = is_refused,
         .whole = reserves ? whole_outcome_of(core, row) : (struct whole_outcome){0},
     };
     if (reserves && core->session.world->scenario.reserve.returns != RETURNS_OFF) {

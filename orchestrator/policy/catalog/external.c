@@ -339,21 +339,24 @@ static size_t notes(const struct policy *policy, struct policy_note ret_note[sta
 
 /* ---- OUTCOME ---- */
 
-/* Of more tasks than an OUTCOME has room for, or than there is memory for, the first are told. */
+/* Of more tasks than an OUTCOME has room for, or than there is memory for, the first are told. Of those that were refused
+ * there is nothing to tell. */
 static size_t fill_tasks(struct external *own, const struct policy_feedback *feedback)
 {
-    size_t count = feedback->outcomes < TASKS_MAX ? feedback->outcomes : TASKS_MAX;
-    if (reserve_tasks(own, count) != 0)
+    size_t most = feedback->outcomes < TASKS_MAX ? feedback->outcomes : TASKS_MAX, count = 0;
+    if (reserve_tasks(own, most) != 0)
         return 0;
-    assert(count <= own->task_capacity);
-    for (size_t i = 0; i < count; i++) {
+    assert(most <= own->task_capacity);
+    for (size_t i = 0; i < feedback->outcomes && count < most; i++) {
         const struct policy_outcome *outcome = &feedback->outcome[i];
-        own->task_device[i] = outcome->device;
-        own->task_slot[i] = outcome->slot;
-        own->recovered[i] = outcome->recovered ? 1 : 0;
-        own->latency_s[i] = outcome->latency_s;
-        own->energy_j[i] = outcome->energy_j;
-        own->cost[i] = clip(outcome->cost);
+        if (outcome->refused)
+            continue;
+        own->task_device[count] = outcome->device;
+        own->task_slot[count] = outcome->slot;
+        own->recovered[count] = outcome->recovered ? 1 : 0;
+        own->latency_s[count] = outcome->latency_s;
+        own->energy_j[count] = outcome->energy_j;
+        own->cost[count++] = clip(outcome->cost);
     }
     return count;
 }
