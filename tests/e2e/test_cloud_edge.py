@@ -44,6 +44,25 @@ def the_printed_problem_gives_what_a_second_program_gave():
         testbed.check_database(db)
 
 
+def over_both_hosts(folder, policy, *more):
+    """The same rows in memory and over TCP, and a replay of both."""
+    memory, tcp = (os.path.join(folder, f'{policy}-{host}.db') for host in ('memory', 'tcp'))
+    play(memory, policy, *more, episodes=2)
+    program = testbed.start_orchestrator('-s', 'cloud-edge', '-p', policy, '-e', 2, '--db', tcp, *more)
+    port = program.port()
+    nodes = [testbed.start_device(port), testbed.start_server(port, '--tier', 'cloud')]
+    nodes += [testbed.start_server(port, '--tier', 'edge') for _ in range(4)]
+    tap.equal(program.wait(), 0, program.text())
+    for node in nodes:
+        tap.equal(node.wait(), 0, node.text())
+    query = f'SELECT {COLUMNS} FROM task ORDER BY episode, slot'
+    tap.equal(testbed.rows(tcp, query), testbed.rows(memory, query), policy)
+    tap.equal(testbed.rows(tcp, 'SELECT * FROM tier_summary'), testbed.rows(memory, 'SELECT * FROM tier_summary'), policy)
+    testbed.verify(memory)
+    testbed.verify(tcp)
+    return memory
+
+
 @tap.test
 def no_rule_with_full_shares_earns_more_than_the_assignment():
     """In each episode, where there is room for all tasks, for two of three, and where three devices share a slot."""
@@ -65,20 +84,19 @@ def no_rule_with_full_shares_earns_more_than_the_assignment():
 def every_rule_records_the_same_over_tcp_and_replays():
     with testbed.scratch() as folder:
         for policy in RULES:
-            memory, tcp = (os.path.join(folder, f'{policy}-{host}.db') for host in ('memory', 'tcp'))
-            play(memory, policy, episodes=2)
-            program = testbed.start_orchestrator('-s', 'cloud-edge', '-p', policy, '-e', 2, '--db', tcp)
-            port = program.port()
-            nodes = [testbed.start_device(port), testbed.start_server(port, '--tier', 'cloud')]
-            nodes += [testbed.start_server(port, '--tier', 'edge') for _ in range(4)]
-            tap.equal(program.wait(), 0, program.text())
-            for node in nodes:
-                tap.equal(node.wait(), 0, node.text())
-            query = f'SELECT {COLUMNS} FROM task ORDER BY episode, slot'
-            tap.equal(testbed.rows(tcp, query), testbed.rows(memory, query), policy)
-            tap.equal(testbed.rows(tcp, 'SELECT * FROM tier_summary'), testbed.rows(memory, 'SELECT * FROM tier_summary'), policy)
-            testbed.verify(memory)
-            testbed.verify(tcp)
+            over_both_hosts(folder, policy)
+
+
+@tap.test
+def the_agent_plans_the_same_over_tcp_and_learns_in_a_dozen_episodes():
+    with testbed.scratch() as folder:
+        over_both_hosts(folder, 'active-inference', '--set', 'active.warmup=40', '--set', 'active.fit_slots=20',
+                        '--set', 'active.candidates=50', '--set', 'active.horizon=2')
+        db = os.path.join(folder, 'x.db')
+        run = play(db, 'active-inference', '--set', 'active.plan=enumerate', episodes=12)
+        begun = "SELECT sum(status = 'done') FROM task WHERE run_id = ? GROUP BY episode ORDER BY episode"
+        done = [row[0] for row in testbed.rows(db, begun, run)]
+        tap.true(done[-1] > done[0] + 20, f'tasks that were accepted, by episode: {done}')
 
 
 @tap.test

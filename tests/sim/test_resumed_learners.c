@@ -288,6 +288,20 @@ static void a_learned_price_goes_on_too(void **state)
     resume_learner(shared, "dapo-plus", 2);
 }
 
+/* Several tasks in a slot, which hold parts of servers beyond it. */
+static void planning_of_whole_tasks_goes_on_too(void **state)
+{
+    (void) state;
+#define RESERVED                                                                                             \
+    SMALL, "servers.discipline=reserved", "objective.reward=completed", "faults.recovery=none",              \
+        "servers.coverage_m=10000", "reserve.full_share=0.2", "active.plan=cross-entropy",                   \
+        "active.candidates=20", "active.elites=4", "active.iterations=2", "chaos.rate=0.05"
+    static const char *const near[] = {RESERVED, "active.horizon=2", NULL};
+    static const char *const learned[] = {RESERVED, "active.preference=learned", "reserve.returns=off", NULL};
+    resume_learner(near, "active-inference", 1);
+    resume_learner(learned, "active-inference", 2);
+}
+
 static void policies_that_do_not_learn_go_on_too(void **state)
 {
     (void) state;
@@ -416,6 +430,7 @@ int main(void)
         cmocka_unit_test(learners_that_choose_codings_go_on_too),
         cmocka_unit_test(what_the_scenario_breaks_is_the_same_after_resuming),
         cmocka_unit_test(a_learned_price_goes_on_too),
+        cmocka_unit_test(planning_of_whole_tasks_goes_on_too),
         cmocka_unit_test(policies_that_do_not_learn_go_on_too),
         cmocka_unit_test(a_session_behind_its_last_episode_ends_as_it_begins),
         cmocka_unit_test(a_state_that_is_damaged_or_misses_experience_is_refused),

@@ -5,13 +5,17 @@
 #include "orchestrator/policy/catalog/full_scenario.h"
 #include "tests/unit/model/check.h"
 
-/* As check_world, but the assignments may also be of policies' keys. */
-static inline struct world full_world(const char *const *assignments, struct settings *ret_settings)
+/* As check_world, but the assignments may also be of policies' keys. They stand over a scenario's text; NULL: none. */
+static inline struct world full_world_of(const char *text, const char *const *assignments,
+                                         struct settings *ret_settings)
 {
     struct full_scenario full;
     struct world world;
     struct diag diag = {{0}};
     full_scenario_defaults(&full);
+    const struct scenario_text whole = {text, text != NULL ? strlen(text) : 0, "text"};
+    if (text != NULL && full_scenario_read(&full, &whole, &diag) != 0)
+        fail_msg("%s", diag.text);
     for (; assignments != NULL && *assignments != NULL; assignments++)
         if (full_scenario_set(&full, *assignments, &diag) != 0)
             fail_msg("%s", diag.text);
@@ -19,6 +23,11 @@ static inline struct world full_world(const char *const *assignments, struct set
         fail_msg("%s", diag.text);
     *ret_settings = full.settings;
     return world;
+}
+
+static inline struct world full_world(const char *const *assignments, struct settings *ret_settings)
+{
+    return full_world_of(NULL, assignments, ret_settings);
 }
 
 /* What policies are made for, there; borrowed. */

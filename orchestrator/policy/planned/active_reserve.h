@@ -1,0 +1,26 @@
+/* active-inference of whole tasks that reserve (servers.discipline reserved), as published: an ensemble foresees what a
+ * server and parts of it lead to (reserve_model.h), over active.horizon tasks. Several tasks of a slot are decided by number of
+ * device; each finds what those before it have left. */
+#ifndef HANDOFF_ORCHESTRATOR_POLICY_PLANNED_ACTIVE_RESERVE_H
+#define HANDOFF_ORCHESTRATOR_POLICY_PLANNED_ACTIVE_RESERVE_H
+
+#include "orchestrator/policy/planned/agent.h"
+
+struct active_reserve;
+
+struct planned_shape active_reserve_shape(const struct policy *policy);
+
+/* ERR_UNSUPPORTED: an objective that it is not made for. */
+int active_reserve_check(const struct policy *policy, struct diag *diag);
+/* The agent is borrowed, and of that shape; the policy's world and settings are, too. -ENOMEM. */
+int active_reserve_create(struct active_reserve **ret_reserve, const struct policy *policy,
+                          struct planned_agent *agent);
+void active_reserve_destroy(struct active_reserve *reserve);
+
+/* Decides a slot, at random where it `draws`. */
+void active_reserve_decide(struct active_reserve *reserve, const struct env_view *view, bool draws,
+                           struct env_decision *ret_decision);
+/* Gives the ensemble what the reports of the slot teach that was decided last. */
+void active_reserve_learn(struct active_reserve *reserve, const struct policy_feedback *feedback);
+
+#endif
