@@ -80,7 +80,8 @@ static struct completion play(const char *text, const char *const *keys, const s
         const struct db_task *row = &record.row[i];
         bool is_in_time = row->status == DB_TASK_DONE && !row->deadline_missed;
         completion.in_time += is_in_time ? 1.0 / (double) record.rows : 0.0;
-        completion.at_last += row->served_by + 1 == (int64_t) world.servers ? 1.0 / (double) record.rows : 0.0;
+        completion.at_last +=
+            row->served_by + 1 == (int64_t) world.servers ? 1.0 / (double) record.rows : 0.0;
     }
     sim_record_finish(&record);
     policy_destroy(&policy);
@@ -104,7 +105,6 @@ static void the_obvious_server_is_learned_in_few_tasks(void **state)
     static const char *const drawing[] = {"active.plan=cross-entropy", NULL};
     static const char *const learned[] = {"active.preference=learned", NULL};
     static const char *const further[] = {"active.plan=cross-entropy", "active.horizon=3", NULL};
-    print_message("# untrained %g\n", play(obvious, asking, NULL).in_time);
     assert_true(play(obvious, asking, NULL).in_time < 0.5);
     expect_obvious(asking, 0.98);
     expect_obvious(drawing, 0.95);
@@ -122,6 +122,32 @@ static void tasks_of_one_slot_are_told_apart(void **state)
     train(printed, keys, 30, &weights);
     assert_true(play(printed, keys, &weights).in_time > 0.8); /* of shares that are drawn 0.25 */
     buf_finish(&weights);
+}
+
+/* Two tasks for each full share, and a third of one is in time, too. */
+static const char scarce[] = "run: {slots: 20, slot_s: 0.1}\n"
+                             "devices: {count: 1}\n"
+                             "servers: {count: 1, discipline: reserved, coverage_m: 10000}\n"
+                             "tiers:\n  - {name: edge, task_s: 2, answer: 0.5}\n"
+                             "reserve: {returns: off, full_share: 0.1, memory_need: 0.3}\n"
+                             "objective: {reward: completed, deadline_s: 15}\n"
+                             "faults: {recovery: none}\n"
+                             "active: {warmup: 100, fit_slots: 50, width: 32, gain: 0.01, price_rate: 0.1}\n";
+
+static void prices_make_room_where_servers_are_full(void **state)
+{
+    (void) state;
+    static const char *const none[] = {NULL};
+    static const char *const learned[] = {"active.price=learned", NULL};
+    struct buf weights[2] = {0};
+    train(scarce, none, 80, &weights[0]);
+    train(scarce, learned, 80, &weights[1]);
+    double without = play(scarce, none, &weights[0]).in_time,
+           with = play(scarce, learned, &weights[1]).in_time;
+    assert_true(without < 0.6); /* the first ten take all that there is */
+    assert_true(with > 0.75);
+    buf_finish(&weights[0]);
+    buf_finish(&weights[1]);
 }
 
 /* ---- planners ---- */
@@ -292,6 +318,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_obvious_server_is_learned_in_few_tasks),
         cmocka_unit_test(tasks_of_one_slot_are_told_apart),
+        cmocka_unit_test(prices_make_room_where_servers_are_full),
         cmocka_unit_test(drawing_candidates_finds_about_what_asking_of_all_does),
         cmocka_unit_test(what_it_cannot_value_or_ask_of_is_refused),
         cmocka_unit_test(splits_are_planned_over_one_slot),

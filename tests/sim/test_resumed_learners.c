@@ -297,7 +297,8 @@ static void planning_of_whole_tasks_goes_on_too(void **state)
         "servers.coverage_m=10000", "reserve.full_share=0.2", "active.plan=cross-entropy",                   \
         "active.candidates=20", "active.elites=4", "active.iterations=2", "chaos.rate=0.05"
     static const char *const near[] = {RESERVED, "active.horizon=2", NULL};
-    static const char *const learned[] = {RESERVED, "active.preference=learned", "reserve.returns=off", NULL};
+    static const char *const learned[] = {RESERVED, "active.preference=learned", "reserve.returns=off",
+                                          "active.price=learned", NULL};
     resume_learner(near, "active-inference", 1);
     resume_learner(learned, "active-inference", 2);
 }

@@ -118,6 +118,8 @@ static struct checkpoint description(struct active *own)
     struct checkpoint checkpoint;
     checkpoint_begin(&checkpoint, "HACT", NULL);
     ensemble_describe_actor(own->agent.ensemble, &checkpoint);
+    if (own->reserve != NULL)
+        active_reserve_describe_actor(own->reserve, &checkpoint);
     ensemble_describe_learner(own->agent.ensemble, &checkpoint);
     checkpoint_count(&checkpoint, CHECKPOINT_LEARNER, &own->decided);
     checkpoint_count(&checkpoint, CHECKPOINT_LEARNER, &own->since);
