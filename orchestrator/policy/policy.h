@@ -42,8 +42,8 @@ struct whole_outcome {
     bool in_time;
     double ended_s;          /* seconds of the episode */
     double reserved_compute; /* part of the server; NAN: none */
-    double answer_tokens;    /* made by then; 0: answers take no time, or there is none */
-    double answer_s;         /* the server's seconds by then */
+    double served_s;         /* the server's seconds by then */
+    double declared_s;       /* what a server as declared would have taken for the same */
     double answer_right;     /* 1 or 0; NAN: no answer in time */
     double price;
 };

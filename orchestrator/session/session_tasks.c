@@ -375,6 +375,17 @@ void session_tasks_recover(struct session_core *core, double after_s, struct ses
 
 /* ---- counted ---- */
 
+/* What its server takes for the whole of it, as declared. */
+static double declared_s(const struct world *world, const struct db_task *row)
+{
+    uint32_t server = (uint32_t) row->server;
+    if (row->server == DB_SERVER_NULL)
+        return 0.0;
+    double answer_tokens = isnan(row->answer_tokens) ? 0.0 : row->answer_tokens;
+    return cost_edge_s(world, server, row->reserved_compute, row->tokens, row->split) +
+           cost_answer_s(world, server, row->reserved_compute, answer_tokens);
+}
+
 /* Until its end: of a late task what was there at its deadline. */
 static struct whole_outcome whole_outcome_of(const struct session_core *core, const struct db_task *row)
 {
@@ -382,7 +393,6 @@ static struct whole_outcome whole_outcome_of(const struct session_core *core, co
     double deadline_s = isnan(row->deadline_s) ? 0.0 : row->deadline_s;
     double lasts_s = row->deadline_missed ? deadline_s : row->latency_s;
     double part = row->deadline_missed ? deadline_s / row->latency_s : 1.0;
-    bool has_answer = !is_refused && !isnan(row->answer_tokens);
     return (struct whole_outcome){
         .server = row->server == DB_SERVER_NULL ? ENV_LOCAL : (uint32_t) row->server,
         .task_class = row->class,
@@ -390,8 +400,8 @@ static struct whole_outcome whole_outcome_of(const struct session_core *core, co
         .in_time = !is_refused && !row->deadline_missed,
         .ended_s = core->view.start_s + (is_refused ? 0.0 : lasts_s),
         .reserved_compute = row->reserved_compute,
-        .answer_tokens = has_answer ? row->answer_tokens * part : 0.0,
-        .answer_s = is_refused ? 0.0 : row->edge_s * part,
+        .served_s = is_refused ? 0.0 : row->edge_s * part,
+        .declared_s = is_refused ? 0.0 : declared_s(core->session.world, row) * part,
         .answer_right = row->answer_right,
         .price = is_refused || isnan(row->price) ? 0.0 : row->price,
     };

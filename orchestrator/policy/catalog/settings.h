@@ -2,6 +2,7 @@
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_CATALOG_SETTINGS_H
 #define HANDOFF_ORCHESTRATOR_POLICY_CATALOG_SETTINGS_H
 
+#include "orchestrator/policy/adaptive/settings.h"
 #include "orchestrator/policy/catalog/external_settings.h"
 #include "orchestrator/policy/learned/settings.h"
 #include "orchestrator/policy/model/settings.h"

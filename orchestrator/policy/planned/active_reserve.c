@@ -45,6 +45,12 @@ int active_reserve_check(const struct policy *policy, struct diag *diag)
     if (reward != REWARD_COMPLETED && reward != REWARD_PRINTED)
         return diag_fail(diag, ERR_UNSUPPORTED,
                          "values whole tasks by objective.reward: completed or printed");
+    if (policy->world->scenario.reserve.returns != RETURNS_OFF ||
+        classes_are_listed(&policy->world->scenario))
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "learns from each task before the next comes, and of one class: reserve.returns: off, and no "
+            "list of classes; active-belief plays the others");
     return 0;
 }
 
@@ -186,7 +192,7 @@ static unsigned count_lacking(const struct active_reserve *own, uint32_t server,
     const float *rest = own->rest + (size_t) server * RESERVED_KINDS;
     unsigned count = 0;
     for (unsigned kind = 0; kind < RESERVED_KINDS; kind++) {
-        ret_lacks[kind] = (double) rest[kind] < own->world->scenario.reserve.full_share;
+        ret_lacks[kind] = (double) rest[kind] < own->world->server[server].full_share;
         count += ret_lacks[kind] ? 1 : 0;
     }
     return count;

@@ -29,8 +29,8 @@ void reserve_model_rest(const struct env_view *view, float *ret_rest)
 double reserve_model_share(const struct world *world, const struct reserve_action *action,
                            enum reserved_kind kind)
 {
-    const struct scenario *scenario = &world->scenario;
-    return (double) action->part[kind] * (scenario->reserve.most * scenario->reserve.full_share);
+    double most = world->scenario.reserve.most * world->server[action->server].full_share;
+    return (double) action->part[kind] * most;
 }
 
 void reserve_model_take(const struct world *world, const struct reserve_action *action, float *rest)
@@ -103,7 +103,7 @@ void reserve_model_outcome(const struct world *world, const struct policy_outcom
         ret_y[i] = after[i] - rest[i];
     ret_y += rests;
     ret_y[LOG_SECONDS] = (float) log_seconds(&world->scenario, outcome);
-    ret_y[ANSWER] = (float) world->server[action->server].answer;
+    ret_y[ANSWER] = (float) world->server[action->server].answer[outcome->whole.task_class];
     ret_y[ACCEPTED] = outcome->refused ? 0.0f : 1.0f;
     if (with_preference)
         ret_y[OUTCOMES] = outcome->refused ? 0.0f : -(float) outcome->cost;

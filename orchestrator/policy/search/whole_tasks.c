@@ -113,6 +113,8 @@ static void send_best(struct whole_tasks *tasks, uint32_t device, const struct w
     for (uint32_t m = 0; m < world->servers; m++)
         for (uint32_t i = 0; i < count; i++)
             try_choice(tasks, device, (struct whole_choice){m, shares[i]}, rule, &best);
+    if (rule->decided != NULL && env_has_task(tasks->view, device))
+        rule->decided(rule->user, tasks, device);
     if (best.choice.server == ENV_LOCAL)
         return;
     double part[RESERVED_KINDS];

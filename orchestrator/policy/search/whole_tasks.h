@@ -32,6 +32,8 @@ struct whole_choice {
 struct whole_rule {
     /* What a choice is worth to a task: the largest takes it. -INFINITY: it must not. */
     double (*worth)(void *user, const struct whole_tasks *tasks, uint32_t device, struct whole_choice choice);
+    /* Told after each device's turn, before its parts are taken; NULL: need not be. */
+    void (*decided)(void *user, const struct whole_tasks *tasks, uint32_t device);
     void *user;
     bool chooses_shares; /* among reserve.levels; else a task has one full share */
 };
