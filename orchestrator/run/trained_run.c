@@ -8,6 +8,7 @@
 
 #include "core/base/array.h"
 #include "core/base/err.h"
+#include "core/model/env.h"
 #include "core/base/parse.h"
 #include "db/experiment_file.h"
 #include "orchestrator/policy/catalog/catalog.h"
@@ -197,6 +198,12 @@ int trained_run_play(struct trained_run *own, const struct policy_kind *kind, en
 
 /* ---- choosing a checkpoint ---- */
 
+/* Whoever refuses whole tasks earns nothing for them: a mean over those that are done would praise it. */
+static double cost_of(const struct trained_run *own, const struct session_result *result)
+{
+    return env_reserves(&own->world) ? result->task_cost : result->mean_cost;
+}
+
 static int validate_all(struct trained_run *own, const struct policy_kind *kind)
 {
     int rc = 0;
@@ -208,7 +215,7 @@ static int validate_all(struct trained_run *own, const struct policy_kind *kind)
         rc = trained_run_play(own, kind, RNG_VALIDATE, own->episode[i], &result);
         assert(rc != 0 || result.slots > 0);
         if (rc == 0)
-            own->validation_cost[i] = result.mean_cost;
+            own->validation_cost[i] = cost_of(own, &result);
     }
     return rc != 0 ? rc : with_store(own, DB_READWRITE, write_validation);
 }

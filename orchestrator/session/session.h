@@ -57,6 +57,7 @@ struct session_result {
     uint64_t slots;   /* finished */
     uint64_t tasks;   /* finished or lost */
     double mean_cost; /* over done tasks; NAN: none */
+    double task_cost; /* over all tasks, of which those that were refused or lost cost nothing; NAN: none */
     double wall_s;
     uint64_t messages;   /* TCP: frames in and out of the orchestrator */
     uint32_t lost_nodes; /* really lost, not by the scenario */

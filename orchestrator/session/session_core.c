@@ -169,6 +169,8 @@ static void finish(struct session_core *core, struct session_actions *actions)
     assert(core->owed == 0 && !core->updating);
     session_set_state(core, SESSION_DONE);
     core->result.mean_cost = core->done > 0 ? core->cost_sum / (double) core->done : (double) NAN;
+    core->result.task_cost =
+        core->result.tasks > 0 ? core->cost_sum / (double) core->result.tasks : (double) NAN;
     session_core_push(actions, SESSION_DO_FINISH, 0);
 }
 

@@ -186,6 +186,24 @@ def q_learners_choose_a_server_and_three_levels_of_it():
 
 
 @tap.test
+def rainbow_learns_from_tasks_that_were_refused_and_its_best_is_who_earns_most():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        play(db, 'rainbow', '--set', 'evaluation.validate_episodes=2', '--set', 'evaluation.test_episodes=4', episodes=60)
+        testbed.orchestrator('evaluate', '-q', '--db', db, '-p', 'rainbow')
+        completed = 'SELECT avg(latency_s IS NOT NULL AND deadline_missed = 0) FROM task JOIN run USING (run_id) WHERE '
+        trained = testbed.one(db, completed + "kind = 'train' AND episode >= 50")
+        tested = testbed.one(db, completed + "kind = 'test'")
+        tap.true(trained > 0.85 and tested > 0.85, f'completed in training and on held-out tasks: {trained}, {tested}')
+        costs = testbed.rows(db, """SELECT c.validation_cost, -sum(e.episode_return) / sum(e.tasks) FROM checkpoint AS c
+            JOIN run AS r ON r.kind = 'validate' AND r.checkpoint_episode = c.episode JOIN episode AS e ON e.run_id = r.run_id
+            GROUP BY c.episode""")
+        tap.true(len(costs) > 1, f'checkpoints: {costs}')
+        for cost, wanted in costs:
+            near(cost, wanted, 1e-9, 'what a task cost in validation, refused ones among them')
+
+
+@tap.test
 def policies_of_splits_and_of_whole_tasks_say_what_they_are_made_for():
     with testbed.scratch() as folder:
         db = os.path.join(folder, 'x.db')

@@ -192,9 +192,12 @@ static void share_reward(struct turns *own, const struct world *world, const str
     assert(own->count > 0);
     float *last = &own->reward[own->turn[own->count - 1].device];
     memset(own->reward, 0, world->devices * sizeof *own->reward);
-    for (size_t i = 0; i < feedback->outcomes; i++)
+    for (size_t i = 0; i < feedback->outcomes; i++) {
+        if (feedback->outcome[i].refused)
+            continue; /* it is worth nothing, and has no cost */
         own->reward[feedback->outcome[i].device] -=
             (float) (feedback->outcome[i].cost / (double) world->devices);
+    }
     uint32_t turn = 0;
     float rest = 0.0f;
     for (uint32_t n = 0; n < world->devices; n++) {
