@@ -224,6 +224,7 @@ static void learners_of_whole_tasks_go_on_too(void **state)
                                        "servers.discipline=reserved",
                                        "servers.coverage_m=10000",
                                        "reserve.returns=off",
+                                       "objective.reward=completed",
                                        "ddpg.warmup=70",
                                        "ddpg.buffer=100",
                                        "dqn.discount=0.9",
