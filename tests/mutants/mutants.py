@@ -14,7 +14,7 @@ has to tell. One whose machine code is the same is none.
 
 The same count, seed and files name the same mutants as long as the sources stay. A run that was interrupted goes on with the same
 command: what is in the log (FOLDER/log.jsonl) is not done again; remove it when tests have changed. It takes minutes: first a build
-of all tests, then for each mutant a partial build and some tests. The suite e2e has tests of a minute, and a mutant that is caught
+of the tests that may run, then for each mutant a partial build and some tests. The suite e2e has tests of a minute, and a mutant that is caught
 by its last one costs a dozen: name the files that need it (those of orchestrator/command, say). Or name the tests: with --then the
 same command tries them on what has survived so far, and keeps what it finds in the log.
 
@@ -195,8 +195,9 @@ def sources(names):
 class Tree:
     """A copy of the sources with a build folder, the tests that it can run, and what they are made of without a mutant."""
 
-    def __init__(self, folder, jobs, named=()):
-        self._named = named  # tests that are wanted by name
+    def __init__(self, folder, jobs, files, stages, named=()):
+        """What is to be broken, the tests that are wanted of it by Tree.plan, and those by name."""
+        self._named = named
         self.source, self.build, self._jobs = os.path.join(folder, 'source'), os.path.join(folder, 'build'), jobs
         self._times = os.path.join(folder, 'seconds.json')
         self._fresh()
@@ -211,7 +212,8 @@ class Tree:
         self._objects = self._read_objects()
         self._tests = self._read_tests()
         self._usual_s = json.loads(read(self._times)) if os.path.exists(self._times) else {}
-        error = self.make(sorted({program for test in self._tests.values() for program in test.programs}))
+        wanted = {name for file in files for names in self.plan(file)[:stages] for name in names} | {*named} & {*self._tests}
+        error = self.make(sorted({*self.programs(wanted), *(self._objects[file] for file in files if file in self._objects)}))
         if error:
             sys.exit(f'the sources do not build: {error}')
         self._made = {path: digest(os.path.join(self.build, path)) for path in self._paths()}
@@ -488,7 +490,7 @@ def main():
         entry = known.get(key(mutant))
         left = [name for name in options.then if entry is None or entry['result'] == 'survived' and name not in entry.get('tried', [])]
         if entry is None or left:
-            tree = tree or Tree(options.folder, options.jobs, options.then)
+            tree = tree or Tree(options.folder, options.jobs, {one.file for one in chosen}, options.stages, options.then)
             start = time.monotonic()
             result, why = test_mutant(tree, mutant, options.stages) if entry is None else ('survived', '')
             if result == 'survived' and left:
