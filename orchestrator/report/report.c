@@ -1,6 +1,7 @@
 #include "orchestrator/report/report.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -216,14 +217,30 @@ const char *report_value_label(const struct evidence_value *value)
     return value->text[0] != '\0' ? value->text : "-";
 }
 
-/* A key's meaning up to where it goes into details, and its unit unless the meaning names it. */
+static bool is_of_a_word(char c)
+{
+    return isalnum((unsigned char) c) || c == '/';
+}
+
+/* Is the unit a word of the text? The letter s in "slot" is no second. */
+static bool names_unit(const char *text, size_t length, const char *unit)
+{
+    const size_t size = strlen(unit);
+    for (size_t at = 0; at + size <= length; at++)
+        if (strncmp(text + at, unit, size) == 0 && (at == 0 || !is_of_a_word(text[at - 1])) &&
+            (at + size == length || !is_of_a_word(text[at + size])))
+            return true;
+    return false;
+}
+
+/* A key's meaning up to where it goes into details, and its unit unless that names it. */
 static int print_meaning(const struct scenario_key *key, struct buf *text)
 {
     size_t length = strcspn(key->meaning, "(;:,");
     while (length > 0 && key->meaning[length - 1] == ' ')
         length--;
     int rc = buf_printf(text, "%.*s", (int) length, key->meaning);
-    bool named = key->unit[0] == '\0' || strstr(key->meaning, key->unit) != NULL;
+    bool named = key->unit[0] == '\0' || names_unit(key->meaning, length, key->unit);
     return rc == 0 && !named ? buf_printf(text, " (%s)", key->unit) : rc;
 }
 
