@@ -64,7 +64,10 @@ static int print_identity(const char *scenario, struct buf *text)
     const struct scenario_text recorded = {scenario, strlen(scenario), "recorded scenario"};
     struct full_scenario read;
     full_scenario_defaults(&read);
-    if (full_scenario_read(&read, &recorded, NULL) != 0)
+    int rc = full_scenario_read(&read, &recorded, NULL);
+    if (rc == -ENOMEM)
+        return rc;
+    if (rc != 0)
         return buf_printf(text, "%s", scenario);
     read.scenario.run.seed = 0;
     read.scenario.run.policy[0] = '\0';

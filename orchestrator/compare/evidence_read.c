@@ -1,6 +1,7 @@
 #include "orchestrator/compare/evidence_read.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,12 +61,14 @@ static int read_scenario(struct evidence_value *value, struct store *store, stru
     assert(value->policies > 0 && value->policy[0].tests > 0); /* a value is there because of a result */
     full_scenario_defaults(&full);
     int rc = store_read_run(store, value->policy[0].test[0].test_run_id, &run, &arena, diag);
-    if (rc == 0 &&
-        full_scenario_read(&full,
-                           &(struct scenario_text){run.scenario, strlen(run.scenario), "recorded scenario"},
-                           NULL) == 0) {
-        value->reward = full.scenario.objective.reward;
-        value->channel = full.scenario.channel.mode;
+    if (rc == 0) {
+        const struct scenario_text text = {run.scenario, strlen(run.scenario), "recorded scenario"};
+        int unread = full_scenario_read(&full, &text, NULL);
+        if (unread == 0) {
+            value->reward = full.scenario.objective.reward;
+            value->channel = full.scenario.channel.mode;
+        }
+        rc = unread == -ENOMEM ? unread : 0;
     }
     buf_finish(&arena);
     return rc;

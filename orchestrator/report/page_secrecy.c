@@ -29,24 +29,31 @@ static int name_formats(struct page_secrecy *page, struct diag *diag)
     return rc;
 }
 
+static int take_scenario(const char *text, struct page_secrecy *page)
+{
+    const struct scenario_text recorded = {text, strlen(text), "recorded scenario"};
+    struct full_scenario full;
+    struct damage damage;
+    full_scenario_defaults(&full);
+    int rc = full_scenario_read(&full, &recorded, NULL);
+    if (rc != 0)
+        return rc;
+    page->scenario = full.scenario;
+    compute_damage_of(&page->scenario, 0.0, NULL, &damage);
+    damage_law(&damage, page->law);
+    rc = name_formats(page, NULL);
+    page->is_known = page->scenario.model.hash[0] != '\0' && rc == 0;
+    return rc;
+}
+
 /* A scenario that does not read tells of no model. */
 static int read_scenario(struct report *report, int64_t run_id, struct page_secrecy *page, struct diag *diag)
 {
     struct buf arena = {0};
     struct db_run run;
-    struct full_scenario full;
-    struct damage damage;
-    full_scenario_defaults(&full);
     int rc = store_read_run(report->store, run_id, &run, &arena, diag);
-    if (rc == 0 &&
-        full_scenario_read(&full,
-                           &(struct scenario_text){run.scenario, strlen(run.scenario), "recorded scenario"},
-                           NULL) == 0) {
-        page->scenario = full.scenario;
-        compute_damage_of(&page->scenario, 0.0, NULL, &damage);
-        damage_law(&damage, page->law);
-        page->is_known = page->scenario.model.hash[0] != '\0' && name_formats(page, NULL) == 0;
-    }
+    if (rc == 0 && take_scenario(run.scenario, page) == -ENOMEM)
+        rc = -ENOMEM;
     buf_finish(&arena);
     return rc;
 }
