@@ -2,11 +2,13 @@
  * leaves nothing. */
 #include "orchestrator/compare/evidence_read.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/err.h"
 #include "db/experiment_file.h"
 #include "db/recorder.h"
+#include "tests/lib/scarce.h"
 #include "tests/lib/scratch.h"
 #include "tests/unit/model/check.h"
 
@@ -137,6 +139,68 @@ static void an_empty_file_is_answered_with_what_makes_results(void **state)
     expect_nothing(s, NULL, NULL, "no results to compare: `sweep`, or `run` and then `evaluate`, make some");
 }
 
+/* ---- without memory ---- */
+
+/* An evaluation with a channel that damages and a reward. */
+static void record_readable(const struct scratch *s)
+{
+    char sql[512];
+    (void) snprintf(
+        sql, sizeof sql,
+        "UPDATE run SET scenario = 'channel:\n  mode: erasure\nquality:\n  source: table\n  table: "
+        "\"0.01,0.3 | 0:1,1 | 32:1,1\"\nobjective:\n  reward: paper\n' WHERE run_id = %lld",
+        (long long) record_test(s, "moves", "local"));
+    scratch_exec(s->file, sql);
+}
+
+struct reading {
+    const struct scratch *scratch;
+    struct experiment_file file;
+};
+
+static void open_file(void *user)
+{
+    struct reading *reading = user;
+    assert_int_equal(experiment_file_open(&reading->file, reading->scratch->file, DB_READ, NULL), 0);
+}
+
+static int read_all(void *user, struct scarce_text *given, struct diag *diag)
+{
+    struct reading *reading = user;
+    struct evidence evidence = {0};
+    int rc = evidence_read(&evidence, reading->file.store, &(struct evidence_filter){NULL, "moves"}, diag);
+    for (size_t e = 0; e < evidence.experiments && rc == 0; e++) {
+        const struct evidence_value *value = &evidence.experiment[e].value[0];
+        bool is_read = value->reward == REWARD_PAPER && value->channel == CHANNEL_ERASURE;
+        scarce_tell(given, "%s %s\n%s", evidence.experiment[e].name, is_read ? "read" : "not read",
+                    evidence.experiment[e].identity);
+    }
+    evidence_finish(&evidence);
+    return rc;
+}
+
+static void close_file(void *user, int rc, struct scarce_text *given)
+{
+    struct reading *reading = user;
+    assert_int_equal(experiment_file_close(&reading->file, NULL), 0);
+    assert_true(rc != 0 || strncmp(given->text, "moves read\nrun:\n", 16) == 0);
+}
+
+static void evidence_is_read_whole_or_it_is_said_that_memory_ran_out(void **state)
+{
+    struct reading reading = {.scratch = *state};
+    const struct scarce_work work = {.name = "evidence",
+                                     .prepare = open_file,
+                                     .run = read_all,
+                                     .end = close_file,
+                                     .user = &reading,
+                                     .also = ERR_DATABASE,
+                                     .each = 1000,
+                                     .least = 100};
+    record_readable(*state);
+    scarce_try(&work);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -146,6 +210,8 @@ int main(void)
         TEST(a_named_sweep_leaves_evaluations_out),
         TEST(a_named_experiment_is_found_in_sweeps_and_among_evaluations),
         TEST(a_filter_that_leaves_nothing_is_answered_with_what_there_is),
+        cmocka_unit_test_setup_teardown(evidence_is_read_whole_or_it_is_said_that_memory_ran_out,
+                                        scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(an_empty_file_is_answered_with_what_makes_results, scratch_setup,
                                         scratch_teardown),
     };

@@ -104,6 +104,7 @@ static void a_gap_is_measured_by_a_command_for_each_mode(void **state)
         BEGIN "packets --format=int8 --loss=0.09516258196404048 --layout=interleaved --packet-bytes=1500 "
               "--fill=previous");
     scenario.channel.mode = CHANNEL_BITS;
+    expect_command(&scenario, 0.001, 0.001, BEGIN "bits --format=int8 --bit-error=0.001");
     scenario.channel.protected_bits = 2;
     expect_command(&scenario, 0.001, 0.001, BEGIN "bits --format=int8 --bit-error=0.001 --protected-bits=2");
     scenario.channel.mode = CHANNEL_ANALOG;
