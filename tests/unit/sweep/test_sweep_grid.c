@@ -1,8 +1,10 @@
 /* The cells of a sweep: which there are, with which settings, and whose weights they test. */
 #include "orchestrator/sweep/sweep_grid.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,6 +266,50 @@ static void training_and_the_optimum_are_longer_than_the_rest(void **state)
     sweep_file_finish(&file);
 }
 
+/* Two devices, three servers; trained for 4 episodes of 5 slots with a checkpoint in every second, validated on 3 and tested
+ * on 7 slots. */
+static void work_is_slots_times_devices_and_decisions_and_updates_of_training(void **state)
+{
+    static const struct {
+        const char *policy, *more;
+        double work;
+    } cases[] = {
+        {"local", "", 7 * 2},
+        {"local", ", curve: true", (3 + 7) * 2},
+        {"greedy", "", 7 * (2 + 5.0 * 2 * 2)},
+        {"optimum", "", 7 * (2 + 0.1 * 2 * 10)}, /* five choose three load vectors */
+        {"dapo", "", (4 * 5 + 2 * 3 + 7) * 2 + 4 * 5 * 250.0},
+        {"dapo", ", curve: true", (4 * 5 + 2 * 3 + 7) * 2 + 4 * 5 * 250.0},
+        {"dapo", ", train: once, vary: {task.tokens: [64]}", (4 * 5 + 2 * 3) * 2 + 4 * 5 * 250.0},
+    };
+    struct scenario train, test;
+    (void) state;
+    scenario_defaults(&train);
+    train.run.episodes = 4;
+    train.run.slots = 5;
+    train.run.checkpoint_every = 2;
+    scenario_defaults(&test);
+    test.devices.count = 2;
+    test.servers.count = 3;
+    test.evaluation.validate_episodes = 1;
+    test.evaluation.validate_slots = 3;
+    test.evaluation.test_episodes = 1;
+    test.evaluation.test_slots = 7;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sweep_file file;
+        struct sweep_grid grid;
+        char text[256];
+        (void) snprintf(text, sizeof text,
+                        "{name: a, seeds: [1], experiments: [{name: e, policies: [%s]%s}]}", cases[i].policy,
+                        cases[i].more);
+        take(&file, text);
+        make(&grid, &file);
+        assert_true(fabs(sweep_grid_work(&grid.cell[0], &train, &test) - cases[i].work) < 1e-9);
+        sweep_grid_finish(&grid);
+        sweep_file_finish(&file);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -274,6 +320,7 @@ int main(void)
         cmocka_unit_test(who_decides_with_anothers_weights_takes_them_from_that_ones_cell),
         cmocka_unit_test(a_grid_beyond_the_limit_is_refused),
         cmocka_unit_test(training_and_the_optimum_are_longer_than_the_rest),
+        cmocka_unit_test(work_is_slots_times_devices_and_decisions_and_updates_of_training),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
