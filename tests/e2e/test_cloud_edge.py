@@ -9,15 +9,17 @@ import testbed
 
 RULES = ('random-shares', 'random-server', 'round-robin', 'least-loaded', 'cloud-only', 'edge-only', 'data-sheet', 'assignment')
 COLUMNS = ('episode, slot, tokens, split, server, repaired, bandwidth_share, compute_share, transmit_s, edge_s, latency_s, cost, '
-           'status, served_by, reserved_compute, reserved_band, reserved_memory')
+           'status, served_by, reserved_compute, reserved_band, reserved_memory, class, arrival_s, deadline_s, answer_tokens, '
+           'answer_chance, answer_right, price, foreseen_s, foreseen_in_time, foreseen_gain')
+ADAPTIVE = ('data-sheet', 'greedy-adaptive', 'active-belief', 'thompson', 'ucb', 'full-knowledge')
 SUMMARY = """
 SELECT avg(latency_s IS NOT NULL AND deadline_missed = 0), avg(latency_s), -total(cost) / count(DISTINCT episode),
        avg((latency_s IS NOT NULL AND deadline_missed = 0) * CASE served_by WHEN 0 THEN 0.1159 ELSE 0.1892 END)
 FROM task WHERE run_id = ?"""
 
 
-def play(db, policy, *more, episodes=20):
-    testbed.orchestrator('run', '-q', '--over', 'memory', '-s', 'cloud-edge', '-p', policy, '-e', episodes, '--db', db, *more)
+def play(db, policy, *more, episodes=20, scenario='cloud-edge'):
+    testbed.orchestrator('run', '-q', '--over', 'memory', '-s', scenario, '-p', policy, '-e', episodes, '--db', db, *more)
     return testbed.one(db, 'SELECT max(run_id) FROM run')
 
 
@@ -44,11 +46,11 @@ def the_printed_problem_gives_what_a_second_program_gave():
         testbed.check_database(db)
 
 
-def over_both_hosts(folder, policy, *more):
+def over_both_hosts(folder, policy, *more, scenario='cloud-edge'):
     """The same rows in memory and over TCP, and a replay of both."""
     memory, tcp = (os.path.join(folder, f'{policy}-{host}.db') for host in ('memory', 'tcp'))
-    play(memory, policy, *more, episodes=2)
-    program = testbed.start_orchestrator('-s', 'cloud-edge', '-p', policy, '-e', 2, '--db', tcp, *more)
+    play(memory, policy, *more, episodes=2, scenario=scenario)
+    program = testbed.start_orchestrator('-s', scenario, '-p', policy, '-e', 2, '--db', tcp, *more)
     port = program.port()
     nodes = [testbed.start_device(port), testbed.start_server(port, '--tier', 'cloud')]
     nodes += [testbed.start_server(port, '--tier', 'edge') for _ in range(4)]
@@ -201,6 +203,105 @@ def rainbow_learns_from_tasks_that_were_refused_and_its_best_is_who_earns_most()
         tap.true(len(costs) > 1, f'checkpoints: {costs}')
         for cost, wanted in costs:
             near(cost, wanted, 1e-9, 'what a task cost in validation, refused ones among them')
+
+
+@tap.test
+def rules_that_adapt_hear_and_decide_the_same_over_tcp():
+    priced = ('--set', 'adaptive.price=learned')
+    with testbed.scratch() as folder:
+        for policy in ADAPTIVE:
+            over_both_hosts(folder, policy, '-t', 150, *(priced if policy != 'thompson' else ()), scenario='cloud-edge-busy')
+        over_both_hosts(folder, 'round-robin', '-t', 100, '--set', 'reserve.returns=stage', scenario='cloud-edge-live')
+
+
+# Of each task, what its row must be by the scenario alone: 0 rows.
+BROKEN = """
+SELECT count(*) FROM (SELECT *, lag(arrival_s) OVER (PARTITION BY episode ORDER BY slot) AS before_s FROM task) AS t
+LEFT JOIN node AS n ON n.run_id = t.run_id AND n.role = 'server' AND n.number = t.served_by
+WHERE arrival_s <= before_s OR class NOT IN (0, 1, 2)
+   OR deadline_s NOT IN (4 * (1 << class), 12 * (1 << class))
+   OR (status = 'abandoned') IS NOT coalesce(latency_s > deadline_s, 0)
+   OR deadline_missed <> (status = 'abandoned')
+   OR (status = 'done') <> (answer_right IS NOT NULL)
+   OR (status = 'refused') <> (answer_tokens IS NULL)
+   OR abs(price - (n.tier = 'cloud') * (0.1 + 0.0004 * answer_tokens * min(1, deadline_s / latency_s))) > 1e-12
+   OR abs(cost - (price - coalesce(answer_right, 0))) > 1e-12"""
+# What tasks hold of each server at each arrival: those that came before and have not ended.
+HELD = """
+SELECT max(compute), max(memory) FROM (
+    SELECT sum(o.reserved_compute) AS compute, sum(o.reserved_memory) AS memory
+    FROM task AS t JOIN task AS o ON o.episode = t.episode AND o.server = t.server AND o.slot <= t.slot
+         AND o.arrival_s + min(o.latency_s, o.deadline_s) > t.arrival_s
+    WHERE t.server IS NOT NULL GROUP BY t.episode, t.slot)"""
+
+
+@tap.test
+def rows_of_tasks_with_classes_say_what_the_scenario_says():
+    with testbed.scratch() as folder:
+        for policy in ('random-server', 'greedy-adaptive', 'random-shares'):
+            db = os.path.join(folder, f'{policy}.db')
+            play(db, policy, '--set', 'run.slots=1000', episodes=2, scenario='cloud-edge-busy')
+            tap.equal(testbed.one(db, BROKEN), 0, policy)
+            most = testbed.rows(db, HELD)[0]
+            tap.true(all(0.7 < value <= 1.0 + 1e-9 for value in most), f'{policy}: {most}')
+            tap.true(testbed.one(db, "SELECT sum(status = 'abandoned') FROM task") > 20, f'{policy}: tasks are abandoned')
+            testbed.check_database(db)
+        lengths = testbed.rows(db, 'SELECT class, avg(answer_tokens) FROM task WHERE answer_tokens IS NOT NULL GROUP BY class')
+        for (number, mean), wanted in zip(lengths, (80, 200, 500)):
+            near(mean, wanted, 0.15 * wanted, f'mean length of an answer of class {number}')
+
+
+@tap.test
+def what_a_rule_foresaw_came_so_often():
+    """Who knows the servers knows how often tasks are in time: the calibration is a query."""
+    calibration = """
+SELECT avg(foreseen_in_time), avg(status = 'done') FROM task WHERE foreseen_in_time {}"""
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        play(db, 'full-knowledge', episodes=2, scenario='cloud-edge-busy')
+        for part, within in (('>= 0.95', 0.01), ('BETWEEN 0.6 AND 0.95', 0.05)):
+            foreseen, done = testbed.rows(db, calibration.format(part))[0]
+            near(done, foreseen, within, f'in time, of those that were foreseen {part}')
+
+
+@tap.test
+def knowing_more_earns_more_and_prices_earn_something_where_servers_are_full():
+    earned = 'SELECT -total(cost) FROM task WHERE run_id = ?'
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        sums = {}
+        for name, policy, *more in (('random', 'random-server'), ('sheet', 'data-sheet'), ('adaptive', 'greedy-adaptive'),
+                                    ('priced', 'greedy-adaptive', '--set', 'adaptive.price=learned'), ('known', 'full-knowledge')):
+            sums[name] = sum(testbed.one(db, earned.replace('?', str(play(db, policy, '--seed', seed, *more, episodes=1,
+                                                                          scenario='cloud-edge-busy')))) for seed in (51, 52, 53))
+        tap.true(sums['random'] < sums['sheet'] < sums['adaptive'] < sums['priced'], sums)
+        tap.true(sums['adaptive'] < sums['known'], sums)
+
+
+@tap.test
+def parts_that_come_back_by_stage_let_more_tasks_in():
+    refused = "SELECT sum(status = 'refused') FROM task WHERE run_id = ?"
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        counts = []
+        for returns in ('off', 'end', 'stage'):
+            counts.append(testbed.rows(db, refused, play(db, 'random-shares', '-t', 400, '--set', f'reserve.returns={returns}',
+                                                         '--set', 'objective.deadline_s=60', '--set', 'reserve.memory_need=0', episodes=4))[0][0])
+        tap.true(counts[0] > counts[1] > counts[2], f'refused with returns off, end, stage: {counts}')
+
+
+@tap.test
+def a_server_that_is_lost_among_tasks_with_classes_leaves_the_same_rows():
+    more = ('-t', 120, '--set', 'faults.script=slot 20 kill server 0; slot 60 rejoin server 0; slot 30 kill server 2')
+    with testbed.scratch() as folder:
+        memory, tcp = (os.path.join(folder, host + '.db') for host in ('memory', 'tcp'))
+        play(memory, 'active-belief', *more, episodes=2, scenario='cloud-edge-busy')
+        testbed.call(*testbed.launch('-q', '-s', 'cloud-edge-busy', '-p', 'active-belief', '-e', 2, '--db', tcp, *more))
+        query = f'SELECT {COLUMNS} FROM task ORDER BY episode, slot'
+        tap.equal(testbed.rows(tcp, query), testbed.rows(memory, query), 'rows')
+        tap.true(testbed.one(memory, "SELECT sum(status = 'server_lost') FROM task") > 0, 'tasks are lost with their server')
+        testbed.verify(memory)
+        testbed.verify(tcp)
 
 
 @tap.test

@@ -51,7 +51,7 @@ static double worth_of(const struct env_view *view, uint32_t device, uint32_t se
     cost_outcome(world, device, view->tokens[device], gain, &plan, &outcome);
     if (cost_deadline_missed(&world->scenario, outcome.latency_s))
         return 0.0;
-    return 1.0 / outcome.latency_s + world->server[server].answer;
+    return 1.0 / outcome.latency_s + world->server[server].answer[0];
 }
 
 static double most_from(const struct episode *episode, uint32_t task, uint32_t *room)
