@@ -84,6 +84,7 @@ static int train(const struct sweep_cell_play *what, struct diag *diag)
                 .episodes = (uint32_t) scenario->run.episodes,
                 .slots = (uint32_t) scenario->run.slots,
             },
+        .record_tasks = what->cell->experiment->record_training && sweep_grid_keeps_tasks(what->cell),
     };
     if (rc == 0)
         rc = run_policy_record(&play, &result, &run_id, diag);

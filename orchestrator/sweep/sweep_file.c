@@ -290,6 +290,12 @@ static int on_curve(void *user, const char *key, const yaml_node_t *value)
     return read_either(reader, key, value, "false", "true", &reader->experiment->curve);
 }
 
+static int on_training_tasks(void *user, const char *key, const yaml_node_t *value)
+{
+    struct reader *reader = user;
+    return read_either(reader, key, value, "false", "true", &reader->experiment->record_training);
+}
+
 static int on_train(void *user, const char *key, const yaml_node_t *value)
 {
     struct reader *reader = user;
@@ -355,6 +361,7 @@ static int take_experiment(void *user, const yaml_node_t *node)
         {"train", false, on_train},
         {"curve", false, on_curve},
         {"record_tasks", false, on_experiment_tasks},
+        {"record_training", false, on_training_tasks},
     };
     struct reader *reader = user;
     assert(reader->file->experiments < SWEEP_FILE_EXPERIMENTS_MAX);

@@ -55,6 +55,7 @@ struct sweep_experiment {
     struct sweep_seeds task_seeds; /* the seeds whose tests keep their task rows */
     bool has_seeds, has_tasks;     /* reading: its own, or the file's */
     bool curve;                    /* every checkpoint's validation is kept */
+    bool record_training;          /* trainings keep their task rows, for the seeds whose tests do */
     bool train_once;               /* learners train at the scenario's own values, once for each seed */
 };
 

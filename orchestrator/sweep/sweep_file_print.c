@@ -85,6 +85,8 @@ static int print_experiment(const struct sweep_experiment *own, struct buf *text
     if (rc == 0)
         rc = buf_printf(text, "    train: %s\n    curve: %s\n", own->train_once ? "once" : "each",
                         own->curve ? "true" : "false");
+    if (rc == 0 && own->record_training) /* a file without it has the text it had before there was the key */
+        rc = buf_printf(text, "    record_training: true\n");
     return rc == 0 ? print_seeds("record_tasks", &own->task_seeds, text) : rc;
 }
 

@@ -201,6 +201,23 @@ static int add_place(struct sweep_grid *grid, const struct sweep_cell *place, co
     return rc;
 }
 
+/* A training of an experiment before that is this one's, too; 0: none. */
+static uint32_t same_training(const struct sweep_grid *grid, const struct sweep_cell *cell)
+{
+    char *settings = settings_json(grid, cell);
+    uint32_t number = 0;
+    for (size_t i = 0; i < grid->count && number == 0 && settings != NULL; i++) {
+        const struct sweep_cell *other = &grid->cell[i];
+        bool same = other->at_base && other->trains && !other->tests && other->kind == cell->kind &&
+                    other->seed == cell->seed &&
+                    other->experiment->record_training == cell->experiment->record_training &&
+                    strcmp(other->settings_json, settings) == 0;
+        number = same ? other->number : 0;
+    }
+    free(settings);
+    return number;
+}
+
 /* The cells that train for others. */
 static int add_trainers(struct sweep_grid *grid, const struct sweep_experiment *own, uint32_t *ret_trainer,
                         struct diag *diag)
@@ -211,9 +228,10 @@ static int add_trainers(struct sweep_grid *grid, const struct sweep_experiment *
             struct sweep_cell cell = {.experiment = own, .at_base = true, .trains = true};
             cell.kind = own->policies.kind[p];
             cell.seed = own->seeds.list[s];
-            if (policy_learns(cell.kind))
+            uint32_t number = policy_learns(cell.kind) ? same_training(grid, &cell) : 0;
+            if (policy_learns(cell.kind) && number == 0)
                 rc = add_cell(grid, &cell, diag);
-            ret_trainer[p * own->seeds.count + s] = (uint32_t) grid->count;
+            ret_trainer[p * own->seeds.count + s] = number > 0 ? number : (uint32_t) grid->count;
         }
     return rc;
 }

@@ -40,6 +40,7 @@ static const char whole[] =
     "    train_set: {faults.script: \"episode 5 slot 0 slow server 0 by 0.3 for 20\"}\n"
     "    test_set: {faults.script: \"slot 0 slow server 0 by 0.3 for 20\"}\n"
     "    curve: true\n"
+    "    record_training: true\n"
     "  - name: drift\n"
     "    policies: [greedy, dapo]\n"
     "    seeds: [4]\n"
@@ -63,7 +64,8 @@ static void a_file_says_what_it_says_and_the_rest_is_filled_in(void **state)
     assert_int_equal(users->seeds.count, 3);
     assert_true(users->seeds.list[2] == 3);
     assert_int_equal(users->task_seeds.count, 1);
-    assert_false(users->curve || users->train_once);
+    assert_false(users->curve || users->train_once || users->record_training);
+    assert_true(adaptation->record_training);
     assert_int_equal(adaptation->seeds.count, 2);
     assert_int_equal(adaptation->task_seeds.count, 0);
     assert_true(adaptation->curve);
@@ -156,7 +158,7 @@ static void what_is_wrong_is_refused_and_named(void **state)
          "x.yaml:6: color: unknown key; known are name, scenario, set, seeds, record_tasks, experiments"},
         {HEAD CELL "    color: red\n", ERR_UNKNOWN,
          "x.yaml:6: color: unknown key; known are name, policies, seeds, set, vary, train_set, test_set, "
-         "train, curve, record_tasks"},
+         "train, curve, record_tasks, record_training"},
         {HEAD "seeds: [2]\n" CELL, ERR_DUPLICATE, "x.yaml:3: seeds: given twice"},
         {HEAD CELL "    name: f\n", ERR_DUPLICATE, "x.yaml:6: name: given twice"},
         {HEAD "[a, b]: c\n" CELL, ERR_TYPE,

@@ -197,6 +197,27 @@ static void a_learner_that_trains_once_is_tested_along_the_axis(void **state)
     sweep_file_finish(&file);
 }
 
+static void experiments_that_set_the_same_share_what_is_trained_once(void **state)
+{
+    struct sweep_file file;
+    struct sweep_grid grid;
+    (void) state;
+    take(&file, "{name: a, seeds: [4], experiments: ["
+                "{name: e, policies: [dapo], train: once, vary: {radio.bandwidth_mhz: [5]}},"
+                "{name: f, policies: [greedy, dapo], train: once, vary: {task.tokens: [64]}},"
+                "{name: g, policies: [dapo], train: once, vary: {task.tokens: [64]}, set: {run.slots: 9}},"
+                "{name: h, policies: [dapo], vary: {task.tokens: [64]}, train: once, record_training: true},"
+                "{name: i, policies: [dapo]}]}");
+    make(&grid, &file);
+    /* e's training and test, f's two tests, then g, h and i for themselves. */
+    static const unsigned trainers[] = {0, 1, 0, 1, 0, 5, 0, 7, 0};
+    assert_int_equal(grid.count, sizeof trainers / sizeof *trainers);
+    for (size_t i = 0; i < grid.count; i++)
+        assert_int_equal(grid.cell[i].trained_by, trainers[i]);
+    sweep_grid_finish(&grid);
+    sweep_file_finish(&file);
+}
+
 static void who_decides_with_anothers_weights_takes_them_from_that_ones_cell(void **state)
 {
     struct sweep_file file;
@@ -317,6 +338,7 @@ int main(void)
         cmocka_unit_test(the_canonical_text_has_the_same_cells),
         cmocka_unit_test(later_settings_override_earlier_ones),
         cmocka_unit_test(a_learner_that_trains_once_is_tested_along_the_axis),
+        cmocka_unit_test(experiments_that_set_the_same_share_what_is_trained_once),
         cmocka_unit_test(who_decides_with_anothers_weights_takes_them_from_that_ones_cell),
         cmocka_unit_test(a_grid_beyond_the_limit_is_refused),
         cmocka_unit_test(training_and_the_optimum_are_longer_than_the_rest),
