@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Whole tasks that reserve parts of a cloud and its edges: what the printed problem gives, the same bits over TCP, replays."""
+import csv
 import os
+import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
@@ -302,6 +305,38 @@ def a_server_that_is_lost_among_tasks_with_classes_leaves_the_same_rows():
         tap.true(testbed.one(memory, "SELECT sum(status = 'server_lost') FROM task") > 0, 'tasks are lost with their server')
         testbed.verify(memory)
         testbed.verify(tcp)
+
+
+@tap.test
+def one_command_draws_the_papers_figures_and_a_second_start_plays_nothing_again():
+    """Few episodes and policies. What is drawn is what a second program would read in the database."""
+    if shutil.which('gnuplot') is None:
+        raise tap.Skip('gnuplot is not installed')
+    command = [os.path.join(testbed.SOURCE_ROOT, 'deploy', 'cloud-edge'), '--programs', testbed.BUILD_ROOT, '--seeds', '2', '--episodes', '6',
+               '--policies', 'rainbow,round-robin', '-q']
+    with testbed.scratch() as folder:
+        first = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        tap.equal(first.returncode, 0, first.stderr)
+        db, out = (os.path.join(folder, 'cloud-edge', *name) for name in (('cloud-edge.db',), ()))
+        tap.equal(testbed.rows(db, "SELECT count(*) FROM job WHERE status <> 'done'"), [(0,)], 'cells that are not done')
+        tap.equal(testbed.one(db, "SELECT count(*) FROM run WHERE kind = 'train'"), 2, 'each seed trains once for all figures')
+        for figure, place, points in (('figure3', 'episode', 2 + 2), ('figure4', 'value', 15 * 2), ('figure5', 'value', 6 * 2)):
+            with open(os.path.join(out, figure + '.csv'), encoding='utf-8') as file:
+                rows = list(csv.DictReader(file))
+            tap.equal(len(rows), points, f'{figure}: {rows}')
+            tap.true(all(row['seeds'] == '2' and float(row[place]) > 0 for row in rows), f'{figure}: {rows}')
+            with open(os.path.join(out, figure + '.svg'), encoding='utf-8') as file:
+                tap.contains(file.read(), 'rainbow', 'round-robin', 'pass@100')
+        completed, passed = testbed.rows(db, """SELECT avg(latency_s <= 8), avg((latency_s <= 8) * iif(served_by = 0, 0.1159, 0.1892)) FROM task
+            WHERE run_id IN (SELECT test_run_id FROM job WHERE policy = 'round-robin' AND value = '8')""")[0]
+        with open(os.path.join(out, 'figure4.csv'), encoding='utf-8') as file:
+            drawn = [row for row in csv.DictReader(file) if row['policy'] == 'round-robin' and float(row['value']) == 8][0]
+        near(float(drawn['completed']), completed, 1e-12, 'completed within 8 s')
+        near(float(drawn['pass']), passed, 1e-9, 'pass@100 within 8 s')
+        before = testbed.rows(db, 'SELECT run_id, started_utc FROM run')
+        second = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        tap.equal((second.returncode, second.stdout), (0, first.stdout), second.stderr)
+        tap.equal(testbed.rows(db, 'SELECT run_id, started_utc FROM run'), before, 'runs after a second start')
 
 
 @tap.test
