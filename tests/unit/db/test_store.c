@@ -70,11 +70,15 @@ static void a_run_comes_back_as_it_went_in(void **state)
     in.libc = "glibc 2.36";
     in.linalg = "portable";
     in.arithmetic = 7;
+    in.real_clock = true;
+    in.time_scale = 2.5;
+    in.queue = true;
     int64_t run_id;
     assert_int_equal(store_insert_run(f->store, &in, &run_id, NULL), 0);
     assert_int_equal(run_id, 2);
     struct db_run out;
     struct buf arena = {0};
+    memset(&out, 0xa5, sizeof out); /* what is there before does not stay */
     assert_int_equal(store_read_run(f->store, run_id, &out, &arena, NULL), 0);
     assert_int_equal(out.run_id, run_id);
     assert_int_equal(out.kind, DB_RUN_TEST);
@@ -99,6 +103,10 @@ static void a_run_comes_back_as_it_went_in(void **state)
     assert_string_equal(out.libc, "glibc 2.36");
     assert_string_equal(out.linalg, "portable");
     assert_int_equal(out.arithmetic, 7);
+    assert_true(out.real_clock && out.queue);
+    assert_true(out.time_scale == 2.5);
+    assert_null(out.surrogate);
+    assert_true(out.prompt == NULL && out.prompt_tokens == 0 && out.prompt_bytes == NULL);
     buf_finish(&arena);
 }
 
@@ -111,11 +119,17 @@ static void a_run_without_parent_checkpoint_or_reason_has_nulls(void **state)
                    "NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL");
     struct db_run out;
     struct buf arena = {0};
+    memset(&out, 0xa5, sizeof out);
     assert_int_equal(store_read_run(f->store, f->run_id, &out, &arena, NULL), 0);
     assert_int_equal(out.parent_run_id, 0);
     assert_int_equal(out.checkpoint_episode, -1);
+    assert_int_equal(out.updates, -1);
+    assert_int_equal(out.arithmetic, 0);
     assert_null(out.untrusted_reason);
     assert_null(out.policy_sees);
+    assert_true(out.vector_path == NULL && out.libc == NULL && out.linalg == NULL);
+    assert_true(out.trusted && !out.real_clock && !out.queue);
+    assert_true(out.time_scale == 1.0);
     buf_finish(&arena);
 }
 
