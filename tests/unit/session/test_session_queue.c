@@ -22,6 +22,8 @@ struct bench {
     size_t rows;
     unsigned asked[SERVERS];   /* since the last observations */
     double backlog_s[SERVERS]; /* as the last decide saw it */
+    double unsent[SERVERS];    /* likewise of device 0, bits */
+    unsigned handovers;        /* told */
 };
 
 static void decide(struct policy *policy, const struct env_view *view, struct env_decision *ret_decision)
@@ -29,6 +31,7 @@ static void decide(struct policy *policy, const struct env_view *view, struct en
     struct bench *bench = policy->state;
     bench->decides++;
     memcpy(bench->backlog_s, view->backlog_s, sizeof bench->backlog_s);
+    memcpy(bench->unsent, view->unsent_bits, sizeof bench->unsent);
     for (uint32_t n = 0; n < DEVICES; n++) {
         ret_decision->split[n] = bench->world.llm->layers;
         ret_decision->server[n] = ENV_LOCAL;
@@ -89,21 +92,31 @@ static void feed(struct bench *bench, const struct session_event *event)
             memcpy(bench->row, action->tasks.row, bench->rows * sizeof *bench->row);
         }
         bench->recovers += action->kind == SESSION_DO_TELL_DEVICE && action->message.id == PROTO_RECOVER;
+        bench->handovers += action->kind == SESSION_DO_TELL_DEVICE && action->message.id == PROTO_HANDOVER;
     }
 }
 
-static void observe(struct bench *bench, uint32_t device)
+static void observe_at(struct bench *bench, uint32_t device, struct vec2 position,
+                       const double unsent[static SERVERS])
 {
-    static const double gain[SERVERS] = {1e-10, 2e-10}, unsent[SERVERS] = {0.0, 0.0};
+    static const double gain[SERVERS] = {1e-10, 2e-10};
     const struct proto_message message = {
         .id = PROTO_OBSERVATION,
         .observation = {.device = device,
                         .round = bench->round,
+                        .x_m = position.x,
+                        .y_m = position.y,
                         .tokens = 64,
                         .gain = {gain, SERVERS},
                         .unsent_bits = {unsent, SERVERS}},
     };
     feed(bench, &(struct session_event){.kind = SESSION_ON_MESSAGE, .message = &message});
+}
+
+static void observe(struct bench *bench, uint32_t device)
+{
+    static const double unsent[SERVERS] = {0.0, 0.0};
+    observe_at(bench, device, (struct vec2){0.0, 0.0}, unsent);
 }
 
 static void advance(struct bench *bench, uint32_t server, double backlog_s)
@@ -300,6 +313,59 @@ static void a_task_that_ended_with_its_device_is_not_recovered_when_that_is_back
     close_bench(&bench);
 }
 
+/* ---- handovers ---- */
+
+/* Servers far from each other, and traces that begin anew in slot 1 alone of those that are played, or never. */
+static void open_moving(struct bench *bench, bool anew)
+{
+    struct track track;
+    open_bench(bench, false);
+    bench->world.scenario.handover.policy = HANDOVER_RESUME;
+    bench->world.scenario.run.trace_end = TRACE_END_RESTART;
+    bench->world.scenario.mobility.kind = MOBILITY_TRACE;
+    bench->world.server[1].position.x = bench->world.server[0].position.x + 20000.0;
+    assert_int_equal(track_init(&track, TRACK_PLACE, 1, anew ? 5.0 : 1e6), 0);
+    track.value[TRACK_CELL] = TRACK_NO_CELL;
+    assert_int_equal(tracks_push(&bench->world.place_tracks, &track), 0);
+    while (anew && !device_slot_begins_anew(&bench->world, 0, (struct slot_id){RNG_TEST, 0, 1}))
+        bench->world.seed++;
+}
+
+/* A slot in which device 0 sends and its task stays on its way. */
+static void send_slowly(struct bench *bench, double unsent)
+{
+    const double bits[SERVERS] = {unsent, 0.0};
+    observe_at(bench, 0, bench->world.server[0].position, bits);
+    observe_at(bench, 1, bench->world.server[0].position, (const double[SERVERS]){0.0, 0.0});
+    pass(bench, 0, 0);
+    report(bench, 1, PROTO_SERVER_NONE);
+    pass(bench, 1, 0);
+    advance(bench, 0, 0.0);
+    advance(bench, 1, 0.0);
+}
+
+/* What a device has not sent moves with its tasks. Where one of them stays, nobody knows how much of it that is. */
+static void what_is_unsent_moves_unless_a_part_of_it_stays(void **state)
+{
+    (void) state;
+    for (int anew = 0; anew < 2; anew++) {
+        struct bench bench;
+        open_moving(&bench, anew == 1);
+        bench.sends = true;
+        feed(&bench, &(struct session_event){.kind = SESSION_ON_START});
+        send_slowly(&bench, 0.0);
+        send_slowly(&bench, 100.0);
+        assert_int_equal(bench.handovers, 0);
+        observe_at(&bench, 0, bench.world.server[1].position, (const double[SERVERS]){300.0, 50.0});
+        observe(&bench, 1);
+        assert_int_equal(bench.decides, 3);
+        assert_int_equal(bench.handovers, 1);
+        assert_same(bench.unsent[0], anew ? 300.0 : 0.0);
+        assert_same(bench.unsent[1], anew ? 50.0 : 350.0);
+        close_bench(&bench);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -308,6 +374,7 @@ int main(void)
         cmocka_unit_test(a_task_that_a_server_names_twice_is_awaited_once),
         cmocka_unit_test(a_task_whose_server_is_lost_is_recovered_once),
         cmocka_unit_test(a_task_that_ended_with_its_device_is_not_recovered_when_that_is_back),
+        cmocka_unit_test(what_is_unsent_moves_unless_a_part_of_it_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
