@@ -375,6 +375,26 @@ static void a_server_that_is_down_covers_nobody(void **state)
     bench_stop(&bench);
 }
 
+/* What was mended before a decision was changed stays marked; a decision that is mended anew has its own marks. */
+static void marks_stay_where_a_mended_decision_is_mended_again(void **state)
+{
+    (void) state;
+    struct bench bench;
+    bench_start(&bench, (const char *[]){"servers.count=2", "servers.coverage_m=2000", NULL});
+    wish_all_local(&bench);
+    wish(&bench, 2, 7, 1);
+    wish(&bench, 3, 7, 77); /* no such server */
+    bench.decision.repaired[2] = true;
+    bench.decision.repaired[3] = false;
+    env_mend(&bench.view, &bench.decision);
+    assert_decided(&bench, 2, 7, 1, true);
+    assert_decided(&bench, 3, 7, 1, true);
+    env_repair(&bench.view, &bench.decision);
+    assert_decided(&bench, 2, 7, 1, false);
+    assert_decided(&bench, 3, 7, 1, false);
+    bench_stop(&bench);
+}
+
 /* C1 and C7: 4 GB hold 9 layers. */
 static void splits_are_kept_within_privacy_floor_and_memory(void **state)
 {
@@ -443,6 +463,39 @@ static void shares_are_equal_by_default(void **state)
     assert_same(bench.decision.bandwidth_share[3], 1.0);
     assert_same(bench.decision.compute_share[3], 1.0);
     assert_same(bench.decision.compute_share[4], 0.0);
+    bench_stop(&bench);
+}
+
+/* Queueing mode: whoever has something to send to a server, left over or new, has a part of its band. */
+static void a_band_is_divided_among_those_with_something_to_send(void **state)
+{
+    (void) state;
+    struct bench bench;
+    double share[4 * 3];
+    bench_start(&bench,
+                (const char *[]){"run.mode=queue", "devices.count=4", "servers.coverage_m=2000", NULL});
+    wish_all_local(&bench);
+    wish(&bench, 0, 4, 1);
+    wish(&bench, 1, 4, 1);
+    env_repair(&bench.view, &bench.decision);
+    bench.view.unsent_bits[1 * 3 + 1] = 5.0; /* left over beside the new: one device all the same */
+    bench.view.unsent_bits[2 * 3 + 1] = 5.0;
+    bench.view.unsent_bits[0 * 3 + 2] = 5.0;
+    bench.view.unsent_bits[3 * 3 + 1] = 5.0;
+    bench.view.present[3] = false;
+    for (size_t i = 0; i < 12; i++)
+        share[i] = (double) NAN;
+    env_queue_allocate(&bench.view, &bench.decision, share, bench.load);
+    static const double expected[12] = {0, 1.0 / 3, 1, 0, 1.0 / 3, 0, 0, 1.0 / 3, 0, 0, 0, 0};
+    for (size_t i = 0; i < 12; i++)
+        assert_same(share[i], expected[i]);
+    assert_int_equal(bench.load[0], 0);
+    assert_int_equal(bench.load[1], 3);
+    assert_int_equal(bench.load[2], 1);
+    for (uint32_t n = 0; n < 4; n++) {
+        assert_same(bench.decision.bandwidth_share[n], n < 2 ? 1.0 / 3 : 0.0);
+        assert_same(bench.decision.compute_share[n], n < 2 ? 1.0 : 0.0);
+    }
     bench_stop(&bench);
 }
 
@@ -623,9 +676,11 @@ int main(void)
         cmocka_unit_test(an_uncovered_wish_goes_to_the_covered_server_nearest_in_number),
         cmocka_unit_test(no_coverage_means_local_and_is_no_repair),
         cmocka_unit_test(a_server_that_is_down_covers_nobody),
+        cmocka_unit_test(marks_stay_where_a_mended_decision_is_mended_again),
         cmocka_unit_test(splits_are_kept_within_privacy_floor_and_memory),
         cmocka_unit_test(a_full_server_sends_its_highest_devices_home),
         cmocka_unit_test(shares_are_equal_by_default),
+        cmocka_unit_test(a_band_is_divided_among_those_with_something_to_send),
         cmocka_unit_test(proportional_shares_follow_bits_and_work),
         cmocka_unit_test(proportional_shares_follow_counted_attention_and_measured_times),
         cmocka_unit_test(a_shared_band_is_divided_over_all_offloaders),

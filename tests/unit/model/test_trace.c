@@ -128,6 +128,17 @@ static void the_columns_of_a_csv_are_found_by_their_names(void **state)
     trace_finish(&trace);
 }
 
+/* Time 0 is a time like any other. */
+static void a_row_of_the_first_second_there_is_counts(void **state)
+{
+    (void) state;
+    struct trace trace = read("Timestamp,UL_bitrate,DL_bitrate\n1970.01.01_00.00.00,8,0\n");
+    assert_int_equal(trace.steps, 1);
+    assert_same(trace.duration_s, 1.0);
+    assert_same(trace.step[0].rate_bps[DIRECTION_UP], 8e3);
+    trace_finish(&trace);
+}
+
 static void rows_of_one_second_are_averaged_and_missing_rates_are_none(void **state)
 {
     (void) state;
@@ -327,6 +338,7 @@ int main(void)
         cmocka_unit_test(the_mean_of_mahimahi_is_its_bits_over_its_last_time),
         cmocka_unit_test(two_columns_hold_until_the_next_row_and_the_last_as_long_as_the_one_before),
         cmocka_unit_test(the_columns_of_a_csv_are_found_by_their_names),
+        cmocka_unit_test(a_row_of_the_first_second_there_is_counts),
         cmocka_unit_test(rows_of_one_second_are_averaged_and_missing_rates_are_none),
         cmocka_unit_test(what_comes_before_the_first_known_place_is_there_too),
         cmocka_unit_test(a_hole_in_a_log_is_an_outage_after_ten_seconds),
