@@ -123,6 +123,8 @@ static int plot(void *user, struct scarce_text *given, struct diag *diag)
                         (const char *) figure->caption.data, (const char *) figure->head.data,
                         (const char *) figure->csv.data);
     }
+    for (size_t i = 0; i < report->figures && rc == 0; i++)
+        rc = figure_write(report->figure[i], trial->made->scratch->directory, diag);
     for (size_t i = 0; i < report->gaps && rc == 0; i++)
         scarce_tell(given, "%s\n", report->gap[i]);
     return rc;
@@ -138,6 +140,16 @@ static int print_page(void *user, struct scarce_text *given, struct diag *diag)
         scarce_tell(given, "%s", (const char *) page.data);
     buf_finish(&page);
     return rc;
+}
+
+static int make_wide(void *user, struct scarce_text *given, struct diag *diag)
+{
+    struct trial *trial = user;
+    struct bootstrap *bootstrap = NULL;
+    int rc = report_wide_bootstrap(&trial->made->report, 3, &bootstrap);
+    if (rc == 0)
+        scarce_tell(given, "of %zu", bootstrap->size_max);
+    return rc != 0 ? diag_fail(diag, rc, "a wide bootstrap") : 0;
 }
 
 static int plot_latency(struct report *report, const struct evidence_experiment *experiment,
@@ -177,6 +189,11 @@ static void a_report_is_made_or_it_is_said_that_memory_ran_out(void **state)
         work.each = plots[i].plot == plots_channel ? 8 : 32; /* draws of its bootstrap take long */
         scarce_try(&work);
     }
+    work.name = "a wide bootstrap";
+    work.run = make_wide;
+    work.least = 3;
+    scarce_try(&work);
+    work.least = 20;
     work.name = "a page";
     work.each = 32;
     work.run = print_page;
