@@ -86,7 +86,10 @@ static void add_episode(struct made *made, int64_t run, unsigned episode, unsign
 {
     char numbers[6][NUMBER];
     made_sql(made,
-             "INSERT INTO episode VALUES (%lld, %u, %u, %s, %s, %s, %s, %s, %s, %s, NULL, 10, 1, %d, 0, 1);",
+             "INSERT INTO episode (run_id, episode, slots, mean_latency_s, p50_latency_s, p95_latency_s,"
+             " p99_latency_s, mean_energy_j, mean_cost, episode_return, optimum_cost, tasks, deadline_misses,"
+             " failures, repairs, wall_s) VALUES (%lld, %u, %u, %s, %s, %s, %s, %s, %s, %s, NULL, 10, 1, %d, "
+             "0, 1);",
              (long long) run, episode, slots, number(cost / 10.0, numbers[0]), numbers[0],
              number(cost / 2.0, numbers[1]), numbers[1], number(2.0 * cost, numbers[2]),
              number(cost, numbers[3]), number(episode_return, numbers[4]), isnan(cost) ? 10 : 0);

@@ -4,6 +4,7 @@
 #include "tests/unit/report/made.h"
 
 #define HASH "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LEAK "(model, format, channel, level, split, attack, tokens, seeds, found, version, measured_utc)"
 #define OTHER "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 /* A known model behind a channel that erases; coding 0 is fp16, coding 1 int8. */
 #define KNOWN "channel:\n  mode: erasure\nmodel:\n  file: m.bin\n  hash: " HASH "\naction:\n  formats: int8\n"
@@ -16,10 +17,10 @@
 static void measure(struct made *made, const char *model, const char *format, const char *attack,
                     double level, unsigned split, unsigned found)
 {
-    made_sql(
-        made,
-        "INSERT INTO leak VALUES ('%s', '%s', 'erasure, fill zero', %.17g, %u, '%s', 64, 2, %u, '', '');",
-        model, format, level, split, attack, found);
+    made_sql(made,
+             "INSERT INTO leak " LEAK
+             " VALUES ('%s', '%s', 'erasure, fill zero', %.17g, %u, '%s', 64, 2, %u, '', '');",
+             model, format, level, split, attack, found);
 }
 
 /* A test of greedy; its tasks have 100 tokens each. */
@@ -89,7 +90,9 @@ static void a_reliable_channel_has_the_measure_of_none(void **state)
     struct buf text = {0};
     int64_t run = play(made, "greedy", 1, "model:\n  file: m.bin\n  hash: " HASH "\n");
     add_task(made, run, 0, 0, 2, "channel = NULL");
-    made_sql(made, "INSERT INTO leak VALUES ('%s', 'fp16', 'none', 0, 2, 'search', 10, 1, 7, '', '');", HASH);
+    made_sql(made,
+             "INSERT INTO leak " LEAK " VALUES ('%s', 'fp16', 'none', 0, 2, 'search', 10, 1, 7, '', '');",
+             HASH);
     print_page(made, &text);
     expect_read(&text, "greedy", "70.00");
     buf_finish(&text);

@@ -68,6 +68,7 @@ static void a_histogram_counts_every_split_and_of_equal_bars_the_first_is_the_hi
                     "-,local,32,3,0.3,1,0\n"
                     "-,local,1023,1,0.1,0.3333333333,0\n");
     made_expect_head(made, "splits-made-users", "x_label = 'layers on the device'");
+    made_expect_head(made, "splits-made-users", "array value[1] = ['-']");
     made_expect_head(made, "splits-made-users", "array policy[1] = ['local']");
 }
 
@@ -114,6 +115,8 @@ static void devices_of_a_server_are_the_mean_over_recorded_tests(void **state)
                     "-,greedy,0,0.2,0.3,0.5\n"
                     "-,greedy,255,0.1,0.5,0.6\n");
     made_expect_head(made, "servers-made-users", "y_label = 'devices in a slot'");
+    made_expect_head(made, "servers-made-users", "array value[1] = ['-']");
+    made_expect_head(made, "servers-made-users", "array policy[1] = ['greedy']");
 }
 
 static void a_server_number_that_no_scenario_has_is_refused(void **state)

@@ -190,6 +190,7 @@ static void an_axis_is_labelled_by_its_meaning_up_to_the_details_and_its_unit(vo
         {"radio.min_distance_m", "distances are not taken below this d_min (m)"},
         {"servers.sharing", "how a server divides its speed"},
         {"ddpg.batch", "mini-batch (transitions)"},
+        {"run.name", "the scenario's name"}, /* the first key that there is */
         {"nobody.knows", "nobody.knows"},
     };
     (void) state;
