@@ -167,14 +167,14 @@ def a_learner_learns_to_share_and_goes_on_after_a_kill():
 
 
 @tap.test
-def q_learners_choose_a_server_and_three_levels_of_it():
+def learners_of_classes_choose_a_server_and_three_levels_of_it():
     """The same rows in memory and over TCP, a replay, and after it was broken off."""
-    more = [word for pair in ('dqn.warmup=100', 'dqn.epsilon_slots=300', 'run.checkpoint_every=2', 'ddpg.hidden_1=32', 'ddpg.hidden_2=32')
+    more = [word for pair in ('dqn.warmup=100', 'dqn.epsilon_slots=300', 'ppo.rollout=150', 'run.checkpoint_every=2', 'ddpg.hidden_1=32', 'ddpg.hidden_2=32')
             for word in ('--set', pair)]
     query = f'SELECT {COLUMNS} FROM task WHERE run_id = 1 ORDER BY episode, slot'
     weights = 'SELECT episode, weights FROM checkpoint ORDER BY episode'
     with testbed.scratch() as folder:
-        for policy in ('dqn', 'rainbow'):
+        for policy in ('dqn', 'rainbow', 'ppo'):
             memory, tcp, parts = (os.path.join(folder, f'{policy}-{name}.db') for name in ('memory', 'tcp', 'parts'))
             play(memory, policy, *more, episodes=6)
             testbed.call(*testbed.launch('-q', '-s', 'cloud-edge', '-p', policy, '-e', 6, '--db', tcp, *more))

@@ -27,6 +27,7 @@ static struct policy_first_update first_update(const void *settings, uint32_t de
 
 const struct policy_kind policy_a2c = {
     .name = "a2c",
+    .reserves = true,
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "A2C with a split and a server to choose for each device",
     .source = "Mnih et al., arXiv 1602.01783; DAPO's named competitor",

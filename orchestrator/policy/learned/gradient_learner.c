@@ -8,18 +8,23 @@
 #include "core/base/err.h"
 #include "core/model/env_splits.h"
 #include "core/rl/checkpoint.h"
+#include "orchestrator/policy/learned/turn_actions.h"
+
+/* Heads of a device. The second is the server in either case. */
+enum split_head { SPLIT_HEAD, SPLIT_SERVER_HEAD, CODING_HEAD };
+enum whole_head { COMPUTE_HEAD, WHOLE_SERVER_HEAD, BAND_HEAD, MEMORY_HEAD };
+#define HEADS_MOST 4u
 
 struct gradient {
     struct policy_gradient *learner;
     enum gradient_learner_actions actions;
-    uint32_t splits;  /* env_splits_choices */
-    uint32_t codings; /* to choose; 0: none */
-    uint32_t heads;   /* of a device: split, server, coding */
-    bool samples;     /* decides as in training */
+    uint32_t heads;               /* of a device */
+    uint32_t classes[HEADS_MOST]; /* of each of them */
+    bool samples;                 /* decides as in training */
     size_t state_size;
     float *state, *next_state; /* [state_size] */
     float *action;             /* of the last decide */
-    uint8_t *allowed;          /* [N][splits + M + codings] */
+    uint8_t *allowed;          /* [N][classes of all heads] */
     float log_probability;     /* of `action` */
     bool goes_on;              /* the last slot was learned from, and its episode goes on */
     bool begins;               /* the slot of the last decide does not go on from the one learned from last */
@@ -45,9 +50,28 @@ static size_t action_size(const struct gradient *own, const struct world *world)
 }
 
 /* Classes of all heads of a device. */
-static size_t choices_of(const struct gradient *own, const struct world *world)
+static size_t choices_of(const struct gradient *own)
 {
-    return own->splits + (size_t) world->servers + own->codings;
+    size_t sum = 0;
+    for (uint32_t h = 0; h < own->heads; h++)
+        sum += own->classes[h];
+    return sum;
+}
+
+static void set_heads(struct gradient *own, const struct policy *policy)
+{
+    const struct world *world = policy->world;
+    uint32_t levels = (uint32_t) learned_settings_of(policy)->dqn.levels;
+    if (env_reserves(world)) {
+        own->heads = 4;
+        own->classes[COMPUTE_HEAD] = own->classes[BAND_HEAD] = own->classes[MEMORY_HEAD] = levels;
+        own->classes[WHOLE_SERVER_HEAD] = world->servers;
+        return;
+    }
+    own->heads = coding_is_open(&world->codings) ? 3 : 2;
+    own->classes[SPLIT_HEAD] = env_splits_choices(world);
+    own->classes[SPLIT_SERVER_HEAD] = world->servers;
+    own->classes[CODING_HEAD] = world->codings.count;
 }
 
 static int create_learner(struct gradient *own, const struct policy *policy,
@@ -56,12 +80,11 @@ static int create_learner(struct gradient *own, const struct policy *policy,
     const struct world *world = policy->world;
     const struct learned_settings *settings = learned_settings_of(policy);
     bool reals = own->actions == GRADIENT_LEARNER_REALS;
-    const size_t of_device[] = {own->splits, world->servers, own->codings};
     size_t heads = own->heads * (size_t) world->devices, *classes = calloc(heads, sizeof *classes);
     if (classes == NULL)
         return -ENOMEM;
     for (size_t h = 0; h < heads; h++)
-        classes[h] = of_device[h % own->heads];
+        classes[h] = own->classes[h % own->heads];
     struct policy_gradient_config config = *how;
     config.state_size = own->state_size;
     config.heads = reals ? 0 : heads;
@@ -88,15 +111,13 @@ int gradient_learner_create(struct policy *policy, enum gradient_learner_actions
         return diag_fail(diag, -ENOMEM, "out of memory");
     policy->state = own;
     own->actions = actions;
-    own->splits = env_splits_choices(world);
-    own->codings = coding_is_open(&world->codings) ? world->codings.count : 0;
-    own->heads = own->codings > 0 ? 3 : 2;
+    set_heads(own, policy);
     own->samples = policy->training;
     own->state_size = env_state_size(world);
     own->state = calloc(own->state_size, sizeof *own->state);
     own->next_state = calloc(own->state_size, sizeof *own->next_state);
     own->action = calloc(action_size(own, world), sizeof *own->action);
-    own->allowed = calloc(world->devices, choices_of(own, world));
+    own->allowed = calloc(world->devices, choices_of(own));
     bool whole = own->state != NULL && own->next_state != NULL && own->action != NULL && own->allowed != NULL;
     int rc = whole ? create_learner(own, policy, how, diag) : -ENOMEM;
     return rc != 0 ? diag_fail(diag, rc, "%s", err_text(rc)) : 0;
@@ -117,12 +138,13 @@ static void allow(const struct gradient *own, const struct env_view *view, uint3
     for (uint32_t m = 0; m < world->servers; m++)
         decides = decides || covered[m];
     decides = decides && env_has_task(view, device);
-    for (uint32_t i = 0; i < own->splits; i++)
-        *ret_allowed++ = decides && env_splits_allow(world, device, i) ? 1 : 0;
-    for (uint32_t m = 0; m < world->servers; m++)
-        *ret_allowed++ = decides && covered[m] ? 1 : 0;
-    for (uint32_t i = 0; i < own->codings; i++)
-        *ret_allowed++ = decides ? 1 : 0;
+    for (uint32_t h = 0; h < own->heads; h++)
+        for (uint32_t i = 0; i < own->classes[h]; i++) {
+            bool is_split = h == SPLIT_HEAD && !env_reserves(world);
+            bool is_possible =
+                h == SPLIT_SERVER_HEAD ? covered[i] : !is_split || env_splits_allow(world, device, i);
+            *ret_allowed++ = decides && is_possible ? 1 : 0;
+        }
 }
 
 static void choose(struct policy *policy)
@@ -134,18 +156,42 @@ static void choose(struct policy *policy)
         policy_gradient_mode(own->learner, own->state, own->allowed, own->action);
 }
 
-/* A class for each head. A device that decides nothing has class 0 in each, and env_repair keeps it local. */
+static void map_whole(const struct gradient *own, const struct world *world, const float *class,
+                      uint32_t device, struct env_decision *decision)
+{
+    const uint32_t levels = own->classes[COMPUTE_HEAD];
+    decision->split[device] = 0;
+    decision->coding[device] = 0;
+    decision->server[device] = (uint32_t) class[WHOLE_SERVER_HEAD];
+    decision->refused[device] = false;
+    decision->compute_share[device] = turn_actions_share(world, levels, (uint32_t) class[COMPUTE_HEAD]);
+    decision->bandwidth_share[device] = turn_actions_share(world, levels, (uint32_t) class[BAND_HEAD]);
+    decision->memory_share[device] = turn_actions_share(world, levels, (uint32_t) class[MEMORY_HEAD]);
+}
+
+static void map_split(const struct gradient *own, const struct env_view *view, const float *class,
+                      uint32_t device, struct env_decision *decision)
+{
+    decision->split[device] = env_splits_choice(view, device, (uint32_t) class[SPLIT_HEAD]);
+    decision->server[device] = (uint32_t) class[SPLIT_SERVER_HEAD];
+    decision->coding[device] = own->heads > CODING_HEAD ? (uint32_t) class[CODING_HEAD] : 0;
+    assert(decision->split[device] <= view->world->llm->layers);
+    assert(decision->coding[device] < view->world->codings.count);
+}
+
+/* A class for each head. A device that decides nothing has class 0 in each, and env_repair keeps it local, or refuses
+ * its task. */
 static void map_classes(const struct gradient *own, const struct env_view *view,
                         struct env_decision *ret_decision)
 {
     const struct world *world = view->world;
     for (uint32_t n = 0; n < world->devices; n++) {
         const float *class = own->action + own->heads * (size_t) n;
-        ret_decision->split[n] = env_splits_choice(view, n, (uint32_t) class[0]);
-        ret_decision->server[n] = (uint32_t) class[1];
-        ret_decision->coding[n] = own->codings > 0 ? (uint32_t) class[2] : 0;
-        assert(ret_decision->split[n] <= world->llm->layers && ret_decision->server[n] < world->servers);
-        assert(ret_decision->coding[n] < world->codings.count);
+        if (env_reserves(world))
+            map_whole(own, world, class, n, ret_decision);
+        else
+            map_split(own, view, class, n, ret_decision);
+        assert(ret_decision->server[n] < world->servers);
     }
     env_repair(view, ret_decision);
 }
@@ -157,7 +203,7 @@ void gradient_learner_decide(struct policy *policy, const struct env_view *view,
     const struct world *world = view->world;
     env_state(view, own->state);
     for (uint32_t n = 0; n < world->devices; n++)
-        allow(own, view, n, own->allowed + n * choices_of(own, world));
+        allow(own, view, n, own->allowed + n * choices_of(own));
     choose(policy);
     own->begins = !own->goes_on;
     own->goes_on = false;

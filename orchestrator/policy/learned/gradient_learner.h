@@ -3,8 +3,9 @@
  *
  * Classes: for each device a head over splits s_min..L, or moves of the split (env_splits_choices), and a head over
  * servers; where there are codings to choose, one over them, too. Forbidden are splits that its memory does not hold and
- * servers that do not cover it; a device without a task or without a server decides nothing. Reals: env_map_action makes
- * decisions of them (A14). */
+ * servers that do not cover it; a device without a task or without a server decides nothing. Whole tasks that reserve: a
+ * head over servers, and one over dqn.levels levels each of compute, band and memory (turn_actions.h). Reals:
+ * env_map_action makes decisions of them (A14). */
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_LEARNED_GRADIENT_LEARNER_H
 #define HANDOFF_ORCHESTRATOR_POLICY_LEARNED_GRADIENT_LEARNER_H
 

@@ -31,6 +31,7 @@ static struct policy_first_update first_update(const void *settings, uint32_t de
 
 const struct policy_kind policy_ppo = {
     .name = "ppo",
+    .reserves = true,
     .sees = POLICY_SEES_OBSERVATIONS,
     .summary = "PPO with a split and a server to choose for each device",
     .source = "Schulman et al., arXiv 1707.06347; DAPO's named competitor",

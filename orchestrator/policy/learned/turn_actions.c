@@ -42,10 +42,11 @@ void turn_actions_stay(const struct env_view *view, struct env_decision *decisio
         decision->refused[device] = env_has_task(view, device);
 }
 
-static double share_of(const struct turn_actions *actions, const struct world *world, uint32_t level)
+double turn_actions_share(const struct world *world, uint32_t levels, uint32_t level)
 {
+    assert(level < levels);
     const double most = world->scenario.reserve.most * world->scenario.reserve.full_share;
-    return ((double) level + 0.5) / (double) actions->levels * most;
+    return ((double) level + 0.5) / (double) levels * most;
 }
 
 static void enter_parts(const struct turn_actions *actions, const struct env_view *view,
@@ -54,9 +55,9 @@ static void enter_parts(const struct turn_actions *actions, const struct env_vie
     const uint32_t n = actions->levels;
     decision->split[device] = 0;
     decision->refused[device] = false;
-    decision->compute_share[device] = share_of(actions, view->world, parts / n / n);
-    decision->bandwidth_share[device] = share_of(actions, view->world, parts / n % n);
-    decision->memory_share[device] = share_of(actions, view->world, parts % n);
+    decision->compute_share[device] = turn_actions_share(view->world, n, parts / n / n);
+    decision->bandwidth_share[device] = turn_actions_share(view->world, n, parts / n % n);
+    decision->memory_share[device] = turn_actions_share(view->world, n, parts % n);
 }
 
 uint32_t turn_actions_enter(const struct turn_actions *actions, const struct env_view *view,

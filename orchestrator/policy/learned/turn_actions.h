@@ -27,6 +27,9 @@ struct turn_actions {
     uint32_t levels;  /* of whole tasks */
 };
 
+/* Of whole tasks: what level 0 <= level < levels of compute, band or memory reserves of a server. */
+double turn_actions_share(const struct world *world, uint32_t levels, uint32_t level);
+
 struct turn_actions turn_actions_of(const struct world *world, uint32_t levels);
 
 /* Into ret_allowed[count]: 1 or 0. False when the device has nothing to decide. */
