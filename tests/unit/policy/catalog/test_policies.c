@@ -460,23 +460,36 @@ static void static_takes_the_scenarios_split_everywhere(void **state)
     slot_close(&slot);
 }
 
-/* Alone in the world the load-blind choice at the best channel is the best one there. */
+/* Alone in the world the load-blind choice at the best channel is the best one there, of codings too. */
 static void greedy_is_best_for_a_device_that_is_alone(void **state)
 {
     (void) state;
-    static const char *const keys[] = {"devices.count=1", "servers.count=1", "servers.coverage_m=5000", NULL};
-    struct slot slot;
-    slot_open(&slot, keys);
-    struct policy greedy = slot_policy(&slot, "greedy");
-    struct policy optimum = slot_policy(&slot, "optimum");
-    for (uint32_t e = 0; e < 300; e++) {
-        slot_draw(&slot, e, 0, 0, 0);
-        double best = slot_decide(&slot, &optimum);
-        assert_same(slot_decide(&slot, &greedy), best);
+    static const char *const plain[] = {"devices.count=1", "servers.tflops_min=10", "servers.tflops_max=10",
+                                        "objective.server_energy=0", NULL};
+    static const char *const coded[] = {
+        "devices.count=1",           "servers.tflops_min=10", "servers.tflops_max=10",
+        "objective.server_energy=0", "channel.mode=bounded",  "action.formats=int8 q4",
+        "action.margins_db=0 3",     "model.min_split=1",     NULL};
+    for (int codings = 0; codings < 2; codings++) {
+        uint32_t sent = 0, coded_anew = 0; /* tasks; those in another coding than the scenario's */
+        struct slot slot;
+        slot_open(&slot, codings ? coded : plain);
+        struct policy greedy = slot_policy(&slot, "greedy");
+        struct policy optimum = slot_policy(&slot, "optimum");
+        for (uint32_t e = 0; e < 300; e++) {
+            slot_draw(&slot, e, 0, 0, 0);
+            double best = slot_decide(&slot, &optimum);
+            slot.decision.coding[0] = 0;
+            assert_same(slot_decide(&slot, &greedy), best);
+            coded_anew += slot.decision.coding[0] > 0 ? 1 : 0;
+            sent += slot.decision.server[0] != ENV_LOCAL ? 1 : 0;
+        }
+        assert_true(sent > 0);
+        assert_int_equal(coded_anew > 0, codings);
+        policy_destroy(&greedy);
+        policy_destroy(&optimum);
+        slot_close(&slot);
     }
-    policy_destroy(&greedy);
-    policy_destroy(&optimum);
-    slot_close(&slot);
 }
 
 int main(void)
