@@ -192,6 +192,29 @@ static void places_lie_on_straight_lines_and_rest_behind_the_last(void **state)
     track_finish(&track);
 }
 
+static void as_many_points_as_a_track_may_have_are_unpacked_and_one_more_is_refused(void **state)
+{
+    (void) state;
+    for (uint32_t more = 0; more < 2; more++) {
+        struct track track, back;
+        struct buf bytes = {0};
+        uint32_t points = TRACK_POINTS_MAX + more;
+        assert_int_equal(track_init(&track, TRACK_RATE, points, points), 0);
+        for (uint32_t i = 0; i < points; i++)
+            track.start_s[i] = i;
+        assert_int_equal(track_pack(&track, &bytes), 0);
+        assert_int_equal(track_unpack(&back, TRACK_RATE, bytes.data, bytes.size, NULL),
+                         more ? ERR_CORRUPT : 0);
+        if (more == 0) {
+            assert_int_equal(back.points, points);
+            assert_same(back.start_s[points - 1], points - 1.0);
+            track_finish(&back);
+        }
+        track_finish(&track);
+        buf_finish(&bytes);
+    }
+}
+
 static void a_packed_track_comes_back_bit_for_bit(void **state)
 {
     (void) state;
@@ -299,6 +322,7 @@ int main(void)
         cmocka_unit_test(a_track_begins_anew_once_in_each_round),
         cmocka_unit_test(offsets_are_drawn_for_each_phase_episode_and_device_on_the_grid),
         cmocka_unit_test(places_lie_on_straight_lines_and_rest_behind_the_last),
+        cmocka_unit_test(as_many_points_as_a_track_may_have_are_unpacked_and_one_more_is_refused),
         cmocka_unit_test(a_packed_track_comes_back_bit_for_bit),
         cmocka_unit_test(a_track_from_outside_is_checked),
         cmocka_unit_test(a_track_may_last_as_long_as_the_limits_say_and_no_longer),
