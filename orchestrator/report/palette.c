@@ -66,17 +66,17 @@ static size_t place_of(const struct policy_kind *kind)
 
 struct palette_style palette_style(const struct policy_kind *kind)
 {
-    static const int dashes[][DASHES] = {[LEARNER] = {1, 5, 6}, [RULE] = {2, 3, 4}, [YARDSTICK] = {4, 4, 4}};
+    static const int dashes[][DASHES] = {[LEARNER] = {1, 5, 6}, [RULE] = {2, 3, 4}, [YARDSTICK] = {4, 2, 3}};
     if (kind == NULL)
         return (struct palette_style){GREY, 3, 3};
     if (kind->asks) /* whoever decides there */
         return (struct palette_style){GREY, 1, 7};
     enum family family = family_of(kind);
-    size_t place = place_of(kind);
+    size_t place = place_of(kind), colours_of = family == YARDSTICK ? 1 : COLOURS;
     assert((size_t) family < sizeof dashes / sizeof *dashes);
     return (struct palette_style){
         .colour = family == YARDSTICK ? BLACK : colours[place % COLOURS],
-        .dash = dashes[family][place / COLOURS % DASHES],
+        .dash = dashes[family][place / colours_of % DASHES],
         .point = family == YARDSTICK ? 2 : open_points[place % POINTS] + (family == LEARNER ? 1 : 0),
     };
 }
