@@ -508,8 +508,8 @@ int session_core_step(struct session_core *core, const struct session_event *eve
                       struct session_actions *ret_actions, struct diag *diag)
 {
     assert(event->kind != SESSION_ON_MESSAGE || event->message != NULL);
-    bool grows = core->is_queue || env_reserves(core->session.world); /* any other round has a bound */
-    int rc = grows ? session_tasks_reserve(core) : 0;
+    int rc = session_tasks_reserve_outcomes(core);
+    rc = rc == 0 && core->is_queue ? session_tasks_reserve(core) : rc; /* a round has a bound */
     *ret_actions =
         (struct session_actions){.count = 0, .capacity = core->action_capacity, .list = core->action};
     return rc != 0 ? diag_fail(diag, rc, "out of memory") : step(core, event, ret_actions, diag);

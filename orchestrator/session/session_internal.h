@@ -127,6 +127,8 @@ void session_tell_revoke(struct session_core *core, uint32_t server, uint32_t de
 
 /* Memory for what the next step may add: actions, tasks, lists. -ENOMEM: the step must not be taken. */
 int session_tasks_reserve(struct session_core *core);
+/* Of outcomes that are not heard yet alone: where tasks reserve, those of earlier slots may wait. */
+int session_tasks_reserve_outcomes(struct session_core *core);
 void session_tasks_destroy(struct session_core *core);
 /* The tasks that have been decided in this slot enter the ledger. In mode round every device has one, lost where it is
  * absent. */

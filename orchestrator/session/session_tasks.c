@@ -46,6 +46,15 @@ static int reserve_lists(struct allot_lists *allot, size_t count)
     return rc;
 }
 
+int session_tasks_reserve_outcomes(struct session_core *core)
+{
+    const struct world *world = core->session.world;
+    size_t tasks = task_ledger_tasks(&core->ledger) + world->devices;
+    size_t waiting = waiting_outcomes_count(&core->waiting);
+    int rc = array_reserve(&core->outcome, &core->outcome_capacity, core->outcomes + waiting + tasks);
+    return rc == 0 && env_reserves(world) ? waiting_outcomes_reserve(&core->waiting, tasks) : rc;
+}
+
 int session_tasks_reserve(struct session_core *core)
 {
     const struct world *world = core->session.world;
@@ -55,11 +64,7 @@ int session_tasks_reserve(struct session_core *core)
     wanted += core->is_queue ? 3 * tasks + core->ledger.count : 0;
     int rc = reserve_lists(&core->allot, tasks);
     rc = rc != 0 ? rc : array_reserve(&core->action, &core->action_capacity, wanted);
-    size_t waiting = waiting_outcomes_count(&core->waiting);
-    rc = rc != 0 ? rc
-                 : array_reserve(&core->outcome, &core->outcome_capacity, core->outcomes + waiting + tasks);
-    if (env_reserves(world))
-        rc = rc != 0 ? rc : waiting_outcomes_reserve(&core->waiting, tasks);
+    rc = rc != 0 ? rc : session_tasks_reserve_outcomes(core);
     return rc != 0 ? rc : task_ledger_reserve(&core->ledger);
 }
 
@@ -407,14 +412,28 @@ static struct whole_outcome whole_outcome_of(const struct session_core *core, co
     };
 }
 
+static int compare_outcomes(const void *first, const void *second)
+{
+    const struct policy_outcome *a = first, *b = second;
+    if (a->whole.ended_s != b->whole.ended_s)
+        return a->whole.ended_s < b->whole.ended_s ? -1 : 1;
+    if (a->slot != b->slot)
+        return a->slot < b->slot ? -1 : 1;
+    return (a->device > b->device) - (a->device < b->device);
+}
+
+/* Those that end at the same time come by slot and device, in whatever places they have waited. */
 void session_tasks_hear(struct session_core *core)
 {
     double now_s = core->closing ? (double) INFINITY : core->view.start_s;
+    size_t before = core->outcomes;
     struct policy_outcome outcome;
     while (waiting_outcomes_take(&core->waiting, now_s, &outcome)) {
         assert(core->outcomes < core->outcome_capacity);
         core->outcome[core->outcomes++] = outcome;
     }
+    if (core->outcomes > before)
+        qsort(core->outcome + before, core->outcomes - before, sizeof *core->outcome, compare_outcomes);
 }
 
 static void add_outcome(struct session_core *core, const struct db_task *row)
