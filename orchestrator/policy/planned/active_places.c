@@ -22,6 +22,7 @@ struct active_places {
     uint32_t device;            /* that decides */
     struct device_place *place; /* [N] so far */
     uint32_t *load;             /* [M] so far */
+    double *gain;               /* [N] nats, of its last decision */
     struct device_full *full;   /* [N] foreseen */
     uint64_t turn;              /* of changes */
     uint64_t *changed;          /* [M] the turn of a server's last change */
@@ -65,6 +66,7 @@ static int create_space(struct active_places *own)
     own->allowed = calloc(own->choices.count, sizeof *own->allowed);
     own->place = calloc(world->devices, sizeof *own->place);
     own->load = calloc(world->servers, sizeof *own->load);
+    own->gain = calloc(world->devices, sizeof *own->gain);
     own->full = calloc(world->devices, sizeof *own->full);
     own->changed = calloc(world->servers, sizeof *own->changed);
     own->decided_at = calloc(world->devices, sizeof *own->decided_at);
@@ -72,9 +74,9 @@ static int create_space(struct active_places *own)
     own->y = calloc(model->outputs, sizeof *own->y);
     own->rows_x = calloc(model->rows * model->inputs, sizeof *own->rows_x);
     own->rows_y = calloc(model->rows * model->outputs, sizeof *own->rows_y);
-    if (own->allowed == NULL || own->place == NULL || own->load == NULL || own->full == NULL ||
-        own->changed == NULL || own->decided_at == NULL || own->x == NULL || own->y == NULL ||
-        own->rows_x == NULL || own->rows_y == NULL)
+    if (own->allowed == NULL || own->place == NULL || own->load == NULL || own->gain == NULL ||
+        own->full == NULL || own->changed == NULL || own->decided_at == NULL || own->x == NULL ||
+        own->y == NULL || own->rows_x == NULL || own->rows_y == NULL)
         return -ENOMEM;
     return ensemble_guess_init(&own->guess, own->agent->ensemble, model->rows);
 }
@@ -107,6 +109,7 @@ void active_places_destroy(struct active_places *places)
     free(places->allowed);
     free(places->place);
     free(places->load);
+    free(places->gain);
     free(places->full);
     free(places->changed);
     free(places->decided_at);
@@ -152,6 +155,7 @@ static struct device_place plan_place(struct active_places *own, uint32_t device
     struct plan plan = {.choice = &choice, .part = &none};
     own->device = device;
     planned_agent_plan(own->agent, &world, NULL, own->allowed, planned_number(own->view, device), &plan);
+    own->gain[device] = planned_agent_gain(own->agent, &plan);
     return device_choices_place(&own->choices, own->view, device, choice);
 }
 
@@ -295,6 +299,22 @@ static void remember(struct active_places *own, const struct env_decision *decis
     }
 }
 
+/* What is expected under the loads that it became. */
+static void foresee(struct active_places *own, struct env_decision *decision)
+{
+    const struct world *world = own->view->world;
+    for (uint32_t n = 0; n < world->devices; n++) {
+        if (own->decided_at[n] == 0)
+            continue;
+        struct device_place place = own->place[n];
+        uint32_t load = place.server == ENV_LOCAL ? 0 : own->load[place.server];
+        device_model_describe(own->view, n, place, load, own->rows_x);
+        planned_agent_foresee(own->agent, own->rows_x, 0, world->scenario.objective.deadline_s,
+                              &decision->foreseen[n]);
+        decision->foreseen[n].gain = own->gain[n];
+    }
+}
+
 void active_places_decide(struct active_places *places, const struct env_view *view, bool draws,
                           struct env_decision *ret_decision)
 {
@@ -307,6 +327,7 @@ void active_places_decide(struct active_places *places, const struct env_view *v
         ret_decision->server[n] = places->place[n].server;
         ret_decision->split[n] = places->place[n].split;
     }
+    foresee(places, ret_decision);
     env_repair(view, ret_decision);
     if (places->trains)
         remember(places, ret_decision);

@@ -11,6 +11,14 @@
 #include "orchestrator/policy/planned/reserve_model.h"
 #include "orchestrator/policy/planned/settings.h"
 
+#define ROUNDING 1e-7 /* of what is left, as floats */
+
+/* A task until its outcome is heard, which may be some slots later. With its inputs and its change, in the same place. */
+struct waiting_task {
+    uint32_t server; /* ENV_LOCAL: none */
+    bool is_changed; /* its change is known */
+};
+
 struct active_reserve {
     const struct world *world; /* borrowed, as the next two */
     const struct planned_settings *settings;
@@ -28,13 +36,17 @@ struct active_reserve {
     uint32_t *choice; /* [horizon] of its plan, and [horizon][RESERVED_KINDS] */
     float *part;
     /* Of the slot that was decided last. */
-    float *found;                          /* [rests] what its first task found */
-    struct reserve_action *action;         /* [N]; server ENV_LOCAL: none */
-    float *x;                              /* [N][inputs] */
-    const struct policy_outcome **outcome; /* [N] while it learns */
-    float *after;                          /* [rests] */
-    float *y;                              /* [outputs] */
-    struct ensemble_guess guess;           /* of one row */
+    float *found;                  /* [N][rests] what each task found */
+    struct reserve_action *action; /* [N]; server ENV_LOCAL: none */
+    uint32_t slot;
+    /* Of the episode: place slot N + device. */
+    struct waiting_task *waiting; /* [places] */
+    float *x;                     /* [places][inputs] */
+    float *change;                /* [places][rests] */
+    size_t places;
+    float *after;   /* [rests] */
+    float *scratch; /* [inputs] */
+    float *y;       /* [outputs] */
 };
 
 /* ---- life ---- */
@@ -42,15 +54,9 @@ struct active_reserve {
 int active_reserve_check(const struct policy *policy, struct diag *diag)
 {
     enum scenario_reward reward = policy->world->scenario.objective.reward;
-    if (reward != REWARD_COMPLETED && reward != REWARD_PRINTED)
+    if (reward != REWARD_COMPLETED && reward != REWARD_PRINTED && reward != REWARD_UTILITY)
         return diag_fail(diag, ERR_UNSUPPORTED,
-                         "values whole tasks by objective.reward: completed or printed");
-    if (policy->world->scenario.reserve.returns != RETURNS_OFF ||
-        classes_are_listed(&policy->world->scenario))
-        return diag_fail(
-            diag, ERR_UNSUPPORTED,
-            "learns from each task before the next comes, and of one class: reserve.returns: off, and no "
-            "list of classes; active-belief plays the others");
+                         "values whole tasks by objective.reward: completed, printed or utility");
     return 0;
 }
 
@@ -59,7 +65,7 @@ struct planned_shape active_reserve_shape(const struct policy *policy)
     const struct planned_settings *settings = planned_settings_of(policy);
     const struct world *world = policy->world;
     return (struct planned_shape){
-        .inputs = reserve_model_inputs(world),
+        .inputs = reserve_model_inputs(world, settings->active.inputs == INPUTS_MARGINS),
         .outputs = reserve_model_outputs(world, settings->active.preference == PREFERENCE_LEARNED),
         .state = reserve_model_rests(world),
         .space = {.horizon = settings->active.horizon, .choices = world->servers, .parts = RESERVED_KINDS},
@@ -78,16 +84,14 @@ static bool create_space(struct active_reserve *own)
     own->rest = calloc(rests, sizeof *own->rest);
     own->choice = calloc(horizon, sizeof *own->choice);
     own->part = calloc(horizon * RESERVED_KINDS, sizeof *own->part);
-    own->found = calloc(rests, sizeof *own->found);
+    own->found = calloc(devices * rests, sizeof *own->found);
     own->action = calloc(devices, sizeof *own->action);
-    own->x = calloc(devices * model->inputs, sizeof *own->x);
-    own->outcome = calloc(devices, sizeof *own->outcome);
+    own->scratch = calloc(model->inputs, sizeof *own->scratch);
     own->after = calloc(rests, sizeof *own->after);
     own->y = calloc(model->outputs, sizeof *own->y);
     return own->allowed != NULL && own->price != NULL && own->missed != NULL && own->misses != NULL &&
            own->rest != NULL && own->choice != NULL && own->part != NULL && own->found != NULL &&
-           own->action != NULL && own->x != NULL && own->outcome != NULL && own->after != NULL &&
-           own->y != NULL && ensemble_guess_init(&own->guess, own->agent->ensemble, 1) == 0;
+           own->action != NULL && own->scratch != NULL && own->after != NULL && own->y != NULL;
 }
 
 int active_reserve_create(struct active_reserve **ret_reserve, const struct policy *policy,
@@ -123,11 +127,12 @@ void active_reserve_destroy(struct active_reserve *reserve)
     free(reserve->part);
     free(reserve->found);
     free(reserve->action);
+    free(reserve->waiting);
     free(reserve->x);
-    free(reserve->outcome);
+    free(reserve->change);
+    free(reserve->scratch);
     free(reserve->after);
     free(reserve->y);
-    ensemble_guess_finish(&reserve->guess);
     free(reserve);
 }
 
@@ -140,21 +145,33 @@ static struct reserve_action action_of(uint32_t server, const float *part)
     return action;
 }
 
+static size_t inputs_of(const struct active_reserve *own)
+{
+    return ensemble_config(own->agent->ensemble)->inputs;
+}
+
+static void describe_task(const struct active_reserve *own, const float *rest,
+                          const struct reserve_action *action, float *ret_x)
+{
+    bool with_margins = own->settings->active.inputs == INPUTS_MARGINS;
+    reserve_model_describe(own->view, own->device, rest, action, with_margins, ret_x);
+}
+
 static void describe(void *user, const struct free_energy_step *step, float *ret_x)
 {
     const struct active_reserve *own = user;
-    size_t inputs = reserve_model_inputs(own->world), rests = reserve_model_rests(own->world);
+    size_t inputs = inputs_of(own), rests = reserve_model_rests(own->world);
     for (size_t row = 0; row < step->rows; row++) {
         struct reserve_action action = action_of(step->choice[row], step->part + row * RESERVED_KINDS);
-        reserve_model_describe(own->view, own->device, step->state + row * rests, &action,
-                               ret_x + row * inputs);
+        describe_task(own, step->state + row * rests, &action, ret_x + row * inputs);
     }
 }
 
 static double preference_of(const struct active_reserve *own, const float *y)
 {
-    return own->learns_preference ? reserve_model_learned_preference(own->world, y)
-                                  : reserve_model_preference(own->world, y);
+    return own->learns_preference
+               ? reserve_model_learned_preference(own->world, y)
+               : reserve_model_preference(own->world, own->view->deadline_s[own->device], y);
 }
 
 /* What an action's shares cost. */
@@ -209,11 +226,11 @@ static double worth_if_empty(struct active_reserve *own, uint32_t server)
         own->after[(size_t) server * RESERVED_KINDS + kind] = 1.0f;
         action.part[kind] = full < 1.0 ? (float) full : 1.0f;
     }
-    float *x = own->x + own->device * model->inputs; /* written anew once it is decided */
-    reserve_model_describe(own->view, own->device, own->after, &action, x);
-    ensemble_predict(own->agent->ensemble, 1, x, &own->guess);
+    float *x = own->scratch;
+    describe_task(own, own->after, &action, x);
+    ensemble_predict(own->agent->ensemble, 1, x, &own->agent->guess);
     for (size_t e = 0; e < model->members; e++) {
-        ensemble_in_units(own->agent->ensemble, 1, own->guess.mean + e * model->outputs, own->y);
+        ensemble_in_units(own->agent->ensemble, 1, own->agent->guess.mean + e * model->outputs, own->y);
         sum += preference_of(own, own->y);
     }
     return sum / (double) model->members;
@@ -237,23 +254,40 @@ static void miss(struct active_reserve *own, double best)
     }
 }
 
-/* Server ENV_LOCAL: with a price, the plan is worth less than to refuse the task, which is worth nothing. */
-static struct reserve_action plan_task(struct active_reserve *own)
+/* What the plan's first step is expected to be. */
+static void foresee(struct active_reserve *own, const struct reserve_action *action, const struct plan *plan,
+                    struct env_foreseen *ret_foreseen)
+{
+    describe_task(own, own->rest, action, own->scratch);
+    planned_agent_foresee(own->agent, own->scratch, reserve_model_seconds(own->world),
+                          own->view->deadline_s[own->device], ret_foreseen);
+    ret_foreseen->in_time *= reserve_model_accepted(own->world, own->agent->mean);
+    ret_foreseen->gain = planned_agent_gain(own->agent, plan);
+}
+
+/* Is the plan worth more than to refuse the task, which is worth nothing? Prices learn from what it has. */
+static bool is_worth_its_price(struct active_reserve *own, const struct plan *plan)
+{
+    double worth;
+    free_energy_worth(own->agent->energy, 1, plan->choice, plan->part, &worth);
+    double best = free_energy_preference(own->agent->energy, 0) / (double) own->settings->active.horizon;
+    if (own->trains)
+        miss(own, fmax(best, 0.0));
+    return worth >= 0.0;
+}
+
+/* Server ENV_LOCAL: it is refused. */
+static struct reserve_action plan_task(struct active_reserve *own, struct env_foreseen *ret_foreseen)
 {
     const struct free_energy_world world = {describe, prefer, follow, own};
     struct plan plan = {.choice = own->choice, .part = own->part};
     planned_agent_plan(own->agent, &world, own->rest, own->allowed, planned_number(own->view, own->device),
                        &plan);
     struct reserve_action action = action_of(plan.choice[0], plan.part);
-    if (!own->has_price)
-        return action;
-    double worth;
-    free_energy_worth(own->agent->energy, 1, plan.choice, plan.part, &worth);
-    double best = free_energy_preference(own->agent->energy, 0) / (double) own->settings->active.horizon;
-    if (own->trains)
-        miss(own, fmax(best, 0.0));
-    if (worth < 0.0)
+    if (own->has_price && !is_worth_its_price(own, &plan))
         action.server = ENV_LOCAL;
+    else
+        foresee(own, &action, &plan, ret_foreseen);
     return action;
 }
 
@@ -292,14 +326,21 @@ static uint32_t allow(struct active_reserve *own)
 
 /* ---- a slot ---- */
 
-static bool fits(const struct active_reserve *own, const struct reserve_action *action)
+/* Will the orchestrator grant it? So each task of a slot finds what it will really find. */
+static bool is_granted(const struct active_reserve *own, const struct reserve_action *action)
 {
+    const struct scenario *scenario = &own->world->scenario;
     const float *rest = own->rest + (size_t) action->server * RESERVED_KINDS;
+    double share[RESERVED_KINDS];
     bool fits = true;
-    for (unsigned kind = 0; kind < RESERVED_KINDS; kind++)
-        fits =
-            fits && reserve_model_share(own->world, action, (enum reserved_kind) kind) <= (double) rest[kind];
-    return fits;
+    for (unsigned kind = 0; kind < RESERVED_KINDS; kind++) {
+        share[kind] = reserve_model_share(own->world, action, (enum reserved_kind) kind);
+        fits = fits && share[kind] <= (double) rest[kind] + ROUNDING;
+        share[kind] = fmin(share[kind], (double) rest[kind]);
+    }
+    return (fits || scenario->reserve.excess == EXCESS_CLAMP) && share[RESERVED_COMPUTE] > 0.0 &&
+           share[RESERVED_BAND] > 0.0 &&
+           share[RESERVED_MEMORY] + ROUNDING >= scenario->reserve.memory_need * scenario->reserve.full_share;
 }
 
 static void send(const struct active_reserve *own, const struct reserve_action *action,
@@ -313,14 +354,51 @@ static void send(const struct active_reserve *own, const struct reserve_action *
     decision->memory_share[n] = reserve_model_share(own->world, action, RESERVED_MEMORY);
 }
 
+/* Room for the places of a slot. False: there is no memory, and the slot teaches nothing. */
+static bool reserve_places(struct active_reserve *own, uint32_t slot)
+{
+    size_t devices = own->world->devices, wanted = ((size_t) slot + 1) * devices, places = own->places;
+    if (wanted <= places)
+        return true;
+    while (places < wanted)
+        places = places > 0 ? 2 * places : 64 * devices;
+    struct waiting_task *waiting = realloc(own->waiting, places * sizeof *waiting);
+    own->waiting = waiting != NULL ? waiting : own->waiting;
+    float *x = realloc(own->x, places * inputs_of(own) * sizeof *x);
+    own->x = x != NULL ? x : own->x;
+    float *change = realloc(own->change, places * reserve_model_rests(own->world) * sizeof *change);
+    own->change = change != NULL ? change : own->change;
+    if (waiting == NULL || x == NULL || change == NULL)
+        return false;
+    for (size_t i = own->places; i < places; i++)
+        waiting[i] = (struct waiting_task){.server = ENV_LOCAL};
+    own->places = places;
+    return true;
+}
+
+static size_t place_of(const struct active_reserve *own, uint32_t slot, uint32_t device)
+{
+    return (size_t) slot * own->world->devices + device;
+}
+
+/* What the ensemble is told of the task once its outcome is heard. */
+static void note_task(struct active_reserve *own, const struct reserve_action *action)
+{
+    size_t rests = reserve_model_rests(own->world), place = place_of(own, own->view->id.slot, own->device);
+    if (place >= own->places)
+        return;
+    memcpy(own->found + own->device * rests, own->rest, rests * sizeof *own->found);
+    own->waiting[place].server = action->server;
+    describe_task(own, own->rest, action, own->x + place * inputs_of(own));
+}
+
 static void decide_task(struct active_reserve *own, bool draws, struct env_decision *ret_decision)
 {
-    size_t inputs = reserve_model_inputs(own->world);
     struct reserve_action *action = &own->action[own->device];
     uint32_t count = allow(own);
     action->server = ENV_LOCAL;
     if (count > 0)
-        *action = draws ? draw_task(own, count) : plan_task(own);
+        *action = draws ? draw_task(own, count) : plan_task(own, &ret_decision->foreseen[own->device]);
     if (action->server == ENV_LOCAL) {
         ret_decision->server[own->device] = ENV_LOCAL;
         ret_decision->refused[own->device] = true;
@@ -328,8 +406,8 @@ static void decide_task(struct active_reserve *own, bool draws, struct env_decis
     }
     send(own, action, ret_decision);
     if (own->trains)
-        reserve_model_describe(own->view, own->device, own->rest, action, own->x + own->device * inputs);
-    if (fits(own, action))
+        note_task(own, action);
+    if (is_granted(own, action))
         reserve_model_take(own->world, action, own->rest);
 }
 
@@ -338,8 +416,11 @@ void active_reserve_decide(struct active_reserve *reserve, const struct env_view
 {
     struct active_reserve *own = reserve;
     own->view = view;
-    reserve_model_rest(view, own->found);
-    memcpy(own->rest, own->found, reserve_model_rests(own->world) * sizeof *own->rest);
+    own->slot = view->id.slot;
+    reserve_model_rest(view, own->rest);
+    if (own->trains && reserve_places(own, view->id.slot))
+        for (uint32_t n = 0; n < own->world->devices; n++)
+            own->waiting[place_of(own, view->id.slot, n)] = (struct waiting_task){.server = ENV_LOCAL};
     for (own->device = 0; own->device < own->world->devices; own->device++)
         decide_task(own, draws, ret_decision);
     env_repair(view, ret_decision);
@@ -347,23 +428,40 @@ void active_reserve_decide(struct active_reserve *reserve, const struct env_view
 
 /* ---- learning ---- */
 
-/* The outcome of each device's task; NULL: nothing is known of it. */
-static void sort_outcomes(struct active_reserve *own, const struct policy_feedback *feedback)
+/* The task behind this one in the slot; N: it is the last. */
+static uint32_t next_task(const struct active_reserve *own, uint32_t device)
 {
-    memset(own->outcome, 0, own->world->devices * sizeof *own->outcome);
-    for (size_t i = 0; i < feedback->outcomes; i++) {
-        assert(feedback->outcome[i].device < own->world->devices);
-        own->outcome[feedback->outcome[i].device] = &feedback->outcome[i];
+    uint32_t n = device + 1;
+    while (n < own->world->devices && own->action[n].server == ENV_LOCAL)
+        n++;
+    return n;
+}
+
+/* What is left has changed from each task of the slot to the next one, and from the last to what the next view has. */
+static void note_changes(struct active_reserve *own, const struct env_view *next)
+{
+    size_t rests = reserve_model_rests(own->world);
+    reserve_model_rest(next, own->after);
+    for (uint32_t n = 0; n < own->world->devices; n++) {
+        size_t place = place_of(own, own->slot, n);
+        if (place >= own->places || own->waiting[place].server == ENV_LOCAL)
+            continue;
+        uint32_t behind = next_task(own, n);
+        const float *after = behind < own->world->devices ? own->found + behind * rests : own->after;
+        reserve_model_change(own->world, own->found + n * rests, after, own->change + place * rests);
+        own->waiting[place].is_changed = true;
     }
 }
 
-/* Is there a task behind this one in the slot? */
-static bool is_last(const struct active_reserve *own, uint32_t device)
+static void learn_task(struct active_reserve *own, const struct policy_outcome *outcome)
 {
-    for (uint32_t n = device + 1; n < own->world->devices; n++)
-        if (own->action[n].server != ENV_LOCAL)
-            return false;
-    return true;
+    size_t rests = reserve_model_rests(own->world), place = place_of(own, outcome->slot, outcome->device);
+    assert(outcome->device < own->world->devices);
+    if (place >= own->places || !own->waiting[place].is_changed || outcome->recovered)
+        return;
+    reserve_model_outcome(own->world, outcome, own->waiting[place].server, own->change + place * rests,
+                          own->learns_preference, own->y);
+    ensemble_observe(own->agent->ensemble, own->x + place * inputs_of(own), own->y);
 }
 
 /* A block is over: prices follow what those missed, as a mean, who met too little. Nobody: nothing. */
@@ -383,26 +481,9 @@ static void move_prices(struct active_reserve *own)
 void active_reserve_learn(struct active_reserve *reserve, const struct policy_feedback *feedback)
 {
     struct active_reserve *own = reserve;
-    size_t rests = reserve_model_rests(own->world), inputs = reserve_model_inputs(own->world);
-    sort_outcomes(own, feedback);
-    for (uint32_t n = 0; n < own->world->devices; n++) {
-        const struct policy_outcome *outcome = own->outcome[n];
-        const struct reserve_action *action = &own->action[n];
-        if (action->server == ENV_LOCAL)
-            continue;
-        memcpy(own->after, own->found, rests * sizeof *own->after);
-        if (is_last(own, n))
-            reserve_model_rest(feedback->next, own->after);
-        else if (outcome == NULL || !outcome->refused)
-            reserve_model_take(own->world, action, own->after);
-        if (outcome != NULL && !outcome->recovered) {
-            reserve_model_redescribe(own->world, own->found, own->x + n * inputs);
-            reserve_model_outcome(own->world, outcome, action, own->found, own->after, own->learns_preference,
-                                  own->y);
-            ensemble_observe(own->agent->ensemble, own->x + n * inputs, own->y);
-        }
-        memcpy(own->found, own->after, rests * sizeof *own->found);
-    }
+    note_changes(own, feedback->next);
+    for (size_t i = 0; i < feedback->outcomes; i++)
+        learn_task(own, &feedback->outcome[i]);
     own->slots++;
     if (own->has_price && (feedback->truncated || own->slots >= own->settings->active.price_block))
         move_prices(own);

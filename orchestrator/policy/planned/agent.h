@@ -24,6 +24,10 @@ struct planned_agent {
     struct free_energy *energy;
     struct cross_entropy *planner; /* one of the two, by active.plan */
     struct plan_grid *grid;
+    bool counts_gain;
+    /* Of one row that was foreseen. */
+    struct ensemble_guess guess;
+    float *mean, *spread; /* [outputs] in units: of the members, and scratch */
 };
 
 /* ERR_RANGE: sizes that cannot be, or more plans than can be asked of; -ENOMEM; with a text. Finish takes what it left. */
@@ -37,5 +41,13 @@ uint64_t planned_number(const struct env_view *view, uint32_t device);
 /* Plans decision `number` from `state`, choosing of what is `allowed`; fills ret_plan's arrays. */
 void planned_agent_plan(struct planned_agent *agent, const struct free_energy_world *world,
                         const float *state, const uint8_t *allowed, uint64_t number, struct plan *ret_plan);
+
+/* What members foresee of x[inputs]: agent->mean becomes their mean. Seconds are those whose logarithm stands at `seconds`
+ * among the outputs; the chance that they are no more than deadline_s (0: none, and it is NAN) is the mean over members'
+ * Gaussians, each to 0.01. */
+void planned_agent_foresee(struct planned_agent *agent, const float *x, size_t seconds, double deadline_s,
+                           struct env_foreseen *ret_foreseen);
+/* Nats that the plan would tell, of all its steps, from where the last planned_agent_plan began; NAN: gain is not counted. */
+double planned_agent_gain(struct planned_agent *agent, const struct plan *plan);
 
 #endif

@@ -7,6 +7,7 @@
 /* Words in the order of the enumerators, NULL behind the last. */
 static const char *const planned_plan_words[] = {"enumerate", "cross-entropy", NULL};
 static const char *const planned_preference_words[] = {"analytic", "learned", NULL};
+static const char *const planned_inputs_words[] = {"state", "margins", NULL};
 static const char *const planned_price_words[] = {"off", "learned", NULL};
 static const char *const planned_estimate_words[] = {"neighbours", "gaussian", NULL};
 

@@ -9,6 +9,7 @@
 
 enum planned_plan { PLAN_ENUMERATE, PLAN_CROSS_ENTROPY };
 enum planned_preference { PREFERENCE_ANALYTIC, PREFERENCE_LEARNED };
+enum planned_inputs { INPUTS_STATE, INPUTS_MARGINS };
 enum planned_price { PRICE_OFF, PRICE_LEARNED };
 /* Of the mixture's entropy. */
 enum planned_estimate { ESTIMATE_NEIGHBOURS, ESTIMATE_GAUSSIAN };
