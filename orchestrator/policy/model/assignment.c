@@ -80,15 +80,9 @@ static int create(struct policy *policy, struct diag *diag)
 static void plan(struct assignment *own, const struct env_view *view)
 {
     const struct world *world = view->world;
-    double part[RESERVED_KINDS], held_s;
     whole_episode_meet(&own->whole, view->id.phase, view->id.episode,
                        episode_slots(&world->scenario, view->id.phase));
-    for (uint32_t i = 0; i < own->whole.tasks; i++)
-        for (uint32_t m = 0; m < world->servers; m++) {
-            whole_tasks_shares(world, m, 1.0, part);
-            own->worth[(size_t) i * world->servers + m] =
-                whole_episode_worth(&own->whole, i, m, part, &held_s);
-        }
+    whole_episode_full(&own->whole, own->worth);
     const struct transport problem = {
         .tasks = own->whole.tasks, .places = world->servers, .worth = own->worth, .room = own->room};
     (void) transport_solve(&own->solver, &problem, own->place); /* what it is worth, the run tells */

@@ -11,6 +11,7 @@
 #include "core/model/drift.h"
 #include "core/model/env.h"
 #include "core/model/transfer.h"
+#include "orchestrator/policy/search/whole_tasks.h"
 
 #define TASKS_MAX 1000000u /* as many as may reserve in an episode (scenario_check) */
 
@@ -137,4 +138,15 @@ double whole_episode_worth(const struct whole_episode *whole, uint32_t task, uin
         quality.answer = is_right(whole, own, server) ? 1.0 : 0.0;
     return -cost_task(world, &world->device[own->device], own->tokens, outcome.latency_s, outcome.energy_j,
                       false, &quality);
+}
+
+void whole_episode_full(const struct whole_episode *whole, double *ret_worth)
+{
+    uint32_t servers = whole->world->servers;
+    double part[RESERVED_KINDS], held_s;
+    for (uint32_t m = 0; m < servers; m++) {
+        whole_tasks_shares(whole->world, m, 1.0, part);
+        for (uint32_t i = 0; i < whole->tasks; i++)
+            ret_worth[(size_t) i * servers + m] = whole_episode_worth(whole, i, m, part, &held_s);
+    }
 }

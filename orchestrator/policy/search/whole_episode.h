@@ -1,8 +1,14 @@
 /* All tasks of an episode in advance, for whoever may see the world: what each brings, and what it would be worth at a
  * server with a part of it. Draws are functions of seed, phase, episode and slot, so nobody has to play the episode.
  *
- * whole_episode_worth is the one place that says what a part of a server gives a task. It must hold of it that more of a
- * server never is worth less, and never holds it longer: upper bounds count on that. */
+ * whole_episode_worth is the one place that says what a part of a server gives a task. Upper bounds count on this:
+ *
+ *   where a task is worth more than 0, more of a server is never worth less, and nothing less is worth more; more never
+ *   holds it longer
+ *   there worth is concave in compute and band together
+ *
+ * The latter holds of 1 / T and of what is the same for all T in time: T is a sum of a / c (compute c), of bits over a rate
+ * that is concave in the band, and of constants; such a 1 / T is concave, and {T <= deadline} is convex. A test tries it. */
 #ifndef HANDOFF_ORCHESTRATOR_POLICY_SEARCH_WHOLE_EPISODE_H
 #define HANDOFF_ORCHESTRATOR_POLICY_SEARCH_WHOLE_EPISODE_H
 
@@ -47,5 +53,8 @@ void whole_episode_meet(struct whole_episode *whole, enum rng_phase phase, uint3
  * them where they come back (reserve.returns end); a late one is given up at its deadline. */
 double whole_episode_worth(const struct whole_episode *whole, uint32_t task, uint32_t server,
                            const double part[static RESERVED_KINDS], double *ret_held_s);
+
+/* The same of full shares, for all tasks and servers: ret_worth[tasks][M]. */
+void whole_episode_full(const struct whole_episode *whole, double *ret_worth);
 
 #endif
