@@ -12,7 +12,7 @@ import scenario_yaml
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 COMMANDS = ('run', 'evaluate', 'replay', 'show', 'export', 'twin', 'sweep', 'compare', 'report', 'delete',
-            'model', 'generate', 'train', 'perplexity', 'leak')
+            'model', 'generate', 'train', 'perplexity', 'leak', 'bound')
 
 
 def read(name):

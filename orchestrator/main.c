@@ -19,7 +19,7 @@ int main(int argc, char **argv)
         [CLI_REPORT] = command_report, [CLI_DELETE] = command_delete,
         [CLI_MODEL] = command_model,   [CLI_GENERATE] = command_generate,
         [CLI_TRAIN] = command_train,   [CLI_PERPLEXITY] = command_perplexity,
-        [CLI_LEAK] = command_leak,
+        [CLI_LEAK] = command_leak,     [CLI_BOUND] = command_bound,
     };
     struct cli cli;
     struct diag diag = {0};

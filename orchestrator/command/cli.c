@@ -29,9 +29,10 @@ enum {
     DELETE = 1 << CLI_DELETE,
     MODEL = 1 << CLI_MODEL,
     GENERATE = 1 << CLI_GENERATE,
+    BOUND = 1 << CLI_BOUND,
     RECORDED = RUN | EVALUATE | REPLAY | SHOW | EXPORT | TWIN | SWEEP | COMPARE | REPORT |
                DELETE, /* all that use an experiment's file */
-    ALL = RECORDED | MODEL | GENERATE
+    ALL = RECORDED | MODEL | GENERATE | BOUND
 };
 
 enum key {
@@ -92,28 +93,31 @@ static const struct {
     int commands;
     struct argp_option option;
 } flags[] = {
-    {RUN | EVALUATE | SHOW | TWIN,
+    {RUN | EVALUATE | SHOW | TWIN | BOUND,
      {"scenario", 's', "NAME|FILE", 0, "a shipped scenario or a YAML file (default dapo)", 0}},
-    {RUN | EVALUATE | SHOW | TWIN,
+    {RUN | EVALUATE | SHOW | TWIN | BOUND,
      {"set", KEY_SET, "KEY=VALUE", 0, "set a scenario key, e.g. radio.bandwidth_mhz=10", 0}},
-    {RUN | EVALUATE | TWIN | SWEEP,
+    {RUN | EVALUATE | TWIN | SWEEP | BOUND,
      {"data", KEY_DATA, "DIR", 0, "where a scenario's relative data files are (default: here)", 0}},
     {RECORDED, {"db", 'd', "FILE", 0, "the experiment's SQLite file (default results.db)", 0}},
+    {BOUND, {"db", 'd', "FILE", 0, "beside a recorded run of this file: what it earned (default: none)", 0}},
     {RUN | EVALUATE | REPLAY | TWIN,
      {"policy", 'p', "NAME[,NAME...]", 0, "who decides; `show policies` lists them", 0}},
-    {RUN | EVALUATE | TWIN, {"devices", 'n', "N", 0, "mobile devices (devices.count)", 0}},
-    {RUN | EVALUATE | TWIN, {"servers", 'm', "M", 0, "edge servers (servers.count)", 0}},
+    {RUN | EVALUATE | TWIN | BOUND, {"devices", 'n', "N", 0, "mobile devices (devices.count)", 0}},
+    {RUN | EVALUATE | TWIN | BOUND, {"servers", 'm', "M", 0, "edge servers (servers.count)", 0}},
     {RUN,
      {"episodes", 'e', "E", 0,
       "training episodes (run.episodes); with --resume: how many the run shall have in the end", 0}},
     {TWIN, {"episodes", 'e', "E", 0, "episodes to play (default 1)", 0}},
     {TWIN, {"slots", 't', "T", 0, "slots in an episode (default 20)", 0}},
+    {BOUND, {"episodes", 'e', "E", 0, "the first E episodes (default 5; with --db all of the run)", 0}},
+    {BOUND, {"slots", 't', "T", 0, "slots in an episode (default: as the phase's have)", 0}},
     {TWIN, {"time-scale", KEY_SCALE, "S", 0, "model seconds in a second of real time, 0.1 to 100", 0}},
     {TWIN,
      {"live", KEY_LIVE, 0, 0,
       "queueing mode: in real time the policy decides anew, instead of repeating what it decided", 0}},
     {RUN, {"slots", 't', "T", 0, "slots in an episode (run.slots)", 0}},
-    {RUN | EVALUATE | TWIN, {"seed", KEY_SEED, "S", 0, "seed of all draws (run.seed)", 0}},
+    {RUN | EVALUATE | TWIN | BOUND, {"seed", KEY_SEED, "S", 0, "seed of all draws (run.seed)", 0}},
     {RUN, {"record", KEY_RECORD, "answers|tasks|episodes", 0, "finest rows to record (run.record)", 0}},
     {RUN | REPLAY,
      {"over", KEY_OVER, "tcp|memory", 0,
@@ -136,7 +140,7 @@ static const struct {
     {RUN,
      {"from", KEY_FROM, "R", 0,
       "a new run that begins with the weights of run R, in its scenario unless --scenario names another", 0}},
-    {EVALUATE | REPLAY | SHOW | EXPORT | TWIN,
+    {EVALUATE | REPLAY | SHOW | EXPORT | TWIN | BOUND,
      {"run", 'r', "R", 0, "the recorded run (default: the newest training run)", 0}},
     {RUN, {"run", 'r', "R", 0, "--resume: which one, as --resume=R", 0}},
     {RUN,
@@ -153,7 +157,7 @@ static const struct {
     {EVALUATE | TWIN,
      {"checkpoint", KEY_CHECKPOINT, "best|last|N", 0,
       "a learner's weights: best on validation (default), last, or after episode N", 0}},
-    {EVALUATE, {"phase", KEY_PHASE, "test|validate", 0, "held-out streams to use (default test)", 0}},
+    {EVALUATE | BOUND, {"phase", KEY_PHASE, "test|validate", 0, "held-out streams to use (default test)", 0}},
     {EVALUATE,
      {"draws", KEY_DRAWS, "K", 0, "no recorded run: compare policies over K draws of node parameters", 0}},
     {SWEEP, {"jobs", 'j', "K", 0, "workers at a time (default: as many as there are cores)", 0}},
@@ -244,6 +248,7 @@ static const struct {
     [CLI_PERPLEXITY] = {"perplexity", "",
                         "Measures what a bad channel at each split does to a model's perplexity."},
     [CLI_LEAK] = {"leak", "", "Measures how many tokens of a prompt an observer reads from what crossed."},
+    [CLI_BOUND] = {"bound", "", "Says what whole tasks may be worth at the most, whoever decides."},
     [CLI_EXPORT] = {"export", "tasks|episodes|events|answers", "Writes a run's rows as CSV or JSON."},
 };
 
@@ -330,7 +335,8 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
     struct cli *cli = state->input;
     struct diag diag = {0};
     int rc = 0;
-    if (cli->command == CLI_TWIN && (key == 'e' || key == 't')) {
+    bool is_own = cli->command == CLI_TWIN || cli->command == CLI_BOUND;
+    if (is_own && (key == 'e' || key == 't')) {
         uint64_t number = parse_number(state, key == 'e' ? "--episodes" : "--slots", text, 1, 1000000);
         *(key == 'e' ? &cli->episodes : &cli->slots) = (uint32_t) number;
         return 0;
@@ -341,7 +347,10 @@ static error_t parse_flag(int key, char *text, struct argp_state *state)
         return 0;
     switch (key) {
     case 's': cli->scenario = text; return 0;
-    case 'd': cli->db = text; return 0;
+    case 'd':
+        cli->db = text;
+        cli->db_given = true;
+        return 0;
     case KEY_DATA: cli->data = text; return 0;
     case 'p': cli->policy = text; return 0;
     case 'r':

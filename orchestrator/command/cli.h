@@ -30,6 +30,7 @@ enum cli_command {
     CLI_TRAIN,
     CLI_PERPLEXITY,
     CLI_LEAK,
+    CLI_BOUND,
     CLI_COMMANDS
 };
 
@@ -41,8 +42,9 @@ struct cli {
     size_t set_count;
     char *own[CLI_SETS_MAX]; /* texts made here: cli_finish frees them */
     size_t own_count;
-    const char *data;   /* directory of data files; NULL: not given */
-    const char *db;     /* the database's path */
+    const char *data; /* directory of data files; NULL: not given */
+    const char *db;   /* the database's path */
+    bool db_given;
     const char *policy; /* a name, or a list with commas; NULL: not given */
     enum host_kind host;
     bool host_given;
@@ -60,9 +62,9 @@ struct cli {
     const char *more;       /* run: --episodes as it was given; NULL: not */
     const char *checkpoint; /* "best", "last" or an episode's number */
     bool checkpoint_given;
-    bool validate;            /* evaluate on the validation streams, not the test streams */
+    bool validate;            /* evaluate, bound: on the validation streams, not the test streams */
     uint32_t draws;           /* evaluate without a run: how many draws of node parameters */
-    uint32_t episodes, slots; /* twin, --resume; 0: not given */
+    uint32_t episodes, slots; /* twin, bound, --resume; 0: not given */
     const char *time_scale;   /* twin; NULL: the scenario's */
     bool live;                /* twin, queueing mode: the policy decides anew in real time */
     uint32_t jobs;            /* sweep: workers at a time; 0: as many as there are cores */

@@ -23,6 +23,7 @@ int command_model(const struct cli *cli, struct diag *diag);
 int command_generate(const struct cli *cli, struct diag *diag);
 int command_perplexity(const struct cli *cli, struct diag *diag);
 int command_leak(const struct cli *cli, struct diag *diag);
+int command_bound(const struct cli *cli, struct diag *diag);
 int command_train(const struct cli *cli, struct diag *diag);
 
 /* PROCESS_OK, or the exit status that a code stands for: bad input is PROCESS_USAGE, all else PROCESS_FAILED. A

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Whole tasks that reserve parts of a cloud and its edges: what the printed problem gives, the same bits over TCP, replays."""
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -83,6 +84,77 @@ def no_rule_with_full_shares_earns_more_than_the_assignment():
                 tap.true(all(one <= most + 1e-9 for one, most in zip(own, best)), f'{policy} with {more}: {own} above {best}')
                 if policy == 'data-sheet' and not more:
                     near(sum(own) / sum(best), 0.985, 0.01, 'part of the optimum, of which a second program gave 0.985')
+
+
+LEARNERS = ('ppo-gaussian', 'sac')
+
+
+def bounds(*arguments):
+    return json.loads(testbed.orchestrator('bound', '-q', '--json', *arguments)[0])
+
+
+def check_order(found, earned, returns):
+    tap.equal((found['phase'], len(found['episodes'])), ('train', len(earned)), 'what it is of')
+    for own, one in zip(earned, found['episodes']):
+        near(one['earned'], own, 1e-6, 'what the command says that the run earned')
+        tap.true(one['priced'] <= one['fractions'] <= one['bound'], f'order of {one}')
+        tap.true((one['assignment'] is None) == returns, f'{one}')
+    return found['episodes']
+
+
+@tap.test
+def no_policy_earns_more_than_the_bound_of_its_episodes():
+    """Rules with full shares, others that ask for any, learners; where parts come back too, and with late tasks paid."""
+    for more in ((), ('-t', 150), ('-t', 120, '--set', 'reserve.returns=end', '--set', 'run.slot_s=0.04'),
+                 ('-t', 40, '--devices', 3, '--set', 'objective.reward=printed', '--set', 'reserve.most=3', '--set', 'reserve.memory_need=1')):
+        returns = 'reserve.returns=end' in more
+        with testbed.scratch() as folder:
+            db = os.path.join(folder, 'x.db')
+            found = None
+            for policy in ('data-sheet',) + RULES + LEARNERS:
+                if policy == 'assignment' and returns:
+                    continue
+                run = play(db, policy, *more, '--set', 'evaluation.validate_episodes=1', episodes=3)
+                earned = [row[0] for row in testbed.rows(db, 'SELECT -total(cost) FROM task WHERE run_id = ? GROUP BY episode '
+                                                             'ORDER BY episode', run)]
+                found = found or check_order(bounds('--db', db, '--run', run), earned, returns)
+                for own, one in zip(earned, found):
+                    tap.true(own <= one['bound'], f'{policy} with {more}: {own} above {one}')
+                    if policy == 'assignment':
+                        near(one['assignment'], own, 1e-6, 'the assignment, played and computed')
+
+
+@tap.test
+def where_nothing_comes_back_the_bound_is_nearly_attained():
+    for slots, wanted, within in ((100, 34.77, 0.1), (150, 44.2, 0.7), (200, 46.7, 0.7)):
+        mean = bounds('-s', 'cloud-edge', '-t', slots, '-e', 2)['mean']
+        tap.true(mean['gap'] <= 0.0012, f'{slots} tasks: {mean}')
+        near(mean['bound'], wanted, within, f'bound of {slots} tasks')
+        tap.true(mean['assignment'] <= mean['bound'], f'{mean}')
+        tap.true(mean['priced'] >= 0.95 * mean['bound'], f'{mean}')
+
+
+@tap.test
+def bound_is_a_table_of_what_is_asked_and_says_what_it_is_not_made_for():
+    with testbed.scratch() as folder:
+        db = os.path.join(folder, 'x.db')
+        play(db, 'data-sheet', episodes=4)
+        output, _ = testbed.orchestrator('bound', '-q', '--db', db, '-e', 2)
+        lines = [line.split() for line in output.splitlines()]
+        tap.equal(lines[0], ['episode', 'bound', 'gap_pct', 'fractions', 'priced', 'assignment', 'earned', 'earned_pct'], 'head')
+        tap.equal([line[0] for line in lines[1:]], ['0', '1', 'mean'], 'rows')
+        tap.true(all(97 < float(line[7]) <= 100 for line in lines[1:]), output)
+        first = bounds('-s', 'cloud-edge', '-e', 1, '--phase', 'validate', '--seed', 4)
+        tap.equal(first, bounds('-s', 'cloud-edge', '-e', 1, '--phase', 'validate', '--set', 'run.seed=4'), 'twice')
+        tap.equal((first['phase'], first['slots']), ('validate', 100), 'phase and slots')
+        tap.true(first['episodes'] != bounds('-s', 'cloud-edge', '-e', 1, '--seed', 4)['episodes'], 'another phase is another draw')
+        play(db, 'data-sheet', '--set', 'faults.script=slot 5 kill server 0', episodes=1)
+        for arguments, words in ((('-s', 'dapo'), 'is made for servers.discipline: reserved'),
+                                 (('-s', 'cloud-edge', '--set', 'link.jitter_s=0.1'), 'link.jitter_s'),
+                                 (('-s', 'cloud-edge', '--run', 1), '--db'), (('--db', db, '-s', 'cloud-edge'), '--scenario'),
+                                 (('--db', db, '--run', 9), '9'), (('--db', db, '--run', 2), 'faults.script')):
+            _, errors = testbed.orchestrator('bound', '-q', *arguments, status=2)
+            tap.true(words in errors, errors)
 
 
 @tap.test

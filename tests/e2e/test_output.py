@@ -80,6 +80,7 @@ def commands(folder, db):
                        for how in ((), ('--json',))],
         'leak': [('leak', '-q', '--model', small, '--text', os.path.join(folder, 'texts', 'train'), '--mode', 'none', '--tokens', 8, *how)
                  for how in ((), ('--json',))],
+        'bound': [('bound', '-q', '-s', 'cloud-edge', '-t', 20, '-e', 1, *how) for how in ((), ('--json',))],
         # Nobody joins, so it fails in any case.
         'twin': [('twin', '-q', *SMALL, '-p', 'greedy', '--wait-s', 1, '--db', another)],
     }

@@ -90,7 +90,8 @@ static void each_command_is_known_by_its_name(void **state)
         [CLI_SHOW] = "show",         [CLI_EXPORT] = "export",         [CLI_DELETE] = "delete",
         [CLI_TWIN] = "twin",         [CLI_SWEEP] = "sweep",           [CLI_COMPARE] = "compare",
         [CLI_REPORT] = "report",     [CLI_TRAIN] = "train",           [CLI_MODEL] = "model",
-        [CLI_GENERATE] = "generate", [CLI_PERPLEXITY] = "perplexity", [CLI_LEAK] = "leak"};
+        [CLI_GENERATE] = "generate", [CLI_PERPLEXITY] = "perplexity", [CLI_LEAK] = "leak",
+        [CLI_BOUND] = "bound"};
     (void) state;
     for (size_t i = 0; i < CLI_COMMANDS; i++) {
         struct line line;
@@ -209,6 +210,22 @@ static void a_twins_episodes_and_slots_are_its_own(void **state)
     assert_true(cli.live);
     assert_int_equal(cli.set_count, 1);
     assert_string_equal(cli.set[0], "devices.count=3");
+    cli_finish(&cli);
+}
+
+static void a_bounds_episodes_and_slots_are_its_own(void **state)
+{
+    (void) state;
+    struct line line;
+    struct cli cli = parse(&line, "bound --episodes 2 --slots 30 --seed 4 --phase validate");
+    assert_int_equal(cli.episodes, 2);
+    assert_int_equal(cli.slots, 30);
+    assert_true(cli.validate && !cli.db_given);
+    assert_int_equal(cli.set_count, 1);
+    assert_string_equal(cli.set[0], "run.seed=4");
+    cli_finish(&cli);
+    cli = parse(&line, "bound --db x.db --run 3");
+    assert_true(cli.db_given && cli.run_given && cli.run == 3);
     cli_finish(&cli);
 }
 
@@ -428,6 +445,7 @@ int main(void)
         cmocka_unit_test(flags_of_a_run_are_taken),
         cmocka_unit_test(short_flags_are_the_same),
         cmocka_unit_test(flags_that_stand_for_scenario_keys_are_settings_in_the_order_given),
+        cmocka_unit_test(a_bounds_episodes_and_slots_are_its_own),
         cmocka_unit_test(a_twins_episodes_and_slots_are_its_own),
         cmocka_unit_test(flags_of_the_other_commands_are_taken),
         cmocka_unit_test(numbers_are_whole_and_within_their_limits),
