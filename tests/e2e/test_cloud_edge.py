@@ -125,6 +125,21 @@ def no_policy_earns_more_than_the_bound_of_its_episodes():
 
 
 @tap.test
+def the_bound_holds_where_tasks_have_classes_and_servers_drift():
+    for scenario in ('cloud-edge-busy', 'cloud-edge-live'):
+        with testbed.scratch() as folder:
+            db, found = os.path.join(folder, 'x.db'), None
+            for run, policy in enumerate(('data-sheet', 'round-robin', 'random-server', 'greedy-adaptive'), 1):
+                testbed.orchestrator('run', '-q', '--over', 'memory', '-s', scenario, '-p', policy, '-e', 2, '-t', 150, '--db', db)
+                earned = [row[0] for row in testbed.rows(db, 'SELECT -total(cost) FROM task WHERE run_id = ? GROUP BY episode '
+                                                             'ORDER BY episode', run)]
+                found = found or check_order(bounds('--db', db, '--run', run), earned, True)
+                for own, one in zip(earned, found):
+                    tap.true(0 < own <= one['bound'], f'{policy} on {scenario}: {own} above {one}')
+            tap.true(all(one['gap'] < 0.12 for one in found), f'{scenario}: {found}')
+
+
+@tap.test
 def where_nothing_comes_back_the_bound_is_nearly_attained():
     for slots, wanted, within in ((100, 34.77, 0.1), (150, 44.2, 0.7), (200, 46.7, 0.7)):
         mean = bounds('-s', 'cloud-edge', '-t', slots, '-e', 2)['mean']
@@ -151,6 +166,7 @@ def bound_is_a_table_of_what_is_asked_and_says_what_it_is_not_made_for():
         play(db, 'data-sheet', '--set', 'faults.script=slot 5 kill server 0', episodes=1)
         for arguments, words in ((('-s', 'dapo'), 'is made for servers.discipline: reserved'),
                                  (('-s', 'cloud-edge', '--set', 'link.jitter_s=0.1'), 'link.jitter_s'),
+                                 (('-s', 'cloud-edge', '--set', 'reserve.returns=stage'), 'reserve.returns must be off or end'),
                                  (('-s', 'cloud-edge', '--run', 1), '--db'), (('--db', db, '-s', 'cloud-edge'), '--scenario'),
                                  (('--db', db, '--run', 9), '9'), (('--db', db, '--run', 2), 'faults.script')):
             _, errors = testbed.orchestrator('bound', '-q', *arguments, status=2)
