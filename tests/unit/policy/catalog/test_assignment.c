@@ -56,7 +56,7 @@ static double worth_of(const struct env_view *view, uint32_t device, uint32_t se
 
 static double most_from(const struct episode *episode, uint32_t task, uint32_t *room)
 {
-    if (task == episode->slots * episode->slot.world.devices)
+    if (task >= TASKS_MAX || task == episode->slots * episode->slot.world.devices)
         return 0.0;
     double most = most_from(episode, task + 1, room);
     for (uint32_t m = 0; m < episode->slot.world.servers; m++) {
