@@ -392,6 +392,32 @@ static int check_levels(const struct scenario *scenario, struct diag *diag)
         scenario->reserve.levels, WORLD_LEVELS_MAX, scenario->reserve.most);
 }
 
+/* Turns between calm and burst are walked through one by one. */
+#define TURNS_MOST 1e6
+
+static int check_arrivals(const struct scenario *scenario, struct diag *diag)
+{
+    if (scenario->arrivals.kind == ARRIVALS_SLOTS)
+        return 0;
+    if (scenario->radio.trace[0] != '\0' || scenario->mobility.kind == MOBILITY_TRACE)
+        return diag_fail(
+            diag, ERR_UNSUPPORTED,
+            "arrivals.kind: %s has no slots of one length, by which traces are played, allowed slots",
+            scenario_arrivals_words[scenario->arrivals.kind]);
+    if (scenario->arrivals.kind != ARRIVALS_BURSTS)
+        return 0;
+    double gap_s = 1.0 / fmin(scenario->arrivals.rate, scenario->arrivals.burst_rate);
+    double turn_s = fmin(scenario->arrivals.calm_s, scenario->arrivals.burst_s);
+    double turns = (double) scenario->run.slots * gap_s / turn_s;
+    if (turns <= TURNS_MOST)
+        return 0;
+    return diag_fail(
+        diag, ERR_RANGE,
+        "arrivals.calm_s, burst_s: an episode may have %g turns between calm and burst, allowed at most "
+        "%g: use longer ones, more tasks in a second or shorter episodes",
+        turns, TURNS_MOST);
+}
+
 /* Whole tasks that reserve: what that does not go with. */
 static int check_reserved(const struct scenario *scenario, struct diag *diag)
 {
@@ -410,6 +436,9 @@ static int check_reserved(const struct scenario *scenario, struct diag *diag)
             scenario_reward_words[reward]);
     if (!reserves)
         return 0;
+    int rc = check_arrivals(scenario, diag);
+    if (rc != 0)
+        return rc;
     if (scenario->run.mode != MODE_ROUND)
         return diag_fail(
             diag, ERR_UNSUPPORTED,
@@ -434,7 +463,7 @@ static int check_reserved(const struct scenario *scenario, struct diag *diag)
             diag, ERR_RANGE,
             "reserve.memory_need: %g is above reserve.most, %g full shares: every task would be refused",
             scenario->reserve.memory_need, scenario->reserve.most);
-    int rc = check_memory_need(scenario, diag);
+    rc = check_memory_need(scenario, diag);
     rc = rc != 0 ? rc : check_levels(scenario, diag);
     if (rc != 0)
         return rc;

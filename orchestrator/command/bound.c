@@ -143,9 +143,13 @@ static struct line mean_of(const struct bounding *bounding)
     return mean;
 }
 
+#define NOTHING 1e-9 /* a bound below is that of nothing at all */
+
+/* To the most that anybody is known to reach. */
 static double gap_of(const struct line *line)
 {
-    return line->bound.bound > 0.0 ? 1.0 - line->bound.attained / line->bound.bound : 0.0;
+    double reached = line->earned > line->bound.attained ? line->earned : line->bound.attained;
+    return line->bound.bound > NOTHING ? 1.0 - reached / line->bound.bound : 0.0;
 }
 
 static void print_number(double number, int digits)

@@ -175,6 +175,7 @@ static double gain_of(const struct promise *promise, const struct belief_guess *
 static double worth(void *user, const struct whole_tasks *tasks, uint32_t device, struct whole_choice choice)
 {
     struct adaptive *own = user;
+    const struct world *world = tasks->view->world;
     struct belief_guess guess;
     own->view = tasks->view;
     own->device = device;
@@ -185,8 +186,8 @@ static double worth(void *user, const struct whole_tasks *tasks, uint32_t device
     double price = shadow_price_of(&own->prices, choice.server, choice.shares, promise.held_s);
     double gain = own->sees == ADAPTIVE_CURIOUS ? gain_of(&promise, &guess) : 0.0;
     double value = promise.worth - price + own->settings->adaptive.gain * gain;
-    if (own->has_price && value < 0.0)
-        return -(double) INFINITY; /* the share is worth more to others */
+    if (promise_may_be_refused(world) && value < 0.0)
+        return -(double) INFINITY; /* to refuse it is worth nothing, or its share is worth more to others */
     if (value > own->most) {
         own->most = value;
         own->best = (struct env_foreseen){promise.latency_s, promise.in_time, gain};
@@ -203,6 +204,8 @@ static void meet_prices(struct adaptive *own, const struct whole_tasks *tasks, u
     own->device = device;
     for (uint32_t m = 0; m < world->servers; m++) {
         const struct whole_choice full = {m, 1.0};
+        if (!whole_tasks_reach(tasks, device, m))
+            continue; /* it has nothing to miss there */
         bool is_full = !whole_tasks_fit(tasks, device, full);
         const struct promise_server server = server_of(own, m, &guess);
         const struct promise promise = promise_of(tasks->view, device, full, &server);

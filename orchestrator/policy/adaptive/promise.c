@@ -67,8 +67,9 @@ static double minus_cost(const struct env_view *view, uint32_t device, const str
                       false, &quality);
 }
 
-static bool is_of_answers(enum scenario_reward reward)
+bool promise_may_be_refused(const struct world *world)
 {
+    enum scenario_reward reward = world->scenario.objective.reward;
     return reward == REWARD_UTILITY || reward == REWARD_COMPLETED || reward == REWARD_PRINTED;
 }
 
@@ -90,7 +91,7 @@ struct promise promise_of(const struct env_view *view, uint32_t device, struct w
     struct promise promise = {.latency_s = outcome.latency_s + (pace - 1.0) * outcome.times.edge_s};
     promise.in_time = in_time(&spent, promise.latency_s, plan.deadline_s);
     promise.held_s = plan.deadline_s > 0.0 ? fmin(promise.latency_s, plan.deadline_s) : promise.latency_s;
-    promise.worth = is_of_answers(world->scenario.objective.reward)
+    promise.worth = promise_may_be_refused(world)
                         ? worth_of(world, &promise, &plan, server->chance)
                         : minus_cost(view, device, &plan, &outcome, promise.latency_s);
     return promise;

@@ -18,6 +18,10 @@ struct promise {
     double worth;     /* expected reward (objective.reward) */
 };
 
+/* Is a reward that answers earn, so that nothing is what a refused task is worth? With a cost of seconds and joules all would
+ * be refused. */
+bool promise_may_be_refused(const struct world *world);
+
 struct promise promise_of(const struct env_view *view, uint32_t device, struct whole_choice choice,
                           const struct promise_server *server);
 

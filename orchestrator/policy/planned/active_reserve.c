@@ -340,7 +340,8 @@ static bool is_granted(const struct active_reserve *own, const struct reserve_ac
     }
     return (fits || scenario->reserve.excess == EXCESS_CLAMP) && share[RESERVED_COMPUTE] > 0.0 &&
            share[RESERVED_BAND] > 0.0 &&
-           share[RESERVED_MEMORY] + ROUNDING >= scenario->reserve.memory_need * scenario->reserve.full_share;
+           share[RESERVED_MEMORY] + ROUNDING >=
+               scenario->reserve.memory_need * own->world->server[action->server].full_share;
 }
 
 static void send(const struct active_reserve *own, const struct reserve_action *action,

@@ -73,7 +73,8 @@ static float margin(const struct world *world, const float *rest, const struct r
                     enum reserved_kind kind)
 {
     double left = (double) rest[(size_t) action->server * RESERVED_KINDS + kind];
-    double shares = (left - reserve_model_share(world, action, kind)) / world->scenario.reserve.full_share;
+    double shares =
+        (left - reserve_model_share(world, action, kind)) / world->server[action->server].full_share;
     return (float) fmin(shares, 1.0);
 }
 

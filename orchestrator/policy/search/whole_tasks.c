@@ -25,8 +25,10 @@ void whole_tasks_begin(struct whole_tasks *tasks, const struct env_view *view, s
 void whole_tasks_shares(const struct world *world, uint32_t server, double shares,
                         double ret_part[static RESERVED_KINDS])
 {
+    double full = world->server[server].full_share;
     for (unsigned kind = 0; kind < RESERVED_KINDS; kind++)
-        ret_part[kind] = shares * world->server[server].full_share;
+        ret_part[kind] = shares * full;
+    ret_part[RESERVED_MEMORY] = fmax(shares, world->scenario.reserve.memory_need) * full;
 }
 
 uint32_t whole_tasks_room(const struct world *world, uint32_t server)
@@ -34,18 +36,22 @@ uint32_t whole_tasks_room(const struct world *world, uint32_t server)
     double part[RESERVED_KINDS];
     uint64_t whole[RESERVED_KINDS];
     whole_tasks_shares(world, server, 1.0, part);
-    reservations_whole(part, whole); /* all kinds are alike, and above 0 (scenario.def) */
-    return (uint32_t) (RESERVATIONS_WHOLE / whole[RESERVED_COMPUTE]);
+    reservations_whole(part, whole); /* above 0 (scenario.def); of memory it may be more */
+    return (uint32_t) (RESERVATIONS_WHOLE / whole[RESERVED_MEMORY]);
+}
+
+bool whole_tasks_reach(const struct whole_tasks *tasks, uint32_t device, uint32_t server)
+{
+    const struct env_view *view = tasks->view;
+    return env_has_task(view, device) && view->server_up[server] &&
+           view->covered[(size_t) device * view->world->servers + server];
 }
 
 /* The server covers the device, and has so much left. */
 static bool fits(const struct whole_tasks *tasks, uint32_t device, uint32_t server,
                  const double part[static RESERVED_KINDS])
 {
-    const struct env_view *view = tasks->view;
-    return env_has_task(view, device) && view->server_up[server] &&
-           view->covered[(size_t) device * view->world->servers + server] &&
-           reservations_fit_in(tasks->rest[server], part);
+    return whole_tasks_reach(tasks, device, server) && reservations_fit_in(tasks->rest[server], part);
 }
 
 void whole_tasks_send(struct whole_tasks *tasks, uint32_t device, uint32_t server,

@@ -15,7 +15,8 @@ struct whole_tasks {
 /* Every task is refused until it is sent. */
 void whole_tasks_begin(struct whole_tasks *tasks, const struct env_view *view, struct env_decision *decision);
 
-/* So many full shares of a server's compute, and as much of its band and memory. */
+/* So many full shares of a server's compute, and as much of its band and memory; of memory at least what a task needs
+ * (reserve.memory_need). */
 void whole_tasks_shares(const struct world *world, uint32_t server, double shares,
                         double ret_part[static RESERVED_KINDS]);
 /* How many full shares a server has. */
@@ -40,7 +41,9 @@ struct whole_rule {
 /* Each task goes where there is room and it is worth most, the lower of equals; else it is refused. */
 void whole_tasks_best(const struct env_view *view, struct env_decision *ret_decision,
                       const struct whole_rule *rule);
-/* Has the server room for it? */
+/* Does the device have a task, and does the server cover it and is up? */
+bool whole_tasks_reach(const struct whole_tasks *tasks, uint32_t device, uint32_t server);
+/* And has the server room for it? */
 bool whole_tasks_fit(const struct whole_tasks *tasks, uint32_t device, struct whole_choice choice);
 
 /* What a task would do there with the device's present channel and an answer of so many tokens, as declared. */

@@ -158,6 +158,17 @@ static void what_is_no_list_of_classes_is_refused(void **state)
     whole_refused(list, sizeof list / sizeof *list);
 }
 
+static void arrivals_that_would_never_be_walked_through_are_refused(void **state)
+{
+    (void) state;
+    static const struct whole_refusal list[] = {
+        {"arrivals: {kind: bursts, rate: 0.001, burst_rate: 1, calm_s: 0.001}\n", "may have 1e+09 turns"},
+        {"arrivals: {kind: bursts, rate: 1, burst_rate: 0.001, burst_s: 0.001}\n", "may have 1e+09 turns"},
+        {"arrivals: {kind: poisson}\nradio: {trace: x.csv}\n", "by which traces are played"},
+    };
+    whole_refused(list, sizeof list / sizeof *list);
+}
+
 static void classes_are_of_whole_tasks_alone(void **state)
 {
     (void) state;
@@ -181,6 +192,7 @@ int main(void)
         cmocka_unit_test(a_slot_meets_the_prompt_of_its_class),
         cmocka_unit_test(tiers_say_their_chance_by_class_and_their_full_share),
         cmocka_unit_test(what_is_no_list_of_classes_is_refused),
+        cmocka_unit_test(arrivals_that_would_never_be_walked_through_are_refused),
         cmocka_unit_test(classes_are_of_whole_tasks_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,10 +127,13 @@ static void an_episode_with_endless_changes_is_refused(void **state)
     (void) state;
     static const struct whole_refusal list[] = {
         {"run: {slots: 100000, slot_s: 1}\ntiers:\n  - {name: e, count: 3, replaced_every_s: 1}\n",
-         "tiers.e.replaced_every_s: an episode of 100000 s has more than 10000 changes"},
+         "tiers.e.replaced_every_s: an episode of up to 100000 s may have more than 10000 changes"},
         {"run: {slots: 100000}\narrivals: {kind: poisson, rate: 0.001}\ntiers:\n"
          "  - {name: e, count: 3, slow_factor: 2, slow_every_s: 1, slow_for_s: 1}\n",
          "tiers.e.slow_every_s"},
+        {"arrivals: {kind: bursts, rate: 5, burst_rate: 0.001}\ntiers:\n"
+         "  - {name: e, count: 3, slow_factor: 2, slow_every_s: 1, slow_for_s: 1}\n",
+         "an episode of up to 1e+06 s"},
     };
     whole_refused(list, sizeof list / sizeof *list);
 }

@@ -167,6 +167,69 @@ static void a_price_turns_away_who_is_worth_less_than_others(void **state)
     close_bench(&bench);
 }
 
+/* It has nothing to miss there. */
+static void a_server_out_of_reach_has_no_price(void **state)
+{
+    (void) state;
+    struct bench bench;
+    struct policy policy;
+    open_bench(&bench, "");
+    bench.settings.adaptive.price = ADAPTIVE_PRICE_LEARNED;
+    bench.settings.adaptive.price_rate = 0.5;
+    meet_class(&bench, 1);
+    bench.view.deadline_s[0] = 50.0;
+    begin(&bench, &policy, ADAPTIVE_DECLARED);
+    bench.view.covered[1] = false;
+    for (uint32_t slot = 1; slot < 40; slot++) {
+        decide(&bench, &policy, slot);
+        assert_int_equal(bench.decision.server[0], 0);
+    }
+    bench.view.covered[1] = true;
+    decide(&bench, &policy, 40);
+    assert_int_equal(bench.decision.server[0], 1); /* which promises more, by little */
+    adaptive_destroy(&policy);
+    close_bench(&bench);
+}
+
+static void who_costs_more_than_it_is_worth_is_refused(void **state)
+{
+    (void) state;
+    struct bench bench;
+    struct policy policy;
+    open_bench(&bench, "");
+    meet_class(&bench, 1);
+    bench.view.deadline_s[0] = 50.0;
+    bench.world.scenario.tiers[0].price = bench.world.scenario.tiers[1].price = 2.0;
+    begin(&bench, &policy, ADAPTIVE_MEANS);
+    decide(&bench, &policy, 1);
+    assert_true(bench.decision.refused[0]);
+    bench.world.scenario.objective.reward = REWARD_COST; /* there all would be refused */
+    decide(&bench, &policy, 2);
+    assert_false(bench.decision.refused[0]);
+    adaptive_destroy(&policy);
+    close_bench(&bench);
+}
+
+static void a_small_share_has_the_memory_that_a_task_needs(void **state)
+{
+    (void) state;
+    struct bench bench;
+    struct policy policy;
+    open_bench(&bench, "");
+    bench.world.levels = 1;
+    bench.world.level[0] = 0.25;
+    bench.world.scenario.reserve.memory_need = 0.75;
+    meet_class(&bench, 1);
+    bench.view.deadline_s[0] = 500.0;
+    begin(&bench, &policy, ADAPTIVE_DECLARED);
+    decide(&bench, &policy, 1);
+    double full = bench.world.server[bench.decision.server[0]].full_share;
+    assert_same(bench.decision.memory_share[0], 0.75 * full);
+    assert_same(bench.decision.compute_share[0], 0.25 * full);
+    adaptive_destroy(&policy);
+    close_bench(&bench);
+}
+
 static void who_knows_the_truth_is_told_by_it(void **state)
 {
     (void) state;
@@ -220,6 +283,9 @@ int main(void)
         cmocka_unit_test(the_curious_go_where_an_answer_teaches_more),
         cmocka_unit_test(draws_choose_as_often_as_beliefs_are_right),
         cmocka_unit_test(a_price_turns_away_who_is_worth_less_than_others),
+        cmocka_unit_test(a_server_out_of_reach_has_no_price),
+        cmocka_unit_test(who_costs_more_than_it_is_worth_is_refused),
+        cmocka_unit_test(a_small_share_has_the_memory_that_a_task_needs),
         cmocka_unit_test(who_knows_the_truth_is_told_by_it),
         cmocka_unit_test(a_decision_says_what_it_expects),
     };
