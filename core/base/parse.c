@@ -8,6 +8,8 @@
 
 #include "core/base/err.h"
 
+#define WORD_MOST 63u /* bytes of one number in a list */
+
 /* Digits only, no leading zero except "0" itself. */
 static bool is_plain_integer(const char *text)
 {
@@ -56,6 +58,26 @@ int parse_real(const char *text, double *ret_value)
         return ERR_RANGE;
     *ret_value = value;
     return 0;
+}
+
+int parse_real_list(const char *text, double *ret_value, uint32_t most)
+{
+    int count = 0;
+    for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
+        char word[WORD_MOST + 1] = {0};
+        size_t size = strcspn(text, " ");
+        if (size > WORD_MOST)
+            return ERR_SYNTAX;
+        if ((uint32_t) count == most)
+            return ERR_TOO_BIG;
+        memcpy(word, text, size);
+        int rc = parse_real(word, &ret_value[count]);
+        if (rc != 0)
+            return rc;
+        count++;
+        text += size;
+    }
+    return count;
 }
 
 int parse_bool(const char *text, bool *ret_value)

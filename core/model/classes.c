@@ -3,11 +3,11 @@
 #include <assert.h>
 #include <ctype.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/elementary.h"
 #include "core/base/err.h"
+#include "core/base/parse.h"
 
 /* Of a scenario's mix: what rounding may leave of 1. */
 #define MIX_NEAR 1e-9
@@ -15,21 +15,6 @@
 /* A task's draws: the class and its deadline, and what becomes of the answer. */
 enum class_draw { DRAW_CLASS, DRAW_DEADLINE };
 enum answer_draw { DRAW_RIGHT, DRAW_LENGTH };
-
-int classes_read_numbers(const char *text, double *ret_number, uint32_t most)
-{
-    uint32_t count = 0;
-    for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
-        char *end = NULL;
-        double number = strtod(text, &end);
-        bool is_number = end != text && isfinite(number) && number >= 0.0;
-        if (!is_number || (*end != ' ' && *end != '\0') || count == most)
-            return -1;
-        ret_number[count++] = number;
-        text = end;
-    }
-    return (int) count;
-}
 
 /* ---- what must hold ---- */
 
@@ -59,7 +44,7 @@ static int check_class(const struct scenario *scenario, uint32_t number, struct 
     int rc = check_name(scenario, number, diag);
     if (rc != 0)
         return rc;
-    int count = classes_read_numbers(row->deadlines_s, deadline_s, CLASSES_DEADLINES_MOST);
+    int count = parse_real_list(row->deadlines_s, deadline_s, CLASSES_DEADLINES_MOST);
     for (int i = 0; i < count; i++)
         if (deadline_s[i] < 1e-3 || deadline_s[i] > 1e6)
             count = -1;
@@ -77,9 +62,9 @@ static int check_answers(const struct scenario *scenario, uint32_t tier, struct 
 {
     const struct scenario_tier *row = &scenario->tiers[tier];
     double answer[CLASSES_MOST];
-    int count = classes_read_numbers(row->answers, answer, CLASSES_MOST);
+    int count = parse_real_list(row->answers, answer, CLASSES_MOST);
     for (int i = 0; i < count; i++)
-        if (answer[i] > 1.0)
+        if (answer[i] < 0.0 || answer[i] > 1.0)
             count = -1;
     if (count != 0 && (count < 0 || (uint64_t) count != scenario->classes_count))
         return diag_fail(diag, ERR_SYNTAX,
@@ -122,7 +107,7 @@ static struct task_class class_of(const struct scenario *scenario, const struct 
         .answer_tokens = row->answer_tokens,
         .answer_spread = row->answer_spread,
     };
-    int count = classes_read_numbers(row->deadlines_s, class.deadline_s, CLASSES_DEADLINES_MOST);
+    int count = parse_real_list(row->deadlines_s, class.deadline_s, CLASSES_DEADLINES_MOST);
     assert(count >= 0);
     class.deadlines = (uint32_t) count;
     if (count == 0) {

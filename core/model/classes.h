@@ -49,7 +49,4 @@ double classes_answer_tokens(const struct task_class *list, const struct rng_at 
 /* Is the answer right, that is so with such a chance? The same task, at a server with a higher chance, is right too. */
 bool classes_answer_is_right(double chance, const struct rng_at *at);
 
-/* Numbers with blanks between, each 0 or more. -1: malformed, or more than `most`. */
-int classes_read_numbers(const char *text, double *ret_number, uint32_t most);
-
 #endif

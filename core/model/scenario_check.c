@@ -7,6 +7,7 @@
 
 #include "core/base/elementary.h"
 #include "core/base/err.h"
+#include "core/base/parse.h"
 #include "core/base/units.h"
 #include "core/model/channel_radio.h"
 #include "core/model/classes.h"
@@ -379,7 +380,7 @@ static int check_memory_need(const struct scenario *scenario, struct diag *diag)
 static int check_levels(const struct scenario *scenario, struct diag *diag)
 {
     double level[WORLD_LEVELS_MAX];
-    int count = classes_read_numbers(scenario->reserve.levels, level, WORLD_LEVELS_MAX);
+    int count = parse_real_list(scenario->reserve.levels, level, WORLD_LEVELS_MAX);
     bool is_right = count > 0;
     for (int i = 0; i < count; i++)
         is_right = is_right && level[i] > 0.0 && level[i] <= scenario->reserve.most;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/base/parse.h"
 #include "core/base/units.h"
 #include "core/model/classes.h"
 #include "core/model/world.h"
@@ -104,7 +105,7 @@ double tiers_answer(const struct scenario *scenario, uint32_t tier, uint32_t tas
     if (tier == TIERS_NONE)
         return 1.0;
     const struct scenario_tier *row = tier_at(scenario, tier);
-    int count = classes_read_numbers(row->answers, answer, CLASSES_MOST);
+    int count = parse_real_list(row->answers, answer, CLASSES_MOST);
     return count > 0 && task_class < (uint32_t) count ? answer[task_class] : row->answer;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/base/parse.h"
 #include "core/base/rng.h"
 #include "core/base/units.h"
 #include "core/model/cost.h"
@@ -101,7 +102,7 @@ int world_init_empty(struct world *ret_world, const struct scenario *scenario, u
         return rc;
     }
     classes_read(&world.classes, scenario);
-    world.levels = (uint32_t) classes_read_numbers(scenario->reserve.levels, world.level, WORLD_LEVELS_MAX);
+    world.levels = (uint32_t) parse_real_list(scenario->reserve.levels, world.level, WORLD_LEVELS_MAX);
     assert(world.levels >= 1 && world.levels <= WORLD_LEVELS_MAX); /* scenario_check */
     for (uint32_t n = 0; n < devices; n++)
         world.device[n].max_split = world.llm->layers;

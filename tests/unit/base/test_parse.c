@@ -9,6 +9,21 @@
 
 #include "core/base/err.h"
 
+static void a_list_of_reals_is_read_whole_or_not_at_all(void **state)
+{
+    (void) state;
+    double value[3];
+    assert_int_equal(parse_real_list("  0.5 1  -2e3 ", value, 3), 3);
+    assert_true(value[0] == 0.5 && value[1] == 1.0 && value[2] == -2000.0);
+    assert_int_equal(parse_real_list("", value, 3), 0);
+    assert_int_equal(parse_real_list("   ", value, 3), 0);
+    assert_int_equal(parse_real_list("1 2 3 4", value, 3), ERR_TOO_BIG);
+    assert_int_equal(parse_real_list("1 1e999", value, 3), ERR_RANGE);
+    static const char *const malformed[] = {"1,2", "1 x", "nan", "1\t2", "0x1", "1 +2"};
+    for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++)
+        assert_int_equal(parse_real_list(malformed[i], value, 3), ERR_SYNTAX);
+}
+
 static void reals_are_read_whole_or_not_at_all(void **state)
 {
     (void) state;
@@ -91,6 +106,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reals_are_read_whole_or_not_at_all),
         cmocka_unit_test(reals_in_every_plain_notation_are_read),
+        cmocka_unit_test(a_list_of_reals_is_read_whole_or_not_at_all),
         cmocka_unit_test(whole_numbers_are_read_to_their_limits),
         cmocka_unit_test(whole_numbers_with_anything_else_are_refused),
         cmocka_unit_test(only_true_and_false_are_truth_values),
