@@ -213,13 +213,10 @@ static double paper_cost(const struct world *world, const struct task_quality *q
     return elementary_exp(quality->log_ratio) + world->scenario.objective.work_weight * work;
 }
 
-/* No latency is worth more than this one: nodes report them, and 1 / 0 is nothing that a row could hold. */
-#define ANSWER_LEAST_S 1e-3
-
 /* C6, C7. */
 static double answer_cost(double latency_s, const struct task_quality *quality)
 {
-    return -(1.0 / fmax(latency_s, ANSWER_LEAST_S) + quality->answer);
+    return -(1.0 / fmax(latency_s, COST_LEAST_S) + quality->answer);
 }
 
 static double latency_energy_cost(const struct world *world, const struct device_params *device,
@@ -250,7 +247,7 @@ double cost_task(const struct world *world, const struct device_params *device, 
 
 bool cost_deadline_missed(const struct scenario *scenario, double latency_s)
 {
-    return scenario->objective.deadline_s > 0.0 && latency_s > scenario->objective.deadline_s;
+    return cost_is_late(latency_s, scenario->objective.deadline_s);
 }
 
 /* The shares of their speeds that the two nodes have. */

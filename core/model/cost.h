@@ -64,6 +64,9 @@ struct task_quality {
     double price;      /* of it, in units of a right answer in time */
 };
 
+/* No latency is worth more than this one: nodes report them, and 1 / 0 is nothing that a row could hold. */
+#define COST_LEAST_S 1e-3
+
 /* Does the objective count any of it? */
 static inline bool cost_counts_quality(const struct world *world)
 {

@@ -38,13 +38,11 @@ struct whole_outcome {
     bool refused;    /* it never began: the latency, and all that was measured, is NAN */
     uint32_t server; /* that was decided; ENV_LOCAL: none */
     uint32_t task_class;
-    double deadline_s; /* 0: none */
-    bool in_time;
-    double ended_s;          /* seconds of the episode */
-    double reserved_compute; /* part of the server; NAN: none */
-    double served_s;         /* the server's seconds by then */
-    double declared_s;       /* what a server as declared would have taken for the same */
-    double answer_right;     /* 1 or 0; NAN: no answer in time */
+    double deadline_s;   /* 0: none */
+    double ended_s;      /* seconds of the episode */
+    double served_s;     /* the server's seconds by then */
+    double declared_s;   /* what a server as declared would have taken for the same */
+    double answer_right; /* 1 or 0; NAN: no answer in time */
     double price;
 };
 

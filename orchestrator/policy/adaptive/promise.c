@@ -4,8 +4,6 @@
 
 #include "core/base/elementary.h"
 
-#define LEAST_S 1e-3 /* no latency is worth more than this one, as in core/model/cost */
-
 /* Chance that a standard normal is below x: Bowling et al., J. Ind. Eng. Manag. 2 (2009) 114-127, within 1.5e-4. */
 static double normal_below(double x)
 {
@@ -43,7 +41,7 @@ static double in_time(const struct spent *spent, double latency_s, double deadli
 static double worth_of(const struct world *world, const struct promise *promise, const struct task_plan *plan,
                        double chance)
 {
-    double right = 1.0 / fmax(promise->latency_s, LEAST_S) + chance;
+    double right = 1.0 / fmax(promise->latency_s, COST_LEAST_S) + chance;
     switch (world->scenario.objective.reward) {
     case REWARD_UTILITY:
         return promise->in_time * chance - cost_price(world, plan->server, plan->answer_tokens);

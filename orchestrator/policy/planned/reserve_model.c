@@ -9,7 +9,6 @@
 
 #define LATE_MOST 4.0       /* deadlines: what takes longer is as late as that */
 #define LOG_MOST 30.0       /* without a deadline */
-#define LEAST_S 1e-3        /* no latency is worth more than this one, as in core/model/cost */
 #define DEADLINE_WIDTH 0.03 /* of the deadline's edge, in ln seconds */
 
 /* ---- what is left ---- */
@@ -132,7 +131,7 @@ static double log_seconds(const struct policy_outcome *outcome)
 {
     double deadline_s = outcome->whole.deadline_s;
     double seconds = outcome->refused ? (deadline_s > 0.0 ? deadline_s : 1.0) : outcome->latency_s;
-    return fmin(elementary_log(fmax(seconds, LEAST_S)), log_late(deadline_s));
+    return fmin(elementary_log(fmax(seconds, COST_LEAST_S)), log_late(deadline_s));
 }
 
 static double answer_of(const struct world *world, const struct policy_outcome *outcome, uint32_t server)
@@ -194,7 +193,7 @@ static double in_time(double deadline_s, double seconds_log)
 double reserve_model_preference(const struct world *world, double deadline_s, const float *y)
 {
     const float *outcome = y + reserve_model_rests(world);
-    double most = log_late(deadline_s), least = elementary_log(LEAST_S);
+    double most = log_late(deadline_s), least = elementary_log(COST_LEAST_S);
     double seconds_log = fmin(fmax((double) outcome[LOG_SECONDS], least), most);
     double accepted = unit((double) outcome[ACCEPTED]), answer = unit((double) outcome[ANSWER]);
     if (has_price(world))
