@@ -13,7 +13,7 @@ struct bench {
     struct adaptive_settings settings;
 };
 
-/* Two servers; the slot is slot 0 of episode 0. Its device has a task of class `task_class`. */
+/* Two servers; the slot is slot 0 of episode 0.  */
 static inline void open_bench(struct bench *bench, const char *more)
 {
     char text[2048];
@@ -47,10 +47,10 @@ static inline void open_bench(struct bench *bench, const char *more)
     check_observe_all(&bench->view, 0);
 }
 
-static inline void meet_class(struct bench *bench, uint32_t task_class)
+static inline void meet_task(struct bench *bench, uint32_t task_class, double deadline_s)
 {
     bench->view.task_class[0] = task_class;
-    bench->view.deadline_s[0] = 5.0;
+    bench->view.deadline_s[0] = deadline_s;
 }
 
 static inline void close_bench(struct bench *bench)
@@ -69,7 +69,6 @@ static inline struct policy_outcome report_of(uint32_t server, uint32_t task_cla
         .latency_s = pace,
         .whole = {.server = server,
                   .task_class = task_class,
-                  .in_time = !isnan(right),
                   .ended_s = at_s,
                   .served_s = pace,
                   .declared_s = 1.0,

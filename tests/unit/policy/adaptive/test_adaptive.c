@@ -38,8 +38,7 @@ static void who_listens_leaves_a_server_that_is_worse_than_declared(void **state
     open_bench(&bench, "");
     bench.settings.adaptive.pace_mean = 0.0;
     bench.settings.adaptive.pace_variance = 0.01;
-    meet_class(&bench, 1);
-    bench.view.deadline_s[0] = 50.0;
+    meet_task(&bench, 1, 50.0);
     for (size_t i = 0; i < 6; i++) {
         struct policy policy;
         begin(&bench, &policy, i < 2 ? deaf[i] : listening[i - 2]);
@@ -63,8 +62,7 @@ static void an_episode_begins_with_nothing_heard(void **state)
     struct bench bench;
     struct policy policy;
     open_bench(&bench, "");
-    meet_class(&bench, 1);
-    bench.view.deadline_s[0] = 50.0;
+    meet_task(&bench, 1, 50.0);
     begin(&bench, &policy, ADAPTIVE_MEANS);
     for (uint32_t k = 0; k < 40; k++) {
         const struct policy_outcome outcome = report_of(1, 1, 1.0, 0.0, 1.0);
@@ -86,8 +84,7 @@ static void the_curious_go_where_an_answer_teaches_more(void **state)
     open_bench(&bench, "radio: {path_loss_slope_db: 0}\nmobility: {kind: anywhere}\n");
     bench.settings.adaptive.pace_mean = 0.0;
     bench.settings.adaptive.pace_variance = 1e-6;
-    meet_class(&bench, 1);
-    bench.view.deadline_s[0] = 500.0;
+    meet_task(&bench, 1, 500.0);
     bench.world.scenario.tiers[0].price = bench.world.scenario.tiers[0].price_tokens = 0.0;
     bench.world.server[0].answer[1] = bench.world.server[1].answer[1] = 0.5;
     for (uint32_t known = 0; known < 2; known++) {
@@ -119,8 +116,7 @@ static void draws_choose_as_often_as_beliefs_are_right(void **state)
     open_bench(&bench, "");
     bench.settings.adaptive.pace_mean = 0.0;
     bench.settings.adaptive.pace_variance = 1e-6;
-    meet_class(&bench, 1);
-    bench.view.deadline_s[0] = 1e5;
+    meet_task(&bench, 1, 1e5);
     bench.world.scenario.tiers[0].price = bench.world.scenario.tiers[0].price_tokens = 0.0;
     bench.world.server[0].answer[1] = 0.75;
     bench.world.server[1].answer[1] = 0.5;
@@ -143,8 +139,7 @@ static void a_price_turns_away_who_is_worth_less_than_others(void **state)
     open_bench(&bench, "");
     bench.settings.adaptive.price = ADAPTIVE_PRICE_LEARNED;
     bench.settings.adaptive.price_rate = 0.5;
-    meet_class(&bench, 1);
-    bench.view.deadline_s[0] = 50.0;
+    meet_task(&bench, 1, 50.0);
     begin(&bench, &policy, ADAPTIVE_DECLARED);
     decide(&bench, &policy, 1);
     assert_false(bench.decision.refused[0]);
@@ -154,7 +149,7 @@ static void a_price_turns_away_who_is_worth_less_than_others(void **state)
     for (uint32_t slot = 2; slot < 40; slot++)
         decide(&bench, &policy, slot);
     reservations_clear(&bench.held);
-    meet_class(&bench, 0); /* whose answers are worth less */
+    meet_task(&bench, 0, 5.0); /* whose answers are worth less */
     bench.world.server[0].answer[0] = bench.world.server[1].answer[0] = 0.16;
     decide(&bench, &policy, 40);
     assert_true(bench.decision.refused[0]);
@@ -176,8 +171,7 @@ static void a_server_out_of_reach_has_no_price(void **state)
     open_bench(&bench, "");
     bench.settings.adaptive.price = ADAPTIVE_PRICE_LEARNED;
     bench.settings.adaptive.price_rate = 0.5;
-    meet_class(&bench, 1);
-    bench.view.deadline_s[0] = 50.0;
+    meet_task(&bench, 1, 50.0);
     begin(&bench, &policy, ADAPTIVE_DECLARED);
     bench.view.covered[1] = false;
     for (uint32_t slot = 1; slot < 40; slot++) {
@@ -197,8 +191,7 @@ static void who_costs_more_than_it_is_worth_is_refused(void **state)
     struct bench bench;
     struct policy policy;
     open_bench(&bench, "");
-    meet_class(&bench, 1);
-    bench.view.deadline_s[0] = 50.0;
+    meet_task(&bench, 1, 50.0);
     bench.world.scenario.tiers[0].price = bench.world.scenario.tiers[1].price = 2.0;
     begin(&bench, &policy, ADAPTIVE_MEANS);
     decide(&bench, &policy, 1);
@@ -219,8 +212,7 @@ static void a_small_share_has_the_memory_that_a_task_needs(void **state)
     bench.world.levels = 1;
     bench.world.level[0] = 0.25;
     bench.world.scenario.reserve.memory_need = 0.75;
-    meet_class(&bench, 1);
-    bench.view.deadline_s[0] = 500.0;
+    meet_task(&bench, 1, 500.0);
     begin(&bench, &policy, ADAPTIVE_DECLARED);
     decide(&bench, &policy, 1);
     double full = bench.world.server[bench.decision.server[0]].full_share;
@@ -241,7 +233,7 @@ static void who_knows_the_truth_is_told_by_it(void **state)
         (void) snprintf(more, sizeof more, "run: {seed: %u, slots: 100}\n", seed);
         open_bench(&bench, more);
         bench.world.scenario.tiers[1].answer_error = 0.3;
-        meet_class(&bench, 1);
+        meet_task(&bench, 1, 5.0);
         bench.view.deadline_s[0] = 50.0;
         begin(&bench, &policy, ADAPTIVE_TRUE);
         decide(&bench, &policy, 1);
@@ -261,7 +253,7 @@ static void a_decision_says_what_it_expects(void **state)
     struct bench bench;
     struct policy policy;
     open_bench(&bench, "");
-    meet_class(&bench, 0);
+    meet_task(&bench, 0, 5.0);
     begin(&bench, &policy, ADAPTIVE_DECLARED);
     decide(&bench, &policy, 1);
     const struct env_foreseen *foreseen = &bench.decision.foreseen[0];

@@ -45,7 +45,7 @@ static void a_promise_is_what_draws_come_to(void **state)
                 for (uint32_t level = 0; level < bench.world.levels; level++) {
                     const struct whole_choice choice = {m, bench.world.level[level]};
                     double in_time, latency_s;
-                    meet_class(&bench, class);
+                    meet_task(&bench, class, 5.0);
                     const struct promise promise = promise_of(&bench.view, 0, choice, &servers[i]);
                     draw(&bench, choice, &servers[i], &in_time, &latency_s);
                     /* The prompt's pace counts with its mean where lengths are drawn. */
@@ -63,7 +63,7 @@ static void its_worth_is_the_objectives(void **state)
     open_bench(&bench, "");
     const struct promise_server server = {0.0, 0.0, 0.7};
     const struct whole_choice fast = {0, 1.0};
-    meet_class(&bench, 0);
+    meet_task(&bench, 0, 5.0);
     struct promise promise = promise_of(&bench.view, 0, fast, &server);
     assert_near(promise.worth, promise.in_time * 0.7 - (0.1 + 0.5 * 0.1), 1e-12);
     bench.world.scenario.objective.reward = REWARD_COMPLETED;
@@ -82,7 +82,7 @@ static void what_is_certain_is_in_time_or_not(void **state)
     open_bench(&bench, "");
     const struct promise_server server = {0.0, 0.0, 0.7};
     const struct whole_choice slow = {1, 1.0};
-    meet_class(&bench, 1); /* 1 s + 100 * 0.04 s + the radio's way */
+    meet_task(&bench, 1, 5.0); /* 1 s + 100 * 0.04 s + the radio's way */
     double latency_s = promise_of(&bench.view, 0, slow, &server).latency_s;
     assert_true(latency_s > 5.0 && latency_s < 5.5);
     assert_same(promise_of(&bench.view, 0, slow, &server).in_time, 0.0);
